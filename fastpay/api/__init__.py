@@ -1,0 +1,1 @@
+"""ASGI to meaning and back: authentication, decoding, resources, rendering. No SQL, no sockets."""

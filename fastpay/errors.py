@@ -1,0 +1,159 @@
+"""The one error tree. A code is public API: clients branch on it.
+
+Raised in the domain and in decoding, translated from driver errors in the store, rendered in one
+place (`api/errors.py`).
+"""
+
+from typing import ClassVar
+
+
+class FastpayError(Exception):
+    """Anything that ends a request with something other than success.
+
+    Class attributes give the HTTP status, the dialect's error type, the default code, and whether a
+    client may send the same request again and hope for better.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "api_error"
+    default_code: ClassVar[str | None] = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        decline_code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code if code is not None else self.default_code
+        self.param = param
+        self.decline_code = decline_code
+
+
+class InvalidRequest(FastpayError):
+    """The request cannot mean anything: a bad parameter, or one that this state forbids."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class UnexpectedState(InvalidRequest):
+    """The object is in a state that does not allow what was asked."""
+
+    default_code = "payment_intent_unexpected_state"
+
+
+class IdempotencyMismatch(FastpayError):
+    """An idempotency key came back with another request."""
+
+    status = 400
+    type = "idempotency_error"
+
+
+class Unauthenticated(FastpayError):
+    """No key, a wrong key, or a wrong signature: all alike."""
+
+    status = 401
+    type = "invalid_request_error"
+
+
+class CardDeclined(FastpayError):
+    """The issuer, or the test card standing for one, said no."""
+
+    status = 402
+    type = "card_error"
+    default_code = "card_declined"
+
+
+class InsufficientFunds(FastpayError):
+    """An account's bound does not allow the transfer."""
+
+    status = 402
+    type = "invalid_request_error"
+    default_code = "balance_insufficient"
+
+
+class Forbidden(FastpayError):
+    """The key is good, but not for this."""
+
+    status = 403
+    type = "invalid_request_error"
+    default_code = "secret_key_required"
+
+
+class NotFound(FastpayError):
+    """No such object, or another tenant's: the answer is the same."""
+
+    status = 404
+    type = "invalid_request_error"
+    default_code = "resource_missing"
+
+
+class UnknownRoute(FastpayError):
+    """No such path."""
+
+    status = 404
+    type = "invalid_request_error"
+
+
+class MethodNotAllowed(FastpayError):
+    """The path exists, the method on it does not."""
+
+    status = 405
+    type = "invalid_request_error"
+
+
+class KeyInUse(FastpayError):
+    """The first request with this idempotency key still waits for somebody outside."""
+
+    status = 409
+    type = "idempotency_error"
+    default_code = "idempotency_key_in_use"
+    retryable = True
+
+
+class BodyTooLarge(FastpayError):
+    """The body is over its limit."""
+
+    status = 413
+    type = "invalid_request_error"
+
+
+class UnsupportedMediaType(FastpayError):
+    """The body is neither a form nor JSON."""
+
+    status = 415
+    type = "invalid_request_error"
+
+
+class RateLimited(FastpayError):
+    """The tenant asks faster than it may."""
+
+    status = 429
+    type = "invalid_request_error"
+    default_code = "rate_limit"
+    retryable = True
+
+
+class Overloaded(FastpayError):
+    """More is waiting than can be done in time. Nothing was begun."""
+
+    status = 503
+    default_code = "overloaded"
+    retryable = True
+
+
+class DatabaseUnavailable(FastpayError):
+    """PostgreSQL could not be asked. Nothing is known to have been done; the same key is safe to send again."""
+
+    status = 503
+    default_code = "database_unavailable"
+    retryable = True
+
+
+class ConfigurationError(Exception):
+    """A setting, a file or a server that the operator must put right before fastpay can run."""

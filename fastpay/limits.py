@@ -1,0 +1,49 @@
+"""Every bound in one place. Relations between bounds are asserted at the end of the file."""
+
+# Requests
+body_bytes_max = 1_048_576
+form_fields_max = 1_000
+form_depth_max = 6
+json_depth_max = 32
+query_bytes_max = 8_192
+target_bytes_max = 8_192
+header_count_max = 64
+header_bytes_max = 16_384
+idempotency_key_chars_max = 255
+expand_paths_max = 20
+expand_depth_max = 4
+
+# Objects
+amount_min = 1
+amount_max = 99_999_999
+metadata_keys_max = 50
+metadata_key_chars_max = 40
+metadata_value_chars_max = 500
+page_size_default = 10
+page_size_max = 100
+
+# Engine
+batch_commands_max = 512
+queued_commands_max = 8_192
+prefetch_rounds_max = 4
+commit_attempts_max = 6
+commit_backoff_ms = 5
+commit_backoff_max_ms = 400
+
+# Store
+writer_connections = 2
+reader_connections_max = 8
+statement_timeout_ms = 10_000
+lock_timeout_ms = 4_000
+connect_timeout_ms = 5_000
+
+# Process
+drain_timeout_ms = 3_000
+stop_timeout_ms = 5_000
+
+assert batch_commands_max <= queued_commands_max
+assert lock_timeout_ms < statement_timeout_ms
+assert commit_backoff_ms <= commit_backoff_max_ms
+assert page_size_default <= page_size_max
+assert amount_min <= amount_max < 2**53
+assert drain_timeout_ms < stop_timeout_ms

@@ -1,0 +1,1 @@
+"""Calls that fastpay makes to others."""

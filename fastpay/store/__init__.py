@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis: the only place with SQL."""
