@@ -148,7 +148,7 @@ class Overloaded(FastpayError):
 
 
 class DatabaseUnavailable(FastpayError):
-    """PostgreSQL could not be asked. Nothing is known to have been done; the same key is safe to send again."""
+    """PostgreSQL could not be asked. The same key is safe to send again."""
 
     status = 503
     default_code = "database_unavailable"

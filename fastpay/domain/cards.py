@@ -1,0 +1,249 @@
+"""Test cards: what each published number and magic payment method does.
+
+Source: the dialect's testing documentation. The processor of test mode is this table: pure, and decided
+by the card alone, so that a test-mode confirmation is one commit.
+"""
+
+import hashlib
+
+import msgspec
+
+
+class Behaviour(msgspec.Struct, frozen=True):
+    """What happens when a card is charged.
+
+    `decline_code` None means success. `needs_authentication` asks for the cardholder ("always", or
+    "off_session" alone); `funds_available` skips the pending account; `attachable` is False where
+    already saving the card to a customer is refused.
+    """
+
+    code: str | None = None
+    decline_code: str | None = None
+    message: str = ""
+    param: str | None = None
+    reason: str | None = None
+    outcome_type: str = "authorized"
+    risk_level: str = "normal"
+    risk_score: int = 20
+    needs_authentication: str | None = None
+    funds_available: bool = False
+    attachable: bool = True
+    cvc_check: str = "pass"
+    address_line1_check: str | None = None
+    address_postal_code_check: str | None = None
+
+
+class Card(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What may be known of a card once its number is forgotten."""
+
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+    behaviour: str
+    funding: str = "credit"
+    country: str = "US"
+    cvc_check: str | None = None
+    address_line1_check: str | None = None
+    address_postal_code_check: str | None = None
+
+
+def _declined(
+    decline_code: str, message: str, code: str = "card_declined", param: str | None = None
+) -> Behaviour:
+    return Behaviour(
+        code=code,
+        decline_code=decline_code,
+        message=message,
+        param=param,
+        reason=decline_code,
+        outcome_type="issuer_declined",
+        attachable=False,
+    )
+
+
+_PLAIN_DECLINE = "Your card was declined."
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "success": Behaviour(),
+    "bypass_pending": Behaviour(funds_available=True),
+    "generic_decline": _declined("generic_decline", _PLAIN_DECLINE),
+    "insufficient_funds": _declined("insufficient_funds", "Your card has insufficient funds."),
+    "lost_card": _declined("lost_card", _PLAIN_DECLINE),
+    "stolen_card": _declined("stolen_card", _PLAIN_DECLINE),
+    "velocity_exceeded": _declined(
+        "card_velocity_exceeded", "Your card was declined for making repeated attempts too often."
+    ),
+    "expired_card": _declined("expired_card", "Your card has expired.", "expired_card", "exp_month"),
+    "incorrect_cvc": msgspec.structs.replace(
+        _declined("incorrect_cvc", "Your card's security code is incorrect.", "incorrect_cvc", "cvc"),
+        cvc_check="fail",
+    ),
+    "processing_error": _declined(
+        "processing_error",
+        "An error occurred while processing your card. Try again later.",
+        "processing_error",
+    ),
+    "charge_declined": msgspec.structs.replace(_declined("generic_decline", _PLAIN_DECLINE), attachable=True),
+    "always_blocked": Behaviour(
+        code="card_declined",
+        decline_code="fraudulent",
+        message=_PLAIN_DECLINE,
+        reason="highest_risk_level",
+        outcome_type="blocked",
+        risk_level="highest",
+        risk_score=95,
+    ),
+    "elevated_risk": Behaviour(risk_level="elevated", risk_score=60),
+    "cvc_check_fails": Behaviour(cvc_check="fail"),
+    "address_checks_fail": Behaviour(address_line1_check="fail", address_postal_code_check="fail"),
+    "postal_code_check_fails": Behaviour(address_postal_code_check="fail"),
+    "address_line1_check_fails": Behaviour(address_line1_check="fail"),
+    "address_unavailable": Behaviour(
+        address_line1_check="unavailable", address_postal_code_check="unavailable"
+    ),
+    "authentication_required": Behaviour(needs_authentication="always"),
+    "authentication_on_setup": Behaviour(needs_authentication="off_session"),
+    "disputed_fraudulent": Behaviour(),
+    "disputed_not_received": Behaviour(),
+    "disputed_inquiry": Behaviour(),
+}
+
+# number: (brand, funding, country, behaviour)
+NUMBERS: dict[str, tuple[str, str, str, str]] = {
+    "4242424242424242": ("visa", "credit", "US", "success"),
+    "4000056655665556": ("visa", "debit", "US", "success"),
+    "5555555555554444": ("mastercard", "credit", "US", "success"),
+    "2223003122003222": ("mastercard", "credit", "US", "success"),
+    "5200828282828210": ("mastercard", "debit", "US", "success"),
+    "5105105105105100": ("mastercard", "prepaid", "US", "success"),
+    "378282246310005": ("amex", "credit", "US", "success"),
+    "371449635398431": ("amex", "credit", "US", "success"),
+    "6011111111111117": ("discover", "credit", "US", "success"),
+    "6011000990139424": ("discover", "credit", "US", "success"),
+    "3056930009020004": ("diners", "credit", "US", "success"),
+    "36227206271667": ("diners", "credit", "US", "success"),
+    "3566002020360505": ("jcb", "credit", "JP", "success"),
+    "6200000000000005": ("unionpay", "credit", "CN", "success"),
+    "4000000760000002": ("visa", "credit", "BR", "success"),
+    "4000001240000000": ("visa", "credit", "CA", "success"),
+    "4000002500000003": ("visa", "credit", "FR", "success"),
+    "4000002760000016": ("visa", "credit", "DE", "success"),
+    "4000008260000000": ("visa", "credit", "GB", "success"),
+    "4000003920000003": ("visa", "credit", "JP", "success"),
+    "4000000000000077": ("visa", "credit", "US", "bypass_pending"),
+    "4000003720000278": ("visa", "credit", "IE", "bypass_pending"),
+    "4000000000000002": ("visa", "credit", "US", "generic_decline"),
+    "4000000000009995": ("visa", "credit", "US", "insufficient_funds"),
+    "4000000000009987": ("visa", "credit", "US", "lost_card"),
+    "4000000000009979": ("visa", "credit", "US", "stolen_card"),
+    "4000000000006975": ("visa", "credit", "US", "velocity_exceeded"),
+    "4000000000000069": ("visa", "credit", "US", "expired_card"),
+    "4000000000000127": ("visa", "credit", "US", "incorrect_cvc"),
+    "4000000000000119": ("visa", "credit", "US", "processing_error"),
+    "4000000000000341": ("visa", "credit", "US", "charge_declined"),
+    "4100000000000019": ("visa", "credit", "US", "always_blocked"),
+    "4000000000004954": ("visa", "credit", "US", "always_blocked"),
+    "4000000000009235": ("visa", "credit", "US", "elevated_risk"),
+    "4000000000000101": ("visa", "credit", "US", "cvc_check_fails"),
+    "4000000000000010": ("visa", "credit", "US", "address_checks_fail"),
+    "4000000000000028": ("visa", "credit", "US", "address_line1_check_fails"),
+    "4000000000000036": ("visa", "credit", "US", "postal_code_check_fails"),
+    "4000000000000044": ("visa", "credit", "US", "address_unavailable"),
+    "4000002500003155": ("visa", "credit", "FR", "authentication_on_setup"),
+    "4000002760003184": ("visa", "credit", "DE", "authentication_required"),
+    "4000000000003220": ("visa", "credit", "US", "authentication_required"),
+    "4000000000000259": ("visa", "credit", "US", "disputed_fraudulent"),
+    "4000000000002685": ("visa", "credit", "US", "disputed_not_received"),
+    "4000000000001976": ("visa", "credit", "US", "disputed_inquiry"),
+}
+
+_MAGIC_NUMBERS: dict[str, str] = {
+    "visa": "4242424242424242",
+    "visa_debit": "4000056655665556",
+    "mastercard": "5555555555554444",
+    "mastercard_debit": "5200828282828210",
+    "mastercard_prepaid": "5105105105105100",
+    "amex": "378282246310005",
+    "discover": "6011111111111117",
+    "diners": "3056930009020004",
+    "jcb": "3566002020360505",
+    "unionpay": "6200000000000005",
+    "br": "4000000760000002",
+    "ca": "4000001240000000",
+    "fr": "4000002500000003",
+    "de": "4000002760000016",
+    "gb": "4000008260000000",
+    "jp": "4000003920000003",
+    "bypassPending": "4000000000000077",
+    "visa_chargeDeclined": "4000000000000002",
+    "chargeDeclined": "4000000000000002",
+    "chargeDeclinedInsufficientFunds": "4000000000009995",
+    "visa_chargeDeclinedInsufficientFunds": "4000000000009995",
+    "chargeDeclinedLostCard": "4000000000009987",
+    "visa_chargeDeclinedLostCard": "4000000000009987",
+    "chargeDeclinedStolenCard": "4000000000009979",
+    "visa_chargeDeclinedStolenCard": "4000000000009979",
+    "chargeDeclinedVelocityLimitExceeded": "4000000000006975",
+    "visa_chargeDeclinedVelocityLimitExceeded": "4000000000006975",
+    "chargeDeclinedExpiredCard": "4000000000000069",
+    "visa_chargeDeclinedExpiredCard": "4000000000000069",
+    "chargeDeclinedIncorrectCvc": "4000000000000127",
+    "visa_chargeDeclinedIncorrectCvc": "4000000000000127",
+    "chargeDeclinedProcessingError": "4000000000000119",
+    "visa_chargeDeclinedProcessingError": "4000000000000119",
+    "chargeDeclinedFraudulent": "4100000000000019",
+    "visa_chargeDeclinedFraudulent": "4100000000000019",
+    "chargeCustomerFail": "4000000000000341",
+    "radarBlock": "4100000000000019",
+    "riskLevelHighest": "4000000000004954",
+    "riskLevelElevated": "4000000000009235",
+    "cvcCheckFail": "4000000000000101",
+    "avsFail": "4000000000000010",
+    "avsLine1Fail": "4000000000000028",
+    "avsZipFail": "4000000000000036",
+    "avsUnchecked": "4000000000000044",
+    "authenticationRequired": "4000002760003184",
+    "authenticationRequiredOnSetup": "4000002500003155",
+    "threeDSecure2Required": "4000000000003220",
+    "createDispute": "4000000000000259",
+    "createDisputeProductNotReceived": "4000000000002685",
+    "createDisputeInquiry": "4000000000001976",
+}
+
+MAGIC_PAYMENT_METHODS: dict[str, str] = {f"pm_card_{name}": number for name, number in _MAGIC_NUMBERS.items()}
+MAGIC_TOKENS: dict[str, str] = {f"tok_{name}": number for name, number in _MAGIC_NUMBERS.items()}
+
+
+def test_card(number: str, *, exp_month: int, exp_year: int, cvc_given: bool, fingerprint_key: bytes) -> Card:
+    """Describe a published test card. Raises: KeyError for a number that is not one."""
+    brand, funding, country, behaviour_name = NUMBERS[number]
+    behaviour = BEHAVIOURS[behaviour_name]
+    return Card(
+        brand=brand,
+        last4=number[-4:],
+        exp_month=exp_month,
+        exp_year=exp_year,
+        fingerprint=fingerprint(number, fingerprint_key),
+        behaviour=behaviour_name,
+        funding=funding,
+        country=country,
+        cvc_check=behaviour.cvc_check if cvc_given else None,
+        address_line1_check=behaviour.address_line1_check,
+        address_postal_code_check=behaviour.address_postal_code_check,
+    )
+
+
+def fingerprint(number: str, key: bytes) -> str:
+    """Return 16 characters that are equal for equal numbers of one tenant and say nothing else."""
+    return hashlib.blake2b(number.encode(), key=key, digest_size=8).hexdigest()
+
+
+def passes_luhn(number: str) -> bool:
+    """Tell whether the last digit checks the others. Source: ISO/IEC 7812-1 annex B."""
+    total = 0
+    for position, digit in enumerate(reversed(number)):
+        value = int(digit) * (2 if position % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0

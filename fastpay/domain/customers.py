@@ -1,0 +1,107 @@
+"""What can be done with customers."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fastpay.domain import metadata, payment_methods
+from fastpay.domain.objects import Customer, PaymentMethod
+from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.errors import InvalidRequest
+
+
+class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Begin to know a customer. `fields` are those of `Customer`, already checked."""
+
+    fields: Mapping[str, object]
+    metadata: Mapping[str, str] = {}
+    payment_method: payment_methods.Choice | None = None
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return payment_methods.chosen_ids(self.payment_method)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Create the customer, and attach the payment method where one is given."""
+        identifier = draft.new_id("cus")
+        customer = Customer(
+            **{
+                "id": identifier,
+                "created": draft.moment_s,
+                "invoice_prefix": identifier[-8:].upper(),
+                "metadata": metadata.merge({}, self.metadata),
+                **self.fields,
+            }  # type: ignore[arg-type]
+        )
+        if self.payment_method is not None:
+            method = payment_methods.take(workspace, draft, self.payment_method)
+            payment_methods.attach(draft, method, customer.id)
+        draft.put(customer, "customer.created")
+        return customer.id
+
+
+class UpdateCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Change what is known of a customer. `metadata` None clears all of it."""
+
+    id: str
+    fields: Mapping[str, object]
+    metadata: Mapping[str, str] | None = {}
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        default = _default_payment_method(self.fields)
+        return (self.id,) if default is None else (self.id, default)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed customer."""
+        customer = require(workspace, self.id)
+        default = _default_payment_method(self.fields)
+        if default is not None:
+            _require_attached(workspace, default, customer)
+        changed = msgspec.structs.replace(
+            customer, **self.fields, metadata=metadata.merge(customer.metadata, self.metadata)
+        )
+        draft.put(changed, "customer.updated")
+        return customer.id
+
+
+class DeleteCustomer(msgspec.Struct, frozen=True, kw_only=True):
+    """Forget a customer. Payments made stay as they are."""
+
+    id: str
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.id,)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Mark the customer as deleted and keep nothing else of the person."""
+        customer = require(workspace, self.id)
+        draft.put(Customer(id=customer.id, created=customer.created, deleted=True), "customer.deleted")
+        return customer.id
+
+
+def require(workspace: Workspace, identifier: str, *, param: str = "id") -> Customer:
+    """Return the customer. Raises: NotFound when there is none, or it was deleted."""
+    customer = workspace.find(identifier)
+    if not isinstance(customer, Customer) or customer.deleted:
+        raise missing("customer", identifier, param=param)
+    return customer
+
+
+def _default_payment_method(fields: Mapping[str, object]) -> str | None:
+    settings = fields.get("invoice_settings")
+    return getattr(settings, "default_payment_method", None)
+
+
+def _require_attached(workspace: Workspace, identifier: str, customer: Customer) -> None:
+    method = workspace.find(identifier)
+    if not isinstance(method, PaymentMethod) or method.customer != customer.id:
+        raise InvalidRequest(
+            f"No such payment method on this customer: '{identifier}'",
+            code="resource_missing",
+            param="invoice_settings[default_payment_method]",
+        )

@@ -1,0 +1,108 @@
+"""The double-entry ledger: accounts with four counters, and transfers that move them two at a time.
+
+Every transfer adds the same amount to one account's debits and another's credits, so that the sum over all
+accounts of a currency is zero, always. Nothing is ever edited away: a hold is posted or voided by a later
+transfer, a refund is a new transfer the other way round.
+"""
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope, derived
+from fastpay.errors import InsufficientFunds
+
+# The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit).
+NORMAL_SIDES: dict[str, str] = {"processor": "D", "pending": "C", "available": "C", "fees": "C"}
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A balance holder in one currency.
+
+    The balance is credits minus debits on a C account and debits minus credits on a D account.
+    `min_balance` None means unbounded. Pending counters hold what is reserved and not yet moved.
+    """
+
+    id: str
+    code: str
+    currency: str
+    normal_side: str
+    debits_posted: int = 0
+    credits_posted: int = 0
+    debits_pending: int = 0
+    credits_pending: int = 0
+    min_balance: int | None = None
+
+    @property
+    def balance(self) -> int:
+        """The posted balance, on the account's normal side."""
+        difference = self.credits_posted - self.debits_posted
+        return difference if self.normal_side == "C" else -difference
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """An immutable move of `amount` from the debit account to the credit account.
+
+    `kind` says what for; `phase` is "posted", "hold" (reserves, moves nothing yet), "post" or "void" (ends
+    the hold `hold_id`: a post moves `amount` and releases the rest of the hold, a void moves nothing).
+    """
+
+    id: str
+    kind: str
+    phase: str
+    debit_account_id: str
+    credit_account_id: str
+    currency: str
+    amount: int
+    source_id: str
+    hold_id: str | None = None
+
+
+def account_id(scope: Scope, currency: str, code: str) -> str:
+    """Return the identifier of the tenant's account of this code and currency."""
+    return "lacc_" + derived(scope.tenant_id, "live" if scope.livemode else "test", currency, code)
+
+
+def account_ids(scope: Scope, currency: str) -> list[str]:
+    """Return the identifiers of all the tenant's accounts in one currency."""
+    return [account_id(scope, currency, code) for code in NORMAL_SIDES]
+
+
+def open_account(scope: Scope, currency: str, code: str) -> Account:
+    """Return a new account with nothing on it."""
+    return Account(
+        id=account_id(scope, currency, code), code=code, currency=currency, normal_side=NORMAL_SIDES[code]
+    )
+
+
+def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
+    """Return the account after its debit counters moved. Raises: InsufficientFunds below the bound."""
+    return _within_bounds(
+        msgspec.structs.replace(
+            account,
+            debits_posted=account.debits_posted + posted,
+            debits_pending=account.debits_pending + pending,
+        )
+    )
+
+
+def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
+    """Return the account after its credit counters moved. Raises: InsufficientFunds below the bound."""
+    return _within_bounds(
+        msgspec.structs.replace(
+            account,
+            credits_posted=account.credits_posted + posted,
+            credits_pending=account.credits_pending + pending,
+        )
+    )
+
+
+def _within_bounds(account: Account) -> Account:
+    assert account.debits_pending >= 0
+    assert account.credits_pending >= 0
+    if account.min_balance is not None:
+        # What is reserved on the way out counts as gone; what is reserved on the way in does not count yet.
+        reserved = account.debits_pending if account.normal_side == "C" else account.credits_pending
+        if account.balance - reserved < account.min_balance:
+            raise InsufficientFunds(
+                f"The account {account.code} does not hold enough {account.currency} for this."
+            )
+    return account

@@ -1,0 +1,52 @@
+"""Amounts and currencies. Amounts are ints in the currency's minor unit; there is no float in money."""
+
+from fastpay import limits
+from fastpay.errors import InvalidRequest
+
+# ISO 4217 codes that the dialect takes, in lower case as it writes them.
+CURRENCIES = frozenset(
+    (
+        "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf "
+        "chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg "
+        "huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk "
+        "mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub "
+        "rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd "
+        "vuv wst xaf xcd xof xpf yer zar zmw"
+    ).split()
+)
+
+
+def parse_currency(text: str) -> str:
+    """Return the code in lower case. Raises: InvalidRequest for an unknown currency."""
+    currency = text.lower()
+    if currency not in CURRENCIES:
+        raise InvalidRequest(
+            "Unknown currency. Give the three-letter ISO 4217 code of a currency that fastpay knows, such as usd or eur.",
+            param="currency",
+        )
+    return currency
+
+
+def fee(amount: int, *, basis_points: int, fixed: int) -> int:
+    """Return the platform's fee on `amount`: a share in hundredths of a percent, half up, plus a fixed part.
+
+    Never more than the amount itself.
+    """
+    return min(amount, (amount * basis_points + 5_000) // 10_000 + fixed)
+
+
+def check_amount(amount: int, *, param: str = "amount") -> int:
+    """Return the amount. Raises: InvalidRequest outside the limits."""
+    if amount < limits.amount_min:
+        raise InvalidRequest(
+            f"The amount must be at least {limits.amount_min} in the currency's smallest unit.",
+            code="amount_too_small",
+            param=param,
+        )
+    if amount > limits.amount_max:
+        raise InvalidRequest(
+            f"The amount must be at most {limits.amount_max} in the currency's smallest unit.",
+            code="amount_too_large",
+            param=param,
+        )
+    return amount

@@ -1,0 +1,287 @@
+"""The life cycle of a payment intent.
+
+requires_payment_method -> requires_confirmation -> (requires_action) -> succeeded
+                                                                      -> requires_capture -> succeeded
+Every state but succeeded and canceled may be canceled; a decline leads back to requires_payment_method.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fastpay.domain import charging, customers, ledger, payment_methods
+from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.charging import Terms
+from fastpay.domain.objects import Charge, PaymentIntent
+from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.errors import InvalidRequest, UnexpectedState
+
+OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
+# What may still change once money was asked for.
+ALWAYS_MUTABLE = frozenset(
+    ("description", "receipt_email", "shipping", "transfer_group", "statement_descriptor")
+)
+
+
+class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Begin a payment, and try to make it at once where `confirm` says so.
+
+    `fields` are those of `PaymentIntent`, already checked; `secret` is the random part of its client secret.
+    """
+
+    amount: int
+    currency: str
+    secret: str
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] = {}
+    customer: str | None = None
+    payment_method: payment_methods.Choice | None = None
+    confirm: bool = False
+    terms: Terms = Terms()
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        needed = [*payment_methods.chosen_ids(self.payment_method)]
+        if self.customer is not None:
+            needed.append(self.customer)
+        if self.confirm:
+            needed.extend(ledger.account_ids(workspace.scope, self.currency))
+        return needed
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Create the payment intent."""
+        if self.customer is not None:
+            customers.require(workspace, self.customer, param="customer")
+        identifier = draft.new_id("pi")
+        intent = PaymentIntent(
+            **{
+                "id": identifier,
+                "created": draft.moment_s,
+                "amount": self.amount,
+                "currency": self.currency,
+                "status": "requires_payment_method",
+                "client_secret": f"{identifier}_secret_{self.secret}",
+                "customer": self.customer,
+                "metadata": metadata_rules.merge({}, self.metadata),
+                **self.fields,
+            }  # type: ignore[arg-type]
+        )
+        if self.payment_method is None:
+            if self.confirm:
+                raise _no_payment_method()
+            draft.put(intent, "payment_intent.created")
+            return identifier
+        method = payment_methods.take(workspace, draft, self.payment_method)
+        is_new = not isinstance(self.payment_method, str)
+        draft.put(intent, "payment_intent.created")
+        if self.confirm:
+            charging.attempt(workspace, draft, intent, method=method, is_new=is_new, terms=self.terms)
+            return identifier
+        if is_new:
+            draft.put(method, None)
+        draft.put(
+            msgspec.structs.replace(intent, status="requires_confirmation", payment_method=method.id), None
+        )
+        return identifier
+
+
+class UpdatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Change a payment intent. `metadata` None clears all; `amount` and the like only before confirmation."""
+
+    id: str
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] | None = {}
+    payment_method: payment_methods.Choice | None = None
+    clears_payment_method: bool = False
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        customer = self.fields.get("customer")
+        named = (customer,) if isinstance(customer, str) else ()
+        return (self.id, *payment_methods.chosen_ids(self.payment_method), *named)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed payment intent."""
+        intent = require(workspace, self.id)
+        changes_method = self.payment_method is not None or self.clears_payment_method
+        if intent.status not in OPEN and (changes_method or not ALWAYS_MUTABLE.issuperset(self.fields)):
+            frozen = sorted(set(self.fields) - ALWAYS_MUTABLE)
+            refuse_state(draft, intent, "update", param=frozen[0] if frozen else "payment_method")
+            return intent.id
+        customer = self.fields.get("customer")
+        if isinstance(customer, str):
+            customers.require(workspace, customer, param="customer")
+        changed = msgspec.structs.replace(
+            intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
+        )
+        if self.payment_method is not None:
+            method = payment_methods.take(workspace, draft, self.payment_method)
+            if not isinstance(self.payment_method, str):
+                draft.put(method, None)
+            changed = msgspec.structs.replace(
+                changed, payment_method=method.id, status="requires_confirmation"
+            )
+        elif self.clears_payment_method:
+            changed = msgspec.structs.replace(changed, payment_method=None, status="requires_payment_method")
+        draft.put(changed, "payment_intent.updated")
+        return intent.id
+
+
+class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Try to take the money."""
+
+    id: str
+    fields: Mapping[str, object] = {}
+    payment_method: payment_methods.Choice | None = None
+    terms: Terms = Terms()
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load, those that the payment intent names among them."""
+        needed = [self.id, *payment_methods.chosen_ids(self.payment_method)]
+        intent = workspace.find(self.id)
+        if isinstance(intent, PaymentIntent):
+            if self.payment_method is None and intent.payment_method is not None:
+                needed.append(intent.payment_method)
+            needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+        return needed
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Make the attempt."""
+        intent = require(workspace, self.id)
+        if intent.status not in OPEN:
+            refuse_state(draft, intent, "confirm")
+            return intent.id
+        choice = self.payment_method if self.payment_method is not None else intent.payment_method
+        if choice is None:
+            draft.fail(_no_payment_method(), payment_intent=intent.id)
+            return intent.id
+        method = payment_methods.take(workspace, draft, choice)
+        changed = msgspec.structs.replace(intent, **self.fields)
+        charging.attempt(
+            workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=self.terms
+        )
+        return intent.id
+
+
+class CapturePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Take what was authorized, or `amount` of it; the rest is released."""
+
+    id: str
+    amount: int | None = None
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] | None = {}
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Post the hold."""
+        intent = require(workspace, self.id)
+        if intent.status != "requires_capture":
+            refuse_state(draft, intent, "capture")
+            return intent.id
+        charge = _latest_charge(workspace, intent)
+        amount = intent.amount_capturable if self.amount is None else self.amount
+        if amount > intent.amount_capturable:
+            raise InvalidRequest(
+                f"The remaining amount available to capture for this PaymentIntent is {intent.amount_capturable}, "
+                f"but you tried to capture {amount}.",
+                code="amount_too_large",
+                param="amount_to_capture",
+            )
+        if charge.capture_before is not None and draft.moment_s > charge.capture_before:
+            raise UnexpectedState(
+                "The authorization has expired, so it can no longer be captured. Cancel the payment intent.",
+                code="charge_expired_for_capture",
+            )
+        captured = charging.capture(workspace, draft, charge, amount=amount)
+        draft.put(captured, "charge.captured")
+        draft.put(
+            msgspec.structs.replace(
+                intent,
+                **self.fields,
+                status="succeeded",
+                amount_capturable=0,
+                amount_received=amount,
+                metadata=metadata_rules.merge(intent.metadata, self.metadata),
+            ),
+            "payment_intent.succeeded",
+        )
+        return intent.id
+
+
+class CancelPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a payment up, and release what is held for it."""
+
+    id: str
+    reason: str | None = None
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Void the hold, where there is one."""
+        intent = require(workspace, self.id)
+        if intent.status not in OPEN and intent.status != "requires_capture":
+            refuse_state(draft, intent, "cancel")
+            return intent.id
+        if intent.status == "requires_capture":
+            draft.put(charging.release(draft, _latest_charge(workspace, intent)), "charge.refunded")
+        draft.put(
+            msgspec.structs.replace(
+                intent,
+                status="canceled",
+                amount_capturable=0,
+                canceled_at=draft.moment_s,
+                cancellation_reason=self.reason,
+            ),
+            "payment_intent.canceled",
+        )
+        return intent.id
+
+
+def require(workspace: Workspace, identifier: str) -> PaymentIntent:
+    """Return the payment intent. Raises: NotFound."""
+    intent = workspace.find(identifier)
+    if not isinstance(intent, PaymentIntent):
+        raise missing("payment_intent", identifier, param="intent")
+    return intent
+
+
+def refuse_state(draft: Draft, intent: PaymentIntent, verb: str, *, param: str | None = None) -> None:
+    """Answer that the state forbids it, showing the payment intent as it is."""
+    error = UnexpectedState(
+        f"You cannot {verb} this PaymentIntent because it has a status of {intent.status}.", param=param
+    )
+    draft.fail(error, payment_intent=intent.id)
+
+
+def _no_payment_method() -> UnexpectedState:
+    return UnexpectedState(
+        "You cannot confirm this PaymentIntent because it is missing a payment method. Give one in the "
+        "payment_method parameter, or update the PaymentIntent with one first.",
+        param="payment_method",
+    )
+
+
+def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
+    needed = [identifier]
+    intent = workspace.find(identifier)
+    if isinstance(intent, PaymentIntent):
+        needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+        if intent.latest_charge is not None:
+            needed.append(intent.latest_charge)
+    return needed
+
+
+def _latest_charge(workspace: Workspace, intent: PaymentIntent) -> Charge:
+    charge = workspace.find(intent.latest_charge) if intent.latest_charge is not None else None
+    assert isinstance(charge, Charge)
+    return charge

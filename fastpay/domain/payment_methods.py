@@ -1,0 +1,180 @@
+"""What can be done with payment methods."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.cards import BEHAVIOURS, Card
+from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod
+from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.errors import CardDeclined, InvalidRequest
+
+
+class NewCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A card given with the request itself, its number already forgotten."""
+
+    card: Card
+    billing_details: BillingDetails = BillingDetails()
+    metadata: Mapping[str, str] = {}
+    allow_redisplay: str = "unspecified"
+
+
+# An existing payment method's identifier, or a card that becomes one.
+Choice = str | NewCard
+
+
+class CreatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """Keep a card for later."""
+
+    card: NewCard
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return ()
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Create the payment method, attached to nobody."""
+        method = from_card(draft, self.card)
+        draft.put(method, "payment_method.created")
+        return method.id
+
+
+class UpdatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """Change what may change of a payment method; it must be attached. `metadata` None clears all."""
+
+    id: str
+    fields: Mapping[str, object]
+    exp_month: int | None = None
+    exp_year: int | None = None
+    metadata: Mapping[str, str] | None = {}
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.id,)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed payment method."""
+        method = require(workspace, self.id)
+        if method.customer is None:
+            raise InvalidRequest(
+                "You must save this payment method to a customer before you can update it.",
+                code="payment_method_unexpected_state",
+                param="payment_method",
+            )
+        card = msgspec.structs.replace(
+            method.card,
+            exp_month=self.exp_month or method.card.exp_month,
+            exp_year=self.exp_year or method.card.exp_year,
+        )
+        merged = metadata_rules.merge(method.metadata, self.metadata)
+        changed = msgspec.structs.replace(method, **self.fields, card=card, metadata=merged)
+        draft.put(changed, "payment_method.updated")
+        return method.id
+
+
+class AttachPaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """Save a payment method to a customer."""
+
+    payment_method: Choice
+    customer: str
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (*chosen_ids(self.payment_method), self.customer)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Attach, unless the card refuses to be saved."""
+        method = take(workspace, draft, self.payment_method)
+        customer = workspace.find(self.customer)
+        if not isinstance(customer, Customer) or customer.deleted:
+            raise missing("customer", self.customer, param="customer")
+        return attach(draft, method, self.customer).id
+
+
+class DetachPaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+    """Take a payment method from its customer."""
+
+    id: str
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load, the customer for its defaults among them."""
+        method = workspace.find(self.id)
+        if isinstance(method, PaymentMethod) and method.customer is not None:
+            return (self.id, method.customer)
+        return (self.id,)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Detach, and let the customer's default go with it."""
+        method = require(workspace, self.id)
+        if method.customer is None:
+            raise InvalidRequest(
+                "The payment method you provided is not attached to a customer so detachment is impossible.",
+                code="payment_method_unexpected_state",
+                param="payment_method",
+            )
+        customer = workspace.find(method.customer)
+        if isinstance(customer, Customer) and customer.invoice_settings.default_payment_method == method.id:
+            settings = msgspec.structs.replace(customer.invoice_settings, default_payment_method=None)
+            draft.put(msgspec.structs.replace(customer, invoice_settings=settings), "customer.updated")
+        draft.put(msgspec.structs.replace(method, customer=None), "payment_method.detached")
+        return method.id
+
+
+def chosen_ids(choice: Choice | None) -> tuple[str, ...]:
+    """Return what must be loaded for a choice."""
+    return (choice,) if isinstance(choice, str) else ()
+
+
+def take(workspace: Workspace, draft: Draft, choice: Choice) -> PaymentMethod:
+    """Return the chosen payment method; a card given with the request becomes a new one.
+
+    A new one is not written yet: whoever takes it puts it. Raises: NotFound.
+    """
+    return (
+        require(workspace, choice, param="payment_method")
+        if isinstance(choice, str)
+        else from_card(draft, choice)
+    )
+
+
+def require(workspace: Workspace, identifier: str, *, param: str = "payment_method") -> PaymentMethod:
+    """Return the payment method. Raises: NotFound."""
+    method = workspace.find(identifier)
+    if not isinstance(method, PaymentMethod):
+        raise missing("PaymentMethod", identifier, param=param)
+    return method
+
+
+def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
+    """Return a new payment method for a card, attached to nobody."""
+    return PaymentMethod(
+        id=draft.new_id("pm"),
+        created=draft.moment_s,
+        card=card.card,
+        allow_redisplay=card.allow_redisplay,
+        billing_details=card.billing_details,
+        metadata=metadata_rules.merge({}, card.metadata),
+    )
+
+
+def attach(draft: Draft, method: PaymentMethod, customer: str) -> PaymentMethod:
+    """Write the payment method as attached. Raises: CardDeclined, InvalidRequest when another has it."""
+    if method.customer is not None and method.customer != customer:
+        raise InvalidRequest(
+            "The payment method you provided has already been attached to a customer.",
+            code="payment_method_unexpected_state",
+            param="payment_method",
+        )
+    behaviour = BEHAVIOURS[method.card.behaviour]
+    if not behaviour.attachable:
+        raise CardDeclined(
+            behaviour.message, code=behaviour.code, decline_code=behaviour.decline_code, param=behaviour.param
+        )
+    attached = msgspec.structs.replace(method, customer=customer)
+    draft.put(attached, "payment_method.attached")
+    return attached

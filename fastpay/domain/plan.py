@@ -1,0 +1,270 @@
+"""The working set of a batch and what commands make of it.
+
+A `Workspace` holds what one tenant and mode has loaded for the batch. A command reads it and writes to a
+`Draft`; only a draft that ended well is merged, so that a command takes effect whole or not at all.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from fastpay.domain import ledger
+from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.objects import StoredObject
+from fastpay.errors import FastpayError, NotFound
+
+
+class Book(msgspec.Struct, frozen=True):
+    """What a tenant has agreed for one mode, and how far its sequence has come."""
+
+    scope: Scope
+    sequence: int
+    fee_basis_points: int
+    fee_fixed: int
+    refunds_may_overdraw: bool
+    fingerprint_key: bytes
+
+
+class Versioned(msgspec.Struct, frozen=True):
+    """An object together with its version (from 1) and the sequence that the version was written at."""
+
+    object: StoredObject
+    version: int
+    sequence: int
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, array_like=True):
+    """An error as it is kept for replays: with the objects that it shows."""
+
+    status: int
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    decline_code: str | None = None
+    charge: str | None = None
+    payment_intent: str | None = None
+    payment_method: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """Everything that the bytes of an answer follow from, beside the snapshots.
+
+    Objects are shown as they stood at `sequence`, whenever the answer is rendered.
+    """
+
+    object_id: str | None
+    sequence: int
+    expand: tuple[str, ...] = ()
+    error: ErrorRecord | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One thing that happened to one object, at its place in the tenant's sequence."""
+
+    id: str
+    type: str
+    sequence: int
+    object_id: str
+    version: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a command decided: new versions, transfers, events and the answer to give."""
+
+    answer: Answer
+    versions: tuple[Versioned, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+class Command(Protocol):
+    """What a request wants, decoded and ready to be decided."""
+
+    @property
+    def expand(self) -> tuple[str, ...]:
+        """Which parts of the answer to show whole."""
+
+    def needs(self, workspace: "Workspace") -> Iterable[str]:
+        """Return the identifiers that must be loaded, as far as they can be known by now."""
+
+    def execute(self, workspace: "Workspace", draft: "Draft") -> str:
+        """Decide. Return the identifier of the object to answer with, or raise a FastpayError."""
+
+
+class Workspace:
+    """One tenant's and mode's part of the working set. Identifiers of others simply are not in it."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.scope = book.scope
+        self.sequence = book.sequence
+        self.objects: dict[str, Versioned | None] = {}
+        self.accounts: dict[str, Account] = {}
+
+    def find(self, identifier: str) -> StoredObject | None:
+        """Return the object as it stands now, None where there is none (or it is not loaded)."""
+        versioned = self.objects.get(identifier)
+        return None if versioned is None else versioned.object
+
+    def account(self, currency: str, code: str) -> Account:
+        """Return the tenant's account, opening it on first use."""
+        identifier = ledger.account_id(self.scope, currency, code)
+        account = self.accounts.get(identifier)
+        if account is None:
+            account = ledger.open_account(self.scope, currency, code)
+        return account
+
+    def merge(self, plan: Plan, accounts: dict[str, Account]) -> None:
+        """Take over what a command decided."""
+        for versioned in plan.versions:
+            self.objects[versioned.object.id] = versioned
+        self.accounts.update(accounts)
+        if plan.events:
+            self.sequence = plan.events[-1].sequence
+
+
+class Draft:
+    """What one command has decided so far. `moment_s` is the second in which it runs."""
+
+    def __init__(self, workspace: Workspace, *, moment_s: int, identifiers: IdentifierSequence) -> None:
+        self.moment_s = moment_s
+        self._workspace = workspace
+        self._identifiers = identifiers
+        self._changed: dict[str, StoredObject] = {}
+        self._events: list[tuple[str, str]] = []
+        self._transfers: list[Transfer] = []
+        self.accounts: dict[str, Account] = {}
+        self.failure: tuple[FastpayError, str | None, str | None, str | None] | None = None
+
+    def new_id(self, prefix: str) -> str:
+        """Return a fresh identifier."""
+        return self._identifiers.next(prefix)
+
+    def put(self, stored: StoredObject, event: str | None) -> None:
+        """Write a new version of an object and say what happened to it.
+
+        None says nothing of this object; the command must then announce something of another.
+        """
+        self._changed[stored.id] = stored
+        if event is not None:
+            self._events.append((event, stored.id))
+
+    def announce(self, event: str, identifier: str) -> None:
+        """Say one more thing of an object that this command writes."""
+        assert identifier in self._changed
+        self._events.append((event, identifier))
+
+    def fail(
+        self,
+        error: FastpayError,
+        *,
+        charge: str | None = None,
+        payment_intent: str | None = None,
+        payment_method: str | None = None,
+    ) -> None:
+        """Answer with an error although what was written stays: a declined charge, for one."""
+        self.failure = (error, charge, payment_intent, payment_method)
+
+    def transfer(
+        self,
+        kind: str,
+        *,
+        debit: str,
+        credit: str,
+        currency: str,
+        amount: int,
+        source_id: str,
+        phase: str = "posted",
+        hold: tuple[str, int] | None = None,
+    ) -> str:
+        """Move or reserve an amount between two of the tenant's accounts, named by code.
+
+        `hold` is the identifier and the whole amount of the hold that a "post" or "void" ends.
+        Returns the transfer's identifier. Raises: InsufficientFunds.
+        """
+        held = 0 if hold is None else hold[1]
+        moved = amount if phase in ("posted", "post") else 0
+        reserved = amount if phase == "hold" else -held
+        source = ledger.debit(self._account(currency, debit), posted=moved, pending=reserved)
+        target = ledger.credit(self._account(currency, credit), posted=moved, pending=reserved)
+        self.accounts[source.id] = source
+        self.accounts[target.id] = target
+        transfer = Transfer(
+            id=self.new_id("tr"),
+            kind=kind,
+            phase=phase,
+            debit_account_id=source.id,
+            credit_account_id=target.id,
+            currency=currency,
+            amount=amount,
+            source_id=source_id,
+            hold_id=None if hold is None else hold[0],
+        )
+        self._transfers.append(transfer)
+        return transfer.id
+
+    def finish(self, object_id: str | None, expand: tuple[str, ...]) -> Plan:
+        """Number the events, give every version the last number, and return the plan."""
+        workspace = self._workspace
+        assert self._events or not self._changed, "a change that nobody would hear of"
+        versions = {
+            identifier: _next_version(workspace.objects.get(identifier)) for identifier in self._changed
+        }
+        events = tuple(
+            Event(
+                self.new_id("evt"), event_type, workspace.sequence + place, identifier, versions[identifier]
+            )
+            for place, (event_type, identifier) in enumerate(self._events, start=1)
+        )
+        sequence = workspace.sequence + len(events)
+        error = None
+        if self.failure is not None:
+            failure, charge, payment_intent, payment_method = self.failure
+            error = record(
+                failure, charge=charge, payment_intent=payment_intent, payment_method=payment_method
+            )
+        return Plan(
+            answer=Answer(object_id, sequence, expand, error),
+            versions=tuple(
+                Versioned(stored, versions[stored.id], sequence) for stored in self._changed.values()
+            ),
+            transfers=tuple(self._transfers),
+            events=events,
+        )
+
+    def _account(self, currency: str, code: str) -> Account:
+        identifier = ledger.account_id(self._workspace.scope, currency, code)
+        return self.accounts.get(identifier) or self._workspace.account(currency, code)
+
+
+def record(
+    error: FastpayError,
+    *,
+    charge: str | None = None,
+    payment_intent: str | None = None,
+    payment_method: str | None = None,
+) -> ErrorRecord:
+    """Write an error down for later replays."""
+    return ErrorRecord(
+        status=error.status,
+        type=error.type,
+        code=error.code,
+        message=error.message,
+        param=error.param,
+        decline_code=error.decline_code,
+        charge=charge,
+        payment_intent=payment_intent,
+        payment_method=payment_method,
+    )
+
+
+def missing(kind: str, identifier: str, *, param: str) -> NotFound:
+    """Return the error for an object that is not there, or is another tenant's."""
+    return NotFound(f"No such {kind}: '{identifier}'", param=param)
+
+
+def _next_version(previous: Versioned | None) -> int:
+    return 1 if previous is None else previous.version + 1

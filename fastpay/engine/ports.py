@@ -1,0 +1,144 @@
+"""What the engine asks of a store, and what it offers to the floor above."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """A command on its way to the writer, with its place in the world.
+
+    `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
+    missing together. `head` and `tail` make the identifiers (see `IdentifierSequence`).
+    """
+
+    scope: Scope
+    command: Command
+    request_id: str
+    moment_ms: int
+    head: int
+    tail: bytes
+    idempotency_key: str | None = None
+    fingerprint: bytes = b""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the commit made of a command: the answer, and the objects that it shows as far as they are at hand.
+
+    `original_request_id` is set on a replay and names the request that was first.
+    """
+
+    answer: Answer
+    objects: Mapping[str, Versioned]
+    original_request_id: str | None = None
+
+
+class IdempotencyRow(msgspec.Struct, frozen=True):
+    """The first answer to an idempotency key."""
+
+    digest: bytes
+    scope: Scope
+    idempotency_key: str
+    fingerprint: bytes
+    answer: Answer
+    request_id: str
+    moment_ms: int
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The net effect of a batch, for one set-based write each. All in the order it came about."""
+
+    books: Sequence[Book]
+    versions: Sequence[tuple[Scope, Versioned]]
+    accounts: Sequence[tuple[Scope, Account]]
+    transfers: Sequence[tuple[Scope, Transfer, int, int]]  # with sequence and moment in milliseconds
+    events: Sequence[tuple[Scope, Event, str, int]]  # with request identifier and moment in milliseconds
+    idempotency: Sequence[IdempotencyRow]
+
+
+class BatchTransaction(Protocol):
+    """One database transaction around one batch."""
+
+    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Lock and return the books of these scopes: from here on nobody else writes to them."""
+
+    async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
+        """Return the rows that exist."""
+
+    async def load_objects(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Versioned]]:
+        """Return the latest version of each object that exists."""
+
+    async def load_accounts(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Account]]:
+        """Return the accounts that exist."""
+
+    async def write(self, changes: Changes) -> None:
+        """Write the net effect of the batch."""
+
+
+class WriterStore(Protocol):
+    """The database as the writer sees it."""
+
+    async def run_batch(self, work: "BatchWork") -> None:
+        """Run `work` inside one transaction and commit it.
+
+        Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
+        the connection was lost after COMMIT was sent; RefusedBatch when the database refused a statement.
+        """
+
+
+class BatchWork(Protocol):
+    """What the writer does inside a transaction."""
+
+    async def __call__(self, transaction: BatchTransaction) -> None:
+        """Do it."""
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list is wanted: newest first, strictly between two bounds.
+
+    `below` and `above` are the 32 digits of identifiers; `ascending` asks for the items nearest above
+    `above` (still returned newest first).
+    """
+
+    limit: int
+    below: str = HIGHEST
+    above: str = LOWEST
+    ascending: bool = False
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which list is wanted: the prefix of its kind, and at most one field with its value.
+
+    Fields: customer (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus).
+    """
+
+    kind: str
+    field: str | None = None
+    value: str = ""
+
+
+class ReaderStore(Protocol):
+    """The database as the reader sees it. Identifiers of other tenants are simply not there."""
+
+    async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
+        """Return the latest versions of the objects that exist."""
+
+    async def get_objects_at(self, scope: Scope, identifiers: Sequence[str], sequence: int) -> list[Versioned]:
+        """Return the objects as they stood at this sequence."""
+
+    async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
+        """Return transfers with the moment, in milliseconds, that they were made at."""
+
+    async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
+
+    async def search_customers(self, scope: Scope, path: str, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
+
+    async def list_accounts(self, scope: Scope) -> list[Account]:
+        """Return all the accounts of the scope."""
