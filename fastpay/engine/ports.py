@@ -1,7 +1,8 @@
 """What the engine asks of a store, and what it offers to the floor above."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,7 +15,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A command on its way to the writer, with its place in the world.
 
     `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
-    missing together. `head` and `tail` make the identifiers (see `IdentifierSequence`).
+    missing together; `head` and `tail` make the identifiers (see `IdentifierSequence`).
     """
 
     scope: Scope
@@ -25,6 +26,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     tail: bytes
     idempotency_key: str | None = None
     fingerprint: bytes = b""
+    # The request's span context, for the batch's span to link to; its type belongs to the tracer.
+    trace: Any = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +82,9 @@ class BatchTransaction(Protocol):
     async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
 
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Keep what fails inside from undoing what came before. Raises: RefusedBatch, TransientFailure."""
+
 
 class WriterStore(Protocol):
     """The database as the writer sees it."""
@@ -124,6 +130,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReaderStore(Protocol):
     """The database as the reader sees it. Identifiers of other tenants are simply not there."""
+
+    async def ping(self) -> None:
+        """Ask the database for nothing. Raises: DatabaseUnavailable."""
 
     async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
         """Return the latest versions of the objects that exist."""
