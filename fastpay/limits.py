@@ -12,6 +12,8 @@ header_bytes_max = 16_384
 idempotency_key_chars_max = 255
 expand_paths_max = 20
 expand_depth_max = 4
+param_chars_max = 200
+received_chars_max = 60
 
 # Objects
 amount_min = 1

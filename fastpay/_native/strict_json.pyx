@@ -1,0 +1,248 @@
+# cython: autotestdict=False
+"""JSON without its ambiguities. The contract is in strict_json.pyi."""
+
+import json
+
+cimport cython
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
+
+import msgspec
+
+from fastpay import limits
+
+
+cdef extern from "Python.h":
+    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
+
+
+# What the scan found, worst first: everything that is not _SOUND ends the matter.
+cdef enum _Finding:
+    _SOUND
+    _TOO_DEEP
+    _NUL_CHARACTER
+    _LONE_SURROGATE
+    _NUMBER
+
+cdef Py_ssize_t _DEPTH_MAX = limits.json_depth_max
+# A signed 64-bit number has at most 19 digits; more are refused unread, since reading is quadratic.
+cdef Py_ssize_t _DIGITS_MAX = 19
+
+cdef object _decode_plain = msgspec.json.Decoder().decode
+
+
+class JsonError(ValueError):
+    def __init__(self, message, param=None):
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+def decode(bytes body not None) -> dict:
+    cdef Py_ssize_t members = 0
+    cdef Py_ssize_t kept = 0
+    cdef _Finding finding = _scan(body, len(body), &members)
+    if finding == _TOO_DEEP:
+        raise JsonError(f"The JSON is nested too deeply: at most {_DEPTH_MAX} levels are allowed.")
+    if finding == _NUL_CHARACTER:
+        raise JsonError("NUL characters are not allowed in JSON.")
+    if finding == _LONE_SURROGATE:
+        raise JsonError("The JSON holds half of a surrogate pair.")
+    if finding == _NUMBER:
+        raise _explain(body)
+    try:
+        tree = _decode_plain(body)
+    except UnicodeDecodeError:
+        raise JsonError("The JSON is not valid UTF-8.") from None
+    except (msgspec.MsgspecError, RecursionError):
+        raise JsonError("The body is not valid JSON.") from None
+    if type(tree) is not dict:
+        raise JsonError("The JSON must be an object.")
+    # The scan counted the members as they were written, this what was left of them: the decoder
+    # keeps one of those that share a key, however the key was spelt.
+    if not _count_members(tree, &kept) or kept != members:
+        raise _explain(body)
+    return tree
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+cdef _Finding _scan(const unsigned char* text, Py_ssize_t size, Py_ssize_t* members) noexcept nogil:
+    """Look for what the decoder would let pass, and count the colons outside of strings.
+
+    The text need not be JSON: whatever this makes of nonsense, the decoder refuses it afterwards.
+    """
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t depth = 0
+    cdef Py_ssize_t start
+    cdef Py_ssize_t colons = 0
+    cdef unsigned char byte
+    cdef bint number_refused = False
+    cdef _Finding finding
+    while at < size:
+        byte = text[at]
+        at += 1
+        if byte == c'"':
+            finding = _scan_string(text, size, &at)
+            if finding != _SOUND:
+                return finding
+        elif byte == c"{" or byte == c"[":
+            depth += 1
+            if depth > _DEPTH_MAX:
+                return _TOO_DEEP
+        elif byte == c"}" or byte == c"]":
+            depth -= 1
+        elif byte == c":":
+            colons += 1
+        elif byte == 0:
+            return _NUL_CHARACTER
+        elif c"0" <= byte <= c"9":
+            start = at - 1
+            while at < size and c"0" <= text[at] <= c"9":
+                at += 1
+            if at - start > _DIGITS_MAX or at < size and (text[at] == c"." or text[at] | 0x20 == c"e"):
+                # Read on: explaining it takes a depth that is known to be bounded.
+                number_refused = True
+    members[0] = colons
+    return _NUMBER if number_refused else _SOUND
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+cdef _Finding _scan_string(const unsigned char* text, Py_ssize_t size, Py_ssize_t* position) noexcept nogil:
+    """Read from behind the opening quotation mark to behind the closing one, or to the end."""
+    cdef Py_ssize_t at = position[0]
+    cdef int unit
+    cdef unsigned char byte
+    cdef bint expecting_low = False
+    while at < size:
+        byte = text[at]
+        at += 1
+        if byte == c"\\" and at < size:
+            byte = text[at]
+            at += 1
+            if byte == c"u":
+                unit = _escaped_unit(text, size, at)
+                if unit == 0:
+                    return _NUL_CHARACTER
+                if (0xDC00 <= unit <= 0xDFFF) != expecting_low:
+                    return _LONE_SURROGATE
+                expecting_low = 0xD800 <= unit <= 0xDBFF
+                if unit > 0:
+                    at += 4
+                continue
+        elif byte == 0:
+            return _NUL_CHARACTER
+        elif byte == c'"':
+            break
+        if expecting_low:
+            return _LONE_SURROGATE
+    position[0] = at
+    return _LONE_SURROGATE if expecting_low else _SOUND
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+cdef int _escaped_unit(const unsigned char* text, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
+    """Read the four digits behind \\u, or return -1 where there are none: the decoder will say so."""
+    cdef int unit = 0
+    cdef int count
+    cdef unsigned char byte
+    if size - at < 4:
+        return -1
+    for count in range(4):
+        byte = text[at + count]
+        if c"0" <= byte <= c"9":
+            unit = unit << 4 | (byte - c"0")
+        elif c"a" <= byte | 0x20 <= c"f":
+            unit = unit << 4 | ((byte | 0x20) - c"a" + 10)
+        else:
+            return -1
+    return unit
+
+
+cdef bint _count_members(object tree, Py_ssize_t* members) except -1:
+    """Add the members of all objects in `tree`; false where an integer is beyond 64 bit.
+
+    Recursion is bounded, since the scan has bounded the depth of what was decoded.
+    """
+    cdef PyObject* value
+    cdef Py_ssize_t position = 0
+    cdef int overflow = 0
+    if type(tree) is dict:
+        members[0] += len(<dict>tree)
+        while PyDict_Next(tree, &position, NULL, &value):
+            if not _count_members(<object>value, members):
+                return False
+    elif type(tree) is list:
+        for element in <list>tree:
+            if not _count_members(element, members):
+                return False
+    elif type(tree) is int:
+        PyLong_AsLongLongAndOverflow(tree, &overflow)
+    return overflow == 0
+
+
+# The rest finds the words for a refusal that is already certain, and need not be fast.
+
+
+class _Members(tuple):
+    """The members of one object as (key, value) pairs, in the order they were written."""
+
+
+class _BadNumber(str):
+    """What stands for a number that is refused: the reason why."""
+
+
+cdef object _explain(bytes body):
+    """Return the error for a body that holds a key twice or a number of the wrong kind."""
+    try:
+        tree = json.loads(
+            body.decode(),
+            object_pairs_hook=_Members,
+            parse_float=_refuse_float,
+            parse_int=_check_integer,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError):
+        return JsonError("The body is not valid JSON.")
+    error = _find_error(tree, None)
+    return error if error is not None else JsonError("The body is not valid JSON.")
+
+
+def _refuse_float(text):
+    return _BadNumber("Numbers must be whole, without a fraction or an exponent.")
+
+
+def _check_integer(text):
+    if len(text) <= _DIGITS_MAX + 1:
+        number = int(text)
+        if -(1 << 63) <= number < 1 << 63:
+            return number
+    return _BadNumber("The number does not fit into 64 bits.")
+
+
+def _refuse_constant(text):
+    raise ValueError
+
+
+cdef object _find_error(object tree, object path):
+    """Return the first error in the order of the text, or None."""
+    if type(tree) is _BadNumber:
+        return JsonError(str(tree), path)
+    if type(tree) is list:
+        for index, value in enumerate(tree):
+            error = _find_error(value, f"{path}[{index}]" if path is not None else None)
+            if error is not None:
+                return error
+    if type(tree) is _Members:
+        seen = set()
+        for key, value in tree:
+            inner = f"{path}[{key}]" if path is not None else key
+            if key in seen:
+                return JsonError("An object has the same key twice.", inner)
+            seen.add(key)
+            error = _find_error(value, inner)
+            if error is not None:
+                return error
+    return None
