@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -61,7 +62,8 @@ class FieldFormatter(logging.Formatter):
         fields = getattr(record, "fields", {})
         pairs = "".join(f" {name}={_quote(value)}" for name, value in fields.items())
         stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname.lower()} {_clean(record.getMessage())}{pairs}"
+        head = f"{stamp}.{int(record.msecs):03d}Z {record.levelname.lower()}"
+        line = f"{head} {_clean(record.getMessage())}{pairs}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
@@ -71,7 +73,7 @@ def set_up_logging(level: str) -> None:
     """Send log lines of `level` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = FieldFormatter()
-    formatter.converter = _utc
+    formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
@@ -173,7 +175,7 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
 
 def stop_tracing() -> None:
     """Send what is left, for as long as the flush timeout allows, and turn tracing off."""
-    global _tracer, _provider  # noqa: PLW0603 - the counterpart of set_up_tracing
+    global _tracer, _provider
     provider, _tracer, _provider = _provider, None, None
     if provider is not None:
         # An exporter's own timeouts are longer than a stop may take.
@@ -193,7 +195,8 @@ def _choose_exporter(environment: Mapping[str, str]) -> str | None:
         return None
     if exporter not in EXPORTERS:
         raise ConfigurationError(
-            f"setting OTEL_TRACES_EXPORTER = {exporter!r} is not allowed; it must be one of {', '.join(EXPORTERS)}"
+            f"setting OTEL_TRACES_EXPORTER = {exporter!r} is not allowed; "
+            f"it must be one of {', '.join(EXPORTERS)}"
         )
     for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
         if environment.get(name, "http/protobuf") != "http/protobuf":
@@ -246,12 +249,6 @@ def _errored() -> Any:
     from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - only once tracing is on
 
     return Status(StatusCode.ERROR)
-
-
-def _utc(seconds: float | None) -> Any:
-    import time  # noqa: PLC0415
-
-    return time.gmtime(seconds)
 
 
 def _quote(value: object) -> str:

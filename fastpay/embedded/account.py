@@ -94,7 +94,7 @@ def _create(name: str) -> Account:
     if command is None:
         raise ConfigurationError(f"PostgreSQL refuses to run as root and there is no useradd; {advice}")
     arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    made = subprocess.run(
+    made = subprocess.run(  # noqa: S603 - useradd, by its full path
         [command, *arguments, "--shell", "/usr/sbin/nologin", name],
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from fastpay import limits
 from fastpay.embedded.account import Account
@@ -32,7 +33,7 @@ def launch(
         set_option(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
 
     with open(log, "ab") as output:
-        return subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - a program that we found
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -44,13 +45,14 @@ def launch(
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
             **identity(account),
         )
+    return process
 
 
 def run(
     command: Sequence[str], *, account: Account | None, text: str = ""
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end as the account and return what it said."""
-    return subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - a program that we found
         command,
         input=text,
         capture_output=True,
@@ -62,10 +64,14 @@ def run(
         timeout=limits.embedded_start_timeout_ms / 1000,
         **identity(account),
     )
+    return done
 
 
-def identity(account: Account | None) -> dict[str, "int | list[int]"]:
-    """Return the arguments that make subprocess start a child as the account."""
+def identity(account: Account | None) -> dict[str, Any]:
+    """Return the arguments that make subprocess start a child as the account.
+
+    `Any` because the stubs of subprocess take no mapping of options whose values differ in type.
+    """
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": [account.gid]}

@@ -18,7 +18,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None
 
 
-class DirectoryInUse(ConfigurationError):
+class DirectoryInUseError(ConfigurationError):
     """Another process holds the data directory."""
 
 
@@ -31,7 +31,7 @@ class DataDirectory:
     def __init__(self, path: str | Path) -> None:
         """Make the directory when it is missing and take its lock.
 
-        Raises: DirectoryInUse when another process has it, ConfigurationError when it cannot be used.
+        Raises: DirectoryInUseError when another process has it, ConfigurationError when it cannot be used.
         """
         self.path = Path(path).absolute()
         try:
@@ -47,7 +47,7 @@ class DataDirectory:
         except BlockingIOError:
             holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._lock)
-            raise DirectoryInUse(
+            raise DirectoryInUseError(
                 f"the data directory {self.path} is in use by the fastpay with pid {holder}; "
                 "stop that one first, or give this one another --data-dir"
             ) from None

@@ -138,7 +138,7 @@ class EmbeddedPostgres:
             self._process.send_signal(signal.SIGINT)
 
     def wait_stopped(self, *, timeout_ms: float) -> None:
-        """Wait for the end; past the timeout end it the hard way, which costs a recovery at the next start."""
+        """Wait for the end; past the timeout force it, which costs a recovery at the next start."""
         process = self._process
         if process is None:
             return
@@ -161,10 +161,9 @@ class EmbeddedPostgres:
         # Byte order for sorting, Unicode for upper and lower case, from PostgreSQL itself where it can.
         builtin = _version(self._programs) >= 17
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if builtin else []
-        self._run(
-            ["initdb", "-D", str(new), "-U", NAME, "--encoding=UTF8", "--locale=C", *locale]
-            + ["--auth-local=trust", "--auth-host=reject", "--data-checksums", "--no-instructions"]
-        )
+        access = ["-U", NAME, "--auth-local=trust", "--auth-host=reject"]
+        kind = ["--encoding=UTF8", "--locale=C", *locale, "--data-checksums", "--no-instructions"]
+        self._run(["initdb", "-D", str(new), *access, *kind])
         self._run(["postgres", "--single", "-D", str(new), "postgres"], f"create database {NAME}\n")
         new.rename(self.cluster)
 
@@ -202,7 +201,7 @@ class EmbeddedPostgres:
 
 def _version(programs: Path) -> int:
     """Return the major version of the programs, as `postgres --version` tells it."""
-    done = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=False)
+    done = children.run([str(programs / "postgres"), "--version"], account=None)
     words = done.stdout.split()
     if done.returncode != 0 or len(words) < 3:
         raise ConfigurationError(f"{programs}/postgres does not run: {done.stderr.strip()}")

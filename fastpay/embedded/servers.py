@@ -154,7 +154,7 @@ def _remove_abandoned(path: Path, account: Account | None) -> None:
 
 
 def _readable_copy(installation: Path, path: Path, account: Account | None) -> Path:
-    """Return the installation, or a copy that the account can read where the installer kept it from others."""
+    """Return the installation, or a copy for the account where the installer kept it from others."""
     samples = [installation / "bin" / "postgres", *sorted(installation.glob("share/**/postgres.bki"))]
     if account is None or all(_is_public(sample, installation) for sample in samples):
         return installation
