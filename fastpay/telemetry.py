@@ -70,12 +70,13 @@ class FieldFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Send log lines of `level` and above to standard error."""
+    """Send our log lines of `level` and above to standard error, and of others only what is wrong."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = FieldFormatter()
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("fastpay").setLevel(level.upper())
 
 
 class NoSpan:

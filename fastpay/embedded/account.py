@@ -49,7 +49,7 @@ def open_paths(paths: Iterable[Path], account: Account | None) -> list[Path]:
         return changed
     groups = set(os.getgrouplist(account.name, account.gid)) if account.name else {account.gid}
     for path in paths:
-        for directory in reversed([path.absolute(), *path.absolute().parents]):
+        for directory in reversed([path.resolve(), *path.resolve().parents]):
             status = directory.stat()
             if not _may_pass(status, account, groups):
                 directory.chmod(stat.S_IMODE(status.st_mode) | stat.S_IXOTH)

@@ -32,7 +32,8 @@ def launch(
     def die_with_parent() -> None:
         set_option(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
 
-    with open(log, "ab") as output:
+    # What servers log may quote statements: for our eyes only.
+    with open(log, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as output:
         process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - a program that we found
             command,
             stdin=subprocess.DEVNULL,

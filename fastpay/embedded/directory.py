@@ -33,9 +33,10 @@ class DataDirectory:
 
         Raises: DirectoryInUseError when another process has it, ConfigurationError when it cannot be used.
         """
-        self.path = Path(path).absolute()
+        self.path = Path(path).absolute()  # resolved below: the kernel knows processes by real paths
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path = self.path.resolve()
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(
