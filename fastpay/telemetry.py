@@ -46,6 +46,10 @@ class Log:
         """Something that an operator must act on."""
         self._write(logging.ERROR, event, fields)
 
+    def exception(self, event: str, /, **fields: object) -> None:
+        """A fault of our own, with the traceback of the exception being handled."""
+        self._logger.error(event, exc_info=sys.exc_info(), extra={"fields": fields})
+
     def _write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, event, extra={"fields": fields})

@@ -31,7 +31,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the commit made of a command: the answer, and the objects that it shows as far as they are at hand.
+    """What the commit made of a command: the answer, and those objects it shows that are at hand.
 
     `original_request_id` is set on a replay and names the request that was first.
     """
@@ -137,7 +137,9 @@ class ReaderStore(Protocol):
     async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
         """Return the latest versions of the objects that exist."""
 
-    async def get_objects_at(self, scope: Scope, identifiers: Sequence[str], sequence: int) -> list[Versioned]:
+    async def get_objects_at(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int
+    ) -> list[Versioned]:
         """Return the objects as they stood at this sequence."""
 
     async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:

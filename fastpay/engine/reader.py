@@ -26,7 +26,9 @@ class Reader:
         """Return those of the objects that exist, by identifier."""
         return _matching(identifiers, await self._store.get_objects(scope, identifiers))
 
-    async def get_many_at(self, scope: Scope, identifiers: Sequence[str], sequence: int) -> dict[str, Versioned]:
+    async def get_many_at(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int
+    ) -> dict[str, Versioned]:
         """Return the objects as they stood at this place in the tenant's sequence."""
         return _matching(identifiers, await self._store.get_objects_at(scope, identifiers, sequence))
 

@@ -27,7 +27,7 @@ class WorkingSet:
         self._remembered: list[IdempotencyRow] = []
 
     async def prefetch(self, submissions: Sequence[Submission]) -> None:
-        """Lock and load all that these submissions need, following references for a bounded number of rounds."""
+        """Lock and load all that these submissions need, following references some rounds."""
         books = await self._transaction.lock_books(list({submission.scope for submission in submissions}))
         self.workspaces = {book.scope: Workspace(book) for book in books}
         digests = [
@@ -55,8 +55,12 @@ class WorkingSet:
             self._accounts[scope, identifier] = account
         sequence = plan.answer.sequence
         self._versions.extend((scope, versioned) for versioned in plan.versions)
-        self._transfers.extend((scope, transfer, sequence, submission.moment_ms) for transfer in plan.transfers)
-        self._events.extend((scope, event, submission.request_id, submission.moment_ms) for event in plan.events)
+        self._transfers.extend(
+            (scope, transfer, sequence, submission.moment_ms) for transfer in plan.transfers
+        )
+        self._events.extend(
+            (scope, event, submission.request_id, submission.moment_ms) for event in plan.events
+        )
 
     def remember(self, row: IdempotencyRow) -> None:
         """Keep a first answer, for the rest of this batch as for all later ones."""

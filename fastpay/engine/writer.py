@@ -3,13 +3,13 @@
 Requests become submissions and wait on a future. While one batch is at the database the next one gathers; an
 idle system commits a batch of one at once. For each batch, in one transaction:
 
-    prefetch   the books of its tenants are locked, in order, which shuts every other instance out of them; then
+    prefetch   the books of its tenants are locked, in order, which shuts every other instance out; then
                idempotency rows, objects and accounts are loaded, following references for a few rounds
     execute    the domain runs the commands one after another on that working set: no await, no race
     commit     the net effect is written set by set, and only after COMMIT do the futures resolve
 
-The lock on the book is what makes the sequence gapless in commit order; that it also covers everything else of
-the tenant means that no other row is ever locked, and that two instances cannot deadlock.
+The lock on the book is what makes the sequence gapless in commit order; that it also covers everything else
+of the tenant means that no other row is ever locked, and that two instances cannot deadlock.
 """
 
 import asyncio
@@ -95,7 +95,9 @@ class Writer:
                 except TransientFailure as failure:
                     _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
                     if attempt == limits.commit_attempts_max:
-                        raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from failure
+                        raise DatabaseUnavailable(
+                            "The database cannot be reached right now. Try again."
+                        ) from failure
                     await self._back_off(attempt)
                 except UnknownOutcome as failure:
                     raise DatabaseUnavailable(
@@ -122,11 +124,12 @@ class Writer:
             for submission in submissions:
                 try:
                     async with transaction.savepoint():
-                        results += await execute(transaction, [submission])
+                        results.extend(await execute(transaction, [submission]))
                 except RefusedBatch as refusal:
                     _log.error(
                         "command_refused_by_database",
-                        sqlstate=refusal.sqlstate, constraint=refusal.constraint or "",
+                        sqlstate=refusal.sqlstate,
+                        constraint=refusal.constraint or "",
                     )
                     results.append(FastpayError("An internal error occurred. Nothing was changed."))
 
@@ -142,8 +145,10 @@ class Writer:
         await asyncio.sleep(self._jitter.uniform(bound_ms / 2, bound_ms) / 1000)
 
 
-async def execute(transaction: BatchTransaction, submissions: Sequence[Submission]) -> list[Outcome | Exception]:
-    """Prefetch, decide and write a batch inside a transaction. The results are in the order of the submissions."""
+async def execute(
+    transaction: BatchTransaction, submissions: Sequence[Submission]
+) -> list[Outcome | Exception]:
+    """Prefetch, decide and write a batch in a transaction. Results are in the order of the submissions."""
     working_set = WorkingSet(transaction)
     await working_set.prefetch(submissions)
     results = [decide(working_set, submission) for submission in submissions]
@@ -197,8 +202,8 @@ def _replay(first: IdempotencyRow, submission: Submission, workspace: Workspace)
     if first.fingerprint == submission.fingerprint:
         return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
     error = IdempotencyMismatch(
-        "This idempotency key was used before with another method, path or other parameters. Keys stand for one "
-        "request only; use a new one for this."
+        "This idempotency key was used before with another method, path or other parameters. A key stands "
+        "for one request only; use a new one for this."
     )
     return Outcome(answer=Answer(None, workspace.sequence, (), record(error)), objects={})
 

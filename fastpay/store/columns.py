@@ -16,7 +16,7 @@ Written = tuple[Scope, Versioned]
 
 
 def writes(changes: Changes) -> list[tuple[str, Arguments]]:
-    """Return the statements that write these changes, with their arguments, in an order that constraints allow."""
+    """Return the statements that write these changes, and their arguments, in an order that keys allow."""
     latest = {(scope, versioned.object.id): (scope, versioned) for scope, versioned in changes.versions}
     by_kind: dict[type, list[Written]] = {}
     for written in latest.values():

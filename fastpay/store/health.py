@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from fastpay import limits
 from fastpay.config import redact
 from fastpay.errors import ConfigurationError
+from fastpay.store.statements import SQL
 
 VERSION_MIN = 15
 VERSION_MAX = 18
@@ -29,8 +29,7 @@ class DatabaseFacts(msgspec.Struct, frozen=True):
 
 async def inspect_database(connection: Any) -> DatabaseFacts:
     """Ask the database for the facts, in one query on an asyncpg connection (which has no types)."""
-    statement = (Path(__file__).parent / "sql" / "database_inspect.sql").read_text(encoding="utf-8")
-    return DatabaseFacts(*await connection.fetchrow(statement))
+    return DatabaseFacts(*await connection.fetchrow(SQL["database_inspect"]))
 
 
 def unsafe_settings(facts: DatabaseFacts) -> list[str]:

@@ -3,14 +3,13 @@
 import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from fastpay.clock import Clock
 from fastpay.errors import InvalidRequest, NotFound
+from fastpay.store.statements import SQL
 
 # Connections are asyncpg's, which has no types: hence `Any` throughout.
 
@@ -72,7 +71,7 @@ def hash_key(key: str) -> bytes:
 
 async def find_tenant(connection: Any, name: str) -> uuid.UUID | None:
     """Return the tenant of this name, or None."""
-    found: uuid.UUID | None = await connection.fetchval(_statement("tenant_find"), name)
+    found: uuid.UUID | None = await connection.fetchval(SQL["tenant_find"], name)
     return found
 
 
@@ -87,7 +86,7 @@ async def create_tenant(connection: Any, name: str, *, clock: Clock) -> uuid.UUI
         )
     tenant_id = _random_uuid(clock)
     values = (tenant_id, name, clock.random_bytes(32), _now(clock))
-    if await connection.fetch(_statement("tenant_create"), *values):
+    if await connection.fetch(SQL["tenant_create"], *values):
         return tenant_id
     found = await find_tenant(connection, name)
     assert found is not None, "tenants are never deleted"
@@ -101,13 +100,13 @@ async def create_key(
     key_id = _random_uuid(clock)
     key = PREFIXES[kind, livemode] + _random_text(clock)
     values = (tenant_id, livemode, key_id, kind, hash_key(key), key[-4:], _now(clock))
-    await connection.execute(_statement("key_create"), *values)
+    await connection.execute(SQL["key_create"], *values)
     return NewKey(key_id, key)
 
 
 async def list_keys(connection: Any, tenant_id: uuid.UUID, *, livemode: bool) -> list[ListedKey]:
     """Return the tenant's keys in this mode, oldest first."""
-    rows = await connection.fetch(_statement("key_list"), tenant_id, livemode)
+    rows = await connection.fetch(SQL["key_list"], tenant_id, livemode)
     return [ListedKey(*row) for row in rows]
 
 
@@ -127,7 +126,7 @@ async def roll_key(
     now = _now(clock)
     async with connection.transaction():
         values = (tenant_id, livemode, key_id, now + overlap, now)
-        kind = await connection.fetchval(_statement("key_expire"), *values)
+        kind = await connection.fetchval(SQL["key_expire"], *values)
         if kind is None:
             raise NotFound(f"No such good key: {key_id}", param="key_id")
         return await create_key(connection, tenant_id, livemode=livemode, clock=clock, kind=kind)
@@ -138,19 +137,14 @@ async def revoke_key(
 ) -> None:
     """End a key for good. Raises: NotFound when the tenant has no such key in this mode."""
     values = (tenant_id, livemode, key_id, _now(clock))
-    if await connection.fetchval(_statement("key_revoke"), *values) is None:
+    if await connection.fetchval(SQL["key_revoke"], *values) is None:
         raise NotFound(f"No such key: {key_id}", param="key_id")
 
 
 async def find_key(connection: Any, key_hash: bytes) -> FoundKey | None:
     """Return whose key has this digest, or None. One statement; expired and revoked ones are found too."""
-    row = await connection.fetchrow(_statement("key_find"), key_hash)
+    row = await connection.fetchrow(SQL["key_find"], key_hash)
     return FoundKey(*row) if row is not None else None
-
-
-@cache
-def _statement(name: str) -> str:
-    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _now(clock: Clock) -> datetime:

@@ -50,7 +50,9 @@ class PostgresReads:
         )
         return [rows.versioned(row) for row in found]
 
-    async def get_objects_at(self, scope: Scope, identifiers: Sequence[str], sequence: int) -> list[Versioned]:
+    async def get_objects_at(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int
+    ) -> list[Versioned]:
         """Return the objects as they stood at this sequence."""
         found = await self._fetch(
             SQL["load_objects_at"],
@@ -109,7 +111,9 @@ class PostgresReads:
                 if not isinstance(translated, TransientFailure):
                     raise
                 if attempt == 2:
-                    raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
+                    raise DatabaseUnavailable(
+                        "The database cannot be reached right now. Try again."
+                    ) from error
             else:
                 return found
         raise AssertionError("unreachable")

@@ -1,4 +1,4 @@
-"""Rows to domain values and back. Identifiers lose their prefix on the way in and get it again on the way out."""
+"""Rows to domain values and back: identifiers are stored without their prefix."""
 
 from typing import Any
 
