@@ -45,6 +45,7 @@ stop_timeout_ms = 5_000
 stop_reserve_ms = 700
 idempotency_retention_hours_min = 24
 key_cache_ms = 2_000
+known_keys_max = 10_000
 open_files_min = 4_096
 clock_skew_ms_max = 2_000
 free_bytes_min = 1 << 30

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -153,3 +153,22 @@ class ReaderStore(Protocol):
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return all the accounts of the scope."""
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests."""
+
+    scope: Scope
+    kind: Literal["secret", "publishable"]
+    fingerprint_key: bytes
+
+    def __repr__(self) -> str:
+        """Show nothing that is secret."""
+        return f"Credentials({self.scope!r}, {self.kind!r})"
+
+
+class KeyRing(Protocol):
+    """Where API keys are looked up."""
+
+    async def authenticate(self, key: str) -> Credentials | None:
+        """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""
