@@ -128,6 +128,23 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
 
 
+class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """What all accounts of one currency hold together. Debits and credits are equal, always."""
+
+    currency: str
+    debits_posted: int
+    credits_posted: int
+    debits_pending: int
+    credits_pending: int
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The books held against themselves: the trial balances, and every disagreement found (up to a bound)."""
+
+    balances: tuple[TrialBalance, ...]
+    problems: tuple[str, ...]
+
+
 class ReaderStore(Protocol):
     """The database as the reader sees it. Identifiers of other tenants are simply not there."""
 
@@ -153,6 +170,9 @@ class ReaderStore(Protocol):
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return all the accounts of the scope."""
+
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold counters against transfers and payments against both."""
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

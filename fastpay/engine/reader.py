@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Versioned
-from fastpay.engine.ports import Filter, Page, ReaderStore
+from fastpay.engine.ports import Filter, Page, ReaderStore, Verification
 
 
 class Reader:
@@ -47,6 +47,10 @@ class Reader:
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return all ledger accounts of the scope."""
         return await self._store.list_accounts(scope)
+
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold the books of the scope against themselves: counters, transfers and payments."""
+        return await self._store.verify(scope)
 
 
 def _matching(identifiers: Sequence[str], found: Sequence[Versioned]) -> dict[str, Versioned]:

@@ -7,7 +7,7 @@ from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.engine.failures import TransientFailure
-from fastpay.engine.ports import Filter, Page
+from fastpay.engine.ports import Filter, Page, TrialBalance, Verification
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import rows
 from fastpay.store.failures import translate
@@ -27,6 +27,11 @@ _LISTS: dict[tuple[str, str | None], str] = {
     ("re", "charge"): "list_refunds_by_charge",
     ("re", "payment_intent"): "list_refunds_by_payment_intent",
 }
+
+_PLAN_FOR_MANY = (
+    "set local enable_seqscan = on; set local enable_hashjoin = on; "
+    "set local plan_cache_mode = force_custom_plan"
+)
 
 
 class PostgresReads:
@@ -100,6 +105,37 @@ class PostgresReads:
         """Return all the accounts of the scope."""
         found = await self._fetch(SQL["list_accounts"], scope.tenant_id, scope.livemode)
         return [rows.account(row) for row in found]
+
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold counters against transfers and payments against both, all as of one moment."""
+        try:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                # These read everything: the plans that suit single rows would not suit them.
+                await connection.execute(_PLAN_FOR_MANY)
+                balances = await connection.fetch(SQL["verify_balances"], *scope)
+                accounts = await connection.fetch(SQL["verify_accounts"], *scope)
+                payments = await connection.fetch(SQL["verify_payments"], *scope)
+        except Exception as error:
+            if isinstance(translate(error), TransientFailure):
+                raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
+            raise
+        unbalanced = [row for row in balances if row["debits_posted"] != row["credits_posted"]]
+        problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
+        problems += [
+            f"The counters of {row['code']} in {row['currency']} differ from its transfers."
+            for row in accounts
+        ]
+        problems += [
+            f"{row['prefix']}_{row['object_id'].hex} says {row['field']} {row['stated']}, "
+            f"the ledger {row['found']}."
+            for row in payments
+        ]
+        return Verification(
+            balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
+        )
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
         """Run one statement; once more where the pooled connection turned out to be dead."""
