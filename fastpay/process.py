@@ -135,6 +135,7 @@ async def _serve(
         )
         server = _make_server(app, settings)
         await server.start()
+        stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
         with _ready_file(settings.ready_file, ready):
@@ -144,8 +145,6 @@ async def _serve(
             deadline.start()
             telemetry.log.info("stopping")
         status = 0 if await watcher else 1
-        await _within(deadline, server.stop())
-        await _within(deadline, stack.aclose())
     telemetry.log.info("stopped")
     return status
 
@@ -196,11 +195,11 @@ def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     return Server(app, ServerSettings(**chosen))
 
 
-async def _within(deadline: Deadline, ending: Any) -> None:
+async def _stop_server(server: "Server", deadline: Deadline) -> None:
     """Wait for an orderly end for as long as the deadline allows, then go on without it."""
     try:
         async with asyncio.timeout(deadline.left_ms() / 1000):
-            await ending
+            await server.stop()
     except TimeoutError:
         telemetry.log.warning("stop_forced", advice="a longer drain_timeout_ms lets more requests finish")
 

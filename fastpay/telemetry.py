@@ -257,10 +257,13 @@ def _errored() -> Any:
 
 
 def _quote(value: object) -> str:
-    text = _clean(str(value))
+    text = str(value)
     text = text if len(text) <= limits.log_value_chars_max else text[: limits.log_value_chars_max] + "..."
-    return f'"{text}"' if not text or any(sign in text for sign in ' "=') else text
+    if text.isprintable() and text and not any(sign in text for sign in ' "=\\'):
+        return text
+    return '"' + _clean(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _clean(text: str) -> str:
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    """Escape what is not printable, so that no text can forge a line."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
