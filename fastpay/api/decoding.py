@@ -32,6 +32,7 @@ _Params = TypeVar("_Params", bound=msgspec.Struct)
 
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+_MEDIA_TYPES = frozenset({_FORM, _JSON})
 
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
@@ -107,11 +108,12 @@ class _ParameterError(Exception):
 
 
 def _media_type(content_type: str | None) -> str:
-    if content_type in {_FORM, _JSON}:
+    content_type = content_type or ""
+    if content_type in _MEDIA_TYPES:
         return content_type
-    name, *parameters = (content_type or "").split(";")
+    name, *parameters = content_type.split(";")
     name = name.strip(" \t").lower()
-    if name not in {_FORM, _JSON}:
+    if name not in _MEDIA_TYPES:
         raise UnsupportedMediaType(f"The body must be {_FORM} or {_JSON}, as the Content-Type header says.")
     for parameter in parameters:
         key, _, value = parameter.partition("=")
@@ -168,14 +170,14 @@ def _read_fields(shape: Shape, tree: dict[str, Any], from_form: bool) -> dict[st
     assert fields is not None
     name = ""
     try:
-        for name, value in tree.items():
+        for name in form.settle(tree, shape.scalars) if from_form else tree:
             field = fields.get(name)
             if field is None:
                 allowed = ", ".join(fields) or "none"
                 raise _ParameterError(
                     f"The parameter is unknown. Allowed here: {allowed}.", code="parameter_unknown"
                 )
-            tree[name] = _read_value(field, value, from_form)
+            tree[name] = _read_value(field, tree[name], from_form)
     except _ParameterError as fault:
         fault.path.append(name)
         raise

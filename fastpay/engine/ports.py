@@ -128,7 +128,9 @@ class ReaderStore(Protocol):
     async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
         """Return the latest versions of the objects that exist."""
 
-    async def get_objects_at(self, scope: Scope, identifiers: Sequence[str], sequence: int) -> list[Versioned]:
+    async def get_objects_at(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int
+    ) -> list[Versioned]:
         """Return the objects as they stood at this sequence."""
 
     async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:

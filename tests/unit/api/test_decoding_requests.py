@@ -99,7 +99,7 @@ def test_metadata_under_another_name_is_named_so() -> None:
     assert caught.value.param == "payment[metadata][]"
 
 
-class _Ordered(Params):
+class _Ordered(Params, frozen=True, kw_only=True):
     low: int
     high: int
 
@@ -117,11 +117,11 @@ class _Lax(msgspec.Struct):
     amount: int
 
 
-class _Guess(Params):
+class _Guess(Params, frozen=True, kw_only=True):
     amount: int | str
 
 
-class _Fraction(Params):
+class _Fraction(Params, frozen=True, kw_only=True):
     amount: float
 
 
@@ -131,7 +131,7 @@ def test_a_params_type_that_would_have_to_be_guessed_is_our_own_mistake(params_t
         decode_query(params_type, b"amount=1")
 
 
-class _Node(Params):
+class _Node(Params, frozen=True, kw_only=True):
     inner: "_Node | UnsetType" = UNSET
     leaf: int | UnsetType = UNSET
 
