@@ -16,6 +16,10 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text)
 
 
+# Forms of usual size are unescaped on the stack, which spares them an allocation.
+cdef enum:
+    _STACK_BYTES = 2048
+
 # What a stretch of bytes contains that keeps it from being taken as plain ASCII, as it stands.
 cdef int _ESCAPED = 1
 cdef int _WIDE = 2
@@ -75,9 +79,10 @@ def parse(bytes body not None) -> dict:
     cdef const unsigned char* text = body
     cdef Py_ssize_t size = len(body)
     # Escapes only ever shrink, so that one buffer of the body's size serves every field in turn.
-    cdef unsigned char* scratch = NULL
-    if size == 0:
-        return {}
+    cdef unsigned char[_STACK_BYTES] local
+    cdef unsigned char* scratch
+    if size <= _STACK_BYTES:
+        return _parse(text, size, local)
     scratch = <unsigned char*>PyMem_Malloc(size)
     if scratch == NULL:
         raise MemoryError

@@ -154,14 +154,17 @@ def _merge(tree: dict[str, Any], more: dict[str, Any]) -> None:
 
 def _build(params_type: type[_Params], shape: Shape, tree: dict[str, Any]) -> _Params:
     try:
-        _require(shape, tree)
         return msgspec.convert(tree, params_type)
+    except msgspec.ValidationError as error:
+        # All that the types say was checked. What is left are parameters that nobody sent, and rules
+        # in the params type's own code.
+        refused = error
+    try:
+        _require(shape, tree)
     except _ParameterError as fault:
         raise fault.rendered() from None
-    except msgspec.ValidationError as error:
-        # All that the types say was checked; what is left are rules in the params type's own code.
-        message, _, path = str(error).partition(" - at `$.")
-        raise InvalidRequest(message, param=path.rstrip("`") or None) from None
+    message, _, path = str(refused).partition(" - at `$.")
+    raise InvalidRequest(message, param=path.rstrip("`") or None) from None
 
 
 def _read_fields(shape: Shape, tree: dict[str, Any], from_form: bool) -> dict[str, Any]:

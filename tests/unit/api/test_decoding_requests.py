@@ -1,5 +1,6 @@
 """Requests to params: content types, queries, metadata, and whatever bytes may come."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from fastpay import limits
+from fastpay._native import form
+from fastpay.api import decoding
 from fastpay.api.decoding import decode_params, decode_query, validate_metadata
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 from tests.unit.api.example_params import (
@@ -153,6 +156,24 @@ def test_any_form_gives_params_or_a_bad_request(body: bytes) -> None:
     except InvalidRequest:
         return
     assert msgspec.convert(msgspec.to_builtins(params), Example) == params
+
+
+def _outcome(body: bytes) -> tuple[object, ...]:
+    try:
+        return (decode_form(body),)
+    except InvalidRequest as error:
+        return (error.message, error.param, error.code)
+
+
+@given(st.lists(_FIELDS, max_size=6).map(b"&".join))
+def test_the_fast_lane_of_a_form_agrees_with_the_careful_reader(body: bytes) -> None:
+    careful = SimpleNamespace(parse=form.parse, FormError=form.FormError, settle=lambda tree, _: list(tree))
+    fast = _outcome(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "form", careful)
+        slow = _outcome(body)
+    # Of several mistakes either may find another one first.
+    assert fast == slow or (len(fast) == 3 and len(slow) == 3)
 
 
 _JSON_VALUES = st.recursive(
