@@ -1,6 +1,6 @@
 """Forms with nested names: bytes to a tree of dict, list and str."""
 
-from typing import Any, TypeAlias, final
+from typing import TypeAlias
 
 _Value: TypeAlias = str | list[str] | dict[str, "_Value"]
 
@@ -34,41 +34,4 @@ def parse(body: bytes) -> dict[str, _Value]:
 
     Raises: FormError.
     Source: WHATWG URL 5.1; the brackets are a fact of the dialect.
-    """
-
-@final
-class Scalar:
-    """How a parameter is read where a form gives it as a plain text that leaves no doubt.
-
-    There is nothing to it but the five ways to make one.
-    """
-
-    @staticmethod
-    def text() -> Scalar:
-        """Make one for any text that is not empty."""
-
-    @staticmethod
-    def boolean() -> Scalar:
-        """Make one for `true` and `false`."""
-
-    @staticmethod
-    def integer(low: int, high: int) -> Scalar:
-        """Make one for decimal digits, with a minus or without, from `low` to `high`, both included.
-
-        Raises: OverflowError for bounds beyond signed 64 bit.
-        """
-
-    @staticmethod
-    def choice(choices: frozenset[str]) -> Scalar:
-        """Make one for a few texts."""
-
-    @staticmethod
-    def metadata() -> Scalar:
-        """Make one for a map of text within the limits of metadata, in place of a scalar."""
-
-def settle(tree: dict[str, Any], scalars: dict[str, Scalar]) -> list[str]:
-    """Convert in place what is plainly right in a tree that `parse` made, and return the other names.
-
-    A name is left over where `scalars` does not have it or its value does not fit: the careful
-    reader in `api/decoding.py` reads those, and finds the words where one is wrong.
     """

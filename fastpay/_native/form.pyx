@@ -2,11 +2,11 @@
 """Forms with nested names. The contract is in form.pyi."""
 
 cimport cython
-from cpython.dict cimport PyDict_GetItemWithError, PyDict_Next, PyDict_SetItem
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from fastpay import limits
 
@@ -19,6 +19,8 @@ cdef extern from "Python.h":
 # Forms of usual size are unescaped on the stack, which spares them an allocation.
 cdef enum:
     _STACK_BYTES = 2048
+    _NAME_SLOTS = 256
+    _NAME_CHARS_MAX = 40
 
 # What a stretch of bytes contains that keeps it from being taken as plain ASCII, as it stands.
 cdef int _ESCAPED = 1
@@ -31,20 +33,13 @@ cdef unsigned char[256] _MARKS
 # The value of each hexadecimal digit, 255 for every other byte.
 cdef unsigned char[256] _DIGITS
 
-cdef enum _Kind:
-    _TEXT
-    _BOOLEAN
-    _INTEGER
-    _CHOICE
-    _METADATA
-
 cdef Py_ssize_t _FIELDS_MAX = limits.form_fields_max
 cdef Py_ssize_t _DEPTH_MAX = limits.form_depth_max
-# As many digits as always fit a signed 64-bit number; longer ones are left to the careful reader.
-cdef Py_ssize_t _DIGITS_MAX = 18
-cdef Py_ssize_t _KEYS_MAX = limits.metadata_keys_max
-cdef Py_ssize_t _KEY_CHARS_MAX = limits.metadata_key_chars_max
-cdef Py_ssize_t _VALUE_CHARS_MAX = limits.metadata_value_chars_max
+
+
+# Names come again in each request: one made before, its hash included, is found by its bytes. What
+# falls into a taken slot takes it over, so that strange names cost time and never memory.
+cdef list _names = [""] * _NAME_SLOTS
 
 
 class FormError(ValueError):
@@ -133,7 +128,10 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
         fields += 1
         if fields > _FIELDS_MAX:
             raise FormError(f"Too many fields: at most {_FIELDS_MAX} are allowed.")
-        name = _text(text + name_start, name_size, name_marks, scratch, None)
+        if name_marks == 0 and 0 < name_size <= _NAME_CHARS_MAX:
+            name = _known_name(text + name_start, name_size)
+        else:
+            name = _text(text + name_start, name_size, name_marks, scratch, None)
         value = _text(text + value_start, at - value_start, value_marks, scratch, name)
         at += 1
         if name_marks & (_ESCAPED | _BRACKETED):
@@ -183,6 +181,21 @@ cdef str _text(
         return <str>PyUnicode_DecodeUTF8(<char*>scratch, written, NULL)
     except UnicodeDecodeError:
         raise FormError("The text is not valid UTF-8.", param) from None
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+cdef str _known_name(const unsigned char* text, Py_ssize_t size):
+    """Return the ASCII name of at least one byte that `text` is, made now or before."""
+    cdef unsigned int mixed = text[0] * 31 + text[size >> 1] * 7 + text[size - 1] * 3 + <unsigned int>size
+    cdef Py_ssize_t slot = mixed % _NAME_SLOTS
+    cdef str name = <str>_names[slot]
+    if len(name) == size and memcmp(PyUnicode_DATA(name), text, size) == 0:
+        return name
+    cdef object fresh = PyUnicode_New(size, 127)
+    memcpy(PyUnicode_DATA(fresh), text, size)
+    _names[slot] = fresh
+    return <str>fresh
 
 
 cdef int _place(dict top, str name, str value) except -1:
@@ -258,120 +271,3 @@ cdef int _refuse_taken(object present, str name) except -1:
     else:
         kind = "an object"
     raise FormError(f"A name is given more than once: here, and before as {kind}.", name)
-
-
-@cython.final
-cdef class Scalar:
-    cdef _Kind kind
-    cdef long long low
-    cdef long long high
-    cdef frozenset choices
-
-    @staticmethod
-    def text():
-        return _make(_TEXT)
-
-    @staticmethod
-    def boolean():
-        return _make(_BOOLEAN)
-
-    @staticmethod
-    def integer(long long low, long long high):
-        cdef Scalar scalar = _make(_INTEGER)
-        scalar.low = low
-        scalar.high = high
-        return scalar
-
-    @staticmethod
-    def choice(frozenset choices not None):
-        cdef Scalar scalar = _make(_CHOICE)
-        scalar.choices = choices
-        return scalar
-
-    @staticmethod
-    def metadata():
-        return _make(_METADATA)
-
-
-cdef Scalar _make(_Kind kind):
-    cdef Scalar scalar = Scalar.__new__(Scalar)
-    scalar.kind = kind
-    return scalar
-
-
-def settle(dict tree not None, dict scalars not None) -> list:
-    cdef list rest = []
-    cdef Py_ssize_t position = 0
-    cdef PyObject* name
-    cdef PyObject* value
-    cdef PyObject* scalar
-    # Values are replaced while the dict is walked, which it allows as long as no key comes or goes.
-    while PyDict_Next(tree, &position, &name, &value):
-        scalar = PyDict_GetItemWithError(scalars, <object>name)
-        if scalar == NULL or not _settle(tree, <object>name, <object>value, <Scalar>scalar):
-            rest.append(<object>name)
-    return rest
-
-
-cdef bint _settle(dict tree, object name, object value, Scalar scalar) except -1:
-    """Put in place what `value` plainly means to `scalar`, or return false."""
-    cdef str text
-    cdef long long number = 0
-    if scalar.kind == _METADATA:
-        return type(value) is dict and _is_metadata(<dict>value)
-    if type(value) is not str:
-        return False
-    text = <str>value
-    if scalar.kind == _TEXT:
-        return len(text) > 0
-    if scalar.kind == _CHOICE:
-        return text in scalar.choices
-    if scalar.kind == _BOOLEAN:
-        if text == "true":
-            PyDict_SetItem(tree, name, True)
-        elif text == "false":
-            PyDict_SetItem(tree, name, False)
-        else:
-            return False
-        return True
-    if not _read_integer(text, &number) or number < scalar.low or number > scalar.high:
-        return False
-    PyDict_SetItem(tree, name, number)
-    return True
-
-
-@cython.boundscheck(False)
-@cython.wraparound(False)
-cdef bint _read_integer(str text, long long* number) except -1:
-    cdef Py_ssize_t size = len(text)
-    cdef Py_ssize_t at = 0
-    cdef long long total = 0
-    cdef Py_UCS4 character
-    cdef bint negative = size > 1 and text[0] == u"-"
-    if negative:
-        at = 1
-    if size == 0 or size - at > _DIGITS_MAX:
-        return False
-    while at < size:
-        character = text[at]
-        if not u"0" <= character <= u"9":
-            return False
-        total = total * 10 + (<int>character - <int>c"0")
-        at += 1
-    number[0] = -total if negative else total
-    return True
-
-
-cdef bint _is_metadata(dict metadata) except -1:
-    """Say whether all is text and within the limits. No key of a form has brackets or is empty."""
-    cdef Py_ssize_t position = 0
-    cdef PyObject* key
-    cdef PyObject* value
-    if len(metadata) > _KEYS_MAX:
-        return False
-    while PyDict_Next(metadata, &position, &key, &value):
-        if type(<object>value) is not str:
-            return False
-        if len(<str>key) > _KEY_CHARS_MAX or len(<str>value) > _VALUE_CHARS_MAX:
-            return False
-    return True

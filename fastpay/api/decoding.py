@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from fastpay import limits
-from fastpay._native import form, strict_json
+from fastpay._native import form, scalars, strict_json
 from fastpay.api.shapes import Shape, Text, shape_of
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
@@ -139,10 +139,14 @@ def _parse_json(text: bytes) -> dict[str, Any]:
 
 
 def _read(shape: Shape, tree: dict[str, Any], *, from_form: bool) -> dict[str, Any]:
-    try:
-        return _read_fields(shape, tree, from_form)
-    except _ParameterError as fault:
-        raise fault.rendered() from None
+    """Read the fields of the params type, in place: the tree was made for this request alone."""
+    rest = scalars.settle(tree, shape.scalars) if from_form else list(tree)
+    if rest:
+        try:
+            _read_fields(shape, tree, rest, from_form)
+        except _ParameterError as fault:
+            raise fault.rendered() from None
+    return tree
 
 
 def _merge(tree: dict[str, Any], more: dict[str, Any]) -> None:
@@ -167,13 +171,12 @@ def _build(params_type: type[_Params], shape: Shape, tree: dict[str, Any]) -> _P
     raise InvalidRequest(message, param=path.rstrip("`") or None) from None
 
 
-def _read_fields(shape: Shape, tree: dict[str, Any], from_form: bool) -> dict[str, Any]:
-    """Read the fields of a struct, in place: the tree was made for this request alone."""
+def _read_fields(shape: Shape, tree: dict[str, Any], names: list[str], from_form: bool) -> None:
     fields = shape.fields
     assert fields is not None
     name = ""
     try:
-        for name in form.settle(tree, shape.scalars) if from_form else tree:
+        for name in names:
             field = fields.get(name)
             if field is None:
                 allowed = ", ".join(fields) or "none"
@@ -184,7 +187,6 @@ def _read_fields(shape: Shape, tree: dict[str, Any], from_form: bool) -> dict[st
     except _ParameterError as fault:
         fault.path.append(name)
         raise
-    return tree
 
 
 def _require(shape: Shape, tree: dict[str, Any]) -> None:
@@ -274,7 +276,7 @@ def _check_text(bounds: Text, text: str) -> None:
 
 def _read_object(shape: Shape, value: dict[str, Any], from_form: bool) -> Any:
     if shape.fields is not None:
-        _read_fields(shape, value, from_form)
+        _read_fields(shape, value, list(value), from_form)
         _require(shape, value)
         return value
     if shape.values is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from fastpay._native.form import Scalar
+from fastpay._native.scalars import Scalar
 
 
 class Shape:
