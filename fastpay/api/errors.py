@@ -1,0 +1,120 @@
+"""Errors as clients see them: the dialect's body or RFC 9457's, and the headers that go with them."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastpay.domain.plan import ErrorRecord
+from fastpay.errors import FastpayError
+
+JSON_TYPE = "application/json"
+PROBLEM_TYPE = "application/problem+json"
+
+# Overload passes quickly or not at all; a client that backs off from here does the rest.
+_RETRY_AFTER_S = 1
+# Says nothing of what broke: an unexpected exception's own text may hold anything.
+_UNEXPECTED = ErrorRecord(
+    status=500,
+    type="api_error",
+    code=None,
+    message="Something went wrong on our side. The operator can find this request by its Request-Id.",
+)
+
+Failure = FastpayError | ErrorRecord | Exception
+
+
+def status_of(error: Failure) -> int:
+    """Return the HTTP status of an error."""
+    return _known(error).status
+
+
+def error_body(
+    error: Failure,
+    *,
+    request_log_url: str | None,
+    charge: str | None = None,
+    payment_intent: Mapping[str, object] | None = None,
+    payment_method: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """Return the dialect's error. What has no value is left out, `type` and `message` never are.
+
+    `charge` is an identifier, by default the recorded one; the two objects come rendered.
+    """
+    known = _known(error)
+    if charge is None and isinstance(known, ErrorRecord):
+        charge = known.charge
+    content: dict[str, object | None] = {
+        "charge": charge,
+        "code": known.code,
+        "decline_code": known.decline_code,
+        "message": known.message,
+        "param": known.param,
+        "payment_intent": payment_intent,
+        "payment_method": payment_method,
+        "request_log_url": request_log_url,
+        "type": known.type,
+    }
+    return {"error": {name: value for name, value in content.items() if value is not None}}
+
+
+def problem_body(error: Failure, *, instance: str | None) -> dict[str, object]:
+    """Return the error as problem details. `instance` names this occurrence, as a URI reference.
+
+    The type stays "about:blank", with the status phrase for a title: what clients branch on is `code`.
+    Source: RFC 9457 3.1, 4.2.1.
+    """
+    known = _known(error)
+    content: dict[str, object | None] = {
+        "type": "about:blank",
+        "title": HTTPStatus(known.status).phrase,
+        "status": known.status,
+        "detail": known.message,
+        "instance": instance,
+        "code": known.code,
+        "decline_code": known.decline_code,
+        "param": known.param,
+    }
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def wants_problem(accept: str | None) -> bool:
+    """Tell whether an Accept header asks for problem details by name, and not for plain JSON rather.
+
+    Source: RFC 9110 12.5.1.
+    """
+    if accept is None or PROBLEM_TYPE not in accept.lower():
+        return False
+    weights = dict(_weighted(part) for part in accept.lower().split(","))
+    weight = weights.get(PROBLEM_TYPE, 0.0)
+    return weight > 0 and weight >= weights.get(JSON_TYPE, 0.0)
+
+
+def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that tell a client what to do next: try again, wait, or authenticate."""
+    status = status_of(error)
+    headers: list[tuple[bytes, bytes]] = []
+    if status in (409, 429) or status >= 500:
+        # A recorded error is answered the same way for ever, so that a retry of it is in vain.
+        retryable = isinstance(error, FastpayError) and error.retryable
+        headers.append((b"stripe-should-retry", b"true" if retryable else b"false"))
+    if status in (429, 503):
+        headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
+    if status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="fastpay"'))
+    return tuple(headers)
+
+
+def _known(error: Failure) -> FastpayError | ErrorRecord:
+    return error if isinstance(error, FastpayError | ErrorRecord) else _UNEXPECTED
+
+
+def _weighted(part: str) -> tuple[str, float]:
+    """Return a media range and its weight; a weight that is none counts as 0."""
+    media_range, *parameters = (piece.strip() for piece in part.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return media_range, float(value)
+            except ValueError:
+                return media_range, 0.0
+    return media_range, 1.0
