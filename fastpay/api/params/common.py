@@ -87,6 +87,11 @@ def value_or(value: _Value | UnsetType, otherwise: _Other) -> _Value | _Other:
     return otherwise if isinstance(value, UnsetType) else value
 
 
+def first_metadata(value: Metadata | UnsetType | None) -> Metadata:
+    """Return what an object begins with, where clearing it means as little as saying nothing."""
+    return {} if value is None or isinstance(value, UnsetType) else value
+
+
 def address(params: AddressParams) -> Address:
     """Return the address as it is kept."""
     return Address(**msgspec.structs.asdict(params))

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params import cards
-from fastpay.api.params.common import given, refuse_together, shipping, value_or
+from fastpay.api.params.common import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.params.payment_intents import (
     CancelParams,
     CaptureParams,
@@ -55,7 +55,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         currency=money.parse_currency(params.currency),
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields | _described(params) | _shared(params),
-        metadata=value_or(params.metadata, None) or {},
+        metadata=first_metadata(params.metadata),
         customer=_customer(params.customer),
         payment_method=_choice(call, params),
         confirm=params.confirm,

@@ -85,15 +85,11 @@ class FakeEngine:
         plan = self._execute(submission)
         if key is not None:
             self._answered[submission.scope, key] = (submission, plan.answer)
-        return Outcome(
-            answer=plan.answer, objects={version.object.id: version for version in plan.versions}
-        )
+        return Outcome(answer=plan.answer, objects={version.object.id: version for version in plan.versions})
 
     def _execute(self, submission: Submission) -> Plan:
         scope = submission.scope
-        workspace = self._workspaces.setdefault(
-            scope, Workspace(Book(scope, 0, 290, 30, True, b"f" * 32))
-        )
+        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True, b"f" * 32)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:
@@ -128,7 +124,9 @@ class FakeEngine:
         return found
 
     async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
-        return [self._transfers[scope, wanted] for wanted in identifiers if (scope, wanted) in self._transfers]
+        return [
+            self._transfers[scope, wanted] for wanted in identifiers if (scope, wanted) in self._transfers
+        ]
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         def matches(version: Versioned) -> bool:
