@@ -23,6 +23,19 @@ metadata_key_chars_max = 40
 metadata_value_chars_max = 500
 page_size_default = 10
 page_size_max = 100
+text_chars_max = 5_000
+name_chars_max = 256
+email_chars_max = 512
+phone_chars_max = 40
+descriptor_chars_max = 22
+url_chars_max = 2_048
+identifier_chars_max = 255
+balance_max = 10**12
+locales_max = 10
+payment_method_types_max = 10
+search_query_chars_max = 1_000
+search_clauses_max = 20
+search_token_chars_max = 100
 
 # Engine
 batch_commands_max = 512

@@ -1,0 +1,208 @@
+"""Answers: objects, lists and errors to the bytes that go back.
+
+What a commit answered is shown as it stood at the answer's sequence, everything expanded included, so that a
+replay gives the same bytes however the objects have changed since.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from fastpay import limits
+from fastpay.api.context import Call, Reply
+from fastpay.api.errors import (
+    JSON_TYPE,
+    PROBLEM_TYPE,
+    Failure,
+    error_body,
+    problem_body,
+    retry_headers,
+    status_of,
+    wants_problem,
+)
+from fastpay.api.expansion import check_paths, expand
+from fastpay.api.rendering import render, render_balance_transaction
+from fastpay.domain.identifiers import digits
+from fastpay.domain.objects import Charge, PaymentIntent, Refund
+from fastpay.domain.plan import ErrorRecord, Versioned
+from fastpay.engine.ports import Filter, Outcome, Page
+from fastpay.errors import Forbidden
+
+Header = tuple[bytes, bytes]
+
+# What the holder of a client secret does not learn of a payment: the merchant's own notes and doings.
+_HIDDEN_FROM_PUBLIC = frozenset(
+    (
+        "application",
+        "application_fee_amount",
+        "customer",
+        "latest_charge",
+        "metadata",
+        "on_behalf_of",
+        "review",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
+    )
+)
+
+
+class Snapshots:
+    """The objects of one answer, rendered: as they stood at `sequence`, or the latest where that is None.
+
+    `known` are versions at hand that need no reading.
+    """
+
+    def __init__(self, call: Call, known: Mapping[str, Versioned], *, sequence: int | None = None) -> None:
+        self._call = call
+        self._known = dict(known)
+        self._sequence = sequence
+
+    async def load(self, identifiers: Sequence[str]) -> dict[str, Versioned]:
+        """Return the objects that exist."""
+        unknown = [identifier for identifier in identifiers if identifier not in self._known]
+        if unknown:
+            reader = self._call.services.reader
+            if self._sequence is None:
+                self._known.update(await reader.get_many(self._call.scope, unknown))
+            else:
+                self._known.update(await reader.get_many_at(self._call.scope, unknown, self._sequence))
+        return {wanted: self._known[wanted] for wanted in identifiers if wanted in self._known}
+
+    async def resolve(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
+        """Return the objects that exist, rendered, balance transactions among them."""
+        stored = [identifier for identifier in identifiers if not identifier.startswith("txn_")]
+        moved = [identifier for identifier in identifiers if identifier.startswith("txn_")]
+        livemode = self._call.scope.livemode
+        found = {
+            identifier: render(versioned.object, livemode)
+            for identifier, versioned in (await self.load(stored)).items()
+        }
+        if moved:
+            found.update(await self._balance_transactions(moved))
+        return found
+
+    async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
+        """Return the refunds of a charge, newest first; one more than a page says that there are more."""
+        call = self._call
+        rows = await call.services.reader.list(
+            call.scope,
+            Filter(kind="re", field="charge", value=charge_id),
+            Page(limit=limits.page_size_max),
+        )
+        # Those that came after the sequence do not exist at it, and the others are loaded as they were.
+        found = await self.load([row.object.id for row in rows])
+        return [render(versioned.object, call.scope.livemode) for versioned in found.values()]
+
+    async def _balance_transactions(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
+        call = self._call
+        transfers = await call.services.reader.transfers(
+            call.scope, ["tr_" + digits(identifier) for identifier in identifiers]
+        )
+        sources = await self.load(list(dict.fromkeys(transfer.source_id for transfer, _ in transfers)))
+        found: dict[str, dict[str, object]] = {}
+        for transfer, moment_ms in transfers:
+            source = sources[transfer.source_id].object if transfer.source_id in sources else None
+            if isinstance(source, Charge | Refund) and _is_shown(transfer.id, source):
+                found["txn_" + digits(transfer.id)] = render_balance_transaction(
+                    transfer, moment_ms // 1000, source, call.scope.livemode
+                )
+        return found
+
+
+def check_expansions(
+    call: Call, prefix: str, paths: Sequence[str], *, listed: bool = False
+) -> tuple[str, ...]:
+    """Return the paths to expand in objects of this prefix.
+
+    Raises: InvalidRequest for one that leads nowhere, Forbidden for any with a publishable key.
+    """
+    if paths and call.is_publishable:
+        raise Forbidden("Expanding needs a secret key.", param="expand")
+    return check_paths(prefix, paths, listed=listed)
+
+
+async def committed(call: Call, outcome: Outcome) -> Reply:
+    """Return the answer to a command that the engine has committed, or answers again."""
+    answer = outcome.answer
+    at_hand = {
+        identifier: versioned
+        for identifier, versioned in outcome.objects.items()
+        if versioned.sequence <= answer.sequence
+    }
+    snapshots = Snapshots(call, at_hand, sequence=answer.sequence)
+    headers = _idempotency_headers(call, outcome)
+    if answer.error is not None:
+        return await _failed(call, answer.error, snapshots, headers)
+    assert answer.object_id is not None
+    body = await shown(call, answer.object_id, snapshots, paths=answer.expand)
+    assert body is not None
+    return Reply(body=encode(body), headers=headers)
+
+
+async def shown(
+    call: Call, identifier: str, snapshots: Snapshots, *, paths: Sequence[str] = ()
+) -> dict[str, object] | None:
+    """Return an object as this caller may see it, expanded along paths; None where there is none."""
+    found = (await snapshots.load((identifier,))).get(identifier)
+    if found is None:
+        return None
+    body = render(found.object, call.scope.livemode)
+    await expand((body,), paths, snapshots)
+    if call.is_publishable and isinstance(found.object, PaymentIntent):
+        return {name: value for name, value in body.items() if name not in _HIDDEN_FROM_PUBLIC}
+    return body
+
+
+def failure(error: Failure, headers: Mapping[str, str], *, more: tuple[Header, ...] = ()) -> Reply:
+    """Return the answer to a request that came to nothing."""
+    return _error_reply(
+        error, error_body(error, request_log_url=None), headers, more=(*retry_headers(error), *more)
+    )
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """Return the JSON of an answer."""
+    return msgspec.json.encode(body)
+
+
+async def _failed(call: Call, error: ErrorRecord, snapshots: Snapshots, headers: tuple[Header, ...]) -> Reply:
+    concerned = [name for name in (error.payment_intent, error.payment_method) if name is not None]
+    await snapshots.load(concerned)
+    intent = await _concerned(call, error.payment_intent, snapshots)
+    method = await _concerned(call, error.payment_method, snapshots)
+    body = error_body(error, request_log_url=None, payment_intent=intent, payment_method=method)
+    return _error_reply(error, body, call.headers, more=(*retry_headers(error), *headers))
+
+
+async def _concerned(call: Call, identifier: str | None, snapshots: Snapshots) -> dict[str, object] | None:
+    return None if identifier is None else await shown(call, identifier, snapshots)
+
+
+def _error_reply(
+    error: Failure, body: dict[str, object], headers: Mapping[str, str], *, more: tuple[Header, ...]
+) -> Reply:
+    content_type = JSON_TYPE
+    if wants_problem(headers.get("accept")):
+        body, content_type = problem_body(error, instance=None), PROBLEM_TYPE
+    return Reply(status=status_of(error), body=encode(body), content_type=content_type.encode(), headers=more)
+
+
+def _idempotency_headers(call: Call, outcome: Outcome) -> tuple[Header, ...]:
+    key = call.headers.get("idempotency-key")
+    if key is None:
+        return ()
+    echo = (b"idempotency-key", key.encode("latin-1"))
+    if outcome.original_request_id is None:
+        return (echo,)
+    return (
+        echo,
+        (b"idempotent-replayed", b"true"),
+        (b"original-request", outcome.original_request_id.encode()),
+    )
+
+
+def _is_shown(transfer_id: str, source: Charge | Refund) -> bool:
+    """Tell whether a transfer is the one that the object names: its fee, for one, is a part of that."""
+    return source.balance_transaction == "txn_" + digits(transfer_id)

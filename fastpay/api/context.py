@@ -1,0 +1,67 @@
+"""What an endpoint has at hand: the services of the process, and the call that it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator may choose for this floor."""
+
+    body_bytes_max: int = limits.body_bytes_max
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that the floor stands on."""
+
+    writer: Writer
+    reader: Reader
+    keys: KeyRing
+    clock: Clock
+    identifiers: IdentifierFactory
+    settings: Settings = Settings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
+
+    `body` was read in whole and within its limit; it is empty for a GET.
+    """
+
+    services: Services
+    credentials: Credentials
+    request_id: str
+    method: str
+    path: str
+    arguments: Mapping[str, str]
+    headers: Mapping[str, str]
+    query: bytes
+    body: bytes
+
+    @property
+    def scope(self) -> Scope:
+        """Whose rows, and in which mode."""
+        return self.credentials.scope
+
+    @property
+    def is_publishable(self) -> bool:
+        """Whether the key is one that anybody may see."""
+        return self.credentials.kind == "publishable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What goes back: a status, a JSON body, and headers beside those that every answer has."""
+
+    status: int = 200
+    body: bytes
+    content_type: bytes = b"application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()

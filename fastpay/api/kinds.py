@@ -1,0 +1,42 @@
+"""The kinds of object that requests name: their prefixes, and how an error speaks of one that is missing."""
+
+from typing import NamedTuple
+
+from fastpay import limits
+from fastpay.domain.identifiers import is_well_formed
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
+from fastpay.domain.plan import missing
+from fastpay.errors import NotFound
+
+
+class Kind(NamedTuple):
+    """A kind of object. `param` is what an error calls the identifier in the path."""
+
+    prefix: str
+    type: type[StoredObject]
+    noun: str
+    param: str = "id"
+
+
+CHARGE = Kind("ch", Charge, "charge")
+CUSTOMER = Kind("cus", Customer, "customer")
+PAYMENT_INTENT = Kind("pi", PaymentIntent, "payment_intent", "intent")
+PAYMENT_METHOD = Kind("pm", PaymentMethod, "PaymentMethod", "payment_method")
+REFUND = Kind("re", Refund, "refund")
+
+
+def check(kind: Kind, identifier: str, *, param: str | None = None) -> str:
+    """Return an identifier that could be one of this kind.
+
+    Raises: NotFound for any other, with the very words of one that is missing.
+    """
+    if not is_well_formed(identifier, kind.prefix):
+        raise absent(kind, identifier, param=param)
+    return identifier
+
+
+def absent(kind: Kind, identifier: str, *, param: str | None = None) -> NotFound:
+    """Return the error for an object that is not there."""
+    # A path may hold anything; an answer is text, and short.
+    shown = identifier[: limits.identifier_chars_max].encode("utf-8", "replace").decode()
+    return missing(kind.noun, shown, param=param or kind.param)

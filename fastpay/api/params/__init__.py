@@ -1,0 +1,1 @@
+"""What requests may say: one frozen struct for each, unset where nothing was said."""

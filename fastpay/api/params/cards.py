@@ -1,0 +1,193 @@
+"""Cards in requests: read, checked and forgotten in one place.
+
+Numbers and security codes never leave this module but as a `Card`, which holds neither.
+"""
+
+import datetime as dt
+import re
+from typing import Annotated, Literal, TypeVar
+
+from msgspec import UNSET, Meta, UnsetType
+
+from fastpay import limits
+from fastpay.api import kinds
+from fastpay.api.context import Call
+from fastpay.api.params.common import BillingDetailsParams, Metadata, Part, billing_details
+from fastpay.domain import cards
+from fastpay.domain.payment_methods import Choice, NewCard
+from fastpay.errors import CardDeclined, InvalidRequest
+
+AllowRedisplay = Literal["always", "limited", "unspecified"]
+
+_Value = TypeVar("_Value")
+
+_MAGIC_EXPIRY_MONTH = 12
+_MAGIC_EXPIRY_YEARS_AHEAD = 3
+_EXPIRY_YEARS_AHEAD_MAX = 50
+_SEPARATORS = re.compile(r"[ -]")
+_NUMBER = re.compile(r"[0-9]{12,19}", re.ASCII)
+_CVC = re.compile(r"[0-9]{3,4}", re.ASCII)
+_SECRET_CHARS_MAX = 40
+
+
+class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A card: its data, or a token that stands for them."""
+
+    number: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)] | UnsetType = UNSET
+    exp_month: int | UnsetType = UNSET
+    exp_year: int | UnsetType = UNSET
+    cvc: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)] | UnsetType = UNSET
+    token: Annotated[str, Meta(max_length=limits.identifier_chars_max)] | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        """Show nothing of the card."""
+        return "CardParams(...)"
+
+
+class PaymentMethodData(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A payment method to be made along with something else."""
+
+    type: Literal["card"]
+    card: CardParams | UnsetType = UNSET
+    billing_details: BillingDetailsParams | UnsetType = UNSET
+    metadata: Metadata | None = None
+    allow_redisplay: AllowRedisplay = "unspecified"
+
+
+def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
+    """Return the card of a payment method to be made. `param` is what stands around `card` in the request.
+
+    Raises: InvalidRequest, CardDeclined.
+    """
+    name = f"{param}[card]" if param else "card"
+    if isinstance(data.card, UnsetType):
+        raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=name)
+    return NewCard(
+        card=_card(call, data.card, name),
+        billing_details=billing_details(data.billing_details),
+        metadata=data.metadata or {},
+        allow_redisplay=data.allow_redisplay,
+    )
+
+
+def choice(call: Call, payment_method: str) -> Choice:
+    """Return what an identifier of a payment method stands for: itself, or a card made of a magic one.
+
+    Raises: NotFound for what is no identifier, CardDeclined for a magic one in live mode.
+    """
+    number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
+    if number is not None:
+        return NewCard(card=magic_card(call, number))
+    return kinds.check(kinds.PAYMENT_METHOD, payment_method)
+
+
+def magic_card(call: Call, number: str) -> cards.Card:
+    """Return the card that a magic payment method or token stands for. Raises: CardDeclined in live mode."""
+    _refuse_in_live_mode(call)
+    return cards.test_card(
+        number,
+        exp_month=_MAGIC_EXPIRY_MONTH,
+        exp_year=_today(call).year + _MAGIC_EXPIRY_YEARS_AHEAD,
+        cvc_given=True,
+        fingerprint_key=call.credentials.fingerprint_key,
+    )
+
+
+def check_expiry(call: Call, month: int, year: int, *, prefix: str) -> int:
+    """Return the year in four digits. `prefix` is the parameter that the two stand in.
+
+    Raises: CardDeclined for a month or year that is none, or is over.
+    """
+    today = _today(call)
+    if not 1 <= month <= 12:
+        raise _expiry_error("month", prefix)
+    full_year = year + 2000 if 0 <= year < 100 else year
+    if not today.year <= full_year <= today.year + _EXPIRY_YEARS_AHEAD_MAX:
+        raise _expiry_error("year", prefix)
+    if full_year == today.year and month < today.month:
+        raise _expiry_error("month", prefix)
+    return full_year
+
+
+def _card(call: Call, params: CardParams, name: str) -> cards.Card:
+    if not isinstance(params.token, UnsetType):
+        return _card_of_token(call, params, name)
+    number = _required(params.number, f"{name}[number]")
+    month = _required(params.exp_month, f"{name}[exp_month]")
+    year = _required(params.exp_year, f"{name}[exp_year]")
+    digits = _checked_number(number, f"{name}[number]")
+    full_year = check_expiry(call, month, year, prefix=name)
+    if not isinstance(params.cvc, UnsetType):
+        _check_cvc(params.cvc, digits, f"{name}[cvc]")
+    if digits not in cards.NUMBERS:
+        raise _unknown_number(call)
+    _refuse_in_live_mode(call)
+    return cards.test_card(
+        digits,
+        exp_month=month,
+        exp_year=full_year,
+        cvc_given=not isinstance(params.cvc, UnsetType),
+        fingerprint_key=call.credentials.fingerprint_key,
+    )
+
+
+def _card_of_token(call: Call, params: CardParams, name: str) -> cards.Card:
+    if any(not isinstance(value, UnsetType) for value in (params.number, params.exp_month, params.exp_year)):
+        raise InvalidRequest("Give either a token or the card's data, not both.", param=f"{name}[token]")
+    number = cards.MAGIC_TOKENS.get(str(params.token))
+    if number is None:
+        raise InvalidRequest("No such token.", code="resource_missing", param=f"{name}[token]")
+    return magic_card(call, number)
+
+
+def _required(value: _Value | UnsetType, param: str) -> _Value:
+    if isinstance(value, UnsetType):
+        raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=param)
+    return value
+
+
+def _checked_number(number: str, param: str) -> str:
+    digits = _SEPARATORS.sub("", number)
+    if _NUMBER.fullmatch(digits) is None or not cards.passes_luhn(digits):
+        raise CardDeclined("Your card number is incorrect.", code="incorrect_number", param=param)
+    return digits
+
+
+def _check_cvc(cvc: str, number: str, param: str) -> None:
+    # An American Express card alone has four digits on its front.
+    wanted = 4 if number.startswith(("34", "37")) else 3
+    if _CVC.fullmatch(cvc) is None or len(cvc) not in {3, wanted}:
+        raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param=param)
+
+
+def _unknown_number(call: Call) -> CardDeclined | InvalidRequest:
+    if call.scope.livemode:
+        return InvalidRequest(
+            "No processor is configured for live payments, so no card can be taken.",
+            code="processor_not_configured",
+        )
+    return CardDeclined(
+        "Your card was declined. The request was in test mode, and the card is none of the test cards.",
+        decline_code="test_mode_live_card",
+    )
+
+
+def _refuse_in_live_mode(call: Call) -> None:
+    if call.scope.livemode:
+        raise CardDeclined(
+            "Your card was declined. The request was in live mode, and the card is a test card.",
+            decline_code="live_mode_test_card",
+        )
+
+
+def _expiry_error(part: str, prefix: str) -> CardDeclined:
+    name = f"exp_{part}"
+    return CardDeclined(
+        f"Your card's expiration {part} is invalid.",
+        code=f"invalid_expiry_{part}",
+        param=f"{prefix}[{name}]" if prefix else name,
+    )
+
+
+def _today(call: Call) -> dt.datetime:
+    return dt.datetime.fromtimestamp(call.services.clock.now_ms() // 1000, dt.UTC)

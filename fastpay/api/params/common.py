@@ -1,0 +1,115 @@
+"""Parameters that many requests share, and how they become what the domain knows."""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from fastpay import limits
+from fastpay.domain.objects import Address, BillingDetails, Shipping
+from fastpay.errors import InvalidRequest
+
+Text = Annotated[str, Meta(min_length=1, max_length=limits.text_chars_max)]
+Name = Annotated[str, Meta(min_length=1, max_length=limits.name_chars_max)]
+Email = Annotated[str, Meta(min_length=1, max_length=limits.email_chars_max, pattern="^[^@\\s]+@[^@\\s]+$")]
+Phone = Annotated[str, Meta(min_length=1, max_length=limits.phone_chars_max)]
+Url = Annotated[str, Meta(min_length=1, max_length=limits.url_chars_max)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=limits.identifier_chars_max)]
+Descriptor = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=limits.descriptor_chars_max, pattern="^[^<>\\\\'\"*]*[A-Za-z][^<>\\\\'\"*]*$"
+    ),
+]
+DescriptorSuffix = Annotated[
+    str, Meta(min_length=1, max_length=limits.descriptor_chars_max, pattern="^[^<>\\\\'\"*]+$")
+]
+Expand = Annotated[tuple[Text, ...], Meta(max_length=limits.expand_paths_max)]
+Metadata = dict[str, str]
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every request may say."""
+
+    expand: Expand = ()
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands inside of another parameter."""
+
+
+class NoParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing but what every request may say."""
+
+
+class AddressParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A postal address."""
+
+    city: Text | None = None
+    country: Text | None = None
+    line1: Text | None = None
+    line2: Text | None = None
+    postal_code: Text | None = None
+    state: Text | None = None
+
+
+class ShippingParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where goods go."""
+
+    address: AddressParams
+    name: Text
+    carrier: Text | None = None
+    phone: Text | None = None
+    tracking_number: Text | None = None
+
+
+class BillingDetailsParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who pays."""
+
+    address: AddressParams | None = None
+    email: Email | None = None
+    name: Text | None = None
+    phone: Text | None = None
+    tax_id: Text | None = None
+
+
+_Value = TypeVar("_Value")
+_Other = TypeVar("_Other")
+
+
+def given(params: msgspec.Struct, *names: str) -> dict[str, object]:
+    """Return the parameters of these names that the request has set, or unset with an empty text."""
+    return {name: value for name in names if (value := getattr(params, name)) is not UNSET}
+
+
+def value_or(value: _Value | UnsetType, otherwise: _Other) -> _Value | _Other:
+    """Return what was given, or what holds otherwise."""
+    return otherwise if isinstance(value, UnsetType) else value
+
+
+def first_metadata(value: Metadata | UnsetType | None) -> Metadata:
+    """Return what an object begins with, where clearing it means as little as saying nothing."""
+    return {} if value is None or isinstance(value, UnsetType) else value
+
+
+def address(params: AddressParams) -> Address:
+    """Return the address as it is kept."""
+    return Address(**msgspec.structs.asdict(params))
+
+
+def shipping(params: ShippingParams) -> Shipping:
+    """Return the shipping as it is kept."""
+    return Shipping(**{**msgspec.structs.asdict(params), "address": address(params.address)})
+
+
+def billing_details(params: BillingDetailsParams | UnsetType | None) -> BillingDetails:
+    """Return the billing details as they are kept; all of them empty where none were given."""
+    if params is None or isinstance(params, UnsetType):
+        return BillingDetails()
+    where = Address() if params.address is None else address(params.address)
+    return BillingDetails(**{**msgspec.structs.asdict(params), "address": where})
+
+
+def refuse_together(first: str, second: str) -> InvalidRequest:
+    """Return the error for two parameters of which only one may be given."""
+    return InvalidRequest(f"Give either {first} or {second}, not both.", param=second)

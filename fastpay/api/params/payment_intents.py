@@ -1,0 +1,129 @@
+"""What requests about payment intents may say."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from fastpay import limits
+from fastpay.api.params.cards import PaymentMethodData
+from fastpay.api.params.common import (
+    Descriptor,
+    DescriptorSuffix,
+    Email,
+    Identifier,
+    Metadata,
+    Params,
+    Part,
+    ShippingParams,
+    Text,
+    Url,
+)
+
+CaptureMethod = Literal["automatic", "automatic_async", "manual"]
+SetupFutureUsage = Literal["on_session", "off_session"]
+OffSession = bool | Literal["one_off", "recurring"]
+PaymentMethodTypes = Annotated[
+    tuple[Text, ...], Meta(min_length=1, max_length=limits.payment_method_types_max)
+]
+
+
+class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether fastpay chooses the types of payment method."""
+
+    enabled: bool
+    allow_redirects: Literal["always", "never"] | UnsetType = UNSET
+
+
+class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wishes about how a card is charged. They are checked, and change nothing in test mode."""
+
+    capture_method: Literal["manual"] | None = None
+    request_three_d_secure: Literal["any", "automatic", "challenge"] | None = None
+    setup_future_usage: Literal["none", "on_session", "off_session"] | None = None
+
+
+class PaymentMethodOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Wishes by type of payment method."""
+
+    card: CardOptions | None = None
+
+
+class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What create, update and confirm have in common."""
+
+    payment_method: Identifier | UnsetType | None = UNSET
+    payment_method_data: PaymentMethodData | UnsetType = UNSET
+    payment_method_options: PaymentMethodOptions | UnsetType | None = UNSET
+    payment_method_types: PaymentMethodTypes | UnsetType = UNSET
+    receipt_email: Email | UnsetType | None = UNSET
+    setup_future_usage: SetupFutureUsage | UnsetType | None = UNSET
+    shipping: ShippingParams | UnsetType | None = UNSET
+
+
+class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What create and update have in common beside that."""
+
+    capture_method: CaptureMethod | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+    statement_descriptor: Descriptor | UnsetType | None = UNSET
+    statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
+    transfer_group: Text | UnsetType | None = UNSET
+
+
+class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Begin a payment."""
+
+    amount: int
+    currency: Text
+    automatic_payment_methods: AutomaticPaymentMethods | UnsetType = UNSET
+    confirm: bool = False
+    confirmation_method: Literal["automatic", "manual"] | UnsetType = UNSET
+    customer: Identifier | UnsetType = UNSET
+    error_on_requires_action: bool | UnsetType = UNSET
+    off_session: OffSession | UnsetType = UNSET
+    return_url: Url | UnsetType = UNSET
+    use_stripe_sdk: bool = False
+
+
+class UpdateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change a payment."""
+
+    amount: int | UnsetType = UNSET
+    currency: Text | UnsetType = UNSET
+    customer: Identifier | UnsetType = UNSET
+
+
+class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Try to take the money."""
+
+    capture_method: CaptureMethod | UnsetType = UNSET
+    client_secret: Text | UnsetType = UNSET
+    error_on_requires_action: bool | UnsetType = UNSET
+    off_session: OffSession | UnsetType = UNSET
+    return_url: Url | UnsetType = UNSET
+    use_stripe_sdk: bool = False
+
+
+class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take what was authorized. `final_capture` is what always happens; false is refused."""
+
+    amount_to_capture: int | UnsetType = UNSET
+    final_capture: bool = True
+    metadata: Metadata | UnsetType | None = UNSET
+    statement_descriptor: Descriptor | UnsetType | None = UNSET
+    statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
+
+
+class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give a payment up."""
+
+    cancellation_reason: Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"] | None = (
+        None
+    )
+
+
+class RetrieveParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Look at a payment."""
+
+    client_secret: Text | UnsetType = UNSET

@@ -1,0 +1,1 @@
+"""Resources: what each request means, as a command or a question."""

@@ -1,0 +1,221 @@
+"""Payment intents: requests to commands."""
+
+import hmac
+
+from msgspec import UNSET, UnsetType
+
+from fastpay.api import kinds
+from fastpay.api.context import Call
+from fastpay.api.params import cards
+from fastpay.api.params.common import first_metadata, given, refuse_together, shipping, value_or
+from fastpay.api.params.payment_intents import (
+    CancelParams,
+    CaptureParams,
+    ConfirmParams,
+    CreateParams,
+    OffSession,
+    PaymentMethodOptions,
+    RetrieveParams,
+    UpdateParams,
+)
+from fastpay.domain import money
+from fastpay.domain.charging import Terms
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.payment_intents import (
+    CancelPaymentIntent,
+    CapturePaymentIntent,
+    ConfirmPaymentIntent,
+    CreatePaymentIntent,
+    UpdatePaymentIntent,
+)
+from fastpay.domain.payment_methods import Choice
+from fastpay.errors import Forbidden, InvalidRequest
+
+_SECRET_BYTES = 16
+_ONLY_WITH_CONFIRM = ("error_on_requires_action", "off_session", "return_url")
+# What the holder of a client secret must not decide in the merchant's stead.
+_NOT_FOR_PUBLISHABLE = ("capture_method", "error_on_requires_action", "off_session", "payment_method_options")
+
+
+def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
+    """Begin a payment."""
+    if not params.confirm:
+        _refuse_without_confirm(params)
+    fields = given(params, "confirmation_method", "return_url")
+    if not isinstance(params.automatic_payment_methods, UnsetType):
+        automatic = params.automatic_payment_methods
+        if automatic.enabled and not isinstance(params.payment_method_types, UnsetType):
+            raise refuse_together("automatic_payment_methods", "payment_method_types")
+        fields["automatic_payment_methods"] = automatic.enabled
+        fields["allow_redirects"] = (
+            value_or(automatic.allow_redirects, "always") if automatic.enabled else None
+        )
+    return CreatePaymentIntent(
+        amount=money.check_amount(params.amount),
+        currency=money.parse_currency(params.currency),
+        secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
+        fields=fields | _described(params) | _shared(params),
+        metadata=first_metadata(params.metadata),
+        customer=_customer(params.customer),
+        payment_method=_choice(call, params),
+        confirm=params.confirm,
+        terms=_terms(params.off_session, params.error_on_requires_action),
+        expand=params.expand,
+    )
+
+
+def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
+    """Change a payment."""
+    fields: dict[str, object] = {}
+    if not isinstance(params.customer, UnsetType):
+        fields["customer"] = _customer(params.customer)
+    if not isinstance(params.amount, UnsetType):
+        fields["amount"] = money.check_amount(params.amount)
+    if not isinstance(params.currency, UnsetType):
+        fields["currency"] = money.parse_currency(params.currency)
+    return UpdatePaymentIntent(
+        id=call.arguments["id"],
+        fields=fields | _described(params) | _shared(params),
+        metadata=value_or(params.metadata, {}),
+        payment_method=_choice(call, params),
+        clears_payment_method=params.payment_method is None,
+        expand=params.expand,
+    )
+
+
+def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
+    """Try to take the money."""
+    return ConfirmPaymentIntent(
+        id=call.arguments["id"],
+        fields=given(params, "capture_method", "return_url") | _shared(params),
+        payment_method=_choice(call, params),
+        terms=_terms(params.off_session, params.error_on_requires_action),
+        expand=params.expand,
+    )
+
+
+def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
+    """Take what was authorized."""
+    if not params.final_capture:
+        raise InvalidRequest(
+            "This card takes one capture alone, so that it is the final one.", param="final_capture"
+        )
+    amount = params.amount_to_capture
+    if not isinstance(amount, UnsetType):
+        money.check_amount(amount, param="amount_to_capture")
+    return CapturePaymentIntent(
+        id=call.arguments["id"],
+        amount=value_or(amount, None),
+        fields=given(params, "statement_descriptor", "statement_descriptor_suffix"),
+        metadata=value_or(params.metadata, {}),
+        expand=params.expand,
+    )
+
+
+def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
+    """Give a payment up."""
+    return CancelPaymentIntent(
+        id=call.arguments["id"], reason=params.cancellation_reason, expand=params.expand
+    )
+
+
+def check_shown(call: Call, params: RetrieveParams, intent: PaymentIntent) -> None:
+    """Let nobody see a payment who neither has a secret key nor its client secret. Raises: NotFound."""
+    _check_secret(call, params.client_secret, intent)
+
+
+async def check_confirmed(call: Call, params: ConfirmParams) -> None:
+    """Let nobody confirm a payment who neither has a secret key nor its client secret.
+
+    The secret never changes, so that it may be read before the command is decided.
+    Raises: NotFound, Forbidden.
+    """
+    if call.is_publishable:
+        for name in _NOT_FOR_PUBLISHABLE:
+            if getattr(params, name) is not UNSET:
+                raise Forbidden(f"The parameter {name} needs a secret key.", param=name)
+    elif isinstance(params.client_secret, UnsetType):
+        return
+    found = await call.services.reader.get(call.scope, call.arguments["id"])
+    intent = found.object if found is not None else None
+    _check_secret(call, params.client_secret, intent if isinstance(intent, PaymentIntent) else None)
+
+
+def _check_secret(call: Call, secret: str | UnsetType, intent: PaymentIntent | None) -> None:
+    if isinstance(secret, UnsetType):
+        if not call.is_publishable:
+            return
+        raise InvalidRequest(
+            "With a publishable key, give the payment's client secret.",
+            code="parameter_missing",
+            param="client_secret",
+        )
+    expected = "" if intent is None else intent.client_secret
+    if not hmac.compare_digest(expected.encode(), secret.encode()):
+        raise kinds.absent(kinds.PAYMENT_INTENT, call.arguments["id"])
+
+
+def _customer(identifier: str | UnsetType) -> str | None:
+    if isinstance(identifier, UnsetType):
+        return None
+    return kinds.check(kinds.CUSTOMER, identifier, param="customer")
+
+
+def _choice(call: Call, params: CreateParams | UpdateParams | ConfirmParams) -> Choice | None:
+    if not isinstance(params.payment_method_data, UnsetType):
+        if params.payment_method is not UNSET:
+            raise refuse_together("payment_method", "payment_method_data")
+        return cards.new_card(call, params.payment_method_data, param="payment_method_data")
+    if isinstance(params.payment_method, str):
+        return cards.choice(call, params.payment_method)
+    return None
+
+
+def _shared(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, object]:
+    fields = given(params, "receipt_email", "setup_future_usage")
+    if not isinstance(params.payment_method_types, UnsetType):
+        if set(params.payment_method_types) != {"card"}:
+            raise InvalidRequest("The only type of payment method is card.", param="payment_method_types")
+        fields["payment_method_types"] = ("card",)
+        fields["automatic_payment_methods"] = False
+    if not isinstance(params.shipping, UnsetType):
+        fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
+    return fields | _options(params.payment_method_options)
+
+
+def _options(options: PaymentMethodOptions | UnsetType | None) -> dict[str, object]:
+    """Return what the options for cards mean for a payment that can only be by card."""
+    if options is None or isinstance(options, UnsetType) or options.card is None:
+        return {}
+    fields: dict[str, object] = {}
+    if options.card.capture_method is not None:
+        fields["capture_method"] = options.card.capture_method
+    if options.card.setup_future_usage is not None:
+        usage = options.card.setup_future_usage
+        fields["setup_future_usage"] = None if usage == "none" else usage
+    return fields
+
+
+def _described(params: CreateParams | UpdateParams) -> dict[str, object]:
+    return given(
+        params,
+        "capture_method",
+        "description",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_group",
+    )
+
+
+def _terms(off_session: OffSession | UnsetType, error_on_requires_action: bool | UnsetType) -> Terms:
+    return Terms(
+        # The two words tell what kind of payment it is, and that the cardholder is away in either case.
+        off_session=value_or(off_session, False) is not False,
+        error_on_requires_action=value_or(error_on_requires_action, False),
+    )
+
+
+def _refuse_without_confirm(params: CreateParams) -> None:
+    for name in _ONLY_WITH_CONFIRM:
+        if getattr(params, name) not in {UNSET, False}:
+            raise InvalidRequest(f"The parameter {name} may only be given with confirm=true.", param=name)

@@ -1,0 +1,60 @@
+"""The reading half of the surface, one object at a time."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from fastpay.api import answers, kinds
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_query
+from fastpay.api.params.common import Params
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.plan import Versioned
+
+_Params = TypeVar("_Params", bound=Params)
+_Stored = TypeVar("_Stored", bound=StoredObject)
+
+
+class Retrieve(Generic[_Params, _Stored]):
+    """An endpoint that shows the object whose identifier is in the path.
+
+    `check` sees the object before it is shown, and is what a publishable key must get past; `stand_in`
+    gives an object that is known without being stored.
+    """
+
+    def __init__(
+        self,
+        params_type: type[_Params],
+        kind: kinds.Kind,
+        stored_type: type[_Stored],
+        *,
+        check: Callable[[Call, _Params, _Stored], None] | None = None,
+        stand_in: Callable[[Call, str], _Stored | None] | None = None,
+        is_public: bool = False,
+    ) -> None:
+        self._params_type = params_type
+        self._kind = kind
+        self._stored_type = stored_type
+        self._check = check
+        self._stand_in = stand_in
+        self.is_public = is_public
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the object. Raises: NotFound."""
+        identifier = call.arguments["id"]
+        params = decode_query(self._params_type, call.query)
+        paths = answers.check_expansions(call, self._kind.prefix, params.expand)
+        found = await self._find(call, identifier)
+        if found is None or not isinstance(found.object, self._stored_type):
+            raise kinds.absent(self._kind, identifier)
+        if self._check is not None:
+            self._check(call, params, found.object)
+        snapshots = answers.Snapshots(call, {identifier: found})
+        body = await answers.shown(call, identifier, snapshots, paths=paths)
+        assert body is not None
+        return Reply(body=answers.encode(body))
+
+    async def _find(self, call: Call, identifier: str) -> Versioned | None:
+        stand_in = self._stand_in(call, identifier) if self._stand_in is not None else None
+        if stand_in is not None:
+            return Versioned(stand_in, 1, 0)
+        return await call.services.reader.get(call.scope, kinds.check(self._kind, identifier))

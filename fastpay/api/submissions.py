@@ -1,0 +1,120 @@
+"""The writing half of the surface: parameters to a command, and the command to the engine."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, TypeVar
+
+import msgspec
+
+from fastpay import limits
+from fastpay.api import answers, kinds
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_params
+from fastpay.api.params.common import Params
+from fastpay.domain.plan import Command
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.errors import InvalidRequest
+
+_Params = TypeVar("_Params", bound=Params)
+
+# A structured string of RFC 9651 3.3.3 without its quotes.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
+_ESCAPED = re.compile(r'\\(["\\])')
+_PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
+
+
+class Write(Generic[_Params]):
+    """An endpoint that changes something.
+
+    `command` makes the command; `shows` is the kind of object that the answer shows; `names` gives the
+    kinds of the identifiers in the path. `check` sees the parameters first, and is what a publishable key
+    must get past: without it there is no way for one.
+    """
+
+    def __init__(
+        self,
+        params_type: type[_Params],
+        command: Callable[[Call, _Params], Command],
+        *,
+        shows: str,
+        names: Mapping[str, kinds.Kind] | None = None,
+        check: Callable[[Call, _Params], Awaitable[None]] | None = None,
+    ) -> None:
+        self._params_type = params_type
+        self._command = command
+        self._shows = shows
+        self._names = names or {}
+        self._check = check
+
+    @property
+    def is_public(self) -> bool:
+        """Whether a publishable key may come this far."""
+        return self._check is not None
+
+    async def answer(self, call: Call) -> Reply:
+        """Commit what the request wants. Raises: FastpayError."""
+        idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
+        for name, kind in self._names.items():
+            kinds.check(kind, call.arguments[name])
+        params = decode_params(
+            self._params_type,
+            content_type=call.headers.get("content-type"),
+            body=call.body,
+            query=call.query,
+        )
+        answers.check_expansions(call, self._shows, params.expand)
+        if self._check is not None:
+            await self._check(call, params)
+        submission = _submission(call, self._command(call, params), params, idempotency_key)
+        # Money may be moving: a client that goes away must not stop it half told.
+        outcome: Outcome = await asyncio.shield(call.services.writer.submit(submission))
+        return await answers.committed(call, outcome)
+
+
+def parse_idempotency_key(header: str | None) -> str | None:
+    """Return the key of an Idempotency-Key header, without the quotes where it has them.
+
+    Raises: InvalidRequest.
+    """
+    if header is None:
+        return None
+    key = header
+    if header.startswith('"'):
+        quoted = _QUOTED.fullmatch(header)
+        key = _ESCAPED.sub(r"\1", quoted[1]) if quoted is not None else ""
+    if len(key) > limits.idempotency_key_chars_max or _PRINTABLE.fullmatch(key) is None:
+        raise InvalidRequest(
+            f"The Idempotency-Key has 1 to {limits.idempotency_key_chars_max} printable ASCII characters, "
+            "with or without quotes around it.",
+            code="idempotency_key_invalid",
+        )
+    return key
+
+
+def fingerprint(call: Call, params: msgspec.Struct) -> bytes:
+    """Return a keyed digest of what is asked, whatever spelling it came in.
+
+    Card data go into it and cannot be had back from it: the key is the tenant's own and kept apart.
+    """
+    digest = hashlib.blake2b(key=call.credentials.fingerprint_key[:64], digest_size=32)
+    # The kind of key counts, for an answer to one says more than to the other.
+    place = f"{call.method}\0{call.credentials.kind}\0{call.path}\0"
+    digest.update(place.encode("utf-8", "surrogatepass"))
+    digest.update(msgspec.msgpack.encode(params, order="deterministic"))
+    return digest.digest()
+
+
+def _submission(call: Call, command: Command, params: Params, idempotency_key: str | None) -> Submission:
+    stamp = call.services.identifiers.stamp()
+    return Submission(
+        scope=call.scope,
+        command=command,
+        request_id=call.request_id,
+        moment_ms=stamp.moment_ms,
+        head=stamp.head,
+        tail=stamp.tail,
+        idempotency_key=idempotency_key,
+        fingerprint=b"" if idempotency_key is None else fingerprint(call, params),
+    )

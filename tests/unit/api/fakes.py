@@ -1,0 +1,226 @@
+"""The ports of the floor below, in memory over the pure domain: one command is one commit."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+
+from fastpay.api.app import create_app
+from fastpay.api.context import Services, Settings
+from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.objects import Customer, prefix_of
+from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission
+from fastpay.errors import FastpayError, IdempotencyMismatch
+
+SECRET = "sk_test_aaaaaaaaaaaaaaaa"
+PUBLISHABLE = "pk_test_aaaaaaaaaaaaaaaa"
+LIVE = "sk_live_aaaaaaaaaaaaaaaa"
+OTHER = "sk_test_bbbbbbbbbbbbbbbb"
+NOW_MS = 1_790_000_000_000
+
+
+class FakeClock:
+    """A clock that stands still until it is moved, and chance that can be foretold."""
+
+    def __init__(self) -> None:
+        self.moment_ms = NOW_MS
+        self._drawn = 0
+
+    def now_ms(self) -> int:
+        return self.moment_ms
+
+    def monotonic_ns(self) -> int:
+        return self.moment_ms * 1_000_000
+
+    def random_bytes(self, count: int) -> bytes:
+        self._drawn += 1
+        return hashlib.blake2b(self._drawn.to_bytes(8, "big"), digest_size=count).digest()
+
+
+class FakeKeys:
+    """Two tenants, one of them with all the kinds of key."""
+
+    async def authenticate(self, key: str) -> Credentials | None:
+        match key:
+            case "sk_test_aaaaaaaaaaaaaaaa":
+                return Credentials(scope=Scope("a", False), kind="secret", fingerprint_key=b"a" * 32)
+            case "pk_test_aaaaaaaaaaaaaaaa":
+                return Credentials(scope=Scope("a", False), kind="publishable", fingerprint_key=b"a" * 32)
+            case "sk_live_aaaaaaaaaaaaaaaa":
+                return Credentials(scope=Scope("a", True), kind="secret", fingerprint_key=b"a" * 32)
+            case "sk_test_bbbbbbbbbbbbbbbb":
+                return Credentials(scope=Scope("b", False), kind="secret", fingerprint_key=b"b" * 32)
+        return None
+
+
+class FakeEngine:
+    """Writer and reader over one memory."""
+
+    def __init__(self) -> None:
+        self.submissions: list[Submission] = []
+        self.searches: list[str] = []
+        self.failure: Exception | None = None
+        self._workspaces: dict[Scope, Workspace] = {}
+        self._history: dict[tuple[Scope, str], list[Versioned]] = {}
+        self._transfers: dict[tuple[Scope, str], tuple[Transfer, int]] = {}
+        self._answered: dict[tuple[Scope, str], tuple[Submission, Answer]] = {}
+
+    async def submit(self, submission: Submission) -> Outcome:
+        if self.failure is not None:
+            raise self.failure
+        self.submissions.append(submission)
+        key = submission.idempotency_key
+        if key is not None and (submission.scope, key) in self._answered:
+            first, answer = self._answered[submission.scope, key]
+            if first.fingerprint != submission.fingerprint:
+                mismatch = IdempotencyMismatch("Another request had this key.")
+                return Outcome(answer=Answer(None, answer.sequence, error=record(mismatch)), objects={})
+            return Outcome(answer=answer, objects={}, original_request_id=first.request_id)
+        plan = self._execute(submission)
+        if key is not None:
+            self._answered[submission.scope, key] = (submission, plan.answer)
+        return Outcome(answer=plan.answer, objects={version.object.id: version for version in plan.versions})
+
+    def _execute(self, submission: Submission) -> Plan:
+        scope = submission.scope
+        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True, b"f" * 32)))
+        identifiers = IdentifierSequence(submission.head, submission.tail)
+        draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
+        try:
+            plan = draft.finish(submission.command.execute(workspace, draft), submission.command.expand)
+        except FastpayError as error:
+            return Plan(Answer(None, workspace.sequence, error=record(error)))
+        workspace.merge(plan, draft.accounts)
+        for version in plan.versions:
+            self._history.setdefault((scope, version.object.id), []).append(version)
+        for transfer in plan.transfers:
+            self._transfers[scope, transfer.id] = (transfer, submission.moment_ms)
+        return plan
+
+    async def get(self, scope: Scope, identifier: str) -> Versioned | None:
+        return (await self.get_many(scope, (identifier,))).get(identifier)
+
+    async def get_many(self, scope: Scope, identifiers: Sequence[str]) -> dict[str, Versioned]:
+        return {
+            wanted: self._history[scope, wanted][-1]
+            for wanted in identifiers
+            if (scope, wanted) in self._history
+        }
+
+    async def get_many_at(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int
+    ) -> dict[str, Versioned]:
+        found = {}
+        for wanted in identifiers:
+            for version in self._history.get((scope, wanted), ()):
+                if version.sequence <= sequence:
+                    found[wanted] = version
+        return found
+
+    async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
+        return [
+            self._transfers[scope, wanted] for wanted in identifiers if (scope, wanted) in self._transfers
+        ]
+
+    async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
+        def matches(version: Versioned) -> bool:
+            return wanted.field is None or getattr(version.object, wanted.field) == wanted.value
+
+        return self._page(scope, wanted.kind, page, matches)
+
+    async def search_customers(self, scope: Scope, path: str, page: Page) -> Sequence[Versioned]:
+        self.searches.append(path)
+        return self._page(scope, "cus", page, lambda version: True)
+
+    async def accounts(self, scope: Scope) -> Sequence[Account]:
+        workspace = self._workspaces.get(scope)
+        return () if workspace is None else tuple(workspace.accounts.values())
+
+    async def ping(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def _page(
+        self, scope: Scope, kind: str, page: Page, matches: Callable[[Versioned], bool]
+    ) -> Sequence[Versioned]:
+        rows = [
+            versions[-1]
+            for (owner, identifier), versions in self._history.items()
+            if owner == scope
+            and prefix_of(identifier) == kind
+            and page.above < digits(identifier) < page.below
+            and not (isinstance(versions[-1].object, Customer) and versions[-1].object.deleted)
+            and matches(versions[-1])
+        ]
+        rows.sort(key=lambda version: digits(version.object.id), reverse=not page.ascending)
+        rows = rows[: page.limit + 1]
+        return rows[::-1] if page.ascending else rows
+
+
+class Api:
+    """The application with its fakes, driven through ASGI."""
+
+    def __init__(self, *, body_bytes_max: int = 65_536) -> None:
+        self.clock = FakeClock()
+        self.engine = FakeEngine()
+        self.app = create_app(
+            Services(
+                writer=self.engine,
+                reader=self.engine,
+                keys=FakeKeys(),
+                clock=self.clock,
+                identifiers=IdentifierFactory(self.clock),
+                settings=Settings(body_bytes_max=body_bytes_max),
+            )
+        )
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        form: str | bytes | None = None,
+        *,
+        key: str | None = SECRET,
+        headers: dict[str, str] | None = None,
+        **sent: Any,  # what httpx.AsyncClient.request takes
+    ) -> httpx.Response:
+        """Send one request; `form` is a body with its content type."""
+        all_headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        if form is not None:
+            all_headers["content-type"] = "application/x-www-form-urlencoded"
+            sent["content"] = form
+        all_headers.update(headers or {})
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://fastpay") as client:
+            return await client.request(method, path, headers=all_headers, **sent)
+
+    async def post(self, path: str, form: str = "", **sent: Any) -> dict[str, Any]:
+        """Send a form that must go well, and return the answer."""
+        return _success(await self.send("POST", path, form, **sent))
+
+    async def get(self, path: str, **sent: Any) -> dict[str, Any]:
+        """Ask for something that must be there, and return the answer."""
+        return _success(await self.send("GET", path, **sent))
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    """Return the error of an answer that is one, in the dialect's shape and nothing beside it."""
+    assert response.status_code >= 400
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert list(body) == ["error"]
+    error: dict[str, Any] = body["error"]
+    assert error["type"]
+    assert error["message"]
+    return error
+
+
+def _success(response: httpx.Response) -> dict[str, Any]:
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = json.loads(response.content)
+    return body
