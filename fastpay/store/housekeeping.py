@@ -1,0 +1,33 @@
+"""Housekeeping in the database: small statements, tenant by tenant, on the shared pool."""
+
+from typing import Any
+
+import asyncpg
+
+from fastpay.domain.identifiers import Scope
+from fastpay.errors import DatabaseUnavailable
+from fastpay.store import rows
+from fastpay.store.failures import LOST
+from fastpay.store.statements import SQL
+
+
+class PostgresHousekeeping:
+    """Satisfies `HousekeepingStore`. The pool is the driver's, which publishes no types."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def list_scopes(self) -> list[Scope]:
+        """Return every tenant and mode. Raises: DatabaseUnavailable."""
+        try:
+            return [rows.scope_of(row) for row in await self._pool.fetch(SQL["list_scopes"])]
+        except (*LOST, asyncpg.PostgresError) as error:
+            raise DatabaseUnavailable("The database cannot be reached right now.") from error
+
+    async def purge_idempotency(self, scope: Scope, oldest_ms: int, rows_max: int) -> int:
+        """Forget first answers older than `oldest_ms`; return how many. Raises: DatabaseUnavailable."""
+        try:
+            status = await self._pool.execute(SQL["purge_idempotency"], *scope, oldest_ms, rows_max)
+        except (*LOST, asyncpg.PostgresError) as error:
+            raise DatabaseUnavailable("The database cannot be reached right now.") from error
+        return int(status.removeprefix("DELETE "))
