@@ -27,7 +27,12 @@ class PostgresHousekeeping:
     async def purge_idempotency(self, scope: Scope, oldest_ms: int, rows_max: int) -> int:
         """Forget first answers older than `oldest_ms`; return how many. Raises: DatabaseUnavailable."""
         try:
-            status = await self._pool.execute(SQL["purge_idempotency"], *scope, oldest_ms, rows_max)
+            async with self._pool.acquire() as connection, connection.transaction():
+                # The index by age is a BRIN index, which only a bitmap scan can use.
+                await connection.execute(
+                    "set local enable_bitmapscan = on; set local plan_cache_mode = force_custom_plan"
+                )
+                status = await connection.execute(SQL["purge_idempotency"], *scope, oldest_ms, rows_max)
         except (*LOST, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable("The database cannot be reached right now.") from error
         return int(status.removeprefix("DELETE "))
