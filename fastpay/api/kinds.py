@@ -30,9 +30,14 @@ def check(kind: Kind, identifier: str, *, param: str | None = None) -> str:
 
     Raises: NotFound for any other, with the very words of one that is missing.
     """
-    if not is_well_formed(identifier, kind.prefix):
+    if not could_be(kind, identifier):
         raise absent(kind, identifier, param=param)
     return identifier
+
+
+def could_be(kind: Kind, identifier: str) -> bool:
+    """Tell whether an identifier could be one of this kind."""
+    return is_well_formed(identifier, kind.prefix)
 
 
 def absent(kind: Kind, identifier: str, *, param: str | None = None) -> NotFound:
