@@ -55,10 +55,28 @@ connect_timeout_ms = 5_000
 # Process
 drain_timeout_ms = 3_000
 stop_timeout_ms = 5_000
+stop_reserve_ms = 700
+idempotency_retention_hours_min = 24
+key_cache_ms = 2_000
+known_keys_max = 10_000
+open_files_min = 4_096
+clock_skew_ms_max = 2_000
+free_bytes_min = 1 << 30
+migration_wait_ms = 120_000
+embedded_start_timeout_ms = 60_000
+embedded_stop_timeout_ms = 4_000
+embedded_restarts_max = 5
+embedded_log_bytes_max = 16 << 20
+socket_path_bytes_max = 100
+redis_memory_bytes_max = 128 << 20
+trace_flush_timeout_ms = 500
+log_value_chars_max = 500
 
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
-assert drain_timeout_ms < stop_timeout_ms
+assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
+assert embedded_stop_timeout_ms < stop_timeout_ms
+assert trace_flush_timeout_ms < stop_reserve_ms

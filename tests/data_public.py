@@ -1,18 +1,21 @@
-"""Test data published by others, in the folder that FASTPAY_PUBLIC_DATA names, or beside the project."""
+"""Test data published by others: kept beside the repository, or where PUBLIC_TEST_DATA says, and not in it."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).parents[1]
+
+def data_directory() -> Path | None:
+    """Return the directory of published data, None where there is none."""
+    named = os.environ.get("PUBLIC_TEST_DATA")
+    directory = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    return directory if directory.is_dir() else None
 
 
 def folder(name: str) -> Path:
     """Return a folder of published data, or skip the test and say which one was missing."""
-    named = os.environ.get("FASTPAY_PUBLIC_DATA")
-    places = [Path(named)] if named else [_ROOT / "tests" / "data", _ROOT.parent / "shared" / "data"]
-    for place in places:
-        if (place / name).is_dir():
-            return place / name
-    pytest.skip(f"published data {name} not found; name its folder in FASTPAY_PUBLIC_DATA")
+    directory = data_directory()
+    if directory is None or not (directory / name).is_dir():
+        pytest.skip(f"published data {name} not found; name its directory in PUBLIC_TEST_DATA")
+    return directory / name

@@ -3,11 +3,8 @@
 import base64
 import binascii
 import re
-from typing import Literal, Protocol
 
-import msgspec
-
-from fastpay.domain.identifiers import Scope
+from fastpay.engine.ports import Credentials, KeyRing
 from fastpay.errors import Unauthenticated
 
 _KEY = re.compile(r"(?:sk|pk)_(?:test|live)_[A-Za-z0-9_]{8,240}", re.ASCII)
@@ -17,25 +14,6 @@ _REFUSAL = (
     "No valid API key was given. Send it as a bearer token, 'Authorization: Bearer <your key>', or as the "
     "user name of basic authentication."
 )
-
-
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key stands for. `fingerprint_key` is the tenant's own, for keyed digests."""
-
-    scope: Scope
-    kind: Literal["secret", "publishable"]
-    fingerprint_key: bytes
-
-    def __repr__(self) -> str:
-        """Show nothing that is secret."""
-        return f"Credentials({self.scope!r}, {self.kind!r})"
-
-
-class KeyRing(Protocol):
-    """Where keys are looked up."""
-
-    async def authenticate(self, key: str) -> Credentials | None:
-        """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""
 
 
 async def authenticate(keys: KeyRing, authorization: str | None) -> Credentials:

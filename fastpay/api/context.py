@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastpay import limits
-from fastpay.api.authentication import Credentials, KeyRing
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Reader, Writer
+from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,8 @@ class Call:
     headers: Mapping[str, str]
     query: bytes
     body: bytes
+    # The span context of the request; its type belongs to the tracer.
+    trace: Any = None
 
     @property
     def scope(self) -> Scope:

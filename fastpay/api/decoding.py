@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from fastpay import limits
-from fastpay._native import form, strict_json
+from fastpay._native import form, scalars, strict_json
 from fastpay.api.shapes import Shape, Text, shape_of
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
@@ -32,6 +32,7 @@ _Params = TypeVar("_Params", bound=msgspec.Struct)
 
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+_MEDIA_TYPES = frozenset({_FORM, _JSON})
 
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
@@ -107,11 +108,12 @@ class _ParameterError(Exception):
 
 
 def _media_type(content_type: str | None) -> str:
-    if content_type in {_FORM, _JSON}:
+    content_type = content_type or ""
+    if content_type in _MEDIA_TYPES:
         return content_type
-    name, *parameters = (content_type or "").split(";")
+    name, *parameters = content_type.split(";")
     name = name.strip(" \t").lower()
-    if name not in {_FORM, _JSON}:
+    if name not in _MEDIA_TYPES:
         raise UnsupportedMediaType(f"The body must be {_FORM} or {_JSON}, as the Content-Type header says.")
     for parameter in parameters:
         key, _, value = parameter.partition("=")
@@ -137,10 +139,14 @@ def _parse_json(text: bytes) -> dict[str, Any]:
 
 
 def _read(shape: Shape, tree: dict[str, Any], *, from_form: bool) -> dict[str, Any]:
-    try:
-        return _read_fields(shape, tree, from_form)
-    except _ParameterError as fault:
-        raise fault.rendered() from None
+    """Read the fields of the params type, in place: the tree was made for this request alone."""
+    rest = scalars.settle(tree, shape.scalars) if from_form else list(tree)
+    if rest:
+        try:
+            _read_fields(shape, tree, rest, from_form)
+        except _ParameterError as fault:
+            raise fault.rendered() from None
+    return tree
 
 
 def _merge(tree: dict[str, Any], more: dict[str, Any]) -> None:
@@ -152,34 +158,35 @@ def _merge(tree: dict[str, Any], more: dict[str, Any]) -> None:
 
 def _build(params_type: type[_Params], shape: Shape, tree: dict[str, Any]) -> _Params:
     try:
-        _require(shape, tree)
         return msgspec.convert(tree, params_type)
+    except msgspec.ValidationError as error:
+        # All that the types say was checked. What is left are parameters that nobody sent, and rules
+        # in the params type's own code.
+        refused = error
+    try:
+        _require(shape, tree)
     except _ParameterError as fault:
         raise fault.rendered() from None
-    except msgspec.ValidationError as error:
-        # All that the types say was checked; what is left are rules in the params type's own code.
-        message, _, path = str(error).partition(" - at `$.")
-        raise InvalidRequest(message, param=path.rstrip("`") or None) from None
+    message, _, path = str(refused).partition(" - at `$.")
+    raise InvalidRequest(message, param=path.rstrip("`") or None) from None
 
 
-def _read_fields(shape: Shape, tree: dict[str, Any], from_form: bool) -> dict[str, Any]:
-    """Read the fields of a struct, in place: the tree was made for this request alone."""
+def _read_fields(shape: Shape, tree: dict[str, Any], names: list[str], from_form: bool) -> None:
     fields = shape.fields
     assert fields is not None
     name = ""
     try:
-        for name, value in tree.items():
+        for name in names:
             field = fields.get(name)
             if field is None:
                 allowed = ", ".join(fields) or "none"
                 raise _ParameterError(
                     f"The parameter is unknown. Allowed here: {allowed}.", code="parameter_unknown"
                 )
-            tree[name] = _read_value(field, value, from_form)
+            tree[name] = _read_value(field, tree[name], from_form)
     except _ParameterError as fault:
         fault.path.append(name)
         raise
-    return tree
 
 
 def _require(shape: Shape, tree: dict[str, Any]) -> None:
@@ -269,7 +276,7 @@ def _check_text(bounds: Text, text: str) -> None:
 
 def _read_object(shape: Shape, value: dict[str, Any], from_form: bool) -> Any:
     if shape.fields is not None:
-        _read_fields(shape, value, from_form)
+        _read_fields(shape, value, list(value), from_form)
         _require(shape, value)
         return value
     if shape.values is not None:

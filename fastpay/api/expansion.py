@@ -255,7 +255,7 @@ def _check_path(kind: str, relative: str, path: str) -> None:
 
 
 def _fields_of(path: str) -> list[str]:
-    """Split a path into its fields: a field inside of a part has two names, a list's items are under `data`."""
+    """Split a path into fields: one inside of a part has two names, and a list's items are under `data`."""
     names = path.split(".")
     fields: list[str] = []
     place = 0

@@ -5,15 +5,15 @@ from typing import Generic, TypeVar
 
 from msgspec import UnsetType
 
-from fastpay.api import answers, kinds
+from fastpay.api import answers, kinds, search
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand
-from fastpay.api.params.common import refuse_together
-from fastpay.api.params.lists import CreatedListParams, CreatedRange, ListParams
-from fastpay.api.rendering import render, render_list
+from fastpay.api.params.common import NoParams, refuse_together
+from fastpay.api.params.lists import CreatedListParams, CreatedRange, ListParams, SearchParams
+from fastpay.api.rendering import render, render_list, render_search_result
 from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
-from fastpay.domain.objects import Customer
+from fastpay.domain.objects import Customer, PaymentMethod
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
@@ -100,6 +100,46 @@ class List(Generic[_Params]):
         if found is None:
             raise _absent(self._kind, identifier, param)
         return digits(identifier)
+
+
+class SearchCustomers:
+    """The endpoint that shows the customers that a query finds, newest first."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show a page. Raises: InvalidRequest."""
+        params = decode_query(SearchParams, call.query)
+        paths = answers.check_expansions(call, kinds.CUSTOMER.prefix, params.expand, listed=True)
+        key = call.credentials.fingerprint_key
+        below = HIGHEST
+        if not isinstance(params.page, UnsetType):
+            below = search.parse_page_token(params.page, params.query, key)
+        path = search.predicate(search.parse(params.query))
+        page = Page(limit=params.limit, below=below)
+        rows = await call.services.reader.search_customers(call.scope, path, page)
+        found, has_more = cut(rows, page)
+        next_page = search.page_token(found[-1].object.id, params.query, key) if has_more else None
+        items = await shown(call, found, paths)
+        return Reply(body=answers.encode(render_search_result(call.path, items, has_more, next_page)))
+
+
+class RetrieveOwned:
+    """The endpoint that shows a payment method of a customer, both named by the path."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the payment method. Raises: NotFound, also for another customer's."""
+        params = decode_query(NoParams, call.query)
+        paths = answers.check_expansions(call, kinds.PAYMENT_METHOD.prefix, params.expand)
+        identifier = kinds.check(kinds.PAYMENT_METHOD, call.arguments["payment_method"])
+        customer = await require_customer(call)
+        found = await call.services.reader.get(call.scope, identifier)
+        method = None if found is None else found.object
+        if found is None or not isinstance(method, PaymentMethod) or method.customer != customer.id:
+            raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
+        return Reply(body=answers.encode((await shown(call, (found,), paths))[0]))
 
 
 async def require_customer(call: Call) -> Customer:

@@ -185,7 +185,7 @@ class _Parser:
                 character = self._text[self._place]
                 self._place += 1
             characters.append(character)
-        self._refuse("A text has no closing quote")
+        return self._refuse("A text has no closing quote")
 
     def _expect(self, sign: str) -> None:
         if not self._text.startswith(sign, self._place):

@@ -122,7 +122,7 @@ def release(draft: Draft, charge: Charge) -> Charge:
 def _check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
     if method.customer is not None and method.customer != intent.customer:
         raise InvalidRequest(
-            f"The payment method {method.id} belongs to a customer. Give that customer in the customer parameter.",
+            f"The payment method {method.id} belongs to a customer. Name them in the customer parameter.",
             code="payment_method_unexpected_state",
             param="payment_method",
         )

@@ -4,16 +4,15 @@ from fastpay import limits
 from fastpay.errors import InvalidRequest
 
 # ISO 4217 codes that the dialect takes, in lower case as it writes them.
-CURRENCIES = frozenset(
-    (
-        "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf "
-        "chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg "
-        "huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk "
-        "mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub "
-        "rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd "
-        "vuv wst xaf xcd xof xpf yer zar zmw"
-    ).split()
+_CODES = (
+    "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad "
+    "cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd "
+    "hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl "
+    "mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg "
+    "qar ron rsd rub rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah "
+    "ugx usd uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw "
 )
+CURRENCIES = frozenset(_CODES.split())
 
 
 def parse_currency(text: str) -> str:
@@ -21,7 +20,8 @@ def parse_currency(text: str) -> str:
     currency = text.lower()
     if currency not in CURRENCIES:
         raise InvalidRequest(
-            "Unknown currency. Give the three-letter ISO 4217 code of a currency that fastpay knows, such as usd or eur.",
+            "Unknown currency. Give the three-letter ISO 4217 code of a currency that fastpay knows, such as "
+            "usd or eur.",
             param="currency",
         )
     return currency

@@ -190,7 +190,7 @@ KINDS: dict[str, tuple[int, type[StoredObject]]] = {
     "ch": (4, Charge),
     "re": (5, Refund),
 }
-TYPES: dict[int, type[StoredObject]] = {number: kind for number, kind in KINDS.values()}
+TYPES: dict[int, type[StoredObject]] = dict(KINDS.values())
 
 
 def prefix_of(identifier: str) -> str:

@@ -189,8 +189,8 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         amount = intent.amount_capturable if self.amount is None else self.amount
         if amount > intent.amount_capturable:
             raise InvalidRequest(
-                f"The remaining amount available to capture for this PaymentIntent is {intent.amount_capturable}, "
-                f"but you tried to capture {amount}.",
+                f"The amount left to capture on this PaymentIntent is {intent.amount_capturable}, but you "
+                f"tried to capture {amount}.",
                 code="amount_too_large",
                 param="amount_to_capture",
             )

@@ -24,7 +24,6 @@ class Book(msgspec.Struct, frozen=True):
     fee_basis_points: int
     fee_fixed: int
     refunds_may_overdraw: bool
-    fingerprint_key: bytes
 
 
 class Versioned(msgspec.Struct, frozen=True):

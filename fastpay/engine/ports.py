@@ -1,7 +1,8 @@
 """What the engine asks of a store, and what it offers to the floor above."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -14,7 +15,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A command on its way to the writer, with its place in the world.
 
     `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
-    missing together. `head` and `tail` make the identifiers (see `IdentifierSequence`).
+    missing together; `head` and `tail` make the identifiers (see `IdentifierSequence`).
     """
 
     scope: Scope
@@ -25,10 +26,12 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     tail: bytes
     idempotency_key: str | None = None
     fingerprint: bytes = b""
+    # The request's span context, for the batch's span to link to; its type belongs to the tracer.
+    trace: Any = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the commit made of a command: the answer, and the objects that it shows as far as they are at hand.
+    """What the commit made of a command: the answer, and those objects it shows that are at hand.
 
     `original_request_id` is set on a replay and names the request that was first.
     """
@@ -79,6 +82,9 @@ class BatchTransaction(Protocol):
     async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
 
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Keep what fails inside from undoing what came before. Raises: RefusedBatch, TransientFailure."""
+
 
 class WriterStore(Protocol):
     """The database as the writer sees it."""
@@ -122,8 +128,28 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
 
 
+class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
+    """What all accounts of one currency hold together. Debits and credits are equal, always."""
+
+    currency: str
+    debits_posted: int
+    credits_posted: int
+    debits_pending: int
+    credits_pending: int
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The books held against themselves: the trial balances, and every disagreement found (up to a bound)."""
+
+    balances: tuple[TrialBalance, ...]
+    problems: tuple[str, ...]
+
+
 class ReaderStore(Protocol):
     """The database as the reader sees it. Identifiers of other tenants are simply not there."""
+
+    async def ping(self) -> None:
+        """Ask the database for nothing. Raises: DatabaseUnavailable."""
 
     async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
         """Return the latest versions of the objects that exist."""
@@ -145,6 +171,9 @@ class ReaderStore(Protocol):
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return all the accounts of the scope."""
 
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold counters against transfers and payments against both."""
+
 
 class Writer(Protocol):
     """The engine as the floor above sees it: where commands go."""
@@ -152,6 +181,7 @@ class Writer(Protocol):
     async def submit(self, submission: Submission) -> Outcome:
         """Commit a command and return what became of it; a refusal is an outcome as well.
 
+        A caller that is cancelled meanwhile takes nothing back.
         Raises: Overloaded, DatabaseUnavailable.
         """
 
@@ -184,3 +214,22 @@ class Reader(Protocol):
 
     async def ping(self) -> None:
         """Return when the database has answered. Raises: DatabaseUnavailable."""
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests."""
+
+    scope: Scope
+    kind: Literal["secret", "publishable"]
+    fingerprint_key: bytes
+
+    def __repr__(self) -> str:
+        """Show nothing that is secret."""
+        return f"Credentials({self.scope!r}, {self.kind!r})"
+
+
+class KeyRing(Protocol):
+    """Where API keys are looked up."""
+
+    async def authenticate(self, key: str) -> Credentials | None:
+        """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""

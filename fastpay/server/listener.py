@@ -75,7 +75,7 @@ class Server:
             await self._app(scope, receive, send_lifespan)
 
         self._task = asyncio.create_task(
-            serve(announcing, config, shutdown_trigger=self._stopping.wait, mode="asgi"),  # type: ignore[arg-type]
+            serve(announcing, config, shutdown_trigger=self._stopping.wait, mode="asgi"),
             name="server",
         )
         waiter = asyncio.create_task(started.wait())

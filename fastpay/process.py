@@ -1,0 +1,287 @@
+"""The whole house put together: every floor is known here and nowhere else.
+
+A start costs what PostgreSQL and the imports cost, whichever takes longer: the embedded servers are
+launched first, and the heavy modules imported while they come up.
+"""
+
+import asyncio
+import functools
+import os
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+import msgspec
+
+from fastpay import limits, telemetry
+from fastpay.clock import Clock, SystemClock
+from fastpay.config import Settings
+from fastpay.embedded.directory import DataDirectory, write_private
+from fastpay.embedded.servers import EmbeddedServers
+from fastpay.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from fastpay.server.listener import ASGIApplication, Server
+
+TEST_TENANT = "test"
+WATCH_SECONDS = 0.25
+
+
+class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the ready file says: how to reach this server and what stands under it."""
+
+    url: str
+    pid: int
+    database_url: str
+    redis_url: str | None
+    test_key: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status.
+
+    Raises: ConfigurationError when something that the operator must put right stands in the way.
+    """
+    telemetry.set_up_tracing()
+    _raise_file_limit()
+    deadline = Deadline(settings.drain_timeout_ms)
+    with ExitStack() as stack:
+        stack.callback(telemetry.stop_tracing)
+        stack.enter_context(_stopping_on_signals())
+        directory, servers = None, None
+        if settings.database_url is None or settings.redis_url is None:
+            directory = stack.enter_context(DataDirectory(settings.data_dir))
+            servers = EmbeddedServers(
+                directory,
+                with_postgres=settings.database_url is None,
+                with_redis=settings.redis_url is None,
+            )
+            stack.callback(lambda: servers.stop(timeout_ms=deadline.left_ms()))
+            servers.launch()
+        import uvloop  # noqa: PLC0415 - imported while PostgreSQL starts, as are the floors below
+
+        import fastpay.server.listener  # noqa: PLC0415
+        import fastpay.store.migrate  # noqa: F401, PLC0415
+
+        if servers is not None:
+            servers.wait_ready()
+        return uvloop.run(_serve(settings, directory, servers, deadline))
+
+
+@asynccontextmanager
+async def open_application(
+    settings: Settings, *, database_url: str, redis_url: str | None, clock: Clock
+) -> "AsyncIterator[ASGIApplication]":
+    """Build the application over its database and cache, and take it down at the end of the block."""
+    from starlette.applications import Starlette  # noqa: PLC0415 - see `run`
+    from starlette.responses import JSONResponse  # noqa: PLC0415
+    from starlette.routing import Route  # noqa: PLC0415
+
+    async def answer_health(_: Any) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    yield Starlette(routes=[Route("/healthz", answer_health)])
+
+
+class Deadline:
+    """How long a stop may still take, counted from the moment that it was asked for."""
+
+    def __init__(self, drain_timeout_ms: int) -> None:
+        self._drain_timeout_ms = drain_timeout_ms
+        self._started: float | None = None
+
+    def start(self) -> None:
+        """Begin to count; only the first call does."""
+        if self._started is None:
+            self._started = time.monotonic()
+
+    def left_ms(self) -> float:
+        """Return what is left for an orderly end, with a reserve kept back for a forced one."""
+        self.start()
+        assert self._started is not None
+        # A longer drain than the default moves the end of everything else with it.
+        slack = limits.stop_timeout_ms - limits.drain_timeout_ms
+        total = max(limits.stop_timeout_ms, self._drain_timeout_ms + slack) - limits.stop_reserve_ms
+        return max(0.0, total - (time.monotonic() - self._started) * 1000)
+
+
+async def _serve(
+    settings: Settings,
+    directory: DataDirectory | None,
+    servers: EmbeddedServers | None,
+    deadline: Deadline,
+) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, functools.partial(_begin_stop, stopping, deadline))
+    clock = SystemClock()
+    database_url = settings.database_url or (servers.database_url if servers is not None else None)
+    redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
+    assert database_url is not None
+    await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
+    test_key = None
+    if settings.database_url is None and directory is not None:
+        test_key = await keep_test_key(database_url, directory, clock=clock)
+    status = 0
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(
+            open_application(settings, database_url=database_url, redis_url=redis_url, clock=clock)
+        )
+        server = _make_server(app, settings)
+        await server.start()
+        stack.push_async_callback(_stop_server, server, deadline)
+        loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
+        ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
+        with _ready_file(settings.ready_file, ready):
+            _greet(ready, settings)
+            watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
+            await stopping.wait()
+            deadline.start()
+            telemetry.log.info("stopping")
+        status = 0 if await watcher else 1
+    telemetry.log.info("stopped")
+    return status
+
+
+async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
+    """Check that the database can be trusted, and migrate it when something is pending.
+
+    Raises: ConfigurationError.
+    """
+    from fastpay.store.connections import connected  # noqa: PLC0415 - see `run`
+    from fastpay.store.health import inspect_database, require_usable, unsafe_settings  # noqa: PLC0415
+    from fastpay.store.migrate import migrate, pending_on  # noqa: PLC0415
+
+    async with connected(database_url) as connection:
+        facts = await inspect_database(connection)
+        require_usable(facts, allow_unsafe=allow_unsafe)
+        for fault in unsafe_settings(facts):
+            telemetry.log.warning("unsafe_database", fault=fault)
+        missing = await pending_on(connection)
+    if missing:
+        applied = await migrate(database_url)
+        telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance did")
+
+
+async def keep_test_key(database_url: str, directory: DataDirectory, *, clock: Clock) -> str:
+    """Return the API key of the embedded test tenant; on the first run make both and keep the key."""
+    from fastpay.store import keys  # noqa: PLC0415 - see `run`
+    from fastpay.store.connections import connected  # noqa: PLC0415
+
+    async with connected(database_url) as connection:
+        kept = directory.read_test_key()
+        if kept is not None:
+            found = await keys.find_key(connection, keys.hash_key(kept))
+            if found is not None and found.revoked_at is None and found.expires_at is None:
+                return kept
+        tenant_id = await keys.create_tenant(connection, TEST_TENANT, clock=clock)
+        made = await keys.create_key(connection, tenant_id, livemode=False, clock=clock)
+    directory.write_test_key(made.key)
+    return made.key
+
+
+def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
+    from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
+
+    names = (field.name for field in msgspec.structs.fields(ServerSettings))
+    # What the operator can choose has the same name on both sides; the rest keeps its default.
+    chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+    return Server(app, ServerSettings(**chosen))
+
+
+async def _stop_server(server: "Server", deadline: Deadline) -> None:
+    """Wait for an orderly end for as long as the deadline allows, then go on without it."""
+    try:
+        async with asyncio.timeout(deadline.left_ms() / 1000):
+            await server.stop()
+    except TimeoutError:
+        telemetry.log.warning("stop_forced", advice="a longer drain_timeout_ms lets more requests finish")
+
+
+async def _watch(servers: EmbeddedServers | None, stopping: asyncio.Event) -> bool:
+    """Restart embedded servers that end by themselves until the stop; return False to give up."""
+    while not stopping.is_set():
+        if servers is not None and not servers.revive():
+            stopping.set()
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS):
+                await stopping.wait()
+    return True
+
+
+def _begin_stop(stopping: asyncio.Event, deadline: Deadline) -> None:
+    deadline.start()
+    stopping.set()
+
+
+def _reload(server: "Server") -> None:
+    reload_tls = getattr(server, "reload_tls", None)
+    if reload_tls is not None:
+        reload_tls()
+    telemetry.log.info("reloaded", tls=reload_tls is not None)
+
+
+@contextmanager
+def _stopping_on_signals() -> Iterator[None]:
+    """While there is no loop yet (or any more), make SIGTERM and SIGINT unwind what was begun."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        raise SystemExit(0)
+
+    # The handlers stay to the end: a second signal during the stop must not cut it short.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _ready_file(path: str | None, ready: Ready) -> Iterator[None]:
+    """Have the ready file there for as long as requests are served."""
+    if path is None:
+        yield
+        return
+    try:
+        write_private(Path(path).absolute(), msgspec.json.encode(ready) + b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the ready file {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def _greet(ready: Ready, settings: Settings) -> None:
+    """Say where the server is and how to make a first payment."""
+    telemetry.log.info("serving", url=ready.url, pid=ready.pid)
+    lines = ["", f"  fastpay serves on {ready.url}"]
+    if isinstance(ready.test_key, str):
+        place = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
+        lines += [
+            f"  test key          {ready.test_key}",
+            "",
+            "  Make a payment:",
+            "",
+            f"  curl {place}/v1/payment_intents -u {ready.test_key}: \\",
+            "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true",
+        ]
+    else:
+        lines += ["  make a key with   fastpay keys create --tenant NAME --mode test"]
+    click.echo("\n".join([*lines, ""]))
+
+
+def _raise_file_limit() -> None:
+    """Take as many open files as the system lets us: every connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

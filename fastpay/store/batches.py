@@ -1,0 +1,167 @@
+"""One transaction around one batch, over a connection kept for nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.ledger import Account
+from fastpay.domain.plan import Book, Versioned
+from fastpay.engine.failures import TransientFailure, UnknownOutcome
+from fastpay.engine.ports import BatchWork, Changes, IdempotencyRow
+from fastpay.store import columns, rows
+from fastpay.store.failures import LOST, translate
+from fastpay.store.postgres import Connection, DatabaseSettings, connect
+from fastpay.store.statements import SQL
+
+_BEGIN = "begin"
+_BEGIN_WITHOUT_SESSION = (
+    f"begin; set local statement_timeout = {limits.statement_timeout_ms}; "
+    f"set local lock_timeout = {limits.lock_timeout_ms}"
+)
+
+
+class PostgresBatches:
+    """Runs batches on one dedicated connection, opening it again whenever it is lost."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+
+    async def run_batch(self, work: BatchWork) -> None:
+        """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
+        transaction = None
+        try:
+            connection = await self._connected()
+            await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
+            transaction = PostgresTransaction(connection)
+            await work(transaction)
+        except BaseException as error:
+            await self._abandon()
+            if isinstance(error, Exception):
+                raise translate(error) from error
+            raise
+        try:
+            status = await connection.execute("commit")
+        except Exception as error:
+            await self._close()
+            if not isinstance(error, LOST):
+                raise translate(error) from error
+            await self._resolve(transaction.transaction_id)
+        except BaseException:
+            await self._close()
+            raise
+        # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
+        assert status == "COMMIT"
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._close()
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._settings)
+        return self._connection
+
+    async def _abandon(self) -> None:
+        """Roll back, or drop the connection where that cannot be done."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = None
+            return
+        try:
+            await self._connection.execute("rollback")
+        except Exception:  # noqa: BLE001  whatever it is, a connection that cannot roll back is of no use
+            await self._close()
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+    async def _resolve(self, transaction_id: str | None) -> None:
+        """Find out what became of a COMMIT that nobody answered. Returns when it was committed.
+
+        Raises: TransientFailure when it was not; UnknownOutcome when nobody can be asked.
+        """
+        if transaction_id is None:
+            return
+        for attempt in range(limits.commit_attempts_max):
+            try:
+                connection = await self._connected()
+                status = await connection.fetchval(SQL["transaction_status"], transaction_id)
+            except Exception as error:
+                await self._close()
+                if not isinstance(translate(error), TransientFailure):
+                    raise
+                status = None
+            if status == "committed":
+                return
+            if status == "aborted":
+                raise TransientFailure("08007")
+            backoff_ms = min(limits.commit_backoff_ms * 2 ** (attempt + 2), limits.commit_backoff_max_ms)
+            await asyncio.sleep(backoff_ms / 1000)
+        raise UnknownOutcome
+
+
+class PostgresTransaction:
+    """What a batch may do inside its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.transaction_id: str | None = None
+
+    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Lock and return the books of these scopes, in the order of the tenants."""
+        ordered = sorted(scopes)
+        found = await self._connection.fetch(
+            SQL["lock_books"], [scope.tenant_id for scope in ordered], [scope.livemode for scope in ordered]
+        )
+        if found:
+            self.transaction_id = found[0]["transaction_id"]
+        return [rows.book(row) for row in found]
+
+    async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
+        """Return the rows that exist."""
+        found = await self._connection.fetch(
+            SQL["load_idempotency"],
+            [digest for _, digest in digests],
+            [scope.tenant_id for scope, _ in digests],
+            [scope.livemode for scope, _ in digests],
+        )
+        return [rows.idempotency(row) for row in found]
+
+    async def load_objects(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Versioned]]:
+        """Return the latest version of each object that exists."""
+        found = await self._fetch_wanted("load_objects", wanted)
+        return [(rows.scope_of(row), rows.versioned(row)) for row in found]
+
+    async def load_accounts(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Account]]:
+        """Return the accounts that exist."""
+        found = await self._fetch_wanted("load_accounts", wanted)
+        return [(rows.scope_of(row), rows.account(row)) for row in found]
+
+    async def write(self, changes: Changes) -> None:
+        """Write the net effect of the batch."""
+        for statement, arguments in columns.writes(changes):
+            await self._connection.execute(SQL[statement], *arguments)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Keep what fails inside from undoing what came before. Raises what was raised, translated."""
+        await self._connection.execute("savepoint command")
+        try:
+            yield
+        except Exception as error:
+            await self._connection.execute("rollback to savepoint command; release savepoint command")
+            raise translate(error) from error
+        await self._connection.execute("release savepoint command")
+
+    async def _fetch_wanted(self, statement: str, wanted: Sequence[tuple[Scope, str]]) -> list[rows.Row]:
+        found: list[rows.Row] = await self._connection.fetch(
+            SQL[statement],
+            [scope.tenant_id for scope, _ in wanted],
+            [scope.livemode for scope, _ in wanted],
+            [digits(identifier) for _, identifier in wanted],
+        )
+        return found

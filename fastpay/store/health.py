@@ -1,0 +1,81 @@
+"""What can be asked of a database and a cache before they are trusted."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fastpay import limits
+from fastpay.config import redact
+from fastpay.errors import ConfigurationError
+from fastpay.store.statements import SQL
+
+VERSION_MIN = 15
+VERSION_MAX = 18
+
+
+class DatabaseFacts(msgspec.Struct, frozen=True):
+    """What PostgreSQL says of itself, as the user and through the pooler that asked."""
+
+    version: int
+    fsync: str
+    synchronous_commit: str
+    full_page_writes: str
+    standby_names: str
+    is_standby: bool
+    now: datetime
+
+
+async def inspect_database(connection: Any) -> DatabaseFacts:
+    """Ask the database for the facts, in one query on an asyncpg connection (which has no types)."""
+    return DatabaseFacts(*await connection.fetchrow(SQL["database_inspect"]))
+
+
+def unsafe_settings(facts: DatabaseFacts) -> list[str]:
+    """Return a line for each setting by which the database may lose what it acknowledged, with the remedy."""
+    found = []
+    for name in ("fsync", "full_page_writes"):
+        if getattr(facts, name) != "on":
+            found.append(f"{name} is {getattr(facts, name)}; set {name} = on in postgresql.conf and reload")
+    # `local` waits for this machine's disk alone: safe only where no standby was promised the same.
+    kept = {"on", "remote_apply", "remote_write"} | (set() if facts.standby_names else {"local"})
+    if facts.synchronous_commit not in kept:
+        found.append(
+            f"synchronous_commit is {facts.synchronous_commit}; set synchronous_commit = on in "
+            "postgresql.conf, or with alter role or alter database where it was turned off there"
+        )
+    return found
+
+
+def require_usable(facts: DatabaseFacts, *, allow_unsafe: bool) -> None:
+    """Let a server go on only on a database that it can work with. Raises: ConfigurationError."""
+    if facts.version < VERSION_MIN:
+        raise ConfigurationError(
+            f"PostgreSQL {facts.version} is too old: fastpay needs {VERSION_MIN} to {VERSION_MAX}"
+        )
+    if facts.is_standby:
+        raise ConfigurationError("the database is a standby and takes no writes; name the primary")
+    faults = unsafe_settings(facts)
+    if faults and not allow_unsafe:
+        raise ConfigurationError(
+            f"this database may lose payments that it acknowledged: {'; '.join(faults)}; "
+            "or accept the loss with --allow-unsafe-database"
+        )
+
+
+async def ping_redis(redis_url: str) -> None:
+    """Return when Redis answered. Raises: ConfigurationError that says what stood in the way."""
+    from redis.asyncio import Redis  # noqa: PLC0415 - 0.2 s to import, and a start does without it
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    try:
+        client = Redis.from_url(redis_url, socket_timeout=limits.connect_timeout_ms / 1000)
+        try:
+            async with asyncio.timeout(limits.connect_timeout_ms / 1000):
+                await client.ping()
+        finally:
+            await client.aclose()
+    except (OSError, RedisError, TimeoutError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise ConfigurationError(f"cannot reach Redis at {redact(redis_url)}: {reason}") from error

@@ -1,0 +1,65 @@
+"""API keys as requests find them: from memory for a moment, then from the database again."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.ports import Credentials
+from fastpay.errors import DatabaseUnavailable
+from fastpay.store.failures import LOST
+from fastpay.store.keys import find_key, hash_key
+
+
+class PostgresKeyRing:
+    """Satisfies `KeyRing`. What was found is believed for `cache_ms`, and so is that nothing was found.
+
+    So a revoked key may work for that long, and no longer. The pool is the driver's, which has no types.
+    """
+
+    def __init__(self, pool: Any, *, clock: Clock, cache_ms: int) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._cache_ns = cache_ms * 1_000_000
+        self._known: dict[str, tuple[Credentials | None, int]] = {}
+        self._asking: dict[str, asyncio.Task[Credentials | None]] = {}
+
+    async def authenticate(self, key: str) -> Credentials | None:
+        """Return what the key stands for, None where it stands for nothing. Raises: DatabaseUnavailable."""
+        known = self._known.get(key)
+        if known is not None and self._clock.monotonic_ns() < known[1]:
+            return known[0]
+        asking = self._asking.get(key)
+        if asking is None:
+            # However many requests miss at once, the database is asked once.
+            asking = asyncio.create_task(self._ask(key))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, key: str) -> Credentials | None:
+        try:
+            found = await find_key(self._pool, hash_key(key))
+        except (*LOST, asyncpg.PostgresError) as error:
+            raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
+        now_ms = self._clock.now_ms()
+        credentials = None
+        until_ns = self._clock.monotonic_ns() + self._cache_ns
+        if found is not None and found.revoked_at is None:
+            left_ms = self._cache_ns // 1_000_000
+            if found.expires_at is not None:
+                left_ms = min(left_ms, int(found.expires_at.timestamp() * 1000) - now_ms)
+            if left_ms > 0 or found.expires_at is None:
+                until_ns = self._clock.monotonic_ns() + left_ms * 1_000_000
+                credentials = Credentials(
+                    scope=Scope(found.tenant_id.hex, found.livemode),
+                    kind=found.kind,
+                    fingerprint_key=found.fingerprint_key,
+                )
+        if len(self._known) >= limits.known_keys_max:
+            self._known.clear()
+        self._known[key] = (credentials, until_ns)
+        return credentials

@@ -1,0 +1,105 @@
+"""Bring the database to the shape that this program needs, once, however many instances start at a time."""
+
+import re
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from fastpay import limits
+from fastpay.errors import ConfigurationError
+from fastpay.store.connections import connect
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+SCRIPTS = Path(__file__).parent / "migrations"
+# Any number will do, so long as every instance takes the same: "fastpay" in ASCII.
+LOCK = int.from_bytes(b"fastpay", "big")
+
+
+async def pending(database_url: str) -> list[str]:
+    """Return the revisions that the database lacks, oldest first; on an empty one that is all of them.
+
+    One query, cheap enough for every start. Raises: ConfigurationError when the database cannot be
+    reached, or is newer than this program.
+    """
+    connection = await connect(database_url)
+    try:
+        return await pending_on(connection)
+    finally:
+        await connection.close()
+
+
+async def pending_on(connection: Any) -> list[str]:
+    """Do the same as `pending` on an asyncpg connection (which has no types)."""
+    try:
+        current = await connection.fetchval("select max(version_num) from alembic_version")
+    except asyncpg.UndefinedTableError:
+        current = None
+    known = _revisions()
+    if current is not None and current not in known:
+        raise ConfigurationError(
+            f"the database is at revision {current} and this fastpay knows none beyond {known[-1]}: "
+            "run the newer fastpay that migrated it"
+        )
+    return [revision for revision in known if current is None or revision > current]
+
+
+async def migrate(database_url: str) -> list[str]:
+    """Apply what is pending, all of it or nothing, and return the revisions that this call applied.
+
+    Instances that start at once wait for each other at an advisory lock; one of them does the work.
+    Raises: ConfigurationError when the database cannot be reached or a migration's check fails.
+    """
+    if not await pending(database_url):
+        return []
+    # Both take their time to import, and only a start that has something to migrate needs them.
+    from sqlalchemy import text  # noqa: PLC0415
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        poolclass=NullPool,
+        connect_args={
+            "async_creator_fn": lambda **_: connect(database_url),
+            # Behind a pooler a name may be taken on the next server connection: never use one twice.
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"fastpay_{uuid.uuid4().hex}",
+        },
+    )
+    applied: list[str] = []
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"set local lock_timeout = {limits.migration_wait_ms}"))
+            await connection.execute(text("set local statement_timeout = 0"))
+            # Of the transaction, not of the session: it also holds through a pooler, and ends by itself.
+            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            await connection.run_sync(_upgrade, applied)
+    finally:
+        await engine.dispose()
+    return applied
+
+
+def _upgrade(connection: "Connection", applied: list[str]) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415
+
+    def note(**step: Any) -> None:
+        applied.append(step["step"].up_revision_id)
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes |= {"connection": connection, "on_version_apply": note}
+    command.upgrade(config, "head")
+
+
+def _revisions() -> list[str]:
+    """Return the numbers of all migrations in order, read from their file names."""
+    names = (re.match(r"(\d{4})_\w+\.py$", path.name) for path in (SCRIPTS / "versions").iterdir())
+    revisions = sorted(name[1] for name in names if name is not None)
+    assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)], revisions
+    return revisions

@@ -1,0 +1,1 @@
+"""The migrations, one number each. The package above says what makes one."""

@@ -1,0 +1,81 @@
+"""Connections to PostgreSQL: how they are opened, what they assume, and the pool for reads."""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from fastpay import limits
+from fastpay.errors import ConfigurationError
+
+# A connection of the driver, which publishes no types.
+Connection = Any
+
+# Every hot statement has one good plan, by index. The planner must not choose another one on the day that a
+# table is empty and keep it while the table grows.
+_PLANNER = (
+    "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
+    "set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off"
+)
+
+
+class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the database is and how it may be used.
+
+    `session_state` is False behind a pooler in transaction mode: no statement is prepared and no setting
+    made that would have to outlive a transaction.
+    """
+
+    url: str
+    session_state: bool = True
+    reader_connections_max: int = limits.reader_connections_max
+
+
+async def connect(settings: DatabaseSettings) -> Connection:
+    """Open one connection of our own. Raises: what the driver raises when it cannot."""
+    connection = await asyncpg.connect(
+        settings.url,
+        timeout=limits.connect_timeout_ms / 1000,
+        command_timeout=limits.statement_timeout_ms / 1000 * 2,
+        statement_cache_size=256 if settings.session_state else 0,
+        server_settings={"application_name": "fastpay"},
+    )
+    await prepare(connection, settings)
+    return connection
+
+
+async def open_reader_pool(settings: DatabaseSettings) -> Any:
+    """Open the pool that reads share. Its type is the driver's, which publishes none.
+
+    Raises: ConfigurationError when the database cannot be reached.
+    """
+
+    async def initialize(connection: Connection) -> None:
+        await prepare(connection, settings)
+
+    async def keep(_connection: Connection) -> None:
+        """Leave the session as it is: reads change nothing in it, and a reset would cost a round trip."""
+
+    try:
+        return await asyncpg.create_pool(
+            settings.url,
+            min_size=1,
+            max_size=settings.reader_connections_max,
+            timeout=limits.connect_timeout_ms / 1000,
+            command_timeout=limits.statement_timeout_ms / 1000,
+            statement_cache_size=256 if settings.session_state else 0,
+            server_settings={"application_name": "fastpay"},
+            init=initialize,
+            reset=keep,
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise ConfigurationError(f"cannot connect to the database: {error}") from error
+
+
+async def prepare(connection: Connection, settings: DatabaseSettings) -> None:
+    """Make the session's settings, where there is a session to speak of."""
+    if settings.session_state:
+        await connection.execute(
+            f"set statement_timeout = {limits.statement_timeout_ms}; "
+            f"set lock_timeout = {limits.lock_timeout_ms}; {_PLANNER}"
+        )

@@ -1,0 +1,155 @@
+"""Reading without locks, over the shared pool. Every statement names the tenant and the mode."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.plan import Versioned
+from fastpay.engine.failures import TransientFailure
+from fastpay.engine.ports import Filter, Page, TrialBalance, Verification
+from fastpay.errors import DatabaseUnavailable
+from fastpay.store import rows
+from fastpay.store.failures import translate
+from fastpay.store.statements import SQL
+
+_LISTS: dict[tuple[str, str | None], str] = {
+    ("cus", None): "list_customers",
+    ("cus", "email"): "list_customers_by_email",
+    ("pm", None): "list_payment_methods",
+    ("pm", "customer"): "list_payment_methods_by_customer",
+    ("pi", None): "list_payment_intents",
+    ("pi", "customer"): "list_payment_intents_by_customer",
+    ("ch", None): "list_charges",
+    ("ch", "customer"): "list_charges_by_customer",
+    ("ch", "payment_intent"): "list_charges_by_payment_intent",
+    ("re", None): "list_refunds",
+    ("re", "charge"): "list_refunds_by_charge",
+    ("re", "payment_intent"): "list_refunds_by_payment_intent",
+}
+
+_PLAN_FOR_MANY = (
+    "set local enable_seqscan = on; set local enable_hashjoin = on; "
+    "set local plan_cache_mode = force_custom_plan"
+)
+
+
+class PostgresReads:
+    """Satisfies `ReaderStore`. The pool is the driver's, which publishes no types."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def ping(self) -> None:
+        """Ask the database for nothing. Raises: DatabaseUnavailable."""
+        await self._fetch("select 1")
+
+    async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
+        """Return the latest versions of the objects that exist."""
+        count = len(identifiers)
+        found = await self._fetch(
+            SQL["load_objects"],
+            [scope.tenant_id] * count,
+            [scope.livemode] * count,
+            [digits(identifier) for identifier in identifiers],
+        )
+        return [rows.versioned(row) for row in found]
+
+    async def get_objects_at(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int
+    ) -> list[Versioned]:
+        """Return the objects as they stood at this sequence."""
+        found = await self._fetch(
+            SQL["load_objects_at"],
+            scope.tenant_id,
+            scope.livemode,
+            [digits(identifier) for identifier in identifiers],
+            sequence,
+        )
+        return [rows.versioned(row) for row in found]
+
+    async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
+        """Return transfers with the moment, in milliseconds, that they were made at."""
+        found = await self._fetch(
+            SQL["load_transfers"],
+            scope.tenant_id,
+            scope.livemode,
+            [digits(identifier) for identifier in identifiers],
+        )
+        return [(rows.transfer(row), row["moment_ms"]) for row in found]
+
+    async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 objects, newest first."""
+        arguments: list[Any] = [scope.tenant_id, scope.livemode, page.below, page.above, page.ascending]
+        arguments.append(page.limit + 1)
+        if wanted.field is not None:
+            arguments.append(wanted.value if wanted.field == "email" else digits(wanted.value))
+        found = await self._fetch(SQL[_LISTS[wanted.kind, wanted.field]], *arguments)
+        return [rows.versioned(row) for row in found]
+
+    async def search_customers(self, scope: Scope, path: str, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
+        found = await self._fetch(
+            SQL["search_customers"],
+            scope.tenant_id,
+            scope.livemode,
+            page.below,
+            page.above,
+            page.ascending,
+            page.limit + 1,
+            path,
+        )
+        return [rows.versioned(row) for row in found]
+
+    async def list_accounts(self, scope: Scope) -> list[Account]:
+        """Return all the accounts of the scope."""
+        found = await self._fetch(SQL["list_accounts"], scope.tenant_id, scope.livemode)
+        return [rows.account(row) for row in found]
+
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold counters against transfers and payments against both, all as of one moment."""
+        try:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                # These read everything: the plans that suit single rows would not suit them.
+                await connection.execute(_PLAN_FOR_MANY)
+                balances = await connection.fetch(SQL["verify_balances"], *scope)
+                accounts = await connection.fetch(SQL["verify_accounts"], *scope)
+                payments = await connection.fetch(SQL["verify_payments"], *scope)
+        except Exception as error:
+            if isinstance(translate(error), TransientFailure):
+                raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
+            raise
+        unbalanced = [row for row in balances if row["debits_posted"] != row["credits_posted"]]
+        problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
+        problems += [
+            f"The counters of {row['code']} in {row['currency']} differ from its transfers."
+            for row in accounts
+        ]
+        problems += [
+            f"{row['prefix']}_{row['object_id'].hex} says {row['field']} {row['stated']}, "
+            f"the ledger {row['found']}."
+            for row in payments
+        ]
+        return Verification(
+            balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
+        )
+
+    async def _fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
+        """Run one statement; once more where the pooled connection turned out to be dead."""
+        for attempt in (1, 2):
+            try:
+                found: list[rows.Row] = await self._pool.fetch(statement, *arguments)
+            except Exception as error:
+                translated = translate(error)
+                if not isinstance(translated, TransientFailure):
+                    raise
+                if attempt == 2:
+                    raise DatabaseUnavailable(
+                        "The database cannot be reached right now. Try again."
+                    ) from error
+            else:
+                return found
+        raise AssertionError("unreachable")

@@ -1,0 +1,89 @@
+"""Rows to domain values and back: identifiers are stored without their prefix."""
+
+from typing import Any
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.objects import TYPES, StoredObject
+from fastpay.domain.plan import Answer, Book, Versioned
+from fastpay.engine.ports import IdempotencyRow
+
+_ENCODER = msgspec.msgpack.Encoder()
+_SNAPSHOT_DECODERS = {number: msgspec.msgpack.Decoder(kind) for number, kind in TYPES.items()}
+_ANSWER_DECODER = msgspec.msgpack.Decoder(Answer)
+
+# A row of the driver: indexed by column name, its values as untyped as SQL's are to us.
+Row = Any
+
+
+def encode(value: StoredObject | Answer) -> bytes:
+    """Return the compact form that is stored."""
+    return _ENCODER.encode(value)
+
+
+def scope_of(row: Row) -> Scope:
+    """Return whose row it is."""
+    return Scope(row["tenant_id"].hex, row["livemode"])
+
+
+def versioned(row: Row) -> Versioned:
+    """Return an object with its version."""
+    stored = _SNAPSHOT_DECODERS[row["kind"]].decode(row["snapshot"])
+    return Versioned(stored, row["version"], row["sequence"])
+
+
+def book(row: Row) -> Book:
+    """Return a tenant's book."""
+    return Book(
+        scope=scope_of(row),
+        sequence=row["sequence"],
+        fee_basis_points=row["fee_basis_points"],
+        fee_fixed=row["fee_fixed"],
+        refunds_may_overdraw=row["refunds_may_overdraw"],
+    )
+
+
+def account(row: Row) -> Account:
+    """Return a ledger account."""
+    return Account(
+        id="lacc_" + row["account_id"].hex,
+        code=row["code"],
+        currency=row["currency"],
+        normal_side=row["normal_side"],
+        debits_posted=row["debits_posted"],
+        credits_posted=row["credits_posted"],
+        debits_pending=row["debits_pending"],
+        credits_pending=row["credits_pending"],
+        min_balance=row["min_balance"],
+    )
+
+
+def transfer(row: Row) -> Transfer:
+    """Return a transfer. Its source gets the prefix that its kind tells."""
+    source_prefix = "re_" if row["kind"] == "refund" else "ch_"
+    return Transfer(
+        id="tr_" + row["transfer_id"].hex,
+        kind=row["kind"],
+        phase=row["phase"],
+        debit_account_id="lacc_" + row["debit_account_id"].hex,
+        credit_account_id="lacc_" + row["credit_account_id"].hex,
+        currency=row["currency"],
+        amount=row["amount"],
+        source_id=source_prefix + row["source_id"].hex,
+        hold_id=None if row["hold_id"] is None else "tr_" + row["hold_id"].hex,
+    )
+
+
+def idempotency(row: Row) -> IdempotencyRow:
+    """Return a first answer."""
+    return IdempotencyRow(
+        digest=row["digest"],
+        scope=scope_of(row),
+        idempotency_key=row["idempotency_key"],
+        fingerprint=row["fingerprint"],
+        answer=_ANSWER_DECODER.decode(row["answer"]),
+        request_id=row["request_id"],
+        moment_ms=row["moment_ms"],
+    )

@@ -1,0 +1,3 @@
+-- Find a tenant by its name.
+-- $1 name text
+select tenant_id from tenant where name = $1

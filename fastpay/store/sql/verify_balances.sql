@@ -1,0 +1,13 @@
+-- The trial balance of a tenant and mode: what all accounts of a currency hold together.
+-- $1 uuid    tenant
+-- $2 boolean mode
+select
+    currency,
+    sum(debits_posted)::bigint as debits_posted,
+    sum(credits_posted)::bigint as credits_posted,
+    sum(debits_pending)::bigint as debits_pending,
+    sum(credits_pending)::bigint as credits_pending
+from account
+where tenant_id = $1::uuid and livemode = $2::boolean
+group by currency
+order by currency

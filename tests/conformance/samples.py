@@ -1,0 +1,234 @@
+"""Objects in every state that the domain can bring about, made by hand."""
+
+from typing import Any
+
+from fastpay.domain.cards import Card
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger import Transfer, account_id
+from fastpay.domain.objects import (
+    Address,
+    BillingDetails,
+    Charge,
+    Customer,
+    InvoiceSettings,
+    PaymentError,
+    PaymentIntent,
+    PaymentMethod,
+    Refund,
+    Shipping,
+    StoredObject,
+)
+
+CREATED_S = 1_700_000_000
+SCOPE = Scope("00000000-0000-7000-8000-000000000001", False)
+DIGITS = {
+    prefix: f"018bcfe56800700080000000000000{number:02x}"
+    for number, prefix in enumerate(("cus", "pm", "pi", "ch", "re", "tr"))
+}
+CUSTOMER_ID = "cus_" + DIGITS["cus"]
+METHOD_ID = "pm_" + DIGITS["pm"]
+INTENT_ID = "pi_" + DIGITS["pi"]
+CHARGE_ID = "ch_" + DIGITS["ch"]
+REFUND_ID = "re_" + DIGITS["re"]
+TRANSFER_ID = "tr_" + DIGITS["tr"]
+TRANSACTION_ID = "txn_" + DIGITS["tr"]
+
+ADDRESS = Address(city="Bern", country="CH", line1="Gasse 1", line2="Hof", postal_code="3000", state="BE")
+BILLING = BillingDetails(address=ADDRESS, email="a@example.com", name="Ada", phone="+41", tax_id="T1")
+SHIPPING = Shipping(address=ADDRESS, carrier="Post", name="Ada", phone="+41", tracking_number="T2")
+CARD = Card(
+    brand="visa",
+    last4="4242",
+    exp_month=8,
+    exp_year=2034,
+    fingerprint="0123456789abcdef",
+    behaviour="bypass_pending",
+    cvc_check="pass",
+)
+
+
+def customer(**changes: Any) -> Customer:
+    """Return a customer."""
+    return Customer(**{"id": CUSTOMER_ID, "created": CREATED_S, "invoice_prefix": "0000CAFE", **changes})
+
+
+def payment_method(**changes: Any) -> PaymentMethod:
+    """Return a payment method."""
+    return PaymentMethod(**{"id": METHOD_ID, "created": CREATED_S, "card": CARD, **changes})
+
+
+def payment_intent(status: str = "requires_payment_method", **changes: Any) -> PaymentIntent:
+    """Return a payment intent."""
+    return PaymentIntent(
+        **{
+            "id": INTENT_ID,
+            "created": CREATED_S,
+            "amount": 2000,
+            "currency": "usd",
+            "status": status,
+            "client_secret": INTENT_ID + "_secret_x",
+            **changes,
+        }
+    )
+
+
+def charge(status: str = "succeeded", **changes: Any) -> Charge:
+    """Return a charge."""
+    return Charge(
+        **{
+            "id": CHARGE_ID,
+            "created": CREATED_S,
+            "amount": 2000,
+            "currency": "usd",
+            "status": status,
+            "payment_intent": INTENT_ID,
+            "payment_method": METHOD_ID,
+            "card": CARD,
+            **changes,
+        }
+    )
+
+
+def captured_charge(**changes: Any) -> Charge:
+    """Return a charge whose money came in."""
+    return charge(
+        **{
+            "amount_captured": 2000,
+            "balance_transaction": TRANSACTION_ID,
+            "captured": True,
+            "fee": 88,
+            **changes,
+        }
+    )
+
+
+def refund(**changes: Any) -> Refund:
+    """Return a refund."""
+    return Refund(
+        **{
+            "id": REFUND_ID,
+            "created": CREATED_S,
+            "amount": 500,
+            "currency": "usd",
+            "charge": CHARGE_ID,
+            "payment_intent": INTENT_ID,
+            "status": "succeeded",
+            **changes,
+        }
+    )
+
+
+def transfer(kind: str = "capture", **changes: Any) -> Transfer:
+    """Return a transfer between two accounts of the tenant."""
+    return Transfer(
+        **{
+            "id": TRANSFER_ID,
+            "kind": kind,
+            "phase": "posted",
+            "debit_account_id": account_id(SCOPE, "usd", "processor"),
+            "credit_account_id": account_id(SCOPE, "usd", "pending"),
+            "currency": "usd",
+            "amount": 2000,
+            "source_id": CHARGE_ID,
+            **changes,
+        }
+    )
+
+
+DECLINED = PaymentError(
+    code="card_declined",
+    message="Your card was declined.",
+    decline_code="generic_decline",
+    charge=CHARGE_ID,
+    payment_method=METHOD_ID,
+)
+
+STATES: dict[str, StoredObject] = {
+    "a bare customer": customer(),
+    "a full customer": customer(
+        address=ADDRESS,
+        balance=-5,
+        description="Regular",
+        email="a@example.com",
+        invoice_settings=InvoiceSettings(default_payment_method=METHOD_ID, footer="Thanks"),
+        metadata={"order": "1"},
+        name="Ada",
+        phone="+41",
+        preferred_locales=("de", "fr"),
+        shipping=SHIPPING,
+        tax_exempt="exempt",
+    ),
+    "a payment method of nobody": payment_method(),
+    "a payment method of a customer": payment_method(
+        allow_redisplay="always", billing_details=BILLING, customer=CUSTOMER_ID, metadata={"a": "b"}
+    ),
+    "a new intent": payment_intent(),
+    "an intent to confirm": payment_intent("requires_confirmation", payment_method=METHOD_ID),
+    "an intent waiting for the cardholder": payment_intent("requires_action", payment_method=METHOD_ID),
+    "an intent waiting for a redirect": payment_intent(
+        "requires_action", payment_method=METHOD_ID, return_url="https://example.com/back"
+    ),
+    "a declined intent": payment_intent(latest_charge=CHARGE_ID, last_payment_error=DECLINED),
+    "an authorized intent": payment_intent(
+        "requires_capture", amount_capturable=2000, capture_method="manual", latest_charge=CHARGE_ID
+    ),
+    "a canceled intent": payment_intent(
+        "canceled", canceled_at=CREATED_S + 1, cancellation_reason="abandoned", latest_charge=CHARGE_ID
+    ),
+    "a paid intent": payment_intent(
+        "succeeded",
+        amount_received=2000,
+        allow_redirects="never",
+        customer=CUSTOMER_ID,
+        description="Order 1",
+        latest_charge=CHARGE_ID,
+        metadata={"order": "1"},
+        payment_method=METHOD_ID,
+        receipt_email="a@example.com",
+        setup_future_usage="off_session",
+        shipping=SHIPPING,
+        statement_descriptor="SHOP",
+        statement_descriptor_suffix="1",
+        transfer_group="G",
+    ),
+    "an intent for cards only": payment_intent(automatic_payment_methods=False),
+    "a declined charge": charge(
+        "failed",
+        failure_code="card_declined",
+        failure_message="Your card was declined.",
+        outcome_reason="generic_decline",
+        outcome_type="issuer_declined",
+    ),
+    "a blocked charge": charge(
+        "failed",
+        failure_code="card_declined",
+        failure_message="Your card was declined.",
+        outcome_reason="highest_risk_level",
+        outcome_type="blocked",
+        risk_level="highest",
+        risk_score=95,
+    ),
+    "an authorized charge": charge(hold=TRANSFER_ID, capture_before=CREATED_S + 604_800),
+    "a released charge": charge(hold=TRANSFER_ID, released=True),
+    "a captured charge": captured_charge(
+        billing_details=BILLING,
+        customer=CUSTOMER_ID,
+        description="Order 1",
+        funds_available=True,
+        metadata={"order": "1"},
+        receipt_email="a@example.com",
+        shipping=SHIPPING,
+        statement_descriptor="SHOP",
+    ),
+    "a charge captured in part": captured_charge(amount_captured=1500),
+    "a charge refunded in part": captured_charge(amount_refunded=500),
+    "a charge refunded": captured_charge(amount_captured=1500, amount_refunded=1500),
+    "a bare refund": refund(),
+    "a full refund": refund(
+        balance_transaction=TRANSACTION_ID,
+        customer=CUSTOMER_ID,
+        metadata={"why": "late"},
+        payment_method=METHOD_ID,
+        reason="requested_by_customer",
+    ),
+}

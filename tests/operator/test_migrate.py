@@ -1,0 +1,103 @@
+"""fastpay/store/migrate.py against a real PostgreSQL."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastpay.errors import ConfigurationError
+from fastpay.store import migrate as module
+from fastpay.store.migrate import migrate, pending
+from tests.conftest import execute, fetch
+
+pytestmark = pytest.mark.anyio
+EVERY = module._revisions()
+
+
+async def test_on_an_empty_database_all_is_pending(empty_database_url: str) -> None:
+    assert await pending(empty_database_url) == EVERY
+
+
+async def test_migrating_applies_all_that_is_pending_once(empty_database_url: str) -> None:
+    assert await migrate(empty_database_url) == EVERY
+    assert await pending(empty_database_url) == []
+    assert await migrate(empty_database_url) == []
+
+
+async def test_instances_that_start_at_once_apply_each_migration_once(empty_database_url: str) -> None:
+    applied = await asyncio.gather(*(migrate(empty_database_url) for _ in range(4)))
+    assert sorted(applied) == [[], [], [], EVERY]
+
+
+async def test_migrating_works_through_pgbouncer_in_transaction_mode(pgbouncer_url: str) -> None:
+    applied = await asyncio.gather(*(migrate(pgbouncer_url) for _ in range(3)))
+    assert sorted(applied) == [[], [], EVERY]
+    assert await pending(pgbouncer_url) == []
+
+
+def scratch_migrations(place: Path, *, script: str, check: str) -> Path:
+    """Lay out a migrations directory with a single migration."""
+    versions = place / "versions"
+    versions.mkdir()
+    (place / "env.py").write_text((module.SCRIPTS / "env.py").read_text(encoding="utf-8"), encoding="utf-8")
+    body = 'from fastpay.store.migrations import run_scripts\nrevision = "0001"\ndown_revision = None\n'
+    (versions / "0001_x.py").write_text(
+        f"{body}def upgrade() -> None:\n    run_scripts(__file__)\n", encoding="utf-8"
+    )
+    (versions / "0001_x.sql").write_text(script, encoding="utf-8")
+    (versions / "0001_x.check.sql").write_text(check, encoding="utf-8")
+    return place
+
+
+async def test_a_check_that_finds_something_undoes_everything(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = (
+        "select 'no table ' || name from (values ('a'), ('b')) as t (name) where to_regclass(name) is null"
+    )
+    place = scratch_migrations(tmp_path, script="create table a (); create table c ();", check=check)
+    monkeypatch.setattr(module, "SCRIPTS", place)
+    with pytest.raises(ConfigurationError, match="0001_x did not leave what it should: no table b"):
+        await migrate(empty_database_url)
+    assert await pending(empty_database_url) == ["0001"]
+    (place / "versions" / "0001_x.sql").write_text("create table a (); create table b ();", encoding="utf-8")
+    assert await migrate(empty_database_url) == ["0001"]
+
+
+async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
+    await asyncio.to_thread(execute, database_url, "update alembic_version set version_num = '9999'")
+    with pytest.raises(ConfigurationError, match="at revision 9999"):
+        await pending(database_url)
+
+
+async def test_a_database_that_cannot_be_reached_is_named_without_its_password() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"cannot reach the database postgresql://me:\*\*\*@127"
+    ) as error:
+        await pending("postgresql://me:secret@127.0.0.1:1/x")
+    assert "secret" not in str(error.value)
+
+
+def test_knowing_what_is_pending_does_not_import_alembic() -> None:
+    code = (
+        "import sys, fastpay.store.migrate; print([m for m in ('alembic', 'sqlalchemy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_migration_has_its_three_files() -> None:
+    for script in (module.SCRIPTS / "versions").glob("[0-9]*.py"):
+        assert script.with_suffix(".sql").exists()
+        assert script.with_suffix(".check.sql").exists()
+
+
+def test_every_constraint_was_named_by_us(database_url: str) -> None:
+    rows = fetch(
+        database_url,
+        "select conname from pg_constraint where connamespace = 'public'::regnamespace and contype <> 'n'"
+        " and conrelid <> 'alembic_version'::regclass and conname ~ '(_check|_key|_fkey|_pkey)[0-9]+$'",
+    )
+    assert rows == []

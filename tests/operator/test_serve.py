@@ -1,0 +1,413 @@
+"""`fastpay serve` from the outside: start, stop, crash, restart."""
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from fastpay import limits
+from fastpay.embedded import children
+from fastpay.embedded.account import Account, open_paths
+from tests.conftest import RunningServer, SpawnServer, clean_environment, execute, fetch
+
+IS_ROOT = os.geteuid() == 0
+
+
+def healthy(server: RunningServer) -> bool:
+    return bool(httpx.get(f"{server.url}/healthz").json() == {"status": "ok"})
+
+
+def test_a_server_serves_and_says_how_to_pay(server: RunningServer) -> None:
+    assert healthy(server)
+    assert server.test_key.startswith("sk_test_")
+    output = server.output
+    assert server.url in output
+    assert f"curl {server.url}/v1/payment_intents -u {server.test_key}: " in output
+    assert "amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true" in output
+
+
+def test_the_ready_file_says_how_to_reach_everything(server: RunningServer) -> None:
+    said = json.loads(server.ready_file.read_bytes())
+    assert set(said) == {"url", "pid", "test_key", "database_url", "redis_url"}
+    assert said["pid"] == server.pid
+    assert stat.S_IMODE(server.ready_file.stat().st_mode) == 0o600
+    assert fetch(server.database_url, "select name from tenant") == [("test",)]
+
+
+def test_only_we_can_read_what_is_secret(server: RunningServer) -> None:
+    for name in ("test_key", "addresses.json", "lock", "postgresql.log", "redis.log"):
+        assert stat.S_IMODE((server.data_dir / name).stat().st_mode) == 0o600, name
+    for name in ("run", "postgresql", "redis"):
+        assert stat.S_IMODE((server.data_dir / name).stat().st_mode) == 0o700, name
+
+
+def test_the_embedded_postgres_keeps_what_it_acknowledged(server: RunningServer) -> None:
+    for name in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums"):
+        assert fetch(server.database_url, "select current_setting($1)", name) == [("on",)]
+
+
+def test_the_embedded_servers_listen_on_no_port(server: RunningServer) -> None:
+    listening = set()
+    for pid in server.embedded_pids():
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                listening.add(os.readlink(link))
+    # Of the listening TCP sockets of this machine (state 0A), none is theirs.
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            assert not (fields[3] == "0A" and f"socket:[{fields[9]}]" in listening)
+
+
+def test_data_and_key_survive_restarts(spawn_server: SpawnServer, data_dir: Path) -> None:
+    first = spawn_server(data_dir=data_dir)
+    execute(first.database_url, "insert into tenant values (gen_random_uuid(), 'kept', sha256('x'), now())")
+    assert first.stop() == 0
+    second = spawn_server(data_dir=data_dir)
+    assert second.test_key == first.test_key
+    assert fetch(second.database_url, "select name from tenant order by 1") == [("kept",), ("test",)]
+    assert "migrated" not in second.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_cleanly(spawn_server: SpawnServer, number: signal.Signals) -> None:
+    server = spawn_server()
+    assert server.embedded_pids()
+    assert server.stop(number) == 0
+    assert server.embedded_pids() == []
+    assert not server.ready_file.exists()
+    assert sorted(path.name for path in (server.data_dir / "run").iterdir()) == []
+    assert not (server.data_dir / "addresses.json").exists()
+    log = (server.data_dir / "postgresql.log").read_text(encoding="utf-8")
+    assert "received fast shutdown request" in log
+    assert log.rstrip().endswith("database system is shut down")
+
+
+def test_a_stop_is_bounded_while_connections_hang(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    hanging = [socket.create_connection((host, int(port))) for _ in range(20)]
+    for place in hanging:
+        place.sendall(b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+    assert server.stop() == 0
+    assert server.embedded_pids() == []
+    for place in hanging:
+        place.close()
+
+
+def test_a_stop_during_the_start_leaves_nothing_behind(spawn_server: SpawnServer, data_dir: Path) -> None:
+    server = spawn_server(data_dir=data_dir, wait=False)
+    assert children.wait_until((data_dir / "lock").exists, timeout_ms=30_000)
+    server.stop()
+    assert server.embedded_pids() == []
+    assert healthy(spawn_server(data_dir=data_dir))
+
+
+def test_a_ctrl_c_at_the_terminal_reaches_only_us(server: RunningServer) -> None:
+    ours = os.getsid(server.pid)
+    sessions = {os.getsid(pid) for pid in server.embedded_pids()}
+    assert sessions
+    assert ours not in sessions
+
+
+def test_a_second_server_on_the_same_directory_is_refused(
+    server: RunningServer, spawn_server: SpawnServer
+) -> None:
+    done = fastpay("serve", "--port", "0", "--data-dir", str(server.data_dir))
+    assert done.returncode == 2
+    assert f"in use by the fastpay with pid {server.pid}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert healthy(server)
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["all processes", "only the parent"])
+def test_after_a_kill_the_next_start_works(
+    spawn_server: SpawnServer, data_dir: Path, everything: bool
+) -> None:
+    for round_number in range(3):
+        server = spawn_server(data_dir=data_dir)
+        assert fetch(server.database_url, "select count(*) from book") == [(2 * (round_number + 1),)]
+        execute(
+            server.database_url,
+            f"with t as (insert into tenant values (gen_random_uuid(), 't{round_number}', sha256('x'), now())"
+            " returning tenant_id) insert into book"
+            " select tenant_id, mode from t, (values (true), (false)) as both (mode)",
+        )
+        pids = server.embedded_pids()
+        server.kill()
+        if everything:
+            for pid in pids:
+                children.send(pid, signal.SIGKILL)
+    server = spawn_server(data_dir=data_dir)
+    assert healthy(server)
+    assert fetch(server.database_url, "select count(*) from tenant") == [(4,)]
+
+
+def test_killed_embedded_servers_are_started_again(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    before = set(server.embedded_pids())
+    for pid in before:
+        children.send(pid, signal.SIGKILL)
+
+    def back() -> bool:
+        with contextlib.suppress(OSError, asyncpg.PostgresError):
+            return fetch(server.database_url, "select name from tenant") == [("test",)]
+        return False
+
+    assert children.wait_until(back, timeout_ms=30_000), server.output
+    assert server.process.poll() is None
+    assert "server_restarted" in server.output
+    assert server.stop() == 0
+    assert server.embedded_pids() == []
+
+
+def test_a_stale_pid_file_with_the_number_of_another_process_does_no_harm(
+    spawn_server: SpawnServer, data_dir: Path
+) -> None:
+    server = spawn_server(data_dir=data_dir)
+    pid_file = data_dir / "postgresql" / "postmaster.pid"
+    lines = pid_file.read_text(encoding="utf-8").splitlines()
+    server.stop()
+    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n", encoding="utf-8")
+    assert healthy(spawn_server(data_dir=data_dir))
+
+
+def test_a_half_made_cluster_is_made_anew(spawn_server: SpawnServer, data_dir: Path) -> None:
+    half = data_dir / "postgresql.new-abc"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n", encoding="ascii")
+    assert healthy(spawn_server(data_dir=data_dir))
+    assert not half.exists()
+
+
+def test_the_ready_file_is_never_seen_half_written(spawn_server: SpawnServer, data_dir: Path) -> None:
+    server = spawn_server(data_dir=data_dir, wait=False)
+    seen: list[bytes] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(FileNotFoundError):
+                seen.append(server.ready_file.read_bytes())
+                # Once it is there, requests are served.
+                assert httpx.get(json.loads(seen[-1])["url"] + "/healthz").status_code == 200
+                return
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    server.wait_ready()
+    watcher.join(30)
+    stop.set()
+    assert [set(json.loads(content)) >= {"url", "pid"} for content in seen] == [True]
+
+
+def test_a_unix_socket_takes_the_place_of_a_port(spawn_server: SpawnServer, scratch: Path) -> None:
+    path = scratch / "door.sock"
+    server = spawn_server("--unix", str(path))
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+        assert client.get("http://localhost/healthz").json() == {"status": "ok"}
+    assert f"--unix-socket {path}" in server.output
+
+
+def test_a_long_data_directory_name_gets_short_sockets(spawn_server: SpawnServer, data_dir: Path) -> None:
+    long = data_dir / ("d" * 60) / ("e" * 60)
+    server = spawn_server(data_dir=long)
+    assert healthy(server)
+    assert fetch(server.database_url, "select 1") == [(1,)]
+    place = Path(server.redis_url.removeprefix("unix://")).parent
+    assert long not in place.parents
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    server.kill()
+    assert children.wait_until(lambda: not server.embedded_pids(), timeout_ms=30_000)
+    again = spawn_server(data_dir=long)
+    assert not place.exists()
+    other = Path(again.redis_url.removeprefix("unix://")).parent
+    assert again.stop() == 0
+    assert not other.exists()
+
+
+def test_a_data_directory_behind_a_symbolic_link_works(spawn_server: SpawnServer, data_dir: Path) -> None:
+    real = data_dir / "real"
+    real.mkdir(parents=True)
+    (data_dir / "link").symlink_to(real)
+    server = spawn_server(data_dir=data_dir / "link")
+    server.kill()
+    assert healthy(spawn_server(data_dir=data_dir / "link"))
+
+
+def test_an_external_database_and_redis_need_no_data_directory(
+    spawn_server: SpawnServer, empty_database_url: str, redis_url: str, data_dir: Path
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": empty_database_url, "FASTPAY_REDIS_URL": redis_url}
+    server = spawn_server(data_dir=data_dir, environment=environment)
+    said = json.loads(server.ready_file.read_bytes())
+    assert "test_key" not in said
+    assert (said["database_url"], said["redis_url"]) == (empty_database_url, redis_url)
+    assert "fastpay keys create" in server.output
+    assert not data_dir.exists()
+
+
+def test_two_instances_may_start_at_once_on_one_database(
+    spawn_server: SpawnServer, empty_database_url: str, redis_url: str
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": empty_database_url, "FASTPAY_REDIS_URL": redis_url}
+    servers = [spawn_server(environment=environment, wait=False) for _ in range(2)]
+    for server in servers:
+        server.wait_ready()
+        assert healthy(server)
+    assert len(fetch(empty_database_url, "select * from alembic_version")) == 1
+
+
+def test_an_unsafe_database_is_refused_unless_told_by_name(
+    spawn_server: SpawnServer, database_url: str, redis_url: str
+) -> None:
+    name = database_url.partition("@/")[2].partition("?")[0]
+    execute(database_url, f"alter database {name} set synchronous_commit = off")
+    environment = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": redis_url}
+    done = fastpay("serve", "--port", "0", environment=environment)
+    assert done.returncode == 2
+    assert "synchronous_commit is off" in done.stderr
+    assert "--allow-unsafe-database" in done.stderr
+    server = spawn_server("--allow-unsafe-database", environment=environment)
+    assert healthy(server)
+    assert "unsafe_database" in server.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--port", "http"], "--port is not allowed; it must be a whole number from 0 to 65535"),
+        (["--tls-cert", "c.pem"], "tls_cert and tls_key go together"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--config", "/nonexistent.toml"], "cannot read the settings file /nonexistent.toml"),
+        (["--ready-file", "/nonexistent/ready"], "cannot write the ready file /nonexistent/ready"),
+    ],
+)
+def test_what_the_operator_must_put_right_is_one_line_and_a_status(
+    postgres_url: str, redis_url: str, arguments: list[str], part: str
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": postgres_url, "FASTPAY_REDIS_URL": redis_url}
+    done = fastpay("serve", "--port", "0", *arguments, environment=environment)
+    assert done.returncode == 2
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_variable_stops_the_start() -> None:
+    done = fastpay("serve", environment={"FASTPAY_PROT": "1"})
+    assert done.returncode == 2
+    assert "unknown setting prot = '1' from the environment variable FASTPAY_PROT" in done.stderr
+
+
+def test_the_start_takes_all_the_open_files_that_it_may(server: RunningServer) -> None:
+    for line in Path(f"/proc/{server.pid}/limits").read_text(encoding="ascii").splitlines():
+        if line.startswith("Max open files"):
+            soft, hard = line.split()[3:5]
+            assert soft == hard
+
+
+def test_a_hangup_is_a_reload_and_not_the_end(server: RunningServer) -> None:
+    server.process.send_signal(signal.SIGHUP)
+    assert children.wait_until(lambda: "reloaded" in server.output, timeout_ms=30_000)
+    assert healthy(server)
+
+
+@pytest.fixture
+def nobody(data_dir: Path) -> Iterator[tuple[str, ...]]:
+    """A command prefix that makes us an ordinary user, and a directory of his own for data."""
+    if not IS_ROOT:
+        pytest.skip("not root: the ordinary user is who runs all the other tests")
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed (Debian package util-linux)")
+    entry = pwd.getpwnam("nobody")
+    data_dir.mkdir()
+    os.chown(data_dir, entry.pw_uid, entry.pw_gid)
+    prefix = ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--")
+    tried = subprocess.run(
+        [*prefix, sys.executable, "-c", "import fastpay.cli"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode != 0:
+        pytest.skip("an ordinary user cannot read this checkout or its Python")
+    yield prefix
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def test_an_ordinary_user_can_run_it(
+    spawn_server: SpawnServer, data_dir: Path, nobody: tuple[str, ...]
+) -> None:
+    server = spawn_server(data_dir=data_dir / "own", prefix=nobody)
+    assert healthy(server)
+    uids = {Path(f"/proc/{pid}").stat().st_uid for pid in [server.pid, *server.embedded_pids()]}
+    assert uids == {pwd.getpwnam("nobody").pw_uid}
+    assert "paths_opened" not in server.output
+    assert stat.S_IMODE((data_dir / "own").stat().st_mode) == 0o700
+    assert server.stop() == 0
+
+
+def test_another_user_is_told_that_the_directory_is_not_his(
+    server: RunningServer, nobody: tuple[str, ...]
+) -> None:
+    done = fastpay("serve", "--data-dir", str(server.data_dir), prefix=nobody)
+    assert done.returncode == 2
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="not root: only root hands the servers to another user")
+def test_root_hands_the_servers_to_another_user_through_closed_directories(
+    spawn_server: SpawnServer, data_dir: Path
+) -> None:
+    closed = data_dir / "closed"
+    closed.mkdir(mode=0o700, parents=True)
+    server = spawn_server(data_dir=closed / "data")
+    uids = {Path(f"/proc/{pid}").stat().st_uid for pid in server.embedded_pids()}
+    assert len(uids) == 1
+    assert 0 not in uids
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o701
+    assert server.output.count("paths_opened") == 1
+    assert str(closed) in server.output
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="not root: only root may open directories for another user")
+def test_only_the_missing_permission_to_pass_is_given(tmp_path: Path) -> None:
+    account = Account("nobody", pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
+    for name, mode in (("open", 0o755), ("group", 0o750), ("closed", 0o700)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+    changed = open_paths([tmp_path / name for name in ("open", "group", "closed")], account)
+    assert {path.name for path in changed} >= {"group", "closed"}
+    assert tmp_path / "open" not in changed
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("open", "group", "closed")]
+    assert modes == [0o755, 0o751, 0o701]
+    assert open_paths([tmp_path / "closed"], account) == []
+
+
+def test_the_bounds_of_a_stop_fit_into_its_promise() -> None:
+    assert limits.stop_timeout_ms <= 5_000
+
+
+def fastpay(
+    *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
+    """Run a fastpay command to its end."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "fastpay", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=clean_environment(**(environment or {})),
+    )

@@ -1,0 +1,300 @@
+"""Paths are checked before anything is done, and then replaced with one question a level."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+import stripe
+
+from fastpay import limits
+from fastpay.api.expansion import EXPANDABLE, check_paths, expand
+from fastpay.api.rendering import render, render_balance_transaction
+from fastpay.domain.objects import InvoiceSettings, StoredObject
+from fastpay.errors import InvalidRequest
+from tests.conformance import samples
+from tests.conformance.shapes import violations
+
+CUSTOMER = samples.customer()
+METHOD = samples.payment_method(customer=samples.CUSTOMER_ID)
+INTENT = samples.payment_intent(
+    "succeeded",
+    customer=samples.CUSTOMER_ID,
+    payment_method=samples.METHOD_ID,
+    latest_charge=samples.CHARGE_ID,
+)
+DECLINED = samples.STATES["a declined intent"]
+CHARGE = samples.captured_charge(customer=samples.CUSTOMER_ID)
+REFUND = samples.refund(balance_transaction=samples.TRANSACTION_ID)
+
+
+SDK_CLASSES: dict[str, Any] = {
+    "pi": stripe.PaymentIntent,
+    "ch": stripe.Charge,
+    "re": stripe.Refund,
+    "pm": stripe.PaymentMethod,
+    "cus": stripe.Customer,
+    "txn": stripe.BalanceTransaction,
+    "balance": stripe.Balance,
+}
+
+
+class Shelf:
+    """A resolver that remembers what it was asked."""
+
+    def __init__(self, *, refunds: int = 1, without: Sequence[str] = ()) -> None:
+        self.objects = {
+            stored.id: render(stored, False) for stored in (CUSTOMER, METHOD, INTENT, CHARGE, REFUND)
+        }
+        self.objects[samples.TRANSACTION_ID] = render_balance_transaction(
+            samples.transfer(), samples.CREATED_S, CHARGE, False
+        )
+        for identifier in without:
+            del self.objects[identifier]
+        self.refunds = refunds
+        self.asked: list[list[str]] = []
+        self.asked_refunds: list[str] = []
+
+    async def resolve(self, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
+        self.asked.append(list(identifiers))
+        return {name: self.objects[name] for name in identifiers if name in self.objects}
+
+    async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
+        self.asked_refunds.append(charge_id)
+        return [render(REFUND, False) for _ in range(self.refunds)]
+
+
+def expanded(stored: Any, *paths: str, shelf: Shelf | None = None) -> Any:
+    """Render and expand one object."""
+    rendered = render(stored, False)
+    asyncio.run(expand([rendered], paths, shelf or Shelf()))
+    return rendered
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("pi", "customer"),
+        ("pi", "latest_charge.balance_transaction.source.payment_intent"),
+        ("pi", "last_payment_error.payment_method"),
+        ("pi", "last_payment_error.payment_method.customer"),
+        ("pi", "latest_charge.refunds"),
+        ("pi", "latest_charge.refunds.data.balance_transaction"),
+        ("pi", "review"),
+        ("pi", "transfer_data.destination"),
+        ("pi", "latest_charge.source_transfer.destination_payment"),
+        ("ch", "refunds.data"),
+        ("re", "payment_method"),
+        ("cus", "invoice_settings.default_payment_method"),
+        ("txn", "source.charge"),
+        ("txn", "source.refunds"),
+    ],
+)
+def test_a_path_that_leads_somewhere_is_taken(kind: str, path: str) -> None:
+    assert check_paths(kind, [path]) == (path,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("pi", "nonsense"),
+        ("pi", ""),
+        ("pi", "customer."),
+        ("pi", ".customer"),
+        ("pi", "customer..invoice_settings.default_payment_method"),
+        ("pi", "amount"),
+        ("pi", "metadata.customer"),
+        ("pi", "last_payment_error"),
+        ("pi", "latest_charge.data.customer"),
+        ("pi", "data.customer"),
+        ("ch", "payment_method"),
+        ("cus", "invoice_settings"),
+        ("txn", "source.latest_charge"),
+        ("balance", "available"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused(kind: str, path: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        check_paths(kind, [path])
+    assert refusal.value.param == "expand"
+    assert f"'{path}'" in refusal.value.message
+
+
+def test_in_a_list_the_paths_begin_with_data() -> None:
+    assert check_paths("pi", ["data.customer", "data.review"], listed=True) == ("customer", "review")
+    for path in ("customer", "data", "data.", "data.data.customer"):
+        with pytest.raises(InvalidRequest):
+            check_paths("pi", [path], listed=True)
+
+
+def test_a_path_given_twice_counts_once() -> None:
+    assert check_paths("pi", ["review", "customer", "review"]) == ("review", "customer")
+
+
+def test_more_paths_than_allowed_are_refused() -> None:
+    paths = ["customer"] * limits.expand_paths_max
+    assert check_paths("pi", paths) == ("customer",)
+    with pytest.raises(InvalidRequest):
+        check_paths("pi", [*paths, "customer"])
+
+
+def test_a_path_deeper_than_allowed_is_refused() -> None:
+    names = ["payment_intent", "latest_charge"] * limits.expand_depth_max
+    allowed = ".".join(names[: limits.expand_depth_max])
+    assert check_paths("ch", [allowed]) == (allowed,)
+    for path in (".".join(names[: limits.expand_depth_max + 1]), "review" + ".x" * 1_000):
+        with pytest.raises(InvalidRequest, match="too deep") as refusal:
+            check_paths("ch", [path])
+        assert len(refusal.value.message) < 300
+
+
+def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
+    assert set(EXPANDABLE) == set(SDK_CLASSES)
+    for kind, fields in EXPANDABLE.items():
+        assert {name.partition(".")[0] for name in fields} <= set(SDK_CLASSES[kind].__annotations__)
+
+
+def test_every_reference_that_the_sdk_can_expand_is_declared() -> None:
+    references: dict[str, StoredObject] = {"pi": INTENT, "ch": CHARGE, "re": REFUND, "pm": METHOD}
+    for kind, stored in references.items():
+        annotations = SDK_CLASSES[kind].__annotations__
+        for name, value in render(stored, False).items():
+            if name != "id" and isinstance(value, str) and value.partition("_")[0] in EXPANDABLE:
+                is_expandable = "ForwardRef" in str(annotations[name])
+                assert (name in EXPANDABLE[kind]) == is_expandable, (kind, name)
+
+
+def test_without_paths_nothing_changes_and_nobody_is_asked() -> None:
+    shelf = Shelf()
+    assert expanded(INTENT, shelf=shelf) == render(INTENT, False)
+    assert shelf.asked == []
+
+
+def test_an_identifier_becomes_the_object() -> None:
+    shown = expanded(INTENT, "customer")
+    assert shown["customer"] == render(CUSTOMER, False)
+    assert shown["latest_charge"] == samples.CHARGE_ID
+
+
+def test_paths_go_on_inside_of_what_they_expanded() -> None:
+    shown = expanded(
+        INTENT, "latest_charge.balance_transaction.source.customer", "payment_method.customer", "customer"
+    )
+    assert shown["latest_charge"]["balance_transaction"]["source"]["customer"]["object"] == "customer"
+    assert shown["payment_method"]["customer"]["id"] == samples.CUSTOMER_ID
+    # Asked for elsewhere only.
+    assert shown["latest_charge"]["customer"] == samples.CUSTOMER_ID
+    assert violations(shown, stripe.PaymentIntent) == []
+
+
+def test_a_field_inside_of_a_part_is_replaced_there() -> None:
+    settings = InvoiceSettings(default_payment_method=samples.METHOD_ID, footer="Thanks")
+    shown = expanded(samples.customer(invoice_settings=settings), "invoice_settings.default_payment_method")
+    assert shown["invoice_settings"]["default_payment_method"]["object"] == "payment_method"
+    assert shown["invoice_settings"]["footer"] == "Thanks"
+
+
+def test_what_is_always_null_stays_null() -> None:
+    paths = check_paths("pi", ["review", "on_behalf_of", "transfer_data.destination", "payment_record"])
+    assert expanded(INTENT, *paths) == render(INTENT, False)
+
+
+def test_what_the_resolver_does_not_know_stays_an_identifier() -> None:
+    shown = expanded(INTENT, "customer.default_source", shelf=Shelf(without=[samples.CUSTOMER_ID]))
+    assert shown["customer"] == samples.CUSTOMER_ID
+
+
+def test_a_null_reference_asks_nobody() -> None:
+    shelf = Shelf()
+    assert expanded(samples.payment_intent(), "customer", shelf=shelf)["customer"] is None
+    assert shelf.asked == []
+
+
+def test_one_question_a_level_for_all_objects_and_none_twice() -> None:
+    shelf = Shelf()
+    rendered = [render(INTENT, False), render(CHARGE, False), render(REFUND, False)]
+    asyncio.run(expand(rendered, ["latest_charge.customer", "charge.customer", "customer"], shelf))
+    assert [sorted(asked) for asked in shelf.asked] == [sorted([samples.CUSTOMER_ID, samples.CHARGE_ID])]
+
+
+def test_an_object_that_goes_round_in_a_circle_ends_with_its_path() -> None:
+    shown = expanded(INTENT, "latest_charge.payment_intent.latest_charge.payment_intent")
+    last = shown["latest_charge"]["payment_intent"]["latest_charge"]["payment_intent"]
+    assert last["latest_charge"] == samples.CHARGE_ID
+    assert msgspec.json.encode(shown).count(b"client_secret") == 3
+
+
+def test_what_the_resolver_gave_is_not_changed() -> None:
+    settings = InvoiceSettings(default_payment_method=samples.METHOD_ID)
+    shelf = Shelf()
+    shelf.objects[samples.CUSTOMER_ID] = render(samples.customer(invoice_settings=settings), False)
+    before = msgspec.json.encode(shelf.objects)
+    expanded(INTENT, "customer.invoice_settings.default_payment_method", "latest_charge.refunds", shelf=shelf)
+    assert msgspec.json.encode(shelf.objects) == before
+
+
+def test_the_payment_method_of_the_last_error_is_shown_whole_without_being_asked() -> None:
+    shown = expanded(DECLINED)
+    assert shown["last_payment_error"]["payment_method"]["object"] == "payment_method"
+    assert shown["last_payment_error"]["payment_method"]["customer"] == samples.CUSTOMER_ID
+    assert violations(shown, stripe.PaymentIntent) == []
+
+
+def test_the_last_error_is_shown_whole_further_down_as_well() -> None:
+    shelf = Shelf()
+    shelf.objects[samples.INTENT_ID] = render(DECLINED, False)
+    shown = expanded(CHARGE, "payment_intent", shelf=shelf)
+    assert shown["payment_intent"]["last_payment_error"]["payment_method"]["object"] == "payment_method"
+
+
+def test_the_payment_method_of_the_last_error_can_be_expanded_further() -> None:
+    shown = expanded(DECLINED, "last_payment_error.payment_method.customer")
+    assert shown["last_payment_error"]["payment_method"]["customer"]["object"] == "customer"
+
+
+def test_the_refunds_of_a_charge_become_a_list() -> None:
+    shown = expanded(CHARGE, "refunds")
+    assert shown["refunds"] == {
+        "object": "list",
+        "url": f"/v1/charges/{samples.CHARGE_ID}/refunds",
+        "has_more": False,
+        "data": [render(REFUND, False)],
+    }
+    assert violations(shown, stripe.Charge) == []
+
+
+@pytest.mark.parametrize(("refunds", "has_more"), [(0, False), (10, False), (11, True)])
+def test_no_more_refunds_than_a_page_are_shown(refunds: int, has_more: bool) -> None:
+    shown = expanded(CHARGE, "refunds", shelf=Shelf(refunds=refunds))["refunds"]
+    assert (len(shown["data"]), shown["has_more"]) == (min(refunds, limits.page_size_default), has_more)
+
+
+def test_a_path_goes_on_through_the_refunds_of_a_charge() -> None:
+    shelf = Shelf(refunds=3)
+    shown = expanded(INTENT, "latest_charge.refunds.data.balance_transaction", shelf=shelf)
+    transactions = [refund["balance_transaction"] for refund in shown["latest_charge"]["refunds"]["data"]]
+    assert [transaction["object"] for transaction in transactions] == ["balance_transaction"] * 3
+    assert shelf.asked == [[samples.CHARGE_ID], [samples.TRANSACTION_ID]]
+
+
+def test_the_refunds_of_one_charge_are_fetched_once() -> None:
+    shelf = Shelf()
+    expanded(CHARGE, "refunds.data.charge.refunds", "payment_intent.latest_charge.refunds", shelf=shelf)
+    assert shelf.asked_refunds == [samples.CHARGE_ID]
+
+
+def test_a_source_of_several_kinds_is_expanded_as_far_as_it_has_the_field() -> None:
+    paths = check_paths("ch", ["balance_transaction.source.charge", "balance_transaction.source.refunds"])
+    shown = expanded(CHARGE, *paths)["balance_transaction"]["source"]
+    assert shown["object"] == "charge"
+    assert shown["refunds"]["object"] == "list"
+    assert "charge" not in shown
+
+
+def test_an_answer_that_would_grow_out_of_proportion_is_refused() -> None:
+    rendered = [render(CHARGE, False) for _ in range(limits.page_size_max)]
+    paths = check_paths("ch", ["refunds.data.charge.refunds.data.charge"])
+    with pytest.raises(InvalidRequest) as refusal:
+        asyncio.run(expand(rendered, paths, Shelf(refunds=limits.page_size_default)))
+    assert refusal.value.param == "expand"

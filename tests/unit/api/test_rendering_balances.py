@@ -1,0 +1,120 @@
+"""The balance, its transactions, and the envelopes around objects."""
+
+import pytest
+import stripe
+
+from fastpay.api.rendering import (
+    render_balance,
+    render_balance_transaction,
+    render_deleted,
+    render_list,
+    render_search_result,
+)
+from fastpay.domain.ledger import Account, credit, debit, open_account
+from fastpay.domain.objects import Charge, Refund
+from tests.conformance import samples
+from tests.conformance.samples import SCOPE, captured_charge, transfer
+from tests.conformance.shapes import example, missing_keys, violations
+
+
+def account(code: str, currency: str, amount: int) -> Account:
+    opened = open_account(SCOPE, currency, code)
+    move = credit if opened.normal_side == "C" else debit
+    return move(opened, posted=amount)
+
+
+ACCOUNTS = [
+    account("processor", "usd", 700),
+    account("pending", "usd", 500),
+    account("available", "usd", 170),
+    account("fees", "usd", 30),
+    account("pending", "eur", 90),
+]
+
+
+def funds(amount: int, currency: str) -> dict[str, object]:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+
+
+def test_a_balance_has_a_line_for_each_currency_that_ever_moved() -> None:
+    balance = render_balance(ACCOUNTS, False)
+    assert balance["available"] == [funds(0, "eur"), funds(170, "usd")]
+    assert balance["pending"] == [funds(90, "eur"), funds(500, "usd")]
+
+
+def test_a_balance_does_not_depend_on_the_order_of_the_accounts() -> None:
+    assert render_balance(ACCOUNTS[::-1], False) == render_balance(ACCOUNTS, False)
+
+
+def test_a_balance_that_nothing_ever_moved_shows_zero_dollars() -> None:
+    balance = render_balance([], True)
+    assert (balance["available"], balance["pending"]) == ([funds(0, "usd")], [funds(0, "usd")])
+    assert balance["livemode"] is True
+
+
+def test_a_balance_may_be_below_zero() -> None:
+    balance = render_balance([debit(open_account(SCOPE, "usd", "available"), posted=5)], False)
+    assert balance["available"] == [funds(-5, "usd")]
+
+
+@pytest.mark.parametrize("accounts", [[], ACCOUNTS])
+def test_a_balance_has_the_shape_of_the_dialect(accounts: list[Account]) -> None:
+    balance = render_balance(accounts, False)
+    assert violations(balance, stripe.Balance) == []
+    assert missing_keys(balance, example("balance")) == []
+
+
+def test_a_capture_adds_its_amount_less_the_fee() -> None:
+    shown = render_balance_transaction(transfer(), 1_000, captured_charge(), False)
+    assert (shown["id"], shown["source"]) == (samples.TRANSACTION_ID, samples.CHARGE_ID)
+    assert (shown["amount"], shown["fee"], shown["net"]) == (2000, 88, 1912)
+    assert (shown["type"], shown["reporting_category"]) == ("charge", "charge")
+    assert (shown["status"], shown["created"], shown["available_on"]) == ("pending", 1_000, 173_800)
+    details = shown["fee_details"]
+    assert isinstance(details, list)
+    assert [(detail["amount"], detail["currency"]) for detail in details] == [(88, "usd")]
+
+
+def test_funds_that_are_available_at_once_say_so() -> None:
+    shown = render_balance_transaction(transfer(), 1_000, captured_charge(funds_available=True), False)
+    assert (shown["status"], shown["available_on"]) == ("available", 1_000)
+
+
+def test_a_capture_without_a_fee_details_none() -> None:
+    shown = render_balance_transaction(transfer(), 1_000, captured_charge(fee=0), False)
+    assert (shown["fee_details"], shown["net"]) == ([], 2000)
+
+
+def test_a_refund_takes_its_amount_away() -> None:
+    shown = render_balance_transaction(transfer("refund", amount=500), 1_000, samples.refund(), False)
+    assert (shown["amount"], shown["fee"], shown["net"]) == (-500, 0, -500)
+    assert (shown["type"], shown["source"], shown["fee_details"]) == ("refund", samples.REFUND_ID, [])
+    assert shown["available_on"] == 1_000
+
+
+@pytest.mark.parametrize("source", [captured_charge(), captured_charge(fee=0), samples.refund()])
+def test_a_balance_transaction_has_the_shape_of_the_dialect(source: Charge | Refund) -> None:
+    shown = render_balance_transaction(transfer(), 1_000, source, False)
+    assert violations(shown, stripe.BalanceTransaction) == []
+    assert missing_keys(shown, example("balance_transaction")) == []
+
+
+def test_a_list_is_a_page_with_its_address() -> None:
+    page = render_list("/v1/refunds", [{"id": "re_1"}], True)
+    assert list(page.items()) == [
+        ("object", "list"),
+        ("url", "/v1/refunds"),
+        ("has_more", True),
+        ("data", [{"id": "re_1"}]),
+    ]
+
+
+def test_a_search_result_says_how_to_go_on() -> None:
+    page = render_search_result("/v1/customers/search", [], True, "abc")
+    assert list(page) == ["object", "url", "has_more", "next_page", "data"]
+    assert (page["object"], page["next_page"]) == ("search_result", "abc")
+    assert violations(page, stripe.SearchResultObject) == []
+
+
+def test_a_deleted_object_keeps_its_name() -> None:
+    assert render_deleted("cus_1", "customer") == {"id": "cus_1", "object": "customer", "deleted": True}

@@ -1,0 +1,139 @@
+"""fastpay/config.py"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastpay.config import Settings, load_settings, redact
+from fastpay.errors import ConfigurationError
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_without_any_source_the_defaults_hold() -> None:
+    assert load_settings(environment={}) == Settings()
+
+
+def test_flags_win_over_the_environment_which_wins_over_the_file(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "f.toml", 'port = 1\nhost = "1.1.1.1"\ndata_dir = "from-file"\nlog_level = "error"'
+    )
+    environment = {"FASTPAY_PORT": "2", "FASTPAY_HOST": "2.2.2.2", "FASTPAY_CONFIG": "not read"}
+    settings = load_settings(config=file, environment=environment, flags={"port": "3", "host": None})
+    assert (settings.port, settings.host, settings.data_dir) == (3, "2.2.2.2", "from-file")
+    assert settings.log_level == "error"
+
+
+def test_the_file_may_be_named_by_the_environment(tmp_path: Path) -> None:
+    file = write(tmp_path / "f.toml", "port = 77")
+    assert load_settings(environment={"FASTPAY_CONFIG": file}).port == 77
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load_settings(environment={"FASTPAY_DATABASE_URL": "", "FASTPAY_PORT": ""}) == Settings()
+
+
+def test_variables_of_others_are_not_ours() -> None:
+    assert load_settings(environment={"PORT": "1", "NOT_FASTPAY_X": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False)])
+def test_booleans_are_read_from_the_environment(text: str, value: bool) -> None:
+    assert load_settings(environment={"FASTPAY_REUSE_PORT": text}).reuse_port is value
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("FASTPAY_PORT", "65536", "from 0 to 65535"),
+        ("FASTPAY_PORT", "http", "a whole number"),
+        ("FASTPAY_PORT", "80.5", "a whole number"),
+        ("FASTPAY_REUSE_PORT", "maybe", "true or false"),
+        ("FASTPAY_DATABASE_URL", "mysql://x", "postgres"),
+        ("FASTPAY_REDIS_URL", "localhost:6379", "redis"),
+        ("FASTPAY_IDEMPOTENCY_RETENTION_HOURS", "23", "from 24"),
+        ("FASTPAY_LOG_LEVEL", "loud", "one of debug, error, info, warning"),
+        ("FASTPAY_DRAIN_TIMEOUT_MS", "-1", "from 0"),
+        ("FASTPAY_READER_CONNECTIONS_MAX", "0", "from 1 to 100"),
+    ],
+)
+def test_a_bad_variable_is_refused_with_name_value_source_and_what_is_allowed(
+    variable: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={variable: value})
+    message = str(caught.value)
+    for part in (variable, variable.removeprefix("FASTPAY_").lower(), value, allowed):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ('port = "8000"', ("port", "'8000'", "a whole number from 0 to 65535")),
+        ("host = 5", ("host", "5", "a text")),
+        ("reuse_port = 1", ("reuse_port", "true or false")),
+        ('host = ""', ("host", "a text that is not empty")),
+        ("prot = 1", ("prot", "did you mean port?", "known settings")),
+        ("[server]\nport = 1", ("unknown setting server",)),
+    ],
+)
+def test_a_bad_line_in_the_file_is_refused(tmp_path: Path, line: str, parts: tuple[str, ...]) -> None:
+    file = write(tmp_path / "f.toml", line)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(config=file, environment={})
+    for part in (*parts, file):
+        assert part in str(caught.value)
+
+
+def test_an_unknown_variable_stops_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"FASTPAY_DATABSE_URL.*did you mean database_url"):
+        load_settings(environment={"FASTPAY_DATABSE_URL": "postgresql://x"})
+
+
+def test_a_bad_flag_is_named_as_it_was_typed() -> None:
+    with pytest.raises(ConfigurationError, match="--port is not allowed"):
+        load_settings(environment={}, flags={"port": "-1"})
+
+
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"port = 1\nport = 2"])
+def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f.toml").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
+        load_settings(config=str(tmp_path / "f.toml"), environment={})
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        load_settings(config=str(tmp_path / "none.toml"), environment={})
+
+
+@pytest.mark.parametrize("flags", [{"tls_cert": "c"}, {"tls_key": "k"}])
+def test_half_a_tls_pair_is_refused(flags: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="tls_cert and tls_key go together"):
+        load_settings(environment={}, flags=flags)
+
+
+def test_a_password_is_not_shown() -> None:
+    assert redact("postgresql://me:secret@db/pay") == "postgresql://me:***@db/pay"
+    assert redact("redis://:secret@h:1/0") == "redis://:***@h:1/0"
+    assert redact("postgresql://me@/pay?host=/run") == "postgresql://me@/pay?host=/run"
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment={"FASTPAY_DATABASE_URL": "mysql://me:secret@db/pay"})
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_every_field_says_what_it_allows() -> None:
+    for field in msgspec.structs.fields(Settings):
+        with pytest.raises(ConfigurationError, match=f"setting {field.name} = .*it must be "):
+            load_settings(environment={}, flags={field.name: ["a list"]})
