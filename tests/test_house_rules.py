@@ -188,7 +188,7 @@ _LAWFUL: list[tuple[_Check, str, str]] = [
     (
         statements.check_file,
         "a.sql",
-        "-- One.\n-- $1 uuid[]   ids\n-- $2 text mode, $3 name text\nselect $1, $2, $3\n",
+        "-- One.\n-- $1 uuid[]   ids\n-- $2 mode text, $3 int n\nselect $1, $2, $3\n",
     ),
     (words.check_words, "a.md", "What to do in https://example.org/work/home\n"),
 ]

@@ -27,10 +27,10 @@ _KEYWORDS = re.compile(
 
 
 _PARAMETER = re.compile(r"\$(\d+):?\s+([\w\[\]]+):?[ \t]+([\w\[\]]+)")
-_TYPES = frozenset(
-    ("uuid", "text", "bigint", "integer", "int", "smallint", "boolean", "bytea", "timestamptz")
+_TYPES = re.compile(
+    r"(uuid|text|bigint|integer|int|smallint|boolean|bytea|timestamptz|date|interval|jsonb?|xid8|oid|numeric)"
+    r"(\[\])?"
 )
-_TYPES |= {"date", "interval", "json", "jsonb", "xid8", "oid", "numeric"}
 
 
 def check_strings(path: str, source: str) -> list[str]:
@@ -80,17 +80,11 @@ def check_file(path: str, source: str) -> list[str]:
     if loud:
         faults.append(f"{path}: keywords in upper case: {', '.join(sorted(loud))}")
     used = set(re.findall(r"\$(\d+)", body))
-    described = [
-        number for number, *words in _PARAMETER.findall(header[0] if header else "") if _typed(words)
-    ]
+    parameters = _PARAMETER.findall(header[0] if header else "")
+    described = [number for number, *words in parameters if any(map(_TYPES.fullmatch, words))]
     if used != set(described) or len(described) != len(set(described)):
         faults.append(f"{path}: parameters used {sorted(used)}, named and typed {sorted(described)}")
     return faults
-
-
-def _typed(words: list[str]) -> bool:
-    """Say whether a parameter has a type beside its name."""
-    return any(word.removesuffix("[]") in _TYPES for word in words)
 
 
 def _without_literals(source: str) -> str:
