@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import hypothesis
 import pytest
 import redis
 
@@ -24,6 +25,15 @@ from fastpay.embedded.account import choose_account, make_directory
 from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
+
+# Machines are shared: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile(
+    "shared",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("shared")
 
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60
