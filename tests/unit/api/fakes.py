@@ -1,8 +1,9 @@
 """The ports of the floor below, in memory over the pure domain: one command is one commit."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -183,14 +184,14 @@ class Api:
             )
         )
 
-    async def send(
+    def send(
         self,
         method: str,
         path: str,
         form: str | bytes | None = None,
         *,
         key: str | None = SECRET,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         **sent: Any,  # what httpx.AsyncClient.request takes
     ) -> httpx.Response:
         """Send one request; `form` is a body with its content type."""
@@ -199,17 +200,31 @@ class Api:
             all_headers["content-type"] = "application/x-www-form-urlencoded"
             sent["content"] = form
         all_headers.update(headers or {})
-        transport = httpx.ASGITransport(self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://fastpay") as client:
-            return await client.request(method, path, headers=all_headers, **sent)
 
-    async def post(self, path: str, form: str = "", **sent: Any) -> dict[str, Any]:
+        async def exchange() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://fastpay") as client:
+                return await client.request(method, path, headers=all_headers, **sent)
+
+        return asyncio.run(exchange())
+
+    def post(self, path: str, form: str = "", **sent: Any) -> dict[str, Any]:
         """Send a form that must go well, and return the answer."""
-        return _success(await self.send("POST", path, form, **sent))
+        return _success(self.send("POST", path, form, **sent))
 
-    async def get(self, path: str, **sent: Any) -> dict[str, Any]:
+    def get(self, path: str, **sent: Any) -> dict[str, Any]:
         """Ask for something that must be there, and return the answer."""
-        return _success(await self.send("GET", path, **sent))
+        return _success(self.send("GET", path, **sent))
+
+    def refused(self, method: str, path: str, form: str | bytes | None = None, **sent: Any) -> dict[str, Any]:
+        """Send what must be refused, and return the status with the error."""
+        response = self.send(method, path, form, **sent)
+        return {"status": response.status_code, **error_of(response)}
+
+    def pay(self, form: str = "", **sent: Any) -> dict[str, Any]:
+        """Make a payment that succeeds."""
+        parts = ("amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true", form)
+        return self.post("/v1/payment_intents", "&".join(filter(None, parts)), **sent)
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
