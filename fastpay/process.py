@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import msgspec
@@ -78,14 +78,43 @@ async def open_application(
     settings: Settings, *, database_url: str, redis_url: str | None, clock: Clock
 ) -> "AsyncIterator[ASGIApplication]":
     """Build the application over its database and cache, and take it down at the end of the block."""
-    from starlette.applications import Starlette  # noqa: PLC0415 - see `run`
-    from starlette.responses import JSONResponse  # noqa: PLC0415
-    from starlette.routing import Route  # noqa: PLC0415
+    from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
+    from fastpay.api.context import Services  # noqa: PLC0415
+    from fastpay.api.context import Settings as APISettings  # noqa: PLC0415
+    from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
+    from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
+    from fastpay.engine.reader import Reader  # noqa: PLC0415
+    from fastpay.engine.writer import Writer  # noqa: PLC0415
+    from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
+    from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
+    from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
+    from fastpay.store.postgres import DatabaseSettings, open_reader_pool  # noqa: PLC0415
+    from fastpay.store.reads import PostgresReads  # noqa: PLC0415
 
-    async def answer_health(_: Any) -> JSONResponse:
-        return JSONResponse({"status": "ok"})
-
-    yield Starlette(routes=[Route("/healthz", answer_health)])
+    database = DatabaseSettings(url=database_url, reader_connections_max=settings.reader_connections_max)
+    async with AsyncExitStack() as stack:
+        pool = await open_reader_pool(database)
+        stack.push_async_callback(pool.close)
+        batches = PostgresBatches(database)
+        stack.push_async_callback(batches.close)
+        writer = Writer(batches, clock=clock)
+        writer.start()
+        stack.push_async_callback(writer.close)
+        housekeeper = Housekeeper(
+            PostgresHousekeeping(pool), clock=clock, retention_hours=settings.idempotency_retention_hours
+        )
+        housekeeper.start()
+        stack.push_async_callback(housekeeper.close)
+        yield create_app(
+            Services(
+                writer=writer,
+                reader=Reader(PostgresReads(pool)),
+                keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms),
+                clock=clock,
+                identifiers=IdentifierFactory(clock),
+                settings=APISettings(body_bytes_max=settings.body_bytes_max),
+            )
+        )
 
 
 class Deadline:

@@ -1,4 +1,4 @@
-"""Test data published by others: kept beside the repository, or where PUBLIC_TEST_DATA says, and not in it."""
+"""Test data published by others: beside the repository, or where PUBLIC_TEST_DATA says; never in it."""
 
 import os
 from pathlib import Path

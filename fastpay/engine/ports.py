@@ -212,6 +212,9 @@ class Reader(Protocol):
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return all the accounts of the scope."""
 
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold the books of the scope against themselves."""
+
     async def ping(self) -> None:
         """Return when the database has answered. Raises: DatabaseUnavailable."""
 

@@ -15,7 +15,7 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission
+from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
 SECRET = "sk_test_aaaaaaaaaaaaaaaa"
@@ -141,6 +141,10 @@ class FakeEngine:
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         workspace = self._workspaces.get(scope)
         return () if workspace is None else tuple(workspace.accounts.values())
+
+    async def verify(self, scope: Scope) -> Verification:
+        """Find nothing wrong."""
+        return Verification(balances=(), problems=())
 
     async def ping(self) -> None:
         if self.failure is not None:
