@@ -123,7 +123,7 @@ class FakeEngine:
                     found[wanted] = version
         return found
 
-    async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
+    async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> Sequence[tuple[Transfer, int]]:
         return [
             self._transfers[scope, wanted] for wanted in identifiers if (scope, wanted) in self._transfers
         ]
@@ -149,6 +149,10 @@ class FakeEngine:
     async def ping(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def transfer_ids(self) -> Sequence[str]:
+        """Return the identifiers of all transfers."""
+        return [identifier for _, identifier in self._transfers]
 
     def _page(
         self, scope: Scope, kind: str, page: Page, matches: Callable[[Versioned], bool]
