@@ -8,12 +8,19 @@ from starlette.routing import Route as StarletteRoute
 
 from fastpay.api import kinds
 from fastpay.api.context import Services
-from fastpay.api.endpoints import Endpoint, Resource, UnknownPath
-from fastpay.api.params.payment_intents import CreateParams, RetrieveParams
-from fastpay.api.resources import payment_intents
+from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
+from fastpay.api.lists import List, RetrieveOwned, SearchCustomers
+from fastpay.api.params import customers as customer_params
+from fastpay.api.params import lists as list_params
+from fastpay.api.params import payment_intents as intent_params
+from fastpay.api.params import payment_methods as method_params
+from fastpay.api.params import refunds as refund_params
+from fastpay.api.params.common import NoParams
+from fastpay.api.resources import customers, payment_intents, payment_methods, refunds
+from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTransaction
 from fastpay.api.retrievals import Retrieve
 from fastpay.api.submissions import Write
-from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 
 
 class Route(NamedTuple):
@@ -24,19 +31,142 @@ class Route(NamedTuple):
     endpoint: Endpoint
 
 
+_INTENT = {"id": kinds.PAYMENT_INTENT}
+_METHOD = {"id": kinds.PAYMENT_METHOD}
+_CUSTOMER = {"id": kinds.CUSTOMER}
+_REFUND = {"id": kinds.REFUND}
+
+# Where two paths fit, the first one answers: fixed names stand before placeholders.
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/v1/payment_intents", Write(CreateParams, payment_intents.create, shows="pi")),
+    Route(
+        "POST", "/v1/payment_intents", Write(intent_params.CreateParams, payment_intents.create, shows="pi")
+    ),
+    Route(
+        "GET",
+        "/v1/payment_intents",
+        List(list_params.PaymentIntentListParams, kinds.PAYMENT_INTENT, filters={"customer": kinds.CUSTOMER}),
+    ),
     Route(
         "GET",
         "/v1/payment_intents/{id}",
         Retrieve(
-            RetrieveParams,
+            intent_params.RetrieveParams,
             kinds.PAYMENT_INTENT,
             PaymentIntent,
             check=payment_intents.check_shown,
             is_public=True,
         ),
     ),
+    Route(
+        "POST",
+        "/v1/payment_intents/{id}",
+        Write(intent_params.UpdateParams, payment_intents.update, shows="pi", names=_INTENT),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_intents/{id}/confirm",
+        Write(
+            intent_params.ConfirmParams,
+            payment_intents.confirm,
+            shows="pi",
+            names=_INTENT,
+            check=payment_intents.check_confirmed,
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_intents/{id}/capture",
+        Write(intent_params.CaptureParams, payment_intents.capture, shows="pi", names=_INTENT),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_intents/{id}/cancel",
+        Write(intent_params.CancelParams, payment_intents.cancel, shows="pi", names=_INTENT),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_methods",
+        Write(
+            method_params.CreateParams,
+            payment_methods.create,
+            shows="pm",
+            check=payment_methods.check_created,
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/payment_methods",
+        List(list_params.PaymentMethodListParams, kinds.PAYMENT_METHOD, filters={"customer": kinds.CUSTOMER}),
+    ),
+    Route(
+        "GET",
+        "/v1/payment_methods/{id}",
+        Retrieve(NoParams, kinds.PAYMENT_METHOD, PaymentMethod, stand_in=payment_methods.magic),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_methods/{id}",
+        Write(method_params.UpdateParams, payment_methods.update, shows="pm", names=_METHOD),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_methods/{id}/attach",
+        # The path may name a magic payment method here, so that it is checked with the other parameters.
+        Write(method_params.AttachParams, payment_methods.attach, shows="pm"),
+    ),
+    Route(
+        "POST",
+        "/v1/payment_methods/{id}/detach",
+        Write(NoParams, payment_methods.detach, shows="pm", names=_METHOD),
+    ),
+    Route("POST", "/v1/customers", Write(customer_params.CreateParams, customers.create, shows="cus")),
+    Route(
+        "GET",
+        "/v1/customers",
+        List(list_params.CustomerListParams, kinds.CUSTOMER, filters={"email": None}),
+    ),
+    Route("GET", "/v1/customers/search", SearchCustomers()),
+    Route("GET", "/v1/customers/{id}", Retrieve(NoParams, kinds.CUSTOMER, Customer)),
+    Route(
+        "POST",
+        "/v1/customers/{id}",
+        Write(customer_params.UpdateParams, customers.update, shows="cus", names=_CUSTOMER),
+    ),
+    Route("DELETE", "/v1/customers/{id}", Write(NoParams, customers.delete, shows="cus", names=_CUSTOMER)),
+    Route(
+        "GET",
+        "/v1/customers/{id}/payment_methods",
+        List(list_params.CardListParams, kinds.PAYMENT_METHOD, owned=True),
+    ),
+    Route("GET", "/v1/customers/{id}/payment_methods/{payment_method}", RetrieveOwned()),
+    Route("POST", "/v1/refunds", Write(refund_params.CreateParams, refunds.create, shows="re")),
+    Route(
+        "GET",
+        "/v1/refunds",
+        List(
+            list_params.RefundListParams,
+            kinds.REFUND,
+            filters={"charge": kinds.CHARGE, "payment_intent": kinds.PAYMENT_INTENT},
+        ),
+    ),
+    Route("GET", "/v1/refunds/{id}", Retrieve(NoParams, kinds.REFUND, Refund)),
+    Route(
+        "POST",
+        "/v1/refunds/{id}",
+        Write(refund_params.UpdateParams, refunds.update, shows="re", names=_REFUND),
+    ),
+    Route(
+        "GET",
+        "/v1/charges",
+        List(
+            list_params.ChargeListParams,
+            kinds.CHARGE,
+            filters={"customer": kinds.CUSTOMER, "payment_intent": kinds.PAYMENT_INTENT},
+        ),
+    ),
+    Route("GET", "/v1/charges/{id}", Retrieve(NoParams, kinds.CHARGE, Charge)),
+    Route("GET", "/v1/balance", RetrieveBalance()),
+    Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
 )
 
 
@@ -46,9 +176,11 @@ def create_app(services: Services) -> Starlette:
     for route in ROUTES:
         endpoints.setdefault(route.path, {})[route.method] = route.endpoint
     routes: list[BaseRoute] = [
-        StarletteRoute(path, Resource(services, by_method)) for path, by_method in endpoints.items()
+        StarletteRoute(path, Resource(services, path, by_method)) for path, by_method in endpoints.items()
     ]
+    for path, asks_database in (("/healthz", False), ("/readyz", True)):
+        routes.append(StarletteRoute(path, Health(services, path, asks_database=asks_database)))
     app = Starlette(routes=routes)
-    app.router.default = UnknownPath(services)
     app.router.redirect_slashes = False
+    app.router.default = UnknownPath(services)
     return app

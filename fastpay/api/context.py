@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -45,6 +46,8 @@ class Call:
     headers: Mapping[str, str]
     query: bytes
     body: bytes
+    # The span context of the request; its type belongs to the tracer.
+    trace: Any = None
 
     @property
     def scope(self) -> Scope:

@@ -1,16 +1,16 @@
 """The pipeline that every request runs through: from ASGI to a call, and from a reply back to ASGI.
 
-request identifier, key, body, parameters, command, fingerprint, commit, answer: in this order, so that what
-is wrong is said as early and as cheaply as it can be known.
+request identifier, method, key, body, parameters, command, fingerprint, commit, answer: in this order, so
+that what is wrong is said as early and as cheaply as it can be known.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from fastpay.api.answers import failure
+from fastpay import telemetry
+from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
 from fastpay.errors import (
@@ -22,9 +22,8 @@ from fastpay.errors import (
     UnknownRoute,
 )
 
-_log = logging.getLogger(__name__)
+_log = telemetry.Log("fastpay.api")
 
-_NO_BODY = frozenset(("GET", "HEAD"))
 _VERSION_CHARS_MAX = 64
 _LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
@@ -46,46 +45,68 @@ class ClientGone(Exception):
     """The client went away before its request was read: there is nobody to answer."""
 
 
-class Resource:
-    """One path as an ASGI application: picks the endpoint by method and never lets an exception out."""
+class _Path:
+    """One path as an ASGI application, which never lets an exception out. `template` is the path's."""
 
-    def __init__(self, services: Services, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, services: Services, template: str) -> None:
         self._services = services
-        self._endpoints = endpoints
-        self._allow = ", ".join(sorted(endpoints)).encode()
+        self._template = template
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request_id = self._services.identifiers.request_id()
         headers: Mapping[str, str] = {}
-        try:
-            headers = headers_of(scope)
-            reply = await self._answer(scope, receive, headers, request_id)
-        except ClientGone:
-            return
-        except FastpayError as error:
-            reply = failure(error, headers)
-        except Exception as error:  # noqa: BLE001
-            # Whatever it was, the client gets an answer, and the operator the trace.
-            _log.exception("request_failed", extra={"request_id": request_id})
-            reply = failure(error, headers)
-        await respond(send, reply, headers=headers, request_id=request_id)
+        with telemetry.request_span(
+            scope["method"], self._template, headers=scope["headers"], scheme=scope.get("scheme", "http")
+        ) as span:
+            try:
+                headers = _headers(scope)
+                reply = await self._reply(scope, receive, headers, request_id, span)
+            except ClientGone:
+                return
+            except FastpayError as error:
+                reply = failure(error, headers)
+            except Exception as error:  # noqa: BLE001  whatever it was, the client gets an answer
+                _log.exception("request_failed", request_id=request_id)
+                reply = failure(error, headers)
+            span.answered(reply.status)
+            await _respond(send, reply, headers, request_id)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, headers: Mapping[str, str], request_id: str
+    async def _reply(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        request_id: str,
+        span: telemetry.NoSpan,
+    ) -> Reply:
+        raise NotImplementedError
+
+
+class Resource(_Path):
+    """A path that serves objects: picks the endpoint by method, and asks for a key."""
+
+    def __init__(self, services: Services, template: str, endpoints: Mapping[str, Endpoint]) -> None:
+        super().__init__(services, template)
+        self._endpoints = endpoints
+
+    async def _reply(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        request_id: str,
+        span: telemetry.NoSpan,
     ) -> Reply:
         method: str = scope["method"]
         endpoint = self._endpoints.get(method)
         if endpoint is None:
-            error = MethodNotAllowed(f"This path does not answer to {method[:20]}.")
-            return failure(error, headers, more=((b"allow", self._allow),))
+            return _method_refused(method, sorted(self._endpoints), headers)
         services = self._services
         credentials = await authenticate(services.keys, headers.get("authorization"))
         if credentials.kind == "publishable" and not endpoint.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
-        body = b""
-        if method not in _NO_BODY:
-            body = await _read_body(receive, headers, services.settings.body_bytes_max)
+        body = b"" if method == "GET" else await _read_body(receive, headers, services)
         call = Call(
             services=services,
             credentials=credentials,
@@ -96,48 +117,53 @@ class Resource:
             headers=headers,
             query=scope["query_string"],
             body=body,
+            trace=span.context,
         )
         return await endpoint.answer(call)
 
 
-class UnknownPath:
+class Health(_Path):
+    """Says that the process is alive, and where `asks_database` that the database answers it."""
+
+    def __init__(self, services: Services, template: str, *, asks_database: bool) -> None:
+        super().__init__(services, template)
+        self._asks_database = asks_database
+
+    async def _reply(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        request_id: str,
+        span: telemetry.NoSpan,
+    ) -> Reply:
+        if scope["method"] != "GET":
+            return _method_refused(scope["method"], ["GET"], headers)
+        if self._asks_database:
+            await self._services.reader.ping()
+        return Reply(body=encode({"status": "ok"}))
+
+
+class UnknownPath(_Path):
     """What answers where nothing is served."""
 
     def __init__(self, services: Services) -> None:
-        self._services = services
+        # One name for all of them: a trace must not have as many routes as there are wrong addresses.
+        super().__init__(services, "unknown")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Say so."""
-        if scope["type"] != "http":
-            return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        error = UnknownRoute(f"Nothing is served at {scope['method'][:20]} {_shown(scope['path'])}.")
-        reply = failure(error, headers)
-        await respond(send, reply, headers=headers, request_id=self._services.identifiers.request_id())
-
-
-async def respond(send: Send, reply: Reply, *, headers: Mapping[str, str], request_id: str) -> None:
-    """Send a reply with the headers that every answer has."""
-    out = [
-        (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.body)).encode()),
-        (b"request-id", request_id.encode()),
-        (b"cache-control", b"no-store"),
-        *reply.headers,
-    ]
-    version = headers.get("stripe-version")
-    if (
-        version is not None
-        and len(version) <= _VERSION_CHARS_MAX
-        and version.isascii()
-        and version.isprintable()
-    ):
-        out.append((b"stripe-version", version.encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": out})
-    await send({"type": "http.response.body", "body": reply.body})
+    async def _reply(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[str, str],
+        request_id: str,
+        span: telemetry.NoSpan,
+    ) -> Reply:
+        shown = scope["path"][:_PATH_CHARS_SHOWN].encode("utf-8", "replace").decode()
+        raise UnknownRoute(f"Nothing is served at {scope['method'][:20]} {shown}.")
 
 
-def headers_of(scope: Scope) -> dict[str, str]:
+def _headers(scope: Scope) -> dict[str, str]:
     """Return the headers of a request by their names in lower case.
 
     Raises: InvalidRequest where one stands twice that two readers may take differently.
@@ -151,8 +177,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:
+async def _read_body(receive: Receive, headers: Mapping[str, str], services: Services) -> bytes:
     """Read a body in whole. Raises: BodyTooLarge as soon as it is known to be; ClientGone."""
+    body_bytes_max = services.settings.body_bytes_max
     length = headers.get("content-length", "")
     if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
         raise _too_large(body_bytes_max)
@@ -171,8 +198,25 @@ async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_ma
             return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
-def _shown(path: str) -> str:
-    return path[:_PATH_CHARS_SHOWN].encode("utf-8", "replace").decode()
+async def _respond(send: Send, reply: Reply, headers: Mapping[str, str], request_id: str) -> None:
+    """Send a reply with the headers that every answer has."""
+    out = [
+        (b"content-type", reply.content_type),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"request-id", request_id.encode()),
+        (b"cache-control", b"no-store"),
+        *reply.headers,
+    ]
+    version = headers.get("stripe-version", "")
+    if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():
+        out.append((b"stripe-version", version.encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": out})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _method_refused(method: str, allowed: list[str], headers: Mapping[str, str]) -> Reply:
+    error = MethodNotAllowed(f"This path does not answer to {method[:20]}.")
+    return failure(error, headers, more=((b"allow", ", ".join(allowed).encode()),))
 
 
 def _too_large(body_bytes_max: int) -> BodyTooLarge:

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from fastpay import limits
 from fastpay.domain.identifiers import is_well_formed
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.plan import missing
 from fastpay.errors import NotFound
 
@@ -13,16 +12,16 @@ class Kind(NamedTuple):
     """A kind of object. `param` is what an error calls the identifier in the path."""
 
     prefix: str
-    type: type[StoredObject]
     noun: str
     param: str = "id"
 
 
-CHARGE = Kind("ch", Charge, "charge")
-CUSTOMER = Kind("cus", Customer, "customer")
-PAYMENT_INTENT = Kind("pi", PaymentIntent, "payment_intent", "intent")
-PAYMENT_METHOD = Kind("pm", PaymentMethod, "PaymentMethod", "payment_method")
-REFUND = Kind("re", Refund, "refund")
+BALANCE_TRANSACTION = Kind("txn", "balance transaction")
+CHARGE = Kind("ch", "charge")
+CUSTOMER = Kind("cus", "customer")
+PAYMENT_INTENT = Kind("pi", "payment_intent", "intent")
+PAYMENT_METHOD = Kind("pm", "PaymentMethod", "payment_method")
+REFUND = Kind("re", "refund")
 
 
 def check(kind: Kind, identifier: str, *, param: str | None = None) -> str:
@@ -30,9 +29,14 @@ def check(kind: Kind, identifier: str, *, param: str | None = None) -> str:
 
     Raises: NotFound for any other, with the very words of one that is missing.
     """
-    if not is_well_formed(identifier, kind.prefix):
+    if not could_be(kind, identifier):
         raise absent(kind, identifier, param=param)
     return identifier
+
+
+def could_be(kind: Kind, identifier: str) -> bool:
+    """Tell whether an identifier could be one of this kind."""
+    return is_well_formed(identifier, kind.prefix)
 
 
 def absent(kind: Kind, identifier: str, *, param: str | None = None) -> NotFound:

@@ -1,6 +1,5 @@
 """The writing half of the surface: parameters to a command, and the command to the engine."""
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +13,7 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_params
 from fastpay.api.params.common import Params
 from fastpay.domain.plan import Command
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import Submission
 from fastpay.errors import InvalidRequest
 
 _Params = TypeVar("_Params", bound=Params)
@@ -68,8 +67,8 @@ class Write(Generic[_Params]):
         if self._check is not None:
             await self._check(call, params)
         submission = _submission(call, self._command(call, params), params, idempotency_key)
-        # Money may be moving: a client that goes away must not stop it half told.
-        outcome: Outcome = await asyncio.shield(call.services.writer.submit(submission))
+        # A client that goes away stops nothing here: what was submitted is committed all the same.
+        outcome = await call.services.writer.submit(submission)
         return await answers.committed(call, outcome)
 
 
@@ -115,6 +114,7 @@ def _submission(call: Call, command: Command, params: Params, idempotency_key: s
         moment_ms=stamp.moment_ms,
         head=stamp.head,
         tail=stamp.tail,
+        trace=call.trace,
         idempotency_key=idempotency_key,
         fingerprint=b"" if idempotency_key is None else fingerprint(call, params),
     )

@@ -175,31 +175,13 @@ class ReaderStore(Protocol):
         """Hold counters against transfers and payments against both."""
 
 
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests."""
-
-    scope: Scope
-    kind: Literal["secret", "publishable"]
-    fingerprint_key: bytes
-
-    def __repr__(self) -> str:
-        """Show nothing that is secret."""
-        return f"Credentials({self.scope!r}, {self.kind!r})"
-
-
-class KeyRing(Protocol):
-    """Where API keys are looked up."""
-
-    async def authenticate(self, key: str) -> Credentials | None:
-        """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""
-
-
 class Writer(Protocol):
     """The engine as the floor above sees it: where commands go."""
 
     async def submit(self, submission: Submission) -> Outcome:
         """Commit a command and return what became of it; a refusal is an outcome as well.
 
+        A caller that is cancelled meanwhile takes nothing back.
         Raises: Overloaded, DatabaseUnavailable.
         """
 
@@ -235,3 +217,22 @@ class Reader(Protocol):
 
     async def ping(self) -> None:
         """Return when the database has answered. Raises: DatabaseUnavailable."""
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests."""
+
+    scope: Scope
+    kind: Literal["secret", "publishable"]
+    fingerprint_key: bytes
+
+    def __repr__(self) -> str:
+        """Show nothing that is secret."""
+        return f"Credentials({self.scope!r}, {self.kind!r})"
+
+
+class KeyRing(Protocol):
+    """Where API keys are looked up."""
+
+    async def authenticate(self, key: str) -> Credentials | None:
+        """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""

@@ -99,14 +99,19 @@ def check_expiry(call: Call, month: int, year: int, *, prefix: str) -> int:
     Raises: CardDeclined for a month or year that is none, or is over.
     """
     today = _today(call)
-    if not 1 <= month <= 12:
-        raise _expiry_error("month", prefix)
+    check_month(month, prefix=prefix)
     full_year = year + 2000 if 0 <= year < 100 else year
     if not today.year <= full_year <= today.year + _EXPIRY_YEARS_AHEAD_MAX:
         raise _expiry_error("year", prefix)
     if full_year == today.year and month < today.month:
         raise _expiry_error("month", prefix)
     return full_year
+
+
+def check_month(month: int, *, prefix: str) -> None:
+    """Raises: CardDeclined for a month that is none."""
+    if not 1 <= month <= 12:
+        raise _expiry_error("month", prefix)
 
 
 def _card(call: Call, params: CardParams, name: str) -> cards.Card:

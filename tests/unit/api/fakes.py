@@ -88,7 +88,7 @@ class FakeEngine:
 
     def _execute(self, submission: Submission) -> Plan:
         scope = submission.scope
-        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True, b"f" * 32)))
+        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:

@@ -1,0 +1,192 @@
+"""The reading half of the surface, a page at a time: lists, and what a search finds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
+
+from msgspec import UnsetType
+
+from fastpay.api import answers, kinds, search
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_query
+from fastpay.api.expansion import expand
+from fastpay.api.params.common import NoParams, refuse_together
+from fastpay.api.params.lists import CreatedListParams, CreatedRange, ListParams, SearchParams
+from fastpay.api.rendering import render, render_list, render_search_result
+from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
+from fastpay.domain.objects import Customer, PaymentMethod
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import Filter, Page
+from fastpay.errors import InvalidRequest
+
+_Params = TypeVar("_Params", bound=ListParams)
+
+
+class List(Generic[_Params]):
+    """An endpoint that shows the objects of one kind, newest first.
+
+    `filters` names the parameters that choose some of them, with the kind of identifier that each takes;
+    None is any text. `owned` says that the path names a customer whose objects are shown.
+    """
+
+    is_public = False
+
+    def __init__(
+        self,
+        params_type: type[_Params],
+        kind: kinds.Kind,
+        *,
+        filters: Mapping[str, kinds.Kind | None] | None = None,
+        owned: bool = False,
+    ) -> None:
+        self._params_type = params_type
+        self._kind = kind
+        self._filters = filters or {}
+        self._owned = owned
+
+    async def answer(self, call: Call) -> Reply:
+        """Show a page. Raises: FastpayError."""
+        params = decode_query(self._params_type, call.query)
+        paths = answers.check_expansions(call, self._kind.prefix, params.expand, listed=True)
+        wanted = await self._owner(call) if self._owned else self._filter(params)
+        page = await self._page(call, params)
+        rows = await call.services.reader.list(call.scope, wanted, page)
+        found, has_more = cut(rows, page)
+        items = await shown(call, found, paths)
+        return Reply(body=answers.encode(render_list(call.path, items, has_more)))
+
+    async def _owner(self, call: Call) -> Filter:
+        customer = await require_customer(call)
+        return Filter(kind=self._kind.prefix, field="customer", value=customer.id)
+
+    def _filter(self, params: _Params) -> Filter:
+        given = [
+            (name, value)
+            for name in self._filters
+            if not isinstance(value := getattr(params, name), UnsetType)
+        ]
+        if not given:
+            return Filter(kind=self._kind.prefix)
+        if len(given) > 1:
+            raise refuse_together(given[0][0], given[1][0])
+        name, value = given[0]
+        kind = self._filters[name]
+        if kind is not None and not kinds.could_be(kind, value):
+            raise _absent(kind, value, name)
+        return Filter(kind=self._kind.prefix, field=name, value=value)
+
+    async def _page(self, call: Call, params: _Params) -> Page:
+        below, above = await self._cursors(call, params)
+        ascending = above != LOWEST
+        if isinstance(params, CreatedListParams) and not isinstance(params.created, UnsetType):
+            earliest, latest = created_bounds(params.created)
+            below, above = min(below, latest), max(above, earliest)
+        return Page(limit=params.limit, below=below, above=above, ascending=ascending)
+
+    async def _cursors(self, call: Call, params: _Params) -> tuple[str, str]:
+        after, before = params.starting_after, params.ending_before
+        if not isinstance(after, UnsetType):
+            if not isinstance(before, UnsetType):
+                raise refuse_together("starting_after", "ending_before")
+            return await self._cursor(call, after, "starting_after"), LOWEST
+        if not isinstance(before, UnsetType):
+            return HIGHEST, await self._cursor(call, before, "ending_before")
+        return HIGHEST, LOWEST
+
+    async def _cursor(self, call: Call, identifier: str, param: str) -> str:
+        """Return the digits of an object that the page begins or ends at; it must be there."""
+        found = None
+        if kinds.could_be(self._kind, identifier):
+            found = await call.services.reader.get(call.scope, identifier)
+        if found is None:
+            raise _absent(self._kind, identifier, param)
+        return digits(identifier)
+
+
+class SearchCustomers:
+    """The endpoint that shows the customers that a query finds, newest first."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show a page. Raises: InvalidRequest."""
+        params = decode_query(SearchParams, call.query)
+        paths = answers.check_expansions(call, kinds.CUSTOMER.prefix, params.expand, listed=True)
+        key = call.credentials.fingerprint_key
+        below = HIGHEST
+        if not isinstance(params.page, UnsetType):
+            below = search.parse_page_token(params.page, params.query, key)
+        path = search.predicate(search.parse(params.query))
+        page = Page(limit=params.limit, below=below)
+        rows = await call.services.reader.search_customers(call.scope, path, page)
+        found, has_more = cut(rows, page)
+        next_page = search.page_token(found[-1].object.id, params.query, key) if has_more else None
+        items = await shown(call, found, paths)
+        return Reply(body=answers.encode(render_search_result(call.path, items, has_more, next_page)))
+
+
+class RetrieveOwned:
+    """The endpoint that shows a payment method of a customer, both named by the path."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the payment method. Raises: NotFound, also for another customer's."""
+        params = decode_query(NoParams, call.query)
+        paths = answers.check_expansions(call, kinds.PAYMENT_METHOD.prefix, params.expand)
+        identifier = kinds.check(kinds.PAYMENT_METHOD, call.arguments["payment_method"])
+        customer = await require_customer(call)
+        found = await call.services.reader.get(call.scope, identifier)
+        method = None if found is None else found.object
+        if found is None or not isinstance(method, PaymentMethod) or method.customer != customer.id:
+            raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
+        return Reply(body=answers.encode((await shown(call, (found,), paths))[0]))
+
+
+async def require_customer(call: Call) -> Customer:
+    """Return the customer whom the path names. Raises: NotFound."""
+    identifier = kinds.check(kinds.CUSTOMER, call.arguments["id"])
+    found = await call.services.reader.get(call.scope, identifier)
+    if found is None or not isinstance(found.object, Customer) or found.object.deleted:
+        raise kinds.absent(kinds.CUSTOMER, identifier)
+    return found.object
+
+
+async def shown(call: Call, rows: Sequence[Versioned], paths: Sequence[str]) -> list[dict[str, object]]:
+    """Return objects as they are shown, expanded along paths."""
+    snapshots = answers.Snapshots(call, {})
+    items = [render(row.object, call.scope.livemode) for row in rows]
+    await expand(items, paths, snapshots)
+    return items
+
+
+def cut(rows: Sequence[Versioned], page: Page) -> tuple[Sequence[Versioned], bool]:
+    """Return the rows of a page without the one too many, and whether there was one.
+
+    It is the furthest from where the page begins: the newest one when that is its older end.
+    """
+    if len(rows) <= page.limit:
+        return rows, False
+    return (rows[-page.limit :] if page.ascending else rows[: page.limit]), True
+
+
+def created_bounds(created: CreatedRange | int) -> tuple[str, str]:
+    """Return the digits that objects made in a range of seconds lie strictly between."""
+    if isinstance(created, int):
+        return lower_bound(created), lower_bound(created + 1)
+    # No identifier has all the zeros of a lower bound, so that strictly above it is at or after its second.
+    above = [LOWEST]
+    below = [HIGHEST]
+    if not isinstance(created.gt, UnsetType):
+        above.append(lower_bound(created.gt + 1))
+    if not isinstance(created.gte, UnsetType):
+        above.append(lower_bound(created.gte))
+    if not isinstance(created.lt, UnsetType):
+        below.append(lower_bound(created.lt))
+    if not isinstance(created.lte, UnsetType):
+        below.append(lower_bound(created.lte + 1))
+    return max(above), min(below)
+
+
+def _absent(kind: kinds.Kind, identifier: str, param: str) -> InvalidRequest:
+    missing = kinds.absent(kind, identifier)
+    return InvalidRequest(missing.message, code=missing.code, param=param)

@@ -1,0 +1,39 @@
+"""The balance and its transactions: views of the ledger."""
+
+from fastpay.api import answers, kinds
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_query
+from fastpay.api.expansion import expand
+from fastpay.api.params.common import NoParams
+from fastpay.api.rendering import render_balance
+
+
+class RetrieveBalance:
+    """The endpoint that shows what the tenant has, and what is under way."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the balance. Raises: FastpayError."""
+        params = decode_query(NoParams, call.query)
+        answers.check_expansions(call, "balance", params.expand)
+        accounts = await call.services.reader.accounts(call.scope)
+        return Reply(body=answers.encode(render_balance(accounts, call.scope.livemode)))
+
+
+class RetrieveBalanceTransaction:
+    """The endpoint that shows what one capture or refund did to the balance."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the balance transaction. Raises: NotFound."""
+        params = decode_query(NoParams, call.query)
+        paths = answers.check_expansions(call, kinds.BALANCE_TRANSACTION.prefix, params.expand)
+        identifier = kinds.check(kinds.BALANCE_TRANSACTION, call.arguments["id"])
+        snapshots = answers.Snapshots(call, {})
+        found = (await snapshots.resolve((identifier,))).get(identifier)
+        if found is None:
+            raise kinds.absent(kinds.BALANCE_TRANSACTION, identifier)
+        await expand((found,), paths, snapshots)
+        return Reply(body=answers.encode(found))

@@ -1,0 +1,82 @@
+"""Customers: requests to commands."""
+
+from msgspec import UnsetType
+
+from fastpay.api import kinds
+from fastpay.api.context import Call
+from fastpay.api.params import cards
+from fastpay.api.params.common import NoParams, address, first_metadata, given, shipping, value_or
+from fastpay.api.params.customers import CreateParams, InvoiceSettingsParams, UpdateParams
+from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
+from fastpay.domain.objects import InvoiceSettings
+from fastpay.errors import InvalidRequest
+
+_DEFAULT = "invoice_settings[default_payment_method]"
+
+
+def create(call: Call, params: CreateParams) -> CreateCustomer:
+    """Begin to know a customer."""
+    fields = _fields(params)
+    choice = None
+    if not isinstance(params.payment_method, UnsetType):
+        choice = cards.choice(call, params.payment_method)
+    settings = fields.get("invoice_settings")
+    default = settings.default_payment_method if isinstance(settings, InvoiceSettings) else None
+    if default is not None and default != choice:
+        # Nothing but what is attached along with it can be a new customer's own.
+        raise InvalidRequest(
+            "Attach the payment method first: give its identifier in payment_method as well.", param=_DEFAULT
+        )
+    return CreateCustomer(
+        fields=fields,
+        metadata=first_metadata(params.metadata),
+        payment_method=choice,
+        expand=params.expand,
+    )
+
+
+def update(call: Call, params: UpdateParams) -> UpdateCustomer:
+    """Change what is known of a customer."""
+    return UpdateCustomer(
+        id=call.arguments["id"],
+        fields=_fields(params),
+        metadata=value_or(params.metadata, {}),
+        expand=params.expand,
+    )
+
+
+def delete(call: Call, params: NoParams) -> DeleteCustomer:
+    """Forget a customer."""
+    return DeleteCustomer(id=call.arguments["id"], expand=params.expand)
+
+
+def _fields(params: CreateParams | UpdateParams) -> dict[str, object]:
+    fields = given(
+        params,
+        "balance",
+        "description",
+        "email",
+        "invoice_prefix",
+        "name",
+        "next_invoice_sequence",
+        "phone",
+        "preferred_locales",
+    )
+    if not isinstance(params.tax_exempt, UnsetType):
+        fields["tax_exempt"] = params.tax_exempt or "none"
+    if not isinstance(params.address, UnsetType):
+        fields["address"] = None if params.address is None else address(params.address)
+    if not isinstance(params.shipping, UnsetType):
+        fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
+    if not isinstance(params.invoice_settings, UnsetType):
+        fields["invoice_settings"] = _invoice_settings(params.invoice_settings)
+    return fields
+
+
+def _invoice_settings(params: InvoiceSettingsParams) -> InvoiceSettings:
+    default = params.default_payment_method
+    if default is not None and not kinds.could_be(kinds.PAYMENT_METHOD, default):
+        raise InvalidRequest(
+            f"No such payment method on this customer: '{default}'", code="resource_missing", param=_DEFAULT
+        )
+    return InvoiceSettings(default_payment_method=default, footer=params.footer)

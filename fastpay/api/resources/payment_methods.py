@@ -1,0 +1,78 @@
+"""Payment methods: requests to commands."""
+
+from msgspec import UnsetType
+
+from fastpay.api import kinds
+from fastpay.api.context import Call
+from fastpay.api.params import cards
+from fastpay.api.params.common import NoParams, billing_details, given, value_or
+from fastpay.api.params.payment_methods import AttachParams, CardChanges, CreateParams, UpdateParams
+from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
+from fastpay.domain.objects import PaymentMethod
+from fastpay.domain.payment_methods import (
+    AttachPaymentMethod,
+    CreatePaymentMethod,
+    DetachPaymentMethod,
+    UpdatePaymentMethod,
+)
+
+
+def create(call: Call, params: CreateParams) -> CreatePaymentMethod:
+    """Keep a card for later."""
+    return CreatePaymentMethod(card=cards.new_card(call, params.data(), param=""), expand=params.expand)
+
+
+async def check_created(call: Call, params: CreateParams) -> None:
+    """Let everybody keep a card: it is attached to nobody, and its identifier is the only way to it."""
+
+
+def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
+    """Change what may change."""
+    fields = given(params, "allow_redisplay")
+    if not isinstance(params.billing_details, UnsetType):
+        fields["billing_details"] = billing_details(params.billing_details)
+    month, year = (None, None) if isinstance(params.card, UnsetType) else _expiry(call, params.card)
+    return UpdatePaymentMethod(
+        id=call.arguments["id"],
+        fields=fields,
+        exp_month=month,
+        exp_year=year,
+        metadata=value_or(params.metadata, {}),
+        expand=params.expand,
+    )
+
+
+def attach(call: Call, params: AttachParams) -> AttachPaymentMethod:
+    """Save a payment method to a customer; a magic one becomes a new one."""
+    return AttachPaymentMethod(
+        payment_method=cards.choice(call, call.arguments["id"]),
+        customer=kinds.check(kinds.CUSTOMER, params.customer, param="customer"),
+        expand=params.expand,
+    )
+
+
+def detach(call: Call, params: NoParams) -> DetachPaymentMethod:
+    """Take a payment method from its customer."""
+    return DetachPaymentMethod(id=call.arguments["id"], expand=params.expand)
+
+
+def magic(call: Call, identifier: str) -> PaymentMethod | None:
+    """Return what a magic payment method looks like, without keeping it; None where it is no magic one."""
+    number = MAGIC_PAYMENT_METHODS.get(identifier)
+    if number is None or call.scope.livemode:
+        return None
+    return PaymentMethod(id=identifier, created=0, card=cards.magic_card(call, number))
+
+
+def _expiry(call: Call, changes: CardChanges) -> tuple[int | None, int | None]:
+    """Return the new month and year. What is given alone is checked as far as it can be alone."""
+    month, year = value_or(changes.exp_month, None), value_or(changes.exp_year, None)
+    if month is None and year is None:
+        return None, None
+    if month is None:
+        # December is over last of all: the year alone must not be.
+        return None, cards.check_expiry(call, 12, year or 0, prefix="card")
+    if year is None:
+        cards.check_month(month, prefix="card")
+        return month, None
+    return month, cards.check_expiry(call, month, year, prefix="card")
