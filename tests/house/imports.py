@@ -21,7 +21,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
 DOMAIN_COMMON = frozenset({"errors", "limits"})
 
 # The operator's floor puts the others together.
-OPERATOR = ("process.py", "cli.py", "doctor.py", "demo.py", "__main__.py", "embedded/")
+OPERATOR = ("process.py", "cli.py", "doctor.py", "demo/", "__main__.py", "embedded/")
 
 # Third party -> where it may be imported.
 DOORS: dict[str, tuple[str, ...]] = {
@@ -42,7 +42,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 
 # Beside the clock itself: what waits for real processes or measures them has no simulated time.
-REAL_TIME = ("clock.py", "telemetry.py", "tracing.py", "demo.py", "doctor.py", "cli.py", "embedded/")
+REAL_TIME = ("clock.py", "telemetry.py", "tracing.py", "demo/", "doctor.py", "cli.py", "embedded/")
 CHANCE_MODULES = frozenset({"random", "secrets", "time"})
 CHANCE_CALLS = frozenset(
     {
