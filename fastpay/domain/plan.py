@@ -102,6 +102,8 @@ class Workspace:
         self.sequence = book.sequence
         self.objects: dict[str, Versioned | None] = {}
         self.accounts: dict[str, Account] = {}
+        # What was looked for in the database, whether or not it was there.
+        self.asked: set[str] = set()
 
     def find(self, identifier: str) -> StoredObject | None:
         """Return the object as it stands now, None where there is none (or it is not loaded)."""
