@@ -115,9 +115,7 @@ def command_named(name: str, identifier: str) -> Command:
         "clear method": UpdatePaymentIntent(id=identifier, clears_payment_method=True),
         "confirm": ConfirmPaymentIntent(id=identifier),
         "confirm with a good card": ConfirmPaymentIntent(id=identifier, payment_method=card()),
-        "confirm with a bad card": ConfirmPaymentIntent(
-            id=identifier, payment_method=card("chargeDeclined")
-        ),
+        "confirm with a bad card": ConfirmPaymentIntent(id=identifier, payment_method=card("chargeDeclined")),
         "confirm with a card that asks": ConfirmPaymentIntent(
             id=identifier, payment_method=card("threeDSecure2Required")
         ),
@@ -269,7 +267,9 @@ def test_a_payment_for_a_customer_that_is_not_there_is_refused(deletes: bool) ->
         identifier = world.do(CreateCustomer(fields={})).id
         world.do(DeleteCustomer(id=identifier))
     create = CreatePaymentIntent(amount=1000, currency="usd", secret="s", customer=identifier)
-    update = UpdatePaymentIntent(id=arrive(world, "requires_confirmation").id, fields={"customer": identifier})
+    update = UpdatePaymentIntent(
+        id=arrive(world, "requires_confirmation").id, fields={"customer": identifier}
+    )
     for command in (create, update):
         refusal = world.refused(command)
         assert (refusal.status, refusal.param) == (404, "customer")
