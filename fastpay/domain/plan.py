@@ -115,6 +115,8 @@ class Workspace:
         identifier = ledger.account_id(self.scope, currency, code)
         account = self.accounts.get(identifier)
         if account is None:
+            # One that nobody looked for may well exist: opened anew, its counters would be lost.
+            assert identifier in self.asked
             account = ledger.open_account(self.scope, currency, code)
         return account
 
