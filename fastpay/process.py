@@ -97,7 +97,7 @@ async def open_application(
         stack.push_async_callback(pool.close)
         batches = PostgresBatches(database)
         stack.push_async_callback(batches.close)
-        writer = Writer(batches)
+        writer = Writer(batches, clock=clock)
         writer.start()
         stack.push_async_callback(writer.close)
         housekeeper = Housekeeper(

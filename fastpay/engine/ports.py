@@ -212,6 +212,9 @@ class Reader(Protocol):
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return all the accounts of the scope."""
 
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold the books of the scope against themselves."""
+
     async def ping(self) -> None:
         """Return when the database has answered. Raises: DatabaseUnavailable."""
 
@@ -233,46 +236,3 @@ class KeyRing(Protocol):
 
     async def authenticate(self, key: str) -> Credentials | None:
         """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""
-
-
-class Writer(Protocol):
-    """The engine as the floor above sees it: where commands go."""
-
-    async def submit(self, submission: Submission) -> Outcome:
-        """Commit a command and return what became of it; a refusal is an outcome as well.
-
-        Raises: Overloaded, DatabaseUnavailable.
-        """
-
-
-class Reader(Protocol):
-    """The engine as the floor above sees it: where objects come from. Other tenants' are not there."""
-
-    async def get(self, scope: Scope, identifier: str) -> Versioned | None:
-        """Return the latest version of an object."""
-
-    async def get_many(self, scope: Scope, identifiers: Sequence[str]) -> dict[str, Versioned]:
-        """Return the latest versions of the objects that exist."""
-
-    async def get_many_at(
-        self, scope: Scope, identifiers: Sequence[str], sequence: int
-    ) -> dict[str, Versioned]:
-        """Return the objects that existed at this sequence, as they stood then."""
-
-    async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> Sequence[tuple[Transfer, int]]:
-        """Return transfers with the moment, in milliseconds, that they were made at."""
-
-    async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
-        """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
-
-    async def search_customers(self, scope: Scope, path: str, page: Page) -> Sequence[Versioned]:
-        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
-
-    async def accounts(self, scope: Scope) -> Sequence[Account]:
-        """Return all the accounts of the scope."""
-
-    async def verify(self, scope: Scope) -> Verification:
-        """Hold the books of the scope against themselves."""
-
-    async def ping(self) -> None:
-        """Return when the database has answered. Raises: DatabaseUnavailable."""
