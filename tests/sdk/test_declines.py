@@ -43,7 +43,9 @@ DECLINED_NUMBERS = [
 ]
 
 
-def check_declined(client: stripe.StripeClient, error: stripe.CardError, code: str, decline_code: str) -> None:
+def check_declined(
+    client: stripe.StripeClient, error: stripe.CardError, code: str, decline_code: str
+) -> None:
     assert (error.http_status, error.code) == (402, code)
     assert error.error is not None
     assert (error.error.type, error.error.decline_code) == ("card_error", decline_code)
@@ -93,7 +95,9 @@ def test_a_card_number_is_declined(
 
 
 def test_no_declining_card_was_forgotten_above() -> None:
-    declining = {name for name, number in MAGIC_PAYMENT_METHODS.items() if BEHAVIOURS[NUMBERS[number][3]].code}
+    declining = {
+        name for name, number in MAGIC_PAYMENT_METHODS.items() if BEHAVIOURS[NUMBERS[number][3]].code
+    }
     assert declining == {name for name, _, _ in DECLINES}
 
 

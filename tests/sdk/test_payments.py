@@ -90,7 +90,9 @@ def test_the_card_may_come_with_the_payment(client: stripe.StripeClient) -> None
 
 def test_a_payment_is_changed_before_it_is_made(client: stripe.StripeClient) -> None:
     intents = client.v1.payment_intents
-    intent = intents.create({"amount": 700, "currency": "usd", "description": "first", "metadata": {"a": "1"}})
+    intent = intents.create(
+        {"amount": 700, "currency": "usd", "description": "first", "metadata": {"a": "1"}}
+    )
     intent = intents.update(intent.id, {"amount": 800, "description": "", "receipt_email": "a@example.com"})
     assert (intent.amount, intent.description, intent.receipt_email) == (800, None, "a@example.com")
     assert metadata(intent) == {"a": "1"}
@@ -256,7 +258,11 @@ def test_a_publishable_key_reaches_nothing_else(
     with pytest.raises(stripe.InvalidRequestError) as refused:
         browser.v1.payment_intents.retrieve(intent.id)
     assert refused.value.param == "client_secret"
-    for forbidden in (browser.v1.payment_intents.list, browser.v1.balance.retrieve, browser.v1.customers.list):
+    for forbidden in (
+        browser.v1.payment_intents.list,
+        browser.v1.balance.retrieve,
+        browser.v1.customers.list,
+    ):
         with pytest.raises(stripe.PermissionError) as closed:
             forbidden()
         assert closed.value.http_status == 403
