@@ -76,6 +76,18 @@ redis_memory_bytes_max = 128 << 20
 trace_flush_timeout_ms = 500
 log_value_chars_max = 500
 
+# Demo
+demo_payments_max = 100_000
+demo_concurrency_max = 256
+demo_duplicates = 5
+demo_attempts_max = 8
+demo_backoff_ms = 50
+demo_backoff_max_ms = 2_000
+demo_answer_timeout_ms = 30_000
+demo_answer_bytes_max = 16 << 20
+demo_head_bytes_max = 1 << 16
+demo_faults_shown_max = 10
+
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
@@ -84,3 +96,4 @@ assert amount_min <= amount_max < 2**53
 assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
 assert embedded_stop_timeout_ms < stop_timeout_ms
 assert trace_flush_timeout_ms < stop_reserve_ms
+assert demo_backoff_ms <= demo_backoff_max_ms

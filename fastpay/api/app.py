@@ -18,6 +18,7 @@ from fastpay.api.params import refunds as refund_params
 from fastpay.api.params.common import NoParams
 from fastpay.api.resources import customers, payment_intents, payment_methods, refunds
 from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTransaction
+from fastpay.api.resources.ledger import VerifyLedger
 from fastpay.api.retrievals import Retrieve
 from fastpay.api.submissions import Write
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
@@ -167,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/charges/{id}", Retrieve(NoParams, kinds.CHARGE, Charge)),
     Route("GET", "/v1/balance", RetrieveBalance()),
     Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
+    Route("GET", "/v1/ledger/verify", VerifyLedger()),
 )
 
 

@@ -96,6 +96,7 @@ EXPANDABLE: dict[str, dict[str, Field]] = {
         "source": Field(kinds=("ch", "re")),
     },
     "balance": {},
+    "ledger_verification": {},
 }
 
 # Shown whole without being asked.

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,17 @@ from fastpay.embedded.account import Account
 
 POLL_SECONDS = 0.005
 PR_SET_PDEATHSIG = 1
+# What our own surroundings hold is not for servers that run as somebody else.
+PLAIN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def launch(
-    command: Sequence[str], *, account: Account | None, log: Path, death_signal: signal.Signals
+    command: Sequence[str],
+    *,
+    account: Account | None,
+    log: Path,
+    death_signal: signal.Signals,
+    environment: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a server in the background, its output appended to `log`.
 
@@ -40,7 +47,7 @@ def launch(
             stdout=output,
             stderr=output,
             cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+            env=environment or PLAIN_ENVIRONMENT,
             start_new_session=True,
             # Set after the user has changed: a change of user clears it.
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
@@ -61,7 +68,7 @@ def run(
         errors="replace",
         check=False,
         cwd="/",
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+        env=PLAIN_ENVIRONMENT,
         timeout=limits.embedded_start_timeout_ms / 1000,
         **identity(account),
     )

@@ -21,7 +21,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
 DOMAIN_COMMON = frozenset({"errors", "limits"})
 
 # The operator's floor puts the others together.
-OPERATOR = ("process.py", "cli.py", "doctor.py", "demo.py", "__main__.py", "embedded/")
+OPERATOR = ("process.py", "cli.py", "doctor.py", "demo/", "__main__.py", "embedded/")
 
 # Third party -> where it may be imported.
 DOORS: dict[str, tuple[str, ...]] = {

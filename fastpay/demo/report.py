@@ -1,0 +1,122 @@
+"""What the demo shows in the end: figures, outcomes, the trial balance, and what to try next."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from fastpay import limits
+from fastpay.demo.audit import Books
+from fastpay.demo.payments import Payment
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a run has found out. Latencies are of single requests, by the kind of payment."""
+
+    expected: Sequence[Payment]
+    found: Sequence[Payment]
+    books: Books
+    faults: Sequence[str]
+    latencies_ms: dict[str, list[float]]
+    kinds: Counter[str]
+    retries: int
+    seconds: float
+
+
+def show(console: Console, findings: Findings) -> None:
+    """Print the tables and the verdict."""
+    console.print(_figures(findings))
+    console.print(_outcomes(findings))
+    console.print(_trial_balance(findings.books))
+    if findings.retries:
+        console.print(f"{findings.retries} requests had to be sent again, each with its idempotency key.")
+    if not findings.faults:
+        console.print("[bold green]Everything agrees:[/] each payment is there once, and the books balance.")
+        return
+    console.print(f"[bold red]Something disagrees[/] ({len(findings.faults)} times):")
+    for fault in findings.faults[: limits.demo_faults_shown_max]:
+        console.print(f"  {fault}", markup=False, soft_wrap=True)
+    if len(findings.faults) > limits.demo_faults_shown_max:
+        console.print("  and more")
+
+
+def show_next(console: Console, *, url: str | None, data_dir: str | None) -> None:
+    """Print what to try next; `url` is the server that was used, None for the demo's own."""
+    serve = None if url else "fastpay serve" + (f" --data-dir {data_dir}" if data_dir else "")
+    place = url or "http://127.0.0.1:8000"
+    console.print("\n[bold]What to try next[/]")
+    if serve:
+        console.print(f"  {serve}      # prints your sk_test_ key", markup=False)
+    console.print(
+        f"  curl {place}/v1/payment_intents -u sk_test_...: \\\n"
+        "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true\n"
+        f"  curl {place}/v1/ledger/verify -u sk_test_...:\n\n"
+        "  import stripe\n"
+        f'  client = stripe.StripeClient("sk_test_...", base_addresses={{"api": "{place}"}})\n'
+        '  client.v1.payment_intents.create({"amount": 1999, "currency": "usd",\n'
+        '      "payment_method": "pm_card_visa", "confirm": True})\n\n'
+        "  README.md and docs/ say the rest.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest of the values that so large a share of them does not exceed; 0 of none."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
+
+
+def _figures(findings: Findings) -> Table:
+    requests = sum(len(values) for values in findings.latencies_ms.values())
+    payments_a_second = sum(findings.kinds.values()) / findings.seconds
+    title = f"{payments_a_second:,.0f} payments/s, {requests / findings.seconds:,.0f} requests/s"
+    table = Table(title=f"{title}, in {findings.seconds:.1f} s", title_justify="left")
+    table.add_column("payments")
+    for name in ("count", "requests", "p50 ms", "p99 ms"):
+        table.add_column(name, justify="right")
+    for kind, values in findings.latencies_ms.items():
+        if values:
+            table.add_row(kind, f"{findings.kinds[kind]:,}", *_measures(values))
+    everything = [value for values in findings.latencies_ms.values() for value in values]
+    table.add_section()
+    table.add_row("all", f"{sum(findings.kinds.values()):,}", *_measures(everything))
+    return table
+
+
+def _measures(values: Sequence[float]) -> tuple[str, str, str]:
+    return (f"{len(values):,}", f"{percentile(values, 0.5):.1f}", f"{percentile(values, 0.99):.1f}")
+
+
+def _outcomes(findings: Findings) -> Table:
+    expected = Counter(payment.outcome for payment in findings.expected)
+    found = Counter(payment.outcome for payment in findings.found)
+    table = Table(title="What became of them", title_justify="left")
+    table.add_column("outcome")
+    for name in ("clients were told", "the server says"):
+        table.add_column(name, justify="right")
+    for outcome in sorted(expected | found):
+        colour = "" if expected[outcome] == found[outcome] else "red"
+        table.add_row(outcome, f"{expected[outcome]:,}", f"{found[outcome]:,}", style=colour)
+    return table
+
+
+def _trial_balance(books: Books) -> Table:
+    table = Table(title="Trial balance, in minor units", title_justify="left")
+    table.add_column("currency")
+    for name in ("debits", "credits", "difference", "pending debits", "pending credits"):
+        table.add_column(name, justify="right")
+    for balance in books.balances:
+        amounts = (
+            balance.debits_posted,
+            balance.credits_posted,
+            balance.difference,
+            balance.debits_pending,
+            balance.credits_pending,
+        )
+        table.add_row(balance.currency, *(f"{amount:,}" for amount in amounts))
+    return table
