@@ -91,9 +91,8 @@ class FakeEngine:
 
     def _execute(self, submission: Submission) -> Plan:
         scope = submission.scope
-        for identifier in submission.command.needs(Workspace(Book(scope, 0, 0, 0, True))):
-            _well_formed(identifier)
         workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True)))
+        workspace.asked.update(map(_well_formed, submission.command.needs(workspace)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:
