@@ -95,12 +95,18 @@ def test_only_an_attached_card_can_be_changed() -> None:
     loose = world.save_card().id
     assert world.refused(UpdatePaymentMethod(id=loose, fields={})).code == "payment_method_unexpected_state"
     method = attached(world, make_customer(world))
-    billing = BillingDetails(name="Ada")
+    world.do(UpdatePaymentMethod(id=method, fields={}, billing_details={"email": "a@example.com"}))
     command = UpdatePaymentMethod(
-        id=method, fields={"billing_details": billing}, exp_month=3, exp_year=2040, metadata={"a": "1"}
+        id=method,
+        fields={},
+        billing_details={"name": "Ada"},
+        exp_month=3,
+        exp_year=2040,
+        metadata={"a": "1"},
     )
     world.do(command)
     changed = world.method(method)
+    billing = BillingDetails(name="Ada", email="a@example.com")
     assert (changed.card.exp_month, changed.card.exp_year) == (3, 2040)
     assert (changed.billing_details, changed.metadata) == (billing, {"a": "1"})
 
