@@ -97,10 +97,14 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        customer = self.fields.get("customer")
-        named = (customer,) if isinstance(customer, str) else ()
-        return (self.id, *payment_methods.chosen_ids(self.payment_method), *named)
+        """Return the identifiers to load, with what a later command of the same batch may need for it."""
+        needed = [self.id, *payment_methods.chosen_ids(self.payment_method)]
+        customer, currency = self.fields.get("customer"), self.fields.get("currency")
+        if isinstance(customer, str):
+            needed.append(customer)
+        if isinstance(currency, str):
+            needed.extend(ledger.account_ids(workspace.scope, currency))
+        return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payment intent."""

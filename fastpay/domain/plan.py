@@ -102,6 +102,8 @@ class Workspace:
         self.sequence = book.sequence
         self.objects: dict[str, Versioned | None] = {}
         self.accounts: dict[str, Account] = {}
+        # What was looked for in the database, whether or not it was there.
+        self.asked: set[str] = set()
 
     def find(self, identifier: str) -> StoredObject | None:
         """Return the object as it stands now, None where there is none (or it is not loaded)."""
@@ -113,6 +115,8 @@ class Workspace:
         identifier = ledger.account_id(self.scope, currency, code)
         account = self.accounts.get(identifier)
         if account is None:
+            # One that nobody looked for may well exist: opened anew, its counters would be lost.
+            assert identifier in self.asked
             account = ledger.open_account(self.scope, currency, code)
         return account
 

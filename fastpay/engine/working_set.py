@@ -99,6 +99,8 @@ class WorkingSet:
     async def _load(self, wanted: Sequence[tuple[Scope, str]]) -> None:
         accounts = [(scope, identifier) for scope, identifier in wanted if prefix_of(identifier) == "lacc"]
         objects = [(scope, identifier) for scope, identifier in wanted if prefix_of(identifier) != "lacc"]
+        for scope, identifier in wanted:
+            self.workspaces[scope].asked.add(identifier)
         if objects:
             for scope, versioned in await self._transaction.load_objects(objects):
                 self.workspaces[scope].objects[versioned.object.id] = versioned

@@ -126,8 +126,8 @@ class Writer:
                     async with transaction.savepoint():
                         results.extend(await execute(transaction, [submission]))
                 except RefusedBatch as refusal:
-                    _log.error(
-                        "command_refused_by_database",
+                    _log.exception(
+                        "command_refused",
                         sqlstate=refusal.sqlstate,
                         constraint=refusal.constraint or "",
                     )

@@ -8,10 +8,10 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
-from fastpay.engine.failures import TransientFailure, UnknownOutcome
+from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import BatchWork, Changes, IdempotencyRow
 from fastpay.store import columns, rows
-from fastpay.store.failures import LOST, translate
+from fastpay.store.failures import CONTENTION, is_answer, translate
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
 from fastpay.store.statements import SQL
 
@@ -37,23 +37,31 @@ class PostgresBatches:
             await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
             transaction = PostgresTransaction(connection)
             await work(transaction)
-        except BaseException as error:
+        except Exception as error:
+            failure = translate(error)
+            if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+                # Whoever is at the other end, the next attempt must look for it anew.
+                await self._close()
+            else:
+                await self._abandon()
+            raise failure from error
+        except BaseException:
             await self._abandon()
-            if isinstance(error, Exception):
-                raise translate(error) from error
             raise
         try:
             status = await connection.execute("commit")
         except Exception as error:
             await self._close()
-            if not isinstance(error, LOST):
+            if is_answer(error):
                 raise translate(error) from error
             await self._resolve(transaction.transaction_id)
+            return
         except BaseException:
             await self._close()
             raise
-        # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
-        assert status == "COMMIT"
+        if status != "COMMIT":
+            # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
+            raise RefusedBatch("25P02", None)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -93,7 +101,7 @@ class PostgresBatches:
             except Exception as error:
                 await self._close()
                 if not isinstance(translate(error), TransientFailure):
-                    raise
+                    raise UnknownOutcome from error
                 status = None
             if status == "committed":
                 return

@@ -1,0 +1,1 @@
+"""Tests of the domain, which need nothing but itself."""

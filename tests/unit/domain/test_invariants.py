@@ -1,0 +1,143 @@
+"""Whatever commands come in whatever order, the books stay right."""
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from fastpay.domain.customers import CreateCustomer, DeleteCustomer
+from fastpay.domain.payment_intents import (
+    CancelPaymentIntent,
+    CapturePaymentIntent,
+    ConfirmPaymentIntent,
+    CreatePaymentIntent,
+    UpdatePaymentIntent,
+)
+from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMethod
+from fastpay.domain.plan import Command
+from fastpay.domain.refunds import CreateRefund
+from fastpay.errors import FastpayError
+from tests.unit.domain import invariants
+from tests.unit.domain.world import World, card
+
+CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired", "chargeCustomerFail")
+AMOUNTS = st.one_of(st.integers(1, 60), st.integers(1, 99_999_999))
+NAMES = st.sampled_from(CARDS)
+
+
+class Books(RuleBasedStateMachine):
+    """Commands of all kinds on payments, cards and customers, in any order."""
+
+    intents: Bundle[str] = Bundle("intents")
+    methods: Bundle[str] = Bundle("methods")
+    customers: Bundle[str] = Bundle("customers")
+
+    @initialize(basis_points=st.integers(0, 10_000), fixed=st.integers(0, 100), may_overdraw=st.booleans())
+    def open(self, basis_points: int, fixed: int, may_overdraw: bool) -> None:
+        self.world = World(fee_basis_points=basis_points, fee_fixed=fixed, refunds_may_overdraw=may_overdraw)
+
+    @rule(
+        target=intents,
+        amount=AMOUNTS,
+        currency=st.sampled_from(("usd", "eur")),
+        name=st.none() | NAMES,
+        manual=st.booleans(),
+        confirm=st.booleans(),
+    )
+    def create(
+        self, amount: int, currency: str, name: str | None, manual: bool, confirm: bool
+    ) -> MultipleResults[str]:
+        command = CreatePaymentIntent(
+            amount=amount,
+            currency=currency,
+            secret="s",
+            fields={"capture_method": "manual" if manual else "automatic"},
+            payment_method=None if name is None else card(name),
+            confirm=confirm,
+        )
+        return self.attempt(command, "pi")
+
+    @rule(target=customers)
+    def create_customer(self) -> MultipleResults[str]:
+        return self.attempt(CreateCustomer(fields={}), "cus")
+
+    @rule(customer=consumes(customers))
+    def delete_customer(self, customer: str) -> None:
+        self.attempt(DeleteCustomer(id=customer))
+
+    @rule(target=methods, name=NAMES, customer=customers)
+    def attach(self, name: str, customer: str) -> MultipleResults[str]:
+        return self.attempt(AttachPaymentMethod(payment_method=card(name), customer=customer), "pm")
+
+    @rule(method=methods)
+    def detach(self, method: str) -> None:
+        self.attempt(DetachPaymentMethod(id=method))
+
+    @rule(intent=intents, customer=customers)
+    def give_customer(self, intent: str, customer: str) -> None:
+        self.attempt(UpdatePaymentIntent(id=intent, fields={"customer": customer}))
+
+    @rule(intent=intents, currency=st.sampled_from(("usd", "eur")), amount=AMOUNTS)
+    def change(self, intent: str, currency: str, amount: int) -> None:
+        self.attempt(UpdatePaymentIntent(id=intent, fields={"currency": currency, "amount": amount}))
+
+    @rule(intent=intents, name=NAMES)
+    def confirm(self, intent: str, name: str) -> None:
+        self.attempt(ConfirmPaymentIntent(id=intent, payment_method=card(name)))
+
+    @rule(intent=intents, method=methods)
+    def confirm_with_saved(self, intent: str, method: str) -> None:
+        self.attempt(ConfirmPaymentIntent(id=intent, payment_method=method))
+
+    @rule(intent=intents, amount=st.none() | AMOUNTS)
+    def capture(self, intent: str, amount: int | None) -> None:
+        self.attempt(CapturePaymentIntent(id=intent, amount=amount))
+
+    @rule(intent=intents)
+    def cancel(self, intent: str) -> None:
+        self.attempt(CancelPaymentIntent(id=intent))
+
+    @rule(intent=intents, amount=st.none() | AMOUNTS)
+    def refund(self, intent: str, amount: int | None) -> None:
+        self.attempt(CreateRefund(payment_intent=intent, amount=amount))
+
+    @invariant()
+    def books_are_right(self) -> None:
+        world = self.world
+        invariants.check_all(
+            world.book.scope,
+            accounts=world.accounts.values(),
+            transfers=world.transfers,
+            events=world.events,
+            versions=world.versions,
+            sequence=world.book.sequence,
+        )
+        if not world.book.refunds_may_overdraw:
+            assert all(account.balance >= 0 for account in world.accounts.values())
+
+    def attempt(self, command: Command, prefix: str = "") -> MultipleResults[str]:
+        """Run the command; return the object that it made of this kind, where it made one."""
+        before = msgspec.msgpack.encode([list(self.world.accounts.values()), self.world.transfers])
+        try:
+            plan = self.world.run(command)
+        except FastpayError:
+            assert before == msgspec.msgpack.encode(
+                [list(self.world.accounts.values()), self.world.transfers]
+            )
+            return multiple()
+        made = [written.object.id for written in plan.versions if written.version == 1]
+        own = [identifier for identifier in made if identifier.startswith(f"{prefix}_")]
+        return multiple(*own)
+
+
+Books.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+test_the_books_stay_right_whatever_comes = Books.TestCase

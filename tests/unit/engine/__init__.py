@@ -1,0 +1,1 @@
+"""Tests of the engine, over ports kept in memory."""

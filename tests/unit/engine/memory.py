@@ -1,0 +1,174 @@
+"""A writer's store in memory, which fails when it is told to; and submissions to feed a writer with."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields, replace
+
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.plan import Book, Command, Event, Versioned
+from fastpay.engine.failures import RefusedBatch, TransientFailure
+from fastpay.engine.ports import BatchWork, Changes, IdempotencyRow, Submission
+from tests.unit.domain import invariants
+
+TENANT = Scope("a" * 32, False)
+OTHER_TENANT = Scope("b" * 32, False)
+MOMENT_MS = 1_700_000_000_000
+
+
+@dataclass
+class State:
+    """All that is committed."""
+
+    books: dict[Scope, Book] = field(default_factory=dict)
+    versions: list[tuple[Scope, Versioned]] = field(default_factory=list)
+    accounts: dict[tuple[Scope, str], Account] = field(default_factory=dict)
+    transfers: list[tuple[Scope, Transfer]] = field(default_factory=list)
+    events: list[tuple[Scope, Event]] = field(default_factory=list)
+    idempotency: dict[bytes, IdempotencyRow] = field(default_factory=dict)
+
+    def copy(self) -> "State":
+        """Return a state that can be changed without changing this one."""
+        copies = {place.name: getattr(self, place.name).copy() for place in fields(self)}
+        return replace(self, **copies)
+
+
+class MemoryStore:
+    """Satisfies `WriterStore`. Set `refuses` to make the database refuse what it is given.
+
+    `failures` are raised, one for each batch, before its commit; `lost` instead of its answer, after it.
+    While `gate` is not set, batches wait before they begin.
+    """
+
+    def __init__(self, *scopes: Scope) -> None:
+        books = {scope: Book(scope, 0, 290, 30, True) for scope in scopes or (TENANT, OTHER_TENANT)}
+        self.state = State(books=books)
+        self.failures: list[Exception] = []
+        self.lost: list[Exception] = []
+        self.refuses: Callable[[Changes], bool] = lambda _: False
+        self.sizes: list[int] = []
+        self.batches = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def run_batch(self, work: BatchWork) -> None:
+        """Run the work on a copy, and keep the copy."""
+        self.batches += 1
+        await self.gate.wait()
+        transaction = MemoryTransaction(self)
+        try:
+            await work(transaction)
+        except (RefusedBatch, TransientFailure):
+            raise
+        except Exception as error:
+            raise RefusedBatch("XX000", None) from error
+        if self.failures:
+            raise self.failures.pop(0)
+        self.state = transaction.state
+        self.sizes.append(transaction.commands)
+        if self.lost:
+            raise self.lost.pop(0)
+
+
+class MemoryTransaction:
+    """Satisfies `BatchTransaction`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.state = store.state.copy()
+        self.commands = 0
+
+    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Return the books that exist."""
+        await asyncio.sleep(0)
+        return [self.state.books[scope] for scope in scopes if scope in self.state.books]
+
+    async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
+        """Return the rows that exist."""
+        rows = [self.state.idempotency.get(digest) for _, digest in digests]
+        return [row for row in rows if row is not None]
+
+    async def load_objects(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Versioned]]:
+        """Return the latest versions."""
+        latest = {(scope, written.object.id): written for scope, written in self.state.versions}
+        return [(place[0], latest[place]) for place in wanted if place in latest]
+
+    async def load_accounts(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Account]]:
+        """Return the accounts that exist."""
+        accounts = self.state.accounts
+        return [(place[0], accounts[place]) for place in wanted if place in accounts]
+
+    async def write(self, changes: Changes) -> None:
+        """Take over the changes, under the constraints that matter. Raises: RefusedBatch."""
+        if self._store.refuses(changes):
+            raise RefusedBatch("23514", "a_test_refuses")
+        state = self.state
+        known = {(scope, written.object.id, written.version) for scope, written in state.versions}
+        for scope, written in changes.versions:
+            if (scope, written.object.id, written.version) in known:
+                raise RefusedBatch("23505", "object_version_pkey")
+        for row in changes.idempotency:
+            if row.digest in state.idempotency:
+                raise RefusedBatch("23505", "idempotency_pkey")
+        self.commands += len({request for _, _, request, _ in changes.events})
+        state.books |= {book.scope: book for book in changes.books}
+        state.versions += changes.versions
+        state.accounts |= {(scope, account.id): account for scope, account in changes.accounts}
+        state.transfers += [(scope, transfer) for scope, transfer, _, _ in changes.transfers]
+        state.events += [(scope, event) for scope, event, _, _ in changes.events]
+        state.idempotency |= {row.digest: row for row in changes.idempotency}
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Go back to the state of before where the block fails."""
+        before = self.state.copy()
+        try:
+            yield
+        except (RefusedBatch, TransientFailure):
+            self.state = before
+            raise
+        except Exception as error:
+            self.state = before
+            raise RefusedBatch("XX000", None) from error
+
+
+_NUMBERS = itertools.count(1)
+
+
+def submission(
+    command: Command,
+    *,
+    scope: Scope = TENANT,
+    key: str | None = None,
+    fingerprint: bytes = b"same",
+    number: int | None = None,
+) -> Submission:
+    """Return a submission with identifiers of its own."""
+    number = next(_NUMBERS) if number is None else number
+    moment_ms = MOMENT_MS + number
+    return Submission(
+        scope=scope,
+        command=command,
+        request_id=f"req_{number}",
+        moment_ms=moment_ms,
+        head=moment_ms << 16 | 7 << 12,
+        tail=number.to_bytes(8, "big"),
+        idempotency_key=key,
+        fingerprint=fingerprint if key is not None else b"",
+    )
+
+
+def check_books(store: MemoryStore) -> None:
+    """Hold the books of each tenant against themselves."""
+    state = store.state
+    for scope, book in state.books.items():
+        invariants.check_all(
+            scope,
+            accounts=[account for (owner, _), account in state.accounts.items() if owner == scope],
+            transfers=[transfer for owner, transfer in state.transfers if owner == scope],
+            events=[event for owner, event in state.events if owner == scope],
+            versions=[written for owner, written in state.versions if owner == scope],
+            sequence=book.sequence,
+        )
