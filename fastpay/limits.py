@@ -45,6 +45,10 @@ commit_attempts_max = 6
 commit_backoff_ms = 5
 commit_backoff_max_ms = 400
 
+# Housekeeping
+housekeeping_interval_ms = 600_000
+purge_rows_max = 1_000
+
 # Store
 writer_connections = 2
 reader_connections_max = 8

@@ -81,10 +81,12 @@ async def open_application(
     from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
     from fastpay.api.context import Services  # noqa: PLC0415
     from fastpay.api.context import Settings as APISettings  # noqa: PLC0415
+    from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
     from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
     from fastpay.engine.reader import Reader  # noqa: PLC0415
     from fastpay.engine.writer import Writer  # noqa: PLC0415
     from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
+    from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
     from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
     from fastpay.store.postgres import DatabaseSettings, open_reader_pool  # noqa: PLC0415
     from fastpay.store.reads import PostgresReads  # noqa: PLC0415
@@ -95,9 +97,14 @@ async def open_application(
         stack.push_async_callback(pool.close)
         batches = PostgresBatches(database)
         stack.push_async_callback(batches.close)
-        writer = Writer(batches)
+        writer = Writer(batches, clock=clock)
         writer.start()
         stack.push_async_callback(writer.close)
+        housekeeper = Housekeeper(
+            PostgresHousekeeping(pool), clock=clock, retention_hours=settings.idempotency_retention_hours
+        )
+        housekeeper.start()
+        stack.push_async_callback(housekeeper.close)
         yield create_app(
             Services(
                 writer=writer,

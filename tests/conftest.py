@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import hypothesis
 import pytest
 import redis
 
@@ -24,6 +25,15 @@ from fastpay.embedded.account import choose_account, make_directory
 from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
+
+# Machines are shared: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile(
+    "shared",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("shared")
 
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60
@@ -104,7 +114,11 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """A short-named directory for the session, which other users may pass through."""
-    path = Path(tempfile.mkdtemp(prefix="fastpay-test-", dir="/tmp"))
+    # In memory where there is room: every cluster made is a thousand files synchronized. What tests kill
+    # are processes, and to a process both are the same.
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30
+    path = Path(tempfile.mkdtemp(prefix="fastpay-test-", dir=memory if roomy else "/tmp"))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -191,7 +205,8 @@ def spawn_server(scratch: Path) -> Iterator[SpawnServer]:
         return running
 
     yield spawn
-    for running in started:
+    # Newest first: of several lives on one data directory only the last can still run.
+    for running in reversed(started):
         end_server(running)
 
 
@@ -270,6 +285,20 @@ def clean_environment(**more: str) -> dict[str, str]:
     """Return our environment without the settings that a developer may have in it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FASTPAY_", "OTEL_"))}
     return kept | more
+
+
+def run_fastpay(
+    *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
+    """Run a fastpay command to its end."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "fastpay", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=clean_environment(**(environment or {})),
+    )
 
 
 def start_server(

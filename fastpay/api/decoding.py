@@ -228,7 +228,7 @@ def _read_scalar(shape: Shape, text: str) -> str | int | bool:
     if (shape.integer is not None or shape.integers) and text not in shape.texts:
         if _DIGITS.fullmatch(text) is None:
             raise _ParameterError(_allowed(shape), received=text, code="parameter_invalid_integer")
-        return _check_integer(shape, int(text))
+        return _check_integer(shape, int(text), received=text)
     return _read_text(shape, text)
 
 
@@ -250,7 +250,7 @@ def _read_number(shape: Shape, value: int) -> str | int | bool:
         if shape.is_map_value:
             return "true" if value else "false"
     elif shape.integer is not None or shape.integers:
-        return _check_integer(shape, value)
+        return _check_integer(shape, value, received=value)
     elif shape.is_map_value:
         return str(value)
     elif shape.anything:
@@ -259,11 +259,10 @@ def _read_number(shape: Shape, value: int) -> str | int | bool:
     raise _ParameterError(_allowed(shape), received=value, code=code)
 
 
-def _check_integer(shape: Shape, value: int) -> int:
+def _check_integer(shape: Shape, value: int, *, received: str | int) -> int:
     if value in shape.integers or (shape.integer is not None and value in shape.integer):
         return value
-    code = "parameter_invalid_integer"
-    raise _ParameterError(_allowed(shape), received=value, code=code)
+    raise _ParameterError(_allowed(shape), received=received, code="parameter_invalid_integer")
 
 
 def _check_text(bounds: Text, text: str) -> None:

@@ -209,11 +209,9 @@ def _places(shown: dict[str, object], tree: Tree) -> Iterable[_Place]:
     fields = EXPANDABLE.get(kind, {})
     for path, below in wanted.items():
         # A path may lead to objects of several kinds, of which only some have the field.
-        field = fields.get(path)
-        if field is not None and not field.is_list:
-            value = _value_at(shown, path)
-            if value is not None:
-                yield _Place(shown, path, value, below)
+        value = _value_at(shown, path) if path in fields else None
+        if value is not None:
+            yield _Place(shown, path, value, below)
 
 
 def _replace(

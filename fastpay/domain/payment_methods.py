@@ -42,10 +42,14 @@ class CreatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
-    """Change what may change of a payment method; it must be attached. `metadata` None clears all."""
+    """Change what may change of a payment method; it must be attached. `metadata` None clears all.
+
+    `billing_details` are those of its fields that change.
+    """
 
     id: str
     fields: Mapping[str, object]
+    billing_details: Mapping[str, object] = {}
     exp_month: int | None = None
     exp_year: int | None = None
     metadata: Mapping[str, str] | None = {}
@@ -70,7 +74,10 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
             exp_year=self.exp_year or method.card.exp_year,
         )
         merged = metadata_rules.merge(method.metadata, self.metadata)
-        changed = msgspec.structs.replace(method, **self.fields, card=card, metadata=merged)
+        details = msgspec.structs.replace(method.billing_details, **self.billing_details)
+        changed = msgspec.structs.replace(
+            method, **self.fields, billing_details=details, card=card, metadata=merged
+        )
         draft.put(changed, "payment_method.updated")
         return method.id
 

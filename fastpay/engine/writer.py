@@ -13,11 +13,11 @@ of the tenant means that no other row is ever locked, and that two instances can
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Sequence
 
 from fastpay import limits, telemetry
+from fastpay.clock import Clock
 from fastpay.domain.identifiers import IdentifierSequence
 from fastpay.domain.plan import Answer, Draft, Plan, Versioned, Workspace, record
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
@@ -34,15 +34,16 @@ Waiting = tuple[Submission, "asyncio.Future[Outcome]"]
 class Writer:
     """Takes submissions, commits them in batches, and answers each when its batch is on disk."""
 
-    def __init__(self, store: WriterStore, *, batch_commands_max: int = limits.batch_commands_max) -> None:
+    def __init__(
+        self, store: WriterStore, *, clock: Clock, batch_commands_max: int = limits.batch_commands_max
+    ) -> None:
         self._store = store
         self._batch_commands_max = batch_commands_max
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        # Jitter decides nothing but when to try again.
-        self._jitter = random.Random()  # noqa: S311
+        self._clock = clock
 
     def start(self) -> None:
         """Begin to take batches."""
@@ -142,7 +143,9 @@ class Writer:
 
     async def _back_off(self, attempt: int) -> None:
         bound_ms = min(limits.commit_backoff_ms * 2**attempt, limits.commit_backoff_max_ms)
-        await asyncio.sleep(self._jitter.uniform(bound_ms / 2, bound_ms) / 1000)
+        # Between half of the bound and all of it, so that two instances do not meet again.
+        jitter = int.from_bytes(self._clock.random_bytes(2), "big") / 0x1_0000
+        await asyncio.sleep(bound_ms * (1 + jitter) / 2000)
 
 
 async def execute(

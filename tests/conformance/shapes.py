@@ -8,9 +8,8 @@ from typing import Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args,
 import pytest
 import stripe
 
-from tests.data_public import data_directory
+from tests.data_public import folder
 
-EXAMPLES = "stripe/fixtures3.json"
 # The merchant's own keys: an example's say nothing about ours.
 _FREE_FORM = frozenset(("metadata",))
 _PLAIN = (bool, float, int, str)
@@ -18,10 +17,10 @@ _PLAIN = (bool, float, int, str)
 
 def example(object_name: str) -> dict[str, Any]:
     """Return the published example of an object; skip the test where the data is not at hand."""
-    directory = data_directory()
-    if directory is None or not (directory / EXAMPLES).is_file():
-        pytest.skip(f"{EXAMPLES} is not there: set PUBLIC_TEST_DATA to the directory that has it")
-    resources = json.loads((directory / EXAMPLES).read_bytes())["resources"]
+    examples = folder("stripe") / "fixtures3.json"
+    if not examples.is_file():
+        pytest.skip(f"published data {examples.name} not found in {examples.parent}")
+    resources = json.loads(examples.read_bytes())["resources"]
     found = resources[object_name]
     assert isinstance(found, dict)
     return found

@@ -26,6 +26,13 @@ _KEYWORDS = re.compile(
 )
 
 
+_PARAMETER = re.compile(r"\$(\d+):?\s+([\w\[\]]+):?[ \t]+([\w\[\]]+)")
+_TYPES = re.compile(
+    r"(uuid|text|bigint|integer|int|smallint|boolean|bytea|timestamptz|date|interval|jsonb?|xid8|oid|numeric)"
+    r"(\[\])?"
+)
+
+
 def check_strings(path: str, source: str) -> list[str]:
     """Find statements written as strings in Python or Cython."""
     if path.endswith(".pyx"):
@@ -58,8 +65,8 @@ def _is_statement(text: str) -> bool:
 def check_file(path: str, source: str) -> list[str]:
     """Find what is wrong with a file of store/sql/.
 
-    It opens with comment lines, among them one `-- $n name type` for each parameter; then comes one
-    statement in lower case.
+    It opens with comment lines, and in them stands `$n name type`, or `$n type name`, for each
+    parameter; then comes one statement in lower case.
     """
     faults = []
     header = re.match(r"(--[^\n]*\n)+", source)
@@ -73,7 +80,8 @@ def check_file(path: str, source: str) -> list[str]:
     if loud:
         faults.append(f"{path}: keywords in upper case: {', '.join(sorted(loud))}")
     used = set(re.findall(r"\$(\d+)", body))
-    described = re.findall(r"^--\s+\$(\d+):?\s+\w+:?\s+\S", header[0] if header else "", re.MULTILINE)
+    parameters = _PARAMETER.findall(header[0] if header else "")
+    described = [number for number, *words in parameters if any(map(_TYPES.fullmatch, words))]
     if used != set(described) or len(described) != len(set(described)):
         faults.append(f"{path}: parameters used {sorted(used)}, named and typed {sorted(described)}")
     return faults

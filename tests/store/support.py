@@ -74,7 +74,7 @@ async def engine(
             DatabaseSettings(url=database_url, session_state=session_state, reader_connections_max=2)
         )
         stack.push_async_callback(pool.close)
-        writer = Writer(batches)
+        writer = Writer(batches, clock=SystemClock())
         writer.start()
         stack.push_async_callback(writer.close)
         yield Engine(writer, PostgresReads(pool), batches, pool)

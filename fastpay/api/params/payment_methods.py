@@ -5,7 +5,16 @@ from typing import Literal
 from msgspec import UNSET, UnsetType
 
 from fastpay.api.params.cards import AllowRedisplay, CardParams, PaymentMethodData
-from fastpay.api.params.common import BillingDetailsParams, Identifier, Metadata, Params, Part
+from fastpay.api.params.common import (
+    AddressParams,
+    BillingDetailsParams,
+    Email,
+    Identifier,
+    Metadata,
+    Params,
+    Part,
+    Text,
+)
 
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,11 +44,21 @@ class CardChanges(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exp_year: int | UnsetType = UNSET
 
 
+class BillingDetailsChanges(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change of who pays; the rest stays as it is."""
+
+    address: AddressParams | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
+    name: Text | UnsetType | None = UNSET
+    phone: Text | UnsetType | None = UNSET
+    tax_id: Text | UnsetType | None = UNSET
+
+
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change what may change."""
 
     allow_redisplay: AllowRedisplay | UnsetType = UNSET
-    billing_details: BillingDetailsParams | UnsetType = UNSET
+    billing_details: BillingDetailsChanges | UnsetType = UNSET
     card: CardChanges | UnsetType = UNSET
     metadata: Metadata | UnsetType | None = UNSET
 

@@ -5,10 +5,16 @@ from msgspec import UnsetType
 from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params import cards
-from fastpay.api.params.common import NoParams, billing_details, given, value_or
-from fastpay.api.params.payment_methods import AttachParams, CardChanges, CreateParams, UpdateParams
+from fastpay.api.params.common import NoParams, address, given, value_or
+from fastpay.api.params.payment_methods import (
+    AttachParams,
+    BillingDetailsChanges,
+    CardChanges,
+    CreateParams,
+    UpdateParams,
+)
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
-from fastpay.domain.objects import PaymentMethod
+from fastpay.domain.objects import Address, PaymentMethod
 from fastpay.domain.payment_methods import (
     AttachPaymentMethod,
     CreatePaymentMethod,
@@ -28,13 +34,11 @@ async def check_created(call: Call, params: CreateParams) -> None:
 
 def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
     """Change what may change."""
-    fields = given(params, "allow_redisplay")
-    if not isinstance(params.billing_details, UnsetType):
-        fields["billing_details"] = billing_details(params.billing_details)
     month, year = (None, None) if isinstance(params.card, UnsetType) else _expiry(call, params.card)
     return UpdatePaymentMethod(
         id=call.arguments["id"],
-        fields=fields,
+        fields=given(params, "allow_redisplay"),
+        billing_details=_billing_changes(params.billing_details),
         exp_month=month,
         exp_year=year,
         metadata=value_or(params.metadata, {}),
@@ -62,6 +66,15 @@ def magic(call: Call, identifier: str) -> PaymentMethod | None:
     if number is None or call.scope.livemode:
         return None
     return PaymentMethod(id=identifier, created=0, card=cards.magic_card(call, number))
+
+
+def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, object]:
+    if isinstance(params, UnsetType):
+        return {}
+    changes = given(params, "email", "name", "phone", "tax_id")
+    if not isinstance(params.address, UnsetType):
+        changes["address"] = Address() if params.address is None else address(params.address)
+    return changes
 
 
 def _expiry(call: Call, changes: CardChanges) -> tuple[int | None, int | None]:

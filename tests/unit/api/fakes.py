@@ -1,8 +1,9 @@
 """The ports of the floor below, in memory over the pure domain: one command is one commit."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission
+from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
 SECRET = "sk_test_aaaaaaaaaaaaaaaa"
@@ -122,7 +123,7 @@ class FakeEngine:
                     found[wanted] = version
         return found
 
-    async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
+    async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> Sequence[tuple[Transfer, int]]:
         return [
             self._transfers[scope, wanted] for wanted in identifiers if (scope, wanted) in self._transfers
         ]
@@ -141,9 +142,17 @@ class FakeEngine:
         workspace = self._workspaces.get(scope)
         return () if workspace is None else tuple(workspace.accounts.values())
 
+    async def verify(self, scope: Scope) -> Verification:
+        """Find nothing wrong."""
+        return Verification(balances=(), problems=())
+
     async def ping(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def transfer_ids(self) -> Sequence[str]:
+        """Return the identifiers of all transfers."""
+        return [identifier for _, identifier in self._transfers]
 
     def _page(
         self, scope: Scope, kind: str, page: Page, matches: Callable[[Versioned], bool]
@@ -179,14 +188,14 @@ class Api:
             )
         )
 
-    async def send(
+    def send(
         self,
         method: str,
         path: str,
         form: str | bytes | None = None,
         *,
         key: str | None = SECRET,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         **sent: Any,  # what httpx.AsyncClient.request takes
     ) -> httpx.Response:
         """Send one request; `form` is a body with its content type."""
@@ -195,17 +204,31 @@ class Api:
             all_headers["content-type"] = "application/x-www-form-urlencoded"
             sent["content"] = form
         all_headers.update(headers or {})
-        transport = httpx.ASGITransport(self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://fastpay") as client:
-            return await client.request(method, path, headers=all_headers, **sent)
 
-    async def post(self, path: str, form: str = "", **sent: Any) -> dict[str, Any]:
+        async def exchange() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://fastpay") as client:
+                return await client.request(method, path, headers=all_headers, **sent)
+
+        return asyncio.run(exchange())
+
+    def post(self, path: str, form: str = "", **sent: Any) -> dict[str, Any]:
         """Send a form that must go well, and return the answer."""
-        return _success(await self.send("POST", path, form, **sent))
+        return _success(self.send("POST", path, form, **sent))
 
-    async def get(self, path: str, **sent: Any) -> dict[str, Any]:
+    def get(self, path: str, **sent: Any) -> dict[str, Any]:
         """Ask for something that must be there, and return the answer."""
-        return _success(await self.send("GET", path, **sent))
+        return _success(self.send("GET", path, **sent))
+
+    def refused(self, method: str, path: str, form: str | bytes | None = None, **sent: Any) -> dict[str, Any]:
+        """Send what must be refused, and return the status with the error."""
+        response = self.send(method, path, form, **sent)
+        return {"status": response.status_code, **error_of(response)}
+
+    def pay(self, form: str = "", **sent: Any) -> dict[str, Any]:
+        """Make a payment that succeeds."""
+        parts = ("amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true", form)
+        return self.post("/v1/payment_intents", "&".join(filter(None, parts)), **sent)
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:

@@ -1,18 +1,335 @@
-"""The surface as a whole, over fake ports."""
+"""The pipeline: keys, bodies, idempotency, and what goes wrong on the way."""
 
 import asyncio
+import base64
+import logging
+from typing import Any
 
-from tests.unit.api.fakes import Api
+import pytest
+
+from fastpay.api.app import ROUTES
+from fastpay.errors import DatabaseUnavailable, Overloaded
+from tests.unit.api.fakes import OTHER, PUBLISHABLE, SECRET, Api, error_of
+
+ABSENT = "0199e9b7e0007abc8def012345678901"
 
 
-def test_a_payment_is_created_and_shown_again() -> None:
-    async def scenario() -> None:
-        api = Api()
-        paid = await api.post(
-            "/v1/payment_intents", "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true"
-        )
-        assert paid["status"] == "succeeded"
-        assert paid["amount_received"] == 2000
-        assert await api.get(f"/v1/payment_intents/{paid['id']}") == paid
+@pytest.fixture
+def api() -> Api:
+    return Api()
 
-    asyncio.run(scenario())
+
+def test_a_payment_is_created_and_shown_again(api: Api) -> None:
+    paid = api.pay()
+    assert paid["status"] == "succeeded"
+    assert paid["amount_received"] == 2000
+    assert api.get(f"/v1/payment_intents/{paid['id']}") == paid
+
+
+def test_every_answer_carries_its_own_request_id(api: Api) -> None:
+    first, second = api.send("GET", "/v1/balance"), api.send("GET", "/nowhere")
+    assert first.headers["request-id"].startswith("req_")
+    assert second.headers["request-id"].startswith("req_")
+    assert first.headers["request-id"] != second.headers["request-id"]
+
+
+def test_the_version_of_the_dialect_is_echoed(api: Api) -> None:
+    response = api.send("GET", "/v1/balance", headers={"stripe-version": "2026-01-01.basil"})
+    assert response.headers["stripe-version"] == "2026-01-01.basil"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer sk_test_unknownunknown",
+        "Bearer sk_test_\x80\x81\x82\x83\x84\x85\x86\x87",
+        f"Digest {SECRET}",
+        SECRET,
+        "Basic ???",
+        "Basic " + base64.b64encode(b"someone:secret").decode(),
+        "Basic " + base64.b64encode(f"user:{SECRET}".encode()).decode(),
+    ],
+)
+def test_all_wrong_keys_get_the_same_answer(api: Api, authorization: str | None) -> None:
+    headers: Any = {} if authorization is None else {"authorization": authorization.encode("latin-1")}
+    response = api.send("GET", "/v1/balance", key=None, headers=headers)
+    assert response.status_code == 401
+    assert response.content == api.send("GET", "/v1/balance", key=None).content
+    assert "www-authenticate" in response.headers
+
+
+@pytest.mark.parametrize("credentials", [f"{SECRET}:", f"{SECRET}:ignored", SECRET])
+def test_a_key_may_be_the_user_of_basic_authentication(api: Api, credentials: str) -> None:
+    authorization = "basic " + base64.b64encode(credentials.encode()).decode()
+    response = api.send("GET", "/v1/balance", key=None, headers={"authorization": authorization})
+    assert response.status_code == 200
+
+
+def test_a_header_that_stands_twice_is_refused(api: Api) -> None:
+    headers = [("authorization", f"Bearer {SECRET}"), ("authorization", f"Bearer {OTHER}")]
+    statuses = _drive(api, headers)
+    assert statuses == [400]
+
+
+def test_an_unknown_route_is_an_error_of_the_dialect(api: Api) -> None:
+    for path in ("/", "/v1", "/v1/nothing", "/v1/payment_intents/", "/v2/core/accounts", "/v1//balance"):
+        error = api.refused("GET", path)
+        assert error["status"] == 404
+        assert "code" not in error
+        assert path in error["message"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "BREW"])
+def test_a_method_that_a_path_does_not_answer_to_is_405(api: Api, method: str) -> None:
+    response = api.send(method, "/v1/payment_intents")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "GET, POST"
+
+
+def test_a_body_over_its_limit_is_refused_by_its_announced_length(api: Api) -> None:
+    error = api.refused("POST", "/v1/customers", "description=" + "x" * 70_000)
+    assert error["status"] == 413
+
+
+def test_a_body_over_its_limit_is_refused_without_an_announced_length() -> None:
+    api = Api(body_bytes_max=10)
+    sent = 0
+
+    async def chunks() -> Any:
+        nonlocal sent
+        for _ in range(100):
+            sent += 1
+            yield b"12345"
+
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    response = api.send("POST", "/v1/customers", headers=headers, content=chunks())
+    assert response.status_code == 413
+
+
+def test_a_content_type_that_is_neither_form_nor_json_is_415(api: Api) -> None:
+    error = api.refused("POST", "/v1/customers", "x", headers={"content-type": "text/plain"})
+    assert error["status"] == 415
+
+
+def test_a_client_that_goes_away_while_it_sends_is_not_answered(api: Api) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    assert _drive(api, [("authorization", f"Bearer {SECRET}")], method="POST", receive=receive) == []
+    assert api.engine.submissions == []
+
+
+def test_what_breaks_unexpectedly_is_logged_and_not_told(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    api.engine.failure = RuntimeError("the secret of the house")
+    with caplog.at_level(logging.ERROR):
+        response = api.send("POST", "/v1/customers", "")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert "the secret of the house" in caplog.text
+
+
+@pytest.mark.parametrize("failure", [Overloaded("Too much."), DatabaseUnavailable("Away.")])
+def test_what_may_pass_tells_the_client_to_try_again(api: Api, failure: Exception) -> None:
+    api.engine.failure = failure
+    response = api.send("POST", "/v1/customers", "")
+    assert response.status_code == 503
+    assert response.headers["stripe-should-retry"] == "true"
+    assert "retry-after" in response.headers
+
+
+def test_health_says_alive_whatever_the_database_does(api: Api) -> None:
+    api.engine.failure = DatabaseUnavailable("Away.")
+    assert api.send("GET", "/healthz", key=None).status_code == 200
+    assert api.send("GET", "/readyz", key=None).status_code == 503
+    api.engine.failure = None
+    assert api.send("GET", "/readyz", key=None).status_code == 200
+    assert api.send("POST", "/healthz", key=None).status_code == 405
+
+
+def test_a_replay_is_the_first_answer_however_the_object_has_changed(api: Api) -> None:
+    headers = {"idempotency-key": "order-1"}
+    form = "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true&expand[]=latest_charge"
+    first = api.send("POST", "/v1/payment_intents", form, headers=headers)
+    api.post("/v1/refunds", f"payment_intent={first.json()['id']}")
+    api.post(f"/v1/payment_intents/{first.json()['id']}", "description=changed")
+    second = api.send("POST", "/v1/payment_intents", form, headers=headers)
+    assert second.content == first.content
+    assert first.json()["latest_charge"]["amount_refunded"] == 0
+    assert first.headers["idempotency-key"] == "order-1"
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.headers["original-request"] == first.headers["request-id"]
+
+
+def test_a_declined_payment_is_replayed_byte_for_byte(api: Api) -> None:
+    headers = {"idempotency-key": "order-2"}
+    form = "amount=2000&currency=usd&payment_method=pm_card_chargeDeclined&confirm=true"
+    first = api.send("POST", "/v1/payment_intents", form, headers=headers)
+    assert first.status_code == 402
+    error = error_of(first)
+    assert error["decline_code"] == "generic_decline"
+    intent = error["payment_intent"]
+    assert intent["last_payment_error"]["payment_method"]["id"] == error["payment_method"]["id"]
+    api.post(f"/v1/payment_intents/{intent['id']}/confirm", "payment_method=pm_card_visa")
+    second = api.send("POST", "/v1/payment_intents", form, headers=headers)
+    assert second.status_code == 402
+    assert second.content == first.content
+    assert second.headers["idempotent-replayed"] == "true"
+
+
+def test_a_form_and_json_that_say_the_same_are_the_same_request(api: Api) -> None:
+    headers = {"idempotency-key": '"k"'}
+    form = "currency=usd&amount=2000&metadata[b]=1&metadata[a]=2&description="
+    first = api.send("POST", "/v1/payment_intents", form, headers=headers)
+    document = {"amount": 2000, "currency": "usd", "metadata": {"a": "2", "b": "1"}, "description": None}
+    second = api.send("POST", "/v1/payment_intents", json=document, headers={"idempotency-key": "k"})
+    assert second.content == first.content
+    assert second.headers["idempotent-replayed"] == "true"
+    assert first.headers["idempotency-key"] == '"k"'
+
+
+def test_a_key_that_comes_back_with_other_parameters_is_refused(api: Api) -> None:
+    headers = {"idempotency-key": "k"}
+    api.post("/v1/customers", "name=A", headers=headers)
+    for path, form in (("/v1/customers", "name=B"), ("/v1/payment_intents", "amount=1&currency=usd")):
+        error = api.refused("POST", path, form, headers=headers)
+        assert (error["status"], error["type"]) == (400, "idempotency_error")
+
+
+def test_the_fingerprint_tells_card_numbers_apart_and_holds_none(api: Api) -> None:
+    card = "type=card&card[exp_month]=12&card[exp_year]=2030&card[number]="
+    for number in ("4242424242424242", "4000000000000002"):
+        api.send("POST", "/v1/payment_methods", card + number, headers={"idempotency-key": number[:5]})
+    first, second = (submission.fingerprint for submission in api.engine.submissions)
+    assert first != second
+    assert len(first) == 32
+    assert "4242424242424242" not in repr(api.engine.submissions)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "ä", '"open', '"bad\\escape"', '""'])
+def test_a_malformed_idempotency_key_is_refused(api: Api, key: str) -> None:
+    headers: Any = {"idempotency-key": key.encode("latin-1")}
+    assert api.refused("POST", "/v1/customers", "", headers=headers)["status"] == 400
+    assert api.engine.submissions == []
+
+
+def test_a_request_that_is_refused_by_validation_does_not_use_the_key_up(api: Api) -> None:
+    headers = {"idempotency-key": "k"}
+    assert api.refused("POST", "/v1/payment_intents", "amount=x", headers=headers)["status"] == 400
+    created = api.send("POST", "/v1/payment_intents", "amount=5&currency=usd", headers=headers)
+    assert created.status_code == 200
+    assert "idempotent-replayed" not in created.headers
+
+
+def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(api: Api) -> None:
+    paid = api.pay("expand[]=latest_charge")
+    customer = api.post("/v1/customers", "payment_method=pm_card_visa")
+    refund = api.post("/v1/refunds", f"payment_intent={paid['id']}&amount=5")
+    method = api.get(f"/v1/customers/{customer['id']}/payment_methods")["data"][0]
+    known = {
+        "payment_intents": paid["id"],
+        "charges": paid["latest_charge"]["id"],
+        "customers": customer["id"],
+        "refunds": refund["id"],
+        "payment_methods": method["id"],
+        "balance_transactions": refund["balance_transaction"],
+    }
+    form_of = {
+        "attach": f"customer={api.post('/v1/customers', key=OTHER)['id']}",
+        "search": "",
+    }
+    tried = 0
+    for route in ROUTES:
+        kind = route.path.split("/")[2]
+        if "{id}" not in route.path:
+            continue
+        identifier = known[kind]
+        prefix = identifier.partition("_")[0]
+        form = form_of.get(route.path.rpartition("/")[2]) if route.method == "POST" else None
+        answers = []
+        for wanted in (identifier, f"{prefix}_{ABSENT}", "nonsense", f"evt_{ABSENT}"):
+            path = route.path.format(id=wanted, payment_method=method["id"])
+            response = api.send(route.method, path, form, key=OTHER)
+            assert response.status_code == 404, path
+            answers.append(response.content.replace(wanted.encode(), b"*"))
+        assert len(set(answers)) == 1, route.path
+        tried += 1
+    assert tried == 18
+
+
+def test_a_publishable_key_reaches_only_what_a_client_secret_protects(api: Api) -> None:
+    intent = api.post("/v1/payment_intents", "amount=2000&currency=usd&metadata[order]=7")
+    public = {
+        ("GET", "/v1/payment_intents/{id}"),
+        ("POST", "/v1/payment_intents/{id}/confirm"),
+        ("POST", "/v1/payment_methods"),
+    }
+    for route in ROUTES:
+        path = route.path.format(id=intent["id"], payment_method=f"pm_{ABSENT}")
+        status = api.send(route.method, path, key=PUBLISHABLE).status_code
+        assert status == (400 if (route.method, route.path) in public else 403), route
+    secret = intent["client_secret"]
+    path = f"/v1/payment_intents/{intent['id']}"
+    shown = api.get(f"{path}?client_secret={secret}", key=PUBLISHABLE)
+    assert shown["id"] == intent["id"]
+    assert "metadata" not in shown
+    confirmed = api.post(
+        f"{path}/confirm", f"client_secret={secret}&payment_method=pm_card_visa", key=PUBLISHABLE
+    )
+    assert confirmed["status"] == "succeeded"
+
+
+def test_a_wrong_client_secret_is_answered_like_a_missing_payment(api: Api) -> None:
+    intent = api.post("/v1/payment_intents", "amount=2000&currency=usd&payment_method=pm_card_visa")
+    path = f"/v1/payment_intents/{intent['id']}"
+    for key in (PUBLISHABLE, SECRET):
+        for response in (
+            api.send("GET", f"{path}?client_secret=wrong", key=key),
+            api.send("POST", f"{path}/confirm", "client_secret=wrong", key=key),
+        ):
+            assert response.status_code == 404
+            missing = api.send("GET", f"/v1/payment_intents/pi_{ABSENT}")
+            assert response.content == missing.content.replace(f"pi_{ABSENT}".encode(), intent["id"].encode())
+    assert api.get(path)["status"] == "requires_confirmation"
+
+
+@pytest.mark.parametrize("form", ["off_session=true", "expand[]=customer", "error_on_requires_action=true"])
+def test_a_publishable_key_does_not_decide_in_the_merchants_stead(api: Api, form: str) -> None:
+    intent = api.post("/v1/payment_intents", "amount=2000&currency=usd&payment_method=pm_card_visa")
+    form = f"client_secret={intent['client_secret']}&{form}"
+    error = api.refused("POST", f"/v1/payment_intents/{intent['id']}/confirm", form, key=PUBLISHABLE)
+    assert error["status"] == 403
+
+
+def test_problem_details_are_given_to_who_asks_for_them(api: Api) -> None:
+    response = api.send("GET", "/nowhere", headers={"accept": "application/problem+json"})
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == 404
+
+
+def _drive(
+    api: Api, headers: list[tuple[str, str]], *, method: str = "GET", receive: Any = None
+) -> list[int]:
+    """Speak ASGI without a client's help, and return the statuses that were answered."""
+    statuses: list[int] = []
+
+    async def nothing() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": "/v1/customers",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+    }
+    asyncio.run(api.app(scope, receive or nothing, send))
+    return statuses

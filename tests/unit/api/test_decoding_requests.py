@@ -1,6 +1,7 @@
 """Requests to params: content types, queries, metadata, and whatever bytes may come."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -93,6 +94,9 @@ def test_metadata_is_held_to_its_limits() -> None:
         with pytest.raises(InvalidRequest) as caught:
             decode_json({"metadata": metadata})
         assert caught.value.param == param
+    for metadata in ({"k" * 41: "x"}, {"k": "v" * 501}, full | {"more": "x"}):
+        with pytest.raises(InvalidRequest, match=r"(at most|from 1 to) \d+"):
+            decode_form(urlencode({f"metadata[{key}]": value for key, value in metadata.items()}).encode())
 
 
 def test_metadata_under_another_name_is_named_so() -> None:

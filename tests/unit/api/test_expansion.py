@@ -284,12 +284,22 @@ def test_the_refunds_of_one_charge_are_fetched_once() -> None:
     assert shelf.asked_refunds == [samples.CHARGE_ID]
 
 
+def test_the_same_refunds_shown_twice_are_expanded_each_as_asked() -> None:
+    shown = expanded(CHARGE, "refunds.data.charge", "payment_intent.latest_charge.refunds")
+    (here,) = shown["refunds"]["data"]
+    (there,) = shown["payment_intent"]["latest_charge"]["refunds"]["data"]
+    assert (here["charge"]["object"], there["charge"]) == ("charge", samples.CHARGE_ID)
+
+
 def test_a_source_of_several_kinds_is_expanded_as_far_as_it_has_the_field() -> None:
-    paths = check_paths("ch", ["balance_transaction.source.charge", "balance_transaction.source.refunds"])
+    # The fields behind it are a refund's, a charge's and, in a charge, not one to expand.
+    wanted = ["charge", "refunds", "payment_method"]
+    paths = check_paths("ch", [f"balance_transaction.source.{name}" for name in wanted])
     shown = expanded(CHARGE, *paths)["balance_transaction"]["source"]
     assert shown["object"] == "charge"
-    assert shown["refunds"]["object"] == "list"
     assert "charge" not in shown
+    assert shown["refunds"]["object"] == "list"
+    assert shown["payment_method"] == samples.METHOD_ID
 
 
 def test_an_answer_that_would_grow_out_of_proportion_is_refused() -> None:

@@ -46,6 +46,12 @@ def test_a_balance_does_not_depend_on_the_order_of_the_accounts() -> None:
     assert render_balance(ACCOUNTS[::-1], False) == render_balance(ACCOUNTS, False)
 
 
+def test_the_currencies_of_a_balance_are_in_order() -> None:
+    currencies = ["usd", "eur", "chf", "gbp", "jpy", "sek", "aud"]
+    balance = render_balance([account("available", currency, 1) for currency in currencies], False)
+    assert balance["available"] == [funds(1, currency) for currency in sorted(currencies)]
+
+
 def test_a_balance_that_nothing_ever_moved_shows_zero_dollars() -> None:
     balance = render_balance([], True)
     assert (balance["available"], balance["pending"]) == ([funds(0, "usd")], [funds(0, "usd")])

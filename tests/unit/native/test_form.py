@@ -1,5 +1,6 @@
 """Forms: what they mean, what is refused, and agreement with the plain oracle."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -112,6 +113,12 @@ def test_a_body_of_nothing_but_brackets_is_refused_at_once() -> None:
         parse(b"a" + b"[b]" * 300_000 + b"=1")
     with pytest.raises(FormError, match="do not match"):
         parse(b"a" + b"[" * 300_000 + b"=1")
+
+
+def test_names_that_share_a_slot_stay_apart() -> None:
+    names = ["".join(letters) for size in range(1, 9) for letters in product("ab", repeat=size)]
+    for name in [*names, *reversed(names)]:
+        assert parse(name.encode() + b"=1") == {name: "1"}
 
 
 def test_a_long_value_comes_back_whole() -> None:

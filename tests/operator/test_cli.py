@@ -1,0 +1,134 @@
+"""The fastpay command from the outside."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastpay import __version__
+from fastpay.store.keys import hash_key
+from tests.conftest import RunningServer, execute, fetch, run_fastpay
+
+KEYS = ("--tenant", "shop", "--mode", "test")
+
+
+def fastpay(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return run_fastpay(*arguments, environment=environment)
+
+
+def test_the_version_is_told() -> None:
+    assert fastpay("--version").stdout == f"fastpay {__version__}\n"
+
+
+def test_help_names_every_command() -> None:
+    done = fastpay("--help")
+    assert done.returncode == 0
+    for name in ("serve", "migrate", "keys", "demo", "doctor"):
+        assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE)
+
+
+def test_help_and_version_do_not_wait_for_the_modules_of_others() -> None:
+    code = (
+        "import sys, fastpay.cli;"
+        "print([m for m in ('asyncpg', 'starlette', 'uvloop', 'hypercorn', 'rich', 'redis', 'alembic',"
+        " 'opentelemetry') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("where", ["running", "configured"])
+def test_keys_are_made_listed_rolled_and_revoked(
+    where: str, server: RunningServer, database_url: str
+) -> None:
+    if where == "running":
+        options, environment, url = ["--data-dir", str(server.data_dir)], {}, server.database_url
+    else:
+        options, environment, url = [], {"FASTPAY_DATABASE_URL": database_url}, database_url
+
+    def keys(command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return fastpay("keys", command, *KEYS, *options, *arguments, **environment)
+
+    made = keys("create")
+    assert made.returncode == 0, made.stderr
+    key = made.stdout.strip()
+    assert key.startswith("sk_test_")
+    assert "only time" in made.stderr
+    rolled = keys("roll").stdout.strip()
+    assert rolled.startswith("sk_test_")
+    assert rolled != key
+    listed = keys("list")
+    assert key not in listed.stdout
+    assert re.search(rf"{key[-4:]}.*expired", listed.stdout)
+    line = re.search(rf"([0-9a-f-]{{36}}).*{rolled[-4:]}.*good", listed.stdout)
+    assert line is not None
+    assert keys("revoke", line[1]).stdout == f"revoked {line[1]}\n"
+    assert re.search(rf"{rolled[-4:]}.*revoked", keys("list").stdout)
+    rows = fetch(url, "select revoked_at is not null from api_key where key_hash = $1", hash_key(rolled))
+    assert rows == [(True,)]
+    refused = keys("roll")
+    assert refused.returncode == 2
+    assert "0 keys are good" in refused.stderr
+
+
+def test_keys_are_made_while_no_server_runs(data_dir: Path) -> None:
+    done = fastpay(
+        "keys",
+        "create",
+        "--tenant",
+        "x",
+        "--mode",
+        "live",
+        "--kind",
+        "publishable",
+        "--data-dir",
+        str(data_dir),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("pk_live_")
+    assert not (data_dir / "addresses.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "part"),
+    [
+        (["list", "--tenant", "nobody", "--mode", "test"], 2, "there is no tenant named 'nobody'"),
+        (["create", "--tenant", "", "--mode", "test"], 1, "1 to 100 printable"),
+        (["create", "--tenant", "x", "--mode", "both"], 2, "'both' is not one of"),
+        (["create", "--tenant", "x"], 2, "Missing option '--mode'"),
+        (["revoke", "--tenant", "test", "--mode", "test", "12"], 2, "'12' is not a valid UUID"),
+        (
+            ["revoke", "--tenant", "test", "--mode", "test", "00000000-0000-4000-8000-000000000000"],
+            1,
+            "No such",
+        ),
+    ],
+)
+def test_a_bad_wish_about_keys_is_refused(
+    server: RunningServer, arguments: list[str], status: int, part: str
+) -> None:
+    done = fastpay("keys", *arguments, "--data-dir", str(server.data_dir))
+    assert done.returncode == status
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_keys_of_a_configured_database_wait_for_its_migration(empty_database_url: str) -> None:
+    done = fastpay("keys", "create", *KEYS, FASTPAY_DATABASE_URL=empty_database_url)
+    assert done.returncode == 2
+    assert "run fastpay migrate first" in done.stderr
+
+
+def test_migrate_says_what_it_did(empty_database_url: str) -> None:
+    first = fastpay("migrate", FASTPAY_DATABASE_URL=empty_database_url)
+    assert first.stdout.startswith("applied 0001")
+    assert fastpay("migrate", FASTPAY_DATABASE_URL=empty_database_url).stdout == "nothing was pending\n"
+
+
+def test_migrate_refuses_the_database_of_a_newer_program(database_url: str) -> None:
+    execute(database_url, "update alembic_version set version_num = '9999'")
+    done = fastpay("migrate", FASTPAY_DATABASE_URL=database_url)
+    assert done.returncode == 2
+    assert "run the newer fastpay" in done.stderr

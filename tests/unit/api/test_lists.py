@@ -1,0 +1,162 @@
+"""Lists over fake ports: pages, cursors, ranges of time, filters and searches."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.fakes import NOW_MS, OTHER, Api
+
+ABSENT = "0199e9b7e0007abc8def012345678901"
+NOW_S = NOW_MS // 1000
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+def _customers(api: Api, count: int) -> list[str]:
+    """Make customers, a second apart, and return their identifiers, newest first."""
+    made = []
+    for number in range(count):
+        api.clock.moment_ms = NOW_MS + number * 1000
+        made.append(api.post("/v1/customers", f"name=c{number}")["id"])
+    return made[::-1]
+
+
+def _ids(page: dict[str, Any]) -> list[str]:
+    return [item["id"] for item in page["data"]]
+
+
+def test_a_list_is_newest_first_and_ten_long(api: Api) -> None:
+    made = _customers(api, 12)
+    page = api.get("/v1/customers")
+    assert (page["object"], page["url"], page["has_more"]) == ("list", "/v1/customers", True)
+    assert _ids(page) == made[:10]
+
+
+def test_pages_follow_one_another_forwards_and_backwards(api: Api) -> None:
+    made = _customers(api, 5)
+    first = api.get("/v1/customers?limit=2")
+    second = api.get(f"/v1/customers?limit=2&starting_after={made[1]}")
+    third = api.get(f"/v1/customers?limit=2&starting_after={made[3]}")
+    assert [_ids(page) for page in (first, second, third)] == [made[:2], made[2:4], made[4:]]
+    assert [page["has_more"] for page in (first, second, third)] == [True, True, False]
+    back = api.get(f"/v1/customers?limit=2&ending_before={made[4]}")
+    assert (_ids(back), back["has_more"]) == (made[2:4], True)
+    front = api.get(f"/v1/customers?limit=2&ending_before={made[2]}")
+    assert (_ids(front), front["has_more"]) == (made[:2], False)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("created={s}", [2]),
+        ("created[gt]={s}", [3, 4]),
+        ("created[gte]={s}", [2, 3, 4]),
+        ("created[lt]={s}", [0, 1]),
+        ("created[lte]={s}", [0, 1, 2]),
+        ("created[gt]={s}&created[lte]={next}", [3]),
+        ("created[gte]={next}&created[lt]={s}", []),
+        ("created[gte]=-5", [0, 1, 2, 3, 4]),
+        ("created[lte]=9223372036854775807", [0, 1, 2, 3, 4]),
+        ("created=9223372036854775807", []),
+    ],
+)
+def test_a_range_of_time_has_the_granularity_of_a_second(api: Api, query: str, expected: list[int]) -> None:
+    made = _customers(api, 5)[::-1]
+    page = api.get("/v1/customers?" + query.format(s=NOW_S + 2, next=NOW_S + 3))
+    assert _ids(page) == [made[number] for number in reversed(expected)]
+
+
+def test_a_range_of_time_and_a_cursor_hold_together(api: Api) -> None:
+    made = _customers(api, 5)
+    page = api.get(f"/v1/customers?created[gte]={NOW_S + 1}&starting_after={made[1]}")
+    assert _ids(page) == made[2:4]
+    back = api.get(f"/v1/customers?created[lte]={NOW_S + 3}&ending_before={made[3]}&limit=1")
+    assert (_ids(back), back["has_more"]) == ([made[2]], True)
+
+
+@pytest.mark.parametrize("name", ["starting_after", "ending_before"])
+@pytest.mark.parametrize("cursor", [f"cus_{ABSENT}", "nonsense", "other kind", "other tenant"])
+def test_a_cursor_must_be_there_and_of_the_kind(api: Api, name: str, cursor: str) -> None:
+    if cursor == "other kind":
+        cursor = api.post("/v1/payment_intents", "amount=1&currency=usd")["id"]
+    if cursor == "other tenant":
+        cursor = api.post("/v1/customers", key=OTHER)["id"]
+    error = api.refused("GET", f"/v1/customers?{name}={cursor}")
+    assert (error["status"], error["code"], error["param"]) == (400, "resource_missing", name)
+    assert cursor in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "param"),
+    [
+        ("/v1/customers?starting_after=cus_1&ending_before=cus_2", "ending_before"),
+        ("/v1/customers?limit=0", "limit"),
+        ("/v1/customers?limit=101", "limit"),
+        ("/v1/customers?limit=x", "limit"),
+        ("/v1/customers?created[after]=1", "created[after]"),
+        ("/v1/customers?created=x", "created"),
+        ("/v1/customers?expand[]=payment_method", "expand"),
+        ("/v1/customers?status=open", "status"),
+        ("/v1/charges?customer=nonsense", "customer"),
+        (f"/v1/charges?customer=cus_{ABSENT}&payment_intent=pi_{ABSENT}", "payment_intent"),
+        ("/v1/payment_methods?type=sepa_debit", "type"),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_refused(api: Api, path: str, param: str) -> None:
+    error = api.refused("GET", path)
+    assert (error["status"], error["param"]) == (400, param)
+
+
+def test_filters_choose_by_what_an_object_belongs_to(api: Api) -> None:
+    customer = api.post("/v1/customers", "email=a@b.c")["id"]
+    api.post("/v1/customers", "email=x@y.z")
+    mine, others = api.pay(f"customer={customer}"), api.pay()
+    refund = api.post("/v1/refunds", f"payment_intent={mine['id']}&amount=1")
+    api.post("/v1/refunds", f"payment_intent={others['id']}&amount=1")
+    charge = mine["latest_charge"]
+    assert _ids(api.get("/v1/customers?email=a@b.c")) == [customer]
+    assert _ids(api.get(f"/v1/payment_intents?customer={customer}")) == [mine["id"]]
+    assert _ids(api.get(f"/v1/charges?customer={customer}")) == [charge]
+    assert _ids(api.get(f"/v1/charges?payment_intent={mine['id']}")) == [charge]
+    assert _ids(api.get(f"/v1/refunds?charge={charge}")) == [refund["id"]]
+    assert _ids(api.get(f"/v1/refunds?payment_intent={mine['id']}")) == [refund["id"]]
+    assert _ids(api.get(f"/v1/charges?customer=cus_{ABSENT}")) == []
+    assert _ids(api.get("/v1/charges", key=OTHER)) == []
+
+
+def test_a_list_shows_its_items_expanded(api: Api) -> None:
+    customer = api.post("/v1/customers", "name=A")
+    api.pay(f"customer={customer['id']}")
+    page = api.get("/v1/charges?expand[]=data.customer&expand[]=data.payment_intent")
+    assert page["data"][0]["customer"] == customer
+    assert page["data"][0]["payment_intent"]["object"] == "payment_intent"
+
+
+def test_a_search_gives_out_pages(api: Api) -> None:
+    made = _customers(api, 3)
+    first = api.get('/v1/customers/search?query=name~"c"&limit=2')
+    assert (first["object"], first["url"]) == ("search_result", "/v1/customers/search")
+    assert (_ids(first), first["has_more"]) == (made[:2], True)
+    second = api.get(f'/v1/customers/search?query=name~"c"&limit=2&page={first["next_page"]}')
+    assert (_ids(second), second["has_more"], second["next_page"]) == (made[2:], False, None)
+    assert set(api.engine.searches) == {'(exists($."name" ? (@ like_regex "c" flag "qi")))'}
+
+
+def test_a_page_that_no_search_gave_out_is_refused(api: Api) -> None:
+    _customers(api, 3)
+    page = api.get('/v1/customers/search?query=name~"c"&limit=1')["next_page"]
+    for query, wrong in (('name~"c"', page[:-1]), ('name~"c"', "nonsense"), ('name~"d"', page)):
+        error = api.refused("GET", f"/v1/customers/search?query={query}&page={wrong}")
+        assert (error["status"], error["param"]) == (400, "page")
+    error = api.refused("GET", f'/v1/customers/search?query=name~"c"&page={page}', key=OTHER)
+    assert error["param"] == "page"
+
+
+def test_a_search_needs_a_query_that_can_be_read(api: Api) -> None:
+    for path in ("/v1/customers/search", "/v1/customers/search?query=name", "/v1/customers/search?query="):
+        error = api.refused("GET", path)
+        assert (error["status"], error["param"]) == (400, "query")
+    assert api.engine.searches == []
