@@ -19,7 +19,7 @@ from fastpay.api.params.common import (
 )
 
 Balance = Annotated[int, Meta(ge=-limits.balance_max, le=limits.balance_max)]
-InvoicePrefix = Annotated[str, Meta(min_length=3, max_length=12, pattern="^[A-Z0-9]+$")]
+InvoicePrefix = Annotated[str, Meta(min_length=3, max_length=12, pattern="^[A-Z0-9]+$(?!\\n)")]
 Locale = Annotated[str, Meta(min_length=2, max_length=20)]
 
 
