@@ -25,7 +25,7 @@ static: $(VENV)/.test $(VENV)/.native
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(wildcard fastpay tests benchmarks)
-	$(if $(filter %.pyx,$(NATIVE)),PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint fastpay/_native)
+	$(if $(filter %.pyx,$(NATIVE)),PATH="$(abspath $(BIN)):$$PATH" cython-lint --max-line-length=110 fastpay/_native)
 
 # Programs of the system that some tests use; what cannot be had is named here and in pytest's summary.
 packages:

@@ -287,6 +287,20 @@ def clean_environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
+def run_fastpay(
+    *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
+    """Run a fastpay command to its end."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "fastpay", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=clean_environment(**(environment or {})),
+    )
+
+
 def start_server(
     data_dir: Path,
     scratch: Path,

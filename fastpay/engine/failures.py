@@ -10,7 +10,10 @@ class TransientFailure(Exception):
 
 
 class RefusedBatch(Exception):
-    """The database refused a statement: nothing was committed, and trying the same again would not help."""
+    """The database refused a statement, or our own code failed: nothing was committed.
+
+    Trying the same again would not help. Carries the SQLSTATE, XX000 for a fault of our own.
+    """
 
     def __init__(self, sqlstate: str, constraint: str | None) -> None:
         super().__init__(f"{sqlstate} {constraint or ''}".strip())

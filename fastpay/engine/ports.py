@@ -93,7 +93,8 @@ class WriterStore(Protocol):
         """Run `work` inside one transaction and commit it.
 
         Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
-        the connection was lost after COMMIT was sent; RefusedBatch when the database refused a statement.
+        the connection was lost after COMMIT was sent; RefusedBatch when the database refused a statement or
+        `work` raised anything else: nothing was committed, and trying the same again would not help.
         """
 
 

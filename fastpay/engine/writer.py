@@ -81,6 +81,9 @@ class Writer:
             batch = [self._queue.popleft() for _ in range(count)]
             try:
                 await self._commit(batch)
+            except DatabaseUnavailable as error:
+                _log.warning("batch_unavailable", commands=count, reason=error.message)
+                _fail(batch, error)
             except Exception as error:  # noqa: BLE001  the writer must outlive whatever one batch does to it
                 _log.exception("batch_failed", commands=count)
                 _fail(batch, error)
@@ -127,8 +130,8 @@ class Writer:
                     async with transaction.savepoint():
                         results.extend(await execute(transaction, [submission]))
                 except RefusedBatch as refusal:
-                    _log.error(
-                        "command_refused_by_database",
+                    _log.exception(
+                        "command_refused",
                         sqlstate=refusal.sqlstate,
                         constraint=refusal.constraint or "",
                     )

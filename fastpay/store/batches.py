@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import asyncpg
+
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
-from fastpay.engine.failures import TransientFailure, UnknownOutcome
+from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import BatchWork, Changes, IdempotencyRow
 from fastpay.store import columns, rows
-from fastpay.store.failures import LOST, translate
+from fastpay.store.columns import Witness
+from fastpay.store.failures import CONTENTION, is_answer, translate
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
 from fastpay.store.statements import SQL
 
@@ -37,23 +40,31 @@ class PostgresBatches:
             await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
             transaction = PostgresTransaction(connection)
             await work(transaction)
-        except BaseException as error:
+        except Exception as error:
+            failure = translate(error)
+            if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+                # Whoever is at the other end, the next attempt must look for it anew.
+                await self._close()
+            else:
+                await self._abandon()
+            raise failure from error
+        except BaseException:
             await self._abandon()
-            if isinstance(error, Exception):
-                raise translate(error) from error
             raise
         try:
             status = await connection.execute("commit")
         except Exception as error:
             await self._close()
-            if not isinstance(error, LOST):
+            if is_answer(error):
                 raise translate(error) from error
-            await self._resolve(transaction.transaction_id)
+            await self._resolve(transaction)
+            return
         except BaseException:
             await self._close()
             raise
-        # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
-        assert status == "COMMIT"
+        if status != "COMMIT":
+            # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
+            raise RefusedBatch("25P02", None)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -79,29 +90,43 @@ class PostgresBatches:
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
-    async def _resolve(self, transaction_id: str | None) -> None:
+    async def _resolve(self, transaction: "PostgresTransaction") -> None:
         """Find out what became of a COMMIT that nobody answered. Returns when it was committed.
 
-        Raises: TransientFailure when it was not; UnknownOutcome when nobody can be asked.
+        The transaction's number only tells whether it still runs: a crash makes the database forget numbers
+        that it gave out, and give them out again. What tells the end is whether a row of ours is there.
+        Raises: TransientFailure when it was not committed; UnknownOutcome when nobody can be asked.
         """
-        if transaction_id is None:
+        witness = transaction.witness
+        if witness is None:
             return
         for attempt in range(limits.commit_attempts_max):
             try:
                 connection = await self._connected()
-                status = await connection.fetchval(SQL["transaction_status"], transaction_id)
+                # Two statements: what the second one sees is what stands after the first one's answer.
+                if await _has_ended(connection, transaction.transaction_id):
+                    written = await connection.fetchval(SQL[witness[0]], *witness[1:])
+                    break
             except Exception as error:
                 await self._close()
                 if not isinstance(translate(error), TransientFailure):
-                    raise
-                status = None
-            if status == "committed":
-                return
-            if status == "aborted":
-                raise TransientFailure("08007")
+                    raise UnknownOutcome from error
             backoff_ms = min(limits.commit_backoff_ms * 2 ** (attempt + 2), limits.commit_backoff_max_ms)
             await asyncio.sleep(backoff_ms / 1000)
-        raise UnknownOutcome
+        else:
+            raise UnknownOutcome
+        if not written:
+            raise TransientFailure("08007")
+
+
+async def _has_ended(connection: Connection, transaction_id: str | None) -> bool:
+    """Return whether a transaction runs no longer, as far as this connection's server knows."""
+    try:
+        status = await connection.fetchval(SQL["transaction_status"], transaction_id)
+    except asyncpg.InvalidParameterValueError:
+        # A number that is still to come: it was given out before a crash, and its transaction died with it.
+        return True
+    return bool(status != "in progress")
 
 
 class PostgresTransaction:
@@ -110,6 +135,8 @@ class PostgresTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.transaction_id: str | None = None
+        # The statement, with its arguments, that finds a row which only this transaction can have written.
+        self.witness: Witness | None = None
 
     async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
         """Lock and return the books of these scopes, in the order of the tenants."""
@@ -145,14 +172,17 @@ class PostgresTransaction:
         """Write the net effect of the batch."""
         for statement, arguments in columns.writes(changes):
             await self._connection.execute(SQL[statement], *arguments)
+        self.witness = columns.witness(changes) or self.witness
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Keep what fails inside from undoing what came before. Raises what was raised, translated."""
         await self._connection.execute("savepoint command")
+        witness = self.witness
         try:
             yield
         except Exception as error:
+            self.witness = witness
             await self._connection.execute("rollback to savepoint command; release savepoint command")
             raise translate(error) from error
         await self._connection.execute("release savepoint command")

@@ -12,6 +12,7 @@ from fastpay.engine.ports import Changes
 from fastpay.store import rows
 
 Arguments = list[list[Any]]
+Witness = tuple[Any, ...]
 Written = tuple[Scope, Versioned]
 
 
@@ -33,6 +34,15 @@ def writes(changes: Changes) -> list[tuple[str, Arguments]]:
         ("write_books", _books(changes)),
     ]
     return [(statement, arguments) for statement, arguments in statements if arguments and arguments[0]]
+
+
+def witness(changes: Changes) -> Witness | None:
+    """Return the statement that finds a row of these changes and of no others, with its arguments."""
+    for scope, event, _, _ in changes.events[:1]:
+        return ("event_written", *scope, event.sequence, digits(event.id))
+    for row in changes.idempotency[:1]:
+        return ("idempotency_written", row.digest, *row.scope, row.request_id)
+    return None
 
 
 def _transpose(records: Sequence[tuple[Any, ...]]) -> Arguments:

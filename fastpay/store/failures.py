@@ -2,20 +2,31 @@
 
 import asyncpg
 
-from fastpay.engine.failures import RefusedBatch, TransientFailure
+from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 
-# SQLSTATEs after which the same transaction may well succeed: the outcome is known, nothing was kept.
-TRANSIENT = frozenset(
+# SQLSTATEs of a transaction that was in another's way: the connection is as good as before.
+CONTENTION = frozenset(
     (
         "40001",  # serialization_failure
         "40P01",  # deadlock_detected
         "55P03",  # lock_not_available
         "57014",  # query_canceled: a statement ran into its timeout
+    )
+)
+# SQLSTATEs after which the same transaction may well succeed: the outcome is known, nothing was kept.
+TRANSIENT = CONTENTION | frozenset(
+    (
+        "25006",  # read_only_sql_transaction: this is no longer the primary
+        "25P03",  # idle_in_transaction_session_timeout
+        "25P04",  # transaction_timeout
+        "53100",  # disk_full
+        "53200",  # out_of_memory
+        "53300",  # too_many_connections
+        "53400",  # configuration_limit_exceeded
         "57P01",  # admin_shutdown
         "57P02",  # crash_shutdown
         "57P03",  # cannot_connect_now
-        "53300",  # too_many_connections
-        "53400",  # configuration_limit_exceeded
+        "57P05",  # idle_session_timeout
     )
 )
 # What the driver raises when there is no connection, or no longer one.
@@ -27,15 +38,26 @@ LOST: tuple[type[Exception], ...] = (
 )
 
 
-def translate(error: Exception) -> Exception:
-    """Return the engine's word for a driver's error; anything unknown comes back as it is."""
+def translate(error: Exception) -> TransientFailure | RefusedBatch | UnknownOutcome:
+    """Return the engine's word for what went wrong before COMMIT was sent, or was answered with an error."""
+    if isinstance(error, TransientFailure | RefusedBatch | UnknownOutcome):
+        return error
     if isinstance(error, asyncpg.PostgresError):
         if error.sqlstate in TRANSIENT or isinstance(error, asyncpg.PostgresConnectionError):
             return TransientFailure(error.sqlstate)
         return RefusedBatch(error.sqlstate, getattr(error, "constraint_name", None))
     if isinstance(error, LOST):
         return TransientFailure("08000")
-    if isinstance(error, asyncpg.DataError | ValueError):
-        # The driver could not even encode a parameter: as good as a refusal by the database.
+    if isinstance(error, ValueError):
+        # A parameter could not even be encoded: as good as a refusal by the database.
         return RefusedBatch("22000", None)
-    return error
+    # A fault of our own: nothing was kept, and the same again would fail again.
+    return RefusedBatch("XX000", None)
+
+
+def is_answer(error: Exception) -> bool:
+    """Tell whether the server refused what it was asked, which is then certain.
+
+    A FATAL error ends the connection whatever came before it, and anything else is no word of the server's.
+    """
+    return isinstance(error, asyncpg.PostgresError) and getattr(error, "severity_en", None) == "ERROR"

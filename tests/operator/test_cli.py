@@ -9,19 +9,13 @@ import pytest
 
 from fastpay import __version__
 from fastpay.store.keys import hash_key
-from tests.conftest import RunningServer, clean_environment, execute, fetch
+from tests.conftest import RunningServer, execute, fetch, run_fastpay
 
 KEYS = ("--tenant", "shop", "--mode", "test")
 
 
 def fastpay(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "fastpay", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=clean_environment(**environment),
-    )
+    return run_fastpay(*arguments, environment=environment)
 
 
 def test_the_version_is_told() -> None:

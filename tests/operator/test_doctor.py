@@ -3,7 +3,6 @@
 import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
 from fastpay.store.connections import connected
 from fastpay.store.health import DatabaseFacts, require_usable, unsafe_settings
-from tests.conftest import RunningServer, clean_environment, execute
+from tests.conftest import RunningServer, execute, run_fastpay
 
 CLOCK = SystemClock()
 
@@ -238,13 +237,7 @@ def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def run_doctor(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "fastpay", "doctor", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=clean_environment(**environment),
-    )
+    return run_fastpay("doctor", *arguments, environment=environment)
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_running_server(server: RunningServer) -> None:

@@ -3,15 +3,10 @@
 import contextlib
 import json
 import os
-import pwd
-import shutil
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -20,10 +15,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.embedded import children
-from fastpay.embedded.account import Account, open_paths
-from tests.conftest import RunningServer, SpawnServer, clean_environment, execute, fetch
-
-IS_ROOT = os.geteuid() == 0
+from tests.conftest import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
 
 def healthy(server: RunningServer) -> bool:
@@ -126,7 +118,7 @@ def test_a_ctrl_c_at_the_terminal_reaches_only_us(server: RunningServer) -> None
 def test_a_second_server_on_the_same_directory_is_refused(
     server: RunningServer, spawn_server: SpawnServer
 ) -> None:
-    done = fastpay("serve", "--port", "0", "--data-dir", str(server.data_dir))
+    done = run_fastpay("serve", "--port", "0", "--data-dir", str(server.data_dir))
     assert done.returncode == 2
     assert f"in use by the fastpay with pid {server.pid}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -208,9 +200,11 @@ def test_the_ready_file_is_never_seen_half_written(spawn_server: SpawnServer, da
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    server.wait_ready()
-    watcher.join(30)
-    stop.set()
+    try:
+        server.wait_ready()
+        watcher.join(30)
+    finally:
+        stop.set()
     assert [set(json.loads(content)) >= {"url", "pid"} for content in seen] == [True]
 
 
@@ -277,7 +271,7 @@ def test_an_unsafe_database_is_refused_unless_told_by_name(
     name = database_url.partition("@/")[2].partition("?")[0]
     execute(database_url, f"alter database {name} set synchronous_commit = off")
     environment = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": redis_url}
-    done = fastpay("serve", "--port", "0", environment=environment)
+    done = run_fastpay("serve", "--port", "0", environment=environment)
     assert done.returncode == 2
     assert "synchronous_commit is off" in done.stderr
     assert "--allow-unsafe-database" in done.stderr
@@ -300,14 +294,14 @@ def test_what_the_operator_must_put_right_is_one_line_and_a_status(
     postgres_url: str, redis_url: str, arguments: list[str], part: str
 ) -> None:
     environment = {"FASTPAY_DATABASE_URL": postgres_url, "FASTPAY_REDIS_URL": redis_url}
-    done = fastpay("serve", "--port", "0", *arguments, environment=environment)
+    done = run_fastpay("serve", "--port", "0", *arguments, environment=environment)
     assert done.returncode == 2
     assert part in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_an_unknown_variable_stops_the_start() -> None:
-    done = fastpay("serve", environment={"FASTPAY_PROT": "1"})
+    done = run_fastpay("serve", environment={"FASTPAY_PROT": "1"})
     assert done.returncode == 2
     assert "unknown setting prot = '1' from the environment variable FASTPAY_PROT" in done.stderr
 
@@ -325,89 +319,5 @@ def test_a_hangup_is_a_reload_and_not_the_end(server: RunningServer) -> None:
     assert healthy(server)
 
 
-@pytest.fixture
-def nobody(data_dir: Path) -> Iterator[tuple[str, ...]]:
-    """A command prefix that makes us an ordinary user, and a directory of his own for data."""
-    if not IS_ROOT:
-        pytest.skip("not root: the ordinary user is who runs all the other tests")
-    if shutil.which("setpriv") is None:
-        pytest.skip("setpriv is not installed (Debian package util-linux)")
-    entry = pwd.getpwnam("nobody")
-    data_dir.mkdir()
-    os.chown(data_dir, entry.pw_uid, entry.pw_gid)
-    prefix = ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--")
-    tried = subprocess.run(
-        [*prefix, sys.executable, "-c", "import fastpay.cli"], capture_output=True, text=True, check=False
-    )
-    if tried.returncode != 0:
-        pytest.skip("an ordinary user cannot read this checkout or its Python")
-    yield prefix
-    shutil.rmtree(data_dir, ignore_errors=True)
-
-
-def test_an_ordinary_user_can_run_it(
-    spawn_server: SpawnServer, data_dir: Path, nobody: tuple[str, ...]
-) -> None:
-    server = spawn_server(data_dir=data_dir / "own", prefix=nobody)
-    assert healthy(server)
-    uids = {Path(f"/proc/{pid}").stat().st_uid for pid in [server.pid, *server.embedded_pids()]}
-    assert uids == {pwd.getpwnam("nobody").pw_uid}
-    assert "paths_opened" not in server.output
-    assert stat.S_IMODE((data_dir / "own").stat().st_mode) == 0o700
-    assert server.stop() == 0
-
-
-def test_another_user_is_told_that_the_directory_is_not_his(
-    server: RunningServer, nobody: tuple[str, ...]
-) -> None:
-    done = fastpay("serve", "--data-dir", str(server.data_dir), prefix=nobody)
-    assert done.returncode == 2
-    assert "Permission denied" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.skipif(not IS_ROOT, reason="not root: only root hands the servers to another user")
-def test_root_hands_the_servers_to_another_user_through_closed_directories(
-    spawn_server: SpawnServer, data_dir: Path
-) -> None:
-    closed = data_dir / "closed"
-    closed.mkdir(mode=0o700, parents=True)
-    server = spawn_server(data_dir=closed / "data")
-    uids = {Path(f"/proc/{pid}").stat().st_uid for pid in server.embedded_pids()}
-    assert len(uids) == 1
-    assert 0 not in uids
-    assert stat.S_IMODE(closed.stat().st_mode) == 0o701
-    assert server.output.count("paths_opened") == 1
-    assert str(closed) in server.output
-
-
-@pytest.mark.skipif(not IS_ROOT, reason="not root: only root may open directories for another user")
-def test_only_the_missing_permission_to_pass_is_given(tmp_path: Path) -> None:
-    account = Account("nobody", pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
-    for name, mode in (("open", 0o755), ("group", 0o750), ("closed", 0o700)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name).chmod(mode)
-    changed = open_paths([tmp_path / name for name in ("open", "group", "closed")], account)
-    assert {path.name for path in changed} >= {"group", "closed"}
-    assert tmp_path / "open" not in changed
-    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("open", "group", "closed")]
-    assert modes == [0o755, 0o751, 0o701]
-    assert open_paths([tmp_path / "closed"], account) == []
-
-
 def test_the_bounds_of_a_stop_fit_into_its_promise() -> None:
     assert limits.stop_timeout_ms <= 5_000
-
-
-def fastpay(
-    *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
-) -> "subprocess.CompletedProcess[str]":
-    """Run a fastpay command to its end."""
-    return subprocess.run(
-        [*prefix, sys.executable, "-m", "fastpay", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=clean_environment(**(environment or {})),
-    )

@@ -11,18 +11,26 @@ from fastpay.errors import InvalidRequest
 
 Text = Annotated[str, Meta(min_length=1, max_length=limits.text_chars_max)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.name_chars_max)]
-Email = Annotated[str, Meta(min_length=1, max_length=limits.email_chars_max, pattern="^[^@\\s]+@[^@\\s]+$")]
+# What no pattern below may end on: in Python, `$` also stands before a last line break.
+_END = "$(?!\\n)"
+_PLAIN = "[^<>\\\\'\"*]"
+
+Email = Annotated[
+    str, Meta(min_length=1, max_length=limits.email_chars_max, pattern=f"^[^@\\s]+@[^@\\s]+{_END}")
+]
 Phone = Annotated[str, Meta(min_length=1, max_length=limits.phone_chars_max)]
 Url = Annotated[str, Meta(min_length=1, max_length=limits.url_chars_max)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=limits.identifier_chars_max)]
 Descriptor = Annotated[
     str,
     Meta(
-        min_length=1, max_length=limits.descriptor_chars_max, pattern="^[^<>\\\\'\"*]*[A-Za-z][^<>\\\\'\"*]*$"
+        min_length=1,
+        max_length=limits.descriptor_chars_max,
+        pattern=f"^{_PLAIN}*[A-Za-z]{_PLAIN}*{_END}",
     ),
 ]
 DescriptorSuffix = Annotated[
-    str, Meta(min_length=1, max_length=limits.descriptor_chars_max, pattern="^[^<>\\\\'\"*]+$")
+    str, Meta(min_length=1, max_length=limits.descriptor_chars_max, pattern=f"^{_PLAIN}+{_END}")
 ]
 Expand = Annotated[tuple[Text, ...], Meta(max_length=limits.expand_paths_max)]
 Metadata = dict[str, str]

@@ -47,6 +47,8 @@ class FakeKeys:
     """Two tenants, one of them with all the kinds of key."""
 
     async def authenticate(self, key: str) -> Credentials | None:
+        assert key.isascii(), "what cannot be a key must not be looked for"
+        assert key[:3] in {"sk_", "pk_"}
         match key:
             case "sk_test_aaaaaaaaaaaaaaaa":
                 return Credentials(scope=Scope("a", False), kind="secret", fingerprint_key=b"a" * 32)
@@ -90,6 +92,7 @@ class FakeEngine:
     def _execute(self, submission: Submission) -> Plan:
         scope = submission.scope
         workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True)))
+        workspace.asked.update(map(_well_formed, submission.command.needs(workspace)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:
@@ -109,7 +112,7 @@ class FakeEngine:
     async def get_many(self, scope: Scope, identifiers: Sequence[str]) -> dict[str, Versioned]:
         return {
             wanted: self._history[scope, wanted][-1]
-            for wanted in identifiers
+            for wanted in map(_well_formed, identifiers)
             if (scope, wanted) in self._history
         }
 
@@ -169,6 +172,13 @@ class FakeEngine:
         rows.sort(key=lambda version: digits(version.object.id), reverse=not page.ascending)
         rows = rows[: page.limit + 1]
         return rows[::-1] if page.ascending else rows
+
+
+def _well_formed(identifier: str) -> str:
+    """Refuse what a database would refuse as well: it holds identifiers as UUIDs."""
+    assert bytes.fromhex(digits(identifier)), identifier
+    assert len(digits(identifier)) == 32
+    return identifier
 
 
 class Api:

@@ -95,6 +95,15 @@ def test_a_body_over_its_limit_is_refused_by_its_announced_length(api: Api) -> N
     assert error["status"] == 413
 
 
+@pytest.mark.parametrize("length", ["65537", "9" * 30, "9" * 5000])
+def test_a_body_that_is_announced_too_large_is_not_even_read(api: Api, length: str) -> None:
+    async def receive() -> dict[str, Any]:
+        pytest.fail("read")
+
+    headers = [("authorization", f"Bearer {SECRET}"), ("content-length", length)]
+    assert _drive(api, headers, method="POST", receive=receive) == [413]
+
+
 def test_a_body_over_its_limit_is_refused_without_an_announced_length() -> None:
     api = Api(body_bytes_max=10)
     sent = 0
@@ -198,6 +207,15 @@ def test_a_key_that_comes_back_with_other_parameters_is_refused(api: Api) -> Non
     for path, form in (("/v1/customers", "name=B"), ("/v1/payment_intents", "amount=1&currency=usd")):
         error = api.refused("POST", path, form, headers=headers)
         assert (error["status"], error["type"]) == (400, "idempotency_error")
+
+
+def test_a_key_that_comes_back_on_another_path_is_refused(api: Api) -> None:
+    headers = {"idempotency-key": "k"}
+    first, second = (api.post("/v1/payment_intents", "amount=1&currency=usd")["id"] for _ in range(2))
+    api.post(f"/v1/payment_intents/{first}/cancel", headers=headers)
+    error = api.refused("POST", f"/v1/payment_intents/{second}/cancel", "", headers=headers)
+    assert error["type"] == "idempotency_error"
+    assert api.get(f"/v1/payment_intents/{second}")["status"] == "requires_payment_method"
 
 
 def test_the_fingerprint_tells_card_numbers_apart_and_holds_none(api: Api) -> None:

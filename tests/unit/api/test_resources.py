@@ -123,6 +123,7 @@ def test_what_belongs_to_a_confirmation_needs_one(api: Api, name: str) -> None:
         ("amount=1&currency=usd&statement_descriptor=" + "A" * 23, "statement_descriptor", None),
         ("amount=1&currency=usd&statement_descriptor=A<B", "statement_descriptor", None),
         ("amount=1&currency=usd&receipt_email=nobody", "receipt_email", None),
+        ("amount=1&currency=usd&receipt_email=a@b.c%0A", "receipt_email", None),
         ("amount=1&currency=usd&expand[]=nothing", "expand", None),
         ("amount=1&currency=usd&payment_method_data[type]=card", "payment_method_data[card]", None),
         (

@@ -83,8 +83,8 @@ def test_a_detached_card_is_no_longer_the_default() -> None:
     world = World()
     customer = make_customer(world)
     method = attached(world, customer)
-    settings = InvoiceSettings(default_payment_method=method, footer="thanks")
-    world.do(UpdateCustomer(id=customer, fields={"invoice_settings": settings}))
+    settings = {"default_payment_method": method, "footer": "thanks"}
+    world.do(UpdateCustomer(id=customer, fields={}, invoice_settings=settings))
     plan = world.run(DetachPaymentMethod(id=method))
     assert world.customer(customer).invoice_settings == InvoiceSettings(footer="thanks")
     assert [event.type for event in plan.events] == ["customer.updated", "payment_method.detached"]

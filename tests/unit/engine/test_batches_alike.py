@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fastpay.domain.charging import Terms
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.objects import InvoiceSettings
 from fastpay.domain.payment_intents import (
     CancelPaymentIntent,
     CapturePaymentIntent,
@@ -63,7 +62,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
     amount, currency = chance.randint(1, 2000), chance.choice(CURRENCIES)
     manual = {"capture_method": chance.choice(("manual", "automatic"))}
     later = manual | {"setup_future_usage": "off_session"}
-    default = InvoiceSettings(default_payment_method=method)
+    default = {"default_payment_method": method}
     create = CreatePaymentIntent(amount=amount, currency=currency, secret="s", fields=manual)
     makers: Sequence[Callable[[], Command]] = (
         lambda: create,
@@ -82,7 +81,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, amount))),
         lambda: CreateRefund(charge=known.one("ch"), amount=chance.choice((None, amount))),
         lambda: CreateCustomer(fields={}),
-        lambda: UpdateCustomer(id=customer, fields={"invoice_settings": default}),
+        lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
         lambda: DeleteCustomer(id=customer),
         lambda: CreatePaymentMethod(card=card(chance.choice(CARDS))),
         lambda: AttachPaymentMethod(payment_method=method, customer=customer),
@@ -150,11 +149,11 @@ def test_the_rounds_move_money_and_meet_refusals_and_replays() -> None:
     """Rounds that did nothing would be alike as well."""
 
     async def run() -> None:
-        chance = random.Random(5)
+        chance = random.Random(1)
         numbers = itertools.count(1)
         store = MemoryStore()
         results: list[Result] = []
-        for _ in range(60):
+        for _ in range(150):
             results += await commit(store, make_round(store.state, chance, numbers))
         outcomes = [result for result in results if isinstance(result, Outcome)]
         kinds = {transfer.kind for _, transfer in store.state.transfers}

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fastpay import limits
+from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
 from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
@@ -63,7 +64,7 @@ class Unwritable(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def running(store: MemoryStore, *, batch_commands_max: int = 512) -> AsyncIterator[Writer]:
     """Run a writer for the block."""
-    writer = Writer(store, batch_commands_max=batch_commands_max)
+    writer = Writer(store, clock=SystemClock(), batch_commands_max=batch_commands_max)
     writer.start()
     try:
         yield writer
@@ -310,7 +311,7 @@ async def test_a_caller_that_goes_away_takes_nothing_back(begun: bool) -> None:
 async def test_closing_commits_what_waits_and_takes_nothing_more() -> None:
     store = MemoryStore()
     store.gate.clear()
-    writer = Writer(store, batch_commands_max=2)
+    writer = Writer(store, clock=SystemClock(), batch_commands_max=2)
     writer.start()
     waiting = [asyncio.create_task(writer.submit(submission(JOIN))) for _ in range(5)]
     await asyncio.sleep(0)

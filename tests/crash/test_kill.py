@@ -1,0 +1,104 @@
+"""Kill -9 in the middle of payments: nothing acknowledged is lost, nothing happens twice."""
+
+import asyncio
+import functools
+import os
+import random
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from fastpay.embedded import children
+from tests.conftest import PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.crash.load import Clients, audit
+
+SEED = int(os.environ.get("FASTPAY_TEST_SEED", random.randrange(1 << 32)))
+
+
+@pytest.fixture
+def clients() -> Clients:
+    """Clients whose chance can be had again: FASTPAY_TEST_SEED is what the failed run printed."""
+    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
+    return Clients(SEED)
+
+
+def kill_everything(server: RunningServer, chance: random.Random) -> None:
+    """Kill the server and each embedded process at once, in whatever order."""
+    pids = [server.pid, *server.embedded_pids()]
+    chance.shuffle(pids)
+    for pid in pids:
+        children.send(pid, signal.SIGKILL)
+    server.process.wait(PATIENCE_SECONDS)
+
+
+def kill_server(server: RunningServer, _chance: random.Random) -> None:
+    """Kill the server alone; its PostgreSQL is left to itself."""
+    server.kill()
+
+
+def postgres_pids(server: RunningServer) -> list[int]:
+    """Return the postmaster and all its children."""
+    return children.living_in(server.data_dir.resolve() / "postgresql")
+
+
+def kill_postgres(server: RunningServer) -> None:
+    """Kill the postmaster with all its backends, and nothing else."""
+    pids = postgres_pids(server)
+    assert len(pids) > 2
+    for pid in pids:
+        children.send(pid, signal.SIGKILL)
+
+
+def after_a_while(clients: Clients, act: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    """Return a disaster that strikes once some payments were acknowledged, at a moment of chance."""
+
+    async def disaster() -> None:
+        await clients.wait_acknowledged(clients.chance.randrange(20, 80))
+        await asyncio.sleep(clients.chance.uniform(0, 0.03))
+        act()
+
+    return disaster
+
+
+@pytest.mark.parametrize("kill", [kill_everything, kill_server])
+def test_after_a_kill_every_acknowledged_payment_is_there_once(
+    spawn_server: SpawnServer,
+    data_dir: Path,
+    clients: Clients,
+    kill: Callable[[RunningServer, random.Random], None],
+) -> None:
+    for _ in range(3):
+        server = spawn_server(data_dir=data_dir)
+        strike = after_a_while(clients, functools.partial(kill, server, clients.chance))
+        asyncio.run(clients.pay_through(server.url, server.test_key, strike))
+        # The clients were in the middle of something, or the kill has proved nothing.
+        assert clients.unanswered
+        server = spawn_server(data_dir=data_dir)
+        asyncio.run(audit(server.url, server.test_key, clients))
+        assert server.stop() == 0
+    assert clients.failures == []
+
+
+def test_a_server_outlives_its_postgres(spawn_server: SpawnServer, data_dir: Path, clients: Clients) -> None:
+    server = spawn_server(data_dir=data_dir)
+    for _ in range(3):
+        strike = after_a_while(clients, lambda: kill_postgres(server))
+
+        async def strike_and_see(strike: Callable[[], Awaitable[None]] = strike) -> None:
+            await strike()
+            # Payments go on.
+            await clients.wait_acknowledged(40)
+
+        asyncio.run(clients.pay_through(server.url, server.test_key, strike_and_see))
+        assert clients.failures == [], server.output
+        asyncio.run(audit(server.url, server.test_key, clients))
+    assert server.process.poll() is None
+    for answer in clients.refusals:
+        assert answer.headers["stripe-should-retry"] == "true"
+        assert answer.json()["error"]["code"] in {"database_unavailable", "overloaded"}
+    assert "request_failed" not in server.output
+    assert "batch_failed" not in server.output
+    assert server.stop() == 0

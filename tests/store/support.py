@@ -1,0 +1,155 @@
+"""An engine on a real database: writers, reads and tenants for a test, and what they wrote read back."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastpay.clock import SystemClock
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.plan import Command, Event, Versioned
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.writer import Writer
+from fastpay.store import keys, rows
+from fastpay.store.batches import PostgresBatches
+from fastpay.store.connections import connected
+from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from fastpay.store.reads import PostgresReads
+from tests.unit.domain import invariants
+
+CLOCK = SystemClock()
+
+
+class Engine:
+    """One instance: a writer and reads, on connections of their own."""
+
+    def __init__(self, writer: Writer, reads: PostgresReads, batches: PostgresBatches, pool: Any) -> None:
+        self.writer = writer
+        self.reads = reads
+        self.batches = batches
+        self.pool = pool
+        self._identifiers = IdentifierFactory(CLOCK)
+
+    def submission(
+        self, command: Command, scope: Scope, *, key: str | None = None, fingerprint: bytes = b"same"
+    ) -> Submission:
+        """Return a submission with fresh identifiers."""
+        stamp = self._identifiers.stamp()
+        return Submission(
+            scope=scope,
+            command=command,
+            request_id=self._identifiers.request_id(),
+            moment_ms=stamp.moment_ms,
+            head=stamp.head,
+            tail=stamp.tail,
+            idempotency_key=key,
+            fingerprint=b"" if key is None else fingerprint,
+        )
+
+    async def submit(self, command: Command, scope: Scope, *, key: str | None = None) -> Outcome:
+        """Commit a command."""
+        return await self.writer.submit(self.submission(command, scope, key=key))
+
+    async def do(self, command: Command, scope: Scope) -> StoredObject:
+        """Commit a command that must succeed and return what it answers with."""
+        outcome = await self.submit(command, scope)
+        assert outcome.answer.error is None
+        assert outcome.answer.object_id is not None
+        return outcome.objects[outcome.answer.object_id].object
+
+
+@asynccontextmanager
+async def engine(
+    database_url: str, *, writer_url: str | None = None, session_state: bool = True
+) -> AsyncIterator[Engine]:
+    """Run an instance for the block; `writer_url` where its writer takes another way to the database."""
+    async with AsyncExitStack() as stack:
+        settings = DatabaseSettings(url=writer_url or database_url, session_state=session_state)
+        batches = PostgresBatches(settings)
+        stack.push_async_callback(batches.close)
+        pool = await open_reader_pool(
+            DatabaseSettings(url=database_url, session_state=session_state, reader_connections_max=2)
+        )
+        stack.push_async_callback(pool.close)
+        writer = Writer(batches, clock=SystemClock())
+        writer.start()
+        stack.push_async_callback(writer.close)
+        yield Engine(writer, PostgresReads(pool), batches, pool)
+
+
+async def make_tenant(
+    database_url: str, name: str = "shop", *, livemode: bool = False, may_overdraw: bool = True
+) -> Scope:
+    """Make a tenant and return its scope."""
+    async with connected(database_url) as connection:
+        tenant_id: uuid.UUID = await keys.create_tenant(connection, name, clock=CLOCK)
+        await connection.execute(
+            "update book set refunds_may_overdraw = $2 where tenant_id = $1", tenant_id, may_overdraw
+        )
+    return Scope(tenant_id.hex, livemode)
+
+
+async def read_versions(connection: Any, scope: Scope) -> list[Versioned]:
+    """Return all versions of all objects of a tenant, in the order they were written."""
+    found = await connection.fetch(
+        "select * from object_version where tenant_id = $1 and livemode = $2 order by sequence, version",
+        *scope,
+    )
+    return [rows.versioned(row) for row in found]
+
+
+async def read_transfers(connection: Any, scope: Scope) -> list[Transfer]:
+    """Return all transfers of a tenant, in the order they were made."""
+    found = await connection.fetch(
+        "select * from transfer where tenant_id = $1 and livemode = $2 order by sequence, transfer_id", *scope
+    )
+    return [rows.transfer(row) for row in found]
+
+
+async def read_events(connection: Any, scope: Scope) -> list[Event]:
+    """Return all events of a tenant in their order. Their objects' kinds come from the versions."""
+    found = await connection.fetch(
+        "select * from event where tenant_id = $1 and livemode = $2 order by sequence", *scope
+    )
+    names = {
+        versioned.object.id[-32:]: versioned.object.id for versioned in await read_versions(connection, scope)
+    }
+    return [
+        Event(
+            "evt_" + row["event_id"].hex,
+            row["type"],
+            row["sequence"],
+            names[row["object_id"].hex],
+            row["version"],
+        )
+        for row in found
+    ]
+
+
+async def check_books(database_url: str, scope: Scope) -> int:
+    """Hold what a tenant has in the database against itself, and return how far its sequence has come."""
+    async with connected(database_url) as connection:
+        accounts: list[Account] = [
+            rows.account(row)
+            for row in await connection.fetch(
+                "select * from account where tenant_id = $1 and livemode = $2", *scope
+            )
+        ]
+        sequence: int = await connection.fetchval(
+            "select sequence from book where tenant_id = $1 and livemode = $2", *scope
+        )
+        invariants.check_all(
+            scope,
+            accounts=accounts,
+            transfers=await read_transfers(connection, scope),
+            events=await read_events(connection, scope),
+            versions=await read_versions(connection, scope),
+            sequence=sequence,
+        )
+    async with engine(database_url) as instance:
+        verification = await instance.reads.verify(scope)
+        assert verification.problems == ()
+    return sequence

@@ -1,0 +1,146 @@
+"""Connections that end in the middle of a batch: every payment once, every answer true."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.engine.ports import BatchTransaction
+from fastpay.errors import DatabaseUnavailable
+from fastpay.store.connections import connected
+from tests.conftest import NUMBERS
+from tests.store.proxy import CommitProxy, Fault
+from tests.store.support import check_books, engine, make_tenant
+from tests.unit.domain.world import card
+
+pytestmark = pytest.mark.anyio
+
+PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+EVENTS_OF_A_PAYMENT = 3
+
+
+@pytest.fixture
+def proxy_directory(scratch: Path) -> Path:
+    """A directory whose name is short enough for a socket in it."""
+    directory = scratch / f"proxy{next(NUMBERS)}"
+    directory.mkdir()
+    return directory
+
+
+async def count_payments(database_url: str, scope: Scope) -> int:
+    """Return how many payments a tenant has."""
+    async with connected(database_url) as connection:
+        count: int = await connection.fetchval(
+            "select count(*) from payment_intent where tenant_id = $1", scope.tenant_id
+        )
+    return count
+
+
+@pytest.mark.parametrize("fault", ["request lost", "answer lost", "answer is fatal"])
+@pytest.mark.parametrize("key", ["k", None])
+async def test_a_commit_without_an_answer_is_resolved_and_answered_once(
+    database_url: str, proxy_directory: Path, fault: Fault, key: str | None
+) -> None:
+    scope = await make_tenant(database_url)
+    async with CommitProxy(proxy_directory, database_url) as proxy:
+        async with engine(database_url, writer_url=proxy.url) as instance:
+            await instance.submit(PAY, scope)
+            proxy.fault = fault
+            outcome = await instance.submit(PAY, scope, key=key)
+            again = await instance.submit(PAY, scope, key=key)
+        assert proxy.struck == 1
+    assert outcome.answer.error is None
+    assert outcome.original_request_id is None
+    assert (again.original_request_id is not None) == (key is not None)
+    payments = await count_payments(database_url, scope)
+    assert payments == (2 if key is not None else 3)
+    assert await check_books(database_url, scope) == payments * EVENTS_OF_A_PAYMENT
+
+
+async def test_an_outcome_that_nobody_can_tell_is_told_as_unknown_and_found_by_its_key(
+    database_url: str, proxy_directory: Path
+) -> None:
+    scope = await make_tenant(database_url)
+    fault: Fault = "answer lost and nobody there"
+    async with (
+        CommitProxy(proxy_directory, database_url, fault) as proxy,
+        engine(database_url, writer_url=proxy.url) as instance,
+    ):
+        with pytest.raises(DatabaseUnavailable):
+            await instance.submit(PAY, scope, key="k")
+    async with engine(database_url) as instance:
+        again = await instance.submit(PAY, scope, key="k")
+    assert again.original_request_id is not None
+    assert await count_payments(database_url, scope) == 1
+    await check_books(database_url, scope)
+
+
+class Interrupted:
+    """Wraps the work of a batch: something happens once, after the writes and before COMMIT."""
+
+    def __init__(self, batches: Any, happens: Any) -> None:
+        self._run_batch = batches.run_batch
+        self._happens = happens
+        self.times = 0
+
+    async def run_batch(self, work: Any) -> None:
+        """Run the batch with the interruption in it."""
+
+        async def interrupted(transaction: BatchTransaction) -> None:
+            await work(transaction)
+            self.times += 1
+            if self.times == 1:
+                await self._happens(transaction)
+
+        await self._run_batch(interrupted)
+
+
+@pytest.mark.parametrize("session_state", [True, False])
+async def test_a_connection_ended_before_commit_is_opened_again_and_the_batch_written_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, session_state: bool
+) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url, session_state=session_state) as instance:
+        await instance.submit(PAY, scope)
+
+        async def end_it(transaction: Any) -> None:
+            pid = await transaction._connection.fetchval("select pg_backend_pid()")
+            async with connected(database_url) as other:
+                assert await other.fetchval("select pg_terminate_backend($1, 5000)", pid)
+
+        interrupted = Interrupted(instance.batches, end_it)
+        monkeypatch.setattr(instance.batches, "run_batch", interrupted.run_batch)
+        outcomes = await asyncio.gather(
+            *(instance.submit(PAY, scope, key=f"k{number}") for number in range(5))
+        )
+    assert interrupted.times == 2
+    assert [outcome.answer.error for outcome in outcomes] == [None] * 5
+    assert await count_payments(database_url, scope) == 6
+    await check_books(database_url, scope)
+
+
+async def test_idle_connections_that_were_ended_are_opened_again(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        paid = await instance.do(PAY, scope)
+        assert await instance.reads.get_objects(scope, [paid.id])
+        async with connected(database_url) as other:
+            await other.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        assert (await instance.submit(PAY, scope)).answer.error is None
+        assert await instance.reads.get_objects(scope, [paid.id])
+    await check_books(database_url, scope)
+
+
+async def test_a_database_that_is_away_is_said_to_be_away(database_url: str, proxy_directory: Path) -> None:
+    scope = await make_tenant(database_url)
+    nowhere = f"postgresql://fastpay@/nothing?host={proxy_directory}"
+    async with engine(database_url, writer_url=nowhere) as instance:
+        with pytest.raises(DatabaseUnavailable):
+            await instance.submit(PAY, scope)
+    assert await count_payments(database_url, scope) == 0
