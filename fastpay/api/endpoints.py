@@ -13,6 +13,7 @@ from fastpay import telemetry
 from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
+from fastpay.api.kinds import presentable
 from fastpay.errors import (
     BodyTooLarge,
     FastpayError,
@@ -159,7 +160,7 @@ class UnknownPath(_Path):
         request_id: str,
         span: telemetry.NoSpan,
     ) -> Reply:
-        shown = scope["path"][:_PATH_CHARS_SHOWN].encode("utf-8", "replace").decode()
+        shown = presentable(scope["path"])[:_PATH_CHARS_SHOWN]
         raise UnknownRoute(f"Nothing is served at {scope['method'][:20]} {shown}.")
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from fastpay import limits
+from fastpay.api.kinds import presentable
 from fastpay.api.rendering import render_list
 from fastpay.domain.objects import prefix_of
 from fastpay.errors import InvalidRequest
@@ -290,6 +291,7 @@ def _value_at(shown: Mapping[str, object], path: str) -> object:
 
 
 def _shortened(path: str) -> str:
+    path = presentable(path)
     return path if len(path) <= _PATH_SHOWN_CHARS else path[:_PATH_SHOWN_CHARS] + "…"
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from fastpay import limits
+from fastpay.domain import cards
 from fastpay.domain.identifiers import is_well_formed
 from fastpay.domain.plan import missing
 from fastpay.errors import NotFound
@@ -41,6 +42,15 @@ def could_be(kind: Kind, identifier: str) -> bool:
 
 def absent(kind: Kind, identifier: str, *, param: str | None = None) -> NotFound:
     """Return the error for an object that is not there."""
-    # A path may hold anything; an answer is text, and short.
-    shown = identifier[: limits.identifier_chars_max].encode("utf-8", "replace").decode()
+    shown = identifier if could_be(kind, identifier) else presentable(identifier)
     return missing(kind.noun, shown, param=param or kind.param)
+
+
+def presentable(text: str) -> str:
+    """Return what an answer may say of a text that should have been a name of ours: any text could come.
+
+    It comes out short, in characters that can be sent, and without a card number that strayed into it.
+    """
+    if cards.holds_number(text):
+        return f"({len(text)} characters)"
+    return text[: limits.identifier_chars_max].encode("utf-8", "replace").decode()

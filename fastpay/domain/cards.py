@@ -6,10 +6,14 @@ by the card alone, so that a test-mode confirmation is one commit.
 
 import datetime as dt
 import hashlib
+import re
 
 import msgspec
 
 from fastpay.errors import CardDeclined
+
+# 12 digits or more, with a space or a sign between any two. The digits of an identifier are none of it.
+_NUMBER_WITHIN = re.compile(r"(?<![0-9a-f_])\d(?:[\W_]{0,2}\d){11,}(?![0-9a-f])")
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -264,6 +268,11 @@ def expiry_refused(part: str, *, param: str) -> CardDeclined:
 def fingerprint(number: str, key: bytes) -> str:
     """Return 16 characters that are equal for equal numbers of one tenant and say nothing else."""
     return hashlib.blake2b(number.encode(), key=key, digest_size=8).hexdigest()
+
+
+def holds_number(text: str) -> bool:
+    """Tell whether a text holds what may be a card number, in one piece or in groups of digits."""
+    return _NUMBER_WITHIN.search(text) is not None
 
 
 def passes_luhn(number: str) -> bool:

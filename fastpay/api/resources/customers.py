@@ -82,6 +82,8 @@ def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:
     default = settings.get("default_payment_method")
     if isinstance(default, str) and not kinds.could_be(kinds.PAYMENT_METHOD, default):
         raise InvalidRequest(
-            f"No such payment method on this customer: '{default}'", code="resource_missing", param=_DEFAULT
+            f"No such payment method on this customer: '{kinds.presentable(default)}'",
+            code="resource_missing",
+            param=_DEFAULT,
         )
     return settings
