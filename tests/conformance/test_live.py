@@ -1,0 +1,243 @@
+"""Every object as it comes from the running server: the published example's keys, the SDK's annotations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+
+from tests.conformance.shapes import example, missing_keys, violations
+from tests.conftest import RunningServer
+from tests.http.tenants import make_tenant
+
+CLASSES: dict[str, type[Any]] = {
+    "payment_intent": stripe.PaymentIntent,
+    "charge": stripe.Charge,
+    "refund": stripe.Refund,
+    "customer": stripe.Customer,
+    "payment_method": stripe.PaymentMethod,
+    "balance": stripe.Balance,
+    "balance_transaction": stripe.BalanceTransaction,
+}
+INTENT_STATES = {
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "requires_capture",
+    "succeeded",
+    "canceled",
+}
+SHIPPING = {
+    "shipping[name]": "Ada",
+    "shipping[phone]": "+41",
+    "shipping[address][line1]": "Gasse 1",
+    "shipping[address][city]": "Bern",
+}
+BILLING = {
+    "billing_details[name]": "Ada",
+    "billing_details[email]": "ada@example.com",
+    "billing_details[address][country]": "CH",
+}
+
+
+class Shop:
+    """A tenant on the running server, through plain HTTP: nothing that a client could smooth over."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def get(self, path: str, **query: str) -> Any:
+        return self._http.get(path, params=query).raise_for_status().json()
+
+    def post(self, path: str, fields: dict[str, str] | None = None, *, status: int = 200) -> Any:
+        answer = self._http.post(path, data=fields)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def delete(self, path: str) -> Any:
+        return self._http.delete(path).raise_for_status().json()
+
+    def intent(self, *, status: int = 200, **fields: str) -> Any:
+        named = {name.replace("__", "[") + "]" * name.count("__"): value for name, value in fields.items()}
+        return self.post("/v1/payment_intents", {"amount": "2000", "currency": "usd", **named}, status=status)
+
+    def pay(self, card: str = "pm_card_visa", *, status: int = 200, **fields: str) -> Any:
+        return self.intent(status=status, payment_method=card, confirm="true", **fields)
+
+    def charge(self, intent: Any) -> Any:
+        return self.get(f"/v1/charges/{intent['latest_charge']}")
+
+
+@pytest.fixture(scope="module")
+def shop(server: RunningServer) -> Iterator[Shop]:
+    headers = {"Authorization": f"Bearer {make_tenant(server.database_url).secret}"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=30, trust_env=False) as http:
+        yield Shop(http)
+
+
+@pytest.fixture(scope="module")
+def shown(shop: Shop) -> dict[str, Any]:
+    """Objects in every state that there is, by what they are."""
+    full = shop.post(
+        "/v1/customers",
+        {
+            "name": "Ada",
+            "email": "ada@example.com",
+            "phone": "+41",
+            "description": "Regular",
+            "address[city]": "Bern",
+            "preferred_locales[]": "de",
+            "metadata[order]": "1",
+            "tax_exempt": "exempt",
+            **SHIPPING,
+        },
+    )
+    saved = shop.post("/v1/payment_methods/pm_card_visa/attach", {"customer": full["id"]})
+    loose = shop.post(
+        "/v1/payment_methods", {"type": "card", "card[token]": "tok_amex", "metadata[a]": "1", **BILLING}
+    )
+    paid = shop.pay(
+        saved["id"],
+        customer=full["id"],
+        description="Order 1",
+        receipt_email="ada@example.com",
+        statement_descriptor_suffix="ONE",
+        transfer_group="G",
+        setup_future_usage="off_session",
+        metadata__order="1",
+    )
+    part, whole = shop.pay(), shop.pay("pm_card_bypassPending")
+    refund = shop.post(
+        "/v1/refunds",
+        {"payment_intent": part["id"], "amount": "500", "reason": "duplicate", "metadata[a]": "1"},
+    )
+    full_refund = shop.post("/v1/refunds", {"payment_intent": whole["id"]})
+    held, released, captured = (shop.pay(capture_method="manual") for _ in range(3))
+    canceled = shop.post(f"/v1/payment_intents/{released['id']}/cancel", {"cancellation_reason": "duplicate"})
+    captured = shop.post(f"/v1/payment_intents/{captured['id']}/capture", {"amount_to_capture": "1500"})
+    refused = shop.pay("pm_card_chargeDeclined", status=402)["error"]
+    blocked = shop.pay("pm_card_radarBlock", status=402)["error"]
+    gone = shop.post("/v1/customers")
+    transactions = "/v1/balance_transactions/"
+    return {
+        "intent: new": shop.intent(),
+        "intent: cards only": shop.intent(payment_method_types__0="card"),
+        "intent: to confirm": shop.intent(payment_method="pm_card_visa"),
+        "intent: waiting for the cardholder": shop.pay("pm_card_authenticationRequired"),
+        "intent: waiting for a redirect": shop.pay(
+            "pm_card_threeDSecure2Required", return_url="https://shop.example/back"
+        ),
+        "intent: held": held,
+        "intent: captured in part": captured,
+        "intent: canceled": shop.post(f"/v1/payment_intents/{shop.intent()['id']}/cancel"),
+        "intent: canceled and released": canceled,
+        "intent: paid": paid,
+        "intent: declined, in the error": refused["payment_intent"],
+        "intent: declined": shop.get(f"/v1/payment_intents/{refused['payment_intent']['id']}"),
+        "intent: everything expanded": shop.get(
+            f"/v1/payment_intents/{paid['id']}",
+            **{"expand[0]": "customer.invoice_settings.default_payment_method"},
+            **{
+                "expand[1]": "latest_charge.balance_transaction.source",
+                "expand[2]": "payment_method.customer",
+            },
+        ),
+        "charge: paid": shop.charge(paid),
+        "charge: failed": shop.charge(refused["payment_intent"]),
+        "charge: blocked": shop.charge(blocked["payment_intent"]),
+        "charge: held": shop.charge(held),
+        "charge: released": shop.charge(canceled),
+        "charge: captured in part": shop.charge(captured),
+        "charge: refunded in part": shop.charge(part),
+        "charge: refunded": shop.charge(whole),
+        "charge: with refunds": shop.get(f"/v1/charges/{part['latest_charge']}", **{"expand[]": "refunds"}),
+        "refund: in part": refund,
+        "refund: whole": shop.get(f"/v1/refunds/{full_refund['id']}"),
+        "refund: expanded": shop.get(
+            f"/v1/refunds/{refund['id']}",
+            **{"expand[0]": "charge.balance_transaction", "expand[1]": "payment_intent"},
+        ),
+        "customer: full": full,
+        "customer: bare": shop.post("/v1/customers"),
+        "customer: deleted": shop.delete(f"/v1/customers/{gone['id']}"),
+        "customer: deleted, asked for": shop.get(f"/v1/customers/{gone['id']}"),
+        "method: saved": saved,
+        "method: of nobody": loose,
+        "method: magic": shop.get("/v1/payment_methods/pm_card_visa"),
+        "method: in an error": refused["payment_method"],
+        "balance": shop.get("/v1/balance"),
+        "transaction: of a charge": shop.get(transactions + shop.charge(paid)["balance_transaction"]),
+        "transaction: available at once": shop.get(transactions + shop.charge(whole)["balance_transaction"]),
+        "transaction: of a refund": shop.get(transactions + refund["balance_transaction"]),
+    }
+
+
+def faults(shown: Any) -> list[str]:
+    """Return what is wrong with an object. A deleted one has three keys and no more."""
+    if shown.get("deleted"):
+        return [] if shown == {"id": shown["id"], "object": shown["object"], "deleted": True} else ["deleted"]
+    kind = shown["object"]
+    return [*missing_keys(shown, example(kind)), *violations(shown, CLASSES[kind])]
+
+
+def test_every_object_is_as_the_dialect_says(shown: dict[str, Any]) -> None:
+    wrong = {name: found for name, item in shown.items() if (found := faults(item))}
+    assert wrong == {}
+
+
+def test_no_state_and_no_kind_was_forgotten(shown: dict[str, Any]) -> None:
+    statuses = {item["status"] for item in shown.values() if item["object"] == "payment_intent"}
+    assert statuses == INTENT_STATES
+    assert {item["object"] for item in shown.values()} == set(CLASSES)
+    assert {item["status"] for name, item in shown.items() if name.startswith("charge")} == {
+        "succeeded",
+        "failed",
+    }
+
+
+def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:
+    intent = shown["intent: everything expanded"]
+    charge = intent["latest_charge"]
+    for inner in (
+        intent["customer"],
+        intent["payment_method"],
+        intent["payment_method"]["customer"],
+        charge,
+        charge["balance_transaction"],
+        charge["balance_transaction"]["source"],
+        shown["refund: expanded"]["charge"],
+        shown["refund: expanded"]["charge"]["balance_transaction"],
+        shown["refund: expanded"]["payment_intent"],
+        shown["charge: with refunds"]["refunds"]["data"][0],
+        shown["intent: declined"]["last_payment_error"]["payment_method"],
+    ):
+        assert faults(inner) == []
+
+
+@pytest.mark.parametrize("path", ["payment_intents", "charges", "refunds", "customers", "payment_methods"])
+def test_every_list_is_as_the_dialect_says(shop: Shop, shown: dict[str, Any], path: str) -> None:
+    assert shown
+    page = shop.get(f"/v1/{path}", limit="100")
+    assert set(page) == {"object", "data", "has_more", "url"}
+    assert (page["object"], page["url"], page["has_more"]) == ("list", f"/v1/{path}", False)
+    assert page["data"]
+    assert violations(page, stripe.ListObject) == []
+    for item in page["data"]:
+        assert faults(item) == []
+
+
+def test_what_a_search_finds_is_as_the_dialect_says(shop: Shop, shown: dict[str, Any]) -> None:
+    assert shown
+    page = shop.get("/v1/customers/search", query="email:'ada@example.com'")
+    assert set(page) == {"object", "data", "has_more", "next_page", "url"}
+    # The annotation forgets that there is a last page, whose next one is null in the dialect.
+    assert violations({**page, "next_page": "x"}, stripe.SearchResultObject) == []
+    assert page["next_page"] is None
+    assert [faults(item) for item in page["data"]] == [[]]
+
+
+def test_the_client_reads_every_object_as_what_it_is(shown: dict[str, Any]) -> None:
+    for name, item in shown.items():
+        built = stripe.StripeObject.construct_from(item, "sk_test_x")
+        assert built.to_dict() == item, name
