@@ -79,6 +79,12 @@ def shop(server: RunningServer) -> Iterator[Shop]:
 @pytest.fixture(scope="module")
 def shown(shop: Shop) -> dict[str, Any]:
     """Objects in every state that there is, by what they are."""
+    people = people_and_cards(shop)
+    payments = payments_made(shop, people)
+    return {**people, **payments, **what_follows(shop, payments)}
+
+
+def people_and_cards(shop: Shop) -> dict[str, Any]:
     full = shop.post(
         "/v1/customers",
         {
@@ -97,9 +103,22 @@ def shown(shop: Shop) -> dict[str, Any]:
     loose = shop.post(
         "/v1/payment_methods", {"type": "card", "card[token]": "tok_amex", "metadata[a]": "1", **BILLING}
     )
+    gone = shop.post("/v1/customers")
+    return {
+        "customer: full": full,
+        "customer: bare": shop.post("/v1/customers"),
+        "customer: deleted": shop.delete(f"/v1/customers/{gone['id']}"),
+        "customer: deleted, asked for": shop.get(f"/v1/customers/{gone['id']}"),
+        "method: saved": saved,
+        "method: of nobody": loose,
+        "method: magic": shop.get("/v1/payment_methods/pm_card_visa"),
+    }
+
+
+def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
     paid = shop.pay(
-        saved["id"],
-        customer=full["id"],
+        people["method: saved"]["id"],
+        customer=people["customer: full"]["id"],
         description="Order 1",
         receipt_email="ada@example.com",
         statement_descriptor_suffix="ONE",
@@ -107,19 +126,10 @@ def shown(shop: Shop) -> dict[str, Any]:
         setup_future_usage="off_session",
         metadata__order="1",
     )
-    part, whole = shop.pay(), shop.pay("pm_card_bypassPending")
-    refund = shop.post(
-        "/v1/refunds",
-        {"payment_intent": part["id"], "amount": "500", "reason": "duplicate", "metadata[a]": "1"},
-    )
-    full_refund = shop.post("/v1/refunds", {"payment_intent": whole["id"]})
     held, released, captured = (shop.pay(capture_method="manual") for _ in range(3))
     canceled = shop.post(f"/v1/payment_intents/{released['id']}/cancel", {"cancellation_reason": "duplicate"})
     captured = shop.post(f"/v1/payment_intents/{captured['id']}/capture", {"amount_to_capture": "1500"})
     refused = shop.pay("pm_card_chargeDeclined", status=402)["error"]
-    blocked = shop.pay("pm_card_radarBlock", status=402)["error"]
-    gone = shop.post("/v1/customers")
-    transactions = "/v1/balance_transactions/"
     return {
         "intent: new": shop.intent(),
         "intent: cards only": shop.intent(payment_method_types__0="card"),
@@ -143,12 +153,28 @@ def shown(shop: Shop) -> dict[str, Any]:
                 "expand[2]": "payment_method.customer",
             },
         ),
-        "charge: paid": shop.charge(paid),
-        "charge: failed": shop.charge(refused["payment_intent"]),
+        "method: in an error": refused["payment_method"],
+    }
+
+
+def what_follows(shop: Shop, payments: dict[str, Any]) -> dict[str, Any]:
+    """Return charges, refunds and what the balance says of them."""
+    part, whole = shop.pay(), shop.pay("pm_card_bypassPending")
+    refund = shop.post(
+        "/v1/refunds",
+        {"payment_intent": part["id"], "amount": "500", "reason": "duplicate", "metadata[a]": "1"},
+    )
+    full_refund = shop.post("/v1/refunds", {"payment_intent": whole["id"]})
+    blocked = shop.pay("pm_card_radarBlock", status=402)["error"]
+    paid = shop.charge(payments["intent: paid"])
+    transactions = "/v1/balance_transactions/"
+    return {
+        "charge: paid": paid,
+        "charge: failed": shop.charge(payments["intent: declined"]),
         "charge: blocked": shop.charge(blocked["payment_intent"]),
-        "charge: held": shop.charge(held),
-        "charge: released": shop.charge(canceled),
-        "charge: captured in part": shop.charge(captured),
+        "charge: held": shop.charge(payments["intent: held"]),
+        "charge: released": shop.charge(payments["intent: canceled and released"]),
+        "charge: captured in part": shop.charge(payments["intent: captured in part"]),
         "charge: refunded in part": shop.charge(part),
         "charge: refunded": shop.charge(whole),
         "charge: with refunds": shop.get(f"/v1/charges/{part['latest_charge']}", **{"expand[]": "refunds"}),
@@ -158,16 +184,8 @@ def shown(shop: Shop) -> dict[str, Any]:
             f"/v1/refunds/{refund['id']}",
             **{"expand[0]": "charge.balance_transaction", "expand[1]": "payment_intent"},
         ),
-        "customer: full": full,
-        "customer: bare": shop.post("/v1/customers"),
-        "customer: deleted": shop.delete(f"/v1/customers/{gone['id']}"),
-        "customer: deleted, asked for": shop.get(f"/v1/customers/{gone['id']}"),
-        "method: saved": saved,
-        "method: of nobody": loose,
-        "method: magic": shop.get("/v1/payment_methods/pm_card_visa"),
-        "method: in an error": refused["payment_method"],
         "balance": shop.get("/v1/balance"),
-        "transaction: of a charge": shop.get(transactions + shop.charge(paid)["balance_transaction"]),
+        "transaction: of a charge": shop.get(transactions + paid["balance_transaction"]),
         "transaction: available at once": shop.get(transactions + shop.charge(whole)["balance_transaction"]),
         "transaction: of a refund": shop.get(transactions + refund["balance_transaction"]),
     }
