@@ -5,7 +5,7 @@ import pwd
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -63,6 +63,40 @@ def make_directory(path: Path, account: Account | None) -> None:
     path.chmod(0o700)
     if account is not None:
         os.chown(path, account.uid, account.gid)
+
+
+def make_readable(trees: Sequence[Path], directory: Path, account: Account | None) -> Path:
+    """Return the first of `trees` (files or directories), or its copy under `directory`.
+
+    Copies are made where the installer, by its umask, kept the trees from everyone else: what is there
+    already is never opened for reading. All keep their places to each other, since programs find their
+    libraries by that.
+    """
+    if account is None or all(_is_public(tree) for tree in trees):
+        return trees[0]
+    above = Path(os.path.commonpath([tree.parent for tree in trees]))
+    copy = directory / f"programs-{trees[0].name}"
+    # A newer installation under the same name leaves another time behind.
+    stamp = copy / "installed"
+    installed = " ".join(str(tree.stat().st_mtime_ns) for tree in trees)
+    if not (stamp.exists() and stamp.read_text(encoding="ascii") == installed):
+        shutil.rmtree(copy, ignore_errors=True)
+        for tree in trees:
+            target = copy / tree.relative_to(above)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if tree.is_dir() else shutil.copy2)(tree, target)
+        for place in [copy, *copy.rglob("*")]:
+            os.chown(place, account.uid, account.gid, follow_symlinks=False)
+        stamp.write_text(installed, encoding="ascii")
+    return copy / trees[0].relative_to(above)
+
+
+def _is_public(tree: Path) -> bool:
+    """Tell by samples whether everyone may read what an installer put there with one umask."""
+    if tree.is_file():
+        return tree.stat().st_mode & 0o5 == 0o5
+    files = [file for pattern in ("bin/*", "*.so*", "share/**/*.bki") for file in tree.glob(pattern)]
+    return tree.stat().st_mode & 0o1 == 0o1 and all(file.stat().st_mode & 0o4 for file in files)
 
 
 def _may_pass(status: os.stat_result, account: Account, groups: set[int]) -> bool:

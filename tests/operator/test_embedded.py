@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from fastpay import limits
+from fastpay.embedded import account as account_module
 from fastpay.embedded import children, servers
 from fastpay.embedded.access import open_database, run_servers
-from fastpay.embedded.account import Account, choose_account
+from fastpay.embedded.account import Account, choose_account, make_readable
 from fastpay.embedded.directory import (
     Addresses,
     DataDirectory,
@@ -213,20 +214,39 @@ def test_a_private_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.skipif(not IS_ROOT, reason="not root: only root needs a copy that another user can read")
 def test_programs_that_others_may_not_read_are_copied_for_the_account(data_dir: Path) -> None:
     data_dir.mkdir()
-    installation = data_dir / "installation"
-    for name in ("bin/postgres", "share/postgres.bki"):
-        (installation / name).parent.mkdir(parents=True, exist_ok=True)
-        (installation / name).write_text("x", encoding="ascii")
-        (installation / name).chmod(0o755)
+    package = data_dir / "site" / "package"
+    for name in ("package/bin/server", "package/share/some.bki", "package.libs/one.so.5"):
+        file = data_dir / "site" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name, encoding="ascii")
+        file.chmod(0o755)
+    trees = [package, data_dir / "site" / "package.libs"]
     account = Account("nobody", 65534, 65534)
-    assert servers._readable_copy(installation, data_dir, account) == installation
-    (installation / "share" / "postgres.bki").chmod(0o600)
-    copy = servers._readable_copy(installation, data_dir, account)
-    assert copy == data_dir / "programs-installation"
-    assert (copy / "share" / "postgres.bki").stat().st_uid == 65534
-    assert stat.S_IMODE((installation / "share" / "postgres.bki").stat().st_mode) == 0o600
-    assert servers._readable_copy(installation, data_dir, None) == installation
+    assert make_readable(trees, data_dir, account) == package
+    (trees[1] / "one.so.5").chmod(0o700)
+    assert make_readable(trees, data_dir, None) == package
+    for content in ("first", "second"):
+        (package / "bin" / "server").write_text(content, encoding="ascii")
+        os.utime(package, ns=(0, len(content)))
+        copy = make_readable(trees, data_dir, account)
+        assert copy == data_dir / "programs-package" / "package"
+        assert (copy / "bin" / "server").read_text(encoding="ascii") == content
+        library = copy.parent / "package.libs" / "one.so.5"
+        assert (library.stat().st_uid, stat.S_IMODE(library.stat().st_mode)) == (65534, 0o700)
+    assert stat.S_IMODE((trees[1] / "one.so.5").stat().st_mode) == 0o700
     shutil.rmtree(data_dir)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="not root: only root needs a copy that another user can read")
+def test_postgres_and_redis_run_from_their_copies(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_module, "_is_public", lambda _: False)
+    with run_servers(directory, with_postgres=True, with_redis=True) as running:
+        running.wait_ready()
+        for name in ("postgresql", "redis"):
+            programs = {os.readlink(f"/proc/{pid}/exe") for pid in children.living_in(directory.path / name)}
+            assert all(program.startswith(f"{directory.path}/programs-") for program in programs), programs
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="not root: only root runs the servers as somebody else")
