@@ -1,0 +1,197 @@
+"""API keys: found from memory for a moment, and no longer."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope
+from fastpay.errors import DatabaseUnavailable
+from fastpay.store import keys
+from fastpay.store.connections import connected
+from fastpay.store.keyring import PostgresKeyRing
+from fastpay.store.keys import NewKey
+from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from tests.store.support import CLOCK, make_tenant
+
+pytestmark = pytest.mark.anyio
+
+CACHE_MS = 1_000
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.moved_ms = 0
+        self._start_ms = CLOCK.now_ms()
+
+    def now_ms(self) -> int:
+        """Return the wall clock."""
+        return self._start_ms + self.moved_ms
+
+    def monotonic_ns(self) -> int:
+        """Return the clock for spans."""
+        return self.moved_ms * 1_000_000
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return true randomness: keys must differ."""
+        return CLOCK.random_bytes(count)
+
+
+class CountingPool:
+    """Passes on what a key ring asks, counts it, and is away when told to be."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self.asked = 0
+        self.away = False
+
+    async def fetchrow(self, *arguments: Any) -> Any:
+        """Ask the database, or fail as if it were not there."""
+        self.asked += 1
+        if self.away:
+            raise ConnectionRefusedError
+        return await self._pool.fetchrow(*arguments)
+
+
+class Ring:
+    """A key ring over a database, with its clock and the connection of an operator."""
+
+    def __init__(self, pool: Any, connection: Any, scope: Scope) -> None:
+        self.clock = HandClock()
+        self.pool = CountingPool(pool)
+        self.keys = PostgresKeyRing(self.pool, clock=self.clock, cache_ms=CACHE_MS)
+        self.connection = connection
+        self.scope = scope
+
+    async def make(self, kind: keys.Kind = "secret", *, livemode: bool = False) -> NewKey:
+        """Make a key of the tenant."""
+        return await keys.create_key(
+            self.connection, self.tenant_id, livemode=livemode, clock=self.clock, kind=kind
+        )
+
+    @property
+    def tenant_id(self) -> Any:
+        """The tenant as the database has it."""
+        return uuid.UUID(self.scope.tenant_id)
+
+    async def is_good(self, key: str) -> bool:
+        """Return whether the key stands for anything."""
+        return await self.keys.authenticate(key) is not None
+
+
+@asynccontextmanager
+async def ring(database_url: str) -> AsyncIterator[Ring]:
+    """A key ring for the block."""
+    scope = await make_tenant(database_url)
+    pool = await open_reader_pool(DatabaseSettings(url=database_url))
+    try:
+        async with connected(database_url) as connection:
+            yield Ring(pool, connection, scope)
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("livemode", [False, True])
+async def test_a_key_stands_for_its_tenant_mode_and_kind(database_url: str, livemode: bool) -> None:
+    async with ring(database_url) as own:
+        for kind in ("secret", "publishable"):
+            made = await own.make(kind, livemode=livemode)
+            found = await own.keys.authenticate(made.key)
+            assert found is not None
+            assert (found.scope, found.kind) == (own.scope._replace(livemode=livemode), kind)
+            assert len(found.fingerprint_key) == 32
+            assert found.fingerprint_key.hex() not in repr(found)
+
+
+async def test_a_wrong_key_stands_for_nothing(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        for key in ("", "sk_test_", made.key[:-1], made.key + "x", made.key.upper(), "\0", "\ud800", "ключ"):
+            assert not await own.is_good(key)
+
+
+async def test_a_revoked_key_works_until_its_moment_is_over_and_no_longer(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        assert await own.is_good(made.key)
+        await keys.revoke_key(own.connection, own.tenant_id, made.key_id, livemode=False, clock=own.clock)
+        own.clock.moved_ms = CACHE_MS - 1
+        assert await own.is_good(made.key)
+        own.clock.moved_ms = CACHE_MS
+        assert not await own.is_good(made.key)
+
+
+async def test_a_new_key_that_was_tried_before_works_after_a_moment(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        await own.connection.execute("update api_key set revoked_at = now()")
+        assert not await own.is_good(made.key)
+        await own.connection.execute("update api_key set revoked_at = null")
+        assert not await own.is_good(made.key)
+        own.clock.moved_ms = CACHE_MS
+        assert await own.is_good(made.key)
+
+
+async def test_a_rolled_key_ends_at_its_time_although_it_was_remembered(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        await keys.roll_key(
+            own.connection,
+            own.tenant_id,
+            made.key_id,
+            livemode=False,
+            clock=own.clock,
+            overlap=timedelta(milliseconds=CACHE_MS // 2),
+        )
+        assert await own.is_good(made.key)
+        own.clock.moved_ms = CACHE_MS // 2 - 1
+        assert await own.is_good(made.key)
+        own.clock.moved_ms = CACHE_MS // 2
+        assert not await own.is_good(made.key)
+
+
+async def test_the_database_is_asked_once_however_many_ask_at_once(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        found = await asyncio.gather(*(own.is_good(made.key) for _ in range(50)))
+        assert (found, own.pool.asked) == ([True] * 50, 1)
+        assert await own.is_good(made.key)
+        assert own.pool.asked == 1
+
+
+async def test_one_who_goes_away_does_not_take_the_answer_from_the_others(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        leaving, staying = (asyncio.create_task(own.is_good(made.key)) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert await staying
+        assert leaving.cancelled()
+
+
+async def test_a_database_that_is_away_says_nothing_about_a_key(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        own.pool.away = True
+        with pytest.raises(DatabaseUnavailable):
+            await own.keys.authenticate(made.key)
+        own.pool.away = False
+        assert await own.is_good(made.key)
+
+
+async def test_no_more_keys_are_remembered_than_allowed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "known_keys_max", 3)
+    async with ring(database_url) as own:
+        for number in range(10):
+            assert not await own.is_good(f"wrong {number}")
+            assert len(own.keys._known) <= 3
+        assert own.keys._asking == {}

@@ -1,0 +1,142 @@
+"""Lists, page by page in both directions, against the same done by hand."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
+from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits
+from fastpay.domain.payment_intents import CreatePaymentIntent, UpdatePaymentIntent
+from fastpay.engine.ports import Filter, Page
+from fastpay.errors import DatabaseUnavailable
+from tests.store.support import Engine, engine, make_tenant
+from tests.unit.domain.world import card
+
+pytestmark = pytest.mark.anyio
+
+
+async def make_customers(instance: Engine, scope: Scope, count: int, **fields: object) -> list[str]:
+    """Make customers and return their identifiers, newest first."""
+    made = [(await instance.do(CreateCustomer(fields=fields), scope)).id for _ in range(count)]
+    return made[::-1]
+
+
+async def listed(instance: Engine, scope: Scope, wanted: Filter, page: Page) -> list[str]:
+    """Return the identifiers that a list shows."""
+    return [versioned.object.id for versioned in await instance.reads.list_objects(scope, wanted, page)]
+
+
+def expected(all_of_them: Sequence[str], page: Page) -> list[str]:
+    """Do by hand what the statement does."""
+    between = [one for one in all_of_them if page.above < digits(one) < page.below]
+    return between[-page.limit - 1 :] if page.ascending else between[: page.limit + 1]
+
+
+async def test_every_page_in_both_directions_is_what_it_would_be_by_hand(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        all_of_them = await make_customers(instance, scope, 7)
+        bounds = [HIGHEST, *map(digits, all_of_them), LOWEST]
+        places = itertools.product((1, 3, 10), (False, True), bounds, (LOWEST, bounds[3], bounds[-2]))
+        for limit, ascending, below, above in places:
+            page = Page(limit=limit, below=below, above=above, ascending=ascending)
+            assert await listed(instance, scope, Filter(kind="cus"), page) == expected(all_of_them, page)
+
+
+async def test_a_deleted_customer_is_in_no_list_and_still_readable(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    by_email = Filter(kind="cus", field="email", value="a@example.com")
+    async with engine(database_url) as instance:
+        one, two, three = await make_customers(instance, scope, 3, email="a@example.com")
+        await instance.do(DeleteCustomer(id=two), scope)
+        for wanted in (Filter(kind="cus"), by_email):
+            for ascending in (False, True):
+                page = Page(limit=10, ascending=ascending)
+                assert await listed(instance, scope, wanted, page) == [one, three]
+        (found,) = await instance.reads.get_objects(scope, [two])
+        assert found.version == 2
+
+
+async def test_a_customer_is_found_by_the_email_it_has_now(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        (customer,) = await make_customers(instance, scope, 1, email="old@example.com")
+        await instance.do(UpdateCustomer(id=customer, fields={"email": "new@example.com"}), scope)
+        found = {
+            email: await listed(
+                instance, scope, Filter(kind="cus", field="email", value=email), Page(limit=10)
+            )
+            for email in ("old@example.com", "new@example.com", "NEW@example.com")
+        }
+    assert found == {"old@example.com": [], "new@example.com": [customer], "NEW@example.com": []}
+
+
+async def test_a_payment_is_listed_under_the_customer_it_has_now(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    create = CreatePaymentIntent(amount=5, currency="usd", secret="s", payment_method=card())
+    async with engine(database_url) as instance:
+        one, other = await make_customers(instance, scope, 2)
+        intents = [(await instance.do(create, scope)).id for _ in range(2)]
+        for customer in (one, other):
+            for intent in intents:
+                await instance.do(UpdatePaymentIntent(id=intent, fields={"customer": customer}), scope)
+        found = [
+            await listed(instance, scope, Filter(kind="pi", field="customer", value=customer), Page(limit=5))
+            for customer in (one, other)
+        ]
+    assert found == [[], intents[::-1]]
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ('$.name == "Ada"', ["Ada"]),
+        ('$.name starts with "A"', ["Alan", "Ada"]),
+        ('$.metadata.role == "judge"', ["Alan"]),
+        ("$.created > 0", ["Bob", "Alan", "Ada"]),
+        ('$.name == "nobody"', []),
+    ],
+)
+async def test_customers_are_found_by_what_is_searchable(
+    database_url: str, path: str, names: list[str]
+) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        await instance.do(CreateCustomer(fields={"name": "Ada"}), scope)
+        await instance.do(CreateCustomer(fields={"name": "Alan"}, metadata={"role": "judge"}), scope)
+        await instance.do(CreateCustomer(fields={"name": "Bob"}), scope)
+        gone = await instance.do(CreateCustomer(fields={"name": "Ada"}), scope)
+        await instance.do(DeleteCustomer(id=gone.id), scope)
+        found = await instance.reads.search_customers(scope, path, Page(limit=10))
+    assert [getattr(versioned.object, "name", None) for versioned in found] == names
+
+
+async def test_reads_say_that_the_database_is_away(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        await instance.reads.ping()
+        await instance.pool.close()
+        with pytest.raises(DatabaseUnavailable):
+            await instance.reads.get_objects(scope, ["cus_" + "0" * 32])
+        with pytest.raises(DatabaseUnavailable):
+            await instance.reads.verify(scope)
+
+
+async def test_verification_finds_a_counter_and_a_payment_that_were_tampered_with(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    pay = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+    async with engine(database_url) as instance:
+        intent = await instance.do(pay, scope)
+        assert (await instance.reads.verify(scope)).problems == ()
+        async with instance.pool.acquire() as connection:
+            await connection.execute(
+                "update account set credits_posted = credits_posted + 1 where code = 'fees'"
+            )
+            await connection.execute("update payment_intent set amount_received = 999")
+        problems = (await instance.reads.verify(scope)).problems
+    assert problems == (
+        "The accounts in usd do not add up to zero.",
+        "The counters of fees in usd differ from its transfers.",
+        f"{intent.id} says amount_received 999, the ledger 1000.",
+    )
