@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from fastpay import limits
 from fastpay.embedded import children
-from tests.conftest import PATIENCE_SECONDS, RunningServer, SpawnServer
+from fastpay.embedded.directory import DataDirectory
+from fastpay.embedded.servers import EmbeddedServers
+from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
 from tests.crash.load import Clients, audit
 
 SEED = int(os.environ.get("FASTPAY_TEST_SEED", random.randrange(1 << 32)))
@@ -102,3 +105,32 @@ def test_a_server_outlives_its_postgres(spawn_server: SpawnServer, data_dir: Pat
     assert "request_failed" not in server.output
     assert "batch_failed" not in server.output
     assert server.stop() == 0
+
+
+def test_a_postgres_that_does_not_stay_ends_the_server(spawn_server: SpawnServer, data_dir: Path) -> None:
+    server = spawn_server(data_dir=data_dir)
+
+    def ended() -> bool:
+        for pid in postgres_pids(server):
+            children.send(pid, signal.SIGKILL)
+        return server.process.poll() is not None
+
+    assert children.wait_until(ended, timeout_ms=PATIENCE_SECONDS * 1000), server.output
+    assert server.process.returncode == 1
+    assert server.output.count("server_restarted server=postgresql") == limits.embedded_restarts_max
+    assert "server_lost server=postgresql" in server.output
+    assert server.embedded_pids() == []
+    assert not server.ready_file.exists()
+    assert spawn_server(data_dir=data_dir).stop() == 0
+
+
+def test_a_postgres_that_ends_once_in_a_while_is_always_started_again(scratch: Path) -> None:
+    now_s = 0.0
+    with DataDirectory(scratch / f"data{next(NUMBERS)}") as directory:
+        servers = EmbeddedServers(directory, with_postgres=False, with_redis=False, now_s=lambda: now_s)
+        for _ in range(3):
+            assert [servers.may_restart() for _ in range(limits.embedded_restarts_max)] == [
+                True
+            ] * limits.embedded_restarts_max
+            assert not servers.may_restart()
+            now_s += limits.embedded_restarts_window_ms / 1000
