@@ -34,6 +34,11 @@ def main() -> None:
     except FastpayError as error:
         click.echo(f"fastpay: {error.message}", err=True)
         sys.exit(1)
+    except ImportError as error:
+        if error.name is None or not error.name.startswith("fastpay._native"):
+            raise
+        click.echo(f"fastpay: {error}; build the compiled modules: setup.py build_ext --inplace", err=True)
+        sys.exit(2)
 
 
 def settings_options(command: Command) -> Command:

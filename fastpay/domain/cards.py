@@ -4,9 +4,12 @@ Source: the dialect's testing documentation. The processor of test mode is this 
 by the card alone, so that a test-mode confirmation is one commit.
 """
 
+import datetime as dt
 import hashlib
 
 import msgspec
+
+from fastpay.errors import CardDeclined
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -232,6 +235,29 @@ def test_card(number: str, *, exp_month: int, exp_year: int, cvc_given: bool, fi
         cvc_check=behaviour.cvc_check if cvc_given else None,
         address_line1_check=behaviour.address_line1_check,
         address_postal_code_check=behaviour.address_postal_code_check,
+    )
+
+
+def check_valid(card: Card, *, moment_s: int, param: str) -> None:
+    """Let pass what is not over. `param` is the parameter that month and year stood in, "" for none.
+
+    Whether a card is over is decided with the command and not before it, so that a replay does not depend on
+    the day that it comes. Raises: CardDeclined.
+    """
+    today = dt.datetime.fromtimestamp(moment_s, dt.UTC)
+    if (card.exp_year, card.exp_month) >= (today.year, today.month):
+        return
+    part = "year" if card.exp_year < today.year else "month"
+    raise expiry_refused(part, param=param)
+
+
+def expiry_refused(part: str, *, param: str) -> CardDeclined:
+    """Return the refusal of a "month" or "year"."""
+    name = f"exp_{part}"
+    return CardDeclined(
+        f"Your card's expiration {part} is invalid.",
+        code=f"invalid_expiry_{part}",
+        param=f"{param}[{name}]" if param else name,
     )
 
 

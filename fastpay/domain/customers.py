@@ -42,26 +42,33 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateCustomer(msgspec.Struct, frozen=True, kw_only=True):
-    """Change what is known of a customer. `metadata` None clears all of it."""
+    """Change what is known of a customer. `metadata` None clears all of it.
+
+    `invoice_settings` are the fields of that Struct to change; the others stay.
+    """
 
     id: str
     fields: Mapping[str, object]
+    invoice_settings: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
     expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        default = _default_payment_method(self.fields)
-        return (self.id,) if default is None else (self.id, default)
+        default = self.invoice_settings.get("default_payment_method")
+        return (self.id, default) if isinstance(default, str) else (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed customer."""
         customer = require(workspace, self.id)
-        default = _default_payment_method(self.fields)
-        if default is not None:
+        default = self.invoice_settings.get("default_payment_method")
+        if isinstance(default, str):
             _require_attached(workspace, default, customer)
         changed = msgspec.structs.replace(
-            customer, **self.fields, metadata=metadata.merge(customer.metadata, self.metadata)
+            customer,
+            **self.fields,
+            invoice_settings=msgspec.structs.replace(customer.invoice_settings, **self.invoice_settings),
+            metadata=metadata.merge(customer.metadata, self.metadata),
         )
         draft.put(changed, "customer.updated")
         return customer.id
@@ -90,11 +97,6 @@ def require(workspace: Workspace, identifier: str, *, param: str = "id") -> Cust
     if not isinstance(customer, Customer) or customer.deleted:
         raise missing("customer", identifier, param=param)
     return customer
-
-
-def _default_payment_method(fields: Mapping[str, object]) -> str | None:
-    settings = fields.get("invoice_settings")
-    return getattr(settings, "default_payment_method", None)
 
 
 def _require_attached(workspace: Workspace, identifier: str, customer: Customer) -> None:

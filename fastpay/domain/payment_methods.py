@@ -5,16 +5,20 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.cards import BEHAVIOURS, Card
+from fastpay.domain.cards import BEHAVIOURS, Card, check_valid
 from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace, missing
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
 class NewCard(msgspec.Struct, frozen=True, kw_only=True):
-    """A card given with the request itself, its number already forgotten."""
+    """A card given with the request itself, its number already forgotten.
+
+    `param` is the parameter that it stood in, for what is still to be said of it.
+    """
 
     card: Card
+    param: str = ""
     billing_details: BillingDetails = BillingDetails()
     metadata: Mapping[str, str] = {}
     allow_redisplay: str = "unspecified"
@@ -73,6 +77,8 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
             exp_month=self.exp_month or method.card.exp_month,
             exp_year=self.exp_year or method.card.exp_year,
         )
+        if self.exp_month is not None or self.exp_year is not None:
+            check_valid(card, moment_s=draft.moment_s, param="card")
         merged = metadata_rules.merge(method.metadata, self.metadata)
         details = msgspec.structs.replace(method.billing_details, **self.billing_details)
         changed = msgspec.structs.replace(
@@ -158,7 +164,8 @@ def require(workspace: Workspace, identifier: str, *, param: str = "payment_meth
 
 
 def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
-    """Return a new payment method for a card, attached to nobody."""
+    """Return a new payment method for a card, attached to nobody. Raises: CardDeclined when it is over."""
+    check_valid(card.card, moment_s=draft.moment_s, param=card.param)
     return PaymentMethod(
         id=draft.new_id("pm"),
         created=draft.moment_s,

@@ -200,9 +200,11 @@ def test_the_ready_file_is_never_seen_half_written(spawn_server: SpawnServer, da
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    server.wait_ready()
-    watcher.join(30)
-    stop.set()
+    try:
+        server.wait_ready()
+        watcher.join(30)
+    finally:
+        stop.set()
     assert [set(json.loads(content)) >= {"url", "pid"} for content in seen] == [True]
 
 

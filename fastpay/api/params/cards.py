@@ -23,6 +23,7 @@ _Value = TypeVar("_Value")
 
 _MAGIC_EXPIRY_MONTH = 12
 _MAGIC_EXPIRY_YEARS_AHEAD = 3
+_EXPIRY_YEAR_MIN = 2000
 _EXPIRY_YEARS_AHEAD_MAX = 50
 _SEPARATORS = re.compile(r"[ -]")
 _NUMBER = re.compile(r"[0-9]{12,19}", re.ASCII)
@@ -64,6 +65,7 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
         raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=name)
     return NewCard(
         card=_card(call, data.card, name),
+        param=name,
         billing_details=billing_details(data.billing_details),
         metadata=data.metadata or {},
         allow_redisplay=data.allow_redisplay,
@@ -93,25 +95,23 @@ def magic_card(call: Call, number: str) -> cards.Card:
     )
 
 
-def check_expiry(call: Call, month: int, year: int, *, prefix: str) -> int:
-    """Return the year in four digits. `prefix` is the parameter that the two stand in.
+def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
+    """Return the year in four digits. `prefix` is the parameter that month and year stand in.
 
-    Raises: CardDeclined for a month or year that is none, or is over.
+    Whether the card is over by now is for the command to say. Raises: CardDeclined for what is no month or
+    no year of a card.
     """
-    today = _today(call)
     check_month(month, prefix=prefix)
-    full_year = year + 2000 if 0 <= year < 100 else year
-    if not today.year <= full_year <= today.year + _EXPIRY_YEARS_AHEAD_MAX:
-        raise _expiry_error("year", prefix)
-    if full_year == today.year and month < today.month:
-        raise _expiry_error("month", prefix)
-    return full_year
+    full = year + 2000 if 0 <= year < 100 else year
+    if not _EXPIRY_YEAR_MIN <= full <= _today(call).year + _EXPIRY_YEARS_AHEAD_MAX:
+        raise cards.expiry_refused("year", param=prefix)
+    return full
 
 
 def check_month(month: int, *, prefix: str) -> None:
     """Raises: CardDeclined for a month that is none."""
     if not 1 <= month <= 12:
-        raise _expiry_error("month", prefix)
+        raise cards.expiry_refused("month", param=prefix)
 
 
 def _card(call: Call, params: CardParams, name: str) -> cards.Card:
@@ -121,7 +121,7 @@ def _card(call: Call, params: CardParams, name: str) -> cards.Card:
     month = _required(params.exp_month, f"{name}[exp_month]")
     year = _required(params.exp_year, f"{name}[exp_year]")
     digits = _checked_number(number, f"{name}[number]")
-    full_year = check_expiry(call, month, year, prefix=name)
+    exp_year = full_year(call, month, year, prefix=name)
     if not isinstance(params.cvc, UnsetType):
         _check_cvc(params.cvc, digits, f"{name}[cvc]")
     if digits not in cards.NUMBERS:
@@ -130,7 +130,7 @@ def _card(call: Call, params: CardParams, name: str) -> cards.Card:
     return cards.test_card(
         digits,
         exp_month=month,
-        exp_year=full_year,
+        exp_year=exp_year,
         cvc_given=not isinstance(params.cvc, UnsetType),
         fingerprint_key=call.credentials.fingerprint_key,
     )
@@ -183,15 +183,6 @@ def _refuse_in_live_mode(call: Call) -> None:
             "Your card was declined. The request was in live mode, and the card is a test card.",
             decline_code="live_mode_test_card",
         )
-
-
-def _expiry_error(part: str, prefix: str) -> CardDeclined:
-    name = f"exp_{part}"
-    return CardDeclined(
-        f"Your card's expiration {part} is invalid.",
-        code=f"invalid_expiry_{part}",
-        param=f"{prefix}[{name}]" if prefix else name,
-    )
 
 
 def _today(call: Call) -> dt.datetime:

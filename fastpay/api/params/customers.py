@@ -24,10 +24,10 @@ Locale = Annotated[str, Meta(min_length=2, max_length=20)]
 
 
 class InvoiceSettingsParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A customer's defaults, all of them: what is not given is unset."""
+    """A customer's defaults: what is not given stays as it is."""
 
-    default_payment_method: Identifier | None = None
-    footer: Text | None = None
+    default_payment_method: Identifier | UnsetType | None = UNSET
+    footer: Text | UnsetType | None = UNSET
 
 
 class _Fields(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,12 +1,14 @@
 """Customers: requests to commands."""
 
+from typing import Any
+
 from msgspec import UnsetType
 
 from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params import cards
 from fastpay.api.params.common import NoParams, address, first_metadata, given, shipping, value_or
-from fastpay.api.params.customers import CreateParams, InvoiceSettingsParams, UpdateParams
+from fastpay.api.params.customers import CreateParams, UpdateParams
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.objects import InvoiceSettings
 from fastpay.errors import InvalidRequest
@@ -20,15 +22,15 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
     choice = None
     if not isinstance(params.payment_method, UnsetType):
         choice = cards.choice(call, params.payment_method)
-    settings = fields.get("invoice_settings")
-    default = settings.default_payment_method if isinstance(settings, InvoiceSettings) else None
+    settings = _invoice_settings(params)
+    default = settings.get("default_payment_method")
     if default is not None and default != choice:
         # Nothing but what is attached along with it can be a new customer's own.
         raise InvalidRequest(
             "Attach the payment method first: give its identifier in payment_method as well.", param=_DEFAULT
         )
     return CreateCustomer(
-        fields=fields,
+        fields=fields | {"invoice_settings": InvoiceSettings(**settings)},
         metadata=first_metadata(params.metadata),
         payment_method=choice,
         expand=params.expand,
@@ -40,6 +42,7 @@ def update(call: Call, params: UpdateParams) -> UpdateCustomer:
     return UpdateCustomer(
         id=call.arguments["id"],
         fields=_fields(params),
+        invoice_settings=_invoice_settings(params),
         metadata=value_or(params.metadata, {}),
         expand=params.expand,
     )
@@ -68,15 +71,17 @@ def _fields(params: CreateParams | UpdateParams) -> dict[str, object]:
         fields["address"] = None if params.address is None else address(params.address)
     if not isinstance(params.shipping, UnsetType):
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
-    if not isinstance(params.invoice_settings, UnsetType):
-        fields["invoice_settings"] = _invoice_settings(params.invoice_settings)
     return fields
 
 
-def _invoice_settings(params: InvoiceSettingsParams) -> InvoiceSettings:
-    default = params.default_payment_method
-    if default is not None and not kinds.could_be(kinds.PAYMENT_METHOD, default):
+def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:
+    """Return the fields to set. Raises: InvalidRequest for what is no identifier of a payment method."""
+    if isinstance(params.invoice_settings, UnsetType):
+        return {}
+    settings = given(params.invoice_settings, "default_payment_method", "footer")
+    default = settings.get("default_payment_method")
+    if isinstance(default, str) and not kinds.could_be(kinds.PAYMENT_METHOD, default):
         raise InvalidRequest(
             f"No such payment method on this customer: '{default}'", code="resource_missing", param=_DEFAULT
         )
-    return InvoiceSettings(default_payment_method=default, footer=params.footer)
+    return settings

@@ -83,9 +83,8 @@ def _expiry(call: Call, changes: CardChanges) -> tuple[int | None, int | None]:
     if month is None and year is None:
         return None, None
     if month is None:
-        # December is over last of all: the year alone must not be.
-        return None, cards.check_expiry(call, 12, year or 0, prefix="card")
+        return None, cards.full_year(call, 12, year or 0, prefix="card")
     if year is None:
         cards.check_month(month, prefix="card")
         return month, None
-    return month, cards.check_expiry(call, month, year, prefix="card")
+    return month, cards.full_year(call, month, year, prefix="card")

@@ -150,8 +150,12 @@ def test_a_path_deeper_than_allowed_is_refused() -> None:
 
 
 def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
-    assert set(EXPANDABLE) == set(SDK_CLASSES)
+    own = {"ledger_verification"}
+    assert set(EXPANDABLE) - own == set(SDK_CLASSES)
+    assert not any(EXPANDABLE[kind] for kind in own)
     for kind, fields in EXPANDABLE.items():
+        if kind in own:
+            continue
         assert {name.partition(".")[0] for name in fields} <= set(SDK_CLASSES[kind].__annotations__)
 
 

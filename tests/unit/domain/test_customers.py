@@ -3,7 +3,7 @@
 import pytest
 
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
-from fastpay.domain.objects import Address, Customer, InvoiceSettings
+from fastpay.domain.objects import Address, Customer
 from fastpay.domain.payment_methods import AttachPaymentMethod
 from tests.unit.domain.world import World, card, of_type
 
@@ -42,11 +42,11 @@ def test_a_default_must_be_attached_to_the_customer() -> None:
     theirs = world.do(AttachPaymentMethod(payment_method=card(), customer=other)).id
     own = world.do(AttachPaymentMethod(payment_method=card(), customer=customer)).id
     for method in (loose, theirs, "pm_" + "0" * 32):
-        settings = InvoiceSettings(default_payment_method=method)
-        refusal = world.refused(UpdateCustomer(id=customer, fields={"invoice_settings": settings}))
+        settings = {"default_payment_method": method}
+        refusal = world.refused(UpdateCustomer(id=customer, fields={}, invoice_settings=settings))
         assert refusal.param == "invoice_settings[default_payment_method]"
-    settings = InvoiceSettings(default_payment_method=own)
-    world.do(UpdateCustomer(id=customer, fields={"invoice_settings": settings}))
+    settings = {"default_payment_method": own}
+    world.do(UpdateCustomer(id=customer, fields={}, invoice_settings=settings))
     assert world.customer(customer).invoice_settings.default_payment_method == own
 
 
@@ -67,3 +67,14 @@ def test_a_customer_that_is_not_there_is_not_found(deletes: bool) -> None:
         world.do(DeleteCustomer(id=identifier))
     for command in (UpdateCustomer(id=identifier, fields={}), DeleteCustomer(id=identifier)):
         assert world.refused(command).status == 404
+
+
+def test_a_default_that_is_not_named_stays_as_it_is() -> None:
+    world = World()
+    customer = world.do(CreateCustomer(fields={})).id
+    own = world.save_card().id
+    world.do(AttachPaymentMethod(payment_method=own, customer=customer))
+    world.do(UpdateCustomer(id=customer, fields={}, invoice_settings={"default_payment_method": own}))
+    world.do(UpdateCustomer(id=customer, fields={}, invoice_settings={"footer": "thanks"}))
+    settings = world.customer(customer).invoice_settings
+    assert (settings.default_payment_method, settings.footer) == (own, "thanks")

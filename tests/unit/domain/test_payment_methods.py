@@ -83,8 +83,8 @@ def test_a_detached_card_is_no_longer_the_default() -> None:
     world = World()
     customer = make_customer(world)
     method = attached(world, customer)
-    settings = InvoiceSettings(default_payment_method=method, footer="thanks")
-    world.do(UpdateCustomer(id=customer, fields={"invoice_settings": settings}))
+    settings = {"default_payment_method": method, "footer": "thanks"}
+    world.do(UpdateCustomer(id=customer, fields={}, invoice_settings=settings))
     plan = world.run(DetachPaymentMethod(id=method))
     assert world.customer(customer).invoice_settings == InvoiceSettings(footer="thanks")
     assert [event.type for event in plan.events] == ["customer.updated", "payment_method.detached"]
@@ -95,12 +95,18 @@ def test_only_an_attached_card_can_be_changed() -> None:
     loose = world.save_card().id
     assert world.refused(UpdatePaymentMethod(id=loose, fields={})).code == "payment_method_unexpected_state"
     method = attached(world, make_customer(world))
-    billing = BillingDetails(name="Ada")
+    world.do(UpdatePaymentMethod(id=method, fields={}, billing_details={"email": "a@example.com"}))
     command = UpdatePaymentMethod(
-        id=method, fields={"billing_details": billing}, exp_month=3, exp_year=2040, metadata={"a": "1"}
+        id=method,
+        fields={},
+        billing_details={"name": "Ada"},
+        exp_month=3,
+        exp_year=2040,
+        metadata={"a": "1"},
     )
     world.do(command)
     changed = world.method(method)
+    billing = BillingDetails(name="Ada", email="a@example.com")
     assert (changed.card.exp_month, changed.card.exp_year) == (3, 2040)
     assert (changed.billing_details, changed.metadata) == (billing, {"a": "1"})
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from fastpay.domain.charging import Terms
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.objects import InvoiceSettings
 from fastpay.domain.payment_intents import (
     CancelPaymentIntent,
     CapturePaymentIntent,
@@ -63,7 +62,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
     amount, currency = chance.randint(1, 2000), chance.choice(CURRENCIES)
     manual = {"capture_method": chance.choice(("manual", "automatic"))}
     later = manual | {"setup_future_usage": "off_session"}
-    default = InvoiceSettings(default_payment_method=method)
+    default = {"default_payment_method": method}
     create = CreatePaymentIntent(amount=amount, currency=currency, secret="s", fields=manual)
     makers: Sequence[Callable[[], Command]] = (
         lambda: create,
@@ -82,7 +81,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, amount))),
         lambda: CreateRefund(charge=known.one("ch"), amount=chance.choice((None, amount))),
         lambda: CreateCustomer(fields={}),
-        lambda: UpdateCustomer(id=customer, fields={"invoice_settings": default}),
+        lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
         lambda: DeleteCustomer(id=customer),
         lambda: CreatePaymentMethod(card=card(chance.choice(CARDS))),
         lambda: AttachPaymentMethod(payment_method=method, customer=customer),

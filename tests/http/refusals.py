@@ -1,0 +1,115 @@
+"""Requests that must be refused, and what has to hold of each refusal."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+
+from tests.http.tenants import Tenant
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+TYPES = {400: "invalid_request_error", 402: "card_error"}
+
+_KEYS = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A request, and the status, code and param that it must be answered with."""
+
+    path: str
+    content: bytes = b""
+    content_type: str | None = FORM
+    method: str = "POST"
+    status: int = 400
+    code: str | None = None
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Database:
+    """The database of a running server, seen from beside."""
+
+    def __init__(self, database_url: str) -> None:
+        self._runner = asyncio.Runner()
+        self._connection = self._runner.run(asyncpg.connect(database_url))
+        rows = self.fetch("select tablename from pg_tables where schemaname = current_schema() order by 1")
+        self.tables = [str(row[0]) for row in rows]
+
+    def fetch(self, query: str, *values: Any) -> list[Any]:
+        """Run one query."""
+        return list(self._runner.run(self._connection.fetch(query, *values)))
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has, and how many changes all books have seen."""
+        parts = [f"select '{table}', count(*) from {table}" for table in self.tables]
+        parts.append("select 'changes', coalesce(sum(sequence), 0) from book")
+        return {str(name): int(count) for name, count in self.fetch(" union all ".join(parts))}
+
+    def dump(self) -> str:
+        """Return every row of every table as text, binary columns with what they say in them."""
+        lines: list[str] = []
+        for table in self.tables:
+            for row in self.fetch(f"select * from {table}"):
+                values = [bytes(value) if isinstance(value, bytes | memoryview) else value for value in row]
+                lines.append(f"{table} {values!r}")
+        return "\n".join(lines)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._runner.run(self._connection.close())
+        self._runner.close()
+
+
+def encode(fields: Mapping[str, str]) -> bytes:
+    """Return fields as a form, with the brackets as they are."""
+    return "&".join(f"{quote(name, safe='[]')}={quote(value)}" for name, value in fields.items()).encode()
+
+
+def send(http: httpx.Client, key: str | None, bad: Bad, **more: str) -> httpx.Response:
+    """Send the request."""
+    headers = {"Authorization": f"Bearer {key}"} if key is not None else {}
+    if bad.content_type is not None and bad.method == "POST":
+        headers["Content-Type"] = bad.content_type
+    return http.request(
+        bad.method, bad.path, content=bad.content or None, headers={**headers, **bad.headers, **more}
+    )
+
+
+def check_refused(http: httpx.Client, tenant: Tenant, database: Database, bad: Bad) -> dict[str, Any]:
+    """Send a bad request; hold its answer, its effect (none) and its key (not used up). Return the error."""
+    before = database.counts()
+    key = f"refused {next(_KEYS)}"
+    keyed = {"Idempotency-Key": key} if bad.method == "POST" else {}
+    answer = send(http, tenant.secret, bad, **keyed)
+    error = check_error(answer, bad.status)
+    told = (error.get("code"), error.get("param"))
+    assert told == (bad.code, bad.param), error
+    assert database.counts() == before
+    if keyed:
+        assert "idempotent-replayed" not in answer.headers
+        made = http.post("/v1/customers", headers={"Authorization": f"Bearer {tenant.secret}", **keyed})
+        assert made.status_code == 200, made.text
+        assert "idempotent-replayed" not in made.headers
+    return error
+
+
+def check_error(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Hold an answer to the form that every refusal has, and return the error in it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["request-id"].startswith("req_")
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert set(body) == {"error"}
+    error = body["error"]
+    assert isinstance(error, dict)
+    assert error["message"]
+    assert error["type"] == TYPES.get(status, "invalid_request_error")
+    return error

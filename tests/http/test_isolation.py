@@ -1,0 +1,293 @@
+"""No tenant learns whether another's object exists, and no mode whether the other mode's does.
+
+Driven by the route table: a route without a case fails the first test. Every identifier of tenant A, on every
+route and in every parameter that takes one, must be answered as an identifier that nobody ever gave out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from fastpay.api.app import ROUTES
+from tests.conftest import RunningServer, fetch
+from tests.http.tenants import Tenant, make_tenant
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that names objects: `{cus}` and the like stand for their identifiers.
+
+    `path` and `fields` may name several; each is put to the test alone, while the others are the asking
+    tenant's own; then all of them together. `{open}` is a payment intent that can still be changed.
+    """
+
+    method: str
+    route: str
+    path: str
+    fields: Fields
+
+
+def case(route: str, path: str | None = None, /, **fields: str) -> Case:
+    method, _, template = route.partition(" ")
+    named = {
+        name.replace("__", "[", 1) + ("]" if "__" in name else ""): value for name, value in fields.items()
+    }
+    return Case(method, template, path or template, named)
+
+
+CASES = [
+    case("POST /v1/payment_intents", amount="5", currency="usd", customer="{cus}"),
+    case("POST /v1/payment_intents", amount="5", currency="usd", payment_method="{pm}"),
+    case("POST /v1/payment_intents", amount="5", currency="usd", payment_method="{pm}", confirm="true"),
+    case("GET /v1/payment_intents", customer="{cus}"),
+    case("GET /v1/payment_intents", starting_after="{pi}"),
+    case("GET /v1/payment_intents", ending_before="{pi}"),
+    case("GET /v1/payment_intents/{id}", "/v1/payment_intents/{pi}"),
+    case("GET /v1/payment_intents/{id}", "/v1/payment_intents/{pi}", client_secret="{pi}_secret_x"),
+    case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{pi}", description="x"),
+    case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{open}", customer="{cus}"),
+    case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{open}", payment_method="{pm}"),
+    case("POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{pi}/confirm"),
+    case(
+        "POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{open}/confirm", payment_method="{pm}"
+    ),
+    case("POST /v1/payment_intents/{id}/capture", "/v1/payment_intents/{pi}/capture"),
+    case("POST /v1/payment_intents/{id}/cancel", "/v1/payment_intents/{pi}/cancel"),
+    case("POST /v1/payment_methods"),
+    case("GET /v1/payment_methods", customer="{cus}"),
+    case("GET /v1/payment_methods", starting_after="{pm}"),
+    case("GET /v1/payment_methods", ending_before="{pm}"),
+    case("GET /v1/payment_methods/{id}", "/v1/payment_methods/{pm}"),
+    case("POST /v1/payment_methods/{id}", "/v1/payment_methods/{pm}", allow_redisplay="always"),
+    case("POST /v1/payment_methods/{id}/attach", "/v1/payment_methods/{pm}/attach", customer="{cus}"),
+    case("POST /v1/payment_methods/{id}/detach", "/v1/payment_methods/{pm}/detach"),
+    case("POST /v1/customers", payment_method="{pm}"),
+    case("POST /v1/customers", payment_method="{pm}", invoice_settings__default_payment_method="{pm}"),
+    case("GET /v1/customers", starting_after="{cus}"),
+    case("GET /v1/customers", ending_before="{cus}"),
+    case("GET /v1/customers/search", query="metadata['owner']:'a'"),
+    case("GET /v1/customers/{id}", "/v1/customers/{cus}"),
+    case("POST /v1/customers/{id}", "/v1/customers/{cus}", name="x"),
+    case("POST /v1/customers/{id}", "/v1/customers/{cus}", invoice_settings__default_payment_method="{pm}"),
+    case("DELETE /v1/customers/{id}", "/v1/customers/{cus}"),
+    case("GET /v1/customers/{id}/payment_methods", "/v1/customers/{cus}/payment_methods"),
+    case(
+        "GET /v1/customers/{id}/payment_methods", "/v1/customers/{cus}/payment_methods", starting_after="{pm}"
+    ),
+    case(
+        "GET /v1/customers/{id}/payment_methods/{payment_method}", "/v1/customers/{cus}/payment_methods/{pm}"
+    ),
+    case("POST /v1/refunds", charge="{ch}"),
+    case("POST /v1/refunds", payment_intent="{pi}"),
+    case("POST /v1/refunds", payment_intent="{pi}", charge="{ch}"),
+    case("GET /v1/refunds", charge="{ch}"),
+    case("GET /v1/refunds", payment_intent="{pi}"),
+    case("GET /v1/refunds", starting_after="{re}"),
+    case("GET /v1/refunds", ending_before="{re}"),
+    case("GET /v1/refunds/{id}", "/v1/refunds/{re}"),
+    case("POST /v1/refunds/{id}", "/v1/refunds/{re}", metadata__a="1"),
+    case("GET /v1/charges", customer="{cus}"),
+    case("GET /v1/charges", payment_intent="{pi}"),
+    case("GET /v1/charges", starting_after="{ch}"),
+    case("GET /v1/charges", ending_before="{ch}"),
+    case("GET /v1/charges/{id}", "/v1/charges/{ch}"),
+    case("GET /v1/balance"),
+    case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
+    case("GET /v1/ledger/verify"),
+]
+NAMES = ("cus", "pm", "pi", "ch", "re", "txn")
+# What a filter of a list names need not be there: an unknown customer has no payments.
+FILTERS = frozenset(("customer", "charge", "payment_intent"))
+
+
+@dataclass(frozen=True)
+class World:
+    """What tenant A has, what the asking tenant has of its own, and with which key it asks."""
+
+    http: httpx.Client
+    theirs: Mapping[str, str]
+    own: Mapping[str, str]
+    key: str
+
+
+def ask(http: httpx.Client, key: str, wanted: Case, identifiers: Mapping[str, str]) -> httpx.Response:
+    path = wanted.path.format(**identifiers)
+    fields = {name: value.format(**identifiers) for name, value in wanted.fields.items()}
+    headers = {"Authorization": f"Bearer {key}"}
+    if wanted.method == "POST":
+        return http.post(path, data=fields, headers=headers)
+    return http.request(wanted.method, path, params=fields, headers=headers)
+
+
+def furnish(http: httpx.Client, key: str) -> dict[str, str]:
+    """Make one object of each kind and return their identifiers."""
+
+    def post(path: str, **fields: Any) -> Any:
+        answer = http.post(path, data=fields, headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    customer = post("/v1/customers", **{"metadata[owner]": "a"})
+    method = post("/v1/payment_methods/pm_card_visa/attach", customer=customer["id"])
+    intent = post(
+        "/v1/payment_intents",
+        amount="2000",
+        currency="usd",
+        customer=customer["id"],
+        payment_method=method["id"],
+        confirm="true",
+    )
+    refund = post("/v1/refunds", payment_intent=intent["id"], amount="500")
+    return {
+        "open": post("/v1/payment_intents", amount="5", currency="usd")["id"],
+        "cus": customer["id"],
+        "pm": method["id"],
+        "pi": intent["id"],
+        "secret": intent["client_secret"],
+        "ch": intent["latest_charge"],
+        "re": refund["id"],
+        "txn": refund["balance_transaction"],
+    }
+
+
+def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
+    """Make what live mode can have, and for the rest take identifiers that nobody has."""
+    headers = {"Authorization": f"Bearer {key}"}
+    customer = http.post("/v1/customers", headers=headers).json()
+    intent = http.post("/v1/payment_intents", data={"amount": "5", "currency": "usd"}, headers=headers).json()
+    made = {"cus": customer["id"], "open": intent["id"], "pi": intent["id"]}
+    return {name: unknown(name, 7) for name in NAMES} | made
+
+
+def unknown(prefix: str, digit: int = 1) -> str:
+    """Return an identifier of the right form that nobody has."""
+    return f"{prefix}_01{digit:030x}"
+
+
+@pytest.fixture(scope="module", params=["another tenant", "the live mode of the same tenant"])
+def world(request: pytest.FixtureRequest, server: RunningServer, http: httpx.Client) -> Iterator[World]:
+    owner = make_tenant(server.database_url)
+    theirs = furnish(http, owner.secret)
+    before = table_contents(server, owner)
+    if request.param == "another tenant":
+        asking = make_tenant(server.database_url)
+        yield World(http, theirs, furnish(http, asking.secret), asking.secret)
+    else:
+        yield World(http, theirs, furnish_live(http, owner.live_secret), owner.live_secret)
+    # Whatever was asked, nothing of tenant A's has changed.
+    assert table_contents(server, owner) == before
+
+
+def table_contents(server: RunningServer, tenant: Tenant) -> list[Any]:
+    """Return all versions of the test objects of a tenant, and its accounts."""
+    versions = fetch(
+        server.database_url,
+        "select object_id, version, snapshot from object_version where tenant_id = $1 and not livemode "
+        "order by object_id, version",
+        tenant.tenant_id,
+    )
+    accounts = fetch(
+        server.database_url,
+        "select * from account where tenant_id = $1 and not livemode order by account_id",
+        tenant.tenant_id,
+    )
+    return [tuple(row) for row in (*versions, *accounts)]
+
+
+def named(wanted: Case) -> list[str]:
+    text = wanted.path + "".join(wanted.fields.values())
+    return [name for name in NAMES if f"{{{name}}}" in text]
+
+
+def label(wanted: Case) -> str:
+    return " ".join((wanted.method, wanted.path, *wanted.fields))
+
+
+def same(first: httpx.Response, second: httpx.Response, replaced: Mapping[str, str]) -> None:
+    """Hold two answers against each other, byte for byte but for the identifiers asked for."""
+    text, expected = first.text, second.text
+    for theirs, nobodys in replaced.items():
+        text = text.replace(theirs, nobodys)
+    assert (first.status_code, text) == (second.status_code, expected)
+    headers = [
+        {name: value for name, value in answer.headers.items() if name not in {"request-id", "date"}}
+        for answer in (first, second)
+    ]
+    assert headers[0] == headers[1]
+
+
+def test_every_route_has_a_case() -> None:
+    """A new route belongs here on the day it is served, and each of its placeholders with it."""
+    covered = {(wanted.method, wanted.route) for wanted in CASES}
+    assert covered == {(route.method, route.path) for route in ROUTES}
+    for wanted in CASES:
+        assert len(re.findall(r"{\w+}", wanted.route)) == len(re.findall(r"{\w+}", wanted.path))
+
+
+@pytest.mark.parametrize("wanted", [wanted for wanted in CASES if named(wanted)], ids=label)
+def test_anothers_object_is_answered_as_one_that_nobody_has(world: World, wanted: Case) -> None:
+    for name in named(wanted):
+        theirs = ask(world.http, world.key, wanted, {**world.own, name: world.theirs[name]})
+        nobodys = ask(world.http, world.key, wanted, {**world.own, name: unknown(name)})
+        same(theirs, nobodys, {world.theirs[name]: unknown(name)})
+        is_only = len(named(wanted)) == 1
+        is_filter = wanted.method == "GET" and name not in wanted.path and FILTERS & wanted.fields.keys()
+        if is_filter:
+            assert theirs.status_code == 200
+            assert theirs.json()["data"] == []
+        elif f"{{{name}}}" in wanted.path:
+            assert theirs.status_code == 404
+        else:
+            assert theirs.status_code in {400, 404}
+        if is_only and not is_filter:
+            assert theirs.json()["error"]["code"] == "resource_missing"
+    nobodys_all = {name: unknown(name) for name in NAMES} | {"open": unknown("pi", 2)}
+    everything = ask(world.http, world.key, wanted, world.theirs)
+    nothing = ask(world.http, world.key, wanted, nobodys_all)
+    same(everything, nothing, {world.theirs[name]: nobodys_all[name] for name in nobodys_all})
+    assert everything.status_code in {200, 400, 404}
+
+
+@pytest.mark.parametrize(
+    "path", sorted({route.path for route in ROUTES if route.method == "GET" and "{" not in route.path})
+)
+def test_a_list_holds_nothing_of_anothers(world: World, path: str) -> None:
+    query = {"query": "metadata['owner']:'a'"} if path.endswith("/search") else {}
+    answer = world.http.get(path, params=query, headers={"Authorization": f"Bearer {world.key}"})
+    assert answer.status_code == 200
+    for identifier in world.theirs.values():
+        assert identifier not in answer.text
+        assert identifier[-32:] not in answer.text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_identifier_of_another_kind_is_as_unknown_as_any(world: World, name: str) -> None:
+    """The digits of tenant A's objects under the prefixes of other kinds open nothing either."""
+    paths = {wanted.path for wanted in CASES if wanted.method == "GET" and wanted.path.endswith("}")}
+    single = sorted(path for path in paths if path.count("{") == 1)
+    assert single
+    headers = {"Authorization": f"Bearer {world.key}"}
+    for path in single:
+        prefix = path[path.index("{") + 1 : -1]
+        disguised = prefix + world.theirs[name][-33:]
+        answer = world.http.get(path.format(**{prefix: disguised}), headers=headers)
+        nobodys = world.http.get(path.format(**{prefix: unknown(prefix)}), headers=headers)
+        same(answer, nobodys, {disguised: unknown(prefix)})
+        assert answer.status_code == 404
+
+
+def test_a_client_secret_opens_nothing_with_a_strangers_key(world: World, server: RunningServer) -> None:
+    stranger = make_tenant(server.database_url)
+    secret = {"client_secret": world.theirs["secret"]}
+    for key in (stranger.publishable, stranger.live_publishable, world.key):
+        headers = {"Authorization": f"Bearer {key}"}
+        theirs = world.http.get(f"/v1/payment_intents/{world.theirs['pi']}", params=secret, headers=headers)
+        nobodys = world.http.get(f"/v1/payment_intents/{unknown('pi')}", params=secret, headers=headers)
+        same(theirs, nobodys, {world.theirs["pi"]: unknown("pi")})
+        assert theirs.status_code == 404

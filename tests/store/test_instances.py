@@ -1,0 +1,138 @@
+"""Two instances on one database: one effect a key, one sequence, books that add up."""
+
+import asyncio
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.plan import Command
+from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.ports import Outcome
+from fastpay.store.connections import connected
+from tests.store.support import Engine, check_books, engine, make_tenant
+from tests.unit.domain.world import card
+
+pytestmark = pytest.mark.anyio
+
+PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
+KEYS = 60
+
+
+@pytest.mark.parametrize("session_state", [True, False])
+async def test_instances_that_share_keys_take_each_effect_once(
+    database_url: str, session_state: bool
+) -> None:
+    scopes = [await make_tenant(database_url, f"shop {number}") for number in range(2)]
+    chance = random.Random(1)
+    async with (
+        engine(database_url, session_state=session_state) as one,
+        engine(database_url, session_state=session_state) as other,
+    ):
+        work = [
+            (instance, scope, f"key {number}")
+            for instance in (one, other)
+            for scope in scopes
+            for number in range(KEYS)
+            for _ in range(2)
+        ]
+        chance.shuffle(work)
+        outcomes = await asyncio.gather(
+            *(instance.submit(PAY, scope, key=key) for instance, scope, key in work)
+        )
+    answers: dict[object, set[object]] = {}
+    firsts = 0
+    for (_, scope, key), outcome in zip(work, outcomes, strict=True):
+        answers.setdefault((scope, key), set()).add(outcome.answer)
+        firsts += outcome.original_request_id is None
+    assert {len(different) for different in answers.values()} == {1}
+    assert firsts == len(answers) == KEYS * len(scopes)
+    for scope in scopes:
+        assert await check_books(database_url, scope) == KEYS * 3
+
+
+async def test_a_hold_is_captured_once_and_refunded_once_whoever_asks(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as one, engine(database_url) as other:
+        intents = [await one.do(HOLD, scope) for _ in range(5)]
+        for make in (capture, refund):
+            commands = [make(intent.id) for intent in intents for _ in range(4)]
+            outcomes = await asyncio.gather(
+                *(instance.submit(command, scope) for command in commands for instance in (one, other))
+            )
+            assert len([outcome for outcome in outcomes if outcome.answer.error is None]) == len(intents)
+    async with connected(database_url) as connection:
+        assert await connection.fetchval("select count(*) from refund") == len(intents)
+        assert await connection.fetchval(
+            "select sum(debits_posted) from account where code = 'processor'"
+        ) == (1000 * len(intents))
+    await check_books(database_url, scope)
+
+
+def capture(identifier: str) -> Command:
+    """Return a command that can succeed once."""
+    return CapturePaymentIntent(id=identifier)
+
+
+def refund(identifier: str) -> Command:
+    """Return a command that can succeed once."""
+    return CreateRefund(payment_intent=identifier)
+
+
+async def test_refunds_of_two_instances_do_not_overdraw_where_that_is_forbidden(database_url: str) -> None:
+    scope = await make_tenant(database_url, may_overdraw=False)
+    async with engine(database_url) as one, engine(database_url) as other:
+        paid = [await one.do(PAY, scope) for _ in range(10)]
+        tasks = [
+            instance.submit(CreateRefund(payment_intent=intent.id, amount=amount), scope)
+            for intent in paid
+            for amount in (600, 399)
+            for instance in (one, other)
+        ]
+        outcomes = await asyncio.gather(*tasks)
+        accounts = {account.code: account for account in await one.reads.list_accounts(scope)}
+    refused = {outcome.answer.error.code for outcome in outcomes if outcome.answer.error is not None}
+    assert "balance_insufficient" in refused
+    assert accounts["pending"].balance >= 0
+    await check_books(database_url, scope)
+
+
+async def test_a_batch_that_waits_too_long_for_a_lock_is_tried_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fastpay.limits.lock_timeout_ms", 50)
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance, connected(database_url) as blocker:
+        held = asyncio.Event()
+        done = asyncio.create_task(hold_book(blocker, held))
+        await held.wait()
+        outcome = await instance.submit(PAY, scope)
+        await done
+    assert outcome.answer.error is None
+    assert "batch_retried" in caplog.text
+    assert await check_books(database_url, scope) == 3
+
+
+async def hold_book(connection: Any, held: asyncio.Event) -> None:
+    """Lock all books for a little longer than a writer waits for them."""
+    async with connection.transaction():
+        await connection.execute("select from book for update")
+        held.set()
+        await asyncio.sleep(0.12)
+
+
+async def test_instances_see_what_the_other_committed(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+
+    async def pay_and_read(writing: Engine, reading: Engine) -> Outcome:
+        outcome = await writing.submit(PAY, scope)
+        assert outcome.answer.object_id is not None
+        assert await reading.reads.get_objects(scope, [outcome.answer.object_id])
+        return outcome
+
+    async with engine(database_url) as one, engine(database_url) as other:
+        first, second = await pay_and_read(one, other), await pay_and_read(other, one)
+    assert first.answer.sequence < second.answer.sequence

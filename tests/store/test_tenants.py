@@ -1,0 +1,124 @@
+"""No statement that reads for one tenant, or in one mode, finds anything of another's."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from fastpay.domain.customers import CreateCustomer
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.domain.payment_methods import AttachPaymentMethod
+from fastpay.domain.plan import Command
+from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.ports import Filter, Page
+from fastpay.store import reads
+from fastpay.store.connections import connected
+from fastpay.store.reads import PostgresReads
+from tests.store.support import Engine, engine, make_tenant, read_transfers, read_versions
+from tests.unit.domain.world import card
+
+pytestmark = pytest.mark.anyio
+
+
+class Loot:
+    """All identifiers that a tenant has, and what lists of it can be asked by."""
+
+    def __init__(self) -> None:
+        self.objects: list[str] = []
+        self.transfers: list[str] = []
+        self.filters: list[Filter] = []
+
+
+async def fill(instance: Engine, database_url: str, scope: Scope) -> Loot:
+    """Give a tenant one of everything."""
+    customer = (await instance.do(CreateCustomer(fields={"email": "a@example.com"}), scope)).id
+    method = (await instance.do(AttachPaymentMethod(payment_method=card(), customer=customer), scope)).id
+    command = CreatePaymentIntent(
+        amount=1000, currency="usd", secret="s", customer=customer, payment_method=method, confirm=True
+    )
+    intent = await instance.do(command, scope)
+    refund: Any = await instance.do(CreateRefund(payment_intent=intent.id), scope)
+    values = {
+        "customer": customer,
+        "payment_intent": intent.id,
+        "charge": refund.charge,
+        "email": "a@example.com",
+    }
+    loot = Loot()
+    loot.filters = [
+        Filter(kind=kind) if field is None else Filter(kind=kind, field=field, value=values[field])
+        for kind, field in reads._LISTS
+    ]
+    async with connected(database_url) as connection:
+        versions = await read_versions(connection, scope)
+        loot.objects = [versioned.object.id for versioned in versions]
+        loot.transfers = [transfer.id for transfer in await read_transfers(connection, scope)]
+    return loot
+
+
+PAGES = (Page(limit=10), Page(limit=10, ascending=True))
+# Every way to read, by the name of its method; a new one without a case fails the test.
+WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = {
+    "get_objects": lambda own, scope, loot: [own.get_objects(scope, loot.objects)],
+    "get_objects_at": lambda own, scope, loot: [own.get_objects_at(scope, loot.objects, 2**60)],
+    "get_transfers": lambda own, scope, loot: [own.get_transfers(scope, loot.transfers)],
+    "list_objects": lambda own, scope, loot: [
+        own.list_objects(scope, wanted, page) for wanted in loot.filters for page in PAGES
+    ],
+    "search_customers": lambda own, scope, loot: [
+        own.search_customers(scope, '$.email == "a@example.com"', page) for page in PAGES
+    ],
+    "list_accounts": lambda own, scope, loot: [own.list_accounts(scope)],
+    "verify": lambda own, scope, loot: [balances(own, scope)],
+}
+
+
+async def balances(own: PostgresReads, scope: Scope) -> tuple[Any, ...]:
+    """Return the trial balances."""
+    return (await own.verify(scope)).balances
+
+
+def test_every_way_to_read_has_a_case() -> None:
+    ways = {name for name, _ in inspect.getmembers(PostgresReads, inspect.isfunction) if name[0] != "_"}
+    assert ways == {*WAYS, "ping"}
+
+
+@pytest.mark.parametrize("session_state", [True, False])
+async def test_what_one_tenant_has_no_other_tenant_or_mode_finds(
+    database_url: str, session_state: bool
+) -> None:
+    owner = await make_tenant(database_url, "owner")
+    empty = await make_tenant(database_url, "empty")
+    rich = await make_tenant(database_url, "rich")
+    async with engine(database_url, session_state=session_state) as instance:
+        loot = await fill(instance, database_url, owner)
+        own = await fill(instance, database_url, rich)
+        for way, ask in WAYS.items():
+            for question in ask(instance.reads, owner, loot):
+                assert len(await question) > 0, way
+            for stranger in (empty, owner._replace(livemode=True)):
+                for question in ask(instance.reads, stranger, loot):
+                    assert len(await question) == 0, way
+        stolen = await instance.reads.get_objects(rich, loot.objects + own.objects)
+        assert {versioned.object.id for versioned in stolen} == set(own.objects)
+
+
+async def test_no_command_reaches_another_tenants_objects(database_url: str) -> None:
+    owner, thief = await make_tenant(database_url, "owner"), await make_tenant(database_url, "thief")
+    async with engine(database_url) as instance:
+        loot = await fill(instance, database_url, owner)
+        by_kind = {identifier.partition("_")[0]: identifier for identifier in loot.objects}
+        commands: list[Command] = [
+            CreateRefund(payment_intent=by_kind["pi"]),
+            CreateRefund(charge=by_kind["ch"]),
+            AttachPaymentMethod(payment_method=by_kind["pm"], customer=by_kind["cus"]),
+            CreatePaymentIntent(
+                amount=1, currency="usd", secret="s", payment_method=by_kind["pm"], confirm=True
+            ),
+            CreatePaymentIntent(amount=1, currency="usd", secret="s", customer=by_kind["cus"]),
+        ]
+        outcomes = [await instance.submit(command, thief) for command in commands]
+    errors = [outcome.answer.error for outcome in outcomes]
+    assert [error and error.status for error in errors] == [404] * len(commands)
