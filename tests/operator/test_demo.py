@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from fastpay.embedded import children
-from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, clean_environment, execute
+from tests.conftest import (
+    NUMBERS,
+    PATIENCE_SECONDS,
+    RunningServer,
+    SpawnServer,
+    clean_environment,
+    execute,
+    fetch,
+)
 
 
 @pytest.fixture
@@ -20,7 +28,9 @@ def place(scratch: Path) -> Path:
     return directory
 
 
-def start_demo(*arguments: str, place: Path) -> "subprocess.Popen[str]":
+def start_demo(
+    *arguments: str, place: Path, environment: dict[str, str] | None = None
+) -> "subprocess.Popen[str]":
     """Start the demo; whatever it keeps for itself is in `place`."""
     return subprocess.Popen(
         [sys.executable, "-m", "fastpay", "demo", *arguments],
@@ -28,13 +38,13 @@ def start_demo(*arguments: str, place: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=clean_environment(TMPDIR=str(place)),
+        env=clean_environment(TMPDIR=str(place), **(environment or {})),
     )
 
 
-def demo(*arguments: str, place: Path) -> tuple[int, str]:
+def demo(*arguments: str, place: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
     """Run the demo to its end and return its status and all that it said."""
-    process = start_demo(*arguments, place=place)
+    process = start_demo(*arguments, place=place, environment=environment)
     output, _ = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, output
 
@@ -99,6 +109,21 @@ def test_the_demo_says_what_disagrees_and_fails(spawn_server: SpawnServer, place
     assert "the accounts in usd differ by 1" in output
     assert "The counters of fees in usd differ from its transfers." in output
     assert "Traceback" not in output
+
+
+def test_the_demo_keeps_its_data_where_it_is_told(spawn_server: SpawnServer, place: Path) -> None:
+    kept = place / "kept"
+    status, output = demo("--payments", "10", "--data-dir", str(kept), place=place)
+    assert status == 0, output
+    assert f"fastpay serve --data-dir {kept}" in output
+    server = spawn_server(data_dir=kept)
+    assert fetch(server.database_url, "select count(*) from payment_intent") == [(10,)]
+
+
+def test_the_demo_stays_away_from_the_operators_database(database_url: str, place: Path) -> None:
+    status, output = demo("--payments", "1", place=place, environment={"FASTPAY_DATABASE_URL": database_url})
+    assert status == 0, output
+    assert fetch(database_url, "select count(*) from payment_intent") == [(0,)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
