@@ -70,6 +70,7 @@ migration_wait_ms = 120_000
 embedded_start_timeout_ms = 60_000
 embedded_stop_timeout_ms = 4_000
 embedded_restarts_max = 5
+embedded_restarts_window_ms = 600_000
 embedded_log_bytes_max = 16 << 20
 socket_path_bytes_max = 100
 redis_memory_bytes_max = 128 << 20

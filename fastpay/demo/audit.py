@@ -77,11 +77,13 @@ def compare(expected: Iterable[Payment], found: Iterable[Payment]) -> list[str]:
 
 def check_books(books: Books) -> list[str]:
     """Return a sentence for each thing that is wrong with the books."""
-    faults = [
-        f"the accounts in {balance.currency} differ by {balance.difference}"
-        for balance in books.balances
-        if balance.difference or balance.debits_pending != balance.credits_pending
-    ]
+    faults = []
+    for balance in books.balances:
+        pending = balance.debits_pending - balance.credits_pending
+        if balance.difference or pending:
+            faults.append(
+                f"the accounts in {balance.currency} differ by {balance.difference} posted, {pending} pending"
+            )
     faults += [f"the ledger says: {problem}" for problem in books.problems]
     return faults if faults or books.ok else ["the ledger says that it is not in order"]
 

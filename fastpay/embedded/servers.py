@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -41,9 +42,17 @@ class EmbeddedServer(Protocol):
 class EmbeddedServers:
     """The servers that a data directory needs; `database_url` and `redis_url` say where they are."""
 
-    def __init__(self, directory: DataDirectory, *, with_postgres: bool, with_redis: bool) -> None:
+    def __init__(
+        self,
+        directory: DataDirectory,
+        *,
+        with_postgres: bool,
+        with_redis: bool,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._directory = directory
-        self._restarts = 0
+        self._now_s = now_s
+        self._restarted_s: list[float] = []
         self._postgres: EmbeddedPostgres | None = None
         self._redis: EmbeddedRedis | None = None
         path = directory.path
@@ -99,13 +108,25 @@ class EmbeddedServers:
         """Start again what has ended by itself; return False when that was once too often."""
         for name, server in self._running().items():
             if server.has_ended():
-                self._restarts += 1
-                if self._restarts > limits.embedded_restarts_max:
+                if not self.may_restart():
                     log.error("server_lost", server=name, restarts=limits.embedded_restarts_max)
                     return False
-                log.warning("server_restarted", server=name, restarts=self._restarts)
+                log.warning("server_restarted", server=name, restarts=len(self._restarted_s))
                 if isinstance(server, (EmbeddedPostgres, EmbeddedRedis)):
                     server.launch()
+        return True
+
+    def may_restart(self) -> bool:
+        """Count one more restart; return False when there were too many of late.
+
+        Those of long ago do not count: a server that runs for a year may see more than a broken one may.
+        """
+        now_s = self._now_s()
+        window_s = limits.embedded_restarts_window_ms / 1000
+        self._restarted_s = [moment for moment in self._restarted_s if now_s - moment < window_s]
+        if len(self._restarted_s) >= limits.embedded_restarts_max:
+            return False
+        self._restarted_s.append(now_s)
         return True
 
     def stop(self, *, timeout_ms: float = limits.embedded_stop_timeout_ms) -> None:

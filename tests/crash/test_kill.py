@@ -9,11 +9,15 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
+from fastpay import limits
 from fastpay.embedded import children
-from tests.conftest import PATIENCE_SECONDS, RunningServer, SpawnServer
-from tests.crash.load import Clients, audit
+from fastpay.embedded.directory import DataDirectory
+from fastpay.embedded.servers import EmbeddedServers
+from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.crash.load import Clients, Order, audit, first_step
 
 SEED = int(os.environ.get("FASTPAY_TEST_SEED", random.randrange(1 << 32)))
 
@@ -102,3 +106,79 @@ def test_a_server_outlives_its_postgres(spawn_server: SpawnServer, data_dir: Pat
     assert "request_failed" not in server.output
     assert "batch_failed" not in server.output
     assert server.stop() == 0
+
+
+def test_while_postgres_is_away_every_answer_says_to_try_again(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    order = Order("o", random.Random(SEED))
+    step = first_step(order)
+    headers = {"Authorization": f"Bearer {server.test_key}", "Idempotency-Key": step.key}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=PATIENCE_SECONDS) as http:
+        paid = http.post(step.path, data=step.form)
+        assert paid.status_code == 200
+        before = set(postgres_pids(server))
+        kill_postgres(server)
+
+        def is_replaced() -> bool:
+            return bool(set(postgres_pids(server)) - before)
+
+        # What takes its place is held before it serves, so that the outage lasts for as long as we like.
+        assert children.wait_until(is_replaced, timeout_ms=PATIENCE_SECONDS * 1000)
+        held = set(postgres_pids(server)) - before
+        for pid in held:
+            children.send(pid, signal.SIGSTOP)
+        try:
+            for answer in (
+                http.post(step.path, data=step.form),
+                http.post(step.path, data=step.form, headers={"Idempotency-Key": "new"}),
+                http.get(f"/v1/payment_intents/{paid.json()['id']}"),
+                http.get("/v1/ledger/verify"),
+                http.get("/readyz"),
+            ):
+                assert answer.status_code == 503, answer.text
+                assert answer.headers["stripe-should-retry"] == "true"
+                assert int(answer.headers["retry-after"]) > 0
+                assert answer.json()["error"]["code"] == "database_unavailable"
+            assert http.get("/healthz").status_code == 200
+        finally:
+            for pid in held:
+                children.send(pid, signal.SIGCONT)
+
+        def is_back() -> bool:
+            return http.get("/readyz").status_code == 200
+
+        assert children.wait_until(is_back, timeout_ms=PATIENCE_SECONDS * 1000), server.output
+        again = http.post(step.path, data=step.form)
+        assert (again.status_code, again.content) == (200, paid.content)
+        assert http.post(step.path, data=step.form, headers={"Idempotency-Key": "new"}).status_code == 200
+    assert "request_failed" not in server.output
+    assert "batch_failed" not in server.output
+
+
+def test_a_postgres_that_does_not_stay_ends_the_server(spawn_server: SpawnServer, data_dir: Path) -> None:
+    server = spawn_server(data_dir=data_dir)
+
+    def ended() -> bool:
+        for pid in postgres_pids(server):
+            children.send(pid, signal.SIGKILL)
+        return server.process.poll() is not None
+
+    assert children.wait_until(ended, timeout_ms=PATIENCE_SECONDS * 1000), server.output
+    assert server.process.returncode == 1
+    assert server.output.count("server_restarted server=postgresql") == limits.embedded_restarts_max
+    assert "server_lost server=postgresql" in server.output
+    assert server.embedded_pids() == []
+    assert not server.ready_file.exists()
+    assert spawn_server(data_dir=data_dir).stop() == 0
+
+
+def test_a_postgres_that_ends_once_in_a_while_is_always_started_again(scratch: Path) -> None:
+    now_s = 0.0
+    with DataDirectory(scratch / f"data{next(NUMBERS)}") as directory:
+        servers = EmbeddedServers(directory, with_postgres=False, with_redis=False, now_s=lambda: now_s)
+        for _ in range(3):
+            assert [servers.may_restart() for _ in range(limits.embedded_restarts_max)] == [
+                True
+            ] * limits.embedded_restarts_max
+            assert not servers.may_restart()
+            now_s += limits.embedded_restarts_window_ms / 1000
