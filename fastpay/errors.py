@@ -155,5 +155,15 @@ class DatabaseUnavailable(FastpayError):
     retryable = True
 
 
+class OutcomeUnknown(FastpayError):
+    """The database went away while it committed, and the request had no key by which to learn the outcome.
+
+    Never retryable: whoever sends the request again without knowing may do it twice.
+    """
+
+    status = 503
+    default_code = "outcome_unknown"
+
+
 class ConfigurationError(Exception):
     """A setting, a file or a server that the operator must put right before fastpay can run."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastpay.domain.plan import ErrorRecord
-from fastpay.errors import FastpayError
+from fastpay.errors import FastpayError, OutcomeUnknown
 
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
@@ -96,7 +96,7 @@ def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
         # A recorded error is answered the same way for ever, so that a retry of it is in vain.
         retryable = isinstance(error, FastpayError) and error.retryable
         headers.append((b"stripe-should-retry", b"true" if retryable else b"false"))
-    if status in (429, 503):
+    if status in (429, 503) and not isinstance(error, OutcomeUnknown):
         headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="fastpay"'))

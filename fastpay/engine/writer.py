@@ -24,7 +24,7 @@ from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutco
 from fastpay.engine.idempotency import key_digest
 from fastpay.engine.ports import BatchTransaction, IdempotencyRow, Outcome, Submission, WriterStore
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, Overloaded
+from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, OutcomeUnknown, Overloaded
 
 _log = telemetry.Log("fastpay.writer")
 
@@ -104,10 +104,9 @@ class Writer:
                         ) from failure
                     await self._back_off(attempt)
                 except UnknownOutcome as failure:
-                    raise DatabaseUnavailable(
-                        "The database went away while it was answering. Send the request again with the same "
-                        "idempotency key to learn what became of it."
-                    ) from failure
+                    _log.warning("batch_outcome_unknown", commands=len(batch))
+                    results = [_unknown(submission, failure) for submission in submissions]
+                    break
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue
@@ -220,6 +219,23 @@ def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
         named = [answer.error.charge, answer.error.payment_intent, answer.error.payment_method]
     shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
     return {versioned.object.id: versioned for versioned in shown if versioned is not None}
+
+
+def _unknown(submission: Submission, failure: UnknownOutcome) -> FastpayError:
+    """Return what to say to a request of which nobody knows whether it was committed."""
+    error: FastpayError
+    if submission.idempotency_key is None:
+        error = OutcomeUnknown(
+            "The database went away while it was answering. Look whether this took effect before you send it "
+            "again, and give an idempotency key with every request that must not happen twice."
+        )
+    else:
+        error = DatabaseUnavailable(
+            "The database went away while it was answering. Send the request again with the same idempotency "
+            "key to learn what became of it."
+        )
+    error.__cause__ = failure
+    return error
 
 
 def _fail(batch: Sequence[Waiting], error: Exception) -> None:

@@ -59,7 +59,8 @@ async def open_reader_pool(settings: DatabaseSettings) -> Any:
     try:
         return await asyncpg.create_pool(
             settings.url,
-            min_size=1,
+            # None are kept open for their own sake: the pool would log an error for each during an outage.
+            min_size=0,
             max_size=settings.reader_connections_max,
             timeout=limits.connect_timeout_ms / 1000,
             command_timeout=limits.statement_timeout_ms / 1000,

@@ -133,6 +133,7 @@ def test_problem_details_are_for_those_who_ask_by_name(accept: str | None, wante
         (errors.RateLimited(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
         (errors.Overloaded(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
         (errors.DatabaseUnavailable(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
+        (errors.OutcomeUnknown(""), {b"stripe-should-retry": b"false"}),
         (FastpayError(""), {b"stripe-should-retry": b"false"}),
         (ValueError(""), {b"stripe-should-retry": b"false"}),
         (ErrorRecord(409, "invalid_request_error", None, ""), {b"stripe-should-retry": b"false"}),

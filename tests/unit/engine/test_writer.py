@@ -16,7 +16,7 @@ from fastpay.domain.plan import Draft, Workspace
 from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Changes, Outcome
 from fastpay.engine.writer import Writer
-from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
+from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
 from tests.unit.domain.world import card
 from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
 
@@ -259,6 +259,20 @@ async def test_an_unknown_outcome_is_never_tried_again() -> None:
         again = await writer.submit(submission(PAY, key="k"))
     assert again.original_request_id is not None
     check_books(store)
+
+
+async def test_an_unknown_outcome_without_a_key_is_not_to_be_tried_again() -> None:
+    store = MemoryStore()
+    store.lost = [UnknownOutcome()]
+    async with running(store) as writer:
+        keyed = asyncio.create_task(writer.submit(submission(PAY, key="k")))
+        bare = asyncio.create_task(writer.submit(submission(PAY)))
+        with pytest.raises(OutcomeUnknown) as told:
+            await bare
+        with pytest.raises(DatabaseUnavailable) as asked:
+            await keyed
+    assert store.batches == 1
+    assert (told.value.retryable, asked.value.retryable) == (False, True)
 
 
 async def test_a_fault_of_the_store_fails_its_batch_and_the_writer_lives_on() -> None:
