@@ -40,7 +40,11 @@ async def connect(settings: DatabaseSettings) -> Connection:
         statement_cache_size=256 if settings.session_state else 0,
         server_settings={"application_name": "fastpay"},
     )
-    await prepare(connection, settings)
+    try:
+        await prepare(connection, settings)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 

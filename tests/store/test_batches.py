@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
+from fastpay import limits
 from fastpay.domain import cards
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.objects import (
@@ -24,11 +26,11 @@ from fastpay.domain.objects import (
 )
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Draft, Workspace
-from fastpay.engine.ports import Outcome
+from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import FastpayError
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings, connect
-from tests.store.support import check_books, engine, make_tenant, read_transfers, read_versions
+from tests.store.support import CLOCK, check_books, engine, make_tenant, read_transfers, read_versions
 from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
@@ -316,3 +318,31 @@ async def test_a_connection_has_bounds_on_statements_and_on_waiting_for_locks(da
     finally:
         await connection.close()
     assert found == ["10s", "4s"]
+
+
+async def test_a_connection_that_cannot_be_prepared_is_not_left_open(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastpay.store.postgres._PLANNER", "set no_such_setting = on")
+    with pytest.raises(asyncpg.PostgresError):
+        await connect(DatabaseSettings(url=database_url))
+    async with connected(database_url) as connection:
+        left = "select count(*) from pg_stat_activity where application_name = 'fastpay' and datname = $1"
+        database = await connection.fetchval("select current_database()")
+        for _ in range(100):
+            count = await connection.fetchval(left, database)
+            if count == 0:
+                break
+            await asyncio.sleep(0.01)
+        await connection.fetch(left.replace("count(*)", "pg_terminate_backend(pid, 1000)"), database)
+        assert count == 0
+
+
+async def test_the_longest_email_address_can_be_written(database_url: str) -> None:
+    """An index takes rows of no more than 2,704 bytes; a character may be four."""
+    scope = await make_tenant(database_url)
+    email = "".join(chr(0x10000 + CLOCK.random_bytes(1)[0] * 97 + n) for n in range(limits.email_chars_max))
+    async with engine(database_url) as instance:
+        await instance.do(CreateCustomer(fields={"email": email}), scope)
+        wanted = Filter(kind="cus", field="email", value=email)
+        assert len(await instance.reads.list_objects(scope, wanted, Page(limit=1))) == 1
