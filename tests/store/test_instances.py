@@ -10,7 +10,7 @@ import pytest
 from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
-from fastpay.engine.ports import Outcome
+from fastpay.engine.ports import BatchTransaction, BatchWork, Outcome
 from fastpay.store.connections import connected
 from tests.store.support import Engine, check_books, engine, make_tenant
 from tests.unit.domain.world import card
@@ -122,6 +122,41 @@ async def hold_book(connection: Any, held: asyncio.Event) -> None:
         await connection.execute("select from book for update")
         held.set()
         await asyncio.sleep(0.12)
+
+
+async def test_a_batch_waits_for_the_other_instances_before_it_looks_at_anything(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as one, engine(database_url) as other:
+        await other.submit(PAY, scope)
+        written, released = asyncio.Event(), asyncio.Event()
+        run_batch = one.batches.run_batch
+
+        async def run_slowly(work: BatchWork) -> None:
+            async def wait_before_commit(transaction: BatchTransaction) -> None:
+                await work(transaction)
+                written.set()
+                await released.wait()
+
+            await run_batch(wait_before_commit)
+
+        monkeypatch.setattr(one.batches, "run_batch", run_slowly)
+        first = asyncio.create_task(one.submit(PAY, scope, key="k"))
+        await written.wait()
+        second = asyncio.create_task(other.submit(PAY, scope, key="k"))
+        third = asyncio.create_task(other.submit(PAY, scope))
+        async with connected(database_url) as connection:
+            waiting = "select count(*) from pg_locks where not granted"
+            while not await connection.fetchval(waiting):  # noqa: ASYNC110  only the database knows
+                await asyncio.sleep(0.005)
+        released.set()
+        outcomes = await asyncio.gather(first, second, third)
+    assert outcomes[1].answer == outcomes[0].answer
+    assert outcomes[1].original_request_id is not None
+    # A batch that had looked too early would have met the constraints, and been taken apart.
+    assert "batch_isolated" not in caplog.text
+    assert await check_books(database_url, scope) == 9
 
 
 async def test_instances_see_what_the_other_committed(database_url: str) -> None:

@@ -1,7 +1,7 @@
 """The writer: batches, replays, faults, retries and bounds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -12,53 +12,18 @@ from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
 from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
-from fastpay.domain.plan import Draft, Workspace
 from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Changes, Outcome
 from fastpay.engine.writer import Writer
 from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
 from tests.unit.domain.world import card
+from tests.unit.engine.commands import Faulty, Regretful, Unwritable
 from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
 
 pytestmark = pytest.mark.anyio
 
 PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 JOIN = CreateCustomer(fields={"name": "Ada"})
-
-
-class Faulty(msgspec.Struct, frozen=True, kw_only=True):
-    """A command with a fault in it."""
-
-    where: str
-    expand: tuple[str, ...] = ()
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Need nothing, or fail."""
-        if self.where == "needs":
-            raise ZeroDivisionError
-        return ()
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write something and then fail."""
-        draft.put(Customer(id=draft.new_id("cus"), created=0), "customer.created")
-        raise ZeroDivisionError
-
-
-class Unwritable(msgspec.Struct, frozen=True, kw_only=True):
-    """A command whose object cannot be stored."""
-
-    name: str = "unwritable"
-    expand: tuple[str, ...] = ()
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Need nothing."""
-        return ()
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write it all the same."""
-        identifier = draft.new_id("cus")
-        draft.put(Customer(id=identifier, created=0, name=self.name), "customer.created")
-        return identifier
 
 
 @asynccontextmanager
@@ -153,6 +118,16 @@ async def test_a_refusal_is_stored_with_its_answer() -> None:
     assert first.answer.error.status == 404
     assert (again.answer, again.original_request_id is None) == (first.answer, False)
     assert (store.state.events, store.state.versions) == ([], [])
+
+
+async def test_a_command_refused_halfway_moves_nothing_and_its_neighbours_do() -> None:
+    store = MemoryStore()
+    async with running(store) as writer:
+        commands = (PAY, Regretful(), PAY)
+        outcomes = await asyncio.gather(*(writer.submit(submission(command)) for command in commands))
+    assert [outcome.answer.error is None for outcome in outcomes] == [True, False, True]
+    assert store.state.books[TENANT].sequence == 6
+    check_books(store)
 
 
 async def test_a_decline_is_stored_with_its_answer_and_its_effect() -> None:
