@@ -167,6 +167,13 @@ def test_a_directory_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
     DataDirectory(tmp_path / "d").release()
 
 
+def test_a_directory_is_known_by_its_real_path(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real").mkdir()
+    with DataDirectory(tmp_path / "link") as directory:
+        assert directory.path == (tmp_path / "real").resolve()
+
+
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     code = (
         "import os, sys; from fastpay.embedded.directory import DataDirectory;"

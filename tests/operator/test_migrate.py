@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from fastpay.errors import ConfigurationError
@@ -31,7 +32,20 @@ async def test_instances_that_start_at_once_apply_each_migration_once(empty_data
     assert sorted(applied) == [[], [], [], EVERY]
 
 
+async def take_names(url: str) -> None:
+    """Leave statements of an earlier client on both of the pooler's connections, under names to come."""
+    first = int(asyncpg.connection._uid)
+    script = "".join(f"prepare __asyncpg_stmt_{first + step:x}__ as select 1;" for step in range(60))
+    clients = [await asyncpg.connect(url, statement_cache_size=0) for _ in range(2)]
+    for client in clients:
+        await client.execute("begin")
+    for client in clients:
+        await client.execute(script + "commit")
+        await client.close()
+
+
 async def test_migrating_works_through_pgbouncer_in_transaction_mode(pgbouncer_url: str) -> None:
+    await take_names(pgbouncer_url)
     applied = await asyncio.gather(*(migrate(pgbouncer_url) for _ in range(3)))
     assert sorted(applied) == [[], [], EVERY]
     assert await pending(pgbouncer_url) == []

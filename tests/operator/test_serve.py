@@ -15,6 +15,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.embedded import children
+from fastpay.embedded.account import choose_account
 from tests.conftest import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
 
@@ -173,8 +174,20 @@ def test_a_stale_pid_file_with_the_number_of_another_process_does_no_harm(
     pid_file = data_dir / "postgresql" / "postmaster.pid"
     lines = pid_file.read_text(encoding="utf-8").splitlines()
     server.stop()
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n", encoding="utf-8")
-    assert healthy(spawn_server(data_dir=data_dir))
+    # A process of PostgreSQL's own user: of any other it would know that it is not a PostgreSQL.
+    other = children.launch(
+        ["/bin/sleep", "600"],
+        account=choose_account(data_dir / "postgresql"),
+        log=data_dir / "other.log",
+        death_signal=signal.SIGKILL,
+    )
+    try:
+        pid_file.write_text("\n".join([str(other.pid), *lines[1:]]) + "\n", encoding="utf-8")
+        assert healthy(spawn_server(data_dir=data_dir))
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_a_half_made_cluster_is_made_anew(spawn_server: SpawnServer, data_dir: Path) -> None:
