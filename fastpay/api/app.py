@@ -86,6 +86,11 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "POST",
+        "/v1/test_helpers/payment_intents/{id}/authenticate",
+        Write(intent_params.AuthenticateParams, payment_intents.authenticate, shows="pi", names=_INTENT),
+    ),
+    Route(
+        "POST",
         "/v1/payment_methods",
         Write(
             method_params.CreateParams,

@@ -19,9 +19,9 @@ _NUMBER_WITHIN = re.compile(r"(?<![0-9a-f_])\d(?:[\W_]{0,2}\d){11,}(?![0-9a-f])"
 class Behaviour(msgspec.Struct, frozen=True):
     """What happens when a card is charged.
 
-    `decline_code` None means success. `needs_authentication` asks for the cardholder ("always", or
-    "off_session" alone); `funds_available` skips the pending account; `attachable` is False where
-    already saving the card to a customer is refused.
+    `code` None means success. `needs_authentication` asks for the cardholder: "always", or "unless_set_up",
+    which spares payments without the cardholder once the card is saved to a customer. `funds_available` skips
+    the pending account; `attachable` is False where already saving the card to a customer is refused.
     """
 
     code: str | None = None
@@ -111,7 +111,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
         address_line1_check="unavailable", address_postal_code_check="unavailable"
     ),
     "authentication_required": Behaviour(needs_authentication="always"),
-    "authentication_on_setup": Behaviour(needs_authentication="off_session"),
+    "authentication_on_setup": Behaviour(needs_authentication="unless_set_up"),
     "disputed_fraudulent": Behaviour(),
     "disputed_not_received": Behaviour(),
     "disputed_inquiry": Behaviour(),

@@ -21,8 +21,9 @@ _AUTHENTICATION_REQUIRED = (
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """How this attempt may go: without the cardholder, or without any action that it would need."""
+    """How this attempt may go: without the cardholder, without any action that it would need, or after it."""
 
+    authenticated: bool = False
     off_session: bool = False
     error_on_requires_action: bool = False
 
@@ -49,17 +50,38 @@ def attempt(
         )
     _check_owner(intent, method)
     behaviour = BEHAVIOURS[method.card.behaviour]
-    saved = _save(draft, intent, method, is_new=is_new, behaviour=behaviour)
-    intent = msgspec.structs.replace(intent, payment_method=saved.id, last_payment_error=None)
-    if _asks_cardholder(behaviour, terms):
-        if terms.off_session or terms.error_on_requires_action:
-            return _decline(draft, intent, saved, _refused_authentication(behaviour))
+    intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
+    asks = _asks_cardholder(behaviour, method, terms)
+    if asks and (terms.off_session or terms.error_on_requires_action):
+        behaviour = _refused_authentication(behaviour)
+    if behaviour.code is not None or asks:
+        # Only a card that paid is saved to the customer.
+        if is_new:
+            draft.put(method, None)
+        if behaviour.code is not None:
+            return _decline(draft, intent, method, behaviour)
         waiting = msgspec.structs.replace(intent, status="requires_action")
         draft.put(waiting, "payment_intent.requires_action")
         return waiting
-    if behaviour.code is not None:
-        return _decline(draft, intent, saved, behaviour)
+    saved = _save(draft, intent, method, is_new=is_new)
     return _succeed(workspace, draft, intent, saved, behaviour)
+
+
+def fail_authentication(draft: Draft, intent: PaymentIntent) -> PaymentIntent:
+    """Write that the cardholder was asked and did not say yes. There is no charge: nothing was asked for."""
+    failed = msgspec.structs.replace(
+        intent,
+        status="requires_payment_method",
+        payment_method=None,
+        last_payment_error=PaymentError(
+            code="payment_intent_authentication_failure",
+            message="The payment method could not be authenticated. Try another one.",
+            payment_method=intent.payment_method,
+            type="invalid_request_error",
+        ),
+    )
+    draft.put(failed, "payment_intent.payment_failed")
+    return failed
 
 
 def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) -> Charge:
@@ -128,19 +150,16 @@ def _check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
         )
 
 
-def _asks_cardholder(behaviour: Behaviour, terms: Terms) -> bool:
-    if behaviour.needs_authentication == "off_session":
-        return not terms.off_session
-    return behaviour.needs_authentication is not None
+def _asks_cardholder(behaviour: Behaviour, method: PaymentMethod, terms: Terms) -> bool:
+    if behaviour.needs_authentication is None or terms.authenticated:
+        return False
+    is_set_up = method.customer is not None
+    return not (behaviour.needs_authentication == "unless_set_up" and terms.off_session and is_set_up)
 
 
-def _save(
-    draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool, behaviour: Behaviour
-) -> PaymentMethod:
+def _save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:
     """Write a new payment method, and attach it where the payment is to be repeated."""
-    wanted = intent.setup_future_usage is not None and intent.customer is not None
-    if wanted and method.customer is None and behaviour.code is None:
-        assert intent.customer is not None
+    if intent.setup_future_usage is not None and intent.customer is not None and method.customer is None:
         return payment_methods.attach(draft, method, intent.customer)
     if is_new:
         draft.put(method, None)

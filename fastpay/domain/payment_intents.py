@@ -149,6 +149,8 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(intent, PaymentIntent):
             if self.payment_method is None and intent.payment_method is not None:
                 needed.append(intent.payment_method)
+            if intent.customer is not None:
+                needed.append(intent.customer)
             needed.extend(ledger.account_ids(workspace.scope, intent.currency))
         return needed
 
@@ -162,12 +164,39 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         if choice is None:
             draft.fail(_no_payment_method(), payment_intent=intent.id)
             return intent.id
+        if intent.customer is not None:
+            # Whoever was deleted pays no more, with what card ever.
+            customers.require(workspace, intent.customer, param="customer")
         method = payment_methods.take(workspace, draft, choice)
         changed = msgspec.structs.replace(intent, **self.fields)
         charging.attempt(
             workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=self.terms
         )
         return intent.id
+
+
+class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Say what the cardholder said, in test mode, where nobody can be asked."""
+
+    id: str
+    succeeds: bool
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return ConfirmPaymentIntent(id=self.id).needs(workspace)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Go on with the payment, or end the attempt."""
+        intent = require(workspace, self.id)
+        if intent.status != "requires_action":
+            refuse_state(draft, intent, "authenticate")
+            return intent.id
+        if not self.succeeds:
+            charging.fail_authentication(draft, intent)
+            return intent.id
+        confirm = ConfirmPaymentIntent(id=self.id, terms=Terms(authenticated=True))
+        return confirm.execute(workspace, draft)
 
 
 class CapturePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,10 @@ CASES = [
     case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{open}", payment_method="{pm}"),
     case("POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{pi}/confirm"),
     case(
+        "POST /v1/test_helpers/payment_intents/{id}/authenticate",
+        "/v1/test_helpers/payment_intents/{pi}/authenticate",
+    ),
+    case(
         "POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{open}/confirm", payment_method="{pm}"
     ),
     case("POST /v1/payment_intents/{id}/capture", "/v1/payment_intents/{pi}/capture"),

@@ -105,6 +105,12 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     use_stripe_sdk: bool = False
 
 
+class AuthenticateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say in test mode what the cardholder said."""
+
+    outcome: Literal["succeeded", "failed"] = "succeeded"
+
+
 class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Take what was authorized. `final_capture` is what always happens; false is refused."""
 

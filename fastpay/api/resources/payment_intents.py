@@ -9,6 +9,7 @@ from fastpay.api.context import Call
 from fastpay.api.params import cards
 from fastpay.api.params.common import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.params.payment_intents import (
+    AuthenticateParams,
     CancelParams,
     CaptureParams,
     ConfirmParams,
@@ -22,6 +23,7 @@ from fastpay.domain import money
 from fastpay.domain.charging import Terms
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import (
+    AuthenticatePaymentIntent,
     CancelPaymentIntent,
     CapturePaymentIntent,
     ConfirmPaymentIntent,
@@ -91,6 +93,13 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
         payment_method=_choice(call, params),
         terms=_terms(params.off_session, params.error_on_requires_action),
         expand=params.expand,
+    )
+
+
+def authenticate(call: Call, params: AuthenticateParams) -> AuthenticatePaymentIntent:
+    """Say what the cardholder said. In live mode no payment ever waits for it."""
+    return AuthenticatePaymentIntent(
+        id=call.arguments["id"], succeeds=params.outcome == "succeeded", expand=params.expand
     )
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from fastpay.domain.charging import AUTHORIZATION_VALID_S, Terms
+from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
@@ -331,28 +331,6 @@ def test_a_declined_card_is_not_saved_to_the_customer() -> None:
     )
     assert plan.answer.error is not None
     assert world.method(plan.answer.error.payment_method).customer is None
-
-
-@pytest.mark.parametrize(
-    ("name", "terms", "status"),
-    [
-        ("authenticationRequired", Terms(), "requires_action"),
-        ("authenticationRequired", Terms(off_session=True), "requires_payment_method"),
-        ("authenticationRequired", Terms(error_on_requires_action=True), "requires_payment_method"),
-        ("authenticationRequiredOnSetup", Terms(), "requires_action"),
-        ("authenticationRequiredOnSetup", Terms(off_session=True), "succeeded"),
-        ("visa", Terms(off_session=True), "succeeded"),
-        ("visa", Terms(error_on_requires_action=True), "succeeded"),
-    ],
-)
-def test_a_card_asks_for_its_holder_as_the_terms_allow(name: str, terms: Terms, status: str) -> None:
-    world = World()
-    intent = arrive(world, "requires_payment_method")
-    plan = world.run(ConfirmPaymentIntent(id=intent.id, payment_method=card(name), terms=terms))
-    assert world.intent(intent.id).status == status
-    if status == "requires_payment_method":
-        assert plan.answer.error is not None
-        assert (plan.answer.error.status, plan.answer.error.code) == (402, "authentication_required")
 
 
 def test_a_payment_moves_only_the_accounts_of_its_currency() -> None:
