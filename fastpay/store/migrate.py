@@ -1,7 +1,6 @@
 """Bring the database to the shape that this program needs, once, however many instances start at a time."""
 
 import re
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,9 +64,10 @@ async def migrate(database_url: str) -> list[str]:
         poolclass=NullPool,
         connect_args={
             "async_creator_fn": lambda **_: connect(database_url),
-            # Behind a pooler a name may be taken on the next server connection: never use one twice.
+            # Behind a pooler a name may be taken on the next server connection, and a statement that is
+            # left there would stay: none is kept, and none gets a name.
             "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"fastpay_{uuid.uuid4().hex}",
+            "prepared_statement_name_func": lambda: "",
         },
     )
     applied: list[str] = []
