@@ -26,11 +26,8 @@ from benchmarks.load.open_loop import Latencies, run_open_loop
 from benchmarks.load.report import Figures, show_latencies, show_throughput, to_record
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample, run_wrk
+from benchmarks.samples import BODY
 
-BODY = (
-    b"amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa"
-    b"&description=Order+12&metadata%5Border%5D=12"
-)
 # At what share of a server's own peak the latency is taken.
 SHARE_OF_PEAK = 0.5
 

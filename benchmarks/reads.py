@@ -1,10 +1,10 @@
 """How many GETs of a payment a second, cached and uncached, beside FastAPI with Redis and Flask without?
 
-Run: python -m benchmarks.reads [--seconds 10 --rounds 3 --connections 64 --peers fastapi,flask --objects 200000]
+Run: python -m benchmarks.reads [--seconds 10 --rounds 3 --connections 64 --objects 200000]
 
 Cached: one payment again and again. Uncached: different ones, each asked for once, on servers that were just
-started over an emptied Redis; a run that got through all of them and began anew is marked with an asterisk. The
-API key is checked in both. The payments are copies of a real one, under identifiers of their own.
+started over an emptied Redis; a run that got through all of them and began anew is marked with an asterisk.
+The API key is checked in both. The payments are copies of a real one, under identifiers of their own.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ where object_id = $1::uuid
 """
 _COPY_HEADS = """
 insert into payment_intent (
-    tenant_id, livemode, payment_intent_id, version, status, currency, amount, amount_capturable, amount_received
+    tenant_id, livemode, payment_intent_id, version, status, currency, amount, amount_capturable,
+    amount_received
 )
 select tenant_id, livemode, copy_id, version, status, currency, amount, amount_capturable, amount_received
 from payment_intent, unnest($2::uuid[]) as copies (copy_id)
@@ -153,7 +154,7 @@ def _read(
 def _serving(machine: Machine, name: str, database: Database, workers: int | None = None) -> Any:
     """Return a server just started, to enter, over an empty Redis."""
     with redis.Redis.from_url(machine.redis_url) as client:
-        client.flushall()
+        client.flushdb()
     return serve(
         name,
         database_url=database.url,

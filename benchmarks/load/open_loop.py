@@ -36,7 +36,10 @@ def run_open_loop(
     port: int, requests: Iterator[bytes], *, rate: float, connections: int, seconds: float
 ) -> Latencies:
     """Send `rate` requests a second to 127.0.0.1:port. Raises: SystemExit on anything but a 2xx."""
-    return uvloop.run(_run(port, requests, rate=rate, connections=connections, seconds=seconds))
+    try:
+        return uvloop.run(_run(port, requests, rate=rate, connections=connections, seconds=seconds))
+    except _LoadFault as fault:
+        raise SystemExit(str(fault)) from None
 
 
 async def _run(
@@ -44,34 +47,44 @@ async def _run(
 ) -> Latencies:
     loop = asyncio.get_running_loop()
     load = _Load(loop, port, connections, keeps=_keeps_connections(port))
-    total = max(1, int(rate * seconds))
-    start = loop.time() + _CONNECT_SECONDS
-    await asyncio.sleep(_CONNECT_SECONDS)
+    try:
+        await asyncio.sleep(_CONNECT_SECONDS)
+        await _send(load, requests, rate, total=max(1, int(rate * seconds)))
+    finally:
+        load.close()
+        # Connections that were aborted end in the next turns of the loop.
+        await asyncio.sleep(_TICK_SECONDS)
+    return _summarize(load.latencies, rate)
+
+
+async def _send(load: "_Load", requests: Iterator[bytes], rate: float, *, total: int) -> None:
+    """Send all requests as they become due, and wait for the answers. Raises: _LoadFault."""
+    loop = load.loop
+    start = loop.time()
     arrived = 0
     while arrived < total:
-        now = loop.time()
-        while arrived < total and start + arrived / rate <= now:
+        while arrived < total and start + arrived / rate <= loop.time():
             load.arrive(start + arrived / rate, next(requests))
             arrived += 1
         load.raise_fault()
         await asyncio.sleep(min(_TICK_SECONDS, max(0.0, start + arrived / rate - loop.time())))
-    try:
-        async with asyncio.timeout(_GRACE_SECONDS):
-            while len(load.latencies) < total:
-                load.raise_fault()
-                await asyncio.sleep(_TICK_SECONDS)
-    except TimeoutError:
-        raise SystemExit(f"{total - len(load.latencies)} of {total} requests were never answered") from None
-    finally:
-        load.close()
-    return _summarize(load.latencies, rate)
+    deadline = loop.time() + _GRACE_SECONDS
+    while len(load.latencies) < total:
+        load.raise_fault()
+        if loop.time() > deadline:
+            raise _LoadFault(f"{total - len(load.latencies)} of {total} requests were never answered")
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+class _LoadFault(Exception):
+    """Something went wrong that makes the figures worthless."""
 
 
 class _Load:
     """What waits for a connection, and the connections that wait for work.
 
-    Where the server keeps connections, all are opened at the start. Where it closes each after its answer, one
-    is opened when there is something to send: a synchronous worker waits on a silent one and answers nobody.
+    Where the server keeps connections, all are opened at the start. Where it closes each after its answer,
+    one is opened when there is something to send: a worker that waits on a silent one answers nobody else.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, port: int, connections: int, *, keeps: bool) -> None:
@@ -120,9 +133,9 @@ class _Load:
             self._open_one()
 
     def raise_fault(self) -> None:
-        """Raises: SystemExit where an answer was no good."""
+        """Raises: _LoadFault where an answer was no good."""
         if self.fault:
-            raise SystemExit(self.fault)
+            raise _LoadFault(self.fault)
 
     def close(self) -> None:
         """Close all connections."""
@@ -167,7 +180,7 @@ class _Connection(asyncio.Protocol):
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
         if not separator or len(body) < _content_length(head):
             return
-        if self._due is None or not head.startswith(b"HTTP/1.1 2"):
+        if self._due is None or head[9:10] != b"2":
             self._load.fault = f"not a good answer: {self._buffer[:500]!r}"
             return
         self._load.latencies.append(self._load.loop.time() - self._due)

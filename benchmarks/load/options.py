@@ -62,7 +62,7 @@ def shared(command: Callable[..., Any]) -> Callable[..., Any]:
             "--directory", default="/var/tmp", show_default=True, help="Where the databases are put."
         ),
         click.option("--database-url", help="A PostgreSQL to use in place of the embedded one."),
-        click.option("--redis-url", help="A Redis to use in place of the embedded one."),
+        click.option("--redis-url", help="A Redis to use in place of the embedded one; emptied."),
     ]
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(found), command)
 
