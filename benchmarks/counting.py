@@ -22,6 +22,7 @@ from benchmarks import samples
 from benchmarks.load.machine import Machine, empty_database, execute, fetch_value, run_machine, run_on
 from benchmarks.load.options import Several
 from benchmarks.load.proxy import Counts, counting
+from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import NAMES, serve, write_results
 from benchmarks.payments import make_payment
 from fastpay.clock import SystemClock
@@ -42,7 +43,7 @@ _LSN = "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 @click.option("--directory", default="/var/tmp", show_default=True, help="Where the databases are put.")
 def main(peers: tuple[str, ...], directory: str) -> None:
     """Count what a payment costs."""
-    console = Console()
+    console = Console(width=WIDTH)
     table = Table(title="one confirmed payment")
     for column in ("who", "payments a transaction", "statements", "round trips", "WAL bytes a payment"):
         table.add_column(column, justify="left" if column == "who" else "right")

@@ -23,7 +23,7 @@ from rich.console import Console
 from benchmarks.load import options
 from benchmarks.load.machine import Database, Machine, empty_database, execute, fetch_value, run_machine
 from benchmarks.load.open_loop import Latencies, run_open_loop
-from benchmarks.load.report import Figures, show_latencies, show_throughput, to_record
+from benchmarks.load.report import WIDTH, Figures, show_latencies, show_throughput, to_record
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample, run_wrk
 from benchmarks.samples import BODY
@@ -40,7 +40,7 @@ Servers = dict[str, tuple[Target, Database]]
 def main(tenants: int, **given: Any) -> None:
     """Measure confirmed payments, side by side."""
     asked = options.Options(**given)
-    console = Console()
+    console = Console(width=WIDTH)
     results: dict[str, object] = {"machine": machine_facts(), "tenants": tenants, "options": to_record(asked)}
     with run_machine(asked.directory, database_url=asked.database_url, redis_url=asked.redis_url) as machine:
         for count in asked.connections:

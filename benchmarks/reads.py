@@ -20,7 +20,7 @@ from rich.console import Console
 
 from benchmarks.load import options
 from benchmarks.load.machine import Database, Machine, empty_database, execute, run_machine
-from benchmarks.load.report import Figures, show_throughput, to_record
+from benchmarks.load.report import WIDTH, Figures, show_throughput, to_record
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample, run_wrk
 from benchmarks.payments import make_payment
@@ -55,7 +55,7 @@ where payment_intent_id = $1::uuid
 def main(objects: int, **given: Any) -> None:
     """Measure reads by identifier, side by side."""
     asked = options.Options(**given)
-    console = Console()
+    console = Console(width=WIDTH)
     results: dict[str, object] = {"machine": machine_facts(), "objects": objects, "options": to_record(asked)}
     with run_machine(asked.directory, database_url=asked.database_url, redis_url=asked.redis_url) as machine:
         for count in asked.connections:

@@ -6,11 +6,12 @@ fsync and synchronous_commit are on.
 
 import asyncio
 import shutil
+import signal
 import tempfile
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import asyncpg
 import msgspec
@@ -41,7 +42,11 @@ class Database(msgspec.Struct, frozen=True):
 
 @contextmanager
 def run_machine(directory: str, *, database_url: str | None, redis_url: str | None) -> Iterator[Machine]:
-    """Start what was not named, under a new directory in `directory`, and take it all away at the end."""
+    """Start what was not named, under a new directory in `directory`, and take it all away at the end.
+
+    SIGTERM ends the block as Ctrl-C does.
+    """
+    signal.signal(signal.SIGTERM, _leave)
     place = Path(tempfile.mkdtemp(prefix="fastpay-bench-", dir=directory))
     place.chmod(0o711)
     try:
@@ -111,6 +116,10 @@ async def _populate(url: str, tenants: int) -> tuple[str, ...]:
         return tuple(new.key for new in made)
     finally:
         await connection.close()
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _replace_name(url: str, name: str) -> str:

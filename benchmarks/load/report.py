@@ -10,6 +10,9 @@ from rich.table import Table
 from benchmarks.load.open_loop import Latencies
 from benchmarks.load.wrk import Sample
 
+# Wide enough for the tables, also where the output is no terminal.
+WIDTH = 100
+
 
 class Figures:
     """The samples of one server under one load."""

@@ -1,5 +1,6 @@
 """The servers that are measured: how each is started, known to be ready, and stopped by its pid."""
 
+import ctypes
 import json
 import os
 import signal
@@ -18,6 +19,9 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("fastpay", "fastapi", "flask")
 PATIENCE_SECONDS = 60.0
 STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+# Looked up before the fork, after which only system calls are safe.
+_PRCTL = ctypes.CDLL(None).prctl
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -47,6 +51,7 @@ def serve(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
         )
     try:
         _wait_ready(process, port, directory / f"{name}.log")
@@ -125,6 +130,11 @@ def _environment(name: str, database_url: str, redis_url: str) -> Mapping[str, s
     }
     prefix = "FASTPAY" if name == "fastpay" else "PEER"
     return kept | {f"{prefix}_DATABASE_URL": database_url, f"{prefix}_REDIS_URL": redis_url}
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop the server should we be killed without a chance to do it."""
+    _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
