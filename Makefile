@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 NATIVE := $(wildcard fastpay/_native/*.pyx fastpay/_native/*.pxd fastpay/_native/*.h)
 # More arguments for the command behind a target: make serve ARGUMENTS='--port 9000'
 ARGUMENTS ?=
+# How long `make bench` loads one server at a time, and how often: make bench SECONDS=30 ROUNDS=5
+SECONDS ?= 5
+ROUNDS ?= 3
 
 .PHONY: serve test check static packages demo bench wheel annotate clean
 
@@ -35,8 +38,12 @@ packages:
 demo: $(VENV)/.native
 	@exec $(BIN)/fastpay demo $(ARGUMENTS)
 
-bench: $(VENV)/.test $(VENV)/.native
-	$(BIN)/python -m pytest benchmarks $(ARGUMENTS)
+# Micro-benchmarks, then what a payment costs, then payments and reads beside the peers: some minutes.
+bench: $(VENV)/.bench $(VENV)/.native
+	$(BIN)/python -m pytest $(wildcard benchmarks/*.py) $(ARGUMENTS)
+	$(BIN)/python -m benchmarks.counting
+	$(BIN)/python -m benchmarks.payments --seconds $(SECONDS) --rounds $(ROUNDS)
+	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 
 # One file to deploy.
 wheel: $(VENV)/.native
@@ -64,6 +71,10 @@ $(VENV)/.serve: $(VENV)/.made pyproject.toml setup.py
 
 $(VENV)/.test: $(VENV)/.serve
 	$(BIN)/pip install --quiet --editable '.[embedded,otel]' --group test
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/pip install --quiet --group bench
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.serve $(NATIVE)

@@ -1,0 +1,1 @@
+"""What fastpay is measured by. One question a file; docs/BENCHMARKS.md says how to ask."""

@@ -1,0 +1,29 @@
+"""How long does the domain take to decide one payment, created and confirmed at once? No database, no bytes.
+
+Run: pytest benchmarks/deciding.py
+"""
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import samples
+from fastpay.domain.plan import Draft, Plan
+
+
+def test_create_and_confirm(benchmark: BenchmarkFixture) -> None:
+    workspace, command = samples.new_workspace(), samples.new_command()
+    decided: tuple[Plan, Draft] = benchmark(samples.decide, workspace, command)
+    plan, draft = decided
+    assert (len(plan.versions), len(plan.transfers), len(plan.events)) == (3, 2, 3)
+    assert len(draft.accounts) == 3
+
+
+def test_create_and_confirm_and_take_over(benchmark: BenchmarkFixture) -> None:
+    workspace, command = samples.new_workspace(), samples.new_command()
+
+    def decide_and_merge() -> None:
+        plan, draft = samples.decide(workspace, command)
+        workspace.merge(plan, draft.accounts)
+
+    benchmark(decide_and_merge)
+    assert workspace.sequence % 3 == 0
+    assert workspace.sequence > 0

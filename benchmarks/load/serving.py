@@ -1,0 +1,194 @@
+"""The servers that are measured: how each is started, known to be ready, and stopped by its pid."""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("fastpay", "fastapi", "flask")
+PATIENCE_SECONDS = 60.0
+STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+# Looked up before the fork, after which only system calls are safe.
+_PRCTL = ctypes.CDLL(None).prctl
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A server that answers on 127.0.0.1."""
+
+    name: str
+    port: int
+    pid: int
+
+
+@contextmanager
+def serve(
+    name: str, *, database_url: str, redis_url: str, directory: Path, workers: int | None = None
+) -> Iterator[Target]:
+    """Start a server for the block. `workers` None means what the peer's own documentation advises."""
+    port = free_port()
+    ready_file = directory / f"{name}.ready.json"
+    command = _command(name, port, workers, ready_file, directory)
+    environment = _environment(name, database_url, redis_url)
+    with open(directory / f"{name}.log", "ab") as log:
+        # A session of its own: a terminal's Ctrl-C reaches us alone, and we stop what we started.
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
+        )
+    try:
+        _wait_ready(process, port, directory / f"{name}.log")
+        yield Target(name, port, process.pid)
+    finally:
+        _stop(process)
+
+
+def default_workers(name: str) -> int:
+    """Return how many processes serve: uvicorn one a core, gunicorn two a core and one, fastpay one."""
+    cores = os.cpu_count() or 1
+    return {"fastpay": 1, "fastapi": cores, "flask": 2 * cores + 1}[name]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what is measured, for the record."""
+    from importlib import metadata  # noqa: PLC0415 - for the record only
+
+    names = (
+        "fastpay",
+        "fastapi",
+        "uvicorn",
+        "flask",
+        "gunicorn",
+        "sqlalchemy",
+        "psycopg",
+        "asyncpg",
+        "redis",
+    )
+    found = {"python": sys.version.split()[0]}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _command(name: str, port: int, workers: int | None, ready_file: Path, directory: Path) -> list[str]:
+    count = str(workers if workers is not None else default_workers(name))
+    match name:
+        case "fastpay":
+            # One process is what one instance is; --workers speaks of the peers.
+            own = [
+                "--port",
+                str(port),
+                "--data-dir",
+                str(directory / "fastpay"),
+                "--ready-file",
+                str(ready_file),
+            ]
+            return [sys.executable, "-m", "fastpay", "serve", *own]
+        case "fastapi":
+            options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+            # Long enough that no connection of a load is closed for being idle.
+            options += ["--timeout-keep-alive", "60"]
+            place = ["--host", "127.0.0.1", "--port", str(port), "--workers", count]
+            return [sys.executable, "-m", "uvicorn", "benchmarks.peers.fastapi_app:app", *place, *options]
+        case "flask":
+            place = ["--bind", f"127.0.0.1:{port}", "--workers", count, "--no-control-socket"]
+            return [sys.executable, "-m", "gunicorn", *place, "benchmarks.peers.flask_app:create_app()"]
+    raise SystemExit(f"no such server: {name}; there are {', '.join(NAMES)}")
+
+
+def _environment(name: str, database_url: str, redis_url: str) -> Mapping[str, str]:
+    kept = {
+        key: value for key, value in os.environ.items() if not key.startswith(("FASTPAY_", "OTEL_", "PEER_"))
+    }
+    prefix = "FASTPAY" if name == "fastpay" else "PEER"
+    return kept | {f"{prefix}_DATABASE_URL": database_url, f"{prefix}_REDIS_URL": redis_url}
+
+
+def _end_with_parent() -> None:
+    """Have the kernel stop the server should we be killed without a chance to do it."""
+    _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/health")
+            # fastpay has no such path, and an answer that says so will do.
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit(
+        f"the server did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}"
+    )
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        # The session is the one that we made, so that this ends the workers too and nobody else.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def machine_facts() -> dict[str, object]:
+    """Return what the figures were taken on, how busy it was included."""
+    model = ""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return {
+        "cores": os.cpu_count(),
+        "cpu": model,
+        "load_average": os.getloadavg(),
+        "versions": versions(),
+        "commit": commit.stdout.strip(),
+        "taken_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def write_results(name: str, results: object) -> Path:
+    """Write the figures beside those of earlier runs and return where."""
+    folder = ROOT / "benchmarks" / "results"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return path

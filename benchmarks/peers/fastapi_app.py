@@ -1,0 +1,180 @@
+"""The case study's "after": FastAPI on uvicorn, asyncpg, Redis. One transaction a request.
+
+Written as a good developer would: prepared statements (asyncpg's own cache), several rows in one
+`executemany`, orjson for the answers, the API key remembered for two seconds, the rows that all requests
+share (the tenant's sequence and its ledger accounts) locked as late as can be and in one order.
+
+Run: uvicorn benchmarks.peers.fastapi_app:app --loop uvloop --http httptools --no-access-log
+Reads PEER_DATABASE_URL, PEER_REDIS_URL and PEER_POOL.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from benchmarks.peers import statements
+from benchmarks.peers.params import CreatePaymentIntent, parse
+from benchmarks.peers.payment import (
+    EVENT_COUNT,
+    Payment,
+    Tenant,
+    fingerprint,
+    key_digest,
+    pay,
+    render,
+)
+
+KEY_CACHE_SECONDS = 2.0
+ANSWER_CACHE_SECONDS = 300
+
+_known_keys: dict[str, tuple[Tenant, float]] = {}
+
+
+@asynccontextmanager
+async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+    """Hold the pool and the cache's connections while the process serves."""
+    size = int(os.environ.get("PEER_POOL", "16"))
+    async with asyncpg.create_pool(os.environ["PEER_DATABASE_URL"], min_size=size, max_size=size) as pool:
+        application.state.pool = pool
+        application.state.redis = Redis.from_url(os.environ["PEER_REDIS_URL"])
+        try:
+            yield
+        finally:
+            await application.state.redis.aclose()
+
+
+app = FastAPI(lifespan=lifespan, openapi_url=None)
+
+
+async def authenticate(request: Request, authorization: Annotated[str, Header()] = "") -> Tenant:
+    """Return whose key it is, as the database said within the last seconds."""
+    known = _known_keys.get(authorization)
+    if known is not None and known[1] > time.monotonic():
+        return known[0]
+    key_hash = hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest()
+    row = await request.app.state.pool.fetchrow(statements.FIND_KEY, key_hash)
+    if row is None:
+        raise HTTPException(401, "Invalid API key")
+    tenant = Tenant(*row)
+    _known_keys[authorization] = (tenant, time.monotonic() + KEY_CACHE_SECONDS)
+    return tenant
+
+
+async def read_params(request: Request) -> CreatePaymentIntent:
+    """Return the checked parameters of the body."""
+    try:
+        return parse(request.headers.get("content-type", ""), await request.body())
+    except ValidationError as error:
+        raise HTTPException(400, error.errors(include_url=False, include_context=False)) from error
+    except ValueError as error:
+        raise HTTPException(415, str(error)) from error
+
+
+@app.get("/health")
+async def health() -> dict[str, str]:
+    """Say that the process serves."""
+    return {"status": "ok"}
+
+
+@app.post("/v1/payment_intents")
+async def create_payment_intent(
+    request: Request,
+    tenant: Annotated[Tenant, Depends(authenticate)],
+    params: Annotated[CreatePaymentIntent, Depends(read_params)],
+    idempotency_key: Annotated[str, Header(min_length=1, max_length=255)],
+) -> Response:
+    """Take a payment, once for each idempotency key."""
+    payment = pay(tenant, params)
+    asked = fingerprint(params)
+    digest = key_digest(tenant, idempotency_key)
+    async with request.app.state.pool.acquire() as connection, connection.transaction():
+        new = await connection.fetchval(
+            statements.CLAIM_KEY,
+            digest,
+            tenant.id,
+            tenant.livemode,
+            idempotency_key,
+            asked,
+            payment.answer,
+            payment.request_id,
+            payment.created_at,
+        )
+        if new is None:
+            first = await connection.fetchrow(statements.FIRST_ANSWER, digest, tenant.id, tenant.livemode)
+            return _replay(first, asked)
+        await _write(connection, payment)
+    await request.app.state.redis.set(
+        _cache_key(tenant, payment.public_id), payment.answer, ex=ANSWER_CACHE_SECONDS
+    )
+    return _answer(payment.answer, payment.request_id)
+
+
+@app.get("/v1/payment_intents/{public_id}")
+async def retrieve_payment_intent(
+    request: Request, tenant: Annotated[Tenant, Depends(authenticate)], public_id: str
+) -> Response:
+    """Show a payment, from the cache where it is there."""
+    cache_key = _cache_key(tenant, public_id)
+    body = await request.app.state.redis.get(cache_key)
+    if body is None:
+        try:
+            identifier = UUID(public_id.removeprefix("pi_"))
+        except ValueError:
+            raise HTTPException(404, "No such payment_intent") from None
+        snapshot = await request.app.state.pool.fetchval(
+            statements.LATEST_VERSION, tenant.id, tenant.livemode, identifier
+        )
+        if snapshot is None:
+            raise HTTPException(404, "No such payment_intent")
+        body = render(orjson.loads(snapshot), livemode=tenant.livemode)
+        await request.app.state.redis.set(cache_key, body, ex=ANSWER_CACHE_SECONDS)
+    return _answer(body, f"req_{os.urandom(12).hex()}")
+
+
+async def _write(connection: Any, payment: Payment) -> None:
+    scope = (payment.tenant.id, payment.tenant.livemode)
+    intent = (payment.intent_id, payment.currency, payment.amount)
+    await connection.execute(statements.INSERT_METHOD, *scope, payment.method_id)
+    await connection.execute(statements.INSERT_INTENT, *scope, *intent)
+    await connection.execute(
+        statements.INSERT_CHARGE,
+        *scope,
+        payment.charge_id,
+        payment.currency,
+        payment.amount,
+        payment.fee,
+        payment.intent_id,
+    )
+    # From here on the tenant's other requests wait until this one is on disk.
+    sequence = await connection.fetchval(statements.ADVANCE_BOOK, *scope, EVENT_COUNT)
+    moved = list(zip(*payment.moved(), strict=True))
+    await connection.execute(statements.MOVE_ACCOUNTS, *scope, payment.currency, *moved)
+    await connection.executemany(statements.INSERT_VERSION, payment.versions(sequence))
+    await connection.executemany(statements.INSERT_TRANSFER, payment.transfers(sequence))
+    await connection.executemany(statements.INSERT_EVENT, payment.events(sequence))
+
+
+def _replay(first: Any, asked: bytes) -> Response:
+    if first["fingerprint"] != asked:
+        raise HTTPException(400, "This idempotency key was used with other parameters")
+    response = _answer(first["answer"], first["request_id"])
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _answer(body: bytes, request_id: str) -> Response:
+    return Response(body, media_type="application/json", headers={"Request-Id": request_id})
+
+
+def _cache_key(tenant: Tenant, public_id: str) -> str:
+    return f"{tenant.id.hex}:{tenant.livemode}:{public_id}"

@@ -1,0 +1,107 @@
+"""The payment that all micro-benchmarks look at: a card that succeeds, with a description and metadata."""
+
+from fastpay.domain import cards
+from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.domain.payment_methods import NewCard
+from fastpay.domain.plan import Answer, Book, Draft, Plan, Workspace
+from fastpay.engine.ports import Changes, IdempotencyRow, Submission
+
+SCOPE = Scope("0190a5f0b7e97cc08d0a8b8e5b1f2a3c", False)
+MOMENT_MS = 1_790_000_000_000
+BODY = (
+    b"amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa"
+    b"&description=Order+12&metadata%5Border%5D=12"
+)
+
+
+def new_workspace() -> Workspace:
+    """Return the workspace of a tenant that never had a payment, with all looked for that one needs."""
+    workspace = Workspace(Book(SCOPE, 0, 290, 30, True))
+    workspace.asked.update(new_command().needs(workspace))
+    return workspace
+
+
+def new_command() -> CreatePaymentIntent:
+    """Return a payment to create and confirm at once."""
+    card = cards.test_card(
+        "4242424242424242", exp_month=12, exp_year=2031, cvc_given=True, fingerprint_key=b"k" * 32
+    )
+    return CreatePaymentIntent(
+        amount=2000,
+        currency="usd",
+        secret="0" * 32,
+        fields={"description": "Order 12"},
+        metadata={"order": "12"},
+        payment_method=NewCard(card=card),
+        confirm=True,
+    )
+
+
+def decide(workspace: Workspace, command: CreatePaymentIntent, number: int = 0) -> tuple[Plan, Draft]:
+    """Run a command on the workspace without taking its plan over. `number` tells the identifiers apart."""
+    draft = Draft(
+        workspace,
+        moment_s=MOMENT_MS // 1000,
+        identifiers=IdentifierSequence(MOMENT_MS << 16 | 0x7000 | number, b"\x01" * 8),
+    )
+    return draft.finish(command.execute(workspace, draft), ()), draft
+
+
+def new_submission(number: int, scope: Scope = SCOPE, moment_ms: int = MOMENT_MS) -> Submission:
+    """Return a payment on its way to the writer; each number has identifiers and a key of its own."""
+    return Submission(
+        scope=scope,
+        command=new_command(),
+        request_id="req_000000000000000000000000",
+        moment_ms=moment_ms,
+        head=moment_ms + (number >> 12) << 16 | 0x7000 | number & 0xFFF,
+        tail=number.to_bytes(8, "big"),
+        idempotency_key=f"0190a5f0-b7e9-7cc0-8d0a-{number:012d}",
+        fingerprint=b"f" * 32,
+    )
+
+
+def new_intent() -> PaymentIntent:
+    """Return a payment that succeeded."""
+    plan, _ = decide(new_workspace(), new_command())
+    return next(found.object for found in plan.versions if isinstance(found.object, PaymentIntent))
+
+
+def new_changes(count: int) -> Changes:
+    """Return the net effect of a batch of payments."""
+    workspace, command = new_workspace(), new_command()
+    plans = []
+    for number in range(count):
+        plan, draft = decide(workspace, command, number)
+        workspace.merge(plan, draft.accounts)
+        plans.append(plan)
+    return Changes(
+        books=[Book(SCOPE, workspace.sequence, 290, 30, True)],
+        versions=[(SCOPE, versioned) for plan in plans for versioned in plan.versions],
+        accounts=[(SCOPE, account) for account in workspace.accounts.values()],
+        transfers=[
+            (SCOPE, transfer, plan.answer.sequence, MOMENT_MS)
+            for plan in plans
+            for transfer in plan.transfers
+        ],
+        events=[
+            (SCOPE, event, "req_000000000000000000000000", MOMENT_MS)
+            for plan in plans
+            for event in plan.events
+        ],
+        idempotency=[_row(plan.answer, number) for number, plan in enumerate(plans)],
+    )
+
+
+def _row(answer: Answer, number: int) -> IdempotencyRow:
+    return IdempotencyRow(
+        digest=number.to_bytes(16, "big"),
+        scope=SCOPE,
+        idempotency_key=f"0190a5f0-b7e9-7cc0-8d0a-{number:012d}",
+        fingerprint=b"f" * 32,
+        answer=answer,
+        request_id="req_000000000000000000000000",
+        moment_ms=MOMENT_MS,
+    )

@@ -1,0 +1,29 @@
+"""How long does what was decided take to become columns and snapshots, and a snapshot an object again?
+
+Run: pytest benchmarks/writing.py. A batch has 64 payments; divide by that.
+"""
+
+import msgspec
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import samples
+from fastpay.domain.objects import PaymentIntent
+from fastpay.store import columns, rows
+
+_BATCH = 64
+
+
+def test_columns_of_a_batch(benchmark: BenchmarkFixture) -> None:
+    written = dict(benchmark(columns.writes, samples.new_changes(_BATCH)))
+    assert len(written["write_payment_intents"][0]) == _BATCH
+    assert len(written["write_versions"][0]) == 3 * _BATCH
+
+
+def test_snapshot_to_bytes(benchmark: BenchmarkFixture) -> None:
+    assert len(benchmark(rows.encode, samples.new_intent())) < 400
+
+
+def test_bytes_to_snapshot(benchmark: BenchmarkFixture) -> None:
+    intent = samples.new_intent()
+    decoder = msgspec.msgpack.Decoder(PaymentIntent)
+    assert benchmark(decoder.decode, rows.encode(intent)) == intent
