@@ -14,9 +14,10 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, request
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
+from werkzeug.exceptions import BadRequest, NotFound, Unauthorized, UnsupportedMediaType
 
 from benchmarks.peers.params import CreatePaymentIntent, parse
 from benchmarks.peers.payment import (
@@ -179,7 +180,7 @@ def create_app() -> Flask:
     def authenticate() -> Tenant:
         tenant = store.authenticate(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if tenant is None:
-            abort(401)
+            raise Unauthorized
         return tenant
 
     @app.get("/health")
@@ -192,13 +193,13 @@ def create_app() -> Flask:
         params = _read_params()
         idempotency_key = request.headers.get("Idempotency-Key", "")
         if not 1 <= len(idempotency_key) <= 255:
-            abort(400)
+            raise BadRequest
         payment, asked = pay(tenant, params), fingerprint(params)
         first = store.take(payment, idempotency_key, asked)
         if first is None:
             return _answer(payment.answer, payment.request_id)
         if first.fingerprint != asked:
-            abort(400)
+            raise BadRequest
         response = _answer(first.answer, first.request_id)
         response.headers["Idempotent-Replayed"] = "true"
         return response
@@ -209,10 +210,10 @@ def create_app() -> Flask:
         try:
             identifier = UUID(public_id.removeprefix("pi_"))
         except ValueError:
-            abort(404)
+            raise NotFound from None
         snapshot = store.latest_version(tenant, identifier)
         if snapshot is None:
-            abort(404)
+            raise NotFound
         body = render(orjson.loads(snapshot), livemode=tenant.livemode)
         return _answer(body, f"req_{os.urandom(12).hex()}")
 
@@ -222,10 +223,10 @@ def create_app() -> Flask:
 def _read_params() -> CreatePaymentIntent:
     try:
         return parse(request.content_type or "", request.get_data())
-    except ValidationError:
-        abort(400)
-    except ValueError:
-        abort(415)
+    except ValidationError as error:
+        raise BadRequest from error
+    except ValueError as error:
+        raise UnsupportedMediaType from error
 
 
 def _answer(body: bytes, request_id: str) -> Response:
