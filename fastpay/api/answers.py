@@ -86,14 +86,27 @@ class Snapshots:
     async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
         """Return the refunds of a charge, newest first; one more than a page says that there are more."""
         call = self._call
-        rows = await call.services.reader.list(
-            call.scope,
-            Filter(kind="re", field="charge", value=charge_id),
-            Page(limit=limits.page_size_max),
-        )
-        # Those that came after the sequence do not exist at it, and the others are loaded as they were.
-        found = await self.load([row.object.id for row in rows])
-        return [render(versioned.object, call.scope.livemode) for versioned in found.values()]
+        wanted = Filter(kind="re", field="charge", value=charge_id)
+        page = Page(limit=limits.page_size_default)
+        found: list[dict[str, object]] = []
+        while True:
+            rows = await call.services.reader.list(call.scope, wanted, page)
+            refunds = await self._as_they_were(rows)
+            found += [render(refund.object, call.scope.livemode) for refund in refunds]
+            if len(found) > limits.page_size_default or len(rows) <= page.limit:
+                return found
+            # However many came after the sequence: those that stood at it are further back.
+            page = Page(limit=limits.page_size_max, below=digits(rows[-1].object.id))
+
+    async def _as_they_were(self, rows: Sequence[Versioned]) -> list[Versioned]:
+        """Return those that existed at the sequence, in the same order."""
+        if self._sequence is None:
+            return list(rows)
+        versions = {row.object.id: row for row in rows if row.sequence <= self._sequence}
+        changed = [row.object.id for row in rows if row.sequence > self._sequence]
+        if changed:
+            versions |= await self.load(changed)
+        return [versions[row.object.id] for row in rows if row.object.id in versions]
 
     async def _balance_transactions(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
         call = self._call

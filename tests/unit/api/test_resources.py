@@ -2,6 +2,7 @@
 
 import pytest
 
+from fastpay import limits
 from tests.unit.api.fakes import LIVE, OTHER, Api
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
@@ -299,3 +300,24 @@ def test_refunds_of_a_charge_are_shown_as_they_were_when_it_was_answered(api: Ap
     assert [refund["amount"] for refund in first.json()["charge"]["refunds"]["data"]] == [2, 1]
     api.post("/v1/refunds", f"payment_intent={paid['id']}&amount=3")
     assert api.send("POST", "/v1/refunds", form, headers=headers).content == first.content
+
+
+def test_refunds_of_a_charge_are_shown_however_many_came_after_them(api: Api) -> None:
+    paid = api.pay()
+    form = f"payment_intent={paid['id']}&amount=2&expand[]=charge.refunds"
+    headers = {"idempotency-key": "k"}
+    first = api.send("POST", "/v1/refunds", form, headers=headers)
+    for _ in range(limits.page_size_max + limits.page_size_default):
+        api.post("/v1/refunds", f"payment_intent={paid['id']}&amount=1")
+    replayed = api.send("POST", "/v1/refunds", form, headers=headers)
+    assert [refund["amount"] for refund in replayed.json()["charge"]["refunds"]["data"]] == [2]
+    assert replayed.content == first.content
+
+
+def test_of_many_refunds_a_charge_shows_a_page_and_says_so(api: Api) -> None:
+    paid = api.pay()
+    for amount in range(1, limits.page_size_default + 2):
+        api.post("/v1/refunds", f"payment_intent={paid['id']}&amount={amount}")
+    shown = api.get(f"/v1/charges/{paid['latest_charge']}?expand[]=refunds")["refunds"]
+    assert shown["has_more"]
+    assert [refund["amount"] for refund in shown["data"]] == list(range(limits.page_size_default + 1, 1, -1))
