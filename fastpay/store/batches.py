@@ -49,7 +49,8 @@ class PostgresBatches:
                 await self._abandon()
             raise failure from error
         except BaseException:
-            await self._abandon()
+            # Cancelled: nobody waits for a rollback, and a database that hangs would not answer one.
+            await self._close()
             raise
         try:
             status = await connection.execute("commit")

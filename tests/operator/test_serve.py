@@ -101,6 +101,32 @@ def test_a_stop_is_bounded_while_connections_hang(spawn_server: SpawnServer) -> 
         place.close()
 
 
+def test_a_stop_is_bounded_while_the_database_hangs(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    form = b"amount=1&currency=usd&payment_method=pm_card_visa&confirm=true"
+    request = (
+        f"POST /v1/payment_intents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.test_key}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n"
+    ).encode() + form
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    frozen = server.embedded_pids()
+    with socket.create_connection((host, int(port))) as waiting:
+        try:
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            waiting.sendall(request)
+            assert healthy(server)
+            server.process.send_signal(signal.SIGTERM)
+            # Far more than it may take, and less than what one statement may.
+            ended = children.wait_until(
+                lambda: server.process.poll() is not None, timeout_ms=1.5 * limits.statement_timeout_ms
+            )
+            assert ended, server.output
+        finally:
+            for pid in frozen:
+                children.send(pid, signal.SIGKILL)
+
+
 def test_a_stop_during_the_start_leaves_nothing_behind(spawn_server: SpawnServer, data_dir: Path) -> None:
     server = spawn_server(data_dir=data_dir, wait=False)
     assert children.wait_until((data_dir / "lock").exists, timeout_ms=30_000)
