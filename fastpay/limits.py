@@ -52,6 +52,8 @@ purge_rows_max = 1_000
 # Store
 writer_connections = 2
 reader_connections_max = 8
+queued_reads_max = 2_048
+read_wait_timeout_ms = 4_000
 statement_timeout_ms = 10_000
 lock_timeout_ms = 4_000
 connect_timeout_ms = 5_000
@@ -92,6 +94,8 @@ demo_faults_shown_max = 10
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
+assert reader_connections_max <= queued_reads_max
+assert read_wait_timeout_ms < statement_timeout_ms
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
 assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms

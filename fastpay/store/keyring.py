@@ -42,7 +42,8 @@ class PostgresKeyRing:
 
     async def _ask(self, key: str) -> Credentials | None:
         try:
-            found = await find_key(self._pool, hash_key(key))
+            async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
+                found = await find_key(self._pool, hash_key(key))
         except (*LOST, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
         now_ms = self._clock.now_ms()

@@ -1,16 +1,18 @@
 """Reading without locks, over the shared pool. Every statement names the tenant and the mode."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, TrialBalance, Verification
-from fastpay.errors import DatabaseUnavailable
+from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store import rows
-from fastpay.store.failures import translate
+from fastpay.store.failures import CONTENTION, translate
 from fastpay.store.statements import SQL
 
 _LISTS: dict[tuple[str, str | None], str] = {
@@ -28,6 +30,8 @@ _LISTS: dict[tuple[str, str | None], str] = {
     ("re", "payment_intent"): "list_refunds_by_payment_intent",
 }
 
+_UNREACHABLE = "The database cannot be reached right now. Try again."
+
 _PLAN_FOR_MANY = (
     "set local enable_seqscan = on; set local enable_hashjoin = on; "
     "set local plan_cache_mode = force_custom_plan"
@@ -39,6 +43,7 @@ class PostgresReads:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
+        self._waiting = 0
 
     async def ping(self) -> None:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
@@ -110,7 +115,7 @@ class PostgresReads:
         """Hold counters against transfers and payments against both, all as of one moment."""
         try:
             async with (
-                self._pool.acquire() as connection,
+                self._connection() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 # These read everything: the plans that suit single rows would not suit them.
@@ -120,7 +125,7 @@ class PostgresReads:
                 payments = await connection.fetch(SQL["verify_payments"], *scope)
         except Exception as error:
             if isinstance(translate(error), TransientFailure):
-                raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
+                raise DatabaseUnavailable(_UNREACHABLE) from error
             raise
         unbalanced = [row for row in balances if row["debits_posted"] != row["credits_posted"]]
         problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
@@ -141,15 +146,35 @@ class PostgresReads:
         """Run one statement; once more where the pooled connection turned out to be dead."""
         for attempt in (1, 2):
             try:
-                found: list[rows.Row] = await self._pool.fetch(statement, *arguments)
+                async with self._connection() as connection:
+                    found: list[rows.Row] = await connection.fetch(statement, *arguments)
             except Exception as error:
                 translated = translate(error)
                 if not isinstance(translated, TransientFailure):
                     raise
-                if attempt == 2:
-                    raise DatabaseUnavailable(
-                        "The database cannot be reached right now. Try again."
-                    ) from error
+                # What took too long once would take as long again.
+                if attempt == 2 or isinstance(error, TimeoutError) or translated.sqlstate in CONTENTION:
+                    raise DatabaseUnavailable(_UNREACHABLE) from error
             else:
                 return found
         raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """Lend one of the pool's connections; more than some do not wait for one, and none for long.
+
+        Raises: Overloaded, DatabaseUnavailable.
+        """
+        if self._waiting >= limits.queued_reads_max:
+            raise Overloaded("Too many requests are waiting. Try again in a moment.")
+        self._waiting += 1
+        try:
+            connection = await self._pool.acquire(timeout=limits.read_wait_timeout_ms / 1000)
+        except TimeoutError as error:
+            raise DatabaseUnavailable(_UNREACHABLE) from error
+        finally:
+            self._waiting -= 1
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)

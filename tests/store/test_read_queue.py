@@ -1,0 +1,53 @@
+"""Reads when there are more of them than connections, or the database does not answer."""
+
+import asyncio
+
+import pytest
+
+from fastpay import limits
+from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.store.keyring import PostgresKeyRing
+from tests.store.support import CLOCK, engine, make_tenant
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_more_reads_than_may_wait_are_refused_at_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await make_tenant(database_url)
+    monkeypatch.setattr(limits, "queued_reads_max", 3)
+    async with engine(database_url) as instance:
+        # Both of its connections are lent to somebody else.
+        async with instance.pool.acquire(), instance.pool.acquire():
+            waiting = [asyncio.create_task(instance.reads.list_accounts(scope)) for _ in range(3)]
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await instance.reads.list_accounts(scope)
+            with pytest.raises(Overloaded):
+                await instance.reads.verify(scope)
+            assert not any(task.done() for task in waiting)
+        assert await asyncio.gather(*waiting) == [[], [], []]
+        assert await instance.reads.list_accounts(scope) == []
+
+
+async def test_a_read_does_not_wait_for_a_connection_for_ever(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await make_tenant(database_url)
+    monkeypatch.setattr(limits, "read_wait_timeout_ms", 20)
+    async with engine(database_url) as instance:
+        async with instance.pool.acquire(), instance.pool.acquire():
+            with pytest.raises(DatabaseUnavailable):
+                await instance.reads.list_accounts(scope)
+        assert await instance.reads.list_accounts(scope) == []
+
+
+async def test_a_key_is_not_looked_for_for_ever(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "read_wait_timeout_ms", 20)
+    async with engine(database_url) as instance:
+        keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
+        async with instance.pool.acquire(), instance.pool.acquire():
+            with pytest.raises(DatabaseUnavailable):
+                await keys.authenticate("sk_test_none")
+        assert await keys.authenticate("sk_test_none") is None
