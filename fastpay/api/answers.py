@@ -145,7 +145,7 @@ async def committed(call: Call, outcome: Outcome) -> Reply:
         if versioned.sequence <= answer.sequence
     }
     snapshots = Snapshots(call, at_hand, sequence=answer.sequence)
-    headers = _idempotency_headers(call, outcome)
+    headers = _replay_headers(outcome)
     if answer.error is not None:
         return await _failed(call, answer.error, snapshots, headers)
     assert answer.object_id is not None
@@ -202,15 +202,10 @@ def _error_reply(
     return Reply(status=status_of(error), body=encode(body), content_type=content_type.encode(), headers=more)
 
 
-def _idempotency_headers(call: Call, outcome: Outcome) -> tuple[Header, ...]:
-    key = call.headers.get("idempotency-key")
-    if key is None:
-        return ()
-    echo = (b"idempotency-key", key.encode("latin-1"))
+def _replay_headers(outcome: Outcome) -> tuple[Header, ...]:
     if outcome.original_request_id is None:
-        return (echo,)
+        return ()
     return (
-        echo,
         (b"idempotent-replayed", b"true"),
         (b"original-request", outcome.original_request_id.encode()),
     )

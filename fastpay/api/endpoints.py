@@ -4,7 +4,8 @@ request identifier, method, key, body, parameters, command, fingerprint, commit,
 that what is wrong is said as early and as cheaply as it can be known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -14,6 +15,7 @@ from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.kinds import presentable
+from fastpay.api.submissions import parse_idempotency_key
 from fastpay.errors import (
     BodyTooLarge,
     FastpayError,
@@ -71,7 +73,7 @@ class _Path:
                 _log.exception("request_failed", request_id=request_id)
                 reply = failure(error, headers)
             span.answered(reply.status)
-            await _respond(send, reply, headers, request_id)
+            await _respond(send, reply, _echoes(scope["method"], headers), request_id)
 
     async def _reply(
         self,
@@ -199,7 +201,7 @@ async def _read_body(receive: Receive, headers: Mapping[str, str], services: Ser
             return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _respond(send: Send, reply: Reply, headers: Mapping[str, str], request_id: str) -> None:
+async def _respond(send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str) -> None:
     """Send a reply with the headers that every answer has."""
     out = [
         (b"content-type", reply.content_type),
@@ -207,12 +209,23 @@ async def _respond(send: Send, reply: Reply, headers: Mapping[str, str], request
         (b"request-id", request_id.encode()),
         (b"cache-control", b"no-store"),
         *reply.headers,
+        *echoes,
     ]
-    version = headers.get("stripe-version", "")
-    if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():
-        out.append((b"stripe-version", version.encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": out})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return what the client said that every answer says again, a refusal too; but nothing unfit for it."""
+    echoes = []
+    version = headers.get("stripe-version", "")
+    if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():
+        echoes.append((b"stripe-version", version.encode()))
+    if method != "GET" and "idempotency-key" in headers:
+        with suppress(InvalidRequest):
+            parse_idempotency_key(headers["idempotency-key"])
+            echoes.append((b"idempotency-key", headers["idempotency-key"].encode()))
+    return echoes
 
 
 def _method_refused(method: str, allowed: list[str], headers: Mapping[str, str]) -> Reply:

@@ -351,3 +351,21 @@ def _drive(
     }
     asyncio.run(api.app(scope, receive or nothing, send))
     return statuses
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status"),
+    [("/v1/customers", "nonsense=1", 400), ("/nowhere", "", 404), ("/v1/balance", "", 405)],
+)
+def test_the_key_of_a_request_that_is_refused_is_echoed(api: Api, path: str, form: str, status: int) -> None:
+    response = api.send("POST", path, form, headers={"idempotency-key": "k"})
+    assert response.status_code == status
+    assert response.headers["idempotency-key"] == "k"
+
+
+@pytest.mark.parametrize("key", ["\u00e9", "k" * 256, "a\tb", '"open'])
+def test_a_key_that_is_none_is_not_echoed(api: Api, key: str) -> None:
+    headers: Any = {"idempotency-key": key.encode("latin-1")}
+    response = api.send("POST", "/v1/customers", "", headers=headers)
+    assert response.status_code == 400
+    assert "idempotency-key" not in response.headers
