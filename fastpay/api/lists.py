@@ -25,7 +25,7 @@ class List(Generic[_Params]):
     """An endpoint that shows the objects of one kind, newest first.
 
     `filters` names the parameters that choose some of them, with the kind of identifier that each takes;
-    None is any text. `owned` says that the path names a customer whose objects are shown.
+    None is any text. `owner` is the kind of the object that the path names, and whose objects are shown.
     """
 
     is_public = False
@@ -36,27 +36,31 @@ class List(Generic[_Params]):
         kind: kinds.Kind,
         *,
         filters: Mapping[str, kinds.Kind | None] | None = None,
-        owned: bool = False,
+        owner: kinds.Kind | None = None,
     ) -> None:
         self._params_type = params_type
         self._kind = kind
         self._filters = filters or {}
-        self._owned = owned
+        self._owner = owner
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: FastpayError."""
         params = decode_query(self._params_type, call.query)
         paths = answers.check_expansions(call, self._kind.prefix, params.expand, listed=True)
-        wanted = await self._owner(call) if self._owned else self._filter(params)
+        wanted = self._filter(params) if self._owner is None else await self._owned(call, self._owner)
         page = await self._page(call, params)
         rows = await call.services.reader.list(call.scope, wanted, page)
         found, has_more = cut(rows, page)
         items = await shown(call, found, paths)
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
 
-    async def _owner(self, call: Call) -> Filter:
-        customer = await require_customer(call)
-        return Filter(kind=self._kind.prefix, field="customer", value=customer.id)
+    async def _owned(self, call: Call, owner: kinds.Kind) -> Filter:
+        identifier = kinds.check(owner, call.arguments["id"])
+        if owner is kinds.CUSTOMER:
+            await require_customer(call)
+        elif await call.services.reader.get(call.scope, identifier) is None:
+            raise kinds.absent(owner, identifier)
+        return Filter(kind=self._kind.prefix, field=owner.noun, value=identifier)
 
     def _filter(self, params: _Params) -> Filter:
         given = [

@@ -101,6 +101,7 @@ CASES = [
     case("GET /v1/charges", starting_after="{ch}"),
     case("GET /v1/charges", ending_before="{ch}"),
     case("GET /v1/charges/{id}", "/v1/charges/{ch}"),
+    case("GET /v1/charges/{id}/refunds", "/v1/charges/{ch}/refunds"),
     case("GET /v1/balance"),
     case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
     case("GET /v1/ledger/verify"),

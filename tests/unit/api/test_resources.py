@@ -321,3 +321,17 @@ def test_of_many_refunds_a_charge_shows_a_page_and_says_so(api: Api) -> None:
     shown = api.get(f"/v1/charges/{paid['latest_charge']}?expand[]=refunds")["refunds"]
     assert shown["has_more"]
     assert [refund["amount"] for refund in shown["data"]] == list(range(limits.page_size_default + 1, 1, -1))
+
+
+def test_the_list_of_refunds_in_a_charge_goes_on_where_it_says(api: Api) -> None:
+    paid, other = api.pay(), api.pay()
+    for amount in range(1, limits.page_size_default + 3):
+        api.post("/v1/refunds", f"payment_intent={paid['id']}&amount={amount}")
+    api.post("/v1/refunds", f"payment_intent={other['id']}&amount=999")
+    first = api.get(f"/v1/charges/{paid['latest_charge']}?expand[]=refunds")["refunds"]
+    second = api.get(f"{first['url']}?starting_after={first['data'][-1]['id']}")
+    assert second["url"] == first["url"]
+    assert [refund["amount"] for refund in second["data"]] == [2, 1]
+    assert not second["has_more"]
+    assert api.refused("GET", f"/v1/charges/ch_{ABSENT}/refunds")["status"] == 404
+    assert api.refused("GET", first["url"], key=OTHER)["status"] == 404
