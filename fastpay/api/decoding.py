@@ -357,7 +357,9 @@ def _allowed(shape: Shape) -> str:
     if shape.boolean:
         kinds += ["true", "false"]
     if shape.integer is not None:
-        kinds.append(f"a whole number from {shape.integer.start} to {shape.integer.stop - 1}")
+        bounded = shape.integer.start > -(2**63) or shape.integer.stop < 2**63
+        bounds = f" from {shape.integer.start} to {shape.integer.stop - 1}" if bounded else ""
+        kinds.append(f"a whole number{bounds}")
     if shape.text is not None:
         kinds.append("a text")
     if shape.fields is not None or shape.values is not None:

@@ -105,6 +105,12 @@ class Resource(_Path):
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             return _method_refused(method, sorted(self._endpoints), headers)
+        if "stripe-account" in headers:
+            # Ignoring it would book one merchant's money to another.
+            raise InvalidRequest(
+                "Connected accounts are not served: leave the Stripe-Account header out, and use the key of "
+                "the merchant whose money it is."
+            )
         services = self._services
         credentials = await authenticate(services.keys, headers.get("authorization"))
         if credentials.kind == "publishable" and not endpoint.is_public:

@@ -41,9 +41,16 @@ class Retrieve(Generic[_Params, _Stored]):
     async def answer(self, call: Call) -> Reply:
         """Show the object. Raises: NotFound."""
         identifier = call.arguments["id"]
+        stand_in = self._stand_in(call, identifier) if self._stand_in is not None else None
+        if stand_in is None:
+            # Before the parameters: who looks for a search that is not served is to hear of that first.
+            kinds.check(self._kind, identifier)
         params = decode_query(self._params_type, call.query)
         paths = answers.check_expansions(call, self._kind.prefix, params.expand)
-        found = await self._find(call, identifier)
+        if stand_in is None:
+            found = await call.services.reader.get(call.scope, identifier)
+        else:
+            found = Versioned(stand_in, 1, 0)
         if found is None or not isinstance(found.object, self._stored_type):
             raise kinds.absent(self._kind, identifier)
         if self._check is not None:
@@ -52,9 +59,3 @@ class Retrieve(Generic[_Params, _Stored]):
         body = await answers.shown(call, identifier, snapshots, paths=paths)
         assert body is not None
         return Reply(body=answers.encode(body))
-
-    async def _find(self, call: Call, identifier: str) -> Versioned | None:
-        stand_in = self._stand_in(call, identifier) if self._stand_in is not None else None
-        if stand_in is not None:
-            return Versioned(stand_in, 1, 0)
-        return await call.services.reader.get(call.scope, kinds.check(self._kind, identifier))

@@ -11,11 +11,15 @@ from fastpay.errors import InvalidRequest
 
 
 class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
-    """Begin to know a customer. `fields` are those of `Customer`, already checked."""
+    """Begin to know a customer. `fields` are those of `Customer`, already checked.
+
+    `is_default` makes the payment method that comes along the customer's default.
+    """
 
     fields: Mapping[str, object]
     metadata: Mapping[str, str] = {}
     payment_method: payment_methods.Choice | None = None
+    is_default: bool = False
     expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
@@ -37,6 +41,11 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
         if self.payment_method is not None:
             method = payment_methods.take(workspace, draft, self.payment_method)
             payment_methods.attach(draft, method, customer.id)
+            if self.is_default:
+                settings = msgspec.structs.replace(
+                    customer.invoice_settings, default_payment_method=method.id
+                )
+                customer = msgspec.structs.replace(customer, invoice_settings=settings)
         draft.put(customer, "customer.created")
         return customer.id
 

@@ -76,9 +76,7 @@ def test_the_python_example_pays_and_refunds(server: RunningServer, tenant: Tena
 
 def test_the_node_example_pays(node: tuple[str, Path], server: RunningServer, tenant: Tenant) -> None:
     program, place = node
-    source = block("javascript", "require('stripe')").replace("sk_test_...", tenant.secret)
+    source = block("javascript", "from 'stripe'").replace("sk_test_...", tenant.secret)
     source = source.replace("8000", server.url.rpartition(":")[2])
-    (place / "example.js").write_text(
-        f"(async () => {{\n{source}\nconsole.log(payment.status);\n}})();\n", encoding="utf-8"
-    )
-    assert run([program, "example.js"], cwd=place) == "succeeded\n"
+    (place / "pay.mjs").write_text(source, encoding="utf-8")
+    assert run([program, "pay.mjs"], cwd=place) == "succeeded\n"

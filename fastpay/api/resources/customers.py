@@ -9,6 +9,7 @@ from fastpay.api.context import Call
 from fastpay.api.params import cards
 from fastpay.api.params.common import NoParams, address, first_metadata, given, shipping, value_or
 from fastpay.api.params.customers import CreateParams, UpdateParams
+from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.objects import InvoiceSettings
 from fastpay.errors import InvalidRequest
@@ -18,21 +19,21 @@ _DEFAULT = "invoice_settings[default_payment_method]"
 
 def create(call: Call, params: CreateParams) -> CreateCustomer:
     """Begin to know a customer."""
-    fields = _fields(params)
     choice = None
     if not isinstance(params.payment_method, UnsetType):
         choice = cards.choice(call, params.payment_method)
     settings = _invoice_settings(params)
-    default = settings.get("default_payment_method")
-    if default is not None and default != choice:
+    default = settings.pop("default_payment_method", None)
+    if default is not None and default != params.payment_method:
         # Nothing but what is attached along with it can be a new customer's own.
         raise InvalidRequest(
             "Attach the payment method first: give its identifier in payment_method as well.", param=_DEFAULT
         )
     return CreateCustomer(
-        fields=fields | {"invoice_settings": InvoiceSettings(**settings)},
+        fields=_fields(params) | {"invoice_settings": InvoiceSettings(**settings)},
         metadata=first_metadata(params.metadata),
         payment_method=choice,
+        is_default=default is not None,
         expand=params.expand,
     )
 
@@ -80,10 +81,14 @@ def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:
         return {}
     settings = given(params.invoice_settings, "default_payment_method", "footer")
     default = settings.get("default_payment_method")
-    if isinstance(default, str) and not kinds.could_be(kinds.PAYMENT_METHOD, default):
+    if isinstance(default, str) and not _could_be_method(default):
         raise InvalidRequest(
             f"No such payment method on this customer: '{kinds.presentable(default)}'",
             code="resource_missing",
             param=_DEFAULT,
         )
     return settings
+
+
+def _could_be_method(identifier: str) -> bool:
+    return identifier in MAGIC_PAYMENT_METHODS or kinds.could_be(kinds.PAYMENT_METHOD, identifier)

@@ -224,6 +224,25 @@ def test_a_default_payment_method_must_be_the_customers_own(api: Api) -> None:
             assert (error["status"], error["param"]) == (400, default)
 
 
+def test_a_new_customer_comes_with_a_card_as_the_default(api: Api) -> None:
+    default = "invoice_settings[default_payment_method]"
+    customer = api.post("/v1/customers", f"payment_method=pm_card_visa&{default}=pm_card_visa")
+    (method,) = api.get(f"/v1/customers/{customer['id']}/payment_methods")["data"]
+    assert customer["invoice_settings"]["default_payment_method"] == method["id"]
+
+
+def test_a_connected_account_is_refused_and_not_passed_over(api: Api) -> None:
+    form = "amount=5&currency=usd&payment_method=pm_card_visa&confirm=true"
+    error = api.refused("POST", "/v1/payment_intents", form, headers={"Stripe-Account": "acct_1"})
+    assert (error["status"], error["type"]) == (400, "invalid_request_error")
+    assert api.engine.submissions == []
+
+
+def test_a_search_that_is_not_served_is_not_taken_for_a_parameter(api: Api) -> None:
+    error = api.refused("GET", "/v1/payment_intents/search?query=x")
+    assert (error["status"], error["code"]) == (404, "resource_missing")
+
+
 def test_a_payment_method_is_attached_changed_and_detached(api: Api) -> None:
     method = api.post("/v1/payment_methods", "type=card&card[token]=tok_visa&metadata[a]=1")
     customer = api.post("/v1/customers")
