@@ -50,7 +50,6 @@ housekeeping_interval_ms = 600_000
 purge_rows_max = 1_000
 
 # Store
-writer_connections = 2
 reader_connections_max = 8
 queued_reads_max = 2_048
 read_wait_timeout_ms = 4_000

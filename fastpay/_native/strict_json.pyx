@@ -31,6 +31,10 @@ cdef Py_ssize_t _DIGITS_MAX = 19
 cdef object _decode_plain = msgspec.json.Decoder().decode
 
 
+_NO_NUL = "NUL characters are not allowed in JSON."
+_NO_SURROGATE = "The JSON holds half of a surrogate pair."
+
+
 class JsonError(ValueError):
     def __init__(self, message, param=None):
         super().__init__(message)
@@ -45,9 +49,9 @@ def decode(bytes body not None) -> dict:
     if finding == _TOO_DEEP:
         raise JsonError(f"The JSON is nested too deeply: at most {_DEPTH_MAX} levels are allowed.")
     if finding == _NUL_CHARACTER:
-        raise JsonError("NUL characters are not allowed in JSON.")
+        raise _explain(body, _NO_NUL)
     if finding == _LONE_SURROGATE:
-        raise JsonError("The JSON holds half of a surrogate pair.")
+        raise _explain(body, _NO_SURROGATE)
     if finding == _NUMBER:
         raise _explain(body)
     try:
@@ -194,20 +198,32 @@ class _BadNumber(str):
     """What stands for a number that is refused: the reason why."""
 
 
-cdef object _explain(bytes body):
-    """Return the error for a body that holds a key twice or a number of the wrong kind."""
+cdef object _explain(bytes body, str otherwise="The body is not valid JSON."):
+    """Return the error for a body that is refused, with the parameter where it can be found out."""
     try:
         tree = json.loads(
             body.decode(),
+            strict=False,
             object_pairs_hook=_Members,
             parse_float=_refuse_float,
             parse_int=_check_integer,
             parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError):
-        return JsonError("The body is not valid JSON.")
+        return JsonError(otherwise)
     error = _find_error(tree, None)
-    return error if error is not None else JsonError("The body is not valid JSON.")
+    return error if error is not None else JsonError(otherwise)
+
+
+cdef object _find_fault_of_text(str text):
+    """Return why a text is refused, None where it is not."""
+    if "\0" in text:
+        return _NO_NUL
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _NO_SURROGATE
+    return None
 
 
 def _refuse_float(text):
@@ -230,6 +246,9 @@ cdef object _find_error(object tree, object path):
     """Return the first error in the order of the text, or None."""
     if type(tree) is _BadNumber:
         return JsonError(str(tree), path)
+    if type(tree) is str:
+        fault = _find_fault_of_text(tree)
+        return None if fault is None else JsonError(fault, path)
     if type(tree) is list:
         for index, value in enumerate(tree):
             error = _find_error(value, f"{path}[{index}]" if path is not None else None)
@@ -238,6 +257,10 @@ cdef object _find_error(object tree, object path):
     if type(tree) is _Members:
         seen = set()
         for key, value in tree:
+            fault = _find_fault_of_text(key)
+            if fault is not None:
+                # Such a key cannot be named: what it stands in can.
+                return JsonError(fault, path)
             inner = f"{path}[{key}]" if path is not None else key
             if key in seen:
                 return JsonError("An object has the same key twice.", inner)

@@ -95,7 +95,8 @@ def parse_idempotency_key(header: str | None) -> str | None:
 def fingerprint(call: Call, params: msgspec.Struct) -> bytes:
     """Return a keyed digest of what is asked, whatever spelling it came in.
 
-    Card data go into it and cannot be had back from it: the key is the tenant's own and kept apart.
+    Card data go into it. It is keyed with the tenant's own key, which lies in the same database: it hides
+    them from whoever sees the digest, not from whoever holds a copy of everything.
     """
     digest = hashlib.blake2b(key=call.credentials.fingerprint_key[:64], digest_size=32)
     # The kind of key counts, for an answer to one says more than to the other.
@@ -116,5 +117,6 @@ def _submission(call: Call, command: Command, params: Params, idempotency_key: s
         tail=stamp.tail,
         trace=call.trace,
         idempotency_key=idempotency_key,
+        is_publishable=call.is_publishable,
         fingerprint=b"" if idempotency_key is None else fingerprint(call, params),
     )

@@ -48,7 +48,7 @@ def attempt(
             "No processor is configured for live payments, so nothing was charged.",
             code="processor_not_configured",
         )
-    _check_owner(intent, method)
+    check_owner(intent, method)
     behaviour = BEHAVIOURS[method.card.behaviour]
     intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
     asks = _asks_cardholder(behaviour, method, terms)
@@ -141,7 +141,8 @@ def release(draft: Draft, charge: Charge) -> Charge:
     return msgspec.structs.replace(charge, released=True)
 
 
-def _check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
+def check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
+    """Let pass what the payment's customer may pay with. Raises: InvalidRequest."""
     if method.customer is not None and method.customer != intent.customer:
         raise InvalidRequest(
             f"The payment method {method.id} belongs to a customer. Name them in the customer parameter.",

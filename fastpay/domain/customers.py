@@ -94,7 +94,10 @@ class DeleteCustomer(msgspec.Struct, frozen=True, kw_only=True):
         return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Mark the customer as deleted and keep nothing else of the person."""
+        """Mark the customer as deleted, with nothing of the person in this version or any list.
+
+        Earlier versions stay, as the answers and events that were rendered from them do.
+        """
         customer = require(workspace, self.id)
         draft.put(Customer(id=customer.id, created=customer.created, deleted=True), "customer.deleted")
         return customer.id

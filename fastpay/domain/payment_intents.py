@@ -74,6 +74,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
             return identifier
         method = payment_methods.take(workspace, draft, self.payment_method)
         is_new = not isinstance(self.payment_method, str)
+        charging.check_owner(intent, method)
         draft.put(intent, "payment_intent.created")
         if self.confirm:
             charging.attempt(workspace, draft, intent, method=method, is_new=is_new, terms=self.terms)
@@ -122,6 +123,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         )
         if self.payment_method is not None:
             method = payment_methods.take(workspace, draft, self.payment_method)
+            charging.check_owner(changed, method)
             if not isinstance(self.payment_method, str):
                 draft.put(method, None)
             changed = msgspec.structs.replace(
@@ -129,6 +131,9 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
             )
         elif self.clears_payment_method:
             changed = msgspec.structs.replace(changed, payment_method=None, status="requires_payment_method")
+        elif intent.status == "requires_action" and self.fields.keys() & {"amount", "currency"}:
+            # The cardholder was asked about another amount.
+            changed = msgspec.structs.replace(changed, status="requires_confirmation")
         draft.put(changed, "payment_intent.updated")
         return intent.id
 

@@ -61,6 +61,8 @@ class Housekeeper:
                 purged = await self.purge()
             except DatabaseUnavailable:
                 _log.warning("housekeeping_postponed")
+            except Exception:  # noqa: BLE001  tomorrow's work must not end with today's fault
+                _log.exception("housekeeping_failed")
             else:
                 if purged:
                     _log.info("idempotency_keys_purged", rows=purged)

@@ -15,7 +15,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A command on its way to the writer, with its place in the world.
 
     `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
-    missing together; `head` and `tail` make the identifiers (see `IdentifierSequence`).
+    missing together. `is_publishable` says that anybody may have sent it. `head` and `tail` make the
+    identifiers (see `IdentifierSequence`).
     """
 
     scope: Scope
@@ -26,6 +27,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     tail: bytes
     idempotency_key: str | None = None
     fingerprint: bytes = b""
+    is_publishable: bool = False
     # The request's span context, for the batch's span to link to; its type belongs to the tracer.
     trace: Any = None
 

@@ -9,7 +9,7 @@ from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Event, Plan, Versioned, Workspace
-from fastpay.engine.idempotency import key_digest
+from fastpay.engine.idempotency import submission_digest
 from fastpay.engine.ports import BatchTransaction, Changes, IdempotencyRow, Submission
 
 
@@ -31,7 +31,7 @@ class WorkingSet:
         books = await self._transaction.lock_books(list({submission.scope for submission in submissions}))
         self.workspaces = {book.scope: Workspace(book) for book in books}
         digests = [
-            (submission.scope, key_digest(submission.scope, submission.idempotency_key))
+            (submission.scope, submission_digest(submission))
             for submission in submissions
             if submission.idempotency_key is not None
         ]

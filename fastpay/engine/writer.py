@@ -21,7 +21,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import IdentifierSequence
 from fastpay.domain.plan import Answer, Draft, Plan, Versioned, Workspace, record
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.idempotency import key_digest
+from fastpay.engine.idempotency import submission_digest
 from fastpay.engine.ports import BatchTransaction, IdempotencyRow, Outcome, Submission, WriterStore
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, OutcomeUnknown, Overloaded
@@ -168,7 +168,7 @@ def decide(working_set: WorkingSet, submission: Submission) -> Outcome | Excepti
         return FastpayError("The tenant of this key has no book.")
     digest = b""
     if submission.idempotency_key is not None:
-        digest = key_digest(submission.scope, submission.idempotency_key)
+        digest = submission_digest(submission)
         first = working_set.idempotency.get(digest)
         if first is not None:
             return _replay(first, submission, workspace)

@@ -127,7 +127,7 @@ class PostgresReads:
             if isinstance(translate(error), TransientFailure):
                 raise DatabaseUnavailable(_UNREACHABLE) from error
             raise
-        unbalanced = [row for row in balances if row["debits_posted"] != row["credits_posted"]]
+        unbalanced = [row for row in balances if not _is_balanced(row)]
         problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
         problems += [
             f"The counters of {row['code']} in {row['currency']} differ from its transfers."
@@ -178,3 +178,8 @@ class PostgresReads:
             yield connection
         finally:
             await self._pool.release(connection)
+
+
+def _is_balanced(row: rows.Row) -> bool:
+    posted = row["debits_posted"] == row["credits_posted"]
+    return bool(posted and row["debits_pending"] == row["credits_pending"])

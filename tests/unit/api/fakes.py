@@ -14,6 +14,7 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
+from fastpay.engine.idempotency import submission_digest
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
 from fastpay.errors import FastpayError, IdempotencyMismatch
@@ -71,22 +72,22 @@ class FakeEngine:
         self._workspaces: dict[Scope, Workspace] = {}
         self._history: dict[tuple[Scope, str], list[Versioned]] = {}
         self._transfers: dict[tuple[Scope, str], tuple[Transfer, int]] = {}
-        self._answered: dict[tuple[Scope, str], tuple[Submission, Answer]] = {}
+        self._answered: dict[bytes, tuple[Submission, Answer]] = {}
 
     async def submit(self, submission: Submission) -> Outcome:
         if self.failure is not None:
             raise self.failure
         self.submissions.append(submission)
-        key = submission.idempotency_key
-        if key is not None and (submission.scope, key) in self._answered:
-            first, answer = self._answered[submission.scope, key]
+        digest = b"" if submission.idempotency_key is None else submission_digest(submission)
+        if digest in self._answered:
+            first, answer = self._answered[digest]
             if first.fingerprint != submission.fingerprint:
                 mismatch = IdempotencyMismatch("Another request had this key.")
                 return Outcome(answer=Answer(None, answer.sequence, error=record(mismatch)), objects={})
             return Outcome(answer=answer, objects={}, original_request_id=first.request_id)
         plan = self._execute(submission)
-        if key is not None:
-            self._answered[submission.scope, key] = (submission, plan.answer)
+        if digest:
+            self._answered[digest] = (submission, plan.answer)
         return Outcome(answer=plan.answer, objects={version.object.id: version for version in plan.versions})
 
     def _execute(self, submission: Submission) -> Plan:

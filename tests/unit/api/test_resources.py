@@ -3,7 +3,7 @@
 import pytest
 
 from fastpay import limits
-from tests.unit.api.fakes import LIVE, OTHER, Api
+from tests.unit.api.fakes import LIVE, OTHER, PUBLISHABLE, Api
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
 
@@ -354,3 +354,20 @@ def test_the_list_of_refunds_in_a_charge_goes_on_where_it_says(api: Api) -> None
     assert not second["has_more"]
     assert api.refused("GET", f"/v1/charges/ch_{ABSENT}/refunds")["status"] == 404
     assert api.refused("GET", first["url"], key=OTHER)["status"] == 404
+
+
+def test_a_publishable_key_does_not_use_up_the_merchants_idempotency_keys(api: Api) -> None:
+    sent = {"headers": {"Idempotency-Key": "order-1"}}
+    card = "type=card&card[token]=tok_visa"
+    public = api.post("/v1/payment_methods", card, key=PUBLISHABLE, **sent)
+    own = api.post("/v1/payment_methods", card, **sent)
+    assert public["id"] != own["id"]
+
+
+def test_a_payment_is_not_made_ready_with_a_card_of_another_customer(api: Api) -> None:
+    customer = api.post("/v1/customers", "payment_method=pm_card_visa")
+    (method,) = api.get(f"/v1/customers/{customer['id']}/payment_methods")["data"]
+    form = f"amount=5&currency=usd&payment_method={method['id']}"
+    assert api.refused("POST", "/v1/payment_intents", form)["status"] == 400
+    ready = api.post("/v1/payment_intents", f"{form}&customer={customer['id']}")
+    assert ready["status"] == "requires_confirmation"

@@ -47,7 +47,7 @@ TABLE: dict[str, dict[str, str | None]] = {
         "cancel": "canceled",
     },
     "requires_action": {
-        "update amount": "same",
+        "update amount": "requires_confirmation",
         "update description": "same",
         "update method": "requires_confirmation",
         "clear method": "requires_payment_method",
