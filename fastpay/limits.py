@@ -104,6 +104,17 @@ tls_shutdown_timeout_ms = 1_000
 accept_backlog = 4_096
 reserved_files = 256
 cancel_timeout_ms = 500
+http2_streams_max = 128
+http2_window_bytes = 65_535
+http2_ahead_bytes = 32_768
+http2_send_bytes_max = 65_536
+http2_control_burst = 200
+http2_control_per_second = 100
+http2_reset_burst = 100
+http2_reset_per_second = 20
+http2_continuations_max = 8
+http2_small_frame_bytes = 64
+http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
@@ -118,3 +129,4 @@ assert ahead_bytes_max <= body_bytes_max
 assert header_bytes_max + target_bytes_max <= ahead_bytes_max
 assert linger_timeout_ms < drain_timeout_ms
 assert tick_ms < min(head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_timeout_ms)
+assert http2_ahead_bytes < http2_window_bytes

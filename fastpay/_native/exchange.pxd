@@ -22,6 +22,8 @@ cdef class Exchange(Job):
     cdef object body
     cdef object receiver
     cdef object drain
+    # Kept until the handler starts, since bodies are read ahead first.
+    cdef dict scope
     # The response.
     cdef list fields
     cdef int status

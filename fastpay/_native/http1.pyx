@@ -1,4 +1,4 @@
-"""The HTTP/1.1 protocol of one connection, and what all connections of a server share.
+"""The HTTP/1.1 protocol of one connection.
 
 A connection is in one of these states:
 
@@ -14,115 +14,26 @@ Requests are read one after another: bytes of the next one wait in the buffer un
 """
 
 import logging
-from email.utils import formatdate
 
 cimport cython
 
-from fastpay._native.exchange cimport Channel, Exchange
-from fastpay._native.gate cimport DONE, MORE, REFUSED_BODY_LENGTH, Bounds
-from fastpay._native.reading cimport REFUSED_TARGET_FORM, Reading, split_target
-from fastpay._native.runner cimport Runner
-from fastpay._native.wheel cimport Wheel
+from fastpay._native.exchange cimport Exchange
+from fastpay._native.gate cimport DONE, MORE
+from fastpay._native.link cimport Link
+from fastpay._native.reading cimport Reading
+from fastpay._native.service cimport Service
 
-from fastpay._native.reading import build_names
+from fastpay._native.service import BODY_TIMEOUT, CONNECTIONS_EXHAUSTED, HANDLER_FAILED, HEAD_TIMEOUT
 
 logger = logging.getLogger(__name__)
-
-# Refusals that have nothing to do with the bytes; server/refusal.py continues the numbers.
-HEAD_TIMEOUT = 64
-BODY_TIMEOUT = 65
-CONNECTIONS_EXHAUSTED = 66
-HANDLER_FAILED = 67
 
 cdef bytes PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 cdef enum:
     PREFACE_BYTES = 24
-    POOLED_READINGS_MAX = 64
 
 
 @cython.final
-cdef class Service:
-    """One application, its limits, and what its connections share."""
-
-    def __init__(self, app, loop, settings, *, clock, refuse, switch_to_http2, server, scheme):
-        cdef double tick = settings.tick_ms / 1000
-        self.app = app
-        self.loop = loop
-        self.clock = clock
-        self.refuse = refuse
-        self.switch_to_http2 = switch_to_http2
-        self.is_tls = scheme == "https"
-        self.runner = Runner(loop)
-        self.wheel = Wheel(loop, tick, self.update_date)
-        self.names = build_names(settings.single_headers)
-        self.pool = []
-        self.state = None
-        self.forwarded = None
-        self.template = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": scheme,
-            "path": "/",
-            "raw_path": b"/",
-            "query_string": b"",
-            "root_path": settings.root_path,
-            "headers": [],
-            "client": None,
-            "server": server,
-            "extensions": {},
-        }
-        self.bounds.target_bytes = settings.target_bytes_max
-        self.bounds.header_bytes = settings.header_bytes_max
-        self.bounds.header_count = settings.header_count_max
-        self.bounds.body_bytes = settings.body_bytes_max
-        self.connections_max = settings.connections_max
-        self.connection_requests_max = settings.connection_requests_max
-        self.ahead_bytes_max = settings.ahead_bytes_max
-        self.linger_bytes_max = settings.linger_bytes_max
-        self.head_ticks = _ticks(settings.head_timeout_ms, settings.tick_ms)
-        self.body_ticks = _ticks(settings.body_timeout_ms, settings.tick_ms)
-        self.idle_ticks = _ticks(settings.idle_timeout_ms, settings.tick_ms)
-        self.write_ticks = _ticks(settings.write_timeout_ms, settings.tick_ms)
-        self.linger_ticks = _ticks(settings.linger_timeout_ms, settings.tick_ms)
-        self.update_date()
-
-    def update_date(self):
-        second = self.clock.now_ms() // 1000
-        if second != self.date_second:
-            self.date_second = second
-            self.date = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
-
-    def connections(self):
-        return [node for node in self.wheel.nodes() if isinstance(node, Connection)]
-
-    def enter(self):
-        self.connection_count += 1
-
-    def leave(self):
-        self.connection_count -= 1
-
-    def count_request(self):
-        self.request_count += 1
-
-    cdef Reading lend(self):
-        if self.pool:
-            return <Reading>self.pool.pop()
-        return Reading(self.names)
-
-    cdef int take_back(self, Reading reading) except -1:
-        if len(self.pool) < POOLED_READINGS_MAX:
-            self.pool.append(reading)
-        return 0
-
-
-cdef long long _ticks(timeout_ms, tick_ms):
-    return max(1, -(-timeout_ms // tick_ms) + 1)
-
-
-@cython.final
-cdef class Connection(Channel):
+cdef class Connection(Link):
     """An asyncio protocol that speaks HTTP/1.1 and hands HTTP/2 over to its own protocol."""
 
     def __init__(self, Service service):
@@ -146,7 +57,8 @@ cdef class Connection(Channel):
             if channel is not None and channel.selected_alpn_protocol() == "h2":
                 self._switch(b"")
         if self.transport is not None:
-            self.client = _client_address(transport)
+            address = transport.get_extra_info("peername")
+            self.client = address[:2] if isinstance(address, tuple) else None
 
     def connection_lost(self, error):
         cdef Exchange exchange = self.exchange
@@ -158,12 +70,6 @@ cdef class Connection(Channel):
             self.exchange = None
             exchange.lost = True
             exchange.disconnect()
-
-    def _detach(self):
-        self.service.wheel.drop(self)
-        if self.counted:
-            self.counted = False
-            self.service.connection_count -= 1
 
     def data_received(self, bytes data):
         try:
@@ -202,12 +108,6 @@ cdef class Connection(Channel):
         """Close now if nothing is running here, or else as soon as the answer is written."""
         if self.exchange is None or not self.exchange.running:
             self._close()
-
-    def abort(self):
-        """Drop the connection with whatever is on its way."""
-        self.closing = True
-        if self.transport is not None:
-            self.transport.abort()
 
     @property
     def is_idle(self):
@@ -303,6 +203,7 @@ cdef class Connection(Channel):
         cdef Reading reading = self.reading
         cdef Exchange exchange = Exchange.__new__(Exchange)
         cdef Service service = self.service
+        cdef int fault
         self.requests += 1
         service.request_count += 1
         exchange.channel = self
@@ -313,24 +214,18 @@ cdef class Connection(Channel):
         ) and self.requests < service.connection_requests_max
         exchange.paused = self.write_paused
         exchange.message_complete = reading.message_complete
-        if not reading.message_complete:
-            # Kept until the handler starts, since bodies are read ahead first.
-            exchange.fields = [self._build_scope(reading)]
-            if exchange.fields[0] is None:
-                return 0
-            exchange.expects_continue = reading.expects_continue
-            self.exchange = exchange
-            if reading.expects_continue and not reading.unread() and service.ahead_bytes_max:
-                self.want_body()
-            elif not service.ahead_bytes_max:
-                return self._run()
-            return 0
-        scope = self._build_scope(reading)
-        if scope is None:
-            return 0
-        exchange.fields = [scope]
+        exchange.scope = {}
+        fault = service.build_scope(reading, self.client, exchange.scope)
+        if fault:
+            return self._refuse(fault)
         self.exchange = exchange
-        return self._run()
+        if reading.message_complete or not service.ahead_bytes_max:
+            exchange.expects_continue = reading.expects_continue
+            return self._run()
+        if reading.expects_continue:
+            exchange.expects_continue = True
+            self.want_body()
+        return 0
 
     cdef bint _read_body(self) except -1:
         cdef Reading reading = self.reading
@@ -354,8 +249,8 @@ cdef class Connection(Channel):
     cdef int _run(self) except -1:
         cdef Exchange exchange = self.exchange
         cdef Service service = self.service
-        cdef dict scope = <dict>exchange.fields[0]
-        exchange.fields = None
+        scope = exchange.scope
+        exchange.scope = None
         exchange.running = True
         self.corked = self.reading is not None and self.reading.unread() > 0
         try:
@@ -364,25 +259,6 @@ cdef class Connection(Channel):
             exchange.ended(error)
             return 0
         return service.runner.start(exchange, coroutine)
-
-    cdef dict _build_scope(self, Reading reading):
-        cdef Service service = self.service
-        cdef dict scope = service.template.copy()
-        cdef int fault
-        if reading.is_version_1_0:
-            scope["http_version"] = "1.0"
-        scope["method"] = reading.method
-        scope["headers"] = reading.headers
-        scope["client"] = self.client
-        fault = split_target(reading.target, reading.host, reading.method, scope)
-        if fault:
-            self._refuse(fault)
-            return None
-        if service.state is not None:
-            scope["state"] = service.state.copy()
-        if service.forwarded is not None:
-            service.forwarded(scope)
-        return scope
 
     cdef int _settle(self) except -1:
         # Set the deadline that belongs to the state, and give back what an idle connection does not need.
@@ -417,18 +293,6 @@ cdef class Connection(Channel):
                 self._resume_reading()
         return 0
 
-    cdef int _pause_reading(self) except -1:
-        if not self.read_paused and self.transport is not None:
-            self.read_paused = True
-            self.transport.pause_reading()
-        return 0
-
-    cdef int _resume_reading(self) except -1:
-        if self.read_paused and self.transport is not None:
-            self.read_paused = False
-            self.transport.resume_reading()
-        return 0
-
     def _schedule(self):
         # Whoever calls may be inside the handler's Task, where no other handler can start.
         if not self.scheduled:
@@ -445,35 +309,15 @@ cdef class Connection(Channel):
 
     # What the exchange calls.
 
-    cdef int write(self, object data) except -1:
-        if self.transport is None:
-            return 0
-        if self.corked and self.reading is not None:
-            self.reading.output.append(data)
-            if len(self.reading.output) >= 16:
-                self._flush()
-        else:
-            self.transport.write(data)
-        return 0
-
-    cdef int _flush(self) except -1:
-        cdef Reading reading = self.reading
-        self.corked = False
-        if reading is not None and reading.output:
-            data = b"".join(reading.output)
-            reading.output.clear()
-            if self.transport is not None:
-                self.transport.write(data)
-        return 0
-
     cdef int want_body(self) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is None or self.transport is None or self.closing:
             return 0
         if exchange.expects_continue and not exchange.head_sent:
             exchange.expects_continue = False
-            self._flush()
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if not self._has_unread():
+                self._flush()
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self.read_paused:
             self._resume_reading()
             self._schedule()
@@ -496,9 +340,6 @@ cdef class Connection(Channel):
             self.service.wheel.arm(self, self.service.idle_ticks)
         return 0
 
-    def _has_unread(self):
-        return self.reading is not None and self.reading.unread() > 0
-
     cdef int handler_done(self, Exchange exchange, object error) except -1:
         if error is not None and not (exchange.disconnected and isinstance(error, OSError)):
             logger.error("handler_failed", exc_info=error)
@@ -512,12 +353,6 @@ cdef class Connection(Channel):
             self.abort()
             return 0
         return self._refuse(HANDLER_FAILED)
-
-    cdef bytes date_line(self):
-        return self.service.date
-
-    cdef bint is_draining(self) noexcept:
-        return self.service.draining
 
     # Ending.
 
@@ -560,28 +395,3 @@ cdef class Connection(Channel):
         if self.transport is not None:
             self.transport.write(self.service.refuse(reason, is_head))
         return self._linger()
-
-    cdef int _linger(self) except -1:
-        self.lingering = True
-        self.reading = None
-        if self.transport is None or self.ended:
-            return self._close()
-        self.service.wheel.arm(self, self.service.linger_ticks)
-        self._resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        return 0
-
-    cdef int _close(self) except -1:
-        if self.transport is not None and not self.closing:
-            self.closing = True
-            # A client that does not take the last bytes is not waited for longer than this.
-            self.service.wheel.arm(self, self.service.write_ticks)
-            self.transport.close()
-        self.closing = True
-        return 0
-
-
-def _client_address(transport):
-    address = transport.get_extra_info("peername")
-    return address[:2] if isinstance(address, tuple) else None

@@ -260,9 +260,14 @@ cdef class Reading:
 
     def on_header(self, bytes name, bytes value):
         cdef int kind
+        cdef Py_ssize_t length
         if self.head_complete:
             # A trailer field. It is never merged into the fields of the head (RFC 9110 6.5.1).
             return
+        # llhttp leaves white space after a value where it is (RFC 9112 5.1 has it taken away).
+        length = PyBytes_GET_SIZE(value)
+        if length and PyBytes_AS_STRING(value)[length - 1] in (c" ", c"\t"):
+            value = value.rstrip(b" \t")
         entry = self.names.get(name)
         if entry is None:
             lower = name.lower()
@@ -291,6 +296,20 @@ cdef class Reading:
 
     def on_message_complete(self):
         self.message_complete = True
+
+
+def read_target(bytes target, bytes host, str method, dict scope):
+    """Put path, raw path and query of a target into a scope; return 0 or the refusal."""
+    if method not in METHODS.values():
+        return int(REFUSED_METHOD)
+    if not target:
+        return int(REFUSED_TARGET_FORM)
+    return split_target(target, host, method, scope)
+
+
+def check_host(bytes value):
+    """Tell whether this can be the host of a request."""
+    return is_host(value)
 
 
 cdef bint is_host(bytes value) except -1:

@@ -23,6 +23,7 @@ cdef class Carrier:
 
 cdef class Runner:
     cdef readonly object loop
+    cdef object base
     cdef Carrier spare
     cdef set carriers
 

@@ -71,8 +71,9 @@ cdef class Carrier:
 
     def __init__(self, Runner runner):
         self.runner = runner
-        self.context = copy_context()
-        self.clean = self.context.copy()
+        # Not the context of whoever calls, which may be another handler's.
+        self.clean = runner.base
+        self.context = runner.base.copy()
         self.task = Task(self, loop=runner.loop, name="http", context=self.context)
 
     def send(self, value):
@@ -97,8 +98,10 @@ cdef class Carrier:
         if self.waits:
             future = self.yielded
             # What Task.cancel does to the future that its coroutine waits for; here it was not yet told of it.
-            if isinstance(error, CancelledError) and future is not None and future.cancel():
-                return self.send(None)
+            if isinstance(error, CancelledError) and future is not None:
+                # Libraries know their own cancellations by the message.
+                if future.cancel(*error.args[:1]):
+                    return self.send(None)
             self.waits = False
             self.yielded = None
             if future is not None:
@@ -180,6 +183,7 @@ cdef class Runner:
 
     def __init__(self, loop):
         self.loop = loop
+        self.base = copy_context()
         self.spare = None
         self.carriers = set()
 

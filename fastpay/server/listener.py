@@ -5,13 +5,15 @@ import os
 import resource
 import socket
 import stat
+from contextlib import suppress
 from ssl import SSLContext
 from typing import Any
 
 from msgspec.structs import replace
 
 from fastpay import limits
-from fastpay._native.http1 import Connection, Service
+from fastpay._native.http1 import Connection
+from fastpay._native.service import Service
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
 from fastpay.server import tls
@@ -33,6 +35,7 @@ class Server:
         self._context: SSLContext | None = None
         self._service: Service | None = None
         self._acceptor: asyncio.Server | None = None
+        self._emptied = asyncio.Event()
         self._unix_identity: tuple[int, int] | None = None
         self.url = ""
 
@@ -75,8 +78,9 @@ class Server:
         service.draining = True
         acceptor.close()
         self._forget_unix_socket()
-        for connection in service.connections():
-            connection.retire()
+        for node in service.wheel.nodes():
+            if isinstance(node, Connection):
+                node.retire()
         await self._drain(service)
         service.wheel.stop()
         await service.runner.close()
@@ -93,11 +97,14 @@ class Server:
     async def _drain(self, service: Service) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.drain_timeout_ms / 1000
-        while service.connection_count and loop.time() < deadline:
-            await asyncio.sleep(0.01)
+        service.when_empty(self._emptied.set)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._emptied.wait()
         await service.runner.wait(max(0.0, deadline - loop.time()))
-        for connection in service.connections():
-            connection.abort()
+        for node in service.wheel.nodes():
+            if isinstance(node, Connection):
+                node.abort()
         service.runner.cancel()
         await service.runner.wait(limits.cancel_timeout_ms / 1000)
         # Transports tell of their end one loop turn later.
@@ -126,8 +133,8 @@ class Server:
             options["ssl"] = self._context
             options["ssl_handshake_timeout"] = limits.tls_handshake_timeout_ms / 1000
             options["ssl_shutdown_timeout"] = limits.tls_shutdown_timeout_ms / 1000
-        create = loop.create_server if self._settings.unix is None else loop.create_unix_server
-        self._acceptor = await create(lambda: Connection(service), sock=listener, **options)  # type: ignore[arg-type]
+        create: Any = loop.create_server if self._settings.unix is None else loop.create_unix_server
+        self._acceptor = await create(lambda: Connection(service), sock=listener, **options)
 
     def _bind(self) -> socket.socket:
         settings = self._settings

@@ -3,7 +3,7 @@
 import json
 from http import HTTPStatus
 
-from fastpay._native import http1
+from fastpay._native import service
 from fastpay.clock import Clock, SystemClock
 
 # Numbers 2 to 18 are the gate's verdicts, 32 to 47 the reader's, 64 and above the connection's.
@@ -41,10 +41,10 @@ REFUSALS: dict[int, tuple[int, str]] = {
     45: (417, "The only expectation that can be met is 100-continue."),
     46: (400, "The request target must be a path."),
     47: (400, "The path contains an escape that is not UTF-8 text."),
-    http1.HEAD_TIMEOUT: (408, "The request did not arrive in time."),
-    http1.BODY_TIMEOUT: (408, "The request body did not arrive in time."),
-    http1.CONNECTIONS_EXHAUSTED: (503, "The server holds as many connections as it can."),
-    http1.HANDLER_FAILED: (500, "Something went wrong on our side."),
+    service.HEAD_TIMEOUT: (408, "The request did not arrive in time."),
+    service.BODY_TIMEOUT: (408, "The request body did not arrive in time."),
+    service.CONNECTIONS_EXHAUSTED: (503, "The server holds as many connections as it can."),
+    service.HANDLER_FAILED: (500, "Something went wrong on our side."),
 }
 
 

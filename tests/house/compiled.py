@@ -8,8 +8,10 @@ from pathlib import PurePath
 COVERED_ELSEWHERE = {
     "exchange": "tests/transport/",
     "http1": "tests/transport/",
+    "link": "tests/transport/",
     "reading": "tests/transport/",
     "routing": "tests/transport/",
+    "service": "tests/transport/",
 }
 
 
