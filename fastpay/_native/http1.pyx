@@ -192,7 +192,7 @@ cdef class Connection(Link):
         self.closing = True
         self.transport = None
         self.reading = None
-        protocol = self.service.switch_to_http2()
+        protocol = self.service.switch_to_http2(self.service)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if data:

@@ -58,12 +58,12 @@ cdef class Link(Channel):
     cdef int _linger(self) except -1:
         self.lingering = True
         self.reading = None
-        if self.transport is None or self.ended:
+        if self.transport is None or self.ended or not self.transport.can_write_eof():
+            # TLS lingers by itself, until the other side has said goodbye too.
             return self._close()
         self.service.wheel.arm(self, self.service.linger_ticks)
         self._resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self.transport.write_eof()
         return 0
 
     cdef int _close(self) except -1:

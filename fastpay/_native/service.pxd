@@ -15,6 +15,8 @@ cdef class Service:
     cdef public bint draining
     cdef readonly Py_ssize_t connection_count
     cdef readonly Py_ssize_t request_count
+    cdef readonly bytes date_value
+    cdef readonly set http2_connections
     cdef bytes date
     cdef object date_second
     cdef object clock

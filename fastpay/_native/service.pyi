@@ -16,7 +16,7 @@ HANDLER_FAILED: int
 class Service:
     """One application, its limits, and what its connections share.
 
-    `refuse(reason, is_head)` gives the bytes of an answer without the application. `switch_to_http2()`
+    `refuse(reason, is_head)` gives the bytes of an answer without the application. `switch_to_http2(service)`
     makes the protocol for a connection that turned out to speak HTTP/2, or is None. `state` is copied into
     every scope unless it is None. `forwarded`, where set, may change a scope by what a proxy says.
     """
@@ -29,6 +29,8 @@ class Service:
     state: dict[str, Any] | None
     forwarded: Callable[[dict[str, Any]], None] | None
     draining: bool
+    date_value: bytes
+    http2_connections: set[Any]
     connection_count: int
     request_count: int
     def __init__(
@@ -39,7 +41,7 @@ class Service:
         *,
         clock: Clock,
         refuse: Callable[[int, bool], bytes],
-        switch_to_http2: Callable[[], asyncio.Protocol] | None,
+        switch_to_http2: Callable[[Service], asyncio.Protocol] | None,
         server: tuple[str, int | None] | None,
         scheme: str,
     ) -> None: ...

@@ -36,6 +36,7 @@ cdef class Service:
         self.wheel = Wheel(loop, tick, self.update_date)
         self.names = build_names(settings.single_headers)
         self.pool = []
+        self.http2_connections = set()
         self.state = None
         self.forwarded = None
         self.template = {
@@ -72,7 +73,8 @@ cdef class Service:
         second = self.clock.now_ms() // 1000
         if second != self.date_second:
             self.date_second = second
-            self.date = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
+            self.date_value = formatdate(second, usegmt=True).encode()
+            self.date = b"date: " + self.date_value + b"\r\n"
 
     def enter(self):
         self.connection_count += 1

@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLContext
 from typing import Any
@@ -16,7 +17,7 @@ from fastpay._native.http1 import Connection
 from fastpay._native.service import Service
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
-from fastpay.server import tls
+from fastpay.server import forwarded, http2, tls
 from fastpay.server.lifespan import Lifespan
 from fastpay.server.refusal import Refuser
 from fastpay.server.settings import ASGIApplication, ServerSettings
@@ -36,6 +37,7 @@ class Server:
         self._service: Service | None = None
         self._acceptor: asyncio.Server | None = None
         self._emptied = asyncio.Event()
+        self._forwarded: Callable[[dict[str, Any]], None] | None = None
         self._unix_identity: tuple[int, int] | None = None
         self.url = ""
 
@@ -58,6 +60,7 @@ class Server:
         settings = self._settings
         if settings.tls_cert is not None:
             self._context = tls.create_context(settings.tls_cert, settings.tls_key, http2=settings.http2)
+        self._forwarded = forwarded.create_reader(settings.trusted_proxies)
         listener = self._bind()
         try:
             await self._lifespan.start()
@@ -78,9 +81,8 @@ class Server:
         service.draining = True
         acceptor.close()
         self._forget_unix_socket()
-        for node in service.wheel.nodes():
-            if isinstance(node, Connection):
-                node.retire()
+        for connection in self._connections(service):
+            connection.retire()
         await self._drain(service)
         service.wheel.stop()
         await service.runner.close()
@@ -102,26 +104,31 @@ class Server:
             async with asyncio.timeout_at(deadline):
                 await self._emptied.wait()
         await service.runner.wait(max(0.0, deadline - loop.time()))
-        for node in service.wheel.nodes():
-            if isinstance(node, Connection):
-                node.abort()
+        for connection in self._connections(service):
+            connection.abort()
         service.runner.cancel()
         await service.runner.wait(limits.cancel_timeout_ms / 1000)
         # Transports tell of their end one loop turn later.
         await asyncio.sleep(0)
 
+    def _connections(self, service: Service) -> list[Any]:
+        nodes = [node for node in service.wheel.nodes() if isinstance(node, Connection)]
+        return nodes + list(service.http2_connections)
+
     def _create_service(self, listener: socket.socket) -> Service:
         settings = self._settings
+        refuser = Refuser(self._clock)
         service = Service(
             self._app,
             asyncio.get_running_loop(),
             replace(settings, connections_max=open_connections_max(settings.connections_max)),
             clock=self._clock,
-            refuse=Refuser(self._clock),
-            switch_to_http2=None,
+            refuse=refuser,
+            switch_to_http2=http2.create_factory(settings, refuser.request_id) if settings.http2 else None,
             server=self._server_address(listener),
             scheme="https" if self._context is not None else "http",
         )
+        service.forwarded = self._forwarded
         if self._lifespan.supported:
             service.state = self._lifespan.state
         return service

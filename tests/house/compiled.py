@@ -10,7 +10,6 @@ COVERED_ELSEWHERE = {
     "http1": "tests/transport/",
     "link": "tests/transport/",
     "reading": "tests/transport/",
-    "routing": "tests/transport/",
     "service": "tests/transport/",
 }
 

@@ -24,7 +24,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a test on the loop of production, and not for ever."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(20):
             await main
 
     uvloop.run(bounded())
