@@ -114,6 +114,7 @@ http2_reset_burst = 100
 http2_reset_per_second = 20
 http2_continuations_max = 8
 http2_small_frame_bytes = 64
+http2_frame_bytes_max = 16_384
 http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max

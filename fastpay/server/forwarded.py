@@ -27,11 +27,7 @@ def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | 
 
     def read(scope: dict[str, Any]) -> None:
         client = scope["client"]
-        if client is None:
-            believed = trusts_unix
-        else:
-            believed = _is_trusted(_parse(client[0]), networks)
-        if believed:
+        if trusts_unix if client is None else _is_trusted(_parse(client[0]), networks):
             _apply(scope, networks)
 
     return read

@@ -80,8 +80,9 @@ class Http2Connection(asyncio.Protocol):
         guard = self._guard
         if self._closing or guard is None:
             return
-        if not self._budget.take_in(data, self._service.loop.time()):
-            self._calm_down()
+        fault = self._budget.take_in(data, self._service.loop.time())
+        if fault is not None:
+            self._send_away(fault)
             return
         self._busy = True
         try:
@@ -131,7 +132,7 @@ class Http2Connection(asyncio.Protocol):
         data = guard.take_out()
         if data:
             if not self._budget.take_out(data, self._service.loop.time()):
-                self._calm_down()
+                self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)
                 return
             transport.write(data)
         if guard.streams:
@@ -153,9 +154,9 @@ class Http2Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _calm_down(self) -> None:
-        logger.warning("http2_flood")
-        self._end(ErrorCodes.ENHANCE_YOUR_CALM)
+    def _send_away(self, code: ErrorCodes) -> None:
+        logger.info("http2_client_sent_away", extra={"code": code.name})
+        self._end(code)
 
     def _end(self, code: ErrorCodes) -> None:
         if self._guard is not None and self._transport is not None:

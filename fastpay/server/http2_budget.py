@@ -5,6 +5,8 @@ PINGs, SETTINGS, resets and crumbs? Frames are counted by their headers, before 
 them.
 """
 
+from h2.errors import ErrorCodes
+
 from fastpay import limits
 
 DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
@@ -43,8 +45,8 @@ class FrameCounter:
         self._header = b""
         self._continuations = 0
 
-    def count(self, data: bytes) -> tuple[int, int, bool]:
-        """Return how many frames are mere control, how many are resets, and whether a block is too long."""
+    def count(self, data: bytes) -> tuple[int, int, ErrorCodes | None]:
+        """Return how many frames are mere control, how many are resets, and what is wrong with the last."""
         control = resets = 0
         place = 0
         length = len(data)
@@ -55,11 +57,14 @@ class FrameCounter:
             missing = _HEADER_BYTES - len(self._header)
             if length - place < missing:
                 self._header += data[place:]
-                return control, resets, self._continuations > limits.http2_continuations_max
+                return control, resets, None
             header = self._header + data[place : place + missing] if self._header else data[place : place + 9]
             self._header = b""
             place += missing
             self._skip = header[0] << 16 | header[1] << 8 | header[2]
+            if self._skip > limits.http2_frame_bytes_max:
+                # The codec would first wait for all of it (RFC 9113 4.2).
+                return control, resets, ErrorCodes.FRAME_SIZE_ERROR
             kind = header[3]
             if kind == DATA:
                 small = self._skip < limits.http2_small_frame_bytes and not header[4] & END_STREAM
@@ -72,7 +77,7 @@ class FrameCounter:
                 if kind == CONTINUATION:
                     self._continuations += 1
                     if self._continuations > limits.http2_continuations_max:
-                        return control, resets, True
+                        return control, resets, ErrorCodes.ENHANCE_YOUR_CALM
 
 
 class Budget:
@@ -84,12 +89,16 @@ class Budget:
         self._control = Bucket(limits.http2_control_burst, limits.http2_control_per_second, now)
         self._resets = Bucket(limits.http2_reset_burst, limits.http2_reset_per_second, now)
 
-    def take_in(self, data: bytes, now: float) -> bool:
-        """Pay for what a client sent; return False when it cannot."""
-        control, resets, endless = self._incoming.count(data)
-        if endless or (resets and not self._resets.spend(resets, now)):
-            return False
-        return not control or self._control.spend(control, now)
+    def take_in(self, data: bytes, now: float) -> ErrorCodes | None:
+        """Pay for what a client sent; return why the connection must end when it cannot."""
+        control, resets, fault = self._incoming.count(data)
+        if fault is not None:
+            return fault
+        if resets and not self._resets.spend(resets, now):
+            return ErrorCodes.ENHANCE_YOUR_CALM
+        if control and not self._control.spend(control, now):
+            return ErrorCodes.ENHANCE_YOUR_CALM
+        return None
 
     def take_out(self, data: bytes, now: float) -> bool:
         """Pay for resets that a client provoked; return False when it cannot."""

@@ -16,10 +16,10 @@ import h2.events
 import h2.exceptions
 import h2.settings
 from h2.errors import ErrorCodes
-from hyperframe.frame import GoAwayFrame
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.protocol.h2 import H2Protocol
+from hyperframe.frame import GoAwayFrame
 
 from fastpay import limits
 from fastpay._native.service import BODY_TIMEOUT, HANDLER_FAILED, Service
@@ -97,7 +97,7 @@ class GuardedH2(H2Protocol):
         self.connection.initiate_connection()
 
     def take_in(self, data: bytes) -> bool:
-        """Read bytes and start the handlers of complete requests; return False when the connection must end."""
+        """Read bytes and start handlers; return False when the connection must end."""
         try:
             events = self.connection.receive_data(data)
         except h2.exceptions.ProtocolError:

@@ -77,10 +77,8 @@ class RequestPolicy:
         return headers, fault
 
     def _check_field(self, name: bytes, value: bytes, seen: set[bytes]) -> int:
-        if b"_" in name:
-            return _UNDERSCORE
-        if not _NAME.fullmatch(name):
-            return _NAME_REFUSED
+        if b"_" in name or not _NAME.fullmatch(name):
+            return _UNDERSCORE if b"_" in name else _NAME_REFUSED
         if not _VALUE.fullmatch(value):
             return _VALUE_REFUSED
         repeated = name in seen

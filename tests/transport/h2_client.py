@@ -1,6 +1,5 @@
 """A small HTTP/2 client that does what it is told, also what it must not do."""
 
-import asyncio
 import struct
 from types import TracebackType
 from typing import Any

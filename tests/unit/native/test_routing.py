@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,5 +73,5 @@ def test_paths_that_are_no_route_are_missed(path: str) -> None:
     "path", ["v1", "/a{b}", "/{a}{b}", "/{}", "/{a b}", "/{a}/{a}", "/v1/payment_intents"]
 )
 def test_paths_that_a_table_cannot_hold_are_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="/|does not begin"):
+    with pytest.raises(ValueError, match=re.escape(path)):
         Table([*ROUTES, ("GET", path, "x")])
