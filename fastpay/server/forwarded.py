@@ -41,7 +41,7 @@ def _apply(scope: dict[str, Any], networks: list[_Network]) -> None:
     proto = b",".join(fields[b"x-forwarded-proto"]).rpartition(b",")[2].strip()
     if proto in {b"http", b"https"}:
         scope["scheme"] = proto.decode()
-    # From the right: each trusted proxy appended whom it saw, and the first one that is not a trusted proxy is
+    # From the right: each trusted proxy appended whom it saw, and the first one that is no trusted proxy is
     # the client. What stands further left was written by that client.
     for entry in reversed(b",".join(fields[b"x-forwarded-for"]).split(b",")):
         address = _parse(entry.strip().decode("latin-1"))

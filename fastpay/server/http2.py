@@ -1,4 +1,4 @@
-"""HTTP/2 on one connection: the whole interface is `create_factory`, so that another engine can take its place."""
+"""HTTP/2 on one connection; `create_factory` is all of the interface, for any engine that may follow."""
 
 import asyncio
 import logging
@@ -165,7 +165,7 @@ class Http2Connection(asyncio.Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Throw away what still comes for a while, so that the reset of closing does not overtake the GOAWAY."""
+        """Throw away what still comes for a while: a reset must not overtake the GOAWAY."""
         if self._closing or self._transport is None:
             return
         if not self._transport.can_write_eof():

@@ -9,7 +9,7 @@ a connection; all frames of one turn leave in one write.
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import h2.config
 import h2.events
@@ -19,6 +19,7 @@ from h2.errors import ErrorCodes
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.typing import ConnectionState
 from hyperframe.frame import GoAwayFrame
 
 from fastpay import limits
@@ -45,8 +46,8 @@ class GuardedH2(H2Protocol):
             service.app,
             config,
             WorkerContext(None),
-            None,
-            {},
+            cast(Any, None),
+            ConnectionState({}),
             service.template["scheme"] == "https",
             client,
             service.template["server"],
@@ -55,7 +56,8 @@ class GuardedH2(H2Protocol):
         self.service = service
         self.settings = settings
         self.policy = policy
-        self.streams: dict[int, Stream] = {}
+        # Streams of ours in the place of Hypercorn's.
+        self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
         self.terminated = False
         self.last_stream = 0
         self.writable = True

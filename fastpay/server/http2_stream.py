@@ -85,12 +85,16 @@ class Stream:
         if kind != "http.response.body":
             raise RuntimeError(f"{kind} where http.response.body was expected")
         self._continue(bytes(message.get("body", b"")), more=bool(message.get("more_body", False)))
-        while len(self.pending) > limits.http2_send_bytes_max and not self.lost:
+        while len(self.pending) > limits.http2_send_bytes_max:
+            if self._is_lost():
+                raise ClientDisconnected("the client has disconnected")
             if self._writers is None or self._writers.done():
                 self._writers = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._writers)
-        if self.lost and not self.ends:
-            raise ClientDisconnected("the client has disconnected")
+
+    def _is_lost(self) -> bool:
+        # Asked again after waiting, when it may have changed.
+        return self.lost
 
     def feed(self, data: bytes) -> None:
         """Add to the body."""

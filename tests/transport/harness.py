@@ -62,8 +62,7 @@ async def talk(server: Server, *pieces: bytes, half_close: bool = True, **option
             await writer.drain()
         if half_close and writer.can_write_eof():
             writer.write_eof()
-        answer: bytes = await reader.read()
-        return answer
+        return bytes(await reader.read())
     finally:
         writer.close()
 

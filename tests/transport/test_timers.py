@@ -181,7 +181,7 @@ def test_without_files_for_more_connections_the_server_waits_without_spinning() 
             used = socket_number(writer) + 1
             resource.setrlimit(resource.RLIMIT_NOFILE, (used + 3, hard))
             try:
-                crowd = []
+                crowd: list[Any] = []
                 while len(crowd) < 20:
                     try:
                         crowd.append(await connect(server))

@@ -65,6 +65,7 @@ def test_old_versions_of_tls_are_not_spoken(tmp_path: Path) -> None:
             old = client_context()
             with pytest.warns(DeprecationWarning, match="TLSVersion"):
                 old.minimum_version = ssl.TLSVersion.TLSv1
+            with pytest.warns(DeprecationWarning, match="TLSVersion"):
                 old.maximum_version = ssl.TLSVersion.TLSv1_1
             with pytest.raises((ssl.SSLError, ConnectionError)):
                 await connect(server, ssl=old)
