@@ -212,9 +212,9 @@ cdef class Exchange(Job):
             size = PyBytes_GET_SIZE(name)
             # Only these lengths can be fields that the connection itself answers for.
             if size == 14 and name.lower() == b"content-length":
-                if self.left >= 0 or not value.isdigit() or len(value) > LENGTH_DIGITS_MAX:
-                    raise ValueError("content-length of a response is not one number")
-                self.left = int(value)
+                if self.left >= 0:
+                    raise ValueError("content-length of a response is repeated")
+                self.left = _parse_length(value)
             elif size == 10 and name.lower() == b"connection":
                 if b"close" in value.lower():
                     self.keep_alive = False
@@ -312,6 +312,20 @@ cdef int _wake(object future) except -1:
     if not future.done():
         future.set_result(None)
     return 0
+
+
+cdef Py_ssize_t _parse_length(bytes value) except -1:
+    cdef const char* digits = PyBytes_AS_STRING(value)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
+    cdef Py_ssize_t result = 0
+    cdef Py_ssize_t index
+    if not 0 < length <= LENGTH_DIGITS_MAX:
+        raise ValueError("content-length of a response is not a number")
+    for index in range(length):
+        if not c"0" <= digits[index] <= c"9":
+            raise ValueError("content-length of a response is not a number")
+        result = result * 10 + digits[index] - c"0"
+    return result
 
 
 cdef bint _is_clean(bytes text) noexcept:

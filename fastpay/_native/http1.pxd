@@ -4,7 +4,8 @@ from fastpay._native.link cimport Link
 
 cdef class Connection(Link):
     cdef Exchange exchange
-    cdef object client
+    cdef object client_host
+    cdef int client_port
     cdef int requests
     cdef bint busy
     cdef bint write_paused

@@ -58,7 +58,9 @@ cdef class Connection(Link):
                 self._switch(b"")
         if self.transport is not None:
             address = transport.get_extra_info("peername")
-            self.client = address[:2] if isinstance(address, tuple) else None
+            if isinstance(address, tuple):
+                self.client_host = service.share(address[0])
+                self.client_port = address[1]
 
     def connection_lost(self, error):
         cdef Exchange exchange = self.exchange
@@ -214,8 +216,9 @@ cdef class Connection(Link):
         ) and self.requests < service.connection_requests_max
         exchange.paused = self.write_paused
         exchange.message_complete = reading.message_complete
-        exchange.scope = {}
-        fault = service.build_scope(reading, self.client, exchange.scope)
+        exchange.scope = service.template.copy()
+        client = None if self.client_host is None else (self.client_host, self.client_port)
+        fault = service.build_scope(reading, client, exchange.scope)
         if fault:
             return self._refuse(fault)
         self.exchange = exchange

@@ -1,26 +1,6 @@
 from fastpay._native.gate cimport Bounds, ChunkGate, HeadGate, Verdict
 
 
-cdef enum Refusal:
-    # Continues Verdict: what only the meaning of a complete head can tell.
-    REFUSED_DISAGREEMENT = 32
-    REFUSED_HOST_MISSING = 33
-    REFUSED_HOST_REPEATED = 34
-    REFUSED_HOST_INVALID = 35
-    REFUSED_HOST_DIFFERENT = 36
-    REFUSED_CODING_UNKNOWN = 37
-    REFUSED_CODING_REPEATED = 38
-    REFUSED_CODING_VERSION = 39
-    REFUSED_CODING_AND_LENGTH = 40
-    REFUSED_LENGTH_INVALID = 41
-    REFUSED_LENGTH_REPEATED = 42
-    REFUSED_FIELD_REPEATED = 43
-    REFUSED_UPGRADE = 44
-    REFUSED_EXPECTATION = 45
-    REFUSED_TARGET_FORM = 46
-    REFUSED_TARGET_ESCAPE = 47
-
-
 cdef class Reading:
     cdef HeadGate gate
     cdef ChunkGate chunks
@@ -64,8 +44,3 @@ cdef class Reading:
     cdef int _note(self, int kind, bytes value) except -1
     cdef int _note_connection(self, bytes value) except -1
     cdef int _note_length(self, bytes value) except -1
-
-
-cdef int split_target(
-    bytes target, bytes host, str method, object parts
-) except -1

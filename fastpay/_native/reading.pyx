@@ -23,6 +23,23 @@ from fastpay._native.gate cimport (
     judge_chunks,
     judge_head,
 )
+from fastpay._native.target cimport (
+    REFUSED_CODING_AND_LENGTH,
+    REFUSED_CODING_REPEATED,
+    REFUSED_CODING_UNKNOWN,
+    REFUSED_CODING_VERSION,
+    REFUSED_DISAGREEMENT,
+    REFUSED_EXPECTATION,
+    REFUSED_FIELD_REPEATED,
+    REFUSED_HOST_INVALID,
+    REFUSED_HOST_MISSING,
+    REFUSED_HOST_REPEATED,
+    REFUSED_LENGTH_INVALID,
+    REFUSED_LENGTH_REPEATED,
+    REFUSED_UPGRADE,
+    METHODS,
+    is_host,
+)
 
 cdef enum Field:
     PLAIN
@@ -37,13 +54,6 @@ cdef enum Field:
 cdef enum:
     LENGTH_DIGITS = 15
 
-cdef dict METHODS = {
-    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-}
-cdef frozenset HOST_BYTES = frozenset(
-    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_~"
-)
-cdef frozenset ADDRESS_BYTES = frozenset(b"abcdefABCDEF0123456789:.")
 cdef tuple COMMON = (
     b"Accept", b"Accept-Encoding", b"Accept-Language", b"Cache-Control", b"Cookie", b"Origin", b"Priority",
     b"Referer", b"Stripe-Account", b"Stripe-Version", b"TE", b"User-Agent", b"X-Forwarded-For",
@@ -296,97 +306,3 @@ cdef class Reading:
 
     def on_message_complete(self):
         self.message_complete = True
-
-
-def read_target(bytes target, bytes host, str method, dict scope):
-    """Put path, raw path and query of a target into a scope; return 0 or the refusal."""
-    if method not in METHODS.values():
-        return int(REFUSED_METHOD)
-    if not target:
-        return int(REFUSED_TARGET_FORM)
-    return split_target(target, host, method, scope)
-
-
-def check_host(bytes value):
-    """Tell whether this can be the host of a request."""
-    return is_host(value)
-
-
-cdef bint is_host(bytes value) except -1:
-    # RFC 9110 7.2 with RFC 3986 3.2.2, of which only names and addresses as they really occur.
-    cdef bytes name = value
-    cdef bytes port = b""
-    cdef bytes separator
-    if value[:1] == b"[":
-        name, separator, port = value[1:].partition(b"]")
-        if not separator or not name or not ADDRESS_BYTES.issuperset(name):
-            return False
-        return not port or (port[:1] == b":" and (len(port) == 1 or port[1:].isdigit()))
-    name, _, port = value.partition(b":")
-    return bool(name) and HOST_BYTES.issuperset(name) and (not port or port.isdigit())
-
-
-cdef int split_target(bytes target, bytes host, str method, object parts) except -1:
-    # Puts path, raw path and query into `parts`, the dictionary of the scope. 0 or a refusal.
-    cdef bytes raw = target
-    cdef bytes query = b""
-    cdef Py_ssize_t mark
-    cdef Py_ssize_t slash
-    if raw[0] != c"/":
-        if raw == b"*" and method == "OPTIONS":
-            parts["path"] = "*"
-            parts["raw_path"] = raw
-            parts["query_string"] = b""
-            return 0
-        if raw[:7].lower() == b"http://":
-            raw = raw[7:]
-        elif raw[:8].lower() == b"https://":
-            raw = raw[8:]
-        else:
-            return REFUSED_TARGET_FORM
-        slash = raw.find(b"/")
-        mark = raw.find(b"?")
-        if mark >= 0 and (slash < 0 or mark < slash):
-            slash = mark
-        if slash < 0:
-            slash = len(raw)
-        # RFC 9112 3.2.2 puts the target's host above the field; two different ones mean two readers.
-        if host is None or raw[:slash].lower() != host.lower():
-            return REFUSED_HOST_DIFFERENT
-        raw = raw[slash:]
-        if raw[:1] != b"/":
-            raw = b"/" + raw
-    mark = raw.find(b"?")
-    if mark >= 0:
-        query = raw[mark + 1:]
-        raw = raw[:mark]
-    parts["raw_path"] = raw
-    parts["query_string"] = query
-    if b"%" not in raw:
-        parts["path"] = raw.decode("ascii")
-        return 0
-    path = decode_path(raw)
-    if path is None:
-        return REFUSED_TARGET_ESCAPE
-    parts["path"] = path
-    return 0
-
-
-cdef str decode_path(bytes raw):
-    # None where an escape is not two hex digits, is a NUL, or what comes out is not UTF-8.
-    cdef bytearray decoded = bytearray()
-    cdef list pieces = raw.split(b"%")
-    decoded += pieces[0]
-    for piece in pieces[1:]:
-        try:
-            byte = bytes.fromhex(piece[:2].decode("ascii"))
-        except ValueError:
-            return None
-        if len(byte) != 1 or byte == b"\0":
-            return None
-        decoded += byte
-        decoded += piece[2:]
-    try:
-        return decoded.decode("utf-8")
-    except UnicodeDecodeError:
-        return None

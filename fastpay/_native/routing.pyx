@@ -9,7 +9,7 @@ cimport cython
 
 @cython.final
 cdef class Branch:
-    """A place between two slashes: where literal segments lead, where any segment leads, and what ends here."""
+    """A place between two slashes: where literal segments lead, where any leads, and what ends here."""
 
     cdef dict literals
     cdef Branch parameter

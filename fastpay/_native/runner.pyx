@@ -9,8 +9,8 @@ handed the future that the coroutine asked for, and from there on it is a Task l
 A coroutine that left a trace on the spare Task (a reference, a callback, a cancellation, a name, a changed
 context variable) keeps it: that Task is brought to its end, and a new one takes its place.
 
-The wheel of cooperation is only documented API: `asyncio._enter_task` and `_leave_task` ("Extending asyncio"),
-and the awaitable protocol that every Task follows.
+Only documented API is used for it: `asyncio._enter_task` and `_leave_task` ("Extending asyncio"), and the
+awaitable protocol that every Task follows.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(object value)
 
 cdef object count_weak_references = weakref.getweakrefcount
+cdef str NAME = "http"
 cdef object current_task = asyncio.current_task
 
 
@@ -74,7 +75,7 @@ cdef class Carrier:
         # Not the context of whoever calls, which may be another handler's.
         self.clean = runner.base
         self.context = runner.base.copy()
-        self.task = Task(self, loop=runner.loop, name="http", context=self.context)
+        self.task = Task(self, loop=runner.loop, name=NAME, context=self.context)
 
     def send(self, value):
         if self.waits:
@@ -97,7 +98,7 @@ cdef class Carrier:
         self.parking = None
         if self.waits:
             future = self.yielded
-            # What Task.cancel does to the future that its coroutine waits for; here it was not yet told of it.
+            # What Task.cancel does to the future that its coroutine waits for.
             if isinstance(error, CancelledError) and future is not None:
                 # Libraries know their own cancellations by the message.
                 if future.cancel(*error.args[:1]):
@@ -165,7 +166,7 @@ cdef class Carrier:
             and not task.cancelling()
             and count_weak_references(task) <= 1
             and not task.done()
-            and task.get_name() == "http"
+            and task.get_name() is NAME
         )
 
 

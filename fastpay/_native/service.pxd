@@ -25,6 +25,7 @@ cdef class Service:
     cdef object switch_to_http2
     cdef dict names
     cdef list pool
+    cdef dict hosts
     cdef Bounds bounds
     cdef bint is_tls
     cdef Py_ssize_t connections_max
@@ -40,3 +41,4 @@ cdef class Service:
     cdef Reading lend(self)
     cdef int take_back(self, Reading reading) except -1
     cdef int build_scope(self, Reading reading, object client, dict scope) except -1
+    cdef object share(self, object host)

@@ -4,8 +4,9 @@ from email.utils import formatdate
 
 cimport cython
 
-from fastpay._native.reading cimport Reading, split_target
+from fastpay._native.reading cimport Reading
 from fastpay._native.runner cimport Runner
+from fastpay._native.target cimport split_target
 from fastpay._native.wheel cimport Wheel
 
 from fastpay._native.reading import build_names
@@ -18,6 +19,7 @@ HANDLER_FAILED = 67
 
 cdef enum:
     POOLED_READINGS_MAX = 64
+    SHARED_HOSTS_MAX = 1024
 
 
 @cython.final
@@ -36,6 +38,7 @@ cdef class Service:
         self.wheel = Wheel(loop, tick, self.update_date)
         self.names = build_names(settings.single_headers)
         self.pool = []
+        self.hosts = {}
         self.http2_connections = set()
         self.state = None
         self.forwarded = None
@@ -93,9 +96,8 @@ cdef class Service:
         self.request_count += 1
 
     cdef int build_scope(self, Reading reading, object client, dict scope) except -1:
-        # Fill a scope by what was read; 0 or a refusal.
+        # Fill a copy of the template by what was read; 0 or a refusal.
         cdef int fault
-        scope.update(self.template)
         if reading.is_version_1_0:
             scope["http_version"] = "1.0"
         scope["method"] = reading.method
@@ -109,6 +111,12 @@ cdef class Service:
         if self.forwarded is not None:
             self.forwarded(scope)
         return 0
+
+    cdef object share(self, object host):
+        # Most connections come from a few addresses; one text for each serves all of them.
+        if len(self.hosts) >= SHARED_HOSTS_MAX:
+            self.hosts.clear()
+        return self.hosts.setdefault(host, host)
 
     cdef Reading lend(self):
         if self.pool:

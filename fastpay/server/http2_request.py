@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fastpay._native.reading import check_host, read_target
+from fastpay._native.target import check_host, read_target
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^`|~0-9a-z]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")

@@ -11,6 +11,7 @@ COVERED_ELSEWHERE = {
     "link": "tests/transport/",
     "reading": "tests/transport/",
     "service": "tests/transport/",
+    "target": "tests/transport/",
 }
 
 

@@ -137,7 +137,7 @@ async def read_body(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             return body
-        body += message["body"]
+        body += bytes(message["body"])
         if not message["more_body"]:
             return body
 
