@@ -29,7 +29,3 @@ class Connection(Link):
 
     def retire(self) -> None:
         """Close now if nothing is running here, or else as soon as the answer is written."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is here."""

@@ -24,6 +24,7 @@ from fastpay._native.reading cimport Reading
 from fastpay._native.service cimport Service
 
 from fastpay._native.service import BODY_TIMEOUT, CONNECTIONS_EXHAUSTED, HANDLER_FAILED, HEAD_TIMEOUT
+from fastpay._native.service import log_failure
 
 logger = logging.getLogger(__name__)
 
@@ -110,10 +111,6 @@ cdef class Connection(Link):
         """Close now if nothing is running here, or else as soon as the answer is written."""
         if self.exchange is None or not self.exchange.running:
             self._close()
-
-    @property
-    def is_idle(self):
-        return self.exchange is None
 
     # Reading.
 
@@ -344,8 +341,8 @@ cdef class Connection(Link):
         return 0
 
     cdef int handler_done(self, Exchange exchange, object error) except -1:
-        if error is not None and not (exchange.disconnected and isinstance(error, OSError)):
-            logger.error("handler_failed", exc_info=error)
+        if error is not None:
+            log_failure(error, exchange.disconnected)
         elif error is None and not exchange.complete and not exchange.disconnected:
             logger.error("handler_ended_without_response")
         if exchange is not self.exchange:

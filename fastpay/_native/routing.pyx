@@ -33,6 +33,11 @@ cdef class Table:
         for method, path, endpoint in routes:
             self._add(method, path, endpoint)
 
+    @classmethod
+    def __class_getitem__(cls, endpoint):
+        # For annotations alone.
+        return cls
+
     def _add(self, str method, str path, endpoint):
         cdef Branch branch = self.root
         cdef list names = []

@@ -13,6 +13,9 @@ BODY_TIMEOUT: int
 CONNECTIONS_EXHAUSTED: int
 HANDLER_FAILED: int
 
+def log_failure(error: BaseException, is_disconnected: bool) -> None:
+    """Say what ended a handler, as loudly as it deserves."""
+
 class Service:
     """One application, its limits, and what its connections share.
 

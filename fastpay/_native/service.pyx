@@ -1,5 +1,7 @@
 """What all connections of a server share: the application, its limits, its timers and its tasks."""
 
+import logging
+from asyncio import CancelledError
 from email.utils import formatdate
 
 cimport cython
@@ -10,6 +12,8 @@ from fastpay._native.target cimport split_target
 from fastpay._native.wheel cimport Wheel
 
 from fastpay._native.reading import build_names
+
+logger = logging.getLogger(__name__)
 
 # Refusals that have nothing to do with the bytes; server/refusal.py continues the numbers.
 HEAD_TIMEOUT = 64
@@ -127,6 +131,15 @@ cdef class Service:
         if len(self.pool) < POOLED_READINGS_MAX:
             self.pool.append(reading)
         return 0
+
+
+def log_failure(error, is_disconnected):
+    """Say what ended a handler, as loudly as it deserves."""
+    if isinstance(error, CancelledError):
+        # Cancelled by the application itself, or by a stop that waited long enough.
+        logger.info("handler_cancelled")
+    elif not (is_disconnected and isinstance(error, OSError)):
+        logger.error("handler_failed", exc_info=error)
 
 
 cdef long long _ticks(timeout_ms, tick_ms):

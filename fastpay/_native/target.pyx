@@ -112,7 +112,8 @@ cdef int split_target(bytes target, bytes host, str method, object parts) except
 
 
 cdef str decode_path(bytes raw):
-    # None where an escape is not two hex digits, is a NUL, or what comes out is not UTF-8.
+    # None where an escape is not two hex digits. What is not UTF-8 becomes U+FFFD, which no name of anything
+    # contains, so that such a path leads nowhere and the application says so in its own words.
     cdef bytearray decoded = bytearray()
     cdef list pieces = raw.split(b"%")
     decoded += pieces[0]
@@ -121,11 +122,8 @@ cdef str decode_path(bytes raw):
             byte = bytes.fromhex(piece[:2].decode("ascii"))
         except ValueError:
             return None
-        if len(byte) != 1 or byte == b"\0":
+        if len(byte) != 1:
             return None
         decoded += byte
         decoded += piece[2:]
-    try:
-        return decoded.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+    return decoded.decode("utf-8", "replace")

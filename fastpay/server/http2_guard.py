@@ -23,7 +23,7 @@ from hypercorn.typing import ConnectionState
 from hyperframe.frame import GoAwayFrame
 
 from fastpay import limits
-from fastpay._native.service import BODY_TIMEOUT, HANDLER_FAILED, Service
+from fastpay._native.service import BODY_TIMEOUT, HANDLER_FAILED, Service, log_failure
 from fastpay.server.http2_request import RequestPolicy
 from fastpay.server.http2_stream import Headers, Stream
 from fastpay.server.refusal import REFUSALS, list_headers, render_body
@@ -209,9 +209,9 @@ class GuardedH2(H2Protocol):
     def handler_ended(self, stream: Stream, error: BaseException | None) -> None:
         """Answer 500, or reset, where a handler ended without a complete answer."""
         stream.running = False
-        if error is not None and not (stream.lost and isinstance(error, OSError)):
-            logger.error("handler_failed", exc_info=error)
-        elif error is None and not stream.ends and not stream.lost:
+        if error is not None:
+            log_failure(error, stream.lost)
+        elif not stream.ends and not stream.lost:
             logger.error("handler_ended_without_response")
         if self._lacks(stream) or (stream.ends and stream.head_sent and error is None):
             return

@@ -40,7 +40,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
     44: (400, "This server does not upgrade connections."),
     45: (417, "The only expectation that can be met is 100-continue."),
     46: (400, "The request target must be a path."),
-    47: (400, "The path contains an escape that is not UTF-8 text."),
+    47: (400, "The path contains an escape that is not two hexadecimal digits."),
     service.HEAD_TIMEOUT: (408, "The request did not arrive in time."),
     service.BODY_TIMEOUT: (408, "The request body did not arrive in time."),
     service.CONNECTIONS_EXHAUSTED: (503, "The server holds as many connections as it can."),
@@ -60,6 +60,7 @@ def list_headers(status: int, body: bytes, request_id: str) -> list[tuple[bytes,
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"request-id", request_id.encode()),
+        (b"cache-control", b"no-store"),
     ]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers += [(b"retry-after", b"1"), (b"stripe-should-retry", b"true")]

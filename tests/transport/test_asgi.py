@@ -291,3 +291,11 @@ def test_a_handler_that_waits_keeps_its_task_and_its_context() -> None:
     found = answers(app, GET * 3)
     assert [r.status for r in found] == [200, 200, 200]
     assert seen == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("target", "path"), [(b"/a%00b", "/a\0b"), (b"/%ff", "/\ufffd"), (b"/%ed%a0%80", "/\ufffd\ufffd\ufffd")]
+)
+def test_a_path_that_is_no_text_leads_nowhere(target: bytes, path: str) -> None:
+    scope = scope_of(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (scope["path"], scope["raw_path"]) == (path, target)
