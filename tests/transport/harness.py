@@ -20,11 +20,11 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, None], *, timeout_seconds: float = 30) -> None:
     """Run a test on the loop of production, and not for ever."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(timeout_seconds):
             await main
 
     uvloop.run(bounded())

@@ -64,5 +64,5 @@ def test_mutated_streams_have_one_meaning_however_they_are_cut(caplog: pytest.Lo
         await wire.service.runner.close()
 
     with caplog.at_level(logging.ERROR):
-        run(main())
+        run(main(), timeout_seconds=SECONDS + 30)
     assert caplog.records == []
