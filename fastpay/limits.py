@@ -89,6 +89,34 @@ demo_answer_timeout_ms = 30_000
 demo_answer_bytes_max = 16 << 20
 demo_head_bytes_max = 1 << 16
 demo_faults_shown_max = 10
+# Transport
+connections_max = 18_000
+connection_requests_max = 1_000_000
+ahead_bytes_max = 65_536
+linger_bytes_max = 1_048_576
+tick_ms = 250
+head_timeout_ms = 10_000
+body_timeout_ms = 30_000
+idle_timeout_ms = 75_000
+write_timeout_ms = 20_000
+linger_timeout_ms = 1_500
+tls_handshake_timeout_ms = 10_000
+tls_shutdown_timeout_ms = 1_000
+accept_backlog = 4_096
+reserved_files = 256
+cancel_timeout_ms = 500
+http2_streams_max = 128
+http2_window_bytes = 65_535
+http2_ahead_bytes = 32_768
+http2_send_bytes_max = 65_536
+http2_control_burst = 200
+http2_control_per_second = 100
+http2_reset_burst = 100
+http2_reset_per_second = 20
+http2_continuations_max = 8
+http2_small_frame_bytes = 64
+http2_frame_bytes_max = 16_384
+http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
@@ -101,3 +129,8 @@ assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
 assert embedded_stop_timeout_ms < stop_timeout_ms
 assert trace_flush_timeout_ms < stop_reserve_ms
 assert demo_backoff_ms <= demo_backoff_max_ms
+assert ahead_bytes_max <= body_bytes_max
+assert header_bytes_max + target_bytes_max <= ahead_bytes_max
+assert linger_timeout_ms < drain_timeout_ms
+assert tick_ms < min(head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_timeout_ms)
+assert http2_ahead_bytes < http2_window_bytes

@@ -1,35 +1,28 @@
-"""The door: one listening socket in front of one ASGI application."""
+"""The door: one listening socket in front of one ASGI application, for HTTP/1.1 and HTTP/2."""
 
 import asyncio
 import os
+import resource
 import socket
-from collections.abc import Awaitable, Callable
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from ssl import SSLContext
 from typing import Any
 
-import msgspec
-from hypercorn.asyncio import serve
-from hypercorn.config import Config, Sockets
+from msgspec.structs import replace
 
+from fastpay import limits
+from fastpay._native.http1 import Connection
+from fastpay._native.service import Service
+from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
+from fastpay.server import forwarded, http2, tls
+from fastpay.server.lifespan import Lifespan
+from fastpay.server.refusal import Refuser
+from fastpay.server.settings import ASGIApplication, ServerSettings
 
-ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to listen and how long to wait when told to stop.
-
-    `unix` takes the place of `host` and `port`; port 0 picks a free one. `drain_timeout_ms` bounds
-    how long running requests may take to end once `Server.stop` was called.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    unix: str | None = None
-    reuse_port: bool = False
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    body_bytes_max: int = 1_048_576
-    drain_timeout_ms: int = 3_000
+__all__ = ["ASGIApplication", "Server", "ServerSettings"]
 
 
 class Server:
@@ -38,81 +31,171 @@ class Server:
     def __init__(self, app: ASGIApplication, settings: ServerSettings) -> None:
         self._app = app
         self._settings = settings
-        self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._clock = SystemClock()
+        self._lifespan = Lifespan(app)
+        self._context: SSLContext | None = None
+        self._service: Service | None = None
+        self._acceptor: asyncio.Server | None = None
+        self._emptied = asyncio.Event()
+        self._forwarded: Callable[[dict[str, Any]], None] | None = None
+        self._unix_identity: tuple[int, int] | None = None
         self.url = ""
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return 0 if self._service is None else self._service.connection_count
+
+    @property
+    def request_count(self) -> int:
+        """How many requests were let through to the application."""
+        return 0 if self._service is None else self._service.request_count
 
     async def start(self) -> None:
         """Bind, run the application's lifespan startup and accept connections.
 
-        Raises: ConfigurationError when the address cannot be had.
+        Raises: ConfigurationError when the address cannot be had, the certificate cannot be used, or
+        the application cannot start.
         """
+        settings = self._settings
+        if settings.tls_cert is not None:
+            self._context = tls.create_context(settings.tls_cert, settings.tls_key, http2=settings.http2)
+        self._forwarded = forwarded.create_reader(settings.trusted_proxies)
         listener = self._bind()
-        config = Config()
-        config.create_sockets = lambda: (  # type: ignore[method-assign]
-            Sockets([listener], [], []) if self._settings.tls_cert else Sockets([], [listener], [])
-        )
-        config.certfile = self._settings.tls_cert
-        config.keyfile = self._settings.tls_key
-        config.graceful_timeout = self._settings.drain_timeout_ms / 1000
-        config.accesslog = None
-        config.errorlog = None
-        config.keep_alive_max_requests = 1 << 30
-        config.h11_max_incomplete_size = 1 << 16
-        config.include_server_header = False
-        started = asyncio.Event()
-
-        async def announcing(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] != "lifespan":
-                await self._app(scope, receive, send)
-                return
-
-            async def send_lifespan(message: Any) -> None:
-                await send(message)
-                if message["type"].startswith("lifespan.startup"):
-                    started.set()
-
-            await self._app(scope, receive, send_lifespan)
-
-        self._task = asyncio.create_task(
-            serve(announcing, config, shutdown_trigger=self._stopping.wait, mode="asgi"),
-            name="server",
-        )
-        waiter = asyncio.create_task(started.wait())
-        await asyncio.wait({self._task, waiter}, return_when=asyncio.FIRST_COMPLETED)
-        waiter.cancel()
-        if self._task.done():
-            self._task.result()
-            raise ConfigurationError("the server ended before it served")
+        try:
+            await self._lifespan.start()
+        except BaseException:
+            listener.close()
+            raise
         self.url = self._describe(listener)
+        service = self._service = self._create_service(listener)
+        await self._accept(listener, service)
+        service.wheel.start()
 
     async def stop(self) -> None:
         """Accept nothing new, finish what runs within the drain timeout, and close."""
-        self._stopping.set()
-        if self._task is not None:
-            await self._task
+        service, acceptor = self._service, self._acceptor
+        if service is None or acceptor is None:
+            return
+        self._acceptor = None
+        service.draining = True
+        acceptor.close()
+        self._forget_unix_socket()
+        for connection in self._connections(service):
+            connection.retire()
+        await self._drain(service)
+        service.wheel.stop()
+        await service.runner.close()
+        await self._lifespan.stop(timeout_seconds=self._settings.stop_timeout_ms / 1000)
+
+    def reload_tls(self) -> None:
+        """Give new connections the certificate that the files hold now; open ones go on undisturbed.
+
+        Raises: ConfigurationError when the files cannot be used; then the old certificate stays.
+        """
+        if self._context is not None and self._settings.tls_cert is not None:
+            tls.reload(self._context, self._settings.tls_cert, self._settings.tls_key)
+
+    async def _drain(self, service: Service) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.drain_timeout_ms / 1000
+        service.when_empty(self._emptied.set)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                await self._emptied.wait()
+        await service.runner.wait(max(0.0, deadline - loop.time()))
+        for connection in self._connections(service):
+            connection.abort()
+        service.runner.cancel()
+        await service.runner.wait(limits.cancel_timeout_ms / 1000)
+        # Transports tell of their end one loop turn later.
+        await asyncio.sleep(0)
+
+    def _connections(self, service: Service) -> list[Any]:
+        nodes = [node for node in service.wheel.nodes() if isinstance(node, Connection)]
+        return nodes + list(service.http2_connections)
+
+    def _create_service(self, listener: socket.socket) -> Service:
+        settings = self._settings
+        refuser = Refuser(self._clock)
+        service = Service(
+            self._app,
+            asyncio.get_running_loop(),
+            replace(settings, connections_max=open_connections_max(settings.connections_max)),
+            clock=self._clock,
+            refuse=refuser,
+            switch_to_http2=http2.create_factory(settings, refuser.request_id) if settings.http2 else None,
+            server=self._server_address(listener),
+            scheme="https" if self._context is not None else "http",
+        )
+        service.forwarded = self._forwarded
+        if self._lifespan.supported:
+            service.state = self._lifespan.state
+        return service
+
+    async def _accept(self, listener: socket.socket, service: Service) -> None:
+        loop = asyncio.get_running_loop()
+        options: dict[str, Any] = {"backlog": limits.accept_backlog}
+        if self._context is not None:
+            options["ssl"] = self._context
+            options["ssl_handshake_timeout"] = limits.tls_handshake_timeout_ms / 1000
+            options["ssl_shutdown_timeout"] = limits.tls_shutdown_timeout_ms / 1000
+        create: Any = loop.create_server if self._settings.unix is None else loop.create_unix_server
+        self._acceptor = await create(lambda: Connection(service), sock=listener, **options)
 
     def _bind(self) -> socket.socket:
         settings = self._settings
         try:
-            if settings.unix is not None:
-                if os.path.exists(settings.unix):
-                    os.unlink(settings.unix)
-                listener = socket.socket(socket.AF_UNIX)
-                listener.bind(settings.unix)
-            else:
-                family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-                listener = socket.socket(family)
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if settings.reuse_port:
-                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                listener.bind((settings.host, settings.port))
+            listener = self._bind_unix(settings.unix) if settings.unix is not None else self._bind_tcp()
         except OSError as error:
             place = settings.unix or f"{settings.host}:{settings.port}"
             raise ConfigurationError(f"cannot listen on {place}: {error.strerror or error}") from error
-        listener.listen(4096)
         listener.setblocking(False)
         return listener
+
+    def _bind_tcp(self) -> socket.socket:
+        settings = self._settings
+        listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if settings.reuse_port:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind((settings.host, settings.port))
+            listener.listen(limits.accept_backlog)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    def _bind_unix(self, path: str) -> socket.socket:
+        # Only what is a socket is cleared away: a typing mistake must not cost a file.
+        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.bind(path)
+            listener.listen(limits.accept_backlog)
+        except OSError:
+            listener.close()
+            raise
+        status = os.stat(path)
+        self._unix_identity = (status.st_dev, status.st_ino)
+        return listener
+
+    def _forget_unix_socket(self) -> None:
+        # Another instance may have taken the path over in the meantime: then it is not ours to remove.
+        path = self._settings.unix
+        if path is None or not os.path.exists(path):
+            return
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) == self._unix_identity:
+            os.unlink(path)
+
+    def _server_address(self, listener: socket.socket) -> tuple[str, int | None]:
+        if self._settings.unix is not None:
+            return (self._settings.unix, None)
+        host, port = listener.getsockname()[:2]
+        return (host, port)
 
     def _describe(self, listener: socket.socket) -> str:
         if self._settings.unix is not None:
@@ -120,3 +203,11 @@ class Server:
         scheme = "https" if self._settings.tls_cert else "http"
         host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
         return f"{scheme}://{host}:{listener.getsockname()[1]}"
+
+
+def open_connections_max(wanted: int) -> int:
+    """Return how many connections the process can hold: what is wanted, or what its open files allow."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, soft - limits.reserved_files))

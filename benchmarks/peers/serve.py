@@ -1,0 +1,68 @@
+"""Starts one HTTP server, ours or a peer: `python -m benchmarks.peers.serve NAME APP PORT`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import bare
+
+TARGET = "benchmarks.peers.bare"
+
+
+def main(name: str, app: str, port: int, cert: str | None = None, key: str | None = None) -> None:
+    """Serve until killed."""
+    match name:
+        case "fastpay":
+            _serve_fastpay(app, port, cert, key)
+        case "granian":
+            from granian import Granian  # noqa: PLC0415 - only the peer that is asked for
+            from granian.constants import Interfaces, Loops  # noqa: PLC0415
+
+            options: dict[str, Any] = (
+                {} if cert is None else {"ssl_cert": Path(cert), "ssl_key": Path(str(key))}
+            )
+            server = Granian(
+                f"{TARGET}:{app}", port=port, interface=Interfaces.ASGI, loop=Loops.uvloop, **options
+            )
+            server.serve()
+        case "uvicorn":
+            import uvicorn  # noqa: PLC0415
+
+            uvicorn.run(f"{TARGET}:{app}", port=port, loop="uvloop", http="httptools", access_log=False)
+        case "hypercorn":
+            _serve_hypercorn(app, port, cert, key)
+
+
+def _load(app: str) -> Any:
+    return getattr(bare, app)
+
+
+def _serve_fastpay(app: str, port: int, cert: str | None, key: str | None) -> None:
+    import uvloop  # noqa: PLC0415
+
+    from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415
+
+    async def serve() -> None:
+        server = Server(_load(app), ServerSettings(port=port, tls_cert=cert, tls_key=key))
+        await server.start()
+        await asyncio.Event().wait()
+
+    uvloop.run(serve())
+
+
+def _serve_hypercorn(app: str, port: int, cert: str | None, key: str | None) -> None:
+    import uvloop  # noqa: PLC0415
+    from hypercorn.asyncio import serve  # noqa: PLC0415
+    from hypercorn.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.certfile, config.keyfile = cert, key
+    # Its default closes busy connections, which the load generator would count as errors.
+    config.keep_alive_max_requests = 1 << 40
+    uvloop.run(serve(_load(app), config))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:6])

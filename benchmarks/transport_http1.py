@@ -1,0 +1,41 @@
+"""How much does an HTTP/1.1 request cost in the transport, beside other servers with the same application?
+
+`python -m benchmarks.transport_http1 [runs] [seconds]`
+"""
+
+import sys
+
+from benchmarks.transport_load import Figure, describe, serving, wrk
+
+PAIRS = {
+    "a bare ASGI application": [
+        ("fastpay", "app"),
+        ("granian", "app"),
+        ("uvicorn", "app"),
+        ("hypercorn", "app"),
+    ],
+    "Starlette; ours through the compiled table": [
+        ("fastpay", "routed_app"),
+        ("granian", "starlette_app"),
+        ("uvicorn", "starlette_app"),
+    ],
+}
+
+
+def main(runs: int = 3, seconds: float = 3) -> None:
+    """Measure every server, one after another, and again."""
+    for title, servers in PAIRS.items():
+        figures: dict[str, list[Figure]] = {name: [] for name, _ in servers}
+        for _ in range(runs):
+            for name, app in servers:
+                with serving(name, app) as (process, port):
+                    url = f"http://127.0.0.1:{port}/v1/payment_intents/pi_1"
+                    wrk(process, url, 0.5)
+                    figures[name].append(wrk(process, url, seconds))
+        print(title)
+        for name, measured in figures.items():
+            print("  " + describe(name, measured))
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:3]))

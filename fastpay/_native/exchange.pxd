@@ -1,0 +1,58 @@
+from fastpay._native.runner cimport Job
+from fastpay._native.wheel cimport Node
+
+
+cdef class Ready:
+    cdef object value
+
+
+cdef class Channel(Node):
+    # What an exchange needs of its connection.
+    cdef int write(self, object data) except -1
+    cdef int want_body(self) except -1
+    cdef int response_done(self, Exchange exchange) except -1
+    cdef int handler_done(self, Exchange exchange, object error) except -1
+    cdef bytes date_line(self)
+    cdef bint is_draining(self) noexcept
+
+
+cdef class Exchange(Job):
+    cdef Channel channel
+    # The request: what of the body is here and not yet handed over.
+    cdef object body
+    cdef object receiver
+    cdef object drain
+    # Kept until the handler starts, since bodies are read ahead first.
+    cdef dict scope
+    # The response.
+    cdef list fields
+    cdef int status
+    cdef Py_ssize_t left
+    cdef bint is_head
+    cdef bint is_version_1_0
+    cdef bint keep_alive
+    cdef bint running
+    cdef bint message_complete
+    cdef bint delivered
+    cdef bint expects_continue
+    cdef bint disconnected
+    cdef bint paused
+    cdef bint started
+    cdef bint head_sent
+    cdef bint chunked
+    cdef bint bodiless
+    cdef bint complete
+    cdef bint has_date
+    # No connection is left to write to.
+    cdef bint lost
+
+    cdef int feed(self, object data, bint complete) except -1
+    cdef int disconnect(self) except -1
+    cdef int pause(self) except -1
+    cdef int resume(self) except -1
+    cdef dict _take(self)
+    cdef int _start(self, dict message) except -1
+    cdef int _continue(self, dict message) except -1
+    cdef int _frame(self, bytes body, bint more) except -1
+    cdef int _write_body(self, bytes body, bint more) except -1
+    cdef bytes _encode(self, bytes body, bint more)

@@ -1,0 +1,397 @@
+"""The HTTP/1.1 protocol of one connection.
+
+A connection is in one of these states:
+
+    idle        no bytes, no exchange, no Reading: the connection object is all there is
+    head        some bytes of a head are here, and the head deadline runs
+    body        an exchange is there, its body is still coming, and the body deadline runs
+    handler     the request is complete; only the application's answer is awaited, without a deadline
+    writing     the client does not read fast enough; the write deadline runs in whatever state it is
+    lingering   the last answer is written; what still comes is thrown away for a while, so that closing
+                does not destroy the answer on its way (RFC 9112 9.6)
+
+Requests are read one after another: bytes of the next one wait in the buffer until the answer is complete.
+"""
+
+import logging
+
+cimport cython
+
+from fastpay._native.exchange cimport Exchange
+from fastpay._native.gate cimport DONE, MORE
+from fastpay._native.link cimport Link
+from fastpay._native.reading cimport Reading
+from fastpay._native.service cimport Service
+
+from fastpay._native.service import BODY_TIMEOUT, CONNECTIONS_EXHAUSTED, HANDLER_FAILED, HEAD_TIMEOUT
+from fastpay._native.service import log_failure
+
+logger = logging.getLogger(__name__)
+
+cdef bytes PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+cdef enum:
+    PREFACE_BYTES = 24
+
+
+@cython.final
+cdef class Connection(Link):
+    """An asyncio protocol that speaks HTTP/1.1 and hands HTTP/2 over to its own protocol."""
+
+    def __init__(self, Service service):
+        self.service = service
+
+    # What the transport calls.
+
+    def connection_made(self, transport):
+        cdef Service service = self.service
+        self.transport = transport
+        service.connection_count += 1
+        self.counted = True
+        service.wheel.add(self)
+        service.wheel.arm(self, service.idle_ticks)
+        if service.draining:
+            self._close()
+        elif service.connection_count > service.connections_max:
+            self._refuse(CONNECTIONS_EXHAUSTED)
+        elif service.is_tls:
+            channel = transport.get_extra_info("ssl_object")
+            if channel is not None and channel.selected_alpn_protocol() == "h2":
+                self._switch(b"")
+        if self.transport is not None:
+            address = transport.get_extra_info("peername")
+            if isinstance(address, tuple):
+                self.client_host = service.share(address[0])
+                self.client_port = address[1]
+
+    def connection_lost(self, error):
+        cdef Exchange exchange = self.exchange
+        self._detach()
+        self.closing = True
+        self.transport = None
+        self.reading = None
+        if exchange is not None:
+            self.exchange = None
+            exchange.lost = True
+            exchange.disconnect()
+
+    def data_received(self, bytes data):
+        try:
+            self._receive(data)
+        except Exception:
+            # A bug of ours: this connection ends, the others go on.
+            logger.exception("connection_failed")
+            self.abort()
+
+    def eof_received(self):
+        cdef Exchange exchange = self.exchange
+        self.ended = True
+        if exchange is None or self.lingering or not exchange.message_complete:
+            self._close()
+            return False
+        # A client may close its half after the request and still wait for the answer (RFC 9112 9.6).
+        exchange.disconnect()
+        return not self.service.is_tls
+
+    def pause_writing(self):
+        self.write_paused = True
+        if self.exchange is not None:
+            self.exchange.pause()
+        self.service.wheel.arm(self, self.service.write_ticks)
+
+    def resume_writing(self):
+        self.write_paused = False
+        if self.exchange is not None:
+            self.exchange.resume()
+        if not self.closing and not self.lingering:
+            self._schedule()
+
+    # What the server calls.
+
+    def retire(self):
+        """Close now if nothing is running here, or else as soon as the answer is written."""
+        if self.exchange is None or not self.exchange.running:
+            self._close()
+
+    # Reading.
+
+    cdef int _receive(self, bytes data) except -1:
+        if self.closing:
+            return 0
+        if self.lingering:
+            self.lingered += len(data)
+            if self.lingered > self.service.linger_bytes_max:
+                self._close()
+            return 0
+        if self.reading is None:
+            self.reading = self.service.lend()
+        self.reading.add(data)
+        if self.exchange is not None and self.exchange.message_complete:
+            # The next requests wait for their turn; only so many of their bytes are kept.
+            if self.reading.unread() > self.service.ahead_bytes_max:
+                self._pause_reading()
+            return 0
+        return self._process()
+
+    cdef int _process(self) except -1:
+        if self.busy:
+            return 0
+        self.busy = True
+        try:
+            while self._step():
+                pass
+            self._flush()
+        finally:
+            self.busy = False
+        return self._settle()
+
+    cdef bint _step(self) except -1:
+        # Do one thing; tell whether there may be more to do.
+        if self.closing or self.lingering or self.reading is None:
+            return False
+        if self.exchange is not None:
+            return not self.exchange.message_complete and self._read_body()
+        if self.write_paused or not self.reading.unread():
+            return False
+        return self._read_head()
+
+    cdef bint _read_head(self) except -1:
+        cdef Reading reading = self.reading
+        cdef int verdict
+        if self.requests == 0 and self._is_preface():
+            return False
+        reading.method = None
+        verdict = reading.judge(&self.service.bounds)
+        if verdict == DONE:
+            verdict = reading.read_head(&self.service.bounds)
+        if verdict == MORE:
+            return False
+        if verdict != DONE:
+            self._refuse(verdict)
+            return False
+        self.timed = False
+        self._accept()
+        return True
+
+    cdef bint _is_preface(self) except -1:
+        # True while the bytes are, or may still become, the preface of HTTP/2 (RFC 9113 3.4).
+        cdef Reading reading = self.reading
+        cdef const unsigned char* data = reading.start()
+        cdef Py_ssize_t length = min(reading.unread(), PREFACE_BYTES)
+        if data[0] != c"P" or self.service.is_tls or self.service.switch_to_http2 is None:
+            return False
+        if data[:length] != PREFACE[:length]:
+            return False
+        if length == PREFACE_BYTES:
+            self._switch(data[:reading.unread()])
+        return True
+
+    cdef int _switch(self, bytes data) except -1:
+        transport = self.transport
+        self._detach()
+        self.closing = True
+        self.transport = None
+        self.reading = None
+        protocol = self.service.switch_to_http2(self.service)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if data:
+            protocol.data_received(data)
+        return 0
+
+    cdef int _accept(self) except -1:
+        cdef Reading reading = self.reading
+        cdef Exchange exchange = Exchange.__new__(Exchange)
+        cdef Service service = self.service
+        cdef int fault
+        self.requests += 1
+        service.request_count += 1
+        exchange.channel = self
+        exchange.is_head = reading.method == "HEAD"
+        exchange.is_version_1_0 = reading.is_version_1_0
+        exchange.keep_alive = not reading.wants_close and (
+            not reading.is_version_1_0 or reading.wants_keep_alive
+        ) and self.requests < service.connection_requests_max
+        exchange.paused = self.write_paused
+        exchange.message_complete = reading.message_complete
+        exchange.scope = service.template.copy()
+        client = None if self.client_host is None else (self.client_host, self.client_port)
+        fault = service.build_scope(reading, client, exchange.scope)
+        if fault:
+            return self._refuse(fault)
+        self.exchange = exchange
+        if reading.message_complete or not service.ahead_bytes_max:
+            exchange.expects_continue = reading.expects_continue
+            return self._run()
+        if reading.expects_continue:
+            exchange.expects_continue = True
+            self.want_body()
+        return 0
+
+    cdef bint _read_body(self) except -1:
+        cdef Reading reading = self.reading
+        cdef Exchange exchange = self.exchange
+        cdef int verdict = reading.read_body(&self.service.bounds)
+        if verdict > DONE:
+            self._refuse(verdict)
+            return False
+        if reading.body is not None or verdict == DONE:
+            exchange.expects_continue = False
+            exchange.feed(reading.body, verdict == DONE)
+            reading.body = None
+        if not exchange.running and not exchange.complete:
+            if verdict == DONE or len(exchange.body or b"") >= self.service.ahead_bytes_max:
+                self._run()
+        if verdict != DONE and exchange.body is not None:
+            if len(exchange.body) > self.service.ahead_bytes_max:
+                self._pause_reading()
+        return verdict == DONE
+
+    cdef int _run(self) except -1:
+        cdef Exchange exchange = self.exchange
+        cdef Service service = self.service
+        scope = exchange.scope
+        exchange.scope = None
+        exchange.running = True
+        self.corked = self.reading is not None and self.reading.unread() > 0
+        try:
+            coroutine = service.app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            exchange.ended(error)
+            return 0
+        return service.runner.start(exchange, coroutine)
+
+    cdef int _settle(self) except -1:
+        # Set the deadline that belongs to the state, and give back what an idle connection does not need.
+        cdef Service service = self.service
+        cdef Exchange exchange = self.exchange
+        if self.closing or self.lingering or self.transport is None:
+            return 0
+        if self.reading is not None and not self.reading.unread():
+            if exchange is None or exchange.message_complete:
+                service.take_back(self.reading)
+                self.reading = None
+        if self.write_paused:
+            return 0
+        if exchange is None and self.ended:
+            return self._close()
+        if exchange is not None:
+            # A slow sender has one deadline for the whole body; a slow handler's time is not on its account.
+            if exchange.message_complete or self.read_paused:
+                self.timed = False
+                service.wheel.disarm(self)
+            elif not self.timed:
+                self.timed = True
+                service.wheel.arm(self, service.body_ticks)
+        elif self.reading is None:
+            self.timed = False
+            service.wheel.arm(self, service.idle_ticks)
+        elif not self.timed:
+            self.timed = True
+            service.wheel.arm(self, service.head_ticks)
+        if exchange is None or not exchange.message_complete:
+            if self.read_paused and (exchange is None or exchange.body is None):
+                self._resume_reading()
+        return 0
+
+    def _schedule(self):
+        # Whoever calls may be inside the handler's Task, where no other handler can start.
+        if not self.scheduled:
+            self.scheduled = True
+            self.service.loop.call_soon(self._continue)
+
+    def _continue(self):
+        self.scheduled = False
+        try:
+            self._process()
+        except Exception:
+            logger.exception("connection_failed")
+            self.abort()
+
+    # What the exchange calls.
+
+    cdef int want_body(self) except -1:
+        cdef Exchange exchange = self.exchange
+        if exchange is None or self.transport is None or self.closing:
+            return 0
+        if exchange.expects_continue and not exchange.head_sent:
+            exchange.expects_continue = False
+            if not self._has_unread():
+                self._flush()
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.read_paused:
+            self._resume_reading()
+            self._schedule()
+        return 0
+
+    cdef int response_done(self, Exchange exchange) except -1:
+        if exchange is not self.exchange:
+            return 0
+        self.exchange = None
+        if not exchange.keep_alive:
+            self._flush()
+            if self.ended or (exchange.message_complete and not self._has_unread()):
+                return self._close()
+            return self._linger()
+        if self.busy:
+            return 0
+        if self.reading is not None or self.ended or self.read_paused:
+            self._schedule()
+        elif not self.write_paused:
+            self.service.wheel.arm(self, self.service.idle_ticks)
+        return 0
+
+    cdef int handler_done(self, Exchange exchange, object error) except -1:
+        if error is not None:
+            log_failure(error, exchange.disconnected)
+        elif error is None and not exchange.complete and not exchange.disconnected:
+            logger.error("handler_ended_without_response")
+        if exchange is not self.exchange:
+            return 0
+        if exchange.head_sent or exchange.lost:
+            # Half an answer is out: only the end of the connection can say so.
+            self.exchange = None
+            self.abort()
+            return 0
+        return self._refuse(HANDLER_FAILED)
+
+    # Ending.
+
+    cdef int expire(self) except -1:
+        cdef Exchange exchange = self.exchange
+        if self.transport is None:
+            return 0
+        if self.closing or self.write_paused:
+            self.abort()
+        elif self.lingering:
+            self._close()
+        elif exchange is not None:
+            if not exchange.message_complete:
+                self._refuse(BODY_TIMEOUT)
+        elif self.timed:
+            self._refuse(HEAD_TIMEOUT)
+        else:
+            self._close()
+        return 0
+
+    cdef int _refuse(self, int reason) except -1:
+        # Answer without the application, and end the connection: where the next request would begin
+        # is not known.
+        cdef Exchange exchange = self.exchange
+        cdef bint is_head = False
+        if exchange is not None:
+            is_head = exchange.is_head
+        elif self.reading is not None:
+            is_head = self.reading.method == "HEAD"
+        self._flush()
+        self.reading = None
+        if exchange is not None:
+            self.exchange = None
+            exchange.lost = True
+            exchange.complete = exchange.running
+            exchange.disconnect()
+            if exchange.head_sent:
+                self.abort()
+                return 0
+        if self.transport is not None:
+            self.transport.write(self.service.refuse(reason, is_head))
+        return self._linger()

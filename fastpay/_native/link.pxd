@@ -1,0 +1,24 @@
+from fastpay._native.exchange cimport Channel
+from fastpay._native.reading cimport Reading
+from fastpay._native.service cimport Service
+
+
+cdef class Link(Channel):
+    cdef Service service
+    cdef object transport
+    cdef Reading reading
+    cdef Py_ssize_t lingered
+    cdef bint counted
+    cdef bint corked
+    cdef bint lingering
+    cdef bint closing
+    cdef bint ended
+    cdef bint read_paused
+
+    cdef int _pause_reading(self) except -1
+    cdef int _resume_reading(self) except -1
+    cdef int _linger(self) except -1
+    cdef int _close(self) except -1
+    cdef int _flush(self) except -1
+    cdef int _detach(self) except -1
+    cdef bint _has_unread(self) except -1

@@ -1,0 +1,86 @@
+"""The writing and the closing side of a connection."""
+
+from fastpay._native.exchange cimport Channel
+from fastpay._native.reading cimport Reading
+
+cdef enum:
+    CORKED_WRITES_MAX = 32
+
+
+cdef class Link(Channel):
+    """What a connection does with its transport, whatever it reads."""
+
+    cdef int write(self, object data) except -1:
+        if self.transport is None:
+            return 0
+        if self.reading is not None and (self.corked or self.reading.output):
+            # More requests are at hand: their answers leave together.
+            self.reading.output.append(data)
+            if len(self.reading.output) >= CORKED_WRITES_MAX:
+                self._flush()
+        else:
+            self.transport.write(data)
+        return 0
+
+    cdef int _flush(self) except -1:
+        cdef Reading reading = self.reading
+        self.corked = False
+        if reading is not None and reading.output:
+            data = b"".join(reading.output)
+            reading.output.clear()
+            if self.transport is not None:
+                self.transport.write(data)
+        return 0
+
+    cdef bytes date_line(self):
+        return self.service.date
+
+    cdef bint is_draining(self) noexcept:
+        return self.service.draining
+
+    def abort(self):
+        self.closing = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    cdef int _pause_reading(self) except -1:
+        if not self.read_paused and self.transport is not None:
+            self.read_paused = True
+            self.transport.pause_reading()
+        return 0
+
+    cdef int _resume_reading(self) except -1:
+        if self.read_paused and self.transport is not None:
+            self.read_paused = False
+            self.transport.resume_reading()
+        return 0
+
+    cdef int _linger(self) except -1:
+        self.lingering = True
+        self.reading = None
+        if self.transport is None or self.ended or not self.transport.can_write_eof():
+            # TLS lingers by itself, until the other side has said goodbye too.
+            return self._close()
+        self.service.wheel.arm(self, self.service.linger_ticks)
+        self._resume_reading()
+        self.transport.write_eof()
+        return 0
+
+    cdef int _close(self) except -1:
+        if self.transport is not None and not self.closing:
+            self.closing = True
+            # A client that does not take the last bytes is not waited for longer than this.
+            self.service.wheel.arm(self, self.service.write_ticks)
+            self.transport.close()
+        self.closing = True
+        return 0
+
+    cdef int _detach(self) except -1:
+        self.service.wheel.drop(self)
+        if self.counted:
+            self.counted = False
+            self.service.leave()
+        return 0
+
+    cdef bint _has_unread(self) except -1:
+        return self.reading is not None and self.reading.unread() > 0

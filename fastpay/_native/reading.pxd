@@ -1,0 +1,46 @@
+from fastpay._native.gate cimport Bounds, ChunkGate, HeadGate, Verdict
+
+
+cdef class Reading:
+    cdef HeadGate gate
+    cdef ChunkGate chunks
+    cdef object parser
+    cdef object feed
+    cdef dict names
+    # Bytes that were received and not yet read; bytes, or a bytearray once they came in pieces.
+    cdef object buffer
+    cdef Py_ssize_t offset
+    cdef list output
+    # What the head says. `length` is what is left of a body with a length.
+    cdef readonly str method
+    cdef readonly bytes target
+    cdef readonly list headers
+    cdef bytes host
+    cdef object body
+    cdef Py_ssize_t length
+    cdef unsigned int fields
+    cdef int fault
+    cdef bint has_host
+    cdef bint has_length
+    cdef bint is_chunked
+    cdef bint is_version_1_0
+    cdef bint wants_close
+    cdef bint wants_keep_alive
+    cdef bint expects_continue
+    cdef bint head_complete
+    cdef bint message_complete
+    cdef bint discards
+
+    cdef int add(self, bytes data) except -1
+    cdef Py_ssize_t unread(self) except -1
+    cdef const unsigned char* start(self) except NULL
+    cdef int skip(self, Py_ssize_t count) except -1
+    cdef int renew(self) except -1
+    cdef int judge(self, const Bounds* bounds) except -1
+    cdef int read_head(self, const Bounds* bounds) except -1
+    cdef int read_body(self, const Bounds* bounds) except -1
+    cdef int _pass_on(self, const unsigned char* data, Py_ssize_t length) except -1
+    cdef int _judge_meaning(self, const Bounds* bounds) except -1
+    cdef int _note(self, int kind, bytes value) except -1
+    cdef int _note_connection(self, bytes value) except -1
+    cdef int _note_length(self, bytes value) except -1

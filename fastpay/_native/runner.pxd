@@ -1,0 +1,30 @@
+cdef class Job:
+    cdef int ended(self, object error) except -1
+
+
+cdef class Carrier:
+    cdef Runner runner
+    cdef Job job
+    cdef object coroutine
+    cdef object yielded
+    cdef object parking
+    cdef object context
+    cdef object clean
+    cdef readonly object task
+    cdef bint waits
+    cdef bint retired
+    cdef bint dead
+
+    cdef object _resume(self, object value, object error)
+    cdef int _finish(self, object error) except -1
+    cdef int _wake(self) except -1
+    cdef bint _is_untouched(self, Py_ssize_t references)
+
+
+cdef class Runner:
+    cdef readonly object loop
+    cdef object base
+    cdef Carrier spare
+    cdef set carriers
+
+    cdef int start(self, Job job, object coroutine) except -1

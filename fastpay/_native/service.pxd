@@ -1,0 +1,44 @@
+from fastpay._native.gate cimport Bounds
+from fastpay._native.reading cimport Reading
+from fastpay._native.runner cimport Runner
+from fastpay._native.wheel cimport Wheel
+
+
+cdef class Service:
+    cdef readonly object app
+    cdef readonly object loop
+    cdef readonly Wheel wheel
+    cdef readonly Runner runner
+    cdef readonly dict template
+    cdef public dict state
+    cdef public object forwarded
+    cdef public bint draining
+    cdef readonly Py_ssize_t connection_count
+    cdef readonly Py_ssize_t request_count
+    cdef readonly bytes date_value
+    cdef readonly set http2_connections
+    cdef bytes date
+    cdef object date_second
+    cdef object clock
+    cdef object on_empty
+    cdef object refuse
+    cdef object switch_to_http2
+    cdef dict names
+    cdef list pool
+    cdef dict hosts
+    cdef Bounds bounds
+    cdef bint is_tls
+    cdef Py_ssize_t connections_max
+    cdef Py_ssize_t ahead_bytes_max
+    cdef Py_ssize_t linger_bytes_max
+    cdef int connection_requests_max
+    cdef long long head_ticks
+    cdef long long body_ticks
+    cdef long long idle_ticks
+    cdef long long write_ticks
+    cdef long long linger_ticks
+
+    cdef Reading lend(self)
+    cdef int take_back(self, Reading reading) except -1
+    cdef int build_scope(self, Reading reading, object client, dict scope) except -1
+    cdef object share(self, object host)

@@ -1,0 +1,61 @@
+"""What all connections of a server share: the application, its limits, its timers and its tasks."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastpay._native.runner import Runner
+from fastpay._native.wheel import Wheel
+from fastpay.clock import Clock
+
+HEAD_TIMEOUT: int
+BODY_TIMEOUT: int
+CONNECTIONS_EXHAUSTED: int
+HANDLER_FAILED: int
+
+def log_failure(error: BaseException, is_disconnected: bool) -> None:
+    """Say what ended a handler, as loudly as it deserves."""
+
+class Service:
+    """One application, its limits, and what its connections share.
+
+    `refuse(reason, is_head)` gives the bytes of an answer without the application. `switch_to_http2(service)`
+    makes the protocol for a connection that turned out to speak HTTP/2, or is None. `state` is copied into
+    every scope unless it is None. `forwarded`, where set, may change a scope by what a proxy says.
+    """
+
+    app: Any
+    loop: asyncio.AbstractEventLoop
+    wheel: Wheel
+    runner: Runner
+    template: dict[str, Any]
+    state: dict[str, Any] | None
+    forwarded: Callable[[dict[str, Any]], None] | None
+    draining: bool
+    date_value: bytes
+    http2_connections: set[Any]
+    connection_count: int
+    request_count: int
+    def __init__(
+        self,
+        app: Any,
+        loop: asyncio.AbstractEventLoop,
+        settings: Any,
+        *,
+        clock: Clock,
+        refuse: Callable[[int, bool], bytes],
+        switch_to_http2: Callable[[Service], asyncio.Protocol] | None,
+        server: tuple[str, int | None] | None,
+        scheme: str,
+    ) -> None: ...
+    def enter(self) -> None:
+        """Count a connection that another protocol serves."""
+
+    def leave(self) -> None:
+        """Count it no longer."""
+
+    def when_empty(self, function: Callable[[], object]) -> None:
+        """Call a function once no connection is left, which may be now."""
+
+    def count_request(self) -> None:
+        """Count a request that another protocol serves."""

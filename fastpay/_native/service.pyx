@@ -1,0 +1,146 @@
+"""What all connections of a server share: the application, its limits, its timers and its tasks."""
+
+import logging
+from asyncio import CancelledError
+from email.utils import formatdate
+
+cimport cython
+
+from fastpay._native.reading cimport Reading
+from fastpay._native.runner cimport Runner
+from fastpay._native.target cimport split_target
+from fastpay._native.wheel cimport Wheel
+
+from fastpay._native.reading import build_names
+
+logger = logging.getLogger(__name__)
+
+# Refusals that have nothing to do with the bytes; server/refusal.py continues the numbers.
+HEAD_TIMEOUT = 64
+BODY_TIMEOUT = 65
+CONNECTIONS_EXHAUSTED = 66
+HANDLER_FAILED = 67
+
+cdef enum:
+    POOLED_READINGS_MAX = 64
+    SHARED_HOSTS_MAX = 1024
+
+
+@cython.final
+cdef class Service:
+    """One application, its limits, and what its connections share."""
+
+    def __init__(self, app, loop, settings, *, clock, refuse, switch_to_http2, server, scheme):
+        cdef double tick = settings.tick_ms / 1000
+        self.app = app
+        self.loop = loop
+        self.clock = clock
+        self.refuse = refuse
+        self.switch_to_http2 = switch_to_http2
+        self.is_tls = scheme == "https"
+        self.runner = Runner(loop)
+        self.wheel = Wheel(loop, tick, self.update_date)
+        self.names = build_names(settings.single_headers)
+        self.pool = []
+        self.hosts = {}
+        self.http2_connections = set()
+        self.state = None
+        self.forwarded = None
+        self.template = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": scheme,
+            "path": "/",
+            "raw_path": b"/",
+            "query_string": b"",
+            "root_path": settings.root_path,
+            "headers": [],
+            "client": None,
+            "server": server,
+            "extensions": {},
+        }
+        self.bounds.target_bytes = settings.target_bytes_max
+        self.bounds.header_bytes = settings.header_bytes_max
+        self.bounds.header_count = settings.header_count_max
+        self.bounds.body_bytes = settings.body_bytes_max
+        self.connections_max = settings.connections_max
+        self.connection_requests_max = settings.connection_requests_max
+        self.ahead_bytes_max = settings.ahead_bytes_max
+        self.linger_bytes_max = settings.linger_bytes_max
+        self.head_ticks = _ticks(settings.head_timeout_ms, settings.tick_ms)
+        self.body_ticks = _ticks(settings.body_timeout_ms, settings.tick_ms)
+        self.idle_ticks = _ticks(settings.idle_timeout_ms, settings.tick_ms)
+        self.write_ticks = _ticks(settings.write_timeout_ms, settings.tick_ms)
+        self.linger_ticks = _ticks(settings.linger_timeout_ms, settings.tick_ms)
+        self.update_date()
+
+    def update_date(self):
+        second = self.clock.now_ms() // 1000
+        if second != self.date_second:
+            self.date_second = second
+            self.date_value = formatdate(second, usegmt=True).encode()
+            self.date = b"date: " + self.date_value + b"\r\n"
+
+    def enter(self):
+        self.connection_count += 1
+
+    def leave(self):
+        self.connection_count -= 1
+        if self.connection_count == 0 and self.on_empty is not None:
+            self.on_empty()
+
+    def when_empty(self, function):
+        self.on_empty = function
+        if self.connection_count == 0:
+            function()
+
+    def count_request(self):
+        self.request_count += 1
+
+    cdef int build_scope(self, Reading reading, object client, dict scope) except -1:
+        # Fill a copy of the template by what was read; 0 or a refusal.
+        cdef int fault
+        if reading.is_version_1_0:
+            scope["http_version"] = "1.0"
+        scope["method"] = reading.method
+        scope["headers"] = reading.headers
+        scope["client"] = client
+        fault = split_target(reading.target, reading.host, reading.method, scope)
+        if fault:
+            return fault
+        if self.state is not None:
+            scope["state"] = self.state.copy()
+        if self.forwarded is not None:
+            self.forwarded(scope)
+        return 0
+
+    cdef object share(self, object host):
+        # Most connections come from a few addresses; one text for each serves all of them.
+        if len(self.hosts) >= SHARED_HOSTS_MAX:
+            self.hosts.clear()
+        return self.hosts.setdefault(host, host)
+
+    cdef Reading lend(self):
+        if self.pool:
+            return <Reading>self.pool.pop()
+        return Reading(self.names)
+
+    cdef int take_back(self, Reading reading) except -1:
+        if len(self.pool) < POOLED_READINGS_MAX:
+            self.pool.append(reading)
+        return 0
+
+
+def log_failure(error, is_disconnected):
+    """Say what ended a handler, as loudly as it deserves."""
+    if isinstance(error, CancelledError):
+        # Cancelled by the application itself, or by a stop that waited long enough.
+        logger.info("handler_cancelled")
+    elif not (is_disconnected and isinstance(error, OSError)):
+        logger.error("handler_failed", exc_info=error)
+
+
+cdef long long _ticks(timeout_ms, tick_ms):
+    return max(1, -(-timeout_ms // tick_ms) + 1)

@@ -1,0 +1,129 @@
+"""What a request is for: its host and its path, and what neither may be."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
+from fastpay._native.gate cimport REFUSED_METHOD
+
+METHODS = {
+    name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+}
+
+
+def read_target(bytes target, bytes host, str method, dict scope):
+    """Put path, raw path and query of a target into a scope; return 0 or the refusal."""
+    if method not in METHODS.values():
+        return int(REFUSED_METHOD)
+    if not target:
+        return int(REFUSED_TARGET_FORM)
+    return split_target(target, host, method, scope)
+
+
+def check_host(bytes value):
+    """Tell whether this can be the host of a request."""
+    return is_host(value)
+
+
+cdef bint is_host(bytes value) noexcept:
+    # RFC 9110 7.2 with RFC 3986 3.2.2, of which only names and addresses as they really occur.
+    cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(value)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
+    cdef Py_ssize_t at = 0
+    if length and text[0] == c"[":
+        at = 1
+        while at < length and (is_hex(text[at]) or text[at] == c":" or text[at] == c"."):
+            at += 1
+        if at == 1 or at == length or text[at] != c"]":
+            return False
+        at += 1
+    else:
+        while at < length and is_name(text[at]):
+            at += 1
+        if at == 0:
+            return False
+    if at < length and text[at] != c":":
+        return False
+    at += 1
+    while at < length:
+        if not c"0" <= text[at] <= c"9":
+            return False
+        at += 1
+    return True
+
+
+cdef bint is_hex(unsigned char byte) noexcept:
+    return c"0" <= byte <= c"9" or c"a" <= (byte | 32) <= c"f"
+
+
+cdef bint is_name(unsigned char byte) noexcept:
+    return (
+        c"a" <= (byte | 32) <= c"z"
+        or c"0" <= byte <= c"9"
+        or byte == c"."
+        or byte == c"-"
+        or byte == c"_"
+        or byte == c"~"
+    )
+
+
+cdef int split_target(bytes target, bytes host, str method, object parts) except -1:
+    # Puts path, raw path and query into `parts`, the dictionary of the scope. 0 or a refusal.
+    cdef bytes raw = target
+    cdef bytes query = b""
+    cdef Py_ssize_t mark
+    cdef Py_ssize_t slash
+    if raw[0] != c"/":
+        if raw == b"*" and method == "OPTIONS":
+            parts["path"] = "*"
+            parts["raw_path"] = raw
+            parts["query_string"] = b""
+            return 0
+        if raw[:7].lower() == b"http://":
+            raw = raw[7:]
+        elif raw[:8].lower() == b"https://":
+            raw = raw[8:]
+        else:
+            return REFUSED_TARGET_FORM
+        slash = raw.find(b"/")
+        mark = raw.find(b"?")
+        if mark >= 0 and (slash < 0 or mark < slash):
+            slash = mark
+        if slash < 0:
+            slash = len(raw)
+        # RFC 9112 3.2.2 puts the target's host above the field; two different ones mean two readers.
+        if host is None or raw[:slash].lower() != host.lower():
+            return REFUSED_HOST_DIFFERENT
+        raw = raw[slash:]
+        if raw[:1] != b"/":
+            raw = b"/" + raw
+    mark = raw.find(b"?")
+    if mark >= 0:
+        query = raw[mark + 1:]
+        raw = raw[:mark]
+    parts["raw_path"] = raw
+    parts["query_string"] = query
+    if b"%" not in raw:
+        parts["path"] = raw.decode("ascii")
+        return 0
+    path = decode_path(raw)
+    if path is None:
+        return REFUSED_TARGET_ESCAPE
+    parts["path"] = path
+    return 0
+
+
+cdef str decode_path(bytes raw):
+    # None where an escape is not two hex digits. What is not UTF-8 becomes U+FFFD, which no name of anything
+    # contains, so that such a path leads nowhere and the application says so in its own words.
+    cdef bytearray decoded = bytearray()
+    cdef list pieces = raw.split(b"%")
+    decoded += pieces[0]
+    for piece in pieces[1:]:
+        try:
+            byte = bytes.fromhex(piece[:2].decode("ascii"))
+        except ValueError:
+            return None
+        if len(byte) != 1:
+            return None
+        decoded += byte
+        decoded += piece[2:]
+    return decoded.decode("utf-8", "replace")

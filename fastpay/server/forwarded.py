@@ -1,0 +1,65 @@
+"""What a proxy in front says about its client, believed only from proxies that the operator named."""
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fastpay.errors import ConfigurationError
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | None:
+    """Return what puts a scope's `client` and `scheme` right, or None where no proxy is trusted.
+
+    `trusted`: addresses, networks, or "unix" for whoever connects by the Unix socket.
+    Raises: ConfigurationError for anything else.
+    """
+    names = set(trusted)
+    if not names:
+        return None
+    trusts_unix = "unix" in names
+    try:
+        networks = [ipaddress.ip_network(name) for name in names - {"unix"}]
+    except ValueError as error:
+        raise ConfigurationError(f"trusted proxies: {error}") from error
+
+    def read(scope: dict[str, Any]) -> None:
+        client = scope["client"]
+        if trusts_unix if client is None else _is_trusted(_parse(client[0]), networks):
+            _apply(scope, networks)
+
+    return read
+
+
+def _apply(scope: dict[str, Any], networks: list[_Network]) -> None:
+    fields: dict[bytes, list[bytes]] = {b"x-forwarded-for": [], b"x-forwarded-proto": []}
+    for name, value in scope["headers"]:
+        if name in fields:
+            fields[name].append(value)
+    proto = b",".join(fields[b"x-forwarded-proto"]).rpartition(b",")[2].strip()
+    if proto in {b"http", b"https"}:
+        scope["scheme"] = proto.decode()
+    # From the right: each trusted proxy appended whom it saw, and the first one that is no trusted proxy is
+    # the client. What stands further left was written by that client.
+    for entry in reversed(b",".join(fields[b"x-forwarded-for"]).split(b",")):
+        address = _parse(entry.strip().decode("latin-1"))
+        if address is None:
+            return
+        scope["client"] = (str(address), 0)
+        if not _is_trusted(address, networks):
+            return
+
+
+def _parse(text: str) -> _Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_trusted(address: _Address | None, networks: list[_Network]) -> bool:
+    return address is not None and any(address in network for network in networks)

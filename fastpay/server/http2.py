@@ -1,0 +1,202 @@
+"""HTTP/2 on one connection; `create_factory` is all of the interface, for any engine that may follow."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+from h2.errors import ErrorCodes
+
+from fastpay import limits
+from fastpay._native.service import Service
+from fastpay._native.wheel import Callback
+from fastpay.server.http2_budget import Budget
+from fastpay.server.http2_guard import GuardedH2
+from fastpay.server.http2_request import RequestPolicy
+
+logger = logging.getLogger(__name__)
+
+
+def create_factory(settings: Any, request_id: Callable[[], str]) -> Callable[[Service], "Http2Connection"]:
+    """Return what makes a protocol for a connection that is known to speak HTTP/2.
+
+    `request_id` names the answers that the application never hears of.
+    """
+    policy = RequestPolicy(settings)
+    return lambda service: Http2Connection(service, settings, policy, request_id)
+
+
+class Http2Connection(asyncio.Protocol):
+    """Carries bytes between a transport and the guarded protocol, and holds the connection's deadlines."""
+
+    def __init__(
+        self, service: Service, settings: Any, policy: RequestPolicy, request_id: Callable[[], str]
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._policy = policy
+        self._request_id = request_id
+        self._transport: asyncio.Transport | None = None
+        self._guard: GuardedH2 | None = None
+        self._budget = Budget(service.loop.time())
+        self._node = Callback(self._expire)
+        self._idle_since = service.loop.time()
+        self._paused_since = 0.0
+        self._closing = False
+        self._busy = False
+        self._flush_scheduled = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say who we are."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._service.enter()
+        # Found there by the server when it drains.
+        self._service.http2_connections.add(self)
+        self._service.wheel.join(self._node)
+        self._service.wheel.set_deadline(self._node, limits.http2_check_ms / 1000)
+        address = transport.get_extra_info("peername")
+        client = (address[0], address[1]) if isinstance(address, tuple) else None
+        guard = self._guard = GuardedH2(self._service, self._settings, self._policy, client)
+        guard.on_output = self._schedule_flush
+        guard.on_request_end = self._budget.earn_request
+        guard.on_data = self._budget.earn_data
+        guard.request_id = self._request_id
+        guard.begin()
+        self.flush()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the handlers that nobody listens any more."""
+        self._closing = True
+        self._transport = None
+        self._service.http2_connections.discard(self)
+        self._service.wheel.leave(self._node)
+        self._service.leave()
+        if self._guard is not None:
+            self._guard.lose()
+            self._guard = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read frames, unless the client has spent its budget."""
+        guard = self._guard
+        if self._closing or guard is None:
+            return
+        fault = self._budget.take_in(data, self._service.loop.time())
+        if fault is not None:
+            self._send_away(fault)
+            return
+        self._busy = True
+        try:
+            goes_on = guard.take_in(data)
+        except Exception:
+            # A bug of ours or of the codec: this connection ends, the others go on.
+            logger.exception("connection_failed")
+            self._end(ErrorCodes.INTERNAL_ERROR)
+            return
+        finally:
+            self._busy = False
+        self.flush()
+        if not goes_on:
+            guard.lose()
+            self._linger()
+
+    def eof_received(self) -> bool:
+        """Close: HTTP/2 has no half-closed connections."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Note since when the client does not read."""
+        self._paused_since = self._service.loop.time()
+        if self._guard is not None:
+            self._guard.writable = False
+
+    def resume_writing(self) -> None:
+        """Go on sending."""
+        self._paused_since = 0.0
+        if self._guard is not None:
+            self._guard.writable = True
+            self._guard.pump_all()
+        self.flush()
+
+    def _schedule_flush(self) -> None:
+        """Write at the end of this turn of the loop, so that all answers of a turn leave together."""
+        if not self._busy and not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._service.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is there."""
+        self._flush_scheduled = False
+        guard, transport = self._guard, self._transport
+        if guard is None or transport is None or self._closing:
+            return
+        data = guard.take_out()
+        if data:
+            if not self._budget.take_out(data, self._service.loop.time()):
+                self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)
+                return
+            transport.write(data)
+        if guard.streams:
+            self._idle_since = 0.0
+        elif guard.terminated:
+            self._close()
+        elif not self._idle_since:
+            self._idle_since = self._service.loop.time()
+
+    def retire(self) -> None:
+        """Take no new requests, and close when the running ones are answered."""
+        if self._guard is not None and self._transport is not None and not self._closing:
+            self._transport.write(self._guard.goodbye())
+            self.flush()
+
+    def abort(self) -> None:
+        """Drop the connection with whatever is on its way."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send_away(self, code: ErrorCodes) -> None:
+        logger.info("http2_client_sent_away", extra={"code": code.name})
+        self._end(code)
+
+    def _end(self, code: ErrorCodes) -> None:
+        if self._guard is not None and self._transport is not None:
+            self._transport.write(self._guard.goodbye(code))
+            self._guard.lose()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Throw away what still comes for a while: a reset must not overtake the GOAWAY."""
+        if self._closing or self._transport is None:
+            return
+        if not self._transport.can_write_eof():
+            # TLS lingers by itself, until the other side has said goodbye too.
+            self._close()
+            return
+        self._closing = True
+        self._service.wheel.set_deadline(self._node, self._settings.linger_timeout_ms / 1000)
+        self._transport.write_eof()
+
+    def _close(self) -> None:
+        if not self._closing and self._transport is not None:
+            self._closing = True
+            self._service.wheel.set_deadline(self._node, self._settings.linger_timeout_ms / 1000)
+            self._transport.close()
+
+    def _expire(self) -> None:
+        guard, now = self._guard, self._service.loop.time()
+        if self._closing or guard is None:
+            self.abort()
+            return
+        if self._paused_since and now - self._paused_since >= self._settings.write_timeout_ms / 1000:
+            self.abort()
+            return
+        if self._idle_since and now - self._idle_since >= self._settings.idle_timeout_ms / 1000:
+            self._end(ErrorCodes.NO_ERROR)
+            return
+        guard.check_deadlines()
+        self.flush()
+        if not self._closing:
+            period = min(
+                limits.http2_check_ms, self._settings.body_timeout_ms, self._settings.idle_timeout_ms
+            )
+            self._service.wheel.set_deadline(self._node, period / 1000)

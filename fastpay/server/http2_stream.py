@@ -1,0 +1,178 @@
+"""One request over HTTP/2 as the ASGI application sees it."""
+
+import asyncio
+from typing import Any, Protocol
+
+from fastpay import limits
+from fastpay._native.exchange import ClientDisconnected
+
+Headers = list[tuple[bytes, bytes]]
+
+# RFC 9113 8.2.2: what HTTP/1.1 says about a connection has no place here.
+_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+
+
+class Engine(Protocol):
+    """What a stream needs of its connection."""
+
+    def respond(self, stream: "Stream", headers: Headers) -> None:
+        """Send the head of an answer."""
+
+    def pump(self, stream: "Stream") -> None:
+        """Send what the stream has and the windows allow."""
+
+    def body_wanted(self, stream: "Stream", count: int) -> None:
+        """Open the stream's window again by what its handler has taken."""
+
+    def handler_ended(self, stream: "Stream", error: BaseException | None) -> None:
+        """Deal with what a handler left undone."""
+
+
+class Stream:
+    """A request, its body as far as it is here, and its answer as far as it is not yet sent."""
+
+    def __init__(self, engine: Engine, number: int, scope: dict[str, Any]) -> None:
+        self.engine = engine
+        self.number = number
+        self.scope = scope
+        self.body = bytearray()
+        self.body_bytes = 0
+        self.body_complete = False
+        self.body_due = 0.0
+        self.expects = False
+        self.running = False
+        self.pending = bytearray()
+        self.pending_since = 0.0
+        self.ends = False
+        self.head_sent = False
+        self.lost = False
+        self._delivered = False
+        self._status = 0
+        self._headers: Headers | None = None
+        self._bodiless = scope["method"] == "HEAD"
+        self._length_left = -1
+        self._readers: asyncio.Future[None] | None = None
+        self._writers: asyncio.Future[None] | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next piece of the body, or `http.disconnect` when there is nothing more to come."""
+        while True:
+            if self.body or (self.body_complete and not self._delivered):
+                return self._take()
+            if self.lost or self.ends:
+                return {"type": "http.disconnect"}
+            if not self.body_complete:
+                self.engine.body_wanted(self, 0)
+            if self._readers is None or self._readers.done():
+                self._readers = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._readers)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take a message of the answer.
+
+        Raises: ClientDisconnected when nobody is there to read it.
+        """
+        kind = message["type"]
+        if self.lost:
+            raise ClientDisconnected("the client has disconnected")
+        if self.ends:
+            raise RuntimeError(f"{kind} after the response was complete")
+        if self._headers is None:
+            if kind != "http.response.start":
+                raise RuntimeError(f"{kind} before http.response.start")
+            self._start(message)
+            return
+        if kind != "http.response.body":
+            raise RuntimeError(f"{kind} where http.response.body was expected")
+        self._continue(bytes(message.get("body", b"")), more=bool(message.get("more_body", False)))
+        while len(self.pending) > limits.http2_send_bytes_max:
+            if self._is_lost():
+                raise ClientDisconnected("the client has disconnected")
+            if self._writers is None or self._writers.done():
+                self._writers = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._writers)
+
+    def _is_lost(self) -> bool:
+        # Asked again after waiting, when it may have changed.
+        return self.lost
+
+    def feed(self, data: bytes) -> None:
+        """Add to the body."""
+        self.body += data
+        self.body_bytes += len(data)
+        _wake(self._readers)
+
+    def finish_body(self) -> None:
+        """Say that the body is complete."""
+        self.body_complete = True
+        _wake(self._readers)
+
+    def drained(self) -> None:
+        """Let the handler send more."""
+        _wake(self._writers)
+
+    def lose(self) -> None:
+        """Say that nobody is there any more."""
+        self.lost = True
+        _wake(self._readers)
+        _wake(self._writers)
+
+    def _take(self) -> dict[str, Any]:
+        body = bytes(self.body)
+        self.body.clear()
+        self._delivered = self.body_complete
+        if not self.body_complete:
+            self.engine.body_wanted(self, len(body))
+        return {"type": "http.request", "body": body, "more_body": not self.body_complete}
+
+    def _start(self, message: dict[str, Any]) -> None:
+        status = message["status"]
+        if not 200 <= status < 600:
+            raise ValueError(f"{status} is not the status of a response")
+        headers: Headers = [(b":status", b"%d" % status)]
+        has_date = False
+        for pair in message.get("headers", ()):
+            name, value = bytes(pair[0]).lower(), bytes(pair[1])
+            if name in _HOP_BY_HOP:
+                continue
+            if any(byte in name or byte in value for byte in b"\r\n\0"):
+                raise ValueError("a line break or NUL in a response header")
+            if name == b"content-length":
+                if self._length_left >= 0 or not value.isdigit() or status == 204:
+                    raise ValueError("content-length of a response is not one number")
+                self._length_left = int(value)
+            has_date = has_date or name == b"date"
+            headers.append((name, value))
+        if not has_date:
+            headers.append((b"date", b""))
+        self._bodiless = self._bodiless or status in {204, 304}
+        self._status = status
+        self._headers = headers
+
+    def _continue(self, body: bytes, *, more: bool) -> None:
+        assert self._headers is not None
+        if not self.head_sent and not more and self._length_left < 0 and self._status not in {204, 304}:
+            self._length_left = len(body)
+            self._headers.append((b"content-length", b"%d" % len(body)))
+        if self._bodiless:
+            body = b""
+        elif self._length_left >= 0:
+            if len(body) > self._length_left:
+                raise RuntimeError("more body than content-length promised")
+            self._length_left -= len(body)
+            if not more and self._length_left:
+                raise RuntimeError("less body than content-length promised")
+        self.pending += body
+        self.ends = not more
+        if not self.head_sent:
+            self.head_sent = True
+            self.engine.respond(self, self._headers)
+        else:
+            self.engine.pump(self)
+        if self.ends:
+            _wake(self._readers)
+
+
+def _wake(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)

@@ -1,0 +1,57 @@
+"""What an operator may say about the door, and the bounds it keeps by default."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from fastpay import limits
+
+ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to listen, how long to wait for whom, and how much of anything to take.
+
+    `unix` takes the place of `host` and `port`; port 0 picks a free one. `drain_timeout_ms` bounds
+    how long running requests may take to end once `Server.stop` was called. `trusted_proxies` are
+    addresses or networks (or the word "unix") whose X-Forwarded-For and X-Forwarded-Proto are believed.
+    A handler starts when its request's body is complete or `ahead_bytes_max` of it are here; 0 starts it
+    with the head. `single_headers` are fields that a request may carry only once.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    unix: str | None = None
+    reuse_port: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    root_path: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    http2: bool = True
+    single_headers: tuple[str, ...] = (
+        "Content-Type",
+        "Authorization",
+        "Idempotency-Key",
+        "Fastpay-Signature",
+        "Stripe-Signature",
+        "Content-Encoding",
+        "Stripe-Version",
+        "Stripe-Account",
+    )
+    target_bytes_max: int = limits.target_bytes_max
+    header_bytes_max: int = limits.header_bytes_max
+    header_count_max: int = limits.header_count_max
+    body_bytes_max: int = limits.body_bytes_max
+    ahead_bytes_max: int = limits.ahead_bytes_max
+    linger_bytes_max: int = limits.linger_bytes_max
+    connections_max: int = limits.connections_max
+    connection_requests_max: int = limits.connection_requests_max
+    tick_ms: int = limits.tick_ms
+    head_timeout_ms: int = limits.head_timeout_ms
+    body_timeout_ms: int = limits.body_timeout_ms
+    idle_timeout_ms: int = limits.idle_timeout_ms
+    write_timeout_ms: int = limits.write_timeout_ms
+    linger_timeout_ms: int = limits.linger_timeout_ms
+    drain_timeout_ms: int = limits.drain_timeout_ms
+    stop_timeout_ms: int = limits.stop_timeout_ms
