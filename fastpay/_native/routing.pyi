@@ -9,8 +9,8 @@ class Table(Generic[Endpoint]):
     """Finds the endpoint of a request.
 
     `routes`: (method, path, endpoint), as in ("GET", "/v1/charges/{id}", endpoint). A literal segment is
-    preferred to a parameter at the same place. Raises: ValueError for a path that the table cannot hold,
-    or that is there twice.
+    preferred to a parameter at the same place, whatever the method. Raises: ValueError for a path that the
+    table cannot hold, or that is there twice.
     """
 
     def __init__(self, routes: Iterable[tuple[str, str, Endpoint]]) -> None: ...

@@ -1,7 +1,8 @@
 """A compiled table from method and path to endpoint: literal segments and one-segment parameters.
 
 A literal segment is preferred to a parameter at the same place, and where it leads nowhere the parameter is
-tried. What the table does not know is for another router to decide, 405 included.
+tried. A path leads to one place whatever the method, so that a method which that place does not have is missing
+and not taken for a parameter's. What the table does not know is for another router to decide, 405 included.
 """
 
 cimport cython
@@ -62,54 +63,44 @@ cdef class Table:
         branch.endpoints[method] = (endpoint, tuple(names))
 
     def lookup(self, str method not None, str path not None):
-        cdef list segments = path.split("/")
         cdef list values = []
-        cdef tuple found
-        if len(segments) < 2 or segments[0]:
+        cdef Branch branch = self._find(path, values)
+        if branch is None:
             return None
-        found = _find(self.root, method, segments, 1, values)
+        found = branch.endpoints.get(method)
         if found is None:
             return None
         if not values:
-            return found[0], {}
-        return found[0], dict(zip(<tuple>found[1], values))
+            return (<tuple>found)[0], {}
+        return (<tuple>found)[0], dict(zip(<tuple>(<tuple>found)[1], values))
 
     def methods(self, str path not None):
+        cdef Branch branch = self._find(path, [])
+        return set() if branch is None else set(branch.endpoints)
+
+    cdef Branch _find(self, str path, list values):
         cdef list segments = path.split("/")
-        cdef set names = set()
-        if len(segments) >= 2 and not segments[0]:
-            _collect(self.root, segments, 1, names)
-        return names
+        if len(segments) < 2 or segments[0]:
+            return None
+        return _descend(self.root, segments, 1, values)
 
 
-cdef tuple _find(Branch branch, str method, list segments, Py_ssize_t place, list values):
-    cdef tuple found
+cdef Branch _descend(Branch branch, list segments, Py_ssize_t place, list values):
+    """Return where the segments lead, the parameters' values appended; None where they lead nowhere."""
+    cdef Branch found
     cdef object next_branch
     if place == len(segments):
-        return <tuple>branch.endpoints.get(method)
+        return branch if branch.endpoints else None
     segment = segments[place]
     next_branch = branch.literals.get(segment)
     if next_branch is not None:
-        found = _find(<Branch>next_branch, method, segments, place + 1, values)
+        found = _descend(<Branch>next_branch, segments, place + 1, values)
         if found is not None:
             return found
     if branch.parameter is None or not segment:
         return None
     values.append(segment)
-    found = _find(branch.parameter, method, segments, place + 1, values)
+    found = _descend(branch.parameter, segments, place + 1, values)
     if found is None:
         values.pop()
     return found
-
-
-cdef int _collect(Branch branch, list segments, Py_ssize_t place, set names) except -1:
-    cdef object next_branch
-    if place == len(segments):
-        names.update(branch.endpoints)
-        return 0
-    next_branch = branch.literals.get(segments[place])
-    if next_branch is not None:
-        _collect(<Branch>next_branch, segments, place + 1, names)
-    if branch.parameter is not None and segments[place]:
-        _collect(branch.parameter, segments, place + 1, names)
-    return 0

@@ -1,11 +1,14 @@
-"""The application: every path that is served, in one table, and Starlette around it."""
+"""The application: every path that is served, in one table, compiled, with Starlette behind it."""
 
+from collections.abc import Awaitable, Mapping
 from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Scope, Send
 
+from fastpay._native.routing import Table
 from fastpay.api import kinds
 from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
@@ -179,14 +182,38 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def create_app(services: Services) -> Starlette:
+class Application:
+    """The whole surface as one ASGI application.
+
+    The routes of the table are found by compiled code; what is not among them (a method that a path does not
+    have, an unknown path, the health checks, lifespan) falls through to Starlette.
+    """
+
+    def __init__(self, services: Services) -> None:
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for route in ROUTES:
+            by_path.setdefault(route.path, {})[route.method] = route.endpoint
+        resources = {path: Resource(services, path, by_method) for path, by_method in by_path.items()}
+        self._table = Table([(route.method, route.path, resources[route.path]) for route in ROUTES])
+        self._starlette = _create_starlette(services, resources)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return the coroutine that answers; a frame of its own would only be in the way of it."""
+        if scope["type"] == "http":
+            found = self._table.lookup(scope["method"], scope["path"])
+            if found is not None:
+                resource, scope["path_params"] = found
+                return resource(scope, receive, send)
+        return self._starlette(scope, receive, send)
+
+
+def create_app(services: Services) -> Application:
     """Return the application over these services."""
-    endpoints: dict[str, dict[str, Endpoint]] = {}
-    for route in ROUTES:
-        endpoints.setdefault(route.path, {})[route.method] = route.endpoint
-    routes: list[BaseRoute] = [
-        StarletteRoute(path, Resource(services, path, by_method)) for path, by_method in endpoints.items()
-    ]
+    return Application(services)
+
+
+def _create_starlette(services: Services, resources: Mapping[str, Resource]) -> Starlette:
+    routes: list[BaseRoute] = [StarletteRoute(path, resource) for path, resource in resources.items()]
     for path, asks_database in (("/healthz", False), ("/readyz", True)):
         routes.append(StarletteRoute(path, Health(services, path, asks_database=asks_database)))
     app = Starlette(routes=routes)

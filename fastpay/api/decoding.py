@@ -48,15 +48,13 @@ def decode_params(
 ) -> _Params:
     """Decode what a POST brings, in its body by its content type, and in its query as a form.
 
-    An empty body brings nothing, whatever its content type. A parameter may stand in the body or in the
-    query, not in both.
+    An empty body needs no content type. A parameter may stand in the body or in the query, not in both.
     Raises: InvalidRequest, UnsupportedMediaType.
     """
     shape = shape_of(params_type)
-    media_type = _media_type(content_type) if content_type or body else _FORM
-    if not body:
+    if not content_type and not body:
         tree: Any = {}
-    elif media_type == _FORM:
+    elif _media_type(content_type) == _FORM:
         tree = _read(shape, _parse_form(body), from_form=True)
     else:
         tree = _read(shape, _parse_json(body), from_form=False)

@@ -13,7 +13,7 @@ class Table:
 
     def lookup(self, method: str, path: str) -> tuple[Any, dict[str, str]] | None:
         """Return the endpoint and the parameters, or None."""
-        for route_method, route_path, endpoint in self.routes:
+        for route_method, route_path, endpoint in self._routes_at(path):
             match = _pattern(route_path).fullmatch(path)
             if match is not None and method == route_method:
                 return endpoint, match.groupdict()
@@ -21,7 +21,17 @@ class Table:
 
     def methods(self, path: str) -> set[str]:
         """Return the methods that this path has."""
-        return {method for method, route, _ in self.routes if _pattern(route).fullmatch(path)}
+        return {method for method, _, _ in self._routes_at(path)}
+
+    def _routes_at(self, path: str) -> list[tuple[str, str, Any]]:
+        """Return the routes of the first place that the path leads to."""
+        fitting = [route for route in self.routes if _pattern(route[1]).fullmatch(path)]
+        return [route for route in fitting if _place(route[1]) == _place(fitting[0][1])]
+
+
+def _place(path: str) -> str:
+    """Return what two routes of one place share, however their parameters are called."""
+    return re.sub(r"\{\w+\}", "{}", path)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

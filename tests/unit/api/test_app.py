@@ -349,7 +349,11 @@ def _drive(
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in headers],
     }
-    asyncio.run(api.app(scope, receive or nothing, send))
+
+    async def answer() -> None:
+        await api.app(scope, receive or nothing, send)
+
+    asyncio.run(answer())
     return statuses
 
 
@@ -369,3 +373,17 @@ def test_a_key_that_is_none_is_not_echoed(api: Api, key: str) -> None:
     response = api.send("POST", "/v1/customers", "", headers=headers)
     assert response.status_code == 400
     assert "idempotency-key" not in response.headers
+
+
+def test_every_route_is_found_by_compiled_code_and_nothing_else_is(api: Api) -> None:
+    def lookup(method: str, path: str) -> object:
+        return api.app._table.lookup(method, path)
+
+    for route in ROUTES:
+        path = route.path.replace("{id}", "x").replace("{payment_method}", "y")
+        found = lookup(route.method, path)
+        assert found is not None, route.path
+        assert lookup("PATCH", path) is None
+        assert lookup(route.method, path + "/") is None
+    assert lookup("GET", "/healthz") is None
+    assert api.get("/healthz") == {"status": "ok"}

@@ -58,11 +58,13 @@ def test_every_route_is_found_with_its_parameters() -> None:
         assert found == (endpoint, {name: name for name in names})
 
 
-def test_a_literal_that_leads_nowhere_gives_way_to_a_parameter() -> None:
+def test_a_literal_is_preferred_whatever_the_method() -> None:
     table = Table(ROUTES)
-    assert table.lookup("POST", "/v1/payment_intents/search") == ("update", {"id": "search"})
     assert table.lookup("GET", "/v1/payment_intents/search") == ("search", {})
-    assert table.methods("/v1/payment_intents/pi_1") == {"GET", "POST", "DELETE"}
+    assert table.lookup("POST", "/v1/payment_intents/search") is None
+    assert table.methods("/v1/payment_intents/search") == {"GET"}
+    assert table.methods("/v1/payment_intents/pi_1") == {"GET", "POST"}
+    assert table.methods("/v1/customers/cus_1") == {"DELETE"}
 
 
 @pytest.mark.parametrize("path", ["", "v1", "/v1/", "/v1/payment_intents/", "/v1//pi_1", "*", "//"])
