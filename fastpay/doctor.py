@@ -22,6 +22,7 @@ from fastpay.config import Settings, redact
 from fastpay.embedded.access import run_servers
 from fastpay.embedded.directory import DataDirectory, DirectoryInUseError, read_addresses
 from fastpay.errors import ConfigurationError
+from fastpay.preflight import require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
 from fastpay.store.migrate import pending_on
@@ -130,17 +131,10 @@ def check_tls(settings: Settings, *, clock: Clock) -> Finding:
     """Load the certificate and key as the server would, and look at the certificate's dates."""
     if settings.tls_cert is None or settings.tls_key is None:
         return Finding("TLS", "good", "not asked for")
-    for path in (settings.tls_cert, settings.tls_key):
-        if not os.access(path, os.R_OK):
-            return Finding("TLS", "fault", f"cannot read {path}", "correct the path, or who may read it")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            settings.tls_cert, settings.tls_key, password=_refuse_password
-        )
-    except (ssl.SSLError, ConfigurationError, OSError) as error:
-        reason = getattr(error, "reason", None) or str(error)
-        advice = "tls_key must be the unencrypted PEM key of the first certificate in tls_cert"
-        return Finding("TLS", "fault", f"the pair cannot be used: {reason}", advice)
+        require_tls_pair(settings)
+    except ConfigurationError as error:
+        return Finding("TLS", "fault", *_split(error))
     ends = certificate_end(Path(settings.tls_cert).read_text(encoding="ascii", errors="replace"))
     left_days = (ends.timestamp() - clock.now_ms() / 1000) / 86_400
     seen = f"the certificate ends {ends:%Y-%m-%d}"
@@ -241,10 +235,6 @@ def _is_synchronized() -> bool:
     """Ask the kernel whether something disciplines its clock; not being told counts as yes."""
     buffer = ctypes.create_string_buffer(1_024)  # struct timex, all zero: a question that changes nothing
     return bool(ctypes.CDLL(None).adjtimex(buffer) != TIME_ERROR)
-
-
-def _refuse_password() -> str:
-    raise ConfigurationError("the key is encrypted")
 
 
 def _split(error: ConfigurationError) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from fastpay.config import Settings
 from fastpay.embedded.directory import DataDirectory, write_private
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
+from fastpay.preflight import require_tls_pair
 
 if TYPE_CHECKING:
     from fastpay.server.listener import ASGIApplication, Server
@@ -47,6 +48,7 @@ def run(settings: Settings) -> int:
 
     Raises: ConfigurationError when something that the operator must put right stands in the way.
     """
+    require_tls_pair(settings)
     telemetry.set_up_tracing()
     _raise_file_limit()
     deadline = Deadline(settings.drain_timeout_ms)

@@ -298,6 +298,8 @@ def test_an_unsafe_database_is_refused_unless_told_by_name(
     [
         (["--port", "http"], "--port is not allowed; it must be a whole number from 0 to 65535"),
         (["--tls-cert", "c.pem"], "tls_cert and tls_key go together"),
+        (["--tls-cert", "/no.pem", "--tls-key", "/no.key"], "tls_cert /no.pem cannot be read: No such file"),
+        (["--tls-cert", "LICENSE", "--tls-key", "LICENSE"], "tls_cert LICENSE holds no certificate; give"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--config", "/nonexistent.toml"], "cannot read the settings file /nonexistent.toml"),
         (["--ready-file", "/nonexistent/ready"], "cannot write the ready file /nonexistent/ready"),
@@ -311,6 +313,13 @@ def test_what_the_operator_must_put_right_is_one_line_and_a_status(
     assert done.returncode == 2
     assert part in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bad_tls_pair_is_found_before_anything_is_made(tmp_path: Path) -> None:
+    done = run_fastpay("serve", "--tls-cert", "a", "--tls-key", "b", "--data-dir", str(tmp_path / "new"))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_variable_stops_the_start() -> None:
