@@ -129,14 +129,17 @@ def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
     listed = _with_connection(_prepare(config, flags), lambda connection: _list(connection, tenant, mode))
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    table = Table("key id", "kind", "ends in", "made", "expires", "state")
+    table = Table()
+    for heading in ("key id", "kind", "ends in", "made", "expires", "state"):
+        table.add_column(heading, overflow="fold")
     now = datetime.now(UTC)
     for key in listed:
         times = [
             f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "" for moment in (key.created_at, key.expires_at)
         ]
-        table.add_row(str(key.key_id), key.kind, key.last4, *times, key.state(now))
+        table.add_row(*map(Text, (str(key.key_id), key.kind, key.last4, *times, key.state(now))))
     # A pipe has no width: wide enough for every column, so that other programs can read the lines.
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 

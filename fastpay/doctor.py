@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fastpay import limits
 from fastpay.clock import Clock, SystemClock
@@ -43,13 +44,20 @@ class Finding(msgspec.Struct, frozen=True):
 def run(settings: Settings) -> int:
     """Examine, print a table, and return 1 when something is wrong and 0 when nothing is."""
     findings = asyncio.run(examine(settings))
-    table = Table("check", "state", "seen", "what to do", show_lines=False)
+    show(Console(), findings)
+    return 1 if any(finding.state == "fault" for finding in findings) else 0
+
+
+def show(console: Console, findings: list[Finding]) -> None:
+    """Print the table. Nothing in it is markup, and nothing is cut off: what is long goes on below."""
+    table = Table()
+    for heading in ("check", "state", "seen", "what to do"):
+        table.add_column(heading, overflow="fold")
     colours = {"good": "green", "note": "yellow", "fault": "red"}
     for finding in findings:
-        state = f"[{colours[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.check, state, finding.seen, finding.advice)
-    Console().print(table)
-    return 1 if any(finding.state == "fault" for finding in findings) else 0
+        state = Text(finding.state, style=colours[finding.state])
+        table.add_row(Text(finding.check), state, Text(finding.seen), Text(finding.advice))
+    console.print(table)
 
 
 async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
@@ -63,7 +71,7 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
             try:
                 addresses = stack.enter_context(_embedded(settings))
             except ConfigurationError as error:
-                findings.append(Finding("embedded servers", "fault", str(error), "see the message"))
+                findings.append(Finding("embedded servers", "fault", *_split(error)))
             else:
                 database_url = database_url or addresses[0]
                 redis_url = redis_url or addresses[1]

@@ -1,5 +1,7 @@
 """fastpay/doctor.py finds each fault, and nothing where nothing is wrong."""
 
+import asyncio
+import io
 import resource
 import shutil
 import subprocess
@@ -8,14 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fastpay import doctor, limits
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.doctor import Finding
+from fastpay.embedded import servers
 from fastpay.embedded.account import choose_account
 from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.postgres import EmbeddedPostgres, find_installation
+from fastpay.embedded.postgres import ADVICE, EmbeddedPostgres, find_installation
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
 from fastpay.store.connections import connected
@@ -234,6 +238,30 @@ def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     usage = shutil.disk_usage(tmp_path)._replace(free=limits.free_bytes_min - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert doctor.check_directory(tmp_path).state == "fault"
+
+
+@pytest.mark.parametrize("columns", [50, 80, 200])
+def test_the_table_shows_every_character_of_what_was_found(columns: int) -> None:
+    console = Console(width=columns, file=io.StringIO(), record=True)
+    long = "/a/long/path/without/any/space/in/it/that/no/column/can/hold/at/once"
+    doctor.show(console, [Finding("redis", "fault", long, "pip install 'fastpay[embedded]' [/] [red]")])
+    rows = [line.split("│")[1:5] for line in console.export_text().splitlines() if "│" in line]
+    said = ["".join(parts).replace(" ", "") for parts in zip(*rows, strict=True)]
+    assert said == ["redis", "fault", long, "pipinstall'fastpay[embedded]'[/][red]"]
+    assert max(map(len, console.export_text().splitlines()), default=0) <= columns
+
+
+def test_what_to_do_about_missing_servers_stands_where_it_is_looked_for(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> Path:
+        raise ConfigurationError(f"PostgreSQL's programs are not installed; {ADVICE}")
+
+    data_dir.mkdir()
+    monkeypatch.setattr(servers, "find_installation", refuse)
+    settings = Settings(data_dir=str(data_dir), redis_url="redis://127.0.0.1:1")
+    found = {finding.check: finding for finding in asyncio.run(doctor.examine(settings))}["embedded servers"]
+    assert (found.seen, found.advice) == ("PostgreSQL's programs are not installed", ADVICE)
 
 
 def run_doctor(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
