@@ -26,7 +26,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.preflight import require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
-from fastpay.store.migrate import pending_on
+from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
 
 # adjtimex answers this while nothing keeps the kernel's clock right.
 TIME_ERROR = 5
@@ -212,6 +212,9 @@ def _check_version(version: int) -> Finding:
 
 async def _check_migrations(connection: Any) -> Finding:
     missing = await pending_on(connection)
+    if missing and not await may_migrate(connection):
+        seen = f"pending: {', '.join(missing)}; the role may not make tables"
+        return Finding("migrations", "fault", seen, f"{OWNERSHIP}, then run fastpay migrate")
     if missing:
         advice = "run fastpay migrate; fastpay serve also does it"
         return Finding("migrations", "fault", f"pending: {', '.join(missing)}", advice)
