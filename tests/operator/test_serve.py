@@ -267,6 +267,14 @@ def test_an_external_database_and_redis_need_no_data_directory(
     assert not data_dir.exists()
 
 
+def test_an_external_database_that_is_away_leaves_no_directory_behind(tmp_path: Path) -> None:
+    environment = {"FASTPAY_DATABASE_URL": "postgresql://me@127.0.0.1:1/x"}
+    done = run_fastpay("serve", "--port", "0", "--data-dir", str(tmp_path / "new"), environment=environment)
+    assert done.returncode == 2
+    assert "cannot reach the database postgresql://me@127.0.0.1:1/x" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_instances_may_start_at_once_on_one_database(
     spawn_server: SpawnServer, empty_database_url: str, redis_url: str
 ) -> None:
