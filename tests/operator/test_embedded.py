@@ -99,6 +99,17 @@ def test_too_many_restarts_are_given_up(directory: DataDirectory, monkeypatch: p
             assert running.revive() is expected
 
 
+def test_restarts_count_for_each_server_by_itself(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "embedded_restarts_max", 2)
+    moments = iter([0.0, 1.0, 2.0, 3.0, 4.0, 1e9])
+    together = EmbeddedServers(directory, with_postgres=False, with_redis=False, now_s=lambda: next(moments))
+    names = ["redis", "redis", "postgresql", "redis", "postgresql", "redis"]
+    allowed = [together.may_restart(name) for name in names]
+    assert allowed == [True, True, True, False, True, True]
+
+
 def test_a_server_that_cannot_start_says_why(directory: DataDirectory, scratch: Path) -> None:
     account = choose_account(directory.path / "postgresql")
     EmbeddedServers(directory, with_postgres=True, with_redis=False)
