@@ -25,7 +25,7 @@ from fastpay.embedded.directory import Addresses, DataDirectory, DirectoryInUseE
 from fastpay.embedded.postgres import find_wheel
 from fastpay.embedded.redis import find_redis
 from fastpay.errors import ConfigurationError
-from fastpay.preflight import require_tls_pair
+from fastpay.preflight import open_files_missing, require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
 from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
@@ -134,8 +134,8 @@ async def check_redis(redis_url: str | None) -> Finding:
 def check_files() -> Finding:
     """Look at how many files, and so connections, this process may have open."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    seen = f"up to {hard} open files"
-    if hard != resource.RLIM_INFINITY and hard < limits.open_files_min:
+    seen = "any number of open files" if hard == resource.RLIM_INFINITY else f"up to {hard} open files"
+    if open_files_missing() is not None:
         advice = (
             f"raise it to {limits.open_files_min} or more: ulimit -Hn, or LimitNOFILE in the systemd unit"
         )

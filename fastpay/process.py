@@ -24,13 +24,14 @@ from fastpay.config import Settings
 from fastpay.embedded.directory import DataDirectory, write_private
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
-from fastpay.preflight import require_tls_pair
+from fastpay.preflight import open_files_missing, require_address, require_tls_pair
 
 if TYPE_CHECKING:
     from fastpay.server.listener import ASGIApplication, Server
 
 TEST_TENANT = "test"
 WATCH_SECONDS = 0.25
+REDIS_ADVICE = "not needed yet, reads go to PostgreSQL; check FASTPAY_REDIS_URL and that Redis runs"
 
 
 class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -49,6 +50,7 @@ def run(settings: Settings) -> int:
     Raises: ConfigurationError when something that the operator must put right stands in the way.
     """
     require_tls_pair(settings)
+    require_address(settings)
     telemetry.set_up_tracing()
     _raise_file_limit()
     deadline = Deadline(settings.drain_timeout_ms)
@@ -167,8 +169,12 @@ async def _serve(
         app = await stack.enter_async_context(
             open_application(settings, database_url=database_url, redis_url=redis_url, clock=clock)
         )
+        if settings.redis_url is not None:
+            stack.enter_context(_warning_of_redis(settings.redis_url))
         server = _make_server(app, settings)
         await server.start()
+        if settings.unix is not None:
+            stack.enter_context(_removing_socket(settings.unix))
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
@@ -220,6 +226,24 @@ async def keep_test_key(database_url: str, directory: DataDirectory, *, clock: C
     return made.key
 
 
+@contextmanager
+def _warning_of_redis(redis_url: str) -> Iterator[None]:
+    """Say once when Redis is away; nobody waits for the answer."""
+    from fastpay.store.health import ping_redis  # noqa: PLC0415 - see `run`
+
+    async def look() -> None:
+        try:
+            await ping_redis(redis_url)
+        except ConfigurationError as error:
+            telemetry.log.warning("redis_unreachable", reason=str(error), advice=REDIS_ADVICE)
+
+    task = asyncio.create_task(look(), name="look for Redis")
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
@@ -227,6 +251,18 @@ def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     # What the operator can choose has the same name on both sides; the rest keeps its default.
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     return Server(app, ServerSettings(**chosen))
+
+
+@contextmanager
+def _removing_socket(path: str) -> Iterator[None]:
+    """Remove the socket at the end, unless another instance has put its own in its place."""
+    ours = os.stat(path)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            if os.path.samestat(ours, os.stat(path)):
+                os.unlink(path)
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:
@@ -319,3 +355,6 @@ def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if (missing := open_files_missing()) is not None:
+        advice = "ulimit -Hn, or LimitNOFILE in the systemd unit: every connection is one"
+        telemetry.log.warning("file_limit_low", limit=missing, wanted=limits.open_files_min, advice=advice)

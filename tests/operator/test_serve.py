@@ -227,6 +227,20 @@ def test_a_unix_socket_takes_the_place_of_a_port(spawn_server: SpawnServer, scra
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
         assert client.get("http://localhost/healthz").json() == {"status": "ok"}
     assert f"--unix-socket {path}" in server.output
+    assert server.stop() == 0
+    assert not path.exists()
+
+
+def test_a_socket_that_another_instance_has_taken_over_is_left(
+    spawn_server: SpawnServer, scratch: Path
+) -> None:
+    path = scratch / "taken.sock"
+    first = spawn_server("--unix", str(path))
+    second = spawn_server("--unix", str(path))
+    assert first.stop() == 0
+    assert path.exists()
+    assert second.stop() == 0
+    assert not path.exists()
 
 
 def test_a_long_data_directory_name_gets_short_sockets(spawn_server: SpawnServer, data_dir: Path) -> None:
@@ -309,6 +323,8 @@ def test_an_unsafe_database_is_refused_unless_told_by_name(
         (["--tls-cert", "/no.pem", "--tls-key", "/no.key"], "tls_cert /no.pem cannot be read: No such file"),
         (["--tls-cert", "LICENSE", "--tls-key", "LICENSE"], "tls_cert LICENSE holds no certificate; give"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--unix", "/no/where"], "/no is no directory that we may write to; make it"),
+        (["--unix", "LICENSE"], "cannot listen on LICENSE: there is something else than a socket"),
         (["--config", "/nonexistent.toml"], "cannot read the settings file /nonexistent.toml"),
         (["--ready-file", "/nonexistent/ready"], "cannot write the ready file /nonexistent/ready"),
     ],
@@ -328,6 +344,28 @@ def test_a_bad_tls_pair_is_found_before_anything_is_made(tmp_path: Path) -> None
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_found_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_fastpay("serve", "--port", port, "--data-dir", str(tmp_path / "new"))
+    assert done.returncode == 2
+    advice = "stop what listens there, or give another --port (0 picks a free one)"
+    reason = "Address already in use"
+    assert done.stderr == f"fastpay: cannot listen on 127.0.0.1:{port}: {reason}; {advice}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_worth_a_warning_is_said_once_at_the_start(
+    spawn_server: SpawnServer, database_url: str
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": "redis://127.0.0.1:1"}
+    server = spawn_server(environment=environment, prefix=("prlimit", "--nofile=1000:1000"))
+    assert healthy(server)
+    assert children.wait_until(lambda: "redis_unreachable" in server.output, timeout_ms=30_000)
+    assert server.output.count("redis_unreachable") == 1
+    assert "file_limit_low limit=1000 wanted=4096" in server.output
 
 
 def test_an_unknown_variable_stops_the_start() -> None:
