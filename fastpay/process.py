@@ -24,6 +24,7 @@ from fastpay.config import Settings
 from fastpay.embedded.directory import DataDirectory, write_private
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import command_name
 from fastpay.preflight import open_files_missing, require_address, require_tls_pair
 
 if TYPE_CHECKING:
@@ -338,15 +339,15 @@ def _greet(ready: Ready, settings: Settings) -> None:
     if isinstance(ready.test_key, str):
         place = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
         lines += [
-            f"  test key          {ready.test_key}",
+            f"  test key          {ready.test_key} (tenant {TEST_TENANT!r})",
             "",
             "  Make a payment:",
             "",
-            f"  curl {place}/v1/payment_intents -u {ready.test_key}: \\",
+            f"  curl {place}/v1/payment_intents -u {ready.test_key}: -H 'Idempotency-Key: order-1' \\",
             "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true",
         ]
     else:
-        lines += ["  make a key with   fastpay keys create --tenant NAME --mode test"]
+        lines += [f"  make a key with   {command_name()} keys create --tenant NAME --mode test"]
     click.echo("\n".join([*lines, ""]))
 
 

@@ -1,6 +1,7 @@
 """What the demo shows in the end: figures, outcomes, the trial balance, and what to try next."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from rich.text import Text
 from fastpay import limits
 from fastpay.demo.audit import Books
 from fastpay.demo.payments import Payment
+from fastpay.invocation import command_name
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +48,17 @@ def show(console: Console, findings: Findings) -> None:
 
 def show_next(console: Console, *, url: str | None, data_dir: str | None) -> None:
     """Print what to try next; `url` is the server that was used, None for the demo's own."""
-    serve = None if url else "fastpay serve" + (f" --data-dir {data_dir}" if data_dir else "")
+    serve = (
+        None
+        if url
+        else f"{command_name()} serve" + (f" --data-dir {shlex.quote(data_dir)}" if data_dir else "")
+    )
     place = url or "http://127.0.0.1:8000"
     console.print("\n[bold]What to try next[/]")
     if serve:
-        console.print(f"  {serve}      # prints your sk_test_ key", markup=False)
+        console.print(f"  {serve}      # prints your sk_test_ key", markup=False, soft_wrap=True)
     console.print(
-        f"  curl {place}/v1/payment_intents -u sk_test_...: \\\n"
+        f"  curl {place}/v1/payment_intents -u sk_test_...: -H 'Idempotency-Key: order-1' \\\n"
         "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true\n"
         f"  curl {place}/v1/ledger/verify -u sk_test_...:\n\n"
         "  import stripe\n"

@@ -29,6 +29,8 @@ def test_a_server_serves_and_says_how_to_pay(server: RunningServer) -> None:
     output = server.output
     assert server.url in output
     assert f"curl {server.url}/v1/payment_intents -u {server.test_key}: " in output
+    assert "-H 'Idempotency-Key: order-1'" in output
+    assert f"{server.test_key} (tenant 'test')" in output
     assert "amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true" in output
 
 
