@@ -97,7 +97,7 @@ def migrate(config: str | None, **flags: Any) -> None:
     settings = _prepare(config, flags)
     from fastpay.store.migrate import migrate as apply  # noqa: PLC0415
 
-    with _database(settings) as database_url:
+    with _database(settings, create=True) as database_url:
         applied = asyncio.run(apply(database_url))
     click.echo(f"applied {', '.join(applied)}" if applied else "nothing was pending")
 
@@ -119,7 +119,7 @@ def create(config: str | None, tenant: str, mode: str, kind: Any, **flags: Any) 
         tenant_id = await store.create_tenant(connection, tenant, clock=clock)
         return await store.create_key(connection, tenant_id, livemode=mode == "live", clock=clock, kind=kind)
 
-    _show_key(_with_connection(_prepare(config, flags), work))
+    _show_key(_with_connection(_prepare(config, flags), work, create=True))
 
 
 @keys.command("list")
@@ -129,14 +129,17 @@ def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
     listed = _with_connection(_prepare(config, flags), lambda connection: _list(connection, tenant, mode))
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    table = Table("key id", "kind", "ends in", "made", "expires", "state")
+    table = Table()
+    for heading in ("key id", "kind", "ends in", "made", "expires", "state"):
+        table.add_column(heading, overflow="fold")
     now = datetime.now(UTC)
     for key in listed:
         times = [
             f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "" for moment in (key.created_at, key.expires_at)
         ]
-        table.add_row(str(key.key_id), key.kind, key.last4, *times, key.state(now))
+        table.add_row(*map(Text, (str(key.key_id), key.kind, key.last4, *times, key.state(now))))
     # A pipe has no width: wide enough for every column, so that other programs can read the lines.
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
@@ -224,17 +227,22 @@ def _prepare(config: str | None, flags: dict[str, Any]) -> Settings:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[str]:
+def _database(settings: Settings, *, create: bool) -> Iterator[str]:
     """Yield the URL of the database that the settings mean, started for the block where it must be."""
     if settings.database_url is not None:
         yield settings.database_url
         return
-    with open_database(settings.data_dir) as database_url:
+    with open_database(settings.data_dir, create=create) as database_url:
         yield database_url
 
 
-def _with_connection(settings: Settings, work: Callable[[Any], Awaitable[Result]]) -> Result:
-    """Do some work on one connection to the database, which must have been migrated or is now."""
+def _with_connection(
+    settings: Settings, work: Callable[[Any], Awaitable[Result]], *, create: bool = False
+) -> Result:
+    """Do some work on one connection to the database, which must have been migrated or is now.
+
+    Only with `create` is an embedded database made where there is none.
+    """
     from fastpay.store.connections import connected  # noqa: PLC0415
     from fastpay.store.migrate import migrate, pending  # noqa: PLC0415
 
@@ -246,7 +254,7 @@ def _with_connection(settings: Settings, work: Callable[[Any], Awaitable[Result]
         async with connected(database_url) as connection:
             return await work(connection)
 
-    with _database(settings) as database_url:
+    with _database(settings, create=create) as database_url:
         return asyncio.run(connect_and_work(database_url))
 
 

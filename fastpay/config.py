@@ -18,8 +18,13 @@ PREFIX = "FASTPAY_"
 CONFIG_VARIABLE = "FASTPAY_CONFIG"
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
-DatabaseUrl = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
-RedisUrl = Annotated[str, Meta(pattern=r"^(redis|rediss|unix)://")]
+DatabaseUrl = Annotated[
+    str, Meta(pattern=r"^postgres(ql)?://", examples=["postgresql://user:password@host:5432/database"])
+]
+RedisUrl = Annotated[
+    str,
+    Meta(pattern=r"^(redis|rediss|unix)://", examples=["redis://host:6379/0", "unix:///run/redis.sock"]),
+]
 Text = Annotated[str, Meta(min_length=1)]
 Bytes = Annotated[int, Meta(ge=1_024, le=1 << 30)]
 Connections = Annotated[int, Meta(ge=1, le=100)]
@@ -131,6 +136,9 @@ def _describe(name: str) -> str:
     kind = msgspec.inspect.type_info(_FIELDS[name])
     if isinstance(kind, msgspec.inspect.UnionType):
         kind = next(part for part in kind.types if not isinstance(part, msgspec.inspect.NoneType))
+    if isinstance(kind, msgspec.inspect.Metadata):
+        examples = (kind.extra_json_schema or {}).get("examples", ())
+        return "a URL such as " + " or ".join(examples)
     match kind:
         case msgspec.inspect.BoolType():
             return "true or false"
@@ -138,8 +146,6 @@ def _describe(name: str) -> str:
             return f"a whole number from {kind.ge} to {kind.le}"
         case msgspec.inspect.LiteralType():
             return "one of " + ", ".join(str(value) for value in kind.values)
-        case msgspec.inspect.StrType(pattern=str() as pattern):
-            return f"a text that matches {pattern}"
         case _:
             return "a text that is not empty"
 

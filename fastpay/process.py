@@ -24,12 +24,15 @@ from fastpay.config import Settings
 from fastpay.embedded.directory import DataDirectory, write_private
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import command_name
+from fastpay.preflight import open_files_missing, require_address, require_tls_pair
 
 if TYPE_CHECKING:
     from fastpay.server.listener import ASGIApplication, Server
 
 TEST_TENANT = "test"
 WATCH_SECONDS = 0.25
+REDIS_ADVICE = "not needed yet, reads go to PostgreSQL; check FASTPAY_REDIS_URL and that Redis runs"
 
 
 class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,6 +50,8 @@ def run(settings: Settings) -> int:
 
     Raises: ConfigurationError when something that the operator must put right stands in the way.
     """
+    require_tls_pair(settings)
+    require_address(settings)
     telemetry.set_up_tracing()
     _raise_file_limit()
     deadline = Deadline(settings.drain_timeout_ms)
@@ -54,6 +59,9 @@ def run(settings: Settings) -> int:
         stack.callback(telemetry.stop_tracing)
         stack.enter_context(_stopping_on_signals())
         directory, servers = None, None
+        if settings.database_url is not None:
+            # Before there is a directory: what stands in the way must leave nothing behind.
+            asyncio.run(prepare_database(settings.database_url, allow_unsafe=settings.allow_unsafe_database))
         if settings.database_url is None or settings.redis_url is None:
             directory = stack.enter_context(DataDirectory(settings.data_dir))
             servers = EmbeddedServers(
@@ -156,9 +164,9 @@ async def _serve(
     database_url = settings.database_url or (servers.database_url if servers is not None else None)
     redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
     assert database_url is not None
-    await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
     test_key = None
     if settings.database_url is None and directory is not None:
+        await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
         test_key = await keep_test_key(database_url, directory, clock=clock)
     status = 0
     async with AsyncExitStack() as stack:
@@ -167,8 +175,12 @@ async def _serve(
                 settings, database_url=database_url, redis_url=redis_url, clock=clock, deadline=deadline
             )
         )
+        if settings.redis_url is not None:
+            stack.enter_context(_warning_of_redis(settings.redis_url))
         server = _make_server(app, settings)
         await server.start()
+        if settings.unix is not None:
+            stack.enter_context(_removing_socket(settings.unix))
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
@@ -220,6 +232,24 @@ async def keep_test_key(database_url: str, directory: DataDirectory, *, clock: C
     return made.key
 
 
+@contextmanager
+def _warning_of_redis(redis_url: str) -> Iterator[None]:
+    """Say once when Redis is away; nobody waits for the answer."""
+    from fastpay.store.health import ping_redis  # noqa: PLC0415 - see `run`
+
+    async def look() -> None:
+        try:
+            await ping_redis(redis_url)
+        except ConfigurationError as error:
+            telemetry.log.warning("redis_unreachable", reason=str(error), advice=REDIS_ADVICE)
+
+    task = asyncio.create_task(look(), name="look for Redis")
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
@@ -227,6 +257,18 @@ def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     # What the operator can choose has the same name on both sides; the rest keeps its default.
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     return Server(app, ServerSettings(**chosen))
+
+
+@contextmanager
+def _removing_socket(path: str) -> Iterator[None]:
+    """Remove the socket at the end, unless another instance has put its own in its place."""
+    ours = os.stat(path)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            if os.path.samestat(ours, os.stat(path)):
+                os.unlink(path)
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:
@@ -311,15 +353,15 @@ def _greet(ready: Ready, settings: Settings) -> None:
     if isinstance(ready.test_key, str):
         place = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
         lines += [
-            f"  test key          {ready.test_key}",
+            f"  test key          {ready.test_key} (tenant {TEST_TENANT!r})",
             "",
             "  Make a payment:",
             "",
-            f"  curl {place}/v1/payment_intents -u {ready.test_key}: \\",
+            f"  curl {place}/v1/payment_intents -u {ready.test_key}: -H 'Idempotency-Key: order-1' \\",
             "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true",
         ]
     else:
-        lines += ["  make a key with   fastpay keys create --tenant NAME --mode test"]
+        lines += [f"  make a key with   {command_name()} keys create --tenant NAME --mode test"]
     click.echo("\n".join([*lines, ""]))
 
 
@@ -328,3 +370,6 @@ def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if (missing := open_files_missing()) is not None:
+        advice = "ulimit -Hn, or LimitNOFILE in the systemd unit: every connection is one"
+        telemetry.log.warning("file_limit_low", limit=missing, wanted=limits.open_files_min, advice=advice)

@@ -1,16 +1,19 @@
 """What the demo shows in the end: figures, outcomes, the trial balance, and what to try next."""
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fastpay import limits
 from fastpay.demo.audit import Books
 from fastpay.demo.payments import Payment
+from fastpay.invocation import command_name
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +31,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 def show(console: Console, findings: Findings) -> None:
     """Print the tables and the verdict."""
-    console.print(_figures(findings))
-    console.print(_outcomes(findings))
-    console.print(_trial_balance(findings.books))
+    for table in (_figures(findings), _outcomes(findings), _trial_balance(findings.books)):
+        console.print(table)
+        console.print()
     if findings.retries:
         console.print(f"{findings.retries} requests had to be sent again, each with its idempotency key.")
     if not findings.faults:
@@ -45,13 +48,17 @@ def show(console: Console, findings: Findings) -> None:
 
 def show_next(console: Console, *, url: str | None, data_dir: str | None) -> None:
     """Print what to try next; `url` is the server that was used, None for the demo's own."""
-    serve = None if url else "fastpay serve" + (f" --data-dir {data_dir}" if data_dir else "")
+    serve = (
+        None
+        if url
+        else f"{command_name()} serve" + (f" --data-dir {shlex.quote(data_dir)}" if data_dir else "")
+    )
     place = url or "http://127.0.0.1:8000"
     console.print("\n[bold]What to try next[/]")
     if serve:
-        console.print(f"  {serve}      # prints your sk_test_ key", markup=False)
+        console.print(f"  {serve}      # prints your sk_test_ key", markup=False, soft_wrap=True)
     console.print(
-        f"  curl {place}/v1/payment_intents -u sk_test_...: \\\n"
+        f"  curl {place}/v1/payment_intents -u sk_test_...: -H 'Idempotency-Key: order-1' \\\n"
         "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true\n"
         f"  curl {place}/v1/ledger/verify -u sk_test_...:\n\n"
         "  import stripe\n"
@@ -75,13 +82,11 @@ def _figures(findings: Findings) -> Table:
     requests = sum(len(values) for values in findings.latencies_ms.values())
     payments_a_second = sum(findings.kinds.values()) / findings.seconds
     title = f"{payments_a_second:,.0f} payments/s, {requests / findings.seconds:,.0f} requests/s"
-    table = Table(title=f"{title}, in {findings.seconds:.1f} s", title_justify="left")
-    table.add_column("payments")
-    for name in ("count", "requests", "p50 ms", "p99 ms"):
-        table.add_column(name, justify="right")
+    names = ("count", "requests", "p50 ms", "p99 ms")
+    table = _table(f"{title}, in {findings.seconds:.1f} s", "payments", names)
     for kind, values in findings.latencies_ms.items():
         if values:
-            table.add_row(kind, f"{findings.kinds[kind]:,}", *_measures(values))
+            table.add_row(Text(kind), f"{findings.kinds[kind]:,}", *_measures(values))
     everything = [value for values in findings.latencies_ms.values() for value in values]
     table.add_section()
     table.add_row("all", f"{sum(findings.kinds.values()):,}", *_measures(everything))
@@ -95,28 +100,30 @@ def _measures(values: Sequence[float]) -> tuple[str, str, str]:
 def _outcomes(findings: Findings) -> Table:
     expected = Counter(payment.outcome for payment in findings.expected)
     found = Counter(payment.outcome for payment in findings.found)
-    table = Table(title="What became of them", title_justify="left")
-    table.add_column("outcome")
-    for name in ("clients were told", "the server says"):
-        table.add_column(name, justify="right")
+    table = _table("What became of them", "outcome", ("clients were told", "the server says"))
     for outcome in sorted(expected | found):
         colour = "" if expected[outcome] == found[outcome] else "red"
-        table.add_row(outcome, f"{expected[outcome]:,}", f"{found[outcome]:,}", style=colour)
+        table.add_row(Text(outcome), f"{expected[outcome]:,}", f"{found[outcome]:,}", style=colour)
     return table
 
 
 def _trial_balance(books: Books) -> Table:
-    table = Table(title="Trial balance, in minor units", title_justify="left")
-    table.add_column("currency")
-    for name in ("debits", "credits", "difference", "pending debits", "pending credits"):
-        table.add_column(name, justify="right")
+    """Return a table that fits into a narrow window: posted and pending are lines, not columns."""
+    table = _table("Trial balance, in minor units", "currency", ("debits", "credits", "off by"))
     for balance in books.balances:
-        amounts = (
-            balance.debits_posted,
-            balance.credits_posted,
-            balance.difference,
-            balance.debits_pending,
-            balance.credits_pending,
-        )
-        table.add_row(balance.currency, *(f"{amount:,}" for amount in amounts))
+        table.add_section()
+        posted = (balance.debits_posted, balance.credits_posted, balance.difference)
+        table.add_row(Text(f"{balance.currency} posted"), *(f"{amount:,}" for amount in posted))
+        pending = (balance.debits_pending, balance.credits_pending)
+        difference = balance.debits_pending - balance.credits_pending
+        table.add_row(Text("    pending"), *(f"{amount:,}" for amount in (*pending, difference)))
+    return table
+
+
+def _table(title: str, first: str, others: Sequence[str]) -> Table:
+    """Return an empty table of names and figures, in which nothing is cut off."""
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", overflow="fold")
     return table

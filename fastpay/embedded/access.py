@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastpay.embedded.directory import DataDirectory, DirectoryInUseError, read_addresses
+from fastpay.embedded.directory import DataDirectory, DirectoryInUseError, read_addresses, require_cluster
 from fastpay.embedded.servers import EmbeddedServers
 
 
 @contextmanager
-def open_database(data_dir: str | Path) -> Iterator[str]:
+def open_database(data_dir: str | Path, *, create: bool) -> Iterator[str]:
     """Yield the URL of the data directory's PostgreSQL: the running one, or one started for the block.
 
-    Raises: DirectoryInUseError when a process has the directory and no PostgreSQL of its own in it.
+    Only with `create` are directory and database made where there are none.
+    Raises: ConfigurationError when there is none; DirectoryInUseError when a process has the directory and
+    no PostgreSQL of its own in it.
     """
+    if not create:
+        require_cluster(data_dir)
     try:
         directory = DataDirectory(data_dir)
     except DirectoryInUseError:

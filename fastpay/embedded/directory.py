@@ -90,6 +90,18 @@ class DataDirectory:
         (self.path / "addresses.json").unlink(missing_ok=True)
 
 
+def require_cluster(path: str | Path) -> None:
+    """Let only a data directory pass that has a database in it already: whoever reads must make none.
+
+    Raises: ConfigurationError. A directory that we may not enter passes: taking its lock says what is wrong.
+    """
+    hidden = os.path.isdir(path) and not os.access(path, os.X_OK)
+    if not hidden and not os.path.isdir(Path(path) / "postgresql"):
+        raise ConfigurationError(
+            f"no data directory at {Path(path).absolute()}; run fastpay serve, or give --data-dir"
+        )
+
+
 def read_addresses(path: str | Path) -> Addresses | None:
     """Return the addresses that a data directory's holder wrote, or None when there are none."""
     try:

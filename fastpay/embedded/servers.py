@@ -52,7 +52,7 @@ class EmbeddedServers:
     ) -> None:
         self._directory = directory
         self._now_s = now_s
-        self._restarted_s: list[float] = []
+        self._restarted_s: dict[str, list[float]] = {}
         self._postgres: EmbeddedPostgres | None = None
         self._redis: EmbeddedRedis | None = None
         path = directory.path
@@ -108,25 +108,26 @@ class EmbeddedServers:
         """Start again what has ended by itself; return False when that was once too often."""
         for name, server in self._running().items():
             if server.has_ended():
-                if not self.may_restart():
+                if not self.may_restart(name):
                     log.error("server_lost", server=name, restarts=limits.embedded_restarts_max)
                     return False
-                log.warning("server_restarted", server=name, restarts=len(self._restarted_s))
+                log.warning("server_restarted", server=name, restarts=len(self._restarted_s[name]))
                 if isinstance(server, (EmbeddedPostgres, EmbeddedRedis)):
                     server.launch()
         return True
 
-    def may_restart(self) -> bool:
-        """Count one more restart; return False when there were too many of late.
+    def may_restart(self, name: str) -> bool:
+        """Count one more restart of this server; return False when there were too many of late.
 
         Those of long ago do not count: a server that runs for a year may see more than a broken one may.
         """
         now_s = self._now_s()
         window_s = limits.embedded_restarts_window_ms / 1000
-        self._restarted_s = [moment for moment in self._restarted_s if now_s - moment < window_s]
-        if len(self._restarted_s) >= limits.embedded_restarts_max:
+        before = self._restarted_s.get(name, [])
+        lately = self._restarted_s[name] = [moment for moment in before if now_s - moment < window_s]
+        if len(lately) >= limits.embedded_restarts_max:
             return False
-        self._restarted_s.append(now_s)
+        lately.append(now_s)
         return True
 
     def stop(self, *, timeout_ms: float = limits.embedded_stop_timeout_ms) -> None:

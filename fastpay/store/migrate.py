@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from fastpay import limits
+from fastpay.config import redact
 from fastpay.errors import ConfigurationError
 from fastpay.store.connections import connect
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 SCRIPTS = Path(__file__).parent / "migrations"
 # Any number will do, so long as every instance takes the same: "fastpay" in ASCII.
 LOCK = int.from_bytes(b"fastpay", "big")
+
+# What to do about a role that may not migrate.
+OWNERSHIP = (
+    "make the role the database's owner (alter database ... owner to ...), "
+    "or let it make tables there (grant create on schema public to ...)"
+)
 
 
 async def pending(database_url: str) -> list[str]:
@@ -46,16 +53,23 @@ async def pending_on(connection: Any) -> list[str]:
     return [revision for revision in known if current is None or revision > current]
 
 
+async def may_migrate(connection: Any) -> bool:
+    """Return whether this role may make tables where the migrations make theirs."""
+    return bool(await connection.fetchval("select has_schema_privilege(current_schema(), 'create')"))
+
+
 async def migrate(database_url: str) -> list[str]:
     """Apply what is pending, all of it or nothing, and return the revisions that this call applied.
 
     Instances that start at once wait for each other at an advisory lock; one of them does the work.
-    Raises: ConfigurationError when the database cannot be reached or a migration's check fails.
+    Raises: ConfigurationError when the database cannot be reached, when its role may not make tables, or
+    when a migration's check fails.
     """
     if not await pending(database_url):
         return []
     # Both take their time to import, and only a start that has something to migrate needs them.
     from sqlalchemy import text  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
@@ -78,6 +92,13 @@ async def migrate(database_url: str) -> list[str]:
             # Of the transaction, not of the session: it also holds through a pooler, and ends by itself.
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             await connection.run_sync(_upgrade, applied)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != asyncpg.InsufficientPrivilegeError.sqlstate:
+            raise
+        reason = str(error.orig).rpartition(": ")[2]
+        raise ConfigurationError(
+            f"the role of {redact(database_url)} may not migrate it: {reason}; {OWNERSHIP}"
+        ) from error
     finally:
         await engine.dispose()
     return applied

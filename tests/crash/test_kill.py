@@ -177,8 +177,8 @@ def test_a_postgres_that_ends_once_in_a_while_is_always_started_again(scratch: P
     with DataDirectory(scratch / f"data{next(NUMBERS)}") as directory:
         servers = EmbeddedServers(directory, with_postgres=False, with_redis=False, now_s=lambda: now_s)
         for _ in range(3):
-            assert [servers.may_restart() for _ in range(limits.embedded_restarts_max)] == [
+            assert [servers.may_restart("redis") for _ in range(limits.embedded_restarts_max)] == [
                 True
             ] * limits.embedded_restarts_max
-            assert not servers.may_restart()
+            assert not servers.may_restart("redis")
             now_s += limits.embedded_restarts_window_ms / 1000

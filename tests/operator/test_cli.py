@@ -92,6 +92,18 @@ def test_keys_are_made_while_no_server_runs(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "command", [["list"], ["roll"], ["revoke", "00000000-0000-4000-8000-000000000000"]], ids=lambda x: x[0]
+)
+def test_a_command_that_only_looks_makes_no_data_directory(tmp_path: Path, command: list[str]) -> None:
+    missing = tmp_path / "none"
+    done = fastpay("keys", *command, *KEYS, "--data-dir", str(missing))
+    assert done.returncode == 2
+    advice = "run fastpay serve, or give --data-dir"
+    assert done.stderr == f"fastpay: no data directory at {missing}; {advice}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "part"),
     [
         (["list", "--tenant", "nobody", "--mode", "test"], 2, "there is no tenant named 'nobody'"),

@@ -1,5 +1,7 @@
 """fastpay/doctor.py finds each fault, and nothing where nothing is wrong."""
 
+import asyncio
+import io
 import resource
 import shutil
 import subprocess
@@ -8,19 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from fastpay import doctor, limits
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.doctor import Finding
+from fastpay.embedded import servers
 from fastpay.embedded.account import choose_account
 from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.postgres import EmbeddedPostgres, find_installation
+from fastpay.embedded.postgres import ADVICE, EmbeddedPostgres, find_installation
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
 from fastpay.store.connections import connected
 from fastpay.store.health import DatabaseFacts, require_usable, unsafe_settings
-from tests.conftest import RunningServer, execute, run_fastpay
+from tests.conftest import RunningServer, SpawnServer, run_fastpay
 
 CLOCK = SystemClock()
 
@@ -153,9 +157,18 @@ def test_an_old_or_a_newer_version_is_told() -> None:
 async def test_redis_is_reached_or_not(redis_url: str) -> None:
     assert (await doctor.check_redis(redis_url)).state == "good"
     away = await doctor.check_redis("redis://:secret@127.0.0.1:1/0")
-    assert away.state == "fault"
+    assert away.state == "note"
+    assert "not needed yet" in away.seen
     assert "secret" not in away.seen
-    assert (await doctor.check_redis(None)).state == "fault"
+
+
+@pytest.mark.anyio
+async def test_a_redis_that_serve_would_start_is_good_and_none_at_all_is_worth_a_note(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for program, state in ((Path("/usr/bin/redis-server"), "good"), (None, "note")):
+        monkeypatch.setattr(doctor, "find_redis", lambda program=program: program)
+        assert (await doctor.check_redis(None)).state == state
 
 
 def test_a_low_file_limit_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +228,7 @@ def test_a_tls_pair_that_cannot_be_used_is_found(pair: tuple[Path, Path], tmp_pa
     cert, key = pair
     _, other_key = make_pair(tmp_path, "other")
     assert tls(cert, other_key).state == "fault"
-    assert tls(cert, tmp_path / "none.key").seen == f"cannot read {tmp_path / 'none.key'}"
+    assert tls(cert, tmp_path / "none.key").seen.startswith(f"tls_key {tmp_path / 'none.key'} cannot be read")
     (tmp_path / "broken.crt").write_text("x", encoding="ascii")
     assert tls(tmp_path / "broken.crt", key).state == "fault"
     locked = make_pair(tmp_path, "locked", "-passout", "pass:secret")
@@ -230,10 +243,42 @@ def test_an_impossible_or_a_free_running_clock_is_found() -> None:
 
 
 def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor.check_directory(tmp_path / "new" / "one").state == "good"
+    found = doctor.check_directory(tmp_path / "new" / "one")
+    assert (found.state, found.seen) == ("note", f"no data directory at {tmp_path / 'new' / 'one'}")
+    (tmp_path / "lock").touch()
+    assert doctor.check_directory(tmp_path).state == "good"
     usage = shutil.disk_usage(tmp_path)._replace(free=limits.free_bytes_min - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     assert doctor.check_directory(tmp_path).state == "fault"
+
+
+@pytest.mark.parametrize("columns", [50, 80, 200])
+def test_the_table_shows_every_character_of_what_was_found(columns: int) -> None:
+    console = Console(width=columns, file=io.StringIO(), record=True)
+    long = "/a/long/path/without/any/space/in/it/that/no/column/can/hold/at/once"
+    doctor.show(console, [Finding("redis", "fault", long, "pip install 'fastpay[embedded]' [/] [red]")])
+    rows = [line.split("│")[1:5] for line in console.export_text().splitlines() if "│" in line]
+    said = ["".join(parts).replace(" ", "") for parts in zip(*rows, strict=True)]
+    assert said == ["redis", "fault", long, "pipinstall'fastpay[embedded]'[/][red]"]
+    assert max(map(len, console.export_text().splitlines()), default=0) <= columns
+
+
+def test_what_to_do_about_missing_servers_stands_where_it_is_looked_for(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> Path:
+        raise ConfigurationError(f"PostgreSQL's programs are not installed; {ADVICE}")
+
+    monkeypatch.setattr(servers, "find_installation", refuse)
+    monkeypatch.setattr(doctor, "find_wheel", lambda: refuse(None))
+    settings = Settings(data_dir=str(data_dir), redis_url="redis://127.0.0.1:1")
+    for make in (False, True):
+        if make:
+            (data_dir / "postgresql").mkdir(parents=True)
+            (data_dir / "lock").touch()
+        findings = asyncio.run(doctor.examine(settings))
+        found = next(finding for finding in findings if finding.check == "embedded servers")
+        assert (found.seen, found.advice) == ("PostgreSQL's programs are not installed", ADVICE)
 
 
 def run_doctor(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -255,10 +300,23 @@ def test_the_doctor_leaves_with_one_when_something_is_wrong(empty_database_url: 
     assert "run fastpay migrate" in done.stdout
 
 
-def test_the_doctor_starts_what_is_at_rest_and_puts_it_back(data_dir: Path, server: RunningServer) -> None:
-    done = run_doctor("--data-dir", str(data_dir))
-    assert done.returncode == 1
-    assert "pending: 0001" in done.stdout
-    assert not (data_dir / "addresses.json").exists()
-    execute(server.database_url, "select 1")
-    shutil.rmtree(data_dir)
+def test_the_doctor_starts_what_is_at_rest_and_puts_it_back(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    server.stop()
+    before = sorted(path.name for path in server.data_dir.iterdir())
+    done = run_doctor("--data-dir", str(server.data_dir))
+    assert done.returncode == 0, done.stdout
+    assert "PostgreSQL 1" in done.stdout
+    assert sorted(path.name for path in server.data_dir.iterdir()) == before
+    assert server.embedded_pids() == []
+
+
+@pytest.mark.parametrize("redis_only", [False, True])
+def test_the_doctor_makes_nothing(tmp_path: Path, database_url: str, redis_only: bool) -> None:
+    missing = tmp_path / "none"
+    environment = {"FASTPAY_DATABASE_URL": database_url} if redis_only else {}
+    done = run_doctor("--data-dir", str(missing), COLUMNS="300", **environment)
+    assert done.returncode == 0, done.stdout
+    assert f"no data directory at {missing}" in done.stdout
+    assert "run fastpay serve, or give --data-dir" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -99,6 +99,17 @@ def test_too_many_restarts_are_given_up(directory: DataDirectory, monkeypatch: p
             assert running.revive() is expected
 
 
+def test_restarts_count_for_each_server_by_itself(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "embedded_restarts_max", 2)
+    moments = iter([0.0, 1.0, 2.0, 3.0, 4.0, 1e9])
+    together = EmbeddedServers(directory, with_postgres=False, with_redis=False, now_s=lambda: next(moments))
+    names = ["redis", "redis", "postgresql", "redis", "postgresql", "redis"]
+    allowed = [together.may_restart(name) for name in names]
+    assert allowed == [True, True, True, False, True, True]
+
+
 def test_a_server_that_cannot_start_says_why(directory: DataDirectory, scratch: Path) -> None:
     account = choose_account(directory.path / "postgresql")
     EmbeddedServers(directory, with_postgres=True, with_redis=False)
@@ -147,9 +158,9 @@ def test_without_any_redis_the_rest_runs(
 
 
 def test_a_database_may_be_opened_whether_its_server_runs_or_not(data_dir: Path) -> None:
-    with open_database(data_dir) as url:
+    with open_database(data_dir, create=True) as url:
         assert fetch(url, "select 1") == [(1,)]
-        with open_database(data_dir) as again:
+        with open_database(data_dir, create=False) as again:
             assert again == url
     assert children.living_in(data_dir / "postgresql") == []
     shutil.rmtree(data_dir)
@@ -157,7 +168,7 @@ def test_a_database_may_be_opened_whether_its_server_runs_or_not(data_dir: Path)
 
 def test_a_held_directory_without_a_database_cannot_be_opened(directory: DataDirectory) -> None:
     directory.write_addresses(Addresses(database_url=None, redis_url="unix:///x"))
-    with pytest.raises(DirectoryInUseError), open_database(directory.path):
+    with pytest.raises(DirectoryInUseError), open_database(directory.path, create=True):
         pass
 
 

@@ -3,15 +3,18 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from fastpay import doctor
+from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
 from fastpay.store import migrate as module
 from fastpay.store.migrate import migrate, pending
-from tests.conftest import execute, fetch
+from tests.conftest import execute, fetch, run_fastpay
 
 pytestmark = pytest.mark.anyio
 EVERY = module._revisions()
@@ -78,6 +81,36 @@ async def test_a_check_that_finds_something_undoes_everything(
     assert await pending(empty_database_url) == ["0001"]
     (place / "versions" / "0001_x.sql").write_text("create table a (); create table b ();", encoding="utf-8")
     assert await migrate(empty_database_url) == ["0001"]
+
+
+@pytest.fixture
+def guest_url(empty_database_url: str) -> Iterator[str]:
+    """An empty database by a role that may connect and look, and no more."""
+    execute(empty_database_url, "create role guest login")
+    yield empty_database_url.replace("//fastpay@", "//guest@")
+    execute(empty_database_url, "drop role guest")
+
+
+@pytest.mark.parametrize("command", ["migrate", "serve"])
+def test_a_role_that_may_not_make_tables_is_one_line_with_the_remedy(
+    guest_url: str, redis_url: str, command: str
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": guest_url, "FASTPAY_REDIS_URL": redis_url}
+    done = run_fastpay(command, environment=environment | {"FASTPAY_PORT": "0"})
+    assert done.returncode == 2, done.stderr
+    assert "may not migrate it: permission denied for schema public; make the role the" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+async def test_the_doctor_finds_a_role_that_may_not_make_tables(guest_url: str) -> None:
+    findings = [found async for found in doctor.check_database(guest_url, clock=SystemClock())]
+    found = next(found for found in findings if found.check == "migrations")
+    assert (found.state, found.seen) == (
+        "fault",
+        f"pending: {', '.join(EVERY)}; the role may not make tables",
+    )
+    assert "grant create on schema public" in found.advice
 
 
 async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:

@@ -29,6 +29,8 @@ def test_a_server_serves_and_says_how_to_pay(server: RunningServer) -> None:
     output = server.output
     assert server.url in output
     assert f"curl {server.url}/v1/payment_intents -u {server.test_key}: " in output
+    assert "-H 'Idempotency-Key: order-1'" in output
+    assert f"{server.test_key} (tenant 'test')" in output
     assert "amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true" in output
 
 
@@ -253,6 +255,20 @@ def test_a_unix_socket_takes_the_place_of_a_port(spawn_server: SpawnServer, scra
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
         assert client.get("http://localhost/healthz").json() == {"status": "ok"}
     assert f"--unix-socket {path}" in server.output
+    assert server.stop() == 0
+    assert not path.exists()
+
+
+def test_a_socket_that_another_instance_has_taken_over_is_left(
+    spawn_server: SpawnServer, scratch: Path
+) -> None:
+    path = scratch / "taken.sock"
+    first = spawn_server("--unix", str(path))
+    second = spawn_server("--unix", str(path))
+    assert first.stop() == 0
+    assert path.exists()
+    assert second.stop() == 0
+    assert not path.exists()
 
 
 def test_a_long_data_directory_name_gets_short_sockets(spawn_server: SpawnServer, data_dir: Path) -> None:
@@ -293,6 +309,14 @@ def test_an_external_database_and_redis_need_no_data_directory(
     assert not data_dir.exists()
 
 
+def test_an_external_database_that_is_away_leaves_no_directory_behind(tmp_path: Path) -> None:
+    environment = {"FASTPAY_DATABASE_URL": "postgresql://me@127.0.0.1:1/x"}
+    done = run_fastpay("serve", "--port", "0", "--data-dir", str(tmp_path / "new"), environment=environment)
+    assert done.returncode == 2
+    assert "cannot reach the database postgresql://me@127.0.0.1:1/x" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_instances_may_start_at_once_on_one_database(
     spawn_server: SpawnServer, empty_database_url: str, redis_url: str
 ) -> None:
@@ -324,7 +348,11 @@ def test_an_unsafe_database_is_refused_unless_told_by_name(
     [
         (["--port", "http"], "--port is not allowed; it must be a whole number from 0 to 65535"),
         (["--tls-cert", "c.pem"], "tls_cert and tls_key go together"),
+        (["--tls-cert", "/no.pem", "--tls-key", "/no.key"], "tls_cert /no.pem cannot be read: No such file"),
+        (["--tls-cert", "LICENSE", "--tls-key", "LICENSE"], "tls_cert LICENSE holds no certificate; give"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--unix", "/no/where"], "/no is no directory that we may write to; make it"),
+        (["--unix", "LICENSE"], "cannot listen on LICENSE: there is something else than a socket"),
         (["--config", "/nonexistent.toml"], "cannot read the settings file /nonexistent.toml"),
         (["--ready-file", "/nonexistent/ready"], "cannot write the ready file /nonexistent/ready"),
     ],
@@ -337,6 +365,35 @@ def test_what_the_operator_must_put_right_is_one_line_and_a_status(
     assert done.returncode == 2
     assert part in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_bad_tls_pair_is_found_before_anything_is_made(tmp_path: Path) -> None:
+    done = run_fastpay("serve", "--tls-cert", "a", "--tls-key", "b", "--data-dir", str(tmp_path / "new"))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_found_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_fastpay("serve", "--port", port, "--data-dir", str(tmp_path / "new"))
+    assert done.returncode == 2
+    advice = "stop what listens there, or give another --port (0 picks a free one)"
+    reason = "Address already in use"
+    assert done.stderr == f"fastpay: cannot listen on 127.0.0.1:{port}: {reason}; {advice}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_worth_a_warning_is_said_once_at_the_start(
+    spawn_server: SpawnServer, database_url: str
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": "redis://127.0.0.1:1"}
+    server = spawn_server(environment=environment, prefix=("prlimit", "--nofile=1000:1000"))
+    assert healthy(server)
+    assert children.wait_until(lambda: "redis_unreachable" in server.output, timeout_ms=30_000)
+    assert server.output.count("redis_unreachable") == 1
+    assert "file_limit_low limit=1000 wanted=4096" in server.output
 
 
 def test_an_unknown_variable_stops_the_start() -> None:
