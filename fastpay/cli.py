@@ -15,6 +15,7 @@ from fastpay.clock import SystemClock
 from fastpay.config import Settings, load_settings
 from fastpay.embedded.access import open_database
 from fastpay.errors import ConfigurationError, FastpayError
+from fastpay.invocation import command_name
 from fastpay.telemetry import set_up_logging
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
+
+EPILOGUE = "Every setting is also a FASTPAY_NAME variable and a line in the file of --config; see README."
 
 
 def main() -> None:
@@ -41,10 +44,18 @@ def main() -> None:
         sys.exit(2)
 
 
+def _require_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("a tenant's name must not be empty")
+    return value
+
+
 def settings_options(command: Command) -> Command:
     """Add the options that say which installation is meant."""
     for option in (
-        click.option("--data-dir", metavar="DIR", help="Where the embedded servers keep their data."),
+        click.option(
+            "--data-dir", metavar="DIR", help="Where the embedded servers keep their data (.fastpay)."
+        ),
         click.option("--config", metavar="FILE", help="A TOML file with settings (or FASTPAY_CONFIG)."),
     ):
         command = option(command)
@@ -54,20 +65,27 @@ def settings_options(command: Command) -> Command:
 def key_options(command: Command) -> Command:
     """Add the options that say whose keys are meant, and in which mode."""
     for option in (
-        click.option("--mode", type=click.Choice(["test", "live"]), required=True),
-        click.option("--tenant", metavar="NAME", required=True),
+        click.option(
+            "--mode",
+            type=click.Choice(["test", "live"]),
+            required=True,
+            help="For test payments or for live ones.",
+        ),
+        click.option(
+            "--tenant", metavar="NAME", required=True, callback=_require_name, help="Whose keys are meant."
+        ),
     ):
         command = option(command)
     return settings_options(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOGUE)
 @click.version_option(__version__, prog_name="fastpay", message="%(prog)s %(version)s")
 def commands() -> None:
     """A payment API to host yourself."""
 
 
-@commands.command()
+@commands.command(epilog=EPILOGUE)
 @click.option("--host", metavar="ADDRESS", help="The address to listen on.")
 @click.option("--port", metavar="PORT", help="The port to listen on; 0 picks a free one.")
 @click.option("--unix", metavar="PATH", help="Listen on a Unix socket instead.")
@@ -90,7 +108,7 @@ def serve(config: str | None, **flags: Any) -> None:
     sys.exit(run(settings))
 
 
-@commands.command()
+@commands.command(epilog=EPILOGUE)
 @settings_options
 def migrate(config: str | None, **flags: Any) -> None:
     """Bring the database to the shape that this version needs."""
@@ -108,7 +126,13 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--kind", type=click.Choice(["secret", "publishable"]), default="secret", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["secret", "publishable"]),
+    default="secret",
+    show_default=True,
+    help="Secret keys are for servers, publishable ones for browsers.",
+)
 @key_options
 def create(config: str | None, tenant: str, mode: str, kind: Any, **flags: Any) -> None:
     """Make a key, and the tenant with it when it is new. The key is shown this once."""
@@ -181,17 +205,26 @@ def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flag
     """End a key for good."""
     from fastpay.store.keys import revoke_key  # noqa: PLC0415
 
-    async def work(connection: Any) -> None:
+    async def work(connection: Any) -> datetime | None:
+        listed = await _list(connection, tenant, mode)
         tenant_id = await _tenant_id(connection, tenant)
         await revoke_key(connection, tenant_id, key_id, livemode=mode == "live", clock=SystemClock())
+        return next((key.revoked_at for key in listed if key.key_id == key_id), None)
 
-    _with_connection(_prepare(config, flags), work)
-    click.echo(f"revoked {key_id}")
+    before = _with_connection(_prepare(config, flags), work)
+    if before is None:
+        click.echo(f"revoked {key_id}")
+    else:
+        click.echo(f"{key_id} was revoked already, at {before:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @commands.command()
 @click.option(
-    "--payments", type=click.IntRange(1, limits.demo_payments_max), default=2_000, show_default=True
+    "--payments",
+    type=click.IntRange(1, limits.demo_payments_max),
+    default=2_000,
+    show_default=True,
+    help="How many payments to make.",
 )
 @click.option(
     "--concurrency",
@@ -204,16 +237,19 @@ def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flag
 @click.option("--key", metavar="KEY", help="A secret test key of that server.")
 @click.option("--data-dir", metavar="DIR", help="Keep the data of the demo's own server here.")
 def demo(**options: Any) -> None:
-    """Make two thousand mixed payments through HTTP and show what became of them."""
+    """Make mixed payments over HTTP and show what became of them."""
     from fastpay.demo import run  # noqa: PLC0415
 
     sys.exit(run(**options))
 
 
-@commands.command()
+@commands.command(epilog=EPILOGUE)
+@click.option("--database-url", metavar="URL", help="The PostgreSQL to look at.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain to look at.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @settings_options
 def doctor(config: str | None, **flags: Any) -> None:
-    """Check everything that an operator could have wrong, and say what to do."""
+    """Check what could be wrong, change nothing, and say what to do."""
     settings = _prepare(config, flags)
     from fastpay.doctor import run  # noqa: PLC0415
 
@@ -250,7 +286,9 @@ def _with_connection(
         if settings.database_url is None:
             await migrate(database_url)
         elif missing := await pending(database_url):
-            raise ConfigurationError(f"the database lacks {', '.join(missing)}; run fastpay migrate first")
+            raise ConfigurationError(
+                f"the database lacks {', '.join(missing)}; run {command_name()} migrate first"
+            )
         async with connected(database_url) as connection:
             return await work(connection)
 
@@ -263,7 +301,9 @@ async def _tenant_id(connection: Any, tenant: str) -> uuid.UUID:
 
     found = await find_tenant(connection, tenant)
     if found is None:
-        raise ConfigurationError(f"there is no tenant named {tenant!r}; fastpay keys create makes it")
+        raise ConfigurationError(
+            f"there is no tenant named {tenant!r}; {command_name()} keys create makes it"
+        )
     return found
 
 
@@ -276,7 +316,9 @@ async def _list(connection: Any, tenant: str, mode: str) -> "list[ListedKey]":
 def _only_good(listed: "list[ListedKey]") -> uuid.UUID:
     good = [key for key in listed if key.state(datetime.now(UTC)) == "good"]
     if len(good) != 1:
-        raise ConfigurationError(f"{len(good)} keys are good; give the KEY_ID (fastpay keys list shows them)")
+        raise ConfigurationError(
+            f"{len(good)} keys are good; give the KEY_ID ({command_name()} keys list shows them)"
+        )
     return good[0].key_id
 
 

@@ -29,6 +29,29 @@ def test_help_names_every_command() -> None:
         assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.parametrize("command", [[], ["keys"], ["serve"], ["doctor"], ["demo"], ["keys", "create"]])
+def test_help_fits_and_says_what_every_option_is_for(command: list[str]) -> None:
+    done = fastpay(*command, "--help", COLUMNS="80")
+    assert done.returncode == 0
+    assert "..." not in done.stdout.replace("[ARGS]...", "")
+    assert not re.search(r"^  --[\w-]+ \S+\n  -", done.stdout, re.MULTILINE)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_help_tells_of_variables_and_the_file() -> None:
+    for command in ([], ["serve"], ["doctor"]):
+        done = fastpay(*command, "--help")
+        assert "Every setting is also a FASTPAY_NAME variable and a line in the file of" in done.stdout
+
+
+def test_the_doctor_looks_at_what_the_command_line_names() -> None:
+    flags = ("--database-url", "postgresql://127.0.0.1:1/x", "--tls-cert", "/a.pem", "--tls-key", "/b")
+    done = fastpay("doctor", *flags, COLUMNS="300", FASTPAY_REDIS_URL="redis://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "tls_cert /a.pem cannot be read" in done.stdout
+    assert "cannot reach the database postgresql://127.0.0.1:1/x" in done.stdout
+
+
 def test_help_and_version_do_not_wait_for_the_modules_of_others() -> None:
     code = (
         "import sys, fastpay.cli;"
@@ -65,6 +88,7 @@ def test_keys_are_made_listed_rolled_and_revoked(
     line = re.search(rf"([0-9a-f-]{{36}}).*{rolled[-4:]}.*good", listed.stdout)
     assert line is not None
     assert keys("revoke", line[1]).stdout == f"revoked {line[1]}\n"
+    assert re.match(rf"{line[1]} was revoked already, at 20\d\d-", keys("revoke", line[1]).stdout)
     assert re.search(rf"{rolled[-4:]}.*revoked", keys("list").stdout)
     rows = fetch(url, "select revoked_at is not null from api_key where key_hash = $1", hash_key(rolled))
     assert rows == [(True,)]
@@ -107,7 +131,8 @@ def test_a_command_that_only_looks_makes_no_data_directory(tmp_path: Path, comma
     ("arguments", "status", "part"),
     [
         (["list", "--tenant", "nobody", "--mode", "test"], 2, "there is no tenant named 'nobody'"),
-        (["create", "--tenant", "", "--mode", "test"], 1, "1 to 100 printable"),
+        (["create", "--tenant", "", "--mode", "test"], 2, "a tenant's name must not be empty"),
+        (["create", "--tenant", "x" * 101, "--mode", "test"], 1, "1 to 100 printable"),
         (["create", "--tenant", "x", "--mode", "both"], 2, "'both' is not one of"),
         (["create", "--tenant", "x"], 2, "Missing option '--mode'"),
         (["revoke", "--tenant", "test", "--mode", "test", "12"], 2, "'12' is not a valid UUID"),
@@ -130,7 +155,7 @@ def test_a_bad_wish_about_keys_is_refused(
 def test_keys_of_a_configured_database_wait_for_its_migration(empty_database_url: str) -> None:
     done = fastpay("keys", "create", *KEYS, FASTPAY_DATABASE_URL=empty_database_url)
     assert done.returncode == 2
-    assert "run fastpay migrate first" in done.stderr
+    assert "fastpay migrate first" in done.stderr
 
 
 def test_migrate_says_what_it_did(empty_database_url: str) -> None:
