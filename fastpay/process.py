@@ -179,8 +179,6 @@ async def _serve(
             stack.enter_context(_warning_of_redis(settings.redis_url))
         server = _make_server(app, settings)
         await server.start()
-        if settings.unix is not None:
-            stack.enter_context(_removing_socket(settings.unix))
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
@@ -257,18 +255,6 @@ def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     # What the operator can choose has the same name on both sides; the rest keeps its default.
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     return Server(app, ServerSettings(**chosen))
-
-
-@contextmanager
-def _removing_socket(path: str) -> Iterator[None]:
-    """Remove the socket at the end, unless another instance has put its own in its place."""
-    ours = os.stat(path)
-    try:
-        yield
-    finally:
-        with suppress(FileNotFoundError):
-            if os.path.samestat(ours, os.stat(path)):
-                os.unlink(path)
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:
