@@ -31,6 +31,9 @@ Connections = Annotated[int, Meta(ge=1, le=100)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
+Patience = Annotated[int, Meta(ge=100, le=3_600_000)]
+Count = Annotated[int, Meta(ge=1, le=1 << 30)]
+RootPath = Annotated[str, Meta(pattern=r"^(/[^/?#]+)*$", examples=["/payments"])]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `unix` takes the place of `host` and `port`. Without `database_url` (`redis_url`) fastpay starts a
     PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests
     may take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
+    `trusted_proxies` are addresses, networks or the word "unix", as a list or with commas between them.
+    `transaction_pooling` says that a pooler in transaction mode stands before the database.
     """
 
     host: Text = "127.0.0.1"
@@ -52,7 +57,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ready_file: Text | None = None
     database_url: DatabaseUrl | None = None
     redis_url: RedisUrl | None = None
+    transaction_pooling: bool = False
     allow_unsafe_database: bool = False
+    root_path: RootPath = ""
+    trusted_proxies: tuple[Text, ...] = ()
+    http2: bool = True
+    connections_max: Count = limits.connections_max
+    connection_requests_max: Count = limits.connection_requests_max
+    head_timeout_ms: Patience = limits.head_timeout_ms
+    body_timeout_ms: Patience = limits.body_timeout_ms
+    idle_timeout_ms: Patience = limits.idle_timeout_ms
+    write_timeout_ms: Patience = limits.write_timeout_ms
     drain_timeout_ms: DrainTime = limits.drain_timeout_ms
     body_bytes_max: Bytes = limits.body_bytes_max
     reader_connections_max: Connections = limits.reader_connections_max
@@ -117,6 +132,8 @@ def _convert(name: str, value: Any, source: str, *, strict: bool) -> Any:
     field = _FIELDS.get(name)
     if field is None:
         raise ConfigurationError(f"unknown setting {name} = {_show(value)} from {source}; {_suggest(name)}")
+    if name in _LISTS and isinstance(value, str) and not strict:
+        value = [part.strip() for part in value.split(",")]
     try:
         return msgspec.convert(value, field, strict=strict)
     except msgspec.ValidationError as error:
@@ -138,12 +155,14 @@ def _describe(name: str) -> str:
         kind = next(part for part in kind.types if not isinstance(part, msgspec.inspect.NoneType))
     if isinstance(kind, msgspec.inspect.Metadata):
         examples = (kind.extra_json_schema or {}).get("examples", ())
-        return "a URL such as " + " or ".join(examples)
+        return "something such as " + " or ".join(examples)
     match kind:
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.IntType():
             return f"a whole number from {kind.ge} to {kind.le}"
+        case msgspec.inspect.VarTupleType():
+            return "a list of texts that are not empty"
         case msgspec.inspect.LiteralType():
             return "one of " + ", ".join(str(value) for value in kind.values)
         case _:
@@ -156,4 +175,5 @@ def _show(value: Any) -> str:
     return repr(text) if isinstance(value, str) else text
 
 
+_LISTS = frozenset({"trusted_proxies"})
 _FIELDS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}

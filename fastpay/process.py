@@ -102,7 +102,11 @@ async def open_application(
     from fastpay.store.postgres import DatabaseSettings, open_reader_pool  # noqa: PLC0415
     from fastpay.store.reads import PostgresReads  # noqa: PLC0415
 
-    database = DatabaseSettings(url=database_url, reader_connections_max=settings.reader_connections_max)
+    database = DatabaseSettings(
+        url=database_url,
+        session_state=not settings.transaction_pooling,
+        reader_connections_max=settings.reader_connections_max,
+    )
     async with AsyncExitStack() as stack:
         pool = await open_reader_pool(database)
         stack.push_async_callback(_close_in_time, pool.close, deadline)

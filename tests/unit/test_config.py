@@ -8,6 +8,7 @@ import pytest
 
 from fastpay.config import Settings, load_settings, redact
 from fastpay.errors import ConfigurationError
+from fastpay.server.settings import ServerSettings
 
 
 def write(path: Path, text: str) -> str:
@@ -54,11 +55,15 @@ def test_booleans_are_read_from_the_environment(text: str, value: bool) -> None:
         ("FASTPAY_PORT", "http", "a whole number"),
         ("FASTPAY_PORT", "80.5", "a whole number"),
         ("FASTPAY_REUSE_PORT", "maybe", "true or false"),
-        ("FASTPAY_DATABASE_URL", "mysql://x", "a URL such as postgresql://user:password@host:5432/database"),
+        (
+            "FASTPAY_DATABASE_URL",
+            "mysql://x",
+            "something such as postgresql://user:password@host:5432/database",
+        ),
         (
             "FASTPAY_REDIS_URL",
             "localhost:6379",
-            "a URL such as redis://host:6379/0 or unix:///run/redis.sock",
+            "something such as redis://host:6379/0 or unix:///run/redis.sock",
         ),
         ("FASTPAY_IDEMPOTENCY_RETENTION_HOURS", "23", "from 24"),
         ("FASTPAY_LOG_LEVEL", "loud", "one of debug, error, info, warning"),
@@ -141,3 +146,21 @@ def test_every_field_says_what_it_allows() -> None:
     for field in msgspec.structs.fields(Settings):
         with pytest.raises(ConfigurationError, match=f"setting {field.name} = .*it must be "):
             load_settings(environment={}, flags={field.name: ["a list"]})
+
+
+def test_trusted_proxies_are_a_list_or_a_text_with_commas(tmp_path: Path) -> None:
+    file = tmp_path / "fastpay.toml"
+    file.write_text('trusted_proxies = ["10.0.0.0/8", "unix"]\n', encoding="utf-8")
+    expected = ("10.0.0.0/8", "unix")
+    assert load_settings(config=str(file), environment={}).trusted_proxies == expected
+    environment = {"FASTPAY_TRUSTED_PROXIES": "10.0.0.0/8, unix"}
+    assert load_settings(environment=environment).trusted_proxies == expected
+    with pytest.raises(ConfigurationError, match="a list of texts"):
+        load_settings(environment={"FASTPAY_TRUSTED_PROXIES": "a,,b"})
+
+
+def test_every_setting_of_the_transport_that_has_a_default_of_its_own_keeps_it() -> None:
+    ours, door = load_settings(environment={}), ServerSettings()
+    for name in msgspec.structs.asdict(door):
+        if hasattr(ours, name):
+            assert getattr(ours, name) == getattr(door, name), name
