@@ -52,9 +52,12 @@ purge_rows_max = 1_000
 # Store
 reader_connections_max = 8
 queued_reads_max = 2_048
+scans_share = 4
 read_wait_timeout_ms = 4_000
 statement_timeout_ms = 10_000
 lock_timeout_ms = 4_000
+idle_in_transaction_timeout_ms = 2_000
+verify_timeout_ms = 60_000
 connect_timeout_ms = 5_000
 
 # Process
@@ -120,6 +123,8 @@ http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
+assert idle_in_transaction_timeout_ms < lock_timeout_ms
+assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
 assert reader_connections_max <= queued_reads_max
 assert read_wait_timeout_ms < statement_timeout_ms

@@ -21,7 +21,8 @@ from fastpay.store.statements import SQL
 _BEGIN = "begin"
 _BEGIN_WITHOUT_SESSION = (
     f"begin; set local statement_timeout = {limits.statement_timeout_ms}; "
-    f"set local lock_timeout = {limits.lock_timeout_ms}"
+    f"set local lock_timeout = {limits.lock_timeout_ms}; "
+    f"set local idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}"
 )
 
 

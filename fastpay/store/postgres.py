@@ -82,5 +82,7 @@ async def prepare(connection: Connection, settings: DatabaseSettings) -> None:
     if settings.session_state:
         await connection.execute(
             f"set statement_timeout = {limits.statement_timeout_ms}; "
-            f"set lock_timeout = {limits.lock_timeout_ms}; {_PLANNER}"
+            f"set lock_timeout = {limits.lock_timeout_ms}; "
+            # An instance that is frozen, or cut off, lets go of its books before the others give up waiting.
+            f"set idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}; {_PLANNER}"
         )

@@ -1,8 +1,11 @@
 """Reading without locks, over the shared pool. Every statement names the tenant and the mode."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+import asyncpg
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
@@ -30,10 +33,15 @@ _LISTS: dict[tuple[str, str | None], str] = {
     ("re", "payment_intent"): "list_refunds_by_payment_intent",
 }
 
+_OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
 
+_TOO_SLOW = "This took longer than the database may take for it. Ask for less, or try again later."
+
+# What is grouped first cannot be estimated; where few rows are expected of it, a nested loop over two whole
+# tables looks cheap. With hashes the effort grows as the tables do, whatever is expected.
 _PLAN_FOR_MANY = (
-    "set local enable_seqscan = on; set local enable_hashjoin = on; "
+    "set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_nestloop = off; "
     "set local plan_cache_mode = force_custom_plan"
 )
 
@@ -44,6 +52,8 @@ class PostgresReads:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._waiting = 0
+        # What reads a whole table leaves most connections to the rest, which finding keys is a part of.
+        self._scans = asyncio.Semaphore(max(1, pool.get_max_size() // limits.scans_share))
 
     async def ping(self) -> None:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
@@ -103,6 +113,7 @@ class PostgresReads:
             page.ascending,
             page.limit + 1,
             path,
+            scans=True,
         )
         return [rows.versioned(row) for row in found]
 
@@ -113,19 +124,22 @@ class PostgresReads:
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold counters against transfers and payments against both, all as of one moment."""
+        seconds = limits.verify_timeout_ms / 1000
         try:
             async with (
-                self._connection() as connection,
+                self._scanning_connection() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 # These read everything: the plans that suit single rows would not suit them.
-                await connection.execute(_PLAN_FOR_MANY)
-                balances = await connection.fetch(SQL["verify_balances"], *scope)
-                accounts = await connection.fetch(SQL["verify_accounts"], *scope)
-                payments = await connection.fetch(SQL["verify_payments"], *scope)
+                await connection.execute(
+                    f"{_PLAN_FOR_MANY}; set local statement_timeout = {limits.verify_timeout_ms}"
+                )
+                balances = await connection.fetch(SQL["verify_balances"], *scope, timeout=seconds)
+                accounts = await connection.fetch(SQL["verify_accounts"], *scope, timeout=seconds)
+                payments = await connection.fetch(SQL["verify_payments"], *scope, timeout=seconds)
         except Exception as error:
             if isinstance(translate(error), TransientFailure):
-                raise DatabaseUnavailable(_UNREACHABLE) from error
+                raise DatabaseUnavailable(_reason(error)) from error
             raise
         unbalanced = [row for row in balances if not _is_balanced(row)]
         problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
@@ -142,11 +156,12 @@ class PostgresReads:
             balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
         )
 
-    async def _fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
+    async def _fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
         """Run one statement; once more where the pooled connection turned out to be dead."""
+        borrow = self._scanning_connection if scans else self._connection
         for attempt in (1, 2):
             try:
-                async with self._connection() as connection:
+                async with borrow() as connection:
                     found: list[rows.Row] = await connection.fetch(statement, *arguments)
             except Exception as error:
                 translated = translate(error)
@@ -154,7 +169,7 @@ class PostgresReads:
                     raise
                 # What took too long once would take as long again.
                 if attempt == 2 or isinstance(error, TimeoutError) or translated.sqlstate in CONTENTION:
-                    raise DatabaseUnavailable(_UNREACHABLE) from error
+                    raise DatabaseUnavailable(_reason(error)) from error
             else:
                 return found
         raise AssertionError("unreachable")
@@ -166,7 +181,7 @@ class PostgresReads:
         Raises: Overloaded, DatabaseUnavailable.
         """
         if self._waiting >= limits.queued_reads_max:
-            raise Overloaded("Too many requests are waiting. Try again in a moment.")
+            raise Overloaded(_OVERLOADED)
         self._waiting += 1
         try:
             connection = await self._pool.acquire(timeout=limits.read_wait_timeout_ms / 1000)
@@ -178,6 +193,30 @@ class PostgresReads:
             yield connection
         finally:
             await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def _scanning_connection(self) -> AsyncIterator[Any]:
+        """Lend a connection to what reads a whole table. Raises: Overloaded, DatabaseUnavailable."""
+        if self._waiting >= limits.queued_reads_max:
+            raise Overloaded(_OVERLOADED)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
+                await self._scans.acquire()
+        except TimeoutError as error:
+            raise Overloaded(_OVERLOADED) from error
+        finally:
+            self._waiting -= 1
+        try:
+            async with self._connection() as connection:
+                yield connection
+        finally:
+            self._scans.release()
+
+
+def _reason(error: Exception) -> str:
+    slow = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
+    return _TOO_SLOW if slow else _UNREACHABLE
 
 
 def _is_balanced(row: rows.Row) -> bool:

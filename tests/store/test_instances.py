@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from fastpay import limits
 from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import BatchTransaction, BatchWork, Outcome
 from fastpay.store.connections import connected
 from tests.store.support import Engine, check_books, engine, make_tenant
@@ -171,3 +173,28 @@ async def test_instances_see_what_the_other_committed(database_url: str) -> None
     async with engine(database_url) as one, engine(database_url) as other:
         first, second = await pay_and_read(one, other), await pay_and_read(other, one)
     assert first.answer.sequence < second.answer.sequence
+
+
+async def test_an_instance_frozen_in_the_middle_of_a_batch_lets_go_of_its_books(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "idle_in_transaction_timeout_ms", 100)
+    monkeypatch.setattr(limits, "commit_attempts_max", 1)
+    scope = await make_tenant(database_url)
+    holds, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def freeze(transaction: BatchTransaction) -> None:
+        await transaction.lock_books([scope])
+        holds.set()
+        await goes_on.wait()
+        await transaction.lock_books([scope])
+
+    async with engine(database_url) as one, engine(database_url) as other:
+        frozen = asyncio.create_task(one.batches.run_batch(freeze))
+        await holds.wait()
+        await other.do(PAY, scope)
+        goes_on.set()
+        with pytest.raises(TransientFailure):
+            await frozen
+        await one.do(PAY, scope)
+    await check_books(database_url, scope)

@@ -143,3 +143,29 @@ async def test_statements_do_as_well_behind_a_pooler(database_url: str, size: in
     finally:
         await connection.close()
     assert faults == []
+
+
+async def test_verification_reads_each_table_a_few_times_however_much_there_is(database_url: str) -> None:
+    """Also where the statistics are of empty tables, or say nothing of what a group comes to."""
+    connection = await connect(DatabaseSettings(url=database_url))
+    loops = []
+    try:
+        async with connected(database_url) as filler:
+            await filler.execute("analyze")
+            await fill(filler, 1, 2_000)
+            for statement in ("verify_accounts", "verify_payments"):
+                async with connection.transaction(readonly=True):
+                    await connection.execute(reads._PLAN_FOR_MANY)
+                    explained = await connection.fetchval(
+                        f"explain (analyze, format json) {SQL[statement]}", TENANT, False
+                    )
+                loops.append(most_loops(json.loads(explained)[0]["Plan"]))
+    finally:
+        await connection.close()
+    assert loops == [1, 1]
+
+
+def most_loops(plan: dict[str, Any]) -> int:
+    """Return how often the busiest part of a plan was run."""
+    loops: int = plan["Actual Loops"]
+    return max(loops, *(most_loops(part) for part in plan.get("Plans", ())), 0)

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from fastpay import limits
+from fastpay.engine.ports import Page
 from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from tests.store.support import CLOCK, engine, make_tenant
 
@@ -51,3 +53,27 @@ async def test_a_key_is_not_looked_for_for_ever(database_url: str, monkeypatch: 
             with pytest.raises(DatabaseUnavailable):
                 await keys.authenticate("sk_test_none")
         assert await keys.authenticate("sk_test_none") is None
+
+
+async def test_what_reads_whole_tables_leaves_connections_to_the_rest(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await make_tenant(database_url)
+    monkeypatch.setattr(limits, "read_wait_timeout_ms", 300)
+    async with engine(database_url) as instance, connected(database_url) as blocker:
+        keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
+        async with blocker.transaction():
+            # Whoever searches or verifies now, waits.
+            await blocker.execute("lock table customer, account in access exclusive mode")
+            scans = [
+                asyncio.create_task(instance.reads.search_customers(scope, "$.name == 1", Page(limit=1))),
+                asyncio.create_task(instance.reads.verify(scope)),
+            ]
+            waiting = "select count(*) from pg_locks where not granted"
+            while not await blocker.fetchval(waiting):  # noqa: ASYNC110  only the database knows
+                await asyncio.sleep(0.005)
+            assert await keys.authenticate("sk_test_none") is None
+            with pytest.raises(Overloaded):
+                await scans[1]
+        assert await scans[0] == []
+        assert (await instance.reads.verify(scope)).problems == ()
