@@ -145,7 +145,7 @@ def test_settings_cannot_be_changed() -> None:
 def test_every_field_says_what_it_allows() -> None:
     for field in msgspec.structs.fields(Settings):
         with pytest.raises(ConfigurationError, match=f"setting {field.name} = .*it must be "):
-            load_settings(environment={}, flags={field.name: ["a list"]})
+            load_settings(environment={}, flags={field.name: [["a list of lists"]]})
 
 
 def test_trusted_proxies_are_a_list_or_a_text_with_commas(tmp_path: Path) -> None:
