@@ -34,7 +34,7 @@ class Services:
 class Call:
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
-    `body` was read in whole and within its limit; it is empty for a GET.
+    `unread` holds the body, in whole and within its limit, until `take_body` gives it away; nothing for a GET.
     """
 
     services: Services
@@ -45,7 +45,7 @@ class Call:
     arguments: Mapping[str, str]
     headers: Mapping[str, str]
     query: bytes
-    body: bytes
+    unread: list[bytes]
     # The span context of the request; its type belongs to the tracer.
     trace: Any = None
 
@@ -53,6 +53,10 @@ class Call:
     def scope(self) -> Scope:
         """Whose rows, and in which mode."""
         return self.credentials.scope
+
+    def take_body(self) -> bytes:
+        """Return the body, once: what waits for its turn at the database must not hold a megabyte meanwhile."""
+        return self.unread.pop() if self.unread else b""
 
     @property
     def is_publishable(self) -> bool:

@@ -115,7 +115,6 @@ class Resource(_Path):
         credentials = await authenticate(services.keys, headers.get("authorization"))
         if credentials.kind == "publishable" and not endpoint.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
-        body = b"" if method == "GET" else await _read_body(receive, headers, services)
         call = Call(
             services=services,
             credentials=credentials,
@@ -125,7 +124,7 @@ class Resource(_Path):
             arguments=scope.get("path_params", {}),
             headers=headers,
             query=scope["query_string"],
-            body=body,
+            unread=[] if method == "GET" else [await _read_body(receive, headers, services)],
             trace=span.context,
         )
         return await endpoint.answer(call)

@@ -60,7 +60,7 @@ class Write(Generic[_Params]):
         params = decode_params(
             self._params_type,
             content_type=call.headers.get("content-type"),
-            body=call.body,
+            body=call.take_body(),
             query=call.query,
         )
         answers.check_expansions(call, self._shows, params.expand)
