@@ -14,7 +14,7 @@ from fastpay.api.decoding import decode_params
 from fastpay.api.params.common import Params
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Submission
-from fastpay.errors import InvalidRequest
+from fastpay.errors import DatabaseUnavailable, InvalidRequest, OutcomeUnknown, Overloaded
 
 _Params = TypeVar("_Params", bound=Params)
 
@@ -69,7 +69,16 @@ class Write(Generic[_Params]):
         submission = _submission(call, self._command(call, params), params, idempotency_key)
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
-        return await answers.committed(call, outcome)
+        try:
+            return await answers.committed(call, outcome)
+        except (DatabaseUnavailable, Overloaded) as error:
+            if idempotency_key is not None:
+                raise
+            # It is done already: whoever was invited to come again would do it twice.
+            raise OutcomeUnknown(
+                "This was carried out, but the answer could not be put together. Look what became of it "
+                "before you send it again, and give an idempotency key with all that must not happen twice."
+            ) from error
 
 
 def parse_idempotency_key(header: str | None) -> str | None:

@@ -34,6 +34,8 @@ LOST: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # What the driver says of a connection that was ended between two statements, before it has noticed.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
 )
 

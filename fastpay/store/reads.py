@@ -191,6 +191,10 @@ class PostgresReads:
             self._waiting -= 1
         try:
             yield connection
+        except asyncpg.InternalClientError:
+            # The pool would lend it again.
+            connection.terminate()
+            raise
         finally:
             await self._pool.release(connection)
 

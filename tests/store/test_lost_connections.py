@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from fastpay.domain.identifiers import Scope
@@ -144,3 +145,29 @@ async def test_a_database_that_is_away_is_said_to_be_away(database_url: str, pro
         with pytest.raises(DatabaseUnavailable):
             await instance.submit(PAY, scope)
     assert await count_payments(database_url, scope) == 0
+
+
+async def test_a_connection_that_the_driver_is_confused_about_is_not_used_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await make_tenant(database_url)
+    confused: list[asyncpg.Connection] = []
+    fetch = asyncpg.Connection.fetch
+
+    async def fail_once(connection: asyncpg.Connection, *arguments: Any, **options: Any) -> Any:
+        if not confused:
+            confused.append(connection)
+        if connection is confused[0]:
+            # What it says where the server's farewell is read together with the answer before it.
+            raise asyncpg.InternalClientError("cannot switch to state 12")
+        return await fetch(connection, *arguments, **options)
+
+    async with engine(database_url) as instance:
+        paid = await instance.do(PAY, scope)
+        monkeypatch.setattr(asyncpg.Connection, "fetch", fail_once)
+        assert len(await instance.reads.get_objects(scope, [paid.id])) == 1
+        assert confused.pop().is_closed()
+        assert (await instance.submit(PAY, scope)).answer.error is None
+        assert confused.pop().is_closed()
+        monkeypatch.undo()
+    await check_books(database_url, scope)
