@@ -34,7 +34,7 @@ class Services:
 class Call:
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
-    `unread` holds the body, in whole and within its limit, until `take_body` gives it away; nothing for a GET.
+    `unread` holds the body, in whole and within its limit, until `take_body` gives it away; none for a GET.
     """
 
     services: Services
@@ -55,7 +55,7 @@ class Call:
         return self.credentials.scope
 
     def take_body(self) -> bytes:
-        """Return the body, once: what waits for its turn at the database must not hold a megabyte meanwhile."""
+        """Return the body, once: what waits for its turn at the database must not hold a megabyte."""
         return self.unread.pop() if self.unread else b""
 
     @property

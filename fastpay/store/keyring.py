@@ -25,11 +25,13 @@ class PostgresKeyRing:
         self._clock = clock
         self._cache_ns = cache_ms * 1_000_000
         self._known: dict[str, tuple[Credentials | None, int]] = {}
+        # Apart from the others, so that a flood of wrong keys makes nobody forget the right ones.
+        self._missed: dict[str, tuple[Credentials | None, int]] = {}
         self._asking: dict[str, asyncio.Task[Credentials | None]] = {}
 
     async def authenticate(self, key: str) -> Credentials | None:
         """Return what the key stands for, None where it stands for nothing. Raises: DatabaseUnavailable."""
-        known = self._known.get(key)
+        known = self._known.get(key) or self._missed.get(key)
         if known is not None and self._clock.monotonic_ns() < known[1]:
             return known[0]
         asking = self._asking.get(key)
@@ -60,7 +62,9 @@ class PostgresKeyRing:
                     kind=found.kind,
                     fingerprint_key=found.fingerprint_key,
                 )
-        if len(self._known) >= limits.known_keys_max:
-            self._known.clear()
-        self._known[key] = (credentials, until_ns)
+        kept, other = (self._missed, self._known) if credentials is None else (self._known, self._missed)
+        other.pop(key, None)
+        if len(kept) >= limits.known_keys_max:
+            kept.clear()
+        kept[key] = (credentials, until_ns)
         return credentials

@@ -193,5 +193,19 @@ async def test_no_more_keys_are_remembered_than_allowed(
     async with ring(database_url) as own:
         for number in range(10):
             assert not await own.is_good(f"wrong {number}")
-            assert len(own.keys._known) <= 3
+            assert len(own.keys._missed) <= 3
         assert own.keys._asking == {}
+
+
+async def test_a_flood_of_wrong_keys_makes_nobody_forget_the_right_one(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "known_keys_max", 3)
+    async with ring(database_url) as own:
+        right = await own.make()
+        assert await own.is_good(right.key)
+        for number in range(10):
+            assert not await own.is_good(f"wrong {number}")
+        asked = own.pool.asked
+        assert await own.is_good(right.key)
+        assert own.pool.asked == asked

@@ -10,7 +10,7 @@ from fastpay.api.submissions import Write
 from tests.unit.api.fakes import Api
 
 
-def test_a_request_that_waits_for_its_commit_holds_its_body_no_longer(
+def test_a_request_that_waits_holds_its_body_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (write,) = (route.endpoint for route in ROUTES if (route.method, route.path) == ("POST", "/v1/customers"))
