@@ -5,8 +5,11 @@ accounts of a currency is zero, always. Nothing is ever edited away: a hold is p
 transfer, a refund is a new transfer the other way round.
 """
 
+import functools
+
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.identifiers import Scope, derived
 from fastpay.errors import InsufficientFunds
 
@@ -56,6 +59,7 @@ class Transfer(msgspec.Struct, frozen=True):
     hold_id: str | None = None
 
 
+@functools.lru_cache(maxsize=limits.account_ids_kept)
 def account_id(scope: Scope, currency: str, code: str) -> str:
     """Return the identifier of the tenant's account of this code and currency."""
     return "lacc_" + derived(scope.tenant_id, "live" if scope.livemode else "test", currency, code)
