@@ -297,10 +297,13 @@ def _begin_stop(stopping: asyncio.Event, deadline: Deadline) -> None:
 
 
 def _reload(server: "Server") -> None:
-    reload_tls = getattr(server, "reload_tls", None)
-    if reload_tls is not None:
-        reload_tls()
-    telemetry.log.info("reloaded", tls=reload_tls is not None)
+    try:
+        server.reload_tls()
+    except ConfigurationError as error:
+        advice = "the old certificate is still served; put a pair there that fits and send SIGHUP again"
+        telemetry.log.error("reload_failed", reason=str(error), advice=advice)
+    else:
+        telemetry.log.info("reloaded")
 
 
 @contextmanager

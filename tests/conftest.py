@@ -25,6 +25,7 @@ from fastpay.embedded.account import choose_account, make_directory
 from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
+from tests.doors import Certificate, make_certificate
 
 # Machines are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile(
@@ -175,14 +176,38 @@ def redis_url(embedded_servers: EmbeddedServers) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(scratch: Path) -> Iterator[RunningServer]:
-    """One running `fastpay serve` for all tests that do not kill it."""
-    running = start_server(scratch / "server", scratch)
-    try:
-        running.wait_ready()
+def plain_server(scratch: Path) -> Iterator[RunningServer]:
+    """One running `fastpay serve` for all tests that do not kill it, in plain text."""
+    with running_server(scratch / "server", scratch) as running:
         yield running
-    finally:
-        end_server(running)
+
+
+@pytest.fixture(scope="session")
+def server(plain_server: RunningServer) -> RunningServer:
+    """The server that all share; a folder of tests may put another in its place."""
+    return plain_server
+
+
+@pytest.fixture(scope="session")
+def certificate(scratch: Path) -> Certificate:
+    """What servers show over TLS and clients trust."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed (Debian package openssl)")
+    return make_certificate(scratch)
+
+
+@pytest.fixture(scope="session")
+def tls_server(
+    plain_server: RunningServer, certificate: Certificate, scratch: Path
+) -> Iterator[RunningServer]:
+    """A second instance on the database of the first, over TLS."""
+    environment = {
+        "FASTPAY_DATABASE_URL": plain_server.database_url,
+        "FASTPAY_TLS_CERT": str(certificate.cert),
+        "FASTPAY_TLS_KEY": str(certificate.key),
+    }
+    with running_server(scratch / "tls", scratch, environment=environment) as running:
+        yield running
 
 
 @pytest.fixture
@@ -323,6 +348,19 @@ def start_server(
             env=clean_environment(**(environment or {})),
         )
     return RunningServer(process, data_dir=data_dir, ready_file=ready_file, output=output)
+
+
+@contextlib.contextmanager
+def running_server(
+    data_dir: Path, scratch: Path, *, environment: dict[str, str] | None = None
+) -> Iterator[RunningServer]:
+    """Run a server for the block."""
+    running = start_server(data_dir, scratch, environment=environment)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        end_server(running)
 
 
 def end_server(running: RunningServer) -> None:

@@ -9,6 +9,7 @@ a connection; all frames of one turn leave in one write.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import h2.config
@@ -58,6 +59,8 @@ class GuardedH2(H2Protocol):
         self.policy = policy
         # Streams of ours in the place of Hypercorn's.
         self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
+        # Answered before their requests were complete: until when, and how much of them is still taken.
+        self._lingering: dict[int, tuple[float, int]] = {}
         self.terminated = False
         self.last_stream = 0
         self.writable = True
@@ -141,6 +144,9 @@ class GuardedH2(H2Protocol):
                 self._refuse(stream, BODY_TIMEOUT)
             elif stream.pending and now - stream.pending_since >= self.settings.write_timeout_ms / 1000:
                 self._reset(stream, ErrorCodes.CANCEL)
+        for number, (due, _) in list(self._lingering.items()):
+            if now >= due:
+                self._stop_lingering(number)
 
     # What streams ask for.
 
@@ -192,7 +198,13 @@ class GuardedH2(H2Protocol):
         if not self.writable:
             return 0
         connection = self.connection
-        window: int = connection.local_flow_control_window(stream.number)
+        try:
+            window: int = connection.local_flow_control_window(stream.number)
+        except h2.exceptions.ProtocolError:
+            # Reset in the same packet, as for `_does`.
+            self.streams.pop(stream.number, None)
+            stream.lose()
+            return 0
         return min(window, connection.max_outbound_frame_size, len(stream.pending))
 
     def body_wanted(self, stream: Stream, count: int) -> None:
@@ -228,11 +240,13 @@ class GuardedH2(H2Protocol):
         elif isinstance(event, h2.events.DataReceived):
             self._take_data(event)
         elif isinstance(event, h2.events.StreamEnded):
+            self._lingering.pop(event.stream_id, None)
             stream = self.streams.get(event.stream_id)
             if stream is not None:
                 stream.finish_body()
                 self._schedule(stream)
         elif isinstance(event, h2.events.StreamReset):
+            self._lingering.pop(event.stream_id, None)
             stream = self.streams.pop(event.stream_id, None)
             if stream is not None:
                 stream.lose()
@@ -269,6 +283,7 @@ class GuardedH2(H2Protocol):
         self._credit += event.flow_controlled_length
         stream = self.streams.get(event.stream_id)
         if stream is None:
+            self._throw_away(event.stream_id, event.flow_controlled_length)
             return
         stream.feed(event.data)
         padding = event.flow_controlled_length - len(event.data)
@@ -313,7 +328,12 @@ class GuardedH2(H2Protocol):
 
     def _open_window(self, stream: Stream, count: int) -> None:
         stream.body_due = self.now + self.settings.body_timeout_ms / 1000
-        self._does(stream, lambda number: self.connection.increment_flow_control_window(count, number))
+        self._credit_stream(stream.number, count)
+
+    def _credit_stream(self, number: int, count: int) -> None:
+        # The client may have ended or reset the stream in the same packet, and the codec forgotten it.
+        with suppress(h2.exceptions.ProtocolError, KeyError):
+            self.connection.increment_flow_control_window(count, number)
 
     def _lacks(self, stream: Stream) -> bool:
         return self.streams.get(stream.number) is not stream
@@ -343,7 +363,34 @@ class GuardedH2(H2Protocol):
     def _finish(self, stream: Stream) -> None:
         self.streams.pop(stream.number, None)
         if not stream.body_complete:
-            # RFC 9113 8.1: the answer is complete, the rest of the request is not wanted.
-            self._does(stream, self.connection.reset_stream, ErrorCodes.NO_ERROR)
+            self._linger(stream)
         stream.drained()
         self.on_request_end()
+
+    def _linger(self, stream: Stream) -> None:
+        """Throw away what still comes of a request that was answered.
+
+        RFC 9113 8.1 has it reset with NO_ERROR. Some clients lose the answer when the reset comes with it,
+        others wait for a window before they read; so the reset comes only to those that go on for too long.
+        """
+        due = self.now + self.settings.linger_timeout_ms / 1000
+        self._lingering[stream.number] = (due, self.settings.linger_bytes_max)
+        # What no handler has read.
+        self._throw_away(stream.number, len(stream.body))
+
+    def _throw_away(self, number: int, count: int) -> None:
+        due, left = self._lingering.get(number, (0.0, 0))
+        if not due or not count:
+            return
+        if count > left:
+            self._stop_lingering(number)
+            return
+        self._lingering[number] = (due, left - count)
+        self._credit_stream(number, count)
+        self.on_output()
+
+    def _stop_lingering(self, number: int) -> None:
+        del self._lingering[number]
+        with suppress(h2.exceptions.ProtocolError):
+            self.connection.reset_stream(number, ErrorCodes.NO_ERROR)
+        self.on_output()

@@ -29,7 +29,8 @@ def load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     try:
         context.load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"cannot use certificate {cert}: {error}") from error
+        files = f"certificate {cert}" + (f" with key {key}" if key is not None else "")
+        raise ConfigurationError(f"cannot use {files}: {error}") from error
 
 
 def reload(context: ssl.SSLContext, cert: str, key: str | None) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import uvloop
 
 from fastpay.server.listener import Server, ServerSettings
+from tests import doors
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -149,25 +149,8 @@ async def respond(send: Send, body: bytes = b"ok", status: int = 200, headers: A
 
 def make_certificate(folder: Path, name: str = "localhost") -> tuple[str, str]:
     """Make a certificate for a name; return the paths of certificate and key."""
-    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-            ),
-            *("-days", "2", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(cert)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return str(cert), str(key)
+    made = doors.make_certificate(folder, name)
+    return str(made.cert), str(made.key)
 
 
 def client_context(*protocols: str) -> ssl.SSLContext:
