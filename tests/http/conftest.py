@@ -1,4 +1,4 @@
-"""Plain HTTP to the server that all tests share."""
+"""Plain requests to the server that all tests share, over HTTP/1.1 and once more over HTTP/2 with TLS."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,16 @@ import httpx
 import pytest
 
 from tests.conftest import RunningServer
+from tests.doors import H2, HTTP1, Door
 from tests.http.refusals import Database
 from tests.http.tenants import Tenant, make_tenant
+
+
+@pytest.fixture(scope="module", params=[HTTP1, H2], ids=lambda door: door.name)
+def door(request: pytest.FixtureRequest) -> Door:
+    """The way in: tests/transport/test_application.py goes all four of them."""
+    found: Door = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +25,12 @@ def tenant(server: RunningServer) -> Tenant:
 
 
 @pytest.fixture(scope="module")
-def http(server: RunningServer) -> Iterator[httpx.Client]:
+def http(door: Door, server: RunningServer, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """A client without a key, which follows nothing and hides nothing."""
-    with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+    # Without openssl there is no certificate, and only what needs one is skipped.
+    running: RunningServer = request.getfixturevalue("tls_server") if door.is_tls else server
+    options = door.options(request.getfixturevalue("certificate")) if door.is_tls else {}
+    with httpx.Client(base_url=running.url, **{"timeout": 30, "trust_env": False, **options}) as client:
         yield client
 
 
