@@ -104,6 +104,8 @@ create table charge (
     payment_intent_id uuid not null,
     customer_id uuid,
     constraint charge_pkey primary key (tenant_id, livemode, charge_id),
+    -- What refunds refer to.
+    constraint charge_currency_unique unique (tenant_id, livemode, charge_id, currency),
     constraint charge_book_fkey foreign key (tenant_id, livemode) references book (tenant_id, livemode),
     constraint charge_payment_intent_fkey foreign key (tenant_id, livemode, payment_intent_id)
         references payment_intent (tenant_id, livemode, payment_intent_id),
@@ -139,8 +141,9 @@ create table refund (
     payment_intent_id uuid not null,
     constraint refund_pkey primary key (tenant_id, livemode, refund_id),
     constraint refund_book_fkey foreign key (tenant_id, livemode) references book (tenant_id, livemode),
-    constraint refund_charge_fkey foreign key (tenant_id, livemode, charge_id)
-        references charge (tenant_id, livemode, charge_id),
+    -- In the currency that the charge took, and no other.
+    constraint refund_charge_fkey foreign key (tenant_id, livemode, charge_id, currency)
+        references charge (tenant_id, livemode, charge_id, currency),
     constraint refund_payment_intent_fkey foreign key (tenant_id, livemode, payment_intent_id)
         references payment_intent (tenant_id, livemode, payment_intent_id),
     constraint refund_version_from_one check (version >= 1),
