@@ -2,7 +2,8 @@
 
 A literal segment is preferred to a parameter at the same place, and where it leads nowhere the parameter is
 tried. A path leads to one place whatever the method, so that a method which that place does not have is
-missing and not taken for a parameter's. What the table does not know is for another router to decide, 405 included.
+missing and not taken for a parameter's. What the table does not know is for another router to decide, 405
+included.
 """
 
 cimport cython
