@@ -48,13 +48,28 @@ def run(*, payments: int, concurrency: int, url: str | None, key: str | None, da
             else:
                 console.print("Starting a server of the demo's own...")
                 place = stack.enter_context(run_server(data_dir))
-            findings = asyncio.run(_trade(console, place, payments, concurrency))
-    except KeyboardInterrupt:
+            findings = asyncio.run(_trade_until_told(console, place, payments, concurrency))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped.")
         return _INTERRUPTED
     show(console, findings)
     show_next(console, url=url, data_dir=data_dir)
     return 1 if findings.faults else 0
+
+
+async def _trade_until_told(console: Console, place: Place, payments: int, concurrency: int) -> Findings:
+    """Trade, and end in order at a signal: raised in the middle of the loop it could get lost there."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await _trade(console, place, payments, concurrency)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        # The server is still to be stopped, and a second signal must not leave it behind.
+        signal.signal(signal.SIGTERM, _interrupt)
 
 
 async def _trade(console: Console, place: Place, payments: int, concurrency: int) -> Findings:
@@ -109,12 +124,12 @@ async def _serve_all(console: Console, customers: Customers, orders: list[Order]
 @contextlib.contextmanager
 def _interrupted_by_signals() -> Iterator[None]:
     """Let SIGTERM unwind what was begun, as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
