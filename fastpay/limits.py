@@ -5,7 +5,6 @@ body_bytes_max = 1_048_576
 form_fields_max = 1_000
 form_depth_max = 6
 json_depth_max = 32
-query_bytes_max = 8_192
 target_bytes_max = 8_192
 header_count_max = 64
 header_bytes_max = 16_384

@@ -190,7 +190,7 @@ _LAWFUL: list[tuple[_Check, str, str]] = [
         "a.sql",
         "-- One.\n-- $1 uuid[]   ids\n-- $2 mode text, $3 int n\nselect $1, $2, $3\n",
     ),
-    (words.check_words, "a.md", "What to do in https://example.org/work/home\n"),
+    (words.check_words, "a.md", "What to do at https://example.org/job/home\n"),
 ]
 
 
