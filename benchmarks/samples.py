@@ -16,9 +16,9 @@ BODY = (
 )
 
 
-def new_workspace() -> Workspace:
+def new_workspace(scope: Scope = SCOPE) -> Workspace:
     """Return the workspace of a tenant that never had a payment, with all looked for that one needs."""
-    workspace = Workspace(Book(SCOPE, 0, 290, 30, True))
+    workspace = Workspace(Book(scope, 0, 290, 30, True))
     workspace.asked.update(new_command().needs(workspace))
     return workspace
 
@@ -69,36 +69,36 @@ def new_intent() -> PaymentIntent:
     return next(found.object for found in plan.versions if isinstance(found.object, PaymentIntent))
 
 
-def new_changes(count: int) -> Changes:
+def new_changes(count: int, scope: Scope = SCOPE) -> Changes:
     """Return the net effect of a batch of payments."""
-    workspace, command = new_workspace(), new_command()
+    workspace, command = new_workspace(scope), new_command()
     plans = []
     for number in range(count):
         plan, draft = decide(workspace, command, number)
         workspace.merge(plan, draft.accounts)
         plans.append(plan)
     return Changes(
-        books=[Book(SCOPE, workspace.sequence, 290, 30, True)],
-        versions=[(SCOPE, versioned) for plan in plans for versioned in plan.versions],
-        accounts=[(SCOPE, account) for account in workspace.accounts.values()],
+        books=[Book(scope, workspace.sequence, 290, 30, True)],
+        versions=[(scope, versioned) for plan in plans for versioned in plan.versions],
+        accounts=[(scope, account) for account in workspace.accounts.values()],
         transfers=[
-            (SCOPE, transfer, plan.answer.sequence, MOMENT_MS)
+            (scope, transfer, plan.answer.sequence, MOMENT_MS)
             for plan in plans
             for transfer in plan.transfers
         ],
         events=[
-            (SCOPE, event, "req_000000000000000000000000", MOMENT_MS)
+            (scope, event, "req_000000000000000000000000", MOMENT_MS)
             for plan in plans
             for event in plan.events
         ],
-        idempotency=[_row(plan.answer, number) for number, plan in enumerate(plans)],
+        idempotency=[_row(scope, plan.answer, number) for number, plan in enumerate(plans)],
     )
 
 
-def _row(answer: Answer, number: int) -> IdempotencyRow:
+def _row(scope: Scope, answer: Answer, number: int) -> IdempotencyRow:
     return IdempotencyRow(
         digest=number.to_bytes(16, "big"),
-        scope=SCOPE,
+        scope=scope,
         idempotency_key=f"0190a5f0-b7e9-7cc0-8d0a-{number:012d}",
         fingerprint=b"f" * 32,
         answer=answer,

@@ -66,6 +66,10 @@ class Changes(msgspec.Struct, frozen=True):
     idempotency: Sequence[IdempotencyRow]
 
 
+class Encoded(msgspec.Struct, frozen=True):
+    """Changes in the form in which a store sends them; only the store that made it looks inside."""
+
+
 class BatchTransaction(Protocol):
     """One database transaction around one batch."""
 
@@ -81,7 +85,7 @@ class BatchTransaction(Protocol):
     async def load_accounts(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Account]]:
         """Return the accounts that exist."""
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes | Encoded) -> None:
         """Write the net effect of the batch."""
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
@@ -90,6 +94,12 @@ class BatchTransaction(Protocol):
 
 class WriterStore(Protocol):
     """The database as the writer sees it."""
+
+    def encode(self, changes: Changes) -> Encoded:
+        """Return the changes as `BatchTransaction.write` takes them, ahead of any transaction.
+
+        Raises: RefusedBatch for what no database could be told, as a batch that was refused.
+        """
 
     async def run_batch(self, work: "BatchWork") -> None:
         """Run `work` inside one transaction and commit it.

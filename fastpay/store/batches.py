@@ -11,7 +11,7 @@ from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.ports import BatchWork, Changes, IdempotencyRow
+from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow
 from fastpay.store import columns, rows
 from fastpay.store.columns import Witness
 from fastpay.store.failures import CONTENTION, is_answer, translate
@@ -32,6 +32,13 @@ class PostgresBatches:
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._connection: Connection | None = None
+
+    def encode(self, changes: Changes) -> Encoded:
+        """Return the changes as a transaction takes them. Raises: RefusedBatch where that cannot be done."""
+        try:
+            return columns.encode(changes)
+        except Exception as error:
+            raise translate(error) from error
 
     async def run_batch(self, work: BatchWork) -> None:
         """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
@@ -170,11 +177,13 @@ class PostgresTransaction:
         found = await self._fetch_wanted("load_accounts", wanted)
         return [(rows.scope_of(row), rows.account(row)) for row in found]
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes | Encoded) -> None:
         """Write the net effect of the batch."""
-        for statement, arguments in columns.writes(changes):
+        encoded = columns.encode(changes) if isinstance(changes, Changes) else changes
+        assert isinstance(encoded, columns.EncodedChanges)
+        for statement, arguments in encoded.statements:
             await self._connection.execute(SQL[statement], *arguments)
-        self.witness = columns.witness(changes) or self.witness
+        self.witness = encoded.witness or self.witness
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

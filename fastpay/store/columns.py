@@ -8,12 +8,24 @@ import msgspec
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
 from fastpay.domain.plan import Versioned
-from fastpay.engine.ports import Changes
+from fastpay.engine.ports import Changes, Encoded
 from fastpay.store import rows
 
 Arguments = list[list[Any]]
 Witness = tuple[Any, ...]
 Written = tuple[Scope, Versioned]
+
+
+class EncodedChanges(Encoded, frozen=True):
+    """Statements with their arguments, in order, and what tells later whether they were committed."""
+
+    statements: list[tuple[str, Arguments]]
+    witness: Witness | None
+
+
+def encode(changes: Changes) -> EncodedChanges:
+    """Return what a transaction sends to write these changes."""
+    return EncodedChanges(writes(changes), witness(changes))
 
 
 def writes(changes: Changes) -> list[tuple[str, Arguments]]:

@@ -10,7 +10,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.engine.failures import RefusedBatch, TransientFailure
-from fastpay.engine.ports import BatchWork, Changes, IdempotencyRow, Submission
+from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow, Submission
 from tests.unit.domain import invariants
 
 TENANT = Scope("a" * 32, False)
@@ -35,6 +35,12 @@ class State:
         return replace(self, **copies)
 
 
+class Kept(Encoded, frozen=True):
+    """Changes as memory takes them: as they are."""
+
+    changes: Changes
+
+
 class MemoryStore:
     """Satisfies `WriterStore`. Set `refuses` to make the database refuse what it is given.
 
@@ -52,6 +58,10 @@ class MemoryStore:
         self.batches = 0
         self.gate = asyncio.Event()
         self.gate.set()
+
+    def encode(self, changes: Changes) -> Kept:
+        """Return the changes."""
+        return Kept(changes)
 
     async def run_batch(self, work: BatchWork) -> None:
         """Run the work on a copy, and keep the copy."""
@@ -100,8 +110,11 @@ class MemoryTransaction:
         accounts = self.state.accounts
         return [(place[0], accounts[place]) for place in wanted if place in accounts]
 
-    async def write(self, changes: Changes) -> None:
+    async def write(self, changes: Changes | Encoded) -> None:
         """Take over the changes, under the constraints that matter. Raises: RefusedBatch."""
+        if isinstance(changes, Encoded):
+            assert isinstance(changes, Kept)
+            changes = changes.changes
         if self._store.refuses(changes):
             raise RefusedBatch("23514", "a_test_refuses")
         state = self.state
