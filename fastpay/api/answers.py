@@ -20,10 +20,10 @@ from fastpay.api.errors import (
     status_of,
     wants_problem,
 )
-from fastpay.api.expansion import check_paths, expand
-from fastpay.api.rendering import render, render_balance_transaction
+from fastpay.api.expansion import check_paths, expand, stands_alone
+from fastpay.api.rendering import render, render_balance_transaction, render_bytes
 from fastpay.domain.identifiers import digits
-from fastpay.domain.objects import Charge, PaymentIntent, Refund
+from fastpay.domain.objects import Charge, PaymentIntent, Refund, StoredObject
 from fastpay.domain.plan import ErrorRecord, Versioned
 from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import Forbidden
@@ -149,21 +149,26 @@ async def committed(call: Call, outcome: Outcome) -> Reply:
     if answer.error is not None:
         return await _failed(call, answer.error, snapshots, headers)
     assert answer.object_id is not None
-    body = await shown(call, answer.object_id, snapshots, paths=answer.expand)
-    assert body is not None
-    return Reply(body=encode(body), headers=headers)
+    found = await snapshots.load((answer.object_id,))
+    body = await shown(call, found[answer.object_id].object, snapshots, paths=answer.expand)
+    return Reply(body=body, headers=headers)
 
 
 async def shown(
-    call: Call, identifier: str, snapshots: Snapshots, *, paths: Sequence[str] = ()
-) -> dict[str, object] | None:
-    """Return an object as this caller may see it, expanded along paths; None where there is none."""
-    found = (await snapshots.load((identifier,))).get(identifier)
-    if found is None:
-        return None
-    body = render(found.object, call.scope.livemode)
+    call: Call, stored: StoredObject, snapshots: Snapshots, *, paths: Sequence[str] = ()
+) -> bytes:
+    """Return the JSON of an object as this caller may see it, expanded along paths."""
+    if not paths and not call.is_publishable and stands_alone(stored):
+        return render_bytes(stored, call.scope.livemode)
+    return encode(await _expanded(call, stored, snapshots, paths))
+
+
+async def _expanded(
+    call: Call, stored: StoredObject, snapshots: Snapshots, paths: Sequence[str]
+) -> dict[str, object]:
+    body = render(stored, call.scope.livemode)
     await expand((body,), paths, snapshots)
-    if call.is_publishable and isinstance(found.object, PaymentIntent):
+    if call.is_publishable and isinstance(stored, PaymentIntent):
         return {name: value for name, value in body.items() if name not in _HIDDEN_FROM_PUBLIC}
     return body
 
@@ -190,7 +195,10 @@ async def _failed(call: Call, error: ErrorRecord, snapshots: Snapshots, headers:
 
 
 async def _concerned(call: Call, identifier: str | None, snapshots: Snapshots) -> dict[str, object] | None:
-    return None if identifier is None else await shown(call, identifier, snapshots)
+    if identifier is None:
+        return None
+    found = (await snapshots.load((identifier,))).get(identifier)
+    return None if found is None else await _expanded(call, found.object, snapshots, ())
 
 
 def _error_reply(

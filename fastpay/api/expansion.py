@@ -14,7 +14,7 @@ import msgspec
 from fastpay import limits
 from fastpay.api.kinds import presentable
 from fastpay.api.rendering import render_list
-from fastpay.domain.objects import prefix_of
+from fastpay.domain.objects import PaymentIntent, StoredObject, prefix_of
 from fastpay.errors import InvalidRequest
 
 
@@ -131,6 +131,12 @@ def check_paths(kind: str, paths: Sequence[str], *, listed: bool = False) -> tup
         _check_path(kind, relative, path)
         checked[relative] = None
     return tuple(checked)
+
+
+def stands_alone(stored: StoredObject) -> bool:
+    """Tell whether an object shows no other one whole without being asked: nothing of it needs expanding."""
+    error = stored.last_payment_error if isinstance(stored, PaymentIntent) else None
+    return error is None or error.payment_method is None
 
 
 async def expand(rendered: Sequence[dict[str, object]], paths: Sequence[str], resolver: Resolver) -> None:

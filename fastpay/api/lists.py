@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from msgspec import UnsetType
+from msgspec import Raw, UnsetType
 
 from fastpay.api import answers, kinds, search
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.expansion import expand
+from fastpay.api.expansion import expand, stands_alone
 from fastpay.api.params.common import NoParams, refuse_together
 from fastpay.api.params.lists import CreatedListParams, CreatedRange, ListParams, SearchParams
-from fastpay.api.rendering import render, render_list, render_search_result
+from fastpay.api.rendering import render, render_bytes, render_list, render_search_result
+from fastpay.api.rendering.envelopes import Item
 from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
 from fastpay.domain.objects import Customer, PaymentMethod
 from fastpay.domain.plan import Versioned
@@ -143,7 +144,7 @@ class RetrieveOwned:
         method = None if found is None else found.object
         if found is None or not isinstance(method, PaymentMethod) or method.customer != customer.id:
             raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
-        return Reply(body=answers.encode((await shown(call, (found,), paths))[0]))
+        return Reply(body=await answers.shown(call, method, answers.Snapshots(call, {}), paths=paths))
 
 
 async def require_customer(call: Call) -> Customer:
@@ -155,11 +156,13 @@ async def require_customer(call: Call) -> Customer:
     return found.object
 
 
-async def shown(call: Call, rows: Sequence[Versioned], paths: Sequence[str]) -> list[dict[str, object]]:
+async def shown(call: Call, rows: Sequence[Versioned], paths: Sequence[str]) -> Sequence[Item]:
     """Return objects as they are shown, expanded along paths."""
-    snapshots = answers.Snapshots(call, {})
-    items = [render(row.object, call.scope.livemode) for row in rows]
-    await expand(items, paths, snapshots)
+    livemode = call.scope.livemode
+    if not paths and all(stands_alone(row.object) for row in rows):
+        return [Raw(render_bytes(row.object, livemode)) for row in rows]
+    items = [render(row.object, livemode) for row in rows]
+    await expand(items, paths, answers.Snapshots(call, {}))
     return items
 
 

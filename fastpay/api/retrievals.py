@@ -56,6 +56,4 @@ class Retrieve(Generic[_Params, _Stored]):
         if self._check is not None:
             self._check(call, params, found.object)
         snapshots = answers.Snapshots(call, {identifier: found})
-        body = await answers.shown(call, identifier, snapshots, paths=paths)
-        assert body is not None
-        return Reply(body=answers.encode(body))
+        return Reply(body=await answers.shown(call, found.object, snapshots, paths=paths))

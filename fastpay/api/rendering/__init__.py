@@ -1,42 +1,46 @@
-"""What clients see: each stored object in the dialect's shape, ready for JSON.
+"""What clients see: each stored object in the dialect's shape, as JSON.
 
 Rendering is a function of the snapshot alone: the same snapshot gives the same keys in the same order,
 and so the same bytes, whenever it is asked. Every key of the dialect's object is there, null where fastpay
 has nothing to say; other objects are named by identifier (see `api/expansion`).
 """
 
-from typing import assert_never
+import msgspec
 
+from fastpay._native.rendering import Template
 from fastpay.api.rendering.balances import render_balance, render_balance_transaction
-from fastpay.api.rendering.charges import render_charge
-from fastpay.api.rendering.customers import render_customer
-from fastpay.api.rendering.envelopes import render_deleted, render_list, render_search_result
-from fastpay.api.rendering.payment_intents import render_payment_intent
-from fastpay.api.rendering.payment_methods import render_payment_method
-from fastpay.api.rendering.refunds import render_refund
+from fastpay.api.rendering.charges import CHARGE
+from fastpay.api.rendering.customers import CUSTOMER
+from fastpay.api.rendering.envelopes import render_list, render_search_result
+from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
+from fastpay.api.rendering.payment_methods import PAYMENT_METHOD
+from fastpay.api.rendering.refunds import REFUND
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 
 __all__ = [
     "render",
     "render_balance",
     "render_balance_transaction",
-    "render_deleted",
+    "render_bytes",
     "render_list",
     "render_search_result",
 ]
 
+_TEMPLATES: dict[type[StoredObject], Template] = {
+    PaymentIntent: PAYMENT_INTENT,
+    Charge: CHARGE,
+    Refund: REFUND,
+    Customer: CUSTOMER,
+    PaymentMethod: PAYMENT_METHOD,
+}
+
+
+def render_bytes(stored: StoredObject, livemode: bool) -> bytes:
+    """Return the object as the dialect writes it, in JSON."""
+    return _TEMPLATES[type(stored)].render(stored, livemode)
+
 
 def render(stored: StoredObject, livemode: bool) -> dict[str, object]:
-    """Return the object as the dialect writes it. Its metadata is the snapshot's own: not to be changed."""
-    # An isinstance chain, the kinds of the hot path first: no slower than a table, and checked for totality.
-    if isinstance(stored, PaymentIntent):
-        return render_payment_intent(stored, livemode)
-    if isinstance(stored, Charge):
-        return render_charge(stored, livemode)
-    if isinstance(stored, Refund):
-        return render_refund(stored)
-    if isinstance(stored, Customer):
-        return render_customer(stored, livemode)
-    if isinstance(stored, PaymentMethod):
-        return render_payment_method(stored, livemode)
-    assert_never(stored)
+    """Return the object as the dialect writes it, for more to be put in: what `render_bytes` says."""
+    rendered: dict[str, object] = msgspec.json.decode(render_bytes(stored, livemode))
+    return rendered

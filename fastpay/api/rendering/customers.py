@@ -1,41 +1,39 @@
-"""Customers as the dialect shows them."""
+"""Customers as the dialect shows them, and the little that is left of a deleted one."""
 
-from fastpay.api.rendering.envelopes import render_deleted
-from fastpay.api.rendering.parts import render_address, render_shipping
+from fastpay.api.rendering.layout import Field, Mode, Shape, When, template
+from fastpay.api.rendering.parts import ADDRESS, SHIPPING
 from fastpay.domain.objects import Customer
 
+_DELETED: Shape = {"id": Field("id"), "object": "customer", "deleted": True}
 
-def render_customer(customer: Customer, livemode: bool) -> dict[str, object]:
-    """Return the customer, or the little that is left of a deleted one."""
-    if customer.deleted:
-        return render_deleted(customer.id, "customer")
-    settings = customer.invoice_settings
-    return {
-        "id": customer.id,
-        "object": "customer",
-        "address": None if customer.address is None else render_address(customer.address),
-        "balance": customer.balance,
-        "created": customer.created,
-        "currency": None,
-        "default_source": None,
-        "delinquent": False,
-        "description": customer.description,
-        "discount": None,
-        "email": customer.email,
-        "invoice_prefix": customer.invoice_prefix,
-        "invoice_settings": {
-            "custom_fields": None,
-            "default_payment_method": settings.default_payment_method,
-            "footer": settings.footer,
-            "rendering_options": None,
-        },
-        "livemode": livemode,
-        "metadata": customer.metadata,
-        "name": customer.name,
-        "next_invoice_sequence": customer.next_invoice_sequence,
-        "phone": customer.phone,
-        "preferred_locales": list(customer.preferred_locales),
-        "shipping": render_shipping(customer.shipping),
-        "tax_exempt": customer.tax_exempt,
-        "test_clock": None,
-    }
+_KNOWN: Shape = {
+    "id": Field("id"),
+    "object": "customer",
+    "address": ADDRESS,
+    "balance": Field("balance"),
+    "created": Field("created"),
+    "currency": None,
+    "default_source": None,
+    "delinquent": False,
+    "description": Field("description"),
+    "discount": None,
+    "email": Field("email"),
+    "invoice_prefix": Field("invoice_prefix"),
+    "invoice_settings": {
+        "custom_fields": None,
+        "default_payment_method": Field("invoice_settings.default_payment_method"),
+        "footer": Field("invoice_settings.footer"),
+        "rendering_options": None,
+    },
+    "livemode": Mode(),
+    "metadata": Field("metadata"),
+    "name": Field("name"),
+    "next_invoice_sequence": Field("next_invoice_sequence"),
+    "phone": Field("phone"),
+    "preferred_locales": Field("preferred_locales"),
+    "shipping": SHIPPING,
+    "tax_exempt": Field("tax_exempt"),
+    "test_clock": None,
+}
+
+CUSTOMER = template(Customer, When("deleted", _DELETED, otherwise=_KNOWN))

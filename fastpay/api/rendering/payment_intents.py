@@ -1,43 +1,68 @@
-"""Payment intents as the dialect shows them."""
+"""Payment intents as the dialect shows them.
 
-from fastpay.api.rendering.parts import render_shipping
+`last_payment_error.payment_method` is an identifier here; expansion shows it whole without being asked.
+"""
+
+from fastpay.api.rendering.layout import Field, Mode, Part, Shape, When, template
+from fastpay.api.rendering.parts import SHIPPING
 from fastpay.domain.objects import PaymentError, PaymentIntent
 
+_LAST_PAYMENT_ERROR = Part(
+    "last_payment_error",
+    PaymentError,
+    {
+        "charge": Field("charge"),
+        "code": Field("code"),
+        "decline_code": Field("decline_code"),
+        "message": Field("message"),
+        "param": Field("param"),
+        "payment_method": Field("payment_method"),
+        "type": Field("type"),
+    },
+)
 
-def render_payment_intent(intent: PaymentIntent, livemode: bool) -> dict[str, object]:
-    """Return the payment intent.
+# How the cardholder is to be asked. Where to is not said: a server's address is no part of a snapshot.
+_REDIRECT: Shape = {
+    "redirect_to_url": {"return_url": Field("return_url"), "url": None},
+    "type": "redirect_to_url",
+}
+_NEXT_ACTION = When("return_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
 
-    `last_payment_error.payment_method` is an identifier here; expansion shows it whole without being asked.
-    """
-    return {
-        "id": intent.id,
+_ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")
+
+PAYMENT_INTENT = template(
+    PaymentIntent,
+    {
+        "id": Field("id"),
         "object": "payment_intent",
-        "amount": intent.amount,
-        "amount_capturable": intent.amount_capturable,
+        "amount": Field("amount"),
+        "amount_capturable": Field("amount_capturable"),
         "amount_details": {"tip": {}},
-        "amount_received": intent.amount_received,
+        "amount_received": Field("amount_received"),
         "application": None,
         "application_fee_amount": None,
-        "automatic_payment_methods": _automatic_payment_methods(intent),
-        "canceled_at": intent.canceled_at,
-        "cancellation_reason": intent.cancellation_reason,
-        "capture_method": intent.capture_method,
-        "client_secret": intent.client_secret,
-        "confirmation_method": intent.confirmation_method,
-        "created": intent.created,
-        "currency": intent.currency,
-        "customer": intent.customer,
+        "automatic_payment_methods": When(
+            "automatic_payment_methods", {"allow_redirects": _ALLOW_REDIRECTS, "enabled": True}
+        ),
+        "canceled_at": Field("canceled_at"),
+        "cancellation_reason": Field("cancellation_reason"),
+        "capture_method": Field("capture_method"),
+        "client_secret": Field("client_secret"),
+        "confirmation_method": Field("confirmation_method"),
+        "created": Field("created"),
+        "currency": Field("currency"),
+        "customer": Field("customer"),
         "customer_account": None,
-        "description": intent.description,
+        "description": Field("description"),
         "excluded_payment_method_types": None,
-        "last_payment_error": _last_payment_error(intent.last_payment_error),
-        "latest_charge": intent.latest_charge,
-        "livemode": livemode,
+        "last_payment_error": _LAST_PAYMENT_ERROR,
+        "latest_charge": Field("latest_charge"),
+        "livemode": Mode(),
         "managed_payments": None,
-        "metadata": intent.metadata,
-        "next_action": _next_action(intent),
+        "metadata": Field("metadata"),
+        "next_action": When("status", _NEXT_ACTION, equals="requires_action"),
         "on_behalf_of": None,
-        "payment_method": intent.payment_method,
+        "payment_method": Field("payment_method"),
         "payment_method_configuration_details": None,
         "payment_method_options": {
             "card": {
@@ -47,48 +72,17 @@ def render_payment_intent(intent: PaymentIntent, livemode: bool) -> dict[str, ob
                 "request_three_d_secure": "automatic",
             }
         },
-        "payment_method_types": list(intent.payment_method_types),
+        "payment_method_types": Field("payment_method_types"),
         "processing": None,
-        "receipt_email": intent.receipt_email,
+        "receipt_email": Field("receipt_email"),
         "review": None,
-        "setup_future_usage": intent.setup_future_usage,
-        "shipping": render_shipping(intent.shipping),
+        "setup_future_usage": Field("setup_future_usage"),
+        "shipping": SHIPPING,
         "source": None,
-        "statement_descriptor": intent.statement_descriptor,
-        "statement_descriptor_suffix": intent.statement_descriptor_suffix,
-        "status": intent.status,
+        "statement_descriptor": Field("statement_descriptor"),
+        "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
+        "status": Field("status"),
         "transfer_data": None,
-        "transfer_group": intent.transfer_group,
-    }
-
-
-def _automatic_payment_methods(intent: PaymentIntent) -> dict[str, object] | None:
-    if not intent.automatic_payment_methods:
-        return None
-    return {"allow_redirects": intent.allow_redirects or "always", "enabled": True}
-
-
-def _last_payment_error(error: PaymentError | None) -> dict[str, object] | None:
-    if error is None:
-        return None
-    return {
-        "charge": error.charge,
-        "code": error.code,
-        "decline_code": error.decline_code,
-        "message": error.message,
-        "param": error.param,
-        "payment_method": error.payment_method,
-        "type": error.type,
-    }
-
-
-def _next_action(intent: PaymentIntent) -> dict[str, object] | None:
-    """Return how the cardholder is to be asked.
-
-    Where to is not said: an address of this server is not part of a snapshot.
-    """
-    if intent.status != "requires_action":
-        return None
-    if intent.return_url is None:
-        return {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
-    return {"redirect_to_url": {"return_url": intent.return_url, "url": None}, "type": "redirect_to_url"}
+        "transfer_group": Field("transfer_group"),
+    },
+)

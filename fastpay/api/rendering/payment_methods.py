@@ -1,40 +1,40 @@
-"""Payment methods as the dialect shows them."""
+"""Payment methods as the dialect shows them. What a test card will do is nobody's business."""
 
-from fastpay.api.rendering.parts import render_billing_details, render_checks
+from fastpay.api.rendering.layout import Choice, Field, Mode, template
+from fastpay.api.rendering.parts import BILLING_DETAILS, CHECKS
 from fastpay.domain.objects import PaymentMethod
 
 # Where the name on the card differs from the brand's. Source: the dialect's values of card.display_brand.
 _DISPLAY_BRANDS = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
 
-
-def render_payment_method(method: PaymentMethod, livemode: bool) -> dict[str, object]:
-    """Return the payment method. What a test card will do is nobody's business."""
-    card = method.card
-    return {
-        "id": method.id,
+PAYMENT_METHOD = template(
+    PaymentMethod,
+    {
+        "id": Field("id"),
         "object": "payment_method",
-        "allow_redisplay": method.allow_redisplay,
-        "billing_details": render_billing_details(method.billing_details),
+        "allow_redisplay": Field("allow_redisplay"),
+        "billing_details": BILLING_DETAILS,
         "card": {
-            "brand": card.brand,
-            "checks": render_checks(card),
-            "country": card.country,
-            "display_brand": _DISPLAY_BRANDS.get(card.brand, card.brand),
-            "exp_month": card.exp_month,
-            "exp_year": card.exp_year,
-            "fingerprint": card.fingerprint,
-            "funding": card.funding,
+            "brand": Field("card.brand"),
+            "checks": CHECKS,
+            "country": Field("card.country"),
+            "display_brand": Choice("card.brand", _DISPLAY_BRANDS, otherwise=Field("card.brand")),
+            "exp_month": Field("card.exp_month"),
+            "exp_year": Field("card.exp_year"),
+            "fingerprint": Field("card.fingerprint"),
+            "funding": Field("card.funding"),
             "generated_from": None,
-            "last4": card.last4,
-            "networks": {"available": [card.brand], "preferred": None},
+            "last4": Field("card.last4"),
+            "networks": {"available": [Field("card.brand")], "preferred": None},
             "regulated_status": None,
             "three_d_secure_usage": {"supported": True},
             "wallet": None,
         },
-        "created": method.created,
-        "customer": method.customer,
+        "created": Field("created"),
+        "customer": Field("customer"),
         "customer_account": None,
-        "livemode": livemode,
-        "metadata": method.metadata,
+        "livemode": Mode(),
+        "metadata": Field("metadata"),
         "type": "card",
-    }
+    },
+)

@@ -1,27 +1,28 @@
-"""Refunds as the dialect shows them."""
+"""Refunds as the dialect shows them. It says nothing of the mode here."""
 
+from fastpay.api.rendering.layout import Field, template
 from fastpay.domain.objects import Refund
 
-
-def render_refund(refund: Refund) -> dict[str, object]:
-    """Return the refund. The dialect says nothing of the mode here."""
-    return {
-        "id": refund.id,
+REFUND = template(
+    Refund,
+    {
+        "id": Field("id"),
         "object": "refund",
-        "amount": refund.amount,
-        "balance_transaction": refund.balance_transaction,
-        "charge": refund.charge,
-        "created": refund.created,
-        "currency": refund.currency,
-        "customer": refund.customer,
+        "amount": Field("amount"),
+        "balance_transaction": Field("balance_transaction"),
+        "charge": Field("charge"),
+        "created": Field("created"),
+        "currency": Field("currency"),
+        "customer": Field("customer"),
         "customer_account": None,
         "destination_details": {"card": {"type": "refund"}, "type": "card"},
-        "metadata": refund.metadata,
-        "payment_intent": refund.payment_intent,
-        "payment_method": refund.payment_method,
-        "reason": refund.reason,
+        "metadata": Field("metadata"),
+        "payment_intent": Field("payment_intent"),
+        "payment_method": Field("payment_method"),
+        "reason": Field("reason"),
         "receipt_number": None,
         "source_transfer_reversal": None,
-        "status": refund.status,
+        "status": Field("status"),
         "transfer_reversal": None,
-    }
+    },
+)

@@ -6,7 +6,6 @@ import stripe
 from fastpay.api.rendering import (
     render_balance,
     render_balance_transaction,
-    render_deleted,
     render_list,
     render_search_result,
 )
@@ -120,7 +119,3 @@ def test_a_search_result_says_how_to_go_on() -> None:
     assert list(page) == ["object", "url", "has_more", "next_page", "data"]
     assert (page["object"], page["next_page"]) == ("search_result", "abc")
     assert violations(page, stripe.SearchResultObject) == []
-
-
-def test_a_deleted_object_keeps_its_name() -> None:
-    assert render_deleted("cus_1", "customer") == {"id": "cus_1", "object": "customer", "deleted": True}

@@ -1,0 +1,281 @@
+"""Structs to JSON by a template: what never changes was encoded once, fields are read where they lie.
+
+The contract is in rendering.pyi. A template is a list of steps, each a text and what follows it: what a field
+of the struct holds, or what another template makes of the same struct or of a part of it. No code of Python
+runs in between, so that what a struct refers to stays alive without being counted.
+"""
+
+import typing
+
+import msgspec
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
+
+from fastpay._native.json_text cimport (
+    FALSE,
+    NONE,
+    Out,
+    PyLong_AsLongLong,
+    PyLong_CheckExact,
+    PyUnicode_CheckExact,
+    put,
+    put_boolean,
+    put_value,
+)
+
+
+cdef extern from "Python.h":
+    int PyUnicode_Compare(PyObject* first, PyObject* second) except? -1
+    PyTypeObject PyMemberDescr_Type
+
+
+cdef extern from "structmember.h":
+    ctypedef struct PyMemberDef:
+        int type
+        Py_ssize_t offset
+    ctypedef struct PyMemberDescrObject:
+        PyMemberDef* d_member
+    int T_OBJECT_EX
+
+
+# Answers of usual size are put together on the stack, and copied once.
+cdef enum:
+    _STACK_BYTES = 4096
+
+cdef enum _Kind:
+    _FIELD
+    _MODE
+    _PART
+    _WHEN
+    _CHOICE
+    _SAME
+
+
+cdef struct _Path:
+    # The field lies at `offset` of the struct, or where `owner` is set, of the part of this type at `part`.
+    PyTypeObject* owner
+    Py_ssize_t part
+    Py_ssize_t offset
+
+
+cdef struct _Step:
+    _Kind kind
+    const char* text
+    Py_ssize_t text_size
+    _Path path
+    _Path other
+    # What a condition waits for, NULL for anything but None and false; or the texts of a choice.
+    PyObject* wanted
+    # Templates.
+    PyObject* then
+    PyObject* otherwise
+
+
+@cython.final
+cdef class Template:
+    cdef object struct_type
+    cdef _Step* steps
+    cdef Py_ssize_t count
+    # The text behind the last step.
+    cdef bytes text
+    # What the steps point to.
+    cdef list kept
+
+    def __cinit__(self, object struct_type not None):
+        if not issubclass(struct_type, msgspec.Struct):
+            raise TypeError("a template is for a type of struct")
+        self.struct_type = struct_type
+        self.steps = NULL
+        self.count = 0
+        self.text = b""
+        self.kept = []
+
+    def __dealloc__(self):
+        PyMem_Free(self.steps)
+
+    def put(self, bytes text not None):
+        self.text += text
+
+    def put_field(self, str path not None):
+        self.add(_FIELD, path)
+
+    def put_mode(self):
+        self.add(_MODE, None)
+
+    def put_part(self, str name not None, Template template not None):
+        cdef _Step* step = self.add(_PART, name)
+        step.then = self.keep(template)
+
+    def put_when(
+        self, str path not None, str wanted, Template then not None, Template otherwise not None
+    ):
+        cdef _Step* step = self.add(_WHEN, path)
+        if wanted is not None:
+            step.wanted = self.keep(wanted)
+        step.then = self.keep(self.of_this(then))
+        step.otherwise = self.keep(self.of_this(otherwise))
+
+    def put_choice(self, str path not None, dict texts not None, Template otherwise not None):
+        cdef _Step* step = self.add(_CHOICE, path)
+        step.wanted = self.keep(_choice(texts))
+        step.otherwise = self.keep(self.of_this(otherwise))
+
+    def put_whether_same(self, str path not None, str other not None):
+        cdef _Step* step = self.add(_SAME, path)
+        self.locate(&step.other, other)
+
+    def render(self, object stored not None, bint livemode) -> bytes:
+        cdef char[_STACK_BYTES] local
+        cdef Out out
+        if Py_TYPE(stored) != <PyTypeObject*>self.struct_type:
+            raise TypeError(f"{type(stored).__name__} is not what this template renders")
+        out.data = local
+        out.size = 0
+        out.room = _STACK_BYTES
+        out.heap = NULL
+        try:
+            _run(&out, self, <PyObject*>stored, livemode)
+            return PyBytes_FromStringAndSize(out.data, out.size)
+        finally:
+            PyMem_Free(out.heap)
+
+    cdef _Step* add(self, _Kind kind, str path) except NULL:
+        """Add a step with the text that was put before it."""
+        cdef _Step step
+        cdef _Step* steps
+        step.kind = kind
+        step.text = self.text
+        step.text_size = len(self.text)
+        step.path.owner = step.other.owner = NULL
+        step.path.part = step.other.part = 0
+        step.path.offset = step.other.offset = 0
+        step.wanted = step.then = step.otherwise = NULL
+        if path is not None:
+            self.locate(&step.path, path)
+        steps = <_Step*>PyMem_Realloc(self.steps, (self.count + 1) * sizeof(_Step))
+        if steps == NULL:
+            raise MemoryError
+        self.steps = steps
+        steps[self.count] = step
+        self.count += 1
+        self.keep(self.text)
+        self.text = b""
+        return &steps[self.count - 1]
+
+    cdef PyObject* keep(self, object what) except NULL:
+        self.kept.append(what)
+        return <PyObject*>what
+
+    cdef Template of_this(self, Template template):
+        if template.struct_type is not self.struct_type:
+            raise TypeError("a branch must be a template of the same struct")
+        return template
+
+    cdef int locate(self, _Path* path, str name) except -1:
+        """Fill `path` with where a field lies. A dot leads through a part of the struct."""
+        part, _, inner = name.rpartition(".")
+        if not part:
+            path.offset = _offset(self.struct_type, name)
+            return 0
+        owner = _part_type(self.struct_type, part)
+        path.owner = <PyTypeObject*>self.keep(owner)
+        path.part = _offset(self.struct_type, part)
+        path.offset = _offset(owner, inner)
+        return 0
+
+
+cdef dict _choice(dict texts):
+    """Return a copy that holds nothing but bytes, and that nobody else changes."""
+    cdef bytes text
+    return {name: text for name, text in texts.items()}
+
+
+cdef object _part_type(object struct_type, str name):
+    """Return the type of struct that a field holds, if it holds anything."""
+    for field in msgspec.structs.fields(struct_type):
+        if field.name == name:
+            for kind in (field.type, *typing.get_args(field.type)):
+                if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+                    return kind
+    raise TypeError(f"{struct_type.__name__} has no part {name}")
+
+
+cdef Py_ssize_t _offset(object struct_type, str name) except -1:
+    """Return where an instance holds the pointer to a field."""
+    cdef object descriptor = getattr(struct_type, name, None)
+    cdef PyMemberDef* member
+    if Py_TYPE(descriptor) == &PyMemberDescr_Type:
+        member = (<PyMemberDescrObject*>descriptor).d_member
+        if member.type == T_OBJECT_EX:
+            return member.offset
+    raise TypeError(f"{struct_type.__name__} has no field {name}")
+
+
+cdef int _run(Out* out, Template template, PyObject* stored, bint livemode) except -1:
+    cdef Py_ssize_t position
+    cdef _Step* step
+    cdef PyObject* value
+    cdef PyObject* chosen
+    for position in range(template.count):
+        step = &template.steps[position]
+        put(out, step.text, step.text_size)
+        if step.kind == _MODE:
+            put_boolean(out, livemode)
+            continue
+        value = _find(stored, &step.path)
+        if step.kind == _FIELD:
+            put_value(out, value)
+        elif step.kind == _WHEN:
+            chosen = step.then if _holds(value, step.wanted) else step.otherwise
+            _run(out, <Template>chosen, stored, livemode)
+        elif step.kind == _PART:
+            _run_part(out, <Template>step.then, value, livemode)
+        elif step.kind == _CHOICE:
+            chosen = PyDict_GetItemWithError(<dict>step.wanted, <object>value)
+            if chosen == NULL:
+                _run(out, <Template>step.otherwise, stored, livemode)
+            else:
+                put(out, PyBytes_AS_STRING(<object>chosen), PyBytes_GET_SIZE(<object>chosen))
+        else:
+            put_boolean(out, _are_same(value, _find(stored, &step.other)))
+    put(out, PyBytes_AS_STRING(template.text), PyBytes_GET_SIZE(template.text))
+    return 0
+
+
+cdef int _run_part(Out* out, Template template, PyObject* part, bint livemode) except -1:
+    if part == NONE:
+        return put(out, b"null", 4)
+    if Py_TYPE(<object>part) != <PyTypeObject*>template.struct_type:
+        raise TypeError(f"a part must be a {template.struct_type.__name__}")
+    return _run(out, template, part, livemode)
+
+
+cdef inline PyObject* _find(PyObject* stored, const _Path* path) except NULL:
+    """Return, borrowed, what a field holds."""
+    cdef PyObject* value
+    if path.owner != NULL:
+        stored = (<PyObject**>(<char*>stored + path.part))[0]
+        if stored == NULL or Py_TYPE(<object>stored) != path.owner:
+            raise TypeError("a part is missing, or of another type")
+    value = (<PyObject**>(<char*>stored + path.offset))[0]
+    if value == NULL:
+        raise TypeError("a field was never set")
+    return value
+
+
+cdef inline bint _holds(PyObject* value, PyObject* wanted) except -1:
+    if wanted == NULL:
+        return value != NONE and value != FALSE
+    if value == wanted:
+        return True
+    return PyUnicode_CheckExact(value) and PyUnicode_Compare(value, wanted) == 0
+
+
+cdef bint _are_same(PyObject* value, PyObject* other) except -1:
+    if not (PyLong_CheckExact(value) and PyLong_CheckExact(other)):
+        raise TypeError("only integers are compared")
+    return PyLong_AsLongLong(value) == PyLong_AsLongLong(other)
