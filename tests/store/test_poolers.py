@@ -1,16 +1,20 @@
 """Through a real PgBouncer in transaction mode: no session outlives a transaction."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
 
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Filter, Page
 from fastpay.store.connections import connected
+from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
-from tests.store.support import check_books, engine, make_tenant
+from tests.faults.proxy import Proxy
+from tests.store.support import CLOCK, Engine, check_books, engine, make_tenant
 from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
@@ -67,3 +71,64 @@ async def test_a_writer_survives_the_loss_of_the_poolers_connections(
             assert (await instance.submit(PAY, scope)).answer.error is None
             assert await instance.reads.get_objects(scope, [paid.id])
     assert await check_books(empty_database_url, scope) == 4 * 3
+
+
+async def test_reads_that_share_the_poolers_connections_do_not_get_each_others_answers(
+    pgbouncer_url: str, empty_database_url: str
+) -> None:
+    await migrate(empty_database_url)
+    scopes = [await make_tenant(empty_database_url, f"shop {number}") for number in range(2)]
+    async with AsyncExitStack() as stack:
+        # Many more connections than the pooler has to the database.
+        instances = [
+            await stack.enter_async_context(engine(pgbouncer_url, session_state=False)) for _ in range(6)
+        ]
+        paid = {scope: await instances[0].do(PAY, scope) for scope in scopes}
+
+        async def read(instance: Engine, scope: Scope, kind: int) -> None:
+            reads, identifier = instance.reads, paid[scope].id
+            if kind == 0:
+                (found,) = await reads.get_objects(scope, [identifier])
+                assert found.object == paid[scope]
+            elif kind == 1:
+                (found,) = await reads.get_objects_at(scope, [identifier], 3)
+                assert found.object == paid[scope]
+            elif kind == 2:
+                page = await reads.list_objects(scope, Filter(kind="pi"), Page(limit=5))
+                assert page[-1].object == paid[scope]
+            elif kind == 3:
+                assert {account.code for account in await reads.list_accounts(scope)} >= {"pending"}
+            elif kind == 4:
+                assert (await instance.submit(PAY, scope, key="again")).answer.error is None
+            else:
+                keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
+                assert await keys.authenticate("sk_test_nobody") is None
+
+        for _ in range(10):
+            await asyncio.gather(
+                *(
+                    read(instance, scope, kind)
+                    for kind in range(6)
+                    for instance in instances
+                    for scope in scopes
+                )
+            )
+    for scope in scopes:
+        await check_books(empty_database_url, scope)
+
+
+async def test_a_statement_runs_in_the_transaction_that_it_was_parsed_in(database_url: str) -> None:
+    """A pooler gives the connection to somebody else at each Sync that ends a transaction."""
+    scope = await make_tenant(database_url)
+    async with Proxy(database_url) as proxy, engine(proxy.url, session_state=False) as instance:
+        paid = await instance.do(PAY, scope)
+        # The first time, the driver asks about types as well.
+        for _ in range(2):
+            proxy.arm()
+            assert await instance.reads.get_objects(scope, [paid.id])
+            keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
+            assert await keys.authenticate("sk_test_nobody") is None
+    transactions = " ".join(step.partition(" ")[0] for step in proxy.log).split("Sync")
+    assert len(transactions) == 3
+    for steps in transactions[:-1]:
+        assert "Parse" in steps.partition("Bind")[0], proxy.log

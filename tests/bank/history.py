@@ -1,0 +1,75 @@
+"""What clients of the bank did and were told, and what the database says in the end."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["pay", "hold", "capture", "refund", "read", "balance"]
+# ok: it was done. refused: it was not, and never will be under this key. unknown: nobody said.
+Result = Literal["ok", "refused", "unknown"]
+
+# What each command makes happen, in the order of the events.
+EVENTS: dict[str, tuple[str, ...]] = {
+    "pay": ("payment_intent.created", "charge.succeeded", "payment_intent.succeeded"),
+    "hold": ("payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated"),
+    "capture": ("charge.captured", "payment_intent.succeeded"),
+    "refund": ("refund.created", "charge.refunded"),
+}
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One request: who asked what of whom, when, and what came back.
+
+    Times are nanoseconds of the machine's monotonic clock, the same for all processes. `request_id` names
+    the request whose effect was acknowledged: that of the first one where the answer was a replay.
+    `progress` is how far a payment was said to have come (see `progress_of`), `balance` what a balance was
+    said to be.
+    """
+
+    client: int
+    instance: int
+    kind: Kind
+    invoked_ns: int
+    ended_ns: int
+    result: Result
+    key: str = ""
+    payment: str = ""
+    amount: int = 0
+    request_id: str = ""
+    answer: str = ""
+    progress: int | None = None
+    balance: int | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as the database has it in the end.
+
+    `key` is what the client wrote into the metadata of the payment or refund that the request made or
+    captured, and `amount` what that object says was paid, held, captured or given back. Events of charges
+    have neither.
+    """
+
+    sequence: int
+    request_id: str
+    type: str
+    key: str = ""
+    amount: int = 0
+
+
+def progress_of(status: str, refunded: int) -> int:
+    """Return how far a payment has come. It never goes back: held, then taken, then given back."""
+    return 0 if status == "requires_capture" else 1 + refunded
+
+
+def write(path: Path, operations: Iterable[Operation]) -> None:
+    """Append to a history."""
+    with open(path, "ab") as file:
+        file.writelines(msgspec.json.encode(operation) + b"\n" for operation in operations)
+
+
+def read(path: Path) -> list[Operation]:
+    """Return a history in the order in which it was written."""
+    decoder = msgspec.json.Decoder(Operation)
+    return [decoder.decode(line) for line in path.read_bytes().splitlines()]

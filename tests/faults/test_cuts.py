@@ -1,0 +1,224 @@
+"""The connection to PostgreSQL ends at every message in turn: one effect a key, one answer, sound books."""
+
+import asyncio
+import random
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.plan import Command
+from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.ports import Outcome
+from fastpay.errors import DatabaseUnavailable, OutcomeUnknown
+from fastpay.store.connections import connected
+from tests.faults.checker import check_database
+from tests.faults.proxy import CUTS, Manner, Proxy
+from tests.faults.seeds import SEED
+from tests.store.support import Engine, engine, make_tenant
+from tests.unit.domain.world import card
+
+pytestmark = pytest.mark.anyio
+
+PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
+# The messages that have an answer of their own; to cut at another's answer is to cut after it.
+ANSWERED = frozenset(("Sync", "begin", "commit"))
+
+
+async def settle(instance: Engine, command: Command, scope: Scope, key: str) -> Outcome:
+    """Send the command until it is answered, as a client does that has a key."""
+    for _ in range(20):
+        try:
+            return await instance.submit(command, scope, key=key)
+        except DatabaseUnavailable:
+            await asyncio.sleep(0.01)
+    raise AssertionError("a command was refused again and again")
+
+
+async def count(database_url: str, table: str) -> int:
+    """Return how many rows a table has."""
+    async with connected(database_url) as connection:
+        found: int = await connection.fetchval(f"select count(*) from {table}")
+    return found
+
+
+async def record(proxy: Proxy, instance: Engine, scope: Scope) -> list[str]:
+    """Return the messages that one payment takes once everything is warm."""
+    for _ in range(2):
+        proxy.arm()
+        await instance.do(PAY, scope)
+    return proxy.log
+
+
+@pytest.mark.parametrize(
+    ("manner", "session_state"),
+    [*((manner, True) for manner in CUTS), ("half", False), ("withheld", False)],
+)
+async def test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer(
+    database_url: str, manner: Manner, session_state: bool
+) -> None:
+    scope = await make_tenant(database_url)
+    async with Proxy(database_url) as proxy, engine(proxy.url, session_state=session_state) as instance:
+        log = await record(proxy, instance, scope)
+        assert {"begin", "commit"} <= set(log)
+        made = await count(database_url, "payment_intent")
+        for place, name in enumerate(log):
+            if manner in ("withheld", "torn", "fatal") and name not in ANSWERED:
+                continue
+            proxy.arm(manner, place=place)
+            outcome = await settle(instance, PAY, scope, f"key {place}")
+            assert proxy.struck == 1, f"{name} at {place} was never reached"
+            again = await instance.submit(PAY, scope, key=f"key {place}")
+            assert outcome.answer.error is None
+            assert again.answer == outcome.answer
+            assert again.original_request_id is not None
+            made += 1
+            assert await count(database_url, "payment_intent") == made, f"{manner} {name} at {place}"
+    await check_database(database_url)
+
+
+@pytest.mark.parametrize("manner", CUTS)
+async def test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown(
+    database_url: str, manner: Manner
+) -> None:
+    scope = await make_tenant(database_url)
+    acknowledged = unknown = 0
+    async with Proxy(database_url) as proxy, engine(proxy.url) as instance:
+        await instance.do(PAY, scope)
+        for _ in range(5):
+            proxy.arm(manner, name="commit")
+            try:
+                await instance.do(PAY, scope)
+                acknowledged += 1
+            except OutcomeUnknown:
+                unknown += 1
+            assert proxy.struck == 1
+    made = await count(database_url, "payment_intent") - 1
+    # The proxy lets everybody in again, so that whoever looks finds out.
+    assert (acknowledged, unknown) == (made, 0) == (5, 0)
+    await check_database(database_url)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+async def test_answers_that_trickle_in_are_the_same_answers(database_url: str, chunk: int) -> None:
+    scope = await make_tenant(database_url)
+    async with Proxy(database_url) as proxy, engine(proxy.url) as instance:
+        proxy.chunk = chunk
+        outcomes = await asyncio.gather(
+            *(instance.submit(PAY, scope, key=f"key {number % 10}") for number in range(20))
+        )
+        assert {outcome.answer.error for outcome in outcomes} == {None}
+        proxy.delay_s = 0.001
+        held = await instance.do(HOLD, scope)
+        await instance.do(CapturePaymentIntent(id=held.id, amount=300), scope)
+    assert await count(database_url, "payment_intent") == 11
+    await check_database(database_url)
+
+
+async def test_a_database_that_falls_silent_at_commit_is_left_and_asked_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "statement_timeout_ms", 150)
+    scope = await make_tenant(database_url)
+    async with Proxy(database_url) as proxy, engine(proxy.url) as instance:
+        await instance.do(PAY, scope)
+        proxy.arm("frozen", name="commit")
+        outcome = await settle(instance, PAY, scope, "key")
+        again = await instance.submit(PAY, scope, key="key")
+        assert proxy.struck == 1
+    assert again.answer == outcome.answer
+    assert await count(database_url, "payment_intent") == 2
+    await check_database(database_url)
+
+
+class Clients:
+    """Many at once that pay, capture and refund through whatever happens, each key until it is answered."""
+
+    def __init__(self, instances: list[Engine], scope: Scope, chance: random.Random) -> None:
+        self.instances = instances
+        self.scope = scope
+        self.chance = chance
+        self.answers: dict[str, set[Any]] = {}
+        self.tries = 0
+
+    async def send(self, command: Command, key: str) -> Outcome:
+        """Return the answer to the command; sometimes others ask the same at the same time."""
+        asking = self.chance.choice((1, 1, 2))
+        outcomes = await asyncio.gather(*(self._settle(command, key) for _ in range(asking)))
+        for outcome in outcomes:
+            self.answers.setdefault(key, set()).add(outcome.answer)
+        return outcomes[0]
+
+    async def _settle(self, command: Command, key: str) -> Outcome:
+        while True:
+            self.tries += 1
+            try:
+                return await self.chance.choice(self.instances).submit(command, self.scope, key=key)
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.01)
+
+    async def live(self, name: str, payments: int) -> None:
+        """Make payments one after the other: held, captured in part, refunded in part, refused once."""
+        for number in range(payments):
+            held = await self.send(HOLD, f"{name} {number} hold")
+            identifier = held.answer.object_id
+            assert identifier is not None
+            captured = await self.send(
+                CapturePaymentIntent(id=identifier, amount=700), f"{name} {number} capture"
+            )
+            assert captured.answer.error is None
+            await self.send(CreateRefund(payment_intent=identifier, amount=200), f"{name} {number} refund")
+            refused = await self.send(
+                CreateRefund(payment_intent=identifier, amount=501), f"{name} {number} too much"
+            )
+            assert refused.answer.error is not None
+            assert refused.answer.error.code == "amount_too_large"
+
+
+async def disturb(proxies: list[Proxy], chance: random.Random, manners: list[str]) -> None:
+    """Strike one message after another, of any kind and in any manner, until cancelled."""
+    while True:
+        proxy = chance.choice(proxies)
+        manner = chance.choice(CUTS)
+        if chance.random() < 0.5:
+            proxy.arm(manner, name="commit")
+        else:
+            proxy.arm(manner, place=chance.randrange(60))
+        await asyncio.sleep(chance.uniform(0.002, 0.05))
+        if proxy.struck:
+            manners.append(manner)
+
+
+@pytest.mark.parametrize("instances", [1, 2])
+async def test_clients_get_their_one_answer_through_a_storm_of_cuts(
+    database_url: str, instances: int
+) -> None:
+    chance = random.Random(SEED)
+    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
+    scope = await make_tenant(database_url)
+    manners: list[str] = []
+    async with (
+        Proxy(database_url) as first,
+        Proxy(database_url) as second,
+        engine(first.url) as one,
+        engine(second.url) as other,
+    ):
+        clients = Clients([one, other][:instances], scope, chance)
+        storm = asyncio.create_task(disturb([first, second][:instances], chance, manners))
+        await asyncio.gather(*(clients.live(f"client {number}", 4) for number in range(12)))
+        storm.cancel()
+        await asyncio.gather(storm, return_exceptions=True)
+        for proxy in (first, second):
+            proxy.disarm()
+    # Struck often enough to have proved something, and not only where it is harmless.
+    assert len(manners) > 10
+    assert clients.tries > len(clients.answers)
+    assert {len(answers) for answers in clients.answers.values()} == {1}
+    assert await count(database_url, "payment_intent") == 12 * 4
+    assert await count(database_url, "refund") == 12 * 4
+    await check_database(database_url)
