@@ -9,6 +9,9 @@ target_bytes_max = 8_192
 header_count_max = 64
 header_bytes_max = 16_384
 idempotency_key_chars_max = 255
+signature_tolerance_s = 300
+signature_header_bytes_max = 2_048
+signature_candidates_max = 16
 expand_paths_max = 20
 expand_depth_max = 4
 param_chars_max = 200
@@ -130,6 +133,7 @@ assert reader_connections_max <= queued_reads_max
 assert read_wait_timeout_ms < statement_timeout_ms
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
+assert signature_candidates_max * len("v1=," + 64 * "f") < signature_header_bytes_max
 assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
 assert embedded_stop_timeout_ms < stop_timeout_ms
 assert trace_flush_timeout_ms < stop_reserve_ms

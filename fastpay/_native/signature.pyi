@@ -1,0 +1,62 @@
+"""HMAC-SHA256 signatures of requests and webhooks: made, and checked in constant time.
+
+A header is `t=<seconds since 1970>,v1=<hex>`: elements `name=value` with commas between and no white space,
+in any order. There is one `t`, without sign or leading zeros, and at least one and at most
+`limits.signature_candidates_max` times `v1`, 64 digits in lower case. Elements of other names are ignored.
+Whatever breaks these rules anywhere makes the whole header worth nothing.
+
+Several signers stand for secrets that are good at the same time: signing gives one `v1` for each, and
+checking is content with one that is right. How long a check takes tells nothing that the sender does not
+know: neither where a signature is wrong nor which of the signers it is right for.
+"""
+
+class Signer:
+    """A secret made ready for signing: both pads of the key are hashed already.
+
+    It does not hold the secret itself, cannot be pickled, and shows nothing when it is printed.
+    Source: RFC 2104.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        """Raises: ValueError where the secret is empty."""
+
+    def digest(self, message: bytes) -> bytes:
+        """Return the HMAC-SHA256 of a message: 32 bytes."""
+
+def choose_hashing(direct: bool) -> bool:
+    """Have OpenSSL's functions called directly, as from the start, or through `hashlib`; return which it is.
+
+    They are never called directly where they cannot be found. For tests and benchmarks, which hold both ways
+    against each other.
+    """
+
+def sign_request(signers: tuple[Signer, ...], method: str, target: bytes, body: bytes, timestamp: int) -> str:
+    """Return the Fastpay-Signature of a request: over `t.METHOD.target.hex(sha256(body))`.
+
+    `target` is path and query exactly as they are sent. Raises: ValueError without a signer, or for a
+    timestamp that is no number of seconds since 1970.
+    """
+
+def verify_request(
+    signers: tuple[Signer, ...], header: bytes, method: str, target: bytes, body: bytes, now_s: int
+) -> int | None:
+    """Return the timestamp of a request that one of the signers signed at most
+    `limits.signature_tolerance_s` ago or ahead; None for any other. Without signers that is every request.
+    """
+
+def sign_webhook(signers: tuple[Signer, ...], body: bytes, timestamp: int) -> str:
+    """Return the Stripe-Signature of a webhook: over `t.body`, the whole secret text being the key.
+
+    Raises: as `sign_request`. Source: the dialect's documentation.
+    """
+
+def verify_webhook(signers: tuple[Signer, ...], header: bytes, body: bytes, now_s: int) -> int | None:
+    """Return the timestamp of a webhook that one of the signers signed, as `verify_request` does."""
+
+def sign_standard_webhook(signers: tuple[Signer, ...], identifier: str, body: bytes, timestamp: int) -> str:
+    """Return the webhook-signature of Standard Webhooks: `v1,` and the base64 of the digest of
+    `id.timestamp.body`, once for each signer with spaces between.
+
+    The key is what follows `whsec_` in the secret, decoded from base64. Raises: ValueError for a timestamp
+    that is no number of seconds since 1970. Source: the Standard Webhooks specification, 1.0.
+    """

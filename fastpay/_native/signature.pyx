@@ -1,0 +1,379 @@
+# cython: autotestdict=False
+"""HMAC-SHA256 signatures of requests and webhooks. The contract is in signature.pyi.
+
+What `hmac` does again for every message, hashing both pads of the key, is done once for a key here. The
+hashing itself is OpenSSL's, the one that Python's own `hashlib` stands on: its SHA-256 functions are looked
+up in the library that is loaded already, so that no header is needed to build this and no library to run it.
+Where they are not to be found (a Python with OpenSSL inside and nothing exported), `hashlib` is asked
+instead, which gives the same and takes twice as long.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.string cimport memcpy, memset
+
+import hashlib
+from binascii import b2a_base64
+
+from fastpay import limits
+
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+
+
+cdef extern from "dlfcn.h" nogil:
+    int RTLD_LAZY
+    void* dlopen(const char* path, int flags)
+    void* dlsym(void* library, const char* name)
+
+
+cdef enum:
+    _DIGEST_BYTES = 32
+    _HEX_CHARS = 64
+    _BLOCK_BYTES = 64
+    # Enough for every second of the next 30,000 years, and far from what a number can hold.
+    _TIMESTAMP_CHARS_MAX = 12
+    _CANDIDATES_MAX = 16
+    _NO_DIGIT = 0x100
+
+assert _CANDIDATES_MAX == limits.signature_candidates_max
+
+cdef long long _TOLERANCE_S = limits.signature_tolerance_s
+cdef Py_ssize_t _HEADER_BYTES_MAX = limits.signature_header_bytes_max
+
+cdef const char* _DIGITS = b"0123456789abcdef"
+# The value of each hexadecimal digit, more than a byte for every other character.
+cdef unsigned short[256] _VALUES
+cdef bytes _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+cdef bytes _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+cdef bytes _EMPTY_DIGEST = hashlib.sha256().digest()
+
+
+cdef struct _State:
+    # SHA256_CTX of openssl/sha.h: public, and the same since version 0.9.8.
+    unsigned int[8] h
+    unsigned int length_low
+    unsigned int length_high
+    unsigned int[16] data
+    unsigned int used
+    unsigned int digest_bytes
+    # Room that nothing of this size may ever touch; looked at once, when the functions are tried.
+    unsigned int[4] guard
+
+ctypedef int (*_Init)(_State*) noexcept nogil
+ctypedef int (*_Update)(_State*, const void*, size_t) noexcept nogil
+ctypedef int (*_Final)(unsigned char*, _State*) noexcept nogil
+
+cdef _Init _init = NULL
+cdef _Update _update = NULL
+cdef _Final _final = NULL
+cdef bint _direct = False
+
+
+cdef struct _Parsed:
+    # The timestamp as a number and as it stands in the header, and every candidate for a signature.
+    long long timestamp
+    const unsigned char* text
+    Py_ssize_t text_chars
+    int count
+    unsigned char[_CANDIDATES_MAX][_DIGEST_BYTES] candidates
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Signer:
+    # The two states that every message begins from (RFC 2104 4): OpenSSL's own, and the methods of `hashlib`
+    # that copy them.
+    cdef _State inner
+    cdef _State outer
+    cdef object start_inner
+    cdef object start_outer
+
+    def __init__(self, bytes secret not None):
+        if not secret:
+            raise ValueError("a signing secret must not be empty")
+        cdef bytes key = hashlib.sha256(secret).digest() if len(secret) > _BLOCK_BYTES else secret
+        key = key.ljust(_BLOCK_BYTES, b"\0")
+        cdef bytes inner = key.translate(_INNER_PAD)
+        cdef bytes outer = key.translate(_OUTER_PAD)
+        self.start_inner = hashlib.sha256(inner).copy
+        self.start_outer = hashlib.sha256(outer).copy
+        if _init != NULL:
+            _init(&self.inner)
+            _update(&self.inner, PyBytes_AS_STRING(inner), _BLOCK_BYTES)
+            _init(&self.outer)
+            _update(&self.outer, PyBytes_AS_STRING(outer), _BLOCK_BYTES)
+
+    def digest(self, bytes message not None):
+        return _digest(self, message)
+
+
+def sign_request(tuple signers not None, str method not None, bytes target not None, bytes body not None,
+                 long long timestamp):
+    cdef bytes text = _timestamp(timestamp)
+    cdef bytes message = _request(text, len(text), method, target, body)
+    return _header(text, signers, message)
+
+
+def verify_request(tuple signers not None, bytes header not None, str method not None,
+                   bytes target not None, bytes body not None, long long now_s):
+    cdef _Parsed parsed
+    if not _read(header, now_s, &parsed):
+        return None
+    cdef bytes message = _request(<const char*>parsed.text, parsed.text_chars, method, target, body)
+    return parsed.timestamp if _is_signed(&parsed, signers, message) else None
+
+
+def sign_webhook(tuple signers not None, bytes body not None, long long timestamp):
+    cdef bytes text = _timestamp(timestamp)
+    return _header(text, signers, text + b"." + body)
+
+
+def verify_webhook(tuple signers not None, bytes header not None, bytes body not None, long long now_s):
+    cdef _Parsed parsed
+    if not _read(header, now_s, &parsed):
+        return None
+    cdef bytes message = PyBytes_FromStringAndSize(NULL, parsed.text_chars + 1 + PyBytes_GET_SIZE(body))
+    cdef char* place = _copy(PyBytes_AS_STRING(message), <const char*>parsed.text, parsed.text_chars)
+    place[0] = c"."
+    _copy(place + 1, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    return parsed.timestamp if _is_signed(&parsed, signers, message) else None
+
+
+def sign_standard_webhook(tuple signers not None, str identifier not None, bytes body not None,
+                          long long timestamp):
+    cdef bytes message = b"%s.%s.%s" % (identifier.encode(), _timestamp(timestamp), body)
+    return " ".join(
+        ["v1," + b2a_base64(_digest(<Signer?>signer, message), newline=False).decode() for signer in signers]
+    )
+
+
+def choose_hashing(bint direct):
+    global _direct
+    _direct = direct and _init != NULL
+    return _direct
+
+
+cdef bytes _digest(Signer signer, bytes message):
+    # RFC 2104 2, from the two states that the key was hashed into.
+    cdef _State state
+    cdef unsigned char[_DIGEST_BYTES] digest
+    if _direct:
+        state = signer.inner
+        _update(&state, PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message))
+        _final(digest, &state)
+        state = signer.outer
+        _update(&state, digest, _DIGEST_BYTES)
+        _final(digest, &state)
+        return PyBytes_FromStringAndSize(<char*>digest, _DIGEST_BYTES)
+    inner = signer.start_inner()
+    inner.update(message)
+    outer = signer.start_outer()
+    outer.update(inner.digest())
+    return outer.digest()
+
+
+cdef bytes _digest_body(bytes body):
+    cdef _State state
+    cdef unsigned char[_DIGEST_BYTES] digest
+    if not _direct:
+        return hashlib.sha256(body).digest()
+    _init(&state)
+    _update(&state, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    _final(digest, &state)
+    return PyBytes_FromStringAndSize(<char*>digest, _DIGEST_BYTES)
+
+
+cdef bytes _timestamp(long long timestamp):
+    if not 0 <= timestamp < 10 ** _TIMESTAMP_CHARS_MAX:
+        raise ValueError("a timestamp is a number of seconds since 1970")
+    return b"%d" % timestamp
+
+
+cdef bytes _request(const char* text, Py_ssize_t text_chars, str method, bytes target, bytes body):
+    # t.METHOD.target.hex(sha256(body)), written once into its place.
+    cdef Py_ssize_t method_chars = 0
+    cdef const char* name = PyUnicode_AsUTF8AndSize(method, &method_chars)
+    cdef Py_ssize_t target_bytes = PyBytes_GET_SIZE(target)
+    cdef Py_ssize_t size = text_chars + method_chars + target_bytes + _HEX_CHARS + 3
+    cdef bytes digest = _digest_body(body) if PyBytes_GET_SIZE(body) else _EMPTY_DIGEST
+    cdef bytes message = PyBytes_FromStringAndSize(NULL, size)
+    cdef char* place = _copy(PyBytes_AS_STRING(message), text, text_chars)
+    place[0] = c"."
+    place = _copy(place + 1, name, method_chars)
+    place[0] = c"."
+    place = _copy(place + 1, PyBytes_AS_STRING(target), target_bytes)
+    place[0] = c"."
+    _write_hex(place + 1, digest)
+    return message
+
+
+cdef char* _copy(char* place, const char* piece, Py_ssize_t length) noexcept:
+    memcpy(place, piece, length)
+    return place + length
+
+
+cdef void _write_hex(char* place, bytes digest) noexcept:
+    cdef const unsigned char* source = <const unsigned char*>PyBytes_AS_STRING(digest)
+    cdef Py_ssize_t index
+    for index in range(_DIGEST_BYTES):
+        place[2 * index] = _DIGITS[source[index] >> 4]
+        place[2 * index + 1] = _DIGITS[source[index] & 15]
+
+
+cdef str _header(bytes text, tuple signers, bytes message):
+    if not signers:
+        raise ValueError("there is nothing to sign with")
+    cdef list parts = ["t=" + text.decode()]
+    cdef char[_HEX_CHARS] written
+    for signer in signers:
+        _write_hex(written, _digest(<Signer?>signer, message))
+        parts.append("v1=" + PyUnicode_DecodeASCII(written, _HEX_CHARS, NULL))
+    return ",".join(parts)
+
+
+cdef bint _read(bytes header, long long now_s, _Parsed* parsed) noexcept:
+    # Whether the header is well formed and not too old or too new.
+    cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(header)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(header)
+    if length > _HEADER_BYTES_MAX or not _parse(text, length, parsed):
+        return False
+    return -_TOLERANCE_S <= now_s - parsed.timestamp <= _TOLERANCE_S
+
+
+cdef bint _parse(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) noexcept nogil:
+    # name=value with commas between; every element must be well formed, also one that is of no interest.
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t start, equals
+    parsed.timestamp = -1
+    parsed.count = 0
+    while True:
+        start = at
+        while at < length and _is_name(text[at]):
+            at += 1
+        equals = at
+        if equals == start or equals == length or text[equals] != c"=":
+            return False
+        at += 1
+        while at < length and 0x21 <= text[at] <= 0x7E and text[at] != c",":
+            at += 1
+        if at == equals + 1 or (at < length and text[at] != c","):
+            return False
+        if equals == start + 1 and text[start] == c"t":
+            if not _parse_timestamp(text + equals + 1, at - equals - 1, parsed):
+                return False
+        elif equals == start + 2 and text[start] == c"v" and text[start + 1] == c"1":
+            if not _parse_candidate(text + equals + 1, at - equals - 1, parsed):
+                return False
+        if at == length:
+            return parsed.timestamp >= 0 and parsed.count > 0
+        at += 1
+
+
+cdef bint _is_name(unsigned char byte) noexcept nogil:
+    return c"a" <= (byte | 32) <= c"z" or c"0" <= byte <= c"9" or byte == c"_" or byte == c"-"
+
+
+cdef bint _parse_timestamp(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) noexcept nogil:
+    # One spelling of each number: what is signed is the text.
+    cdef long long value = 0
+    cdef Py_ssize_t index
+    if parsed.timestamp >= 0 or length > _TIMESTAMP_CHARS_MAX or (length > 1 and text[0] == c"0"):
+        return False
+    for index in range(length):
+        if not c"0" <= text[index] <= c"9":
+            return False
+        value = value * 10 + text[index] - c"0"
+    parsed.timestamp = value
+    parsed.text = text
+    parsed.text_chars = length
+    return True
+
+
+cdef bint _parse_candidate(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) noexcept nogil:
+    cdef Py_ssize_t index
+    cdef unsigned int value
+    cdef unsigned int faults = 0
+    if length != _HEX_CHARS or parsed.count == _CANDIDATES_MAX:
+        return False
+    for index in range(_DIGEST_BYTES):
+        value = _VALUES[text[2 * index]] << 4 | _VALUES[text[2 * index + 1]]
+        faults |= value
+        parsed.candidates[parsed.count][index] = <unsigned char>value
+    parsed.count += 1
+    return faults <= 0xFF
+
+
+cdef void _fill_values() noexcept:
+    # Lower case only: in upper case it would be another header that is taken for the same.
+    cdef int index
+    for index in range(256):
+        _VALUES[index] = _NO_DIGIT
+    for index in range(16):
+        _VALUES[<unsigned char>_DIGITS[index]] = index
+
+
+cdef bint _is_signed(_Parsed* parsed, tuple signers, bytes message) except -1:
+    # Every candidate is held against every signer, whether one was right already or not.
+    cdef unsigned int found = 0
+    cdef bytes digest
+    cdef int index
+    for signer in signers:
+        digest = _digest(<Signer?>signer, message)
+        for index in range(parsed.count):
+            found |= _equal(
+                parsed.candidates[index], <const unsigned char*>PyBytes_AS_STRING(digest)
+            )
+    return found != 0
+
+
+cdef unsigned int _equal(const unsigned char* one, const unsigned char* other) noexcept nogil:
+    # 1 or 0, after the same instructions wherever the two differ.
+    cdef unsigned int difference = 0
+    cdef int index
+    for index in range(_DIGEST_BYTES):
+        difference |= one[index] ^ other[index]
+    return ((difference - 1) >> 8) & 1
+
+
+cdef int _look_up() except -1:
+    # A symbol of a library is also looked for in what that library stands on: here, in OpenSSL's.
+    global _init, _update, _final
+    cdef void* library
+    cdef bytes place
+    try:
+        import _hashlib
+        place = _hashlib.__file__.encode()
+    except (ImportError, AttributeError):
+        return 0
+    library = dlopen(place, RTLD_LAZY)
+    if library == NULL:
+        return 0
+    cdef _Init init = <_Init>dlsym(library, b"SHA256_Init")
+    cdef _Update update = <_Update>dlsym(library, b"SHA256_Update")
+    cdef _Final final = <_Final>dlsym(library, b"SHA256_Final")
+    if init != NULL and update != NULL and final != NULL and _is_sound(init, update, final):
+        _init, _update, _final = init, update, final
+    return 0
+
+
+cdef bint _is_sound(_Init init, _Update update, _Final final) except -1:
+    # Believed only where they agree with hashlib, over a state that was filled twice, and stay inside it.
+    cdef bytes text = bytes(range(200))
+    cdef _State state
+    cdef unsigned char[_DIGEST_BYTES] digest
+    memset(&state, 0xA5, sizeof(state))
+    init(&state)
+    update(&state, PyBytes_AS_STRING(text), 77)
+    update(&state, PyBytes_AS_STRING(text) + 77, 123)
+    final(digest, &state)
+    if PyBytes_FromStringAndSize(<char*>digest, _DIGEST_BYTES) != hashlib.sha256(text).digest():
+        return False
+    return all(state.guard[index] == 0xA5A5A5A5 for index in range(4))
+
+
+_fill_values()
+_look_up()
+choose_hashing(True)
