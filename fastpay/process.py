@@ -99,6 +99,7 @@ async def open_application(
     from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
     from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
     from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
+    from fastpay.store.ledger import PostgresLedger  # noqa: PLC0415
     from fastpay.store.postgres import DatabaseSettings, open_reader_pool  # noqa: PLC0415
     from fastpay.store.reads import PostgresReads  # noqa: PLC0415
 
@@ -120,10 +121,12 @@ async def open_application(
         )
         housekeeper.start()
         stack.push_async_callback(_close_in_time, housekeeper.close, deadline)
+        reads = PostgresReads(pool)
         yield create_app(
             Services(
                 writer=writer,
-                reader=Reader(PostgresReads(pool)),
+                reader=Reader(reads),
+                ledger=PostgresLedger(reads),
                 keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms),
                 clock=clock,
                 identifiers=IdentifierFactory(clock),

@@ -21,7 +21,12 @@ from fastpay.api.errors import (
     wants_problem,
 )
 from fastpay.api.expansion import check_paths, expand, stands_alone
-from fastpay.api.rendering import render, render_balance_transaction, render_bytes
+from fastpay.api.rendering import (
+    render,
+    render_balance_transaction,
+    render_bytes,
+    render_ledger_balance,
+)
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentIntent, Refund, StoredObject
 from fastpay.domain.plan import ErrorRecord, Versioned
@@ -71,9 +76,10 @@ class Snapshots:
         return {wanted: self._known[wanted] for wanted in identifiers if wanted in self._known}
 
     async def resolve(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
-        """Return the objects that exist, rendered, balance transactions among them."""
-        stored = [identifier for identifier in identifiers if not identifier.startswith("txn_")]
+        """Return the objects that exist, rendered, balance transactions and balances among them."""
+        stored = [identifier for identifier in identifiers if not identifier.startswith(("txn_", "lbal_"))]
         moved = [identifier for identifier in identifiers if identifier.startswith("txn_")]
+        held = [identifier for identifier in identifiers if identifier.startswith("lbal_")]
         livemode = self._call.scope.livemode
         found = {
             identifier: render(versioned.object, livemode)
@@ -81,7 +87,18 @@ class Snapshots:
         }
         if moved:
             found.update(await self._balance_transactions(moved))
+        if held:
+            found.update(await self._ledger_balances(held))
         return found
+
+    async def _ledger_balances(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
+        call = self._call
+        wanted = ["lacc_" + digits(identifier) for identifier in identifiers]
+        balances = await call.services.ledger.balances(call.scope, wanted, self._sequence)
+        rendered = [
+            render_ledger_balance(account, self._sequence, call.scope.livemode) for account in balances
+        ]
+        return {str(balance["id"]): balance for balance in rendered}
 
     async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
         """Return the refunds of a charge, newest first; one more than a page says that there are more."""

@@ -14,16 +14,25 @@ from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
 from fastpay.api.lists import List, RetrieveOwned, SearchCustomers
 from fastpay.api.params import customers as customer_params
+from fastpay.api.params import ledger as ledger_params
 from fastpay.api.params import lists as list_params
 from fastpay.api.params import payment_intents as intent_params
 from fastpay.api.params import payment_methods as method_params
 from fastpay.api.params import refunds as refund_params
 from fastpay.api.params.common import NoParams
-from fastpay.api.resources import customers, payment_intents, payment_methods, refunds
+from fastpay.api.resources import (
+    customers,
+    ledger_accounts,
+    ledger_transfers,
+    payment_intents,
+    payment_methods,
+    refunds,
+)
 from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTransaction
-from fastpay.api.resources.ledger import VerifyLedger
+from fastpay.api.resources.ledger import RetrieveLedgerBalance, VerifyLedger
 from fastpay.api.retrievals import Retrieve
 from fastpay.api.submissions import Write
+from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 
 
@@ -35,6 +44,7 @@ class Route(NamedTuple):
     endpoint: Endpoint
 
 
+_LEDGER_TRANSFER = {"id": kinds.LEDGER_TRANSFER}
 _INTENT = {"id": kinds.PAYMENT_INTENT}
 _METHOD = {"id": kinds.PAYMENT_METHOD}
 _CUSTOMER = {"id": kinds.CUSTOMER}
@@ -178,6 +188,35 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/charges/{id}/refunds", List(list_params.ListParams, kinds.REFUND, owner=kinds.CHARGE)),
     Route("GET", "/v1/balance", RetrieveBalance()),
     Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
+    Route(
+        "POST",
+        "/v1/ledger/accounts",
+        Write(ledger_params.CreateAccountParams, ledger_accounts.create, shows="lacc"),
+    ),
+    Route(
+        "GET",
+        "/v1/ledger/accounts",
+        List(ledger_params.AccountListParams, kinds.LEDGER_ACCOUNT, filters={"code": None}),
+    ),
+    Route("GET", "/v1/ledger/accounts/{id}", Retrieve(NoParams, kinds.LEDGER_ACCOUNT, LedgerAccount)),
+    Route("GET", "/v1/ledger/accounts/{id}/balance", RetrieveLedgerBalance()),
+    Route(
+        "POST",
+        "/v1/ledger/transfers",
+        Write(ledger_params.CreateTransferParams, ledger_transfers.create, shows="ltr"),
+    ),
+    Route("GET", "/v1/ledger/transfers", List(ledger_params.TransferListParams, kinds.LEDGER_TRANSFER)),
+    Route("GET", "/v1/ledger/transfers/{id}", Retrieve(NoParams, kinds.LEDGER_TRANSFER, LedgerTransfer)),
+    Route(
+        "POST",
+        "/v1/ledger/transfers/{id}/post",
+        Write(ledger_params.PostTransferParams, ledger_transfers.post, shows="ltr", names=_LEDGER_TRANSFER),
+    ),
+    Route(
+        "POST",
+        "/v1/ledger/transfers/{id}/void",
+        Write(NoParams, ledger_transfers.void, shows="ltr", names=_LEDGER_TRANSFER),
+    ),
     Route("GET", "/v1/ledger/verify", VerifyLedger()),
 )
 

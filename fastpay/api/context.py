@@ -8,6 +8,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 
 
@@ -24,6 +25,7 @@ class Services:
 
     writer: Writer
     reader: Reader
+    ledger: Ledger
     keys: KeyRing
     clock: Clock
     identifiers: IdentifierFactory

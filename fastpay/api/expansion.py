@@ -41,6 +41,8 @@ _PAYMENT_METHOD = Field(kinds=("pm",))
 _PAYMENT_INTENT = Field(kinds=("pi",))
 _CHARGE = Field(kinds=("ch",))
 _BALANCE_TRANSACTION = Field(kinds=("txn",))
+_LEDGER_ACCOUNT = Field(kinds=("lacc",))
+_LEDGER_TRANSFER = Field(kinds=("ltr",))
 
 # By the prefix of the object that has the field. A name may lead through a part of the object.
 EXPANDABLE: dict[str, dict[str, Field]] = {
@@ -95,6 +97,19 @@ EXPANDABLE: dict[str, dict[str, Field]] = {
     },
     "txn": {
         "source": Field(kinds=("ch", "re")),
+    },
+    "lacc": {
+        "balance": Field(kinds=("lbal",)),
+    },
+    "lbal": {
+        "account": _LEDGER_ACCOUNT,
+    },
+    "lbat": {},
+    "ltr": {
+        "credit_account": _LEDGER_ACCOUNT,
+        "debit_account": _LEDGER_ACCOUNT,
+        "ended_by": _LEDGER_TRANSFER,
+        "hold": _LEDGER_TRANSFER,
     },
     "balance": {},
     "ledger_verification": {},

@@ -14,6 +14,12 @@ HIGHEST = "f" * 32
 _HEXADECIMAL = re.compile(r"[0-9a-f]{32}\Z")
 _TAIL_BITS = 62
 _TAIL_MASK = (1 << _TAIL_BITS) - 1
+_VARIANT = 0b10 << _TAIL_BITS
+_PLACE_BITS = 14
+_VERSION = 7 << 12
+
+# How many places there are at one number of a sequence.
+PLACES = 1 << _PLACE_BITS
 
 
 class Scope(NamedTuple):
@@ -37,7 +43,12 @@ class IdentifierSequence:
         # Written out once: the two halves as text cost a fraction of one number of 128 bits.
         self._head = f"_{head:016x}"
         # The top bits stay clear so that counting up never wraps within one command.
-        self._tail = 0b10 << _TAIL_BITS | int.from_bytes(tail, "big") & (_TAIL_MASK >> 2)
+        self._tail = _VARIANT | int.from_bytes(tail, "big") & (_TAIL_MASK >> 2)
+
+    @property
+    def moment_ms(self) -> int:
+        """The moment that all these identifiers carry, in milliseconds since 1970."""
+        return int(self._head[1:13], 16)
 
     def next(self, prefix: str) -> str:
         """Return a fresh identifier: `prefix`, an underscore and 32 hexadecimal digits."""
@@ -63,6 +74,26 @@ def is_well_formed(identifier: str, prefix: str) -> bool:
 def lower_bound(created_s: int) -> str:
     """Return the smallest digits that an object created in this second or later can have."""
     return f"{min(max(created_s, 0) * 1000, 0xFFFF_FFFF_FFFF):012x}" + "0" * 20
+
+
+def placed(prefix: str, moment_ms: int, sequence: int, place: int) -> str:
+    """Return the identifier of what was written at a place of the tenant's sequence, at this moment.
+
+    No two things of a tenant and mode have the same place, so that nothing is left to chance, and the row
+    can be found by what its identifier says (see `place_of`).
+    """
+    return f"{prefix}_{moment_ms << 16 | _VERSION:016x}{_VARIANT | sequence << _PLACE_BITS | place:016x}"
+
+
+def moment_of(identifier: str) -> int:
+    """Return the moment, in milliseconds since 1970, that an identifier carries."""
+    return int(identifier[-32:-20], 16)
+
+
+def place_of(identifier: str) -> tuple[int, int]:
+    """Return the sequence and the place in it that a placed identifier, or any 32 digits, would have."""
+    tail = int(identifier[-16:], 16) & _TAIL_MASK
+    return tail >> _PLACE_BITS, tail & (PLACES - 1)
 
 
 def derived(*parts: str) -> str:

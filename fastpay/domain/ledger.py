@@ -15,6 +15,8 @@ from fastpay.errors import InsufficientFunds
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit).
 NORMAL_SIDES: dict[str, str] = {"processor": "D", "pending": "C", "available": "C", "fees": "C"}
+# Codes that no client may give an account: those above, and those that payments will need.
+RESERVED_CODES = frozenset((*NORMAL_SIDES, "disputes", "in_transit", "bank"))
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -39,6 +41,11 @@ class Account(msgspec.Struct, frozen=True):
         """The posted balance, on the account's normal side."""
         difference = self.credits_posted - self.debits_posted
         return difference if self.normal_side == "C" else -difference
+
+    @property
+    def available(self) -> int:
+        """The balance without what is reserved on the way out; what may come in does not count."""
+        return self.balance - (self.debits_pending if self.normal_side == "C" else self.credits_pending)
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -102,11 +109,8 @@ def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
 def _within_bounds(account: Account) -> Account:
     assert account.debits_pending >= 0
     assert account.credits_pending >= 0
-    if account.min_balance is not None:
-        # What is reserved on the way out counts as gone; what is reserved on the way in does not count yet.
-        reserved = account.debits_pending if account.normal_side == "C" else account.credits_pending
-        if account.balance - reserved < account.min_balance:
-            raise InsufficientFunds(
-                f"The account {account.code} does not hold enough {account.currency} for this."
-            )
+    if account.min_balance is not None and account.available < account.min_balance:
+        raise InsufficientFunds(
+            f"The account {account.code} does not hold enough {account.currency} for this."
+        )
     return account

@@ -8,6 +8,7 @@ All amounts are minor units, all moments seconds since 1970 unless the name says
 import msgspec
 
 from fastpay.domain.cards import Card
+from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 
 
 class Address(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -180,15 +181,20 @@ class Refund(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     reason: str | None = None
 
 
-StoredObject = Customer | PaymentMethod | PaymentIntent | Charge | Refund
+StoredObject = (
+    Customer | PaymentMethod | PaymentIntent | Charge | Refund | LedgerAccount | LedgerTransfer | LedgerBatch
+)
 
-# The number that stands for a kind in the database. Numbers are never given twice.
+# The number that stands for a kind in the database. Numbers are never given twice. Transfers of the ledger
+# have none: they are rows of a table of their own, and no snapshots.
 KINDS: dict[str, tuple[int, type[StoredObject]]] = {
     "cus": (1, Customer),
     "pm": (2, PaymentMethod),
     "pi": (3, PaymentIntent),
     "ch": (4, Charge),
     "re": (5, Refund),
+    "lacc": (6, LedgerAccount),
+    "lbat": (7, LedgerBatch),
 }
 TYPES: dict[int, type[StoredObject]] = dict(KINDS.values())
 

@@ -146,6 +146,11 @@ class Draft:
         """Return a fresh identifier."""
         return self._identifiers.next(prefix)
 
+    @property
+    def moment_ms(self) -> int:
+        """The moment that fresh identifiers carry."""
+        return self._identifiers.moment_ms
+
     def put(self, stored: StoredObject, event: str | None) -> None:
         """Write a new version of an object and say what happened to it.
 

@@ -133,7 +133,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which list is wanted: the prefix of its kind, and at most one field with its value.
 
-    Fields: customer (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus).
+    Fields: customer (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus), code (lacc).
     """
 
     kind: str
@@ -182,7 +182,7 @@ class ReaderStore(Protocol):
         """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
-        """Return all the accounts of the scope."""
+        """Return the scope's accounts that payments move."""
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold counters against transfers and payments against both."""
@@ -223,7 +223,7 @@ class Reader(Protocol):
         """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
-        """Return all the accounts of the scope."""
+        """Return the scope's accounts that payments move."""
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves."""

@@ -45,7 +45,7 @@ class Reader:
         return await self._store.search_customers(scope, path, page)
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
-        """Return all ledger accounts of the scope."""
+        """Return the scope's accounts that payments move."""
         return await self._store.list_accounts(scope)
 
     async def verify(self, scope: Scope) -> Verification:

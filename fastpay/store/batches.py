@@ -12,7 +12,7 @@ from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow
-from fastpay.store import columns, rows
+from fastpay.store import columns, ledger_rows, rows
 from fastpay.store.columns import Witness
 from fastpay.store.failures import CONTENTION, is_answer, translate
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
@@ -169,8 +169,18 @@ class PostgresTransaction:
 
     async def load_objects(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Versioned]]:
         """Return the latest version of each object that exists."""
-        found = await self._fetch_wanted("load_objects", wanted)
-        return [(rows.scope_of(row), rows.versioned(row)) for row in found]
+        stored = [place for place in wanted if not place[1].startswith("ltr_")]
+        moved = [place for place in wanted if place[1].startswith("ltr_")]
+        found = []
+        if stored:
+            objects = await self._fetch_wanted("load_objects", stored)
+            found += [(rows.scope_of(row), rows.versioned(row)) for row in objects]
+        if moved:
+            transfers = await self._connection.fetch(
+                SQL["load_ledger_transfers"], *ledger_rows.wanted(moved), ledger_rows.NOW
+            )
+            found += [(rows.scope_of(row), ledger_rows.transfer(row)) for row in transfers]
+        return found
 
     async def load_accounts(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Account]]:
         """Return the accounts that exist."""

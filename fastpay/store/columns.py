@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Changes, Encoded
-from fastpay.store import rows
+from fastpay.store import ledger_rows, rows
 
 Arguments = list[list[Any]]
 Witness = tuple[Any, ...]
@@ -41,6 +42,7 @@ def writes(changes: Changes) -> list[tuple[str, Arguments]]:
     statements += [
         ("write_accounts", _accounts(changes)),
         ("write_transfers", _transfers(changes)),
+        ("write_ledger_transfers", ledger_rows.columns(changes)),
         ("write_events", _events(changes)),
         ("write_idempotency", _idempotency(changes)),
         ("write_books", _books(changes)),
@@ -78,6 +80,7 @@ def _versions(changes: Changes) -> Arguments:
                 rows.encode(versioned.object),
             )
             for scope, versioned in changes.versions
+            if not isinstance(versioned.object, LedgerTransfer)
         ]
     )
 

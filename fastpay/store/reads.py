@@ -9,12 +9,12 @@ import asyncpg
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
-from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, TrialBalance, Verification
 from fastpay.errors import DatabaseUnavailable, Overloaded
-from fastpay.store import rows
+from fastpay.store import ledger_rows, rows
 from fastpay.store.failures import CONTENTION, translate
 from fastpay.store.statements import SQL
 
@@ -57,35 +57,37 @@ class PostgresReads:
 
     async def ping(self) -> None:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
-        await self._fetch("select 1")
+        await self.fetch("select 1")
 
     async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
         """Return the latest versions of the objects that exist."""
         count = len(identifiers)
-        found = await self._fetch(
+        found = await self.fetch(
             SQL["load_objects"],
             [scope.tenant_id] * count,
             [scope.livemode] * count,
             [digits(identifier) for identifier in identifiers],
         )
-        return [rows.versioned(row) for row in found]
+        stored = [rows.versioned(row) for row in found]
+        return stored + await self._get_from_ledger(scope, identifiers, stored, ledger_rows.NOW)
 
     async def get_objects_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int
     ) -> list[Versioned]:
         """Return the objects as they stood at this sequence."""
-        found = await self._fetch(
+        found = await self.fetch(
             SQL["load_objects_at"],
             scope.tenant_id,
             scope.livemode,
             [digits(identifier) for identifier in identifiers],
             sequence,
         )
-        return [rows.versioned(row) for row in found]
+        stored = [rows.versioned(row) for row in found]
+        return stored + await self._get_from_ledger(scope, identifiers, stored, sequence)
 
     async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
         """Return transfers with the moment, in milliseconds, that they were made at."""
-        found = await self._fetch(
+        found = await self.fetch(
             SQL["load_transfers"],
             scope.tenant_id,
             scope.livemode,
@@ -95,16 +97,41 @@ class PostgresReads:
 
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first."""
+        if wanted.kind in ledger_rows.LISTS:
+            return ledger_rows.read_list(
+                wanted, await self.fetch(*ledger_rows.list_query(scope, wanted, page))
+            )
         arguments: list[Any] = [scope.tenant_id, scope.livemode, page.below, page.above, page.ascending]
         arguments.append(page.limit + 1)
         if wanted.field is not None:
             arguments.append(wanted.value if wanted.field == "email" else digits(wanted.value))
-        found = await self._fetch(SQL[_LISTS[wanted.kind, wanted.field]], *arguments)
+        found = await self.fetch(SQL[_LISTS[wanted.kind, wanted.field]], *arguments)
         return [rows.versioned(row) for row in found]
+
+    async def _get_from_ledger(
+        self, scope: Scope, identifiers: Sequence[str], found: Sequence[Versioned], sequence: int
+    ) -> list[Versioned]:
+        """Return what has no snapshot: transfers between clients' accounts, and accounts of payments."""
+        fetched: list[Versioned] = []
+        transfers = [identifier for identifier in identifiers if identifier.startswith("ltr_")]
+        if transfers:
+            wanted = ledger_rows.wanted([(scope, identifier) for identifier in transfers])
+            rows_found = await self.fetch(SQL["load_ledger_transfers"], *wanted, sequence)
+            fetched += [ledger_rows.transfer(row) for row in rows_found]
+        missing = {identifier for identifier in identifiers if identifier.startswith("lacc_")}
+        missing -= {versioned.object.id for versioned in found}
+        if missing:
+            count = len(missing)
+            accounts = [digits(identifier) for identifier in missing]
+            rows_found = await self.fetch(
+                SQL["load_accounts"], [scope.tenant_id] * count, [scope.livemode] * count, accounts
+            )
+            fetched += [ledger_rows.own_account(row) for row in rows_found]
+        return fetched
 
     async def search_customers(self, scope: Scope, path: str, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
-        found = await self._fetch(
+        found = await self.fetch(
             SQL["search_customers"],
             scope.tenant_id,
             scope.livemode,
@@ -118,8 +145,8 @@ class PostgresReads:
         return [rows.versioned(row) for row in found]
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
-        """Return all the accounts of the scope."""
-        found = await self._fetch(SQL["list_accounts"], scope.tenant_id, scope.livemode)
+        """Return the scope's accounts that payments move."""
+        found = await self.fetch(SQL["list_accounts"], *scope, list(NORMAL_SIDES))
         return [rows.account(row) for row in found]
 
     async def verify(self, scope: Scope) -> Verification:
@@ -156,7 +183,7 @@ class PostgresReads:
             balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
         )
 
-    async def _fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
+    async def fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
         """Run one statement; once more where the pooled connection turned out to be dead."""
         borrow = self._scanning_connection if scans else self._connection
         for attempt in (1, 2):

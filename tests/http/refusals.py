@@ -100,8 +100,11 @@ def check_refused(http: httpx.Client, tenant: Tenant, database: Database, bad: B
     return error
 
 
-def check_error(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Hold an answer to the form that every refusal has, and return the error in it."""
+def check_error(answer: httpx.Response, status: int, *, kind: str | None = None) -> dict[str, Any]:
+    """Hold an answer to the form that every refusal has, and return the error in it.
+
+    `kind` is the error's type, where it is not the one that usually goes with the status.
+    """
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["request-id"].startswith("req_")
@@ -111,5 +114,5 @@ def check_error(answer: httpx.Response, status: int) -> dict[str, Any]:
     error = body["error"]
     assert isinstance(error, dict)
     assert error["message"]
-    assert error["type"] == TYPES.get(status, "invalid_request_error")
+    assert error["type"] == (kind or TYPES.get(status, "invalid_request_error"))
     return error

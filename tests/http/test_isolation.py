@@ -104,9 +104,23 @@ CASES = [
     case("GET /v1/charges/{id}/refunds", "/v1/charges/{ch}/refunds"),
     case("GET /v1/balance"),
     case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
+    case("POST /v1/ledger/accounts"),
+    case("GET /v1/ledger/accounts", starting_after="{lacc}"),
+    case("GET /v1/ledger/accounts", ending_before="{lacc}"),
+    case("GET /v1/ledger/accounts/{id}", "/v1/ledger/accounts/{lacc}"),
+    case("GET /v1/ledger/accounts/{id}", "/v1/ledger/accounts/{lacc}", expand__="balance"),
+    case("GET /v1/ledger/accounts/{id}/balance", "/v1/ledger/accounts/{lacc}/balance"),
+    case("GET /v1/ledger/accounts/{id}/balance", "/v1/ledger/accounts/{lacc}/balance", sequence="1"),
+    case("POST /v1/ledger/transfers", debit_account="{lacc}", credit_account="{lacc2}", amount="1"),
+    case("POST /v1/ledger/transfers", debit_account="{lacc2}", credit_account="{lacc}", amount="1"),
+    case("GET /v1/ledger/transfers", starting_after="{ltr}"),
+    case("GET /v1/ledger/transfers", ending_before="{ltr}"),
+    case("GET /v1/ledger/transfers/{id}", "/v1/ledger/transfers/{ltr}"),
+    case("POST /v1/ledger/transfers/{id}/post", "/v1/ledger/transfers/{ltr}/post"),
+    case("POST /v1/ledger/transfers/{id}/void", "/v1/ledger/transfers/{ltr}/void"),
     case("GET /v1/ledger/verify"),
 ]
-NAMES = ("cus", "pm", "pi", "ch", "re", "txn")
+NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr")
 # What a filter of a list names need not be there: an unknown customer has no payments.
 FILTERS = frozenset(("customer", "charge", "payment_intent"))
 
@@ -158,7 +172,22 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
         "ch": intent["latest_charge"],
         "re": refund["id"],
         "txn": refund["balance_transaction"],
+        **furnish_ledger(http, key),
     }
+
+
+def furnish_ledger(http: httpx.Client, key: str) -> dict[str, str]:
+    """Open two accounts and hold something between them."""
+    headers = {"Authorization": f"Bearer {key}"}
+
+    def post(path: str, **fields: str) -> str:
+        answer = http.post(f"/v1/ledger/{path}", data=fields, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    first, second = (post("accounts", code="x", currency="usd", normal_side="credit") for _ in "ab")
+    hold = post("transfers", debit_account=first, credit_account=second, amount="5", hold="true")
+    return {"lacc": first, "lacc2": second, "ltr": hold}
 
 
 def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
@@ -166,7 +195,7 @@ def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
     headers = {"Authorization": f"Bearer {key}"}
     customer = http.post("/v1/customers", headers=headers).json()
     intent = http.post("/v1/payment_intents", data={"amount": "5", "currency": "usd"}, headers=headers).json()
-    made = {"cus": customer["id"], "open": intent["id"], "pi": intent["id"]}
+    made = {"cus": customer["id"], "open": intent["id"], "pi": intent["id"], **furnish_ledger(http, key)}
     return {name: unknown(name, 7) for name in NAMES} | made
 
 
@@ -252,7 +281,8 @@ def test_anothers_object_is_answered_as_one_that_nobody_has(world: World, wanted
             assert theirs.status_code in {400, 404}
         if is_only and not is_filter:
             assert theirs.json()["error"]["code"] == "resource_missing"
-    nobodys_all = {name: unknown(name) for name in NAMES} | {"open": unknown("pi", 2)}
+    nobodys_all = {name: unknown(name) for name in NAMES}
+    nobodys_all |= {"open": unknown("pi", 2), "lacc2": unknown("lacc", 2)}
     everything = ask(world.http, world.key, wanted, world.theirs)
     nothing = ask(world.http, world.key, wanted, nobodys_all)
     same(everything, nothing, {world.theirs[name]: nobodys_all[name] for name in nobodys_all})

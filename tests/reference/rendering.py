@@ -3,6 +3,7 @@
 import msgspec
 
 from fastpay.domain.cards import Card
+from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import (
     Address,
     BillingDetails,
@@ -15,6 +16,7 @@ from fastpay.domain.objects import (
     Shipping,
     StoredObject,
 )
+from tests.reference.rendering_movements import render_ledger_transfer, render_refund
 
 
 def render_bytes(stored: StoredObject, livemode: bool) -> bytes:
@@ -35,6 +37,9 @@ def render(stored: StoredObject, livemode: bool) -> dict[str, object]:
             return render_customer(stored, livemode)
         case PaymentMethod():
             return render_payment_method(stored, livemode)
+        case _:
+            assert isinstance(stored, LedgerTransfer)
+            return render_ledger_transfer(stored, livemode)
 
 
 def render_payment_intent(intent: PaymentIntent, livemode: bool) -> dict[str, object]:
@@ -254,30 +259,6 @@ def _payment_method_details(charge: Charge) -> dict[str, object]:
             "wallet": None,
         },
         "type": "card",
-    }
-
-
-def render_refund(refund: Refund) -> dict[str, object]:
-    """Return the refund. The dialect says nothing of the mode here."""
-    return {
-        "id": refund.id,
-        "object": "refund",
-        "amount": refund.amount,
-        "balance_transaction": refund.balance_transaction,
-        "charge": refund.charge,
-        "created": refund.created,
-        "currency": refund.currency,
-        "customer": refund.customer,
-        "customer_account": None,
-        "destination_details": {"card": {"type": "refund"}, "type": "card"},
-        "metadata": refund.metadata,
-        "payment_intent": refund.payment_intent,
-        "payment_method": refund.payment_method,
-        "reason": refund.reason,
-        "receipt_number": None,
-        "source_transfer_reversal": None,
-        "status": refund.status,
-        "transfer_reversal": None,
     }
 
 

@@ -82,7 +82,7 @@ async def balances(own: PostgresReads, scope: Scope) -> tuple[Any, ...]:
 
 def test_every_way_to_read_has_a_case() -> None:
     ways = {name for name, _ in inspect.getmembers(PostgresReads, inspect.isfunction) if name[0] != "_"}
-    assert ways == {*WAYS, "ping"}
+    assert ways == {*WAYS, "fetch", "ping"}
 
 
 @pytest.mark.parametrize("session_state", [True, False])

@@ -12,9 +12,11 @@ from fastpay.api.rendering.balances import render_balance, render_balance_transa
 from fastpay.api.rendering.charges import CHARGE
 from fastpay.api.rendering.customers import CUSTOMER
 from fastpay.api.rendering.envelopes import render_list, render_search_result
+from fastpay.api.rendering.ledger import LEDGER_TRANSFER, render_from_ledger, render_ledger_balance
 from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
 from fastpay.api.rendering.payment_methods import PAYMENT_METHOD
 from fastpay.api.rendering.refunds import REFUND
+from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "render_balance",
     "render_balance_transaction",
     "render_bytes",
+    "render_ledger_balance",
     "render_list",
     "render_search_result",
 ]
@@ -32,11 +35,14 @@ _TEMPLATES: dict[type[StoredObject], Template] = {
     Refund: REFUND,
     Customer: CUSTOMER,
     PaymentMethod: PAYMENT_METHOD,
+    LedgerTransfer: LEDGER_TRANSFER,
 }
 
 
 def render_bytes(stored: StoredObject, livemode: bool) -> bytes:
     """Return the object as the dialect writes it, in JSON."""
+    if isinstance(stored, LedgerAccount | LedgerBatch):
+        return msgspec.json.encode(render_from_ledger(stored, livemode))
     return _TEMPLATES[type(stored)].render(stored, livemode)
 
 

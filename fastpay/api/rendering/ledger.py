@@ -1,6 +1,118 @@
-"""The books held against themselves, in the shape that clients see."""
+"""The ledger in the shape that clients see, and the books held against themselves."""
 
+from fastpay.api.rendering.layout import Choice, Field, Mode, Part, When, template
+from fastpay.domain.identifiers import digits, moment_of, placed
+from fastpay.domain.ledger import Account
+from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.engine.ports import TrialBalance, Verification
+
+_SIDES = {"D": "debit", "C": "credit"}
+# By phase: the type of a transfer, and its status.
+_TYPES = {"posted": "transfer", "hold": "hold", "post": "post", "void": "void", "expire": "expiry"}
+_STATUSES = {"posted": "posted", "hold": "held", "post": "posted", "void": "voided", "expire": "expired"}
+
+LEDGER_TRANSFER = template(
+    LedgerTransfer,
+    {
+        "id": Field("id"),
+        "object": "ledger_transfer",
+        "amount": Field("amount"),
+        # Of a hold, what the transfer that ended it moved.
+        "amount_posted": When(
+            "ending",
+            Part("ending", Ending, Field("amount_posted")),
+            otherwise=When(
+                "phase",
+                Field("amount"),
+                equals="posted",
+                otherwise=When("phase", Field("amount"), equals="post", otherwise=0),
+            ),
+        ),
+        "created": Field("created"),
+        "credit_account": Field("credit_account"),
+        "currency": Field("currency"),
+        "debit_account": Field("debit_account"),
+        "ended_by": Part("ending", Ending, Field("transfer_id")),
+        "expires_at": Field("expires_at"),
+        "hold": Field("hold"),
+        "livemode": Mode(),
+        "metadata": Field("metadata"),
+        "sequence": Field("sequence"),
+        "status": When(
+            "ending",
+            Part("ending", Ending, Choice("phase", _STATUSES)),
+            otherwise=Choice("phase", _STATUSES),
+        ),
+        "type": Choice("phase", _TYPES),
+    },
+)
+
+
+def render_from_ledger(stored: LedgerAccount | LedgerBatch, livemode: bool) -> dict[str, object]:
+    """Return what clients keep in the ledger beside transfers."""
+    if isinstance(stored, LedgerAccount):
+        return _account(stored, livemode)
+    return _batch(stored, livemode)
+
+
+def _account(account: LedgerAccount, livemode: bool) -> dict[str, object]:
+    """Return what does not change of an account; its balance is named, and can be expanded."""
+    return {
+        "id": account.id,
+        "object": "ledger_account",
+        "balance": "lbal_" + digits(account.id),
+        "code": account.code,
+        "created": account.created or None,
+        "currency": account.currency,
+        "livemode": livemode,
+        "metadata": account.metadata,
+        "min_balance": account.min_balance,
+        "normal_side": _SIDES[account.normal_side],
+    }
+
+
+def render_ledger_balance(account: Account, sequence: int | None, livemode: bool) -> dict[str, object]:
+    """Return what an account holds; `sequence` says as of which place, None now."""
+    return {
+        "id": "lbal_" + digits(account.id),
+        "object": "ledger_balance",
+        "account": account.id,
+        "amount": account.balance,
+        "available": account.available,
+        "credits_pending": account.credits_pending,
+        "credits_posted": account.credits_posted,
+        "currency": account.currency,
+        "debits_pending": account.debits_pending,
+        "debits_posted": account.debits_posted,
+        "livemode": livemode,
+        "sequence": sequence,
+    }
+
+
+def _batch(batch: LedgerBatch, livemode: bool) -> dict[str, object]:
+    """Return what became of each transfer of a batch, in the order they were given."""
+    moment_ms = moment_of(batch.id)
+    codes = {place: code for code, places in batch.failures.items() for place in places}
+    results: list[dict[str, object]] = [
+        {"code": codes[place], "id": None}
+        if place in codes
+        else {
+            "code": None,
+            "id": None if batch.dry_run else placed("ltr", moment_ms, batch.sequence, place),
+        }
+        for place in range(batch.count)
+    ]
+    return {
+        "id": batch.id,
+        "object": "ledger_batch",
+        "created": batch.created,
+        "dry_run": batch.dry_run,
+        "failed": len(codes),
+        "livemode": livemode,
+        "results": results,
+        "sequence": None if batch.dry_run else batch.sequence,
+        "succeeded": batch.count - len(codes),
+    }
 
 
 def render_verification(verification: Verification, livemode: bool) -> dict[str, object]:

@@ -1,9 +1,15 @@
--- All ledger accounts of a tenant and mode.
+-- The ledger accounts of a tenant and mode that have one of these codes.
 -- $1 uuid    tenant
 -- $2 boolean mode
+-- $3 text[]  codes
 select
-    account_id, code, currency, normal_side, debits_posted, credits_posted, debits_pending, credits_pending,
-    min_balance
-from account
-where tenant_id = $1::uuid and livemode = $2::boolean
-order by currency, code
+    account.account_id, account.code, account.currency, account.normal_side, account.debits_posted,
+    account.credits_posted, account.debits_pending, account.credits_pending, account.min_balance
+from unnest($3::text[]) as wanted (code)
+cross join lateral (
+    select *
+    from account
+    where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.code = wanted.code
+    offset 0
+) as account
+order by account.currency, account.code

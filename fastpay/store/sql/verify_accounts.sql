@@ -12,6 +12,18 @@ with own as (
         and hold.livemode = transfer.livemode
         and hold.transfer_id = transfer.hold_id
     where transfer.tenant_id = $1::uuid and transfer.livemode = $2::boolean
+    union all
+    select
+        moved.debit_account_id, moved.credit_account_id,
+        case when moved.phase in (1, 3) then moved.amount else 0 end,
+        case moved.phase when 2 then moved.amount when 1 then 0 else -hold.amount end
+    from ledger_transfer as moved
+    left join ledger_transfer as hold
+        on hold.tenant_id = moved.tenant_id
+        and hold.livemode = moved.livemode
+        and hold.sequence = moved.hold_sequence
+        and hold.place = moved.hold_place
+    where moved.tenant_id = $1::uuid and moved.livemode = $2::boolean
 ),
 entry as (
     select debit_account_id as account_id, posted as debits_posted, 0 as credits_posted, pending as debits_pending,

@@ -6,4 +6,4 @@ left join object_version as written
     and written.livemode = event.livemode
     and written.object_id = event.object_id
     and written.version = event.version
-where written.object_id is null or written.sequence < event.sequence
+where event.type not like 'ledger.transfer.%' and written.object_id is null or written.sequence < event.sequence

@@ -146,6 +146,17 @@ class FakeEngine:
         workspace = self._workspaces.get(scope)
         return () if workspace is None else tuple(workspace.accounts.values())
 
+    async def balances(
+        self, scope: Scope, identifiers: Sequence[str], sequence: int | None
+    ) -> Sequence[Account]:
+        """Return the accounts as they stand: there is no history here."""
+        accounts = self._workspaces[scope].accounts if scope in self._workspaces else {}
+        return [accounts[identifier] for identifier in identifiers if identifier in accounts]
+
+    async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
+        """Return the latest place."""
+        return self._workspaces[scope].sequence
+
     async def verify(self, scope: Scope) -> Verification:
         """Find nothing wrong."""
         return Verification(balances=(), problems=())
@@ -192,6 +203,7 @@ class Api:
             Services(
                 writer=self.engine,
                 reader=self.engine,
+                ledger=self.engine,
                 keys=FakeKeys(),
                 clock=self.clock,
                 identifiers=IdentifierFactory(self.clock),

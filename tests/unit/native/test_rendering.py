@@ -1,7 +1,7 @@
 """Rendering by template: the bytes of the plain oracle, whatever the fields hold."""
 
 import types
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from fastpay._native.rendering import Template
 from fastpay.api.rendering import render, render_bytes
 from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
 from fastpay.domain.cards import BEHAVIOURS
+from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from tests.conformance import samples
 from tests.reference import rendering as oracle
@@ -31,6 +32,8 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
             return st.one_of([_of(part) for part in kind.__args__])
         case types.GenericAlias(__origin__=origin):
             return _METADATA if origin is dict else st.lists(_TEXTS, max_size=3).map(tuple)
+        case _ if get_origin(kind) is Literal:
+            return st.sampled_from(get_args(kind))
         case _:
             return {str: _TEXTS, int: _NUMBERS, bool: st.booleans(), type(None): st.none()}[kind]
 
@@ -55,6 +58,7 @@ _STORED: st.SearchStrategy[StoredObject] = st.one_of(
         outcome_reason=st.sampled_from([*_REASONS]) | _TEXTS,
     ),
     _structs(Refund),
+    _structs(LedgerTransfer),
 )
 
 

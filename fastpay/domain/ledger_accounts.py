@@ -1,0 +1,53 @@
+"""Accounts that clients open, beside those that payments move."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fastpay.domain import metadata
+from fastpay.domain.ledger import RESERVED_CODES, Account
+from fastpay.domain.ledger_objects import LedgerAccount
+from fastpay.domain.plan import Draft, Workspace
+from fastpay.errors import InvalidRequest
+
+
+class CreateLedgerAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """Open an account with nothing on it. `min_balance` None means unbounded, and is never above 0."""
+
+    currency: str
+    code: str
+    normal_side: str
+    min_balance: int | None = None
+    metadata: Mapping[str, str] = {}
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Need nothing: codes may be given to as many accounts as one likes."""
+        return ()
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Open it. Raises: InvalidRequest for a code that is kept for payments."""
+        if self.code in RESERVED_CODES:
+            raise InvalidRequest(
+                f"The code '{self.code}' stands for an account that payments move. Choose another one.",
+                code="ledger_code_reserved",
+                param="code",
+            )
+        opened = LedgerAccount(
+            id=draft.new_id("lacc"),
+            created=draft.moment_s,
+            code=self.code,
+            currency=self.currency,
+            normal_side=self.normal_side,
+            min_balance=self.min_balance,
+            metadata=metadata.merge({}, self.metadata),
+        )
+        draft.accounts[opened.id] = Account(
+            id=opened.id,
+            code=opened.code,
+            currency=opened.currency,
+            normal_side=opened.normal_side,
+            min_balance=opened.min_balance,
+        )
+        draft.put(opened, "ledger.account.created")
+        return opened.id

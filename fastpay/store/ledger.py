@@ -1,0 +1,40 @@
+"""The ledger read without locks: balances, now and as of any place in the tenant's sequence."""
+
+from collections.abc import Sequence
+
+from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.store import rows
+from fastpay.store.reads import PostgresReads
+from fastpay.store.statements import SQL
+
+
+class PostgresLedger:
+    """Satisfies `Ledger`."""
+
+    def __init__(self, reads: PostgresReads) -> None:
+        self._reads = reads
+
+    async def balances(self, scope: Scope, identifiers: Sequence[str], sequence: int | None) -> list[Account]:
+        """Return the accounts that exist, as they stood at this place of the sequence; None is now."""
+        wanted = [digits(identifier) for identifier in identifiers]
+        if sequence is None:
+            count = len(wanted)
+            found = await self._reads.fetch(
+                SQL["load_accounts"], [scope.tenant_id] * count, [scope.livemode] * count, wanted
+            )
+            return [rows.account(row) for row in found]
+        found = await self._reads.fetch(SQL["load_accounts_at"], *scope, wanted, sequence)
+        accounts = [rows.account(row) for row in found]
+        # What payments move has no running totals: its later transfers are taken off again.
+        own = [digits(account.id) for account in accounts if account.code in NORMAL_SIDES]
+        if own:
+            found = await self._reads.fetch(SQL["load_own_accounts_at"], *scope, own, sequence, scans=True)
+            earlier = {account.id: account for account in map(rows.account, found)}
+            accounts = [earlier.get(account.id, account) for account in accounts]
+        return accounts
+
+    async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
+        """Return the last number of the sequence that was given out up to this moment."""
+        found = await self._reads.fetch(SQL["find_sequence"], *scope, moment_ms)
+        return int(found[0]["sequence"])

@@ -1,0 +1,134 @@
+"""Rows of the ledger to domain values and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope, digits, moment_of, place_of, placed
+from fastpay.domain.ledger import NORMAL_SIDES
+from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import Changes, Filter, Page
+from fastpay.store import rows
+from fastpay.store.rows import Row
+from fastpay.store.statements import SQL
+
+# A place in the sequence that no tenant will ever reach.
+NOW = 2**62
+
+# The number that stands for a phase in the database. Numbers are never given twice.
+_PHASES: dict[Phase, int] = {"posted": 1, "hold": 2, "post": 3, "void": 4, "expire": 5}
+_PHASE_OF = {number: phase for phase, number in _PHASES.items()}
+
+LISTS: dict[str, dict[str | None, str]] = {
+    "lacc": {None: "list_ledger_accounts", "code": "list_ledger_accounts_by_code"},
+    "ltr": {None: "list_ledger_transfers"},
+}
+
+
+def columns(changes: Changes) -> list[list[Any]]:
+    """Return the columns of the transfers to write. An ended hold has version 2, and no row of its own."""
+    records = [
+        (
+            scope.tenant_id,
+            scope.livemode,
+            *place_of(transfer.id),
+            moment_of(transfer.id),
+            _PHASES[transfer.phase],
+            digits(transfer.debit_account),
+            digits(transfer.credit_account),
+            transfer.currency,
+            transfer.amount,
+            transfer.debits_posted,
+            transfer.debits_pending,
+            transfer.credits_posted,
+            transfer.credits_pending,
+            transfer.expires_at,
+            *((None, None) if transfer.hold is None else place_of(transfer.hold)),
+            msgspec.json.encode(transfer.metadata).decode() if transfer.metadata else None,
+        )
+        for scope, versioned in changes.versions
+        if isinstance(transfer := versioned.object, LedgerTransfer) and versioned.version == 1
+    ]
+    return [list(column) for column in zip(*records, strict=True)]
+
+
+def wanted(identifiers: Sequence[tuple[Scope, str]]) -> list[list[Any]]:
+    """Return the first arguments of `load_ledger_transfers`."""
+    places = [place_of(identifier) for _, identifier in identifiers]
+    return [
+        [scope.tenant_id for scope, _ in identifiers],
+        [scope.livemode for scope, _ in identifiers],
+        [sequence for sequence, _ in places],
+        [place for _, place in places],
+    ]
+
+
+def transfer(row: Row) -> Versioned:
+    """Return a transfer; where it is a hold, with how it ended."""
+    ending = None
+    if row["ending_sequence"] is not None:
+        ending_phase = _PHASE_OF[row["ending_phase"]]
+        ending = Ending(
+            placed("ltr", row["ending_ms"], row["ending_sequence"], row["ending_place"]),
+            row["ending_sequence"],
+            ending_phase,
+            row["ending_amount"] if ending_phase == "post" else 0,
+        )
+    hold = None
+    if row["hold_sequence"] is not None:
+        hold = placed("ltr", row["hold_ms"], row["hold_sequence"], row["hold_place"])
+    found = LedgerTransfer(
+        id=placed("ltr", row["moment_ms"], row["sequence"], row["place"]),
+        created=row["moment_ms"] // 1000,
+        sequence=row["sequence"],
+        phase=_PHASE_OF[row["phase"]],
+        debit_account="lacc_" + row["debit_account_id"].hex,
+        credit_account="lacc_" + row["credit_account_id"].hex,
+        currency=row["currency"],
+        amount=row["amount"],
+        debits_posted=row["debits_posted"],
+        debits_pending=row["debits_pending"],
+        credits_posted=row["credits_posted"],
+        credits_pending=row["credits_pending"],
+        expires_at=row["expires_at"],
+        hold=hold,
+        metadata={} if row["metadata"] is None else msgspec.json.decode(row["metadata"]),
+        ending=ending,
+    )
+    return Versioned(found, 1, found.sequence) if ending is None else Versioned(found, 2, ending.sequence)
+
+
+def own_account(row: Row) -> Versioned:
+    """Return an account that payments move: nobody opened it, and so there is no snapshot of it."""
+    account = LedgerAccount(
+        id="lacc_" + row["account_id"].hex,
+        created=0,
+        code=row["code"],
+        currency=row["currency"],
+        normal_side=row["normal_side"],
+        min_balance=row["min_balance"],
+    )
+    assert account.code in NORMAL_SIDES
+    return Versioned(account, 1, 0)
+
+
+def list_query(scope: Scope, wanted_list: Filter, page: Page) -> tuple[Any, ...]:
+    """Return the statement and the arguments of a list, which are those of the other lists but for transfers.
+
+    Transfers go by their places in the sequence, and not by their identifiers.
+    """
+    statement = SQL[LISTS[wanted_list.kind][wanted_list.field]]
+    bounds: tuple[Any, ...] = (page.below, page.above)
+    if wanted_list.kind == "ltr":
+        bounds = (*place_of(page.below), *place_of(page.above))
+    value = () if wanted_list.field is None else (wanted_list.value,)
+    return (statement, *scope, *bounds, page.ascending, page.limit + 1, *value)
+
+
+def read_list(wanted_list: Filter, found: Sequence[Row]) -> list[Versioned]:
+    """Return the objects of a list's rows."""
+    if wanted_list.kind == "ltr":
+        return [transfer(row) for row in found]
+    return [own_account(row) if row["snapshot"] is None else rows.versioned(row) for row in found]

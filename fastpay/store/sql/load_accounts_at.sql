@@ -1,0 +1,37 @@
+-- Ledger accounts as they stood at a place in the tenant's sequence, by the last transfers on either side up to it.
+-- Those that payments move come with nothing on them (see load_own_accounts_at).
+-- $1 uuid    tenant
+-- $2 boolean mode
+-- $3 uuid[]  accounts
+-- $4 bigint  sequence
+select
+    account.account_id, account.code, account.currency, account.normal_side, account.min_balance,
+    coalesce(debit.debits_posted, 0) as debits_posted, coalesce(credit.credits_posted, 0) as credits_posted,
+    coalesce(debit.debits_pending, 0) as debits_pending, coalesce(credit.credits_pending, 0) as credits_pending
+from unnest($3::uuid[]) as wanted (account_id)
+cross join lateral (
+    select *
+    from account
+    where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.account_id = wanted.account_id
+    offset 0
+) as account
+left join lateral (
+    select debits_posted, debits_pending
+    from ledger_transfer
+    where ledger_transfer.tenant_id = $1::uuid
+        and ledger_transfer.livemode = $2::boolean
+        and ledger_transfer.debit_account_id = wanted.account_id
+        and ledger_transfer.sequence <= $4::bigint
+    order by sequence desc, place desc
+    limit 1
+) as debit on true
+left join lateral (
+    select credits_posted, credits_pending
+    from ledger_transfer
+    where ledger_transfer.tenant_id = $1::uuid
+        and ledger_transfer.livemode = $2::boolean
+        and ledger_transfer.credit_account_id = wanted.account_id
+        and ledger_transfer.sequence <= $4::bigint
+    order by sequence desc, place desc
+    limit 1
+) as credit on true

@@ -1,0 +1,61 @@
+"""Refunds and transfers of the ledger rendered slowly and plainly, for `tests/reference/rendering`."""
+
+from fastpay.domain.ledger_objects import LedgerTransfer
+from fastpay.domain.objects import Refund
+
+_STATUSES = {"posted": "posted", "hold": "held", "post": "posted", "void": "voided", "expire": "expired"}
+
+
+def render_ledger_transfer(transfer: LedgerTransfer, livemode: bool) -> dict[str, object]:
+    """Return a transfer; of a hold also how it ended, where it has."""
+    posted = transfer.amount if transfer.phase in {"posted", "post"} else 0
+    ended_by = None
+    phase = transfer.phase
+    if transfer.ending is not None:
+        ended_by, phase, posted = (
+            transfer.ending.transfer_id,
+            transfer.ending.phase,
+            transfer.ending.amount_posted,
+        )
+    return {
+        "id": transfer.id,
+        "object": "ledger_transfer",
+        "amount": transfer.amount,
+        "amount_posted": posted,
+        "created": transfer.created,
+        "credit_account": transfer.credit_account,
+        "currency": transfer.currency,
+        "debit_account": transfer.debit_account,
+        "ended_by": ended_by,
+        "expires_at": transfer.expires_at,
+        "hold": transfer.hold,
+        "livemode": livemode,
+        "metadata": transfer.metadata,
+        "sequence": transfer.sequence,
+        "status": _STATUSES[phase],
+        "type": {"posted": "transfer", "expire": "expiry"}.get(transfer.phase, transfer.phase),
+    }
+
+
+def render_refund(refund: Refund) -> dict[str, object]:
+    """Return the refund. The dialect says nothing of the mode here."""
+    return {
+        "id": refund.id,
+        "object": "refund",
+        "amount": refund.amount,
+        "balance_transaction": refund.balance_transaction,
+        "charge": refund.charge,
+        "created": refund.created,
+        "currency": refund.currency,
+        "customer": refund.customer,
+        "customer_account": None,
+        "destination_details": {"card": {"type": "refund"}, "type": "card"},
+        "metadata": refund.metadata,
+        "payment_intent": refund.payment_intent,
+        "payment_method": refund.payment_method,
+        "reason": refund.reason,
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": refund.status,
+        "transfer_reversal": None,
+    }
