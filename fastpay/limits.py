@@ -43,7 +43,7 @@ search_token_chars_max = 100
 
 # Engine
 batch_commands_max = 512
-account_ids_kept = 65_536
+charts_kept = 16_384
 queued_commands_max = 8_192
 prefetch_rounds_max = 4
 commit_attempts_max = 6

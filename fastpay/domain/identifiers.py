@@ -21,6 +21,9 @@ _VERSION = 7 << 12
 # How many places there are at one number of a sequence.
 PLACES = 1 << _PLACE_BITS
 
+# What a byte is in digits.
+_DIGITS = tuple(f"{byte:02x}" for byte in range(256))
+
 
 class Scope(NamedTuple):
     """Whose rows, and in which mode. Nothing is ever read or written without one."""
@@ -33,27 +36,32 @@ class IdentifierSequence:
     """The identifiers of one command: strictly rising, all of the same moment.
 
     `head` is the upper half of a version 7 UUID (48 bits of milliseconds, the version, a 12-bit count
-    within the millisecond); `tail` gives at least 62 random bits for the lower half.
+    within the millisecond); `tail` gives 60 random bits for the lower half.
     """
 
-    __slots__ = ("_head", "_tail")
+    __slots__ = ("_last", "_stem")
 
     def __init__(self, head: int, tail: bytes) -> None:
         assert len(tail) == 8
-        # Written out once: the two halves as text cost a fraction of one number of 128 bits.
-        self._head = f"_{head:016x}"
-        # The top bits stay clear so that counting up never wraps within one command.
-        self._tail = _VARIANT | int.from_bytes(tail, "big") & (_TAIL_MASK >> 2)
+        # The variant, and two clear bits so that counting up never wraps within one command.
+        variant = _DIGITS[0b1000_0000 | tail[0] & 0b1111]
+        # Written out once: only the last byte differs between most identifiers of a command.
+        self._stem = f"_{head.to_bytes(8, 'big').hex()}{variant}{tail[1:7].hex()}"
+        self._last = tail[7]
 
     @property
     def moment_ms(self) -> int:
         """The moment that all these identifiers carry, in milliseconds since 1970."""
-        return int(self._head[1:13], 16)
+        return int(self._stem[1:13], 16)
 
     def next(self, prefix: str) -> str:
         """Return a fresh identifier: `prefix`, an underscore and 32 hexadecimal digits."""
-        self._tail += 1
-        return f"{prefix}{self._head}{self._tail:016x}"
+        last = self._last + 1
+        if last == 256:
+            last = 0
+            self._stem = f"_{int(self._stem[1:], 16) + 1:030x}"
+        self._last = last
+        return f"{prefix}{self._stem}{_DIGITS[last]}"
 
 
 def digits(identifier: str) -> str:

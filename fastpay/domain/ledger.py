@@ -6,6 +6,7 @@ transfer, a refund is a new transfer the other way round.
 """
 
 import functools
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -66,15 +67,21 @@ class Transfer(msgspec.Struct, frozen=True):
     hold_id: str | None = None
 
 
-@functools.lru_cache(maxsize=limits.account_ids_kept)
+@functools.lru_cache(maxsize=limits.charts_kept)
+def chart(scope: Scope, currency: str) -> Mapping[str, str]:
+    """Return the identifiers of all the tenant's accounts in one currency, by code."""
+    mode = "live" if scope.livemode else "test"
+    return {code: "lacc_" + derived(scope.tenant_id, mode, currency, code) for code in NORMAL_SIDES}
+
+
 def account_id(scope: Scope, currency: str, code: str) -> str:
     """Return the identifier of the tenant's account of this code and currency."""
-    return "lacc_" + derived(scope.tenant_id, "live" if scope.livemode else "test", currency, code)
+    return chart(scope, currency)[code]
 
 
-def account_ids(scope: Scope, currency: str) -> list[str]:
+def account_ids(scope: Scope, currency: str) -> Collection[str]:
     """Return the identifiers of all the tenant's accounts in one currency."""
-    return [account_id(scope, currency, code) for code in NORMAL_SIDES]
+    return chart(scope, currency).values()
 
 
 def open_account(scope: Scope, currency: str, code: str) -> Account:

@@ -13,7 +13,7 @@ def merge(present: dict[str, str], change: Mapping[str, str] | None) -> dict[str
     """
     if change is None:
         return {}
-    merged = dict(present)
+    merged = present.copy()
     for key, value in change.items():
         if value == "":
             merged.pop(key, None)

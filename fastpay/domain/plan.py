@@ -193,41 +193,49 @@ class Draft:
         `hold` is the identifier and the whole amount of the hold that a "post" or "void" ends.
         Returns the transfer's identifier. Raises: InsufficientFunds.
         """
-        held = 0 if hold is None else hold[1]
+        hold_id, held = (None, 0) if hold is None else hold
         moved = amount if phase in ("posted", "post") else 0
         reserved = amount if phase == "hold" else -held
-        source = ledger.debit(self._account(currency, debit), posted=moved, pending=reserved)
-        target = ledger.credit(self._account(currency, credit), posted=moved, pending=reserved)
-        self.accounts[source.id] = source
-        self.accounts[target.id] = target
+        chart = ledger.chart(self._workspace.scope, currency)
+        debit_id, credit_id = chart[debit], chart[credit]
+        accounts = self.accounts
+        # An account that this draft has moved already stands in `accounts`.
+        source = accounts.get(debit_id) or self._workspace.account(currency, debit)
+        target = accounts.get(credit_id) or self._workspace.account(currency, credit)
+        accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
+        accounts[credit_id] = ledger.credit(target, posted=moved, pending=reserved)
+        identifier = self.new_id("tr")
         transfer = Transfer(
-            id=self.new_id("tr"),
+            id=identifier,
             kind=kind,
             phase=phase,
-            debit_account_id=source.id,
-            credit_account_id=target.id,
+            debit_account_id=debit_id,
+            credit_account_id=credit_id,
             currency=currency,
             amount=amount,
             source_id=source_id,
-            hold_id=None if hold is None else hold[0],
+            hold_id=hold_id,
         )
         self._transfers.append(transfer)
-        return transfer.id
+        return identifier
 
     def finish(self, object_id: str | None, expand: tuple[str, ...]) -> Plan:
         """Number the events, give every version the last number, and return the plan."""
         workspace = self._workspace
         assert self._events or not self._changed, "a change that nobody would hear of"
-        versions = {
-            identifier: _next_version(workspace.objects.get(identifier)) for identifier in self._changed
-        }
-        events = tuple(
-            Event(
-                self.new_id("evt"), event_type, workspace.sequence + place, identifier, versions[identifier]
-            )
-            for place, (event_type, identifier) in enumerate(self._events, start=1)
-        )
-        sequence = workspace.sequence + len(events)
+        place = workspace.sequence
+        sequence = place + len(self._events)
+        numbers: dict[str, int] = {}
+        versions: list[Versioned] = []
+        for identifier, stored in self._changed.items():
+            previous = workspace.objects.get(identifier)
+            number = 1 if previous is None else previous.version + 1
+            numbers[identifier] = number
+            versions.append(Versioned(stored, number, sequence))
+        events: list[Event] = []
+        for event_type, identifier in self._events:
+            place += 1
+            events.append(Event(self.new_id("evt"), event_type, place, identifier, numbers[identifier]))
         error = None
         if self.failure is not None:
             failure, charge, payment_intent, payment_method = self.failure
@@ -236,16 +244,10 @@ class Draft:
             )
         return Plan(
             answer=Answer(object_id, sequence, expand, error),
-            versions=tuple(
-                Versioned(stored, versions[stored.id], sequence) for stored in self._changed.values()
-            ),
+            versions=tuple(versions),
             transfers=tuple(self._transfers),
-            events=events,
+            events=tuple(events),
         )
-
-    def _account(self, currency: str, code: str) -> Account:
-        identifier = ledger.account_id(self._workspace.scope, currency, code)
-        return self.accounts.get(identifier) or self._workspace.account(currency, code)
 
 
 def record(
@@ -272,7 +274,3 @@ def record(
 def missing(kind: str, identifier: str, *, param: str) -> NotFound:
     """Return the error for an object that is not there, or is another tenant's."""
     return NotFound(f"No such {kind}: '{identifier}'", param=param)
-
-
-def _next_version(previous: Versioned | None) -> int:
-    return 1 if previous is None else previous.version + 1

@@ -34,6 +34,14 @@ def test_identifiers_of_a_command_rise_and_are_version_seven(moment_ms: int, cou
     assert all(digits(identifier)[16] in "89ab" for identifier in made)
 
 
+@given(COUNTS, TAILS | st.sampled_from([b"\xff" * 8, b"\x0f" + b"\xff" * 7, b"\0\0\0\0\0\0\0\xfe"]))
+def test_identifiers_of_a_command_are_consecutive_numbers(count: int, tail: bytes) -> None:
+    sequence = IdentifierSequence(head_of(0, count), tail)
+    first = head_of(0, count) << 64 | 0b10 << 62 | int.from_bytes(tail, "big") & (1 << 60) - 1
+    for place in range(1, 600):
+        assert sequence.next("pi") == f"pi_{first + place:032x}"
+
+
 @given(MOMENTS_MS, COUNTS, COUNTS, TAILS, TAILS)
 def test_a_later_head_gives_later_identifiers_whatever_the_tail(
     moment_ms: int, one: int, other: int, tail: bytes, other_tail: bytes
