@@ -9,10 +9,12 @@ ARGUMENTS ?=
 # How long `make bench` loads one server at a time, and how often: make bench SECONDS=30 ROUNDS=5
 SECONDS ?= 5
 ROUNDS ?= 3
+# How long `make soak` goes on: make soak MINUTES=60
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 # A target's first line of comment is what `make help` says of it.
-.PHONY: help serve test check static packages demo bench wheel annotate clean
+.PHONY: help serve test check static packages demo bench soak mutants wheel annotate clean
 
 # List the targets.
 help:
@@ -55,6 +57,16 @@ bench: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.counting
 	$(BIN)/python -m benchmarks.payments --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
+
+# Break everything round a bank, again and again, and hold it to its word.
+# Instances and PostgreSQL are killed, frozen and cut off for MINUTES while clients keep a history of every answer.
+soak: $(VENV)/.test $(VENV)/.native
+	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
+
+# Plant bugs, one after another, and see the tests catch each.
+# Takes minutes; `make test` plants a few of them each time. ARGUMENTS='name name' plants only these.
+mutants: $(VENV)/.test $(VENV)/.native
+	$(BIN)/python -m tests.mutants.run $(ARGUMENTS)
 
 # Build one file to deploy.
 wheel: $(VENV)/.native

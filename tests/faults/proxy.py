@@ -11,8 +11,9 @@ from typing import Literal
 
 # before: the message never arrives. half: its first half does. after: it arrives, and the connection ends at
 # once. withheld: the database answers it in full, to nobody. torn: half of the answer comes back. fatal: a
-# farewell takes the place of the answer. frozen: nothing comes back, and the connection stays.
-Manner = Literal["before", "half", "after", "withheld", "torn", "fatal", "frozen"]
+# farewell takes the place of the answer. late: the client is cut off before the message arrives, and it does
+# arrive. frozen: nothing comes back, and the connection stays.
+Manner = Literal["before", "half", "after", "withheld", "torn", "fatal", "late", "frozen"]
 CUTS: tuple[Manner, ...] = ("before", "half", "after", "withheld", "torn", "fatal")
 
 _NAMES = {
@@ -21,6 +22,7 @@ _NAMES = {
 }  # fmt: skip
 _FIELDS = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
 FATAL = b"E" + (len(_FIELDS) + 4).to_bytes(4, "big") + _FIELDS
+_LATE_SECONDS = 0.1
 # How long a database may think about a message before it is taken to have no answer of its own.
 _SILENCE_SECONDS = 0.05
 
@@ -63,7 +65,8 @@ class Proxy:
     """Listens on TCP and passes messages on to the Unix socket of the database, until a message is struck.
 
     Once armed, the messages of all connections are counted; `arm` says which one breaks, and how. `log` holds
-    the names of all messages since. `chunk` and `delay_s` make what comes from the database trickle.
+    the names of all messages since. With `refuses_once_struck` nobody gets through after that. `chunk` and
+    `delay_s` make what comes from the database trickle.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -75,7 +78,7 @@ class Proxy:
         self._links: set[asyncio.Task[None]] = set()
         self.log: list[str] = []
         self.struck = 0
-        self.refuses = False
+        self.refuses_once_struck = False
         self.chunk: int | None = None
         self.delay_s = 0.0
         self._place: int | None = None
@@ -122,9 +125,9 @@ class Proxy:
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         to_database: asyncio.StreamWriter | None = None
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             try:
-                if self.refuses:
+                if self.refuses_once_struck and self.struck:
                     return
                 database, to_database = await asyncio.open_unix_connection(self._target)
                 await self._pass(client, to_client, database, to_database)
@@ -151,6 +154,9 @@ class Proxy:
                 # From here on nothing reaches the client but what is sent below.
                 answers.cancel()
                 await asyncio.gather(answers, return_exceptions=True)
+            if self._manner == "late":
+                to_client.transport.abort()
+                await asyncio.sleep(_LATE_SECONDS)
             if self._manner != "before":
                 to_database.write(message[: len(message) // 2] if self._manner == "half" else message)
                 await to_database.drain()

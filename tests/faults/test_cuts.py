@@ -82,7 +82,7 @@ async def test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer(
     await check_database(database_url)
 
 
-@pytest.mark.parametrize("manner", CUTS)
+@pytest.mark.parametrize("manner", [*CUTS, "late"])
 async def test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown(
     database_url: str, manner: Manner
 ) -> None:
@@ -101,6 +101,25 @@ async def test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknow
     made = await count(database_url, "payment_intent") - 1
     # The proxy lets everybody in again, so that whoever looks finds out.
     assert (acknowledged, unknown) == (made, 0) == (5, 0)
+    await check_database(database_url)
+
+
+@pytest.mark.parametrize("key", [None, "key"])
+async def test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out(
+    database_url: str, key: str | None
+) -> None:
+    scope = await make_tenant(database_url)
+    async with Proxy(database_url) as proxy, engine(proxy.url) as instance:
+        await instance.do(PAY, scope)
+        proxy.arm("withheld", name="commit")
+        proxy.refuses_once_struck = True
+        with pytest.raises(OutcomeUnknown if key is None else DatabaseUnavailable) as refusal:
+            await instance.submit(PAY, scope, key=key)
+        # Whoever retries what says that it may be retried must have a key.
+        assert refusal.value.retryable == (key is not None)
+        proxy.refuses_once_struck = False
+        await settle(instance, PAY, scope, "key")
+    assert await count(database_url, "payment_intent") == (3 if key is None else 2)
     await check_database(database_url)
 
 

@@ -1,0 +1,228 @@
+"""Clients of the bank, in a process of their own: they pay, ask, and write down all that they are told.
+
+They go on until standard input ends, and leave once every key has its answer.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import msgspec
+
+from tests.bank import history
+from tests.bank.history import Kind, Operation, progress_of
+
+# A guard against a hang, never a measurement: whoever has no answer by then knows nothing.
+PATIENCE_SECONDS = 30
+# How long who had no answer waits before asking again.
+PAUSE_SECONDS = 0.03
+NOT_AN_ANSWER = frozenset((429, 500, 502, 503))
+HELD, TAKEN = "requires_capture", "succeeded"
+
+
+class Payment(msgspec.Struct):
+    """A payment of ours, as far as it was acknowledged."""
+
+    identifier: str
+    status: str
+    left: int
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """What is asked for, by each attempt alike."""
+
+    kind: Kind
+    path: str
+    key: str = ""
+    payment: str = ""
+    amount: int = 0
+    form: dict[str, str] = {}
+
+
+class Client:
+    """One client: its requests follow each other, but for duplicates that it sends on purpose."""
+
+    def __init__(self, number: int, instances: list[httpx.AsyncClient], seed: int, file: Path) -> None:
+        self._number = number
+        self._instances = instances
+        self._chance = random.Random(f"{seed} {number}")
+        self._file = file
+        self._payments: list[Payment] = []
+        self._count = 0
+
+    async def live(self, stopping: asyncio.Event) -> None:
+        """Ask one thing after another until the end."""
+        while not stopping.is_set():
+            request = self._choose()
+            if not request.key:
+                await self._attempt(request, self._chance.randrange(len(self._instances)))
+                continue
+            times = self._chance.choice((1, 1, 1, 2))
+            answers = await asyncio.gather(*(self._settle(request) for _ in range(times)))
+            self._learn(request, answers[0])
+
+    def _choose(self) -> Request:
+        """Return what to ask for next, now and then more than there is."""
+        chance = self._chance
+        self._count += 1
+        key = f"client {self._number} request {self._count}"
+        amount = chance.randint(100, 5_000)
+        kinds: list[Kind] = ["pay", "hold", "balance"]
+        own = chance.choice(self._payments[-5:]) if self._payments else None
+        if own is not None:
+            kinds += ["read", "read", "capture" if own.status == HELD else "refund"] * 2
+        kind = chance.choice(kinds)
+        form = {"metadata[order]": key}
+        if kind == "balance":
+            return Request(kind=kind, path="/v1/balance")
+        if kind in {"pay", "hold"}:
+            form |= {
+                "amount": str(amount),
+                "currency": "usd",
+                "payment_method": "pm_card_visa",
+                "confirm": "true",
+                "capture_method": "manual" if kind == "hold" else "automatic",
+            }
+            return Request(kind=kind, path="/v1/payment_intents", key=key, amount=amount, form=form)
+        assert own is not None
+        path = f"/v1/payment_intents/{own.identifier}"
+        if kind == "read":
+            return Request(kind=kind, path=f"{path}?expand[]=latest_charge", payment=own.identifier)
+        amount = chance.randint(1, max(1, own.left)) if chance.random() < 0.9 else own.left + 1
+        if kind == "capture":
+            form["amount_to_capture"] = str(amount)
+            return Request(
+                kind=kind, path=f"{path}/capture", key=key, payment=own.identifier, amount=amount, form=form
+            )
+        form |= {"payment_intent": own.identifier, "amount": str(amount), "expand[]": "charge"}
+        return Request(
+            kind=kind, path="/v1/refunds", key=key, payment=own.identifier, amount=amount, form=form
+        )
+
+    def _learn(self, request: Request, answer: dict[str, Any]) -> None:
+        if "error" in answer:
+            return
+        if request.kind in {"pay", "hold"}:
+            self._payments.append(Payment(answer["id"], answer["status"], request.amount))
+            return
+        for payment in self._payments:
+            if payment.identifier == request.payment:
+                is_capture = request.kind == "capture"
+                payment.status = TAKEN
+                payment.left = request.amount if is_capture else payment.left - request.amount
+
+    async def _settle(self, request: Request) -> dict[str, Any]:
+        """Ask until there is an answer, now here and now there."""
+        while True:
+            answer = await self._attempt(request, self._chance.randrange(len(self._instances)))
+            if answer is not None:
+                return answer
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _attempt(self, request: Request, instance: int) -> dict[str, Any] | None:
+        """Ask once and write down what came of it. Return the answer, None where there was none."""
+        invoked_ns = time.monotonic_ns()
+        answer: httpx.Response | None = None
+        http = self._instances[instance]
+        with contextlib.suppress(httpx.TransportError):
+            if request.key:
+                headers = {"Idempotency-Key": request.key}
+                answer = await http.post(request.path, data=request.form, headers=headers)
+            else:
+                answer = await http.get(request.path)
+        if answer is not None and answer.status_code in NOT_AN_ANSWER:
+            answer = None
+        operation = Operation(
+            client=self._number,
+            instance=instance,
+            kind=request.kind,
+            invoked_ns=invoked_ns,
+            ended_ns=time.monotonic_ns(),
+            result="unknown" if answer is None else _result(answer),
+            key=request.key,
+            payment=request.payment,
+            amount=request.amount,
+            request_id="" if answer is None else _first_request(answer),
+            answer="" if answer is None else f"{answer.status_code} {_digest(answer.content)}",
+        )
+        body: dict[str, Any] | None = None if answer is None else answer.json()
+        if body is not None and operation.result == "ok":
+            operation = _with_state(operation, body)
+        history.write(self._file, [operation])
+        return body
+
+
+def _result(answer: httpx.Response) -> Literal["ok", "refused"]:
+    return "ok" if answer.status_code == 200 else "refused"
+
+
+def _first_request(answer: httpx.Response) -> str:
+    return str(answer.headers.get("original-request", answer.headers.get("request-id", "")))
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=8).hexdigest()
+
+
+def _with_state(operation: Operation, body: dict[str, Any]) -> Operation:
+    """Add what the answer says of the payment, or the balance."""
+    if operation.kind == "balance":
+        (own,) = [money["amount"] for money in body["pending"] if money["currency"] == "usd"] or [0]
+        return msgspec.structs.replace(operation, balance=own)
+    if operation.kind == "refund":
+        progress = progress_of(TAKEN, body["charge"]["amount_refunded"])
+    else:
+        charge = body["latest_charge"]
+        refunded = charge["amount_refunded"] if isinstance(charge, dict) else 0
+        progress = progress_of(body["status"], refunded)
+    payment = operation.payment or body["id"]
+    return msgspec.structs.replace(operation, progress=progress, payment=payment)
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Run all clients until standard input ends, and each until it has all its answers."""
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().run_in_executor(None, sys.stdin.read).add_done_callback(
+        lambda _: stopping.set()
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        instances = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(
+                    base_url=url,
+                    headers={"Authorization": f"Bearer {arguments.key}"},
+                    timeout=PATIENCE_SECONDS,
+                    limits=httpx.Limits(max_connections=200),
+                    trust_env=False,
+                )
+            )
+            for url in arguments.urls
+        ]
+        clients = [
+            Client(arguments.first + number, instances, arguments.seed, arguments.history)
+            for number in range(arguments.clients)
+        ]
+        await asyncio.gather(*(client.live(stopping) for client in clients))
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--history", type=Path, required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--clients", type=int, required=True)
+    parser.add_argument("--first", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("urls", nargs="+")
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

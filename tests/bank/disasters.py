@@ -1,0 +1,106 @@
+"""What can happen to a bank while its clients are at work. Each leaves everything running when it is over."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+from fastpay.embedded import children
+from tests.bank.world import World
+from tests.conftest import PATIENCE_SECONDS
+from tests.faults.proxy import CUTS
+
+
+async def kill_an_instance(world: World) -> None:
+    """Kill -9, and start again after a while; the other instance goes on alone."""
+    number = world.chance.randrange(len(world.instances))
+    instance = world.instances[number]
+    children.send(instance.pid, signal.SIGKILL)
+    await asyncio.to_thread(instance.process.wait, PATIENCE_SECONDS)
+    await world.wait_answered(5)
+    await world.restart_instance(number)
+
+
+async def kill_all_instances(world: World) -> None:
+    """Kill -9 all of them at once."""
+    for instance in world.instances:
+        children.send(instance.pid, signal.SIGKILL)
+    for number, instance in enumerate(world.instances):
+        await asyncio.to_thread(instance.process.wait, PATIENCE_SECONDS)
+        await world.restart_instance(number)
+
+
+async def freeze_an_instance(world: World) -> None:
+    """Stop it where it stands; the other must get hold of the books, and the frozen one find its way back."""
+    instance = world.chance.choice(world.instances)
+    children.send(instance.pid, signal.SIGSTOP)
+    try:
+        # Some clients hang on the frozen one.
+        await asyncio.sleep(world.chance.choice((0.2, 3.0)))
+    finally:
+        children.send(instance.pid, signal.SIGCONT)
+
+
+async def stop_postgres_at_once(world: World) -> None:
+    """What `pg_ctl stop -m immediate` does: it ends as it stands, and recovers at the next start."""
+    assert world.postgres.pid is not None
+    children.send(world.postgres.pid, signal.SIGQUIT)
+    await world.restart_postgres()
+
+
+async def kill_postgres(world: World) -> None:
+    """Kill -9 the postmaster and all its backends, in any order."""
+    pids = children.living_in(world.postgres.cluster)
+    world.chance.shuffle(pids)
+    for pid in pids:
+        children.send(pid, signal.SIGKILL)
+    await world.restart_postgres()
+
+
+async def end_all_backends(world: World) -> None:
+    """What an administrator does who restarts the database in order."""
+    assert world.postgres.pid is not None
+    children.send(world.postgres.pid, signal.SIGINT)
+    await world.restart_postgres()
+
+
+async def cut_connections(world: World) -> None:
+    """End all connections between one instance and PostgreSQL, some times."""
+    proxy = world.chance.choice(world.proxies)
+    for _ in range(5):
+        await proxy.cut_all()
+        await asyncio.sleep(world.chance.uniform(0.01, 0.1))
+
+
+async def strike_messages(world: World) -> None:
+    """Break one message after another, COMMIT above all, in any manner."""
+    for _ in range(20):
+        proxy = world.chance.choice(world.proxies)
+        manner = world.chance.choice((*CUTS, "late"))
+        if world.chance.random() < 0.5:
+            proxy.arm(manner, name="commit")
+        else:
+            proxy.arm(manner, place=world.chance.randrange(100))
+        await asyncio.sleep(world.chance.uniform(0.01, 0.1))
+    for proxy in world.proxies:
+        proxy.disarm()
+
+
+async def trickle(world: World) -> None:
+    """Let what PostgreSQL says to one instance come in small pieces, and late."""
+    proxy = world.chance.choice(world.proxies)
+    proxy.chunk, proxy.delay_s = world.chance.choice(((1, 0.0), (50, 0.001), (400, 0.01)))
+    await asyncio.sleep(0.5)
+    proxy.chunk, proxy.delay_s = None, 0.0
+
+
+DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
+    kill_an_instance,
+    kill_all_instances,
+    freeze_an_instance,
+    stop_postgres_at_once,
+    kill_postgres,
+    end_all_backends,
+    cut_connections,
+    strike_messages,
+    trickle,
+)

@@ -1,0 +1,150 @@
+"""Bugs that an engine for money must not have, each as the smallest change that makes it, and who notices."""
+
+from typing import NamedTuple
+
+WRITER = "fastpay/engine/writer.py"
+BATCHES = "fastpay/store/batches.py"
+COLUMNS = "fastpay/store/columns.py"
+FAILURES = "fastpay/store/failures.py"
+
+CUTS = "tests/faults/test_cuts.py"
+UNKEYED = f"{CUTS}::test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown"
+STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
+ALIKE = "tests/store/test_batches_alike.py"
+INSTANCES = "tests/store/test_instances.py"
+DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
+
+
+class Mutant(NamedTuple):
+    """A bug: in this file, `old` (there once) becomes `new`, and these tests are to fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        "answer-before-commit",
+        BATCHES,
+        'status = await connection.execute("commit")',
+        'status = "COMMIT"\n            asyncio.get_running_loop().create_task(connection.execute("commit"))',
+        (UNKEYED,),
+    ),
+    Mutant(
+        "take-a-lost-commit-for-committed",
+        BATCHES,
+        'if not written:\n            raise TransientFailure("08007")',
+        "del written",
+        (UNKEYED,),
+    ),
+    Mutant(
+        "take-a-lost-commit-for-not-committed",
+        BATCHES,
+        "await self._resolve(transaction)\n            return",
+        'raise TransientFailure("08006") from error',
+        (UNKEYED,),
+    ),
+    Mutant(
+        "look-while-the-lost-transaction-still-runs",
+        BATCHES,
+        'return bool(status != "in progress")',
+        "return status is not Ellipsis",
+        (UNKEYED,),
+    ),
+    Mutant(
+        "lose-the-witness",
+        BATCHES,
+        "        if witness is None:\n            return\n",
+        "        if witness is not None:\n            return\n",
+        (UNKEYED,),
+    ),
+    Mutant(
+        "believe-a-farewell",
+        FAILURES,
+        'isinstance(error, asyncpg.PostgresError) and getattr(error, "severity_en", None) == "ERROR"',
+        "isinstance(error, asyncpg.PostgresError)",
+        (UNKEYED,),
+    ),
+    Mutant(
+        "retry-unknown-outcomes-without-a-key",
+        WRITER,
+        "if submission.idempotency_key is None:\n        error",
+        "if submission.request_id is None:\n        error",
+        (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),
+    ),
+    Mutant(
+        "forget-to-begin",
+        BATCHES,
+        '_BEGIN = "begin"',
+        '_BEGIN = "select 1"',
+        (f"{CUTS}::test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer", STORM),
+    ),
+    Mutant(
+        "lock-no-book",
+        "fastpay/store/sql/lock_books.sql",
+        "    for update\n",
+        "",
+        (INSTANCES,),
+    ),
+    Mutant(
+        "release-instead-of-rolling-back-to-the-savepoint",
+        BATCHES,
+        '"rollback to savepoint command; release savepoint command"',
+        '"release savepoint command"',
+        (ALIKE,),
+    ),
+    Mutant(
+        "isolate-without-a-savepoint",
+        WRITER,
+        "async with transaction.savepoint():\n                        ",
+        "if transaction is not None:\n                        ",
+        (ALIKE,),
+    ),
+    Mutant(
+        "skip-the-idempotency-check",
+        WRITER,
+        "if first is not None:",
+        "if first is not None and first.digest == b'':",
+        (DUPLICATES,),
+    ),
+    Mutant(
+        "replay-whatever-was-asked",
+        WRITER,
+        "if first.fingerprint == submission.fingerprint:",
+        "if first is not None:",
+        ("tests/unit/engine/test_writer.py",),
+    ),
+    Mutant(
+        "answer-in-the-wrong-order",
+        WRITER,
+        "zip(batch, results, strict=True)",
+        "zip(batch, results[::-1], strict=True)",
+        (ALIKE,),
+    ),
+    Mutant(
+        "lose-an-event",
+        COLUMNS,
+        "for scope, event, request_id, moment_ms in changes.events\n",
+        "for scope, event, request_id, moment_ms in changes.events[1:]\n",
+        (STORM,),
+    ),
+    Mutant(
+        "release-too-little-of-a-hold",
+        "fastpay/domain/plan.py",
+        'reserved = amount if phase == "hold" else -held',
+        'reserved = amount if phase == "hold" else -min(held, amount)',
+        (STORM,),
+    ),
+    Mutant(
+        "prepare-statements-behind-a-pooler",
+        "fastpay/store/postgres.py",
+        """command_timeout=limits.statement_timeout_ms / 1000,
+            statement_cache_size=256 if settings.session_state else 0,""",
+        """command_timeout=limits.statement_timeout_ms / 1000,
+            statement_cache_size=256,""",
+        ("tests/store/test_poolers.py",),
+    ),
+)
