@@ -148,7 +148,9 @@ def check_expansions(
 
     Raises: InvalidRequest for one that leads nowhere, Forbidden for any with a publishable key.
     """
-    if paths and call.is_publishable:
+    if not paths:
+        return ()
+    if call.is_publishable:
         raise Forbidden("Expanding needs a secret key.", param="expand")
     return check_paths(prefix, paths, listed=listed)
 
@@ -156,13 +158,18 @@ def check_expansions(
 async def committed(call: Call, outcome: Outcome) -> Reply:
     """Return the answer to a command that the engine has committed, or answers again."""
     answer = outcome.answer
+    headers = _replay_headers(outcome)
+    shown_object = None if answer.error is not None else outcome.objects.get(answer.object_id or "")
+    if shown_object is not None and shown_object.sequence <= answer.sequence:
+        body = _as_it_stands(call, shown_object.object, answer.expand)
+        if body is not None:
+            return Reply(body=body, headers=headers)
     at_hand = {
         identifier: versioned
         for identifier, versioned in outcome.objects.items()
         if versioned.sequence <= answer.sequence
     }
     snapshots = Snapshots(call, at_hand, sequence=answer.sequence)
-    headers = _replay_headers(outcome)
     if answer.error is not None:
         return await _failed(call, answer.error, snapshots, headers)
     assert answer.object_id is not None
@@ -175,9 +182,15 @@ async def shown(
     call: Call, stored: StoredObject, snapshots: Snapshots, *, paths: Sequence[str] = ()
 ) -> bytes:
     """Return the JSON of an object as this caller may see it, expanded along paths."""
-    if not paths and not call.is_publishable and stands_alone(stored):
-        return render_bytes(stored, call.scope.livemode)
-    return encode(await _expanded(call, stored, snapshots, paths))
+    body = _as_it_stands(call, stored, paths)
+    return encode(await _expanded(call, stored, snapshots, paths)) if body is None else body
+
+
+def _as_it_stands(call: Call, stored: StoredObject, paths: Sequence[str]) -> bytes | None:
+    """Return the JSON of an object that nothing has to be put into or left out of, None for any other."""
+    if paths or call.is_publishable or not stands_alone(stored):
+        return None
+    return render_bytes(stored, call.scope.livemode)
 
 
 async def _expanded(

@@ -1,8 +1,9 @@
 """What an endpoint has at hand: the services of the process, and the call that it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -12,15 +13,13 @@ from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator may choose for this floor."""
 
     body_bytes_max: int = limits.body_bytes_max
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the floor stands on."""
 
     writer: Writer
@@ -32,8 +31,7 @@ class Services:
     settings: Settings = Settings()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
     `unread` holds the body, in whole and within its limit, until `take_body` gives it away; none for a GET.
@@ -66,8 +64,7 @@ class Call:
         return self.credentials.kind == "publishable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What goes back: a status, a JSON body, and headers beside those that every answer has."""
 
     status: int = 200

@@ -5,7 +5,6 @@ that what is wrong is said as early and as cheaply as it can be known.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -15,7 +14,7 @@ from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.kinds import presentable
-from fastpay.api.submissions import parse_idempotency_key
+from fastpay.api.submissions import is_idempotency_key
 from fastpay.errors import (
     BodyTooLarge,
     FastpayError,
@@ -210,7 +209,7 @@ async def _respond(send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes
     """Send a reply with the headers that every answer has."""
     out = [
         (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.body)).encode()),
+        (b"content-length", b"%d" % len(reply.body)),
         (b"request-id", request_id.encode()),
         (b"cache-control", b"no-store"),
         *reply.headers,
@@ -226,10 +225,9 @@ def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]
     version = headers.get("stripe-version", "")
     if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():
         echoes.append((b"stripe-version", version.encode()))
-    if method != "GET" and "idempotency-key" in headers:
-        with suppress(InvalidRequest):
-            parse_idempotency_key(headers["idempotency-key"])
-            echoes.append((b"idempotency-key", headers["idempotency-key"].encode()))
+    key = headers.get("idempotency-key")
+    if key is not None and method != "GET" and is_idempotency_key(key):
+        echoes.append((b"idempotency-key", key.encode()))
     return echoes
 
 

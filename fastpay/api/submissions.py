@@ -23,6 +23,8 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
 _ESCAPED = re.compile(r'\\(["\\])')
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
 
+_PARAMS = msgspec.msgpack.Encoder(order="deterministic")
+
 
 class Write(Generic[_Params]):
     """An endpoint that changes something.
@@ -88,11 +90,8 @@ def parse_idempotency_key(header: str | None) -> str | None:
     """
     if header is None:
         return None
-    key = header
-    if header.startswith('"'):
-        quoted = _QUOTED.fullmatch(header)
-        key = _ESCAPED.sub(r"\1", quoted[1]) if quoted is not None else ""
-    if len(key) > limits.idempotency_key_chars_max or _PRINTABLE.fullmatch(key) is None:
+    key = _key_of(header)
+    if key is None:
         raise InvalidRequest(
             f"The Idempotency-Key has 1 to {limits.idempotency_key_chars_max} printable ASCII characters, "
             "with or without quotes around it.",
@@ -101,18 +100,34 @@ def parse_idempotency_key(header: str | None) -> str | None:
     return key
 
 
+def is_idempotency_key(header: str) -> bool:
+    """Tell whether an Idempotency-Key header holds a key."""
+    return _key_of(header) is not None
+
+
 def fingerprint(call: Call, params: msgspec.Struct) -> bytes:
     """Return a keyed digest of what is asked, whatever spelling it came in.
 
     Card data go into it. It is keyed with the tenant's own key, which lies in the same database: it hides
     them from whoever sees the digest, not from whoever holds a copy of everything.
     """
-    digest = hashlib.blake2b(key=call.credentials.fingerprint_key[:64], digest_size=32)
+    credentials = call.credentials
     # The kind of key counts, for an answer to one says more than to the other.
-    place = f"{call.method}\0{call.credentials.kind}\0{call.path}\0"
-    digest.update(place.encode("utf-8", "surrogatepass"))
-    digest.update(msgspec.msgpack.encode(params, order="deterministic"))
-    return digest.digest()
+    place = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
+    asked = place + _PARAMS.encode(params)
+    return hashlib.blake2b(asked, key=credentials.fingerprint_key[:64], digest_size=32).digest()
+
+
+def _key_of(header: str) -> str | None:
+    key = header
+    if header.startswith('"'):
+        quoted = _QUOTED.fullmatch(header)
+        if quoted is None:
+            return None
+        key = _ESCAPED.sub(r"\1", quoted[1])
+    if len(key) > limits.idempotency_key_chars_max or _PRINTABLE.fullmatch(key) is None:
+        return None
+    return key
 
 
 def _submission(call: Call, command: Command, params: Params, idempotency_key: str | None) -> Submission:

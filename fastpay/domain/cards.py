@@ -252,7 +252,7 @@ def check_valid(card: Card, *, moment_s: int, param: str) -> None:
     Whether a card is over is decided with the command and not before it, so that a replay does not depend on
     the day that it comes. Raises: CardDeclined.
     """
-    year, month = _month_of(moment_s // _DAY_S)
+    year, month = year_and_month(moment_s)
     if card.exp_year > year or (card.exp_year == year and card.exp_month >= month):
         return
     part = "year" if card.exp_year < year else "month"
@@ -274,12 +274,9 @@ def fingerprint(number: str, key: bytes) -> str:
     return hashlib.blake2b(number.encode(), key=key, digest_size=8).hexdigest()
 
 
-# All payments of a second, or of two, ask about the same day.
-@functools.lru_cache(maxsize=2)
-def _month_of(day: int) -> tuple[int, int]:
-    """Return year and month of a day, counted from the first of 1970."""
-    date = dt.date.fromordinal(_FIRST_DAY + day)
-    return date.year, date.month
+def year_and_month(moment_s: int) -> tuple[int, int]:
+    """Return the year and the month, from 1, that a moment lies in."""
+    return _month_of(moment_s // _DAY_S)
 
 
 def holds_number(text: str) -> bool:
@@ -294,3 +291,11 @@ def passes_luhn(number: str) -> bool:
         value = int(digit) * (2 if position % 2 else 1)
         total += value - 9 if value > 9 else value
     return total % 10 == 0
+
+
+# All that happens at a time asks about the same day.
+@functools.lru_cache(maxsize=2)
+def _month_of(day: int) -> tuple[int, int]:
+    """Return year and month of a day, counted from the first of 1970."""
+    date = dt.date.fromordinal(_FIRST_DAY + day)
+    return date.year, date.month

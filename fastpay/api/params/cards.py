@@ -3,7 +3,7 @@
 Numbers and security codes never leave this module but as a `Card`, which holds neither.
 """
 
-import datetime as dt
+import functools
 import re
 from typing import Annotated, Literal, TypeVar
 
@@ -86,13 +86,7 @@ def choice(call: Call, payment_method: str) -> Choice:
 def magic_card(call: Call, number: str) -> cards.Card:
     """Return the card that a magic payment method or token stands for. Raises: CardDeclined in live mode."""
     _refuse_in_live_mode(call)
-    return cards.test_card(
-        number,
-        exp_month=_MAGIC_EXPIRY_MONTH,
-        exp_year=_today(call).year + _MAGIC_EXPIRY_YEARS_AHEAD,
-        cvc_given=True,
-        fingerprint_key=call.credentials.fingerprint_key,
-    )
+    return _magic_card(number, _this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD, call.credentials.fingerprint_key)
 
 
 def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
@@ -103,7 +97,7 @@ def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
     """
     check_month(month, prefix=prefix)
     full = year + 2000 if 0 <= year < 100 else year
-    if not _EXPIRY_YEAR_MIN <= full <= _today(call).year + _EXPIRY_YEARS_AHEAD_MAX:
+    if not _EXPIRY_YEAR_MIN <= full <= _this_year(call) + _EXPIRY_YEARS_AHEAD_MAX:
         raise cards.expiry_refused("year", param=prefix)
     return full
 
@@ -185,5 +179,17 @@ def _refuse_in_live_mode(call: Call) -> None:
         )
 
 
-def _today(call: Call) -> dt.datetime:
-    return dt.datetime.fromtimestamp(call.services.clock.now_ms() // 1000, dt.UTC)
+def _this_year(call: Call) -> int:
+    return cards.year_and_month(call.services.clock.now_ms() // 1000)[0]
+
+
+# The same few over and over: a tenant's magic cards are alike until the year is over.
+@functools.lru_cache(maxsize=limits.magic_cards_kept)
+def _magic_card(number: str, exp_year: int, fingerprint_key: bytes) -> cards.Card:
+    return cards.test_card(
+        number,
+        exp_month=_MAGIC_EXPIRY_MONTH,
+        exp_year=exp_year,
+        cvc_given=True,
+        fingerprint_key=fingerprint_key,
+    )

@@ -34,6 +34,17 @@ from fastpay.domain.payment_methods import Choice
 from fastpay.errors import Forbidden, InvalidRequest
 
 _SECRET_BYTES = 16
+# What a payment keeps of its params as they were given.
+_SHARED = ("receipt_email", "setup_future_usage")
+_DESCRIBED = (
+    *_SHARED,
+    "capture_method",
+    "description",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+_BEGUN = (*_DESCRIBED, "confirmation_method", "return_url")
 _ONLY_WITH_CONFIRM = ("error_on_requires_action", "off_session", "return_url")
 # What the holder of a client secret must not decide in the merchant's stead.
 _NOT_FOR_PUBLISHABLE = ("capture_method", "error_on_requires_action", "off_session", "payment_method_options")
@@ -43,20 +54,21 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
     """Begin a payment."""
     if not params.confirm:
         _refuse_without_confirm(params)
-    fields = given(params, "confirmation_method", "return_url")
-    if not isinstance(params.automatic_payment_methods, UnsetType):
-        automatic = params.automatic_payment_methods
+    fields = given(params, *_BEGUN)
+    automatic = params.automatic_payment_methods
+    if not isinstance(automatic, UnsetType):
         if automatic.enabled and not isinstance(params.payment_method_types, UnsetType):
             raise refuse_together("automatic_payment_methods", "payment_method_types")
         fields["automatic_payment_methods"] = automatic.enabled
         fields["allow_redirects"] = (
             value_or(automatic.allow_redirects, "always") if automatic.enabled else None
         )
+    _add_shared(fields, params)
     return CreatePaymentIntent(
         amount=money.check_amount(params.amount),
         currency=money.parse_currency(params.currency),
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
-        fields=fields | _described(params) | _shared(params),
+        fields=fields,
         metadata=first_metadata(params.metadata),
         customer=_customer(params.customer),
         payment_method=_choice(call, params),
@@ -68,16 +80,17 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
 
 def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
     """Change a payment."""
-    fields: dict[str, object] = {}
+    fields = given(params, *_DESCRIBED)
     if not isinstance(params.customer, UnsetType):
         fields["customer"] = _customer(params.customer)
     if not isinstance(params.amount, UnsetType):
         fields["amount"] = money.check_amount(params.amount)
     if not isinstance(params.currency, UnsetType):
         fields["currency"] = money.parse_currency(params.currency)
+    _add_shared(fields, params)
     return UpdatePaymentIntent(
         id=call.arguments["id"],
-        fields=fields | _described(params) | _shared(params),
+        fields=fields,
         metadata=value_or(params.metadata, {}),
         payment_method=_choice(call, params),
         clears_payment_method=params.payment_method is None,
@@ -87,9 +100,11 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
 
 def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
     """Try to take the money."""
+    fields = given(params, *_SHARED, "capture_method", "return_url")
+    _add_shared(fields, params)
     return ConfirmPaymentIntent(
         id=call.arguments["id"],
-        fields=given(params, "capture_method", "return_url") | _shared(params),
+        fields=fields,
         payment_method=_choice(call, params),
         terms=_terms(params.off_session, params.error_on_requires_action),
         expand=params.expand,
@@ -180,21 +195,22 @@ def _choice(call: Call, params: CreateParams | UpdateParams | ConfirmParams) -> 
     return None
 
 
-def _shared(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, object]:
-    fields = given(params, "receipt_email", "setup_future_usage")
-    if not isinstance(params.payment_method_types, UnsetType):
+def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:
+    """Add to the fields what has to be worked out of params that all three have."""
+    if params.payment_method_types is not UNSET:
         if set(params.payment_method_types) != {"card"}:
             raise InvalidRequest("The only type of payment method is card.", param="payment_method_types")
         fields["payment_method_types"] = ("card",)
         fields["automatic_payment_methods"] = False
-    if not isinstance(params.shipping, UnsetType):
+    if params.shipping is not UNSET:
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
-    return fields | _options(params.payment_method_options)
+    if params.payment_method_options is not UNSET:
+        fields.update(_options(params.payment_method_options))
 
 
-def _options(options: PaymentMethodOptions | UnsetType | None) -> dict[str, object]:
+def _options(options: PaymentMethodOptions | None) -> dict[str, object]:
     """Return what the options for cards mean for a payment that can only be by card."""
-    if options is None or isinstance(options, UnsetType) or options.card is None:
+    if options is None or options.card is None:
         return {}
     fields: dict[str, object] = {}
     if options.card.capture_method is not None:
@@ -203,17 +219,6 @@ def _options(options: PaymentMethodOptions | UnsetType | None) -> dict[str, obje
         usage = options.card.setup_future_usage
         fields["setup_future_usage"] = None if usage == "none" else usage
     return fields
-
-
-def _described(params: CreateParams | UpdateParams) -> dict[str, object]:
-    return given(
-        params,
-        "capture_method",
-        "description",
-        "statement_descriptor",
-        "statement_descriptor_suffix",
-        "transfer_group",
-    )
 
 
 def _terms(off_session: OffSession | UnsetType, error_on_requires_action: bool | UnsetType) -> Terms:

@@ -1,0 +1,109 @@
+"""How long does one confirmed payment take between transport and engine? No socket, no decision, no database.
+
+Run: pytest benchmarks/asking.py. The writer answers at once with an outcome that was decided before, so that
+what is left is the way of a request to a submission and of an outcome to the bytes of an answer.
+"""
+
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Any, cast
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import samples
+from fastpay.api.app import create_app
+from fastpay.api.context import Services
+from fastpay.clock import SystemClock
+from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ledger_ports import Ledger
+from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
+
+_KEY = "sk_test_00000000000000000000000000000000"
+_HEADERS = [
+    (b"host", b"localhost:8000"),
+    (b"authorization", b"Bearer " + _KEY.encode()),
+    (b"idempotency-key", b"0190a5f0-b7e9-7cc0-8d0a-8b8e5b1f2a3c"),
+    (b"content-type", b"application/x-www-form-urlencoded"),
+    (b"content-length", str(len(samples.BODY)).encode()),
+    (b"stripe-version", b"2025-09-30.clover"),
+    (b"user-agent", b"Stripe/v1 PythonBindings/16.0.0"),
+]
+
+
+class _Keys:
+    """Knows one key."""
+
+    def __init__(self) -> None:
+        credentials = Credentials(scope=samples.SCOPE, kind="secret", fingerprint_key=b"k" * 32)
+        self._known = {_KEY: credentials}
+
+    async def authenticate(self, key: str) -> Credentials | None:
+        return self._known.get(key)
+
+
+class _Writer:
+    """Answers every submission with the same outcome, and keeps the last one."""
+
+    last: Submission
+
+    def __init__(self) -> None:
+        plan, _ = samples.decide(samples.new_workspace(), samples.new_command())
+        objects = {versioned.object.id: versioned for versioned in plan.versions}
+        self._outcome = Outcome(answer=plan.answer, objects=objects)
+
+    async def submit(self, submission: Submission) -> Outcome:
+        self.last = submission
+        return self._outcome
+
+
+class Asking:
+    """One request after another through the whole application."""
+
+    def __init__(self) -> None:
+        clock = SystemClock()
+        self.writer = _Writer()
+        self._app = create_app(
+            Services(
+                writer=self.writer,
+                # Everything that the answer shows is in the outcome: nothing is ever read.
+                reader=cast(Reader, None),
+                ledger=cast(Ledger, None),
+                keys=_Keys(),
+                clock=clock,
+                identifiers=IdentifierFactory(clock),
+            )
+        )
+        self._sent: list[MutableMapping[str, Any]] = []
+
+    def ask(self) -> bytes:
+        """Send a payment and return the body of its answer."""
+        self._sent.clear()
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/payment_intents",
+            "query_string": b"",
+            "headers": _HEADERS,
+            "scheme": "http",
+        }
+        with suppress(StopIteration):
+            # Nothing in it waits, so that it ends at the first step.
+            self._app(scope, self._receive, self._send).__await__().__next__()
+        start, body = self._sent
+        assert start["status"] == 200
+        return cast(bytes, body["body"])
+
+    async def _receive(self) -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": samples.BODY, "more_body": False}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        self._sent.append(message)
+
+
+def test_a_payment_to_a_submission_and_its_outcome_to_an_answer(benchmark: BenchmarkFixture) -> None:
+    asking = Asking()
+    assert benchmark(asking.ask).startswith(b'{"id":"pi_')
+    command = asking.writer.last.command
+    assert isinstance(command, CreatePaymentIntent)
+    assert command.confirm
