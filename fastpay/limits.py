@@ -42,6 +42,22 @@ search_query_chars_max = 1_000
 search_clauses_max = 20
 search_token_chars_max = 100
 
+# Search. Beyond the tail a search carries the index on itself, by so many batches at most.
+search_total_max = 10_000
+search_tail_max = 500
+search_batch_events = 256
+search_batches_max = 64
+search_recent_entries = 256
+search_step_entries = 4_096
+search_spare_entries = 32
+search_examined_max = 65_536
+search_statement_timeout_ms = 2_000
+search_interval_ms = 5_000
+search_pause_ms = 60
+search_scopes_max = 100
+search_visit_batches_max = 100
+search_backlog_max = 50_000
+
 # Engine
 batch_commands_max = 512
 charts_kept = 16_384
@@ -129,6 +145,10 @@ http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max
 assert lock_timeout_ms < statement_timeout_ms
+assert search_statement_timeout_ms < lock_timeout_ms
+assert search_recent_entries <= search_step_entries <= search_examined_max
+assert search_batch_events <= search_tail_max <= search_backlog_max
+assert page_size_max <= search_recent_entries
 assert idle_in_transaction_timeout_ms < lock_timeout_ms
 assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms

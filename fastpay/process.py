@@ -94,6 +94,7 @@ async def open_application(
     from fastpay.api.context import Settings as APISettings  # noqa: PLC0415
     from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
     from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
+    from fastpay.engine.indexing import Indexer  # noqa: PLC0415
     from fastpay.engine.reader import Reader  # noqa: PLC0415
     from fastpay.engine.writer import Writer  # noqa: PLC0415
     from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
@@ -122,6 +123,9 @@ async def open_application(
         housekeeper.start()
         stack.push_async_callback(_close_in_time, housekeeper.close, deadline)
         reads = PostgresReads(pool)
+        indexer = Indexer(reads.search_index)
+        indexer.start()
+        stack.push_async_callback(_close_in_time, indexer.close, deadline)
         yield create_app(
             Services(
                 writer=writer,

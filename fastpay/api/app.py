@@ -12,7 +12,7 @@ from fastpay._native.routing import Table
 from fastpay.api import kinds
 from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
-from fastpay.api.lists import List, RetrieveOwned, SearchCustomers
+from fastpay.api.lists import List, RetrieveOwned, Search
 from fastpay.api.params import customers as customer_params
 from fastpay.api.params import ledger as ledger_params
 from fastpay.api.params import lists as list_params
@@ -60,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/payment_intents",
         List(list_params.PaymentIntentListParams, kinds.PAYMENT_INTENT, filters={"customer": kinds.CUSTOMER}),
     ),
+    Route("GET", "/v1/payment_intents/search", Search(kinds.PAYMENT_INTENT)),
     Route(
         "GET",
         "/v1/payment_intents/{id}",
@@ -144,7 +145,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/customers",
         List(list_params.CustomerListParams, kinds.CUSTOMER, filters={"email": None}),
     ),
-    Route("GET", "/v1/customers/search", SearchCustomers()),
+    Route("GET", "/v1/customers/search", Search(kinds.CUSTOMER)),
     Route("GET", "/v1/customers/{id}", Retrieve(NoParams, kinds.CUSTOMER, Customer)),
     Route(
         "POST",
@@ -183,6 +184,7 @@ ROUTES: tuple[Route, ...] = (
             filters={"customer": kinds.CUSTOMER, "payment_intent": kinds.PAYMENT_INTENT},
         ),
     ),
+    Route("GET", "/v1/charges/search", Search(kinds.CHARGE)),
     Route("GET", "/v1/charges/{id}", Retrieve(NoParams, kinds.CHARGE, Charge)),
     # Where the pages after the first are, of the refunds that an expanded charge shows.
     Route("GET", "/v1/charges/{id}/refunds", List(list_params.ListParams, kinds.REFUND, owner=kinds.CHARGE)),

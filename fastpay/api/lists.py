@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Raw, UnsetType
 
+from fastpay import limits
 from fastpay.api import answers, kinds, search
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
@@ -18,6 +19,9 @@ from fastpay.domain.objects import Customer, PaymentMethod
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
+
+# What a search may be asked to count, beside the paths into what it found.
+_TOTAL_COUNT = "total_count"
 
 _Params = TypeVar("_Params", bound=ListParams)
 
@@ -107,26 +111,35 @@ class List(Generic[_Params]):
         return digits(identifier)
 
 
-class SearchCustomers:
-    """The endpoint that shows the customers that a query finds, newest first."""
+class Search:
+    """The endpoint that shows the objects of one kind that a query finds, newest first."""
 
     is_public = False
 
+    def __init__(self, kind: kinds.Kind) -> None:
+        self._kind = kind
+
     async def answer(self, call: Call) -> Reply:
-        """Show a page. Raises: InvalidRequest."""
+        """Show a page. Raises: InvalidRequest, Overloaded."""
         params = decode_query(SearchParams, call.query)
-        paths = answers.check_expansions(call, kinds.CUSTOMER.prefix, params.expand, listed=True)
-        key = call.credentials.fingerprint_key
+        kind = self._kind.prefix
+        counts = _TOTAL_COUNT in params.expand
+        wanted = [path for path in params.expand if path != _TOTAL_COUNT]
+        paths = answers.check_expansions(call, kind, wanted, listed=True)
         below = HIGHEST
+        token_key = call.credentials.fingerprint_key
+        token_query = f"{kind} {params.query}"
         if not isinstance(params.page, UnsetType):
-            below = search.parse_page_token(params.page, params.query, key)
-        path = search.predicate(search.parse(params.query))
+            below = search.parse_page_token(params.page, token_query, token_key)
+        query = search.parse(params.query, kind)
         page = Page(limit=params.limit, below=below)
-        rows = await call.services.reader.search_customers(call.scope, path, page)
-        found, has_more = cut(rows, page)
-        next_page = search.page_token(found[-1].object.id, params.query, key) if has_more else None
-        items = await shown(call, found, paths)
-        return Reply(body=answers.encode(render_search_result(call.path, items, has_more, next_page)))
+        found, has_more = cut(await call.services.reader.search(call.scope, query, page), page)
+        next_page = search.page_token(found[-1].object.id, token_query, token_key) if has_more else None
+        body = render_search_result(call.path, await shown(call, found, paths), has_more, next_page)
+        if counts:
+            everything = Page(limit=limits.search_total_max - 1)
+            body["total_count"] = len(await call.services.reader.search(call.scope, query, everything))
+        return Reply(body=answers.encode(body))
 
 
 class RetrieveOwned:

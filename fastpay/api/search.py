@@ -1,72 +1,49 @@
-"""The dialect's search language: a query to an SQL/JSON path predicate.
+"""The dialect's search language: a text to a query.
 
     query    = clause *( ["AND"] clause ) / clause *( "OR" clause )
     clause   = ["-"] field operator value
-    field    = "created" / "email" / "name" / "phone" / 'metadata["key"]'
+    field    = one of the kind's (`domain/search.py`), or 'metadata["key"]'
     operator = ":" / "~" / ">" / "<" / ">=" / "<="
-    value    = text in single or double quotes, a backslash escaping / digits / "null"
+    value    = text in single or double quotes, a backslash escaping / digits / "true" / "false" / "null"
 
-The predicate is about a document `{"created", "email", "name", "phone", "metadata"}`. Texts match whatever
-the case of their letters. A part of a text (`~`) is a `like_regex` with flag "q", under which no character
-means anything; that flag knows no whole text, so that for one (`:`) every ASCII sign is escaped instead, and
-nothing but the two anchors means anything. Each clause asks whether something exists, so that its negation is
-true of what is not there at all.
+`:` is equality, `~` asks for a part of at least three characters, null for what is not there. Quotes round a
+number are optional. The words may be written in capitals or not; AND and OR do not mix.
 
-Source: the dialect's documentation of search; PostgreSQL 9.16.2 and 9.16.2.4.
+Source: the dialect's documentation of search.
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
-import json
 import re
+from collections.abc import Callable
 from typing import NoReturn
-
-import msgspec
 
 from fastpay import limits
 from fastpay.domain.identifiers import digits
+from fastpay.domain.search import FIELDS, Clause, Field, Query, Value, fold
+from fastpay.domain.search_terms import PART_CHARS
 from fastpay.errors import InvalidRequest
 
-_TEXT_FIELDS = frozenset(("email", "name", "phone"))
-_FIELD = re.compile(r"[a-z_]+")
+_FIELD = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*")
 _OPERATOR = re.compile(r"[<>]=?|[:~]")
-_NUMBER = re.compile(r"[0-9]{1,15}(?![0-9A-Za-z_.])")
-_NULL = re.compile(r"null(?![0-9A-Za-z_.])")
-_WORD = re.compile(r"(?:and|or)(?![0-9A-Za-z_\[:~<>=])", re.IGNORECASE)
-_SIGN = re.compile(r"([!-/:-@\[-`{-~])")
+_END = r"(?![0-9A-Za-z_.])"
+_DIGITS = re.compile(r"[0-9]+" + _END)
+_NUMBER = re.compile(r"[0-9]{1,15}")
+_NULL = re.compile(r"null" + _END, re.IGNORECASE)
+_TRUTH = re.compile(r"(?:true|false)" + _END, re.IGNORECASE)
+_WORD = re.compile(r"(?:and|or)(?![0-9A-Za-z_\[:~<>=.])", re.IGNORECASE)
 _ESCAPABLE = frozenset("\\\"'")
+_NOUNS = {"cus": "customers", "pi": "payment intents", "ch": "charges"}
 
 _TOKEN_BYTES = 16
 _TOKEN_DIGEST_BYTES = 8
 
 
-class Clause(msgspec.Struct, frozen=True, kw_only=True):
-    """One condition. `key` is set for a field of metadata; `value` None asks for what is not there."""
-
-    field: str
-    key: str | None = None
-    operator: str
-    value: str | int | None
-    negated: bool = False
-
-
-class Query(msgspec.Struct, frozen=True):
-    """Conditions of which all must hold, or any."""
-
-    clauses: tuple[Clause, ...]
-    is_any: bool = False
-
-
-def parse(text: str) -> Query:
-    """Return what a query means. Raises: InvalidRequest with `param` query."""
-    return _Parser(text).query()
-
-
-def predicate(query: Query) -> str:
-    """Return the query as an SQL/JSON path predicate."""
-    return (" || " if query.is_any else " && ").join(f"({_condition(clause)})" for clause in query.clauses)
+def parse(text: str, kind: str) -> Query:
+    """Return what a query on objects of this prefix means. Raises: InvalidRequest with `param` query."""
+    return _Parser(text, kind).query()
 
 
 def page_token(identifier: str, query: str, key: bytes) -> str:
@@ -91,8 +68,9 @@ def parse_page_token(token: str, query: str, key: bytes) -> str:
 class _Parser:
     """Reads a query from left to right, once."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kind: str) -> None:
         self._text = text
+        self._kind = kind
         self._place = 0
 
     def query(self) -> Query:
@@ -110,7 +88,7 @@ class _Parser:
             words.add(self._word())
             if len(words) > 1:
                 self._refuse("AND and OR cannot stand in the same query")
-        return Query(tuple(clauses), words == {"OR"})
+        return Query(kind=self._kind, clauses=tuple(clauses), is_any=words == {"OR"})
 
     def _skip_spaces(self) -> bool:
         """Go on to the next thing; False at the end. Between two clauses a space must stand."""
@@ -135,21 +113,25 @@ class _Parser:
     def _clause(self) -> Clause:
         negated = self._text.startswith("-", self._place)
         self._place += negated
-        field = self._take(_FIELD)
-        if field is None:
+        start = self._place
+        name = self._take(_FIELD)
+        if name is None:
             self._refuse("The name of a field is missing")
-        key = None
-        if field == "metadata":
-            key = self._key()
-        elif field != "created" and field not in _TEXT_FIELDS:
-            self._refuse("The field is none that customers are searched by")
+        field = FIELDS[self._kind].get(name)
+        if field is None:
+            names = ", ".join(FIELDS[self._kind])
+            self._refuse(
+                f"{_NOUNS[self._kind].capitalize()} are searched by {names}, and nothing else", start
+            )
+        key = self._key() if name == "metadata" else None
+        start = self._place
         operator = self._take(_OPERATOR)
         if operator is None:
             self._refuse("An operator is missing: one of : ~ > < >= <=")
-        if (operator not in {":", "~"}) if field != "created" else operator == "~":
-            self._refuse(f"The field {field} does not take the operator {operator}")
-        value = self._value(field, operator)
-        return Clause(field=field, key=key, operator=operator, value=value, negated=negated)
+        if operator not in _operators(field, key):
+            self._refuse(f"The field {name} does not take the operator {operator}", start)
+        value = self._value(name, field, operator)
+        return Clause(field=name, key=key, operator=operator, value=value, negated=negated)
 
     def _key(self) -> str:
         self._expect("[")
@@ -157,15 +139,33 @@ class _Parser:
         self._expect("]")
         return key
 
-    def _value(self, field: str, operator: str) -> str | int | None:
-        if field == "created":
-            number = self._take(_NUMBER)
-            if number is None:
-                self._refuse("The field created takes a whole number of seconds")
-            return int(number)
-        if field == "metadata" and operator == ":" and self._take(_NULL) is not None:
+    def _value(self, name: str, field: Field, operator: str) -> Value:
+        start = self._place
+        if operator == ":" and self._take(_NULL) is not None:
+            if not field.optional:
+                self._refuse(f"The field {name} is never null", start)
             return None
-        return self._quoted()
+        bare = self._take(_TRUTH if field.type == "truth" else _DIGITS) if field.type != "text" else None
+        text = self._quoted() if bare is None else bare
+        return _VALUES[field.type](self, name, operator, text, start)
+
+    def number(self, name: str, operator: str, text: str, start: int) -> Value:
+        """Return a number."""
+        if _NUMBER.fullmatch(text) is None:
+            self._refuse(f"The field {name} takes a whole number of up to 15 digits", start)
+        return int(text)
+
+    def truth(self, name: str, operator: str, text: str, start: int) -> Value:
+        """Return true or false, as a text."""
+        if fold(text) not in {"true", "false"}:
+            self._refuse(f"The field {name} takes true or false", start)
+        return fold(text)
+
+    def text(self, name: str, operator: str, text: str, start: int) -> Value:
+        """Return a text, long enough for a part where one is asked for."""
+        if operator == "~" and len(fold(text)) < PART_CHARS:
+            self._refuse(f"The operator ~ takes {PART_CHARS} characters or more", start)
+        return text
 
     def _quoted(self) -> str:
         """Read a text in quotes."""
@@ -199,34 +199,27 @@ class _Parser:
         self._place = found.end()
         return found[0]
 
-    def _refuse(self, what: str) -> NoReturn:
+    def _refuse(self, what: str, place: int | None = None) -> NoReturn:
         # The query itself is not shown: it holds what is known of somebody.
-        raise InvalidRequest(f"{what} (at character {self._place + 1} of the query).", param="query")
+        where = (self._place if place is None else place) + 1
+        raise InvalidRequest(f"{what} (at character {where} of the query).", param="query")
 
 
-def _condition(clause: Clause) -> str:
-    path = f"$.{_literal(clause.field)}"
-    if clause.key is not None:
-        path += f".{_literal(clause.key)}"
-    negated = clause.negated
-    match clause.value:
-        case None:
-            # What is asked for is that nothing is there.
-            condition, negated = f"exists({path})", not negated
-        case int():
-            operator = "==" if clause.operator == ":" else clause.operator
-            condition = f"exists({path} ? (@ {operator} {clause.value}))"
-        case str() if clause.operator == "~":
-            condition = f'exists({path} ? (@ like_regex {_literal(clause.value)} flag "qi"))'
-        case str():
-            pattern = "^" + _SIGN.sub(r"\\\1", clause.value) + "$"
-            condition = f'exists({path} ? (@ like_regex {_literal(pattern)} flag "i"))'
-    return f"!({condition})" if negated else condition
+_VALUES: dict[str, Callable[[_Parser, str, str, str, int], Value]] = {
+    "number": _Parser.number,
+    "truth": _Parser.truth,
+    "token": _Parser.text,
+    "text": _Parser.text,
+}
+_NUMERIC = frozenset((":", ">", "<", ">=", "<="))
+_PARTIAL = frozenset((":", "~"))
+_EXACT = frozenset((":",))
 
 
-def _literal(text: str) -> str:
-    """Return a text as a string of SQL/JSON path, whose escapes are those of JSON."""
-    return json.dumps(text, ensure_ascii=False)
+def _operators(field: Field, key: str | None) -> frozenset[str]:
+    if field.type == "number":
+        return _NUMERIC
+    return _PARTIAL if field.type == "text" or key is not None else _EXACT
 
 
 def _token_digest(place: bytes, query: str, key: bytes) -> bytes:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
+from fastpay.domain.search import Query
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,14 +179,39 @@ class ReaderStore(Protocol):
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
 
-    async def search_customers(self, scope: Scope, path: str, page: Page) -> list[Versioned]:
-        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
+    async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+
+        Raises: InvalidRequest for a query that takes too much, Overloaded while too much is still to be
+        sorted in.
+        """
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return the scope's accounts that payments move."""
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold counters against transfers and payments against both."""
+
+
+class Backlog(NamedTuple):
+    """A scope whose search index ends `behind` events before the scope's `sequence`."""
+
+    scope: Scope
+    sequence: int
+    behind: int
+
+
+class SearchIndex(Protocol):
+    """What searches look things up by, as the one sees it who carries it on."""
+
+    async def list_backlogs(self, scopes_max: int) -> list[Backlog]:
+        """Return scopes whose index does not go all the way, furthest behind first.
+
+        Raises: DatabaseUnavailable.
+        """
+
+    async def advance(self, scope: Scope) -> int:
+        """Carry the index on by one batch; return how many events it had. Raises: DatabaseUnavailable."""
 
 
 class Writer(Protocol):
@@ -219,8 +245,11 @@ class Reader(Protocol):
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
 
-    async def search_customers(self, scope: Scope, path: str, page: Page) -> Sequence[Versioned]:
-        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
+    async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
+        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+
+        Raises: InvalidRequest for a query that takes too much, Overloaded.
+        """
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""

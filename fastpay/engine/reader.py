@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Versioned
+from fastpay.domain.search import Query
 from fastpay.engine.ports import Filter, Page, ReaderStore, Verification
 
 
@@ -40,9 +41,9 @@ class Reader:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
         return await self._store.list_objects(scope, wanted, page)
 
-    async def search_customers(self, scope: Scope, path: str, page: Page) -> Sequence[Versioned]:
-        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
-        return await self._store.search_customers(scope, path, page)
+    async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
+        """Return up to `page.limit` + 1 objects that a query finds, newest first."""
+        return await self._store.search(scope, query, page)
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
@@ -94,15 +92,7 @@ def _customers(written: list[Written]) -> Arguments:
     for scope, versioned in written:
         customer = versioned.object
         assert isinstance(customer, Customer)
-        searchable = {
-            "created": customer.created,
-            "email": customer.email,
-            "name": customer.name,
-            "phone": customer.phone,
-            "metadata": customer.metadata,
-        }
-        text = msgspec.json.encode({} if customer.deleted else searchable).decode()
-        records.append((*_head(scope, versioned), customer.deleted, customer.email, text))
+        records.append((*_head(scope, versioned), customer.deleted, customer.email))
     return _transpose(records)
 
 

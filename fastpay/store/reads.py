@@ -1,9 +1,9 @@
 """Reading without locks, over the shared pool. Every statement names the tenant and the mode."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -11,12 +11,17 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
 from fastpay.domain.plan import Versioned
+from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, TrialBalance, Verification
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store import ledger_rows, rows
 from fastpay.store.failures import CONTENTION, translate
+from fastpay.store.search import PostgresSearch
+from fastpay.store.search_index import PostgresSearchIndex
 from fastpay.store.statements import SQL
+
+_Found = TypeVar("_Found")
 
 _LISTS: dict[tuple[str, str | None], str] = {
     ("cus", None): "list_customers",
@@ -54,6 +59,8 @@ class PostgresReads:
         self._waiting = 0
         # What reads a whole table leaves most connections to the rest, which finding keys is a part of.
         self._scans = asyncio.Semaphore(max(1, pool.get_max_size() // limits.scans_share))
+        self.search_index = PostgresSearchIndex(self._scanning_connection)
+        self._search = PostgresSearch(self._scanning_connection, self.search_index)
 
     async def ping(self) -> None:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
@@ -129,20 +136,12 @@ class PostgresReads:
             fetched += [ledger_rows.own_account(row) for row in rows_found]
         return fetched
 
-    async def search_customers(self, scope: Scope, path: str, page: Page) -> list[Versioned]:
-        """Return up to `page.limit` + 1 customers that an SQL/JSON path predicate accepts, newest first."""
-        found = await self.fetch(
-            SQL["search_customers"],
-            scope.tenant_id,
-            scope.livemode,
-            page.below,
-            page.above,
-            page.ascending,
-            page.limit + 1,
-            path,
-            scans=True,
-        )
-        return [rows.versioned(row) for row in found]
+    async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+
+        Raises: InvalidRequest for a query that takes too much, Overloaded, DatabaseUnavailable.
+        """
+        return await _again_if_lost(lambda: self._search.search(scope, query, page))
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return the scope's accounts that payments move."""
@@ -184,22 +183,15 @@ class PostgresReads:
         )
 
     async def fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
-        """Run one statement; once more where the pooled connection turned out to be dead."""
-        borrow = self._scanning_connection if scans else self._connection
-        for attempt in (1, 2):
-            try:
-                async with borrow() as connection:
-                    found: list[rows.Row] = await connection.fetch(statement, *arguments)
-            except Exception as error:
-                translated = translate(error)
-                if not isinstance(translated, TransientFailure):
-                    raise
-                # What took too long once would take as long again.
-                if attempt == 2 or isinstance(error, TimeoutError) or translated.sqlstate in CONTENTION:
-                    raise DatabaseUnavailable(_reason(error)) from error
-            else:
+        """Run one statement, on a connection for what may read a lot where it `scans`."""
+        lend = self._scanning_connection if scans else self._connection
+
+        async def run() -> list[rows.Row]:
+            async with lend() as connection:
+                found: list[rows.Row] = await connection.fetch(statement, *arguments)
                 return found
-        raise AssertionError("unreachable")
+
+        return await _again_if_lost(run)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -227,7 +219,7 @@ class PostgresReads:
 
     @asynccontextmanager
     async def _scanning_connection(self) -> AsyncIterator[Any]:
-        """Lend a connection to what reads a whole table. Raises: Overloaded, DatabaseUnavailable."""
+        """Lend a connection to what may read a lot. Raises: Overloaded, DatabaseUnavailable."""
         if self._waiting >= limits.queued_reads_max:
             raise Overloaded(_OVERLOADED)
         self._waiting += 1
@@ -243,6 +235,21 @@ class PostgresReads:
                 yield connection
         finally:
             self._scans.release()
+
+
+async def _again_if_lost(run: Callable[[], Awaitable[list[_Found]]]) -> list[_Found]:
+    """Do something; once more where the pooled connection turned out to be dead."""
+    for attempt in (1, 2):
+        try:
+            return await run()
+        except Exception as error:
+            translated = translate(error)
+            if not isinstance(translated, TransientFailure):
+                raise
+            # What took too long once would take as long again.
+            if attempt == 2 or isinstance(error, TimeoutError) or translated.sqlstate in CONTENTION:
+                raise DatabaseUnavailable(_reason(error)) from error
+    raise AssertionError("unreachable")
 
 
 def _reason(error: Exception) -> str:

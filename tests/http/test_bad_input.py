@@ -181,6 +181,8 @@ PAGES = [
     query(INTENTS + "?customer=nobody", code="resource_missing", param="customer"),
     query("/v1/customers/search", code=MISSING, param="query"),
     query("/v1/customers/search?query=name", param="query"),
+    query("/v1/payment_intents/search?query=name:'a'", param="query"),
+    query("/v1/charges/search?query=amount>x", param="query"),
     query("/v1/customers/search?query=" + "x" * 1001, param="query"),
     query("/v1/customers/search?query=name:'a'&page=nonsense", param="page"),
 ]

@@ -76,6 +76,8 @@ CASES = [
     case("GET /v1/customers", starting_after="{cus}"),
     case("GET /v1/customers", ending_before="{cus}"),
     case("GET /v1/customers/search", query="metadata['owner']:'a'"),
+    case("GET /v1/payment_intents/search", query="metadata['owner']:'a'"),
+    case("GET /v1/charges/search", query="metadata['owner']:'a'"),
     case("GET /v1/customers/{id}", "/v1/customers/{cus}"),
     case("POST /v1/customers/{id}", "/v1/customers/{cus}", name="x"),
     case("POST /v1/customers/{id}", "/v1/customers/{cus}", invoice_settings__default_payment_method="{pm}"),

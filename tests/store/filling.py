@@ -29,7 +29,7 @@ _ID = "lpad(to_hex({kind}::bigint << 32 | number), 32, '0')::uuid"
 _FROM = "from generate_series($1::bigint, $2::bigint) as number"
 _OWN = f"'{TENANT}'::uuid, false"
 _HEADS = {
-    "customer": f"1, false, '{EMAIL}', '{{}}'",
+    "customer": f"1, false, '{EMAIL}'",
     "payment_method": f"1, '{CUSTOMER}'::uuid",
     "payment_intent": f"1, 'succeeded', 'usd', 5, 0, 5, '{CUSTOMER}'::uuid",
     "charge": f"1, 'failed', false, 'usd', 5, 0, 0, 0, '{PAYMENT_INTENT}'::uuid, '{CUSTOMER}'::uuid",
@@ -51,6 +51,7 @@ _STATEMENTS = [
     f"insert into account select {_OTHER}, false, {_OTHER}, 'fees', 'usd', 'C', 0, 0, 0, 0, null {_FROM}",
     f"insert into transfer select {_OWN}, {_ID.format(kind=8)}, number, 'capture', 'posted', {_OTHER}, "
     f"{_SOURCE}, 'usd', 5, {_SOURCE}, null, now() {_FROM}",
+    f"insert into search_entry select {_OWN}, 3, {_ID.format(kind=3)}, number, array[1, number] {_FROM}",
     f"insert into idempotency select {_DIGEST}, {_OWN}, 'k', '', '', 'req', now() {_FROM}",
 ]
 

@@ -33,7 +33,7 @@ TABLES = (
     "payment_method", "refund", "transfer",
 )  # fmt: skip
 # The database refuses to store it.
-POISON = Unwritable(name="\0")
+POISON = Unwritable(email="\0")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_a_batch_of_many_is_like_many_batches_of_one_with_a_poisonous_comm
 
 def is_poisonous(changes: Changes) -> bool:
     """Tell what PostgreSQL would refuse."""
-    return any(getattr(written.object, "name", None) == POISON.name for _, written in changes.versions)
+    return any(getattr(written.object, "email", None) == POISON.email for _, written in changes.versions)
 
 
 @contextlib.asynccontextmanager

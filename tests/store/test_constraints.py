@@ -26,7 +26,7 @@ FORESTALLED = ["charge_currency_unique", "account_currency_unique"]
 # One good row of each table; what they refer to is there (see `_FIRST`).
 GOOD: dict[str, Row] = {
     "object_version": {"object_id": name(1), "version": 1, "sequence": 1, "kind": 1, "snapshot": b"x"},
-    "customer": {"customer_id": name(2), "version": 1, "deleted": False, "email": None, "searchable": "{}"},
+    "customer": {"customer_id": name(2), "version": 1, "deleted": False, "email": None},
     "payment_method": {"payment_method_id": name(3), "version": 1, "customer_id": None},
     "payment_intent": {
         "payment_intent_id": name(4),
@@ -119,6 +119,8 @@ GOOD: dict[str, Row] = {
         "request_id": "req_1",
         "created_at": "2024-01-01",
     },
+    "search_entry": {"kind": 1, "object_id": name(10), "amount": None, "terms": "{}"},
+    "search_progress": {"sequence": 0},
 }
 # Rows that the others refer to or clash with, written first.
 FIRST: list[tuple[str, Row]] = [
@@ -142,6 +144,8 @@ FIRST: list[tuple[str, Row]] = [
     ("ledger_transfer", {"sequence": 128, "phase": 2}),
     ("event", {"sequence": 1}),
     ("idempotency", {"digest": b"1" * 16}),
+    ("search_entry", {"object_id": name(110)}),
+    ("search_progress", {"livemode": True}),
 ]  # fmt: skip
 STRANGER: Row = {"tenant_id": name(0)}
 # constraint: what of a good row is changed so that this constraint, and no other, refuses it.
@@ -278,6 +282,10 @@ CASES: dict[str, list[Row]] = {
     "idempotency_book_fkey": [STRANGER],
     "idempotency_digest_length": [{"digest": b"0" * 15}, {"digest": b"0" * 17}],
     "idempotency_key_length": [{"idempotency_key": ""}, {"idempotency_key": "k" * 256}],
+    "search_entry_pkey": [{"object_id": name(110)}],
+    "search_progress_pkey": [{"livemode": True}],
+    "search_progress_book_fkey": [STRANGER],
+    "search_progress_sequence_not_negative": [{"sequence": -1}],
 }
 # What triggers hold up, a statement at a time.
 TRIGGERED = {"ledger_transfer_accounts_fkey", "ledger_transfer_hold_fkey"}

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fastpay import limits
+from fastpay.api.search import parse
 from fastpay.engine.ports import Page
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store.connections import connected
@@ -60,13 +61,14 @@ async def test_what_reads_whole_tables_leaves_connections_to_the_rest(
 ) -> None:
     scope = await make_tenant(database_url)
     monkeypatch.setattr(limits, "read_wait_timeout_ms", 300)
+    query = parse("name:'nobody'", "cus")
     async with engine(database_url) as instance, connected(database_url) as blocker:
         keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
         async with blocker.transaction():
             # Whoever searches or verifies now, waits.
-            await blocker.execute("lock table customer, account in access exclusive mode")
+            await blocker.execute("lock table event, account in access exclusive mode")
             scans = [
-                asyncio.create_task(instance.reads.search_customers(scope, "$.name == 1", Page(limit=1))),
+                asyncio.create_task(instance.reads.search(scope, query, Page(limit=1))),
                 asyncio.create_task(instance.reads.verify(scope)),
             ]
             waiting = "select count(*) from pg_locks where not granted"

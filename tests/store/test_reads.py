@@ -88,30 +88,6 @@ async def test_a_payment_is_listed_under_the_customer_it_has_now(database_url: s
     assert found == [[], intents[::-1]]
 
 
-@pytest.mark.parametrize(
-    ("path", "names"),
-    [
-        ('$.name == "Ada"', ["Ada"]),
-        ('$.name starts with "A"', ["Alan", "Ada"]),
-        ('$.metadata.role == "judge"', ["Alan"]),
-        ("$.created > 0", ["Bob", "Alan", "Ada"]),
-        ('$.name == "nobody"', []),
-    ],
-)
-async def test_customers_are_found_by_what_is_searchable(
-    database_url: str, path: str, names: list[str]
-) -> None:
-    scope = await make_tenant(database_url)
-    async with engine(database_url) as instance:
-        await instance.do(CreateCustomer(fields={"name": "Ada"}), scope)
-        await instance.do(CreateCustomer(fields={"name": "Alan"}, metadata={"role": "judge"}), scope)
-        await instance.do(CreateCustomer(fields={"name": "Bob"}), scope)
-        gone = await instance.do(CreateCustomer(fields={"name": "Ada"}), scope)
-        await instance.do(DeleteCustomer(id=gone.id), scope)
-        found = await instance.reads.search_customers(scope, path, Page(limit=10))
-    assert [getattr(versioned.object, "name", None) for versioned in found] == names
-
-
 async def test_reads_say_that_the_database_is_away(database_url: str) -> None:
     scope = await make_tenant(database_url)
     async with engine(database_url) as instance:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fastpay.api.search import parse
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
@@ -59,6 +60,15 @@ async def fill(instance: Engine, database_url: str, scope: Scope) -> Loot:
 
 
 PAGES = (Page(limit=10), Page(limit=10, ascending=True))
+# Led by nothing, by terms and by amounts.
+SEARCHES = (
+    ("cus", "-email:'x'"),
+    ("cus", "email:'a@example.com'"),
+    ("pi", "created>0"),
+    ("pi", "currency:'usd'"),
+    ("ch", "amount>5"),
+    ("ch", "status:'succeeded' OR -status:'failed'"),
+)
 # Every way to read, by the name of its method; a new one without a case fails the test.
 WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = {
     "get_objects": lambda own, scope, loot: [own.get_objects(scope, loot.objects)],
@@ -67,8 +77,8 @@ WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = 
     "list_objects": lambda own, scope, loot: [
         own.list_objects(scope, wanted, page) for wanted in loot.filters for page in PAGES
     ],
-    "search_customers": lambda own, scope, loot: [
-        own.search_customers(scope, '$.email == "a@example.com"', page) for page in PAGES
+    "search": lambda own, scope, loot: [
+        own.search(scope, parse(text, kind), Page(limit=10)) for kind, text in SEARCHES
     ],
     "list_accounts": lambda own, scope, loot: [own.list_accounts(scope)],
     "verify": lambda own, scope, loot: [balances(own, scope)],

@@ -14,6 +14,7 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
+from fastpay.domain.search import Query, matches
 from fastpay.engine.idempotency import submission_digest
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
@@ -67,7 +68,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
-        self.searches: list[str] = []
+        self.searches: list[Query] = []
         self.failure: Exception | None = None
         self._workspaces: dict[Scope, Workspace] = {}
         self._history: dict[tuple[Scope, str], list[Versioned]] = {}
@@ -133,14 +134,14 @@ class FakeEngine:
         ]
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
-        def matches(version: Versioned) -> bool:
+        def passes(version: Versioned) -> bool:
             return wanted.field is None or getattr(version.object, wanted.field) == wanted.value
 
-        return self._page(scope, wanted.kind, page, matches)
+        return self._page(scope, wanted.kind, page, passes)
 
-    async def search_customers(self, scope: Scope, path: str, page: Page) -> Sequence[Versioned]:
-        self.searches.append(path)
-        return self._page(scope, "cus", page, lambda version: True)
+    async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
+        self.searches.append(query)
+        return self._page(scope, query.kind, page, lambda version: matches(query, version.object))
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         workspace = self._workspaces.get(scope)
@@ -170,7 +171,7 @@ class FakeEngine:
         return [identifier for _, identifier in self._transfers]
 
     def _page(
-        self, scope: Scope, kind: str, page: Page, matches: Callable[[Versioned], bool]
+        self, scope: Scope, kind: str, page: Page, passes: Callable[[Versioned], bool]
     ) -> Sequence[Versioned]:
         rows = [
             versions[-1]
@@ -179,7 +180,7 @@ class FakeEngine:
             and prefix_of(identifier) == kind
             and page.above < digits(identifier) < page.below
             and not (isinstance(versions[-1].object, Customer) and versions[-1].object.deleted)
-            and matches(versions[-1])
+            and passes(versions[-1])
         ]
         rows.sort(key=lambda version: digits(version.object.id), reverse=not page.ascending)
         rows = rows[: page.limit + 1]

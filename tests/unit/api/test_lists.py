@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fastpay.api.search import parse
 from tests.unit.api.fakes import NOW_MS, OTHER, Api
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
@@ -137,22 +138,56 @@ def test_a_list_shows_its_items_expanded(api: Api) -> None:
 
 def test_a_search_gives_out_pages(api: Api) -> None:
     made = _customers(api, 3)
-    first = api.get('/v1/customers/search?query=name~"c"&limit=2')
+    first = api.get("/v1/customers/search?query=created>0&limit=2")
     assert (first["object"], first["url"]) == ("search_result", "/v1/customers/search")
     assert (_ids(first), first["has_more"]) == (made[:2], True)
-    second = api.get(f'/v1/customers/search?query=name~"c"&limit=2&page={first["next_page"]}')
+    second = api.get(f"/v1/customers/search?query=created>0&limit=2&page={first['next_page']}")
     assert (_ids(second), second["has_more"], second["next_page"]) == (made[2:], False, None)
-    assert set(api.engine.searches) == {'(exists($."name" ? (@ like_regex "c" flag "qi")))'}
+    assert set(api.engine.searches) == {parse("created>0", "cus")}
 
 
 def test_a_page_that_no_search_gave_out_is_refused(api: Api) -> None:
     _customers(api, 3)
-    page = api.get('/v1/customers/search?query=name~"c"&limit=1')["next_page"]
-    for query, wrong in (('name~"c"', page[:-1]), ('name~"c"', "nonsense"), ('name~"d"', page)):
+    page = api.get("/v1/customers/search?query=created>0&limit=1")["next_page"]
+    for query, wrong in (("created>0", page[:-1]), ("created>0", "nonsense"), ("created>1", page)):
         error = api.refused("GET", f"/v1/customers/search?query={query}&page={wrong}")
         assert (error["status"], error["param"]) == (400, "page")
-    error = api.refused("GET", f'/v1/customers/search?query=name~"c"&page={page}', key=OTHER)
+    error = api.refused("GET", f"/v1/customers/search?query=created>0&page={page}", key=OTHER)
     assert error["param"] == "page"
+
+
+def test_a_page_of_one_kind_is_none_of_another(api: Api) -> None:
+    _customers(api, 3)
+    page = api.get("/v1/customers/search?query=created>0&limit=1")["next_page"]
+    error = api.refused("GET", f"/v1/charges/search?query=created>0&page={page}")
+    assert (error["status"], error["param"]) == (400, "page")
+
+
+def test_a_search_counts_all_that_it_finds_when_asked(api: Api) -> None:
+    _customers(api, 3)
+    page = api.get("/v1/customers/search?query=created>0&limit=2&expand[]=total_count")
+    assert (len(page["data"]), page["total_count"]) == (2, 3)
+    assert "total_count" not in api.get("/v1/customers/search?query=created>0")
+    error = api.refused("GET", "/v1/customers?expand[]=total_count")
+    assert (error["status"], error["param"]) == (400, "expand")
+
+
+def test_each_kind_is_searched_at_a_path_of_its_own(api: Api) -> None:
+    customer = api.post("/v1/customers", "name=Ada")["id"]
+    intent = api.pay(f"customer={customer}&expand[]=latest_charge")
+    found = {
+        noun: _ids(api.get(f"/v1/{noun}/search?query=created>0&expand[]=data.{path}"))
+        for noun, path in (
+            ("customers", "invoice_settings.default_payment_method"),
+            ("payment_intents", "customer"),
+            ("charges", "payment_intent"),
+        )
+    }
+    assert found == {
+        "customers": [customer],
+        "payment_intents": [intent["id"]],
+        "charges": [intent["latest_charge"]["id"]],
+    }
 
 
 def test_a_search_needs_a_query_that_can_be_read(api: Api) -> None:

@@ -241,7 +241,7 @@ def test_a_connected_account_is_refused_and_not_passed_over(api: Api) -> None:
 
 
 def test_a_search_that_is_not_served_is_not_taken_for_a_parameter(api: Api) -> None:
-    error = api.refused("GET", "/v1/payment_intents/search?query=x")
+    error = api.refused("GET", "/v1/refunds/search?query=x")
     assert (error["status"], error["code"]) == (404, "resource_missing")
 
 

@@ -50,7 +50,7 @@ class Regretful(msgspec.Struct, frozen=True, kw_only=True):
 class Unwritable(msgspec.Struct, frozen=True, kw_only=True):
     """A command whose object cannot be stored."""
 
-    name: str = "unwritable"
+    email: str = "unwritable"
     expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
@@ -60,5 +60,5 @@ class Unwritable(msgspec.Struct, frozen=True, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write it all the same."""
         identifier = draft.new_id("cus")
-        draft.put(Customer(id=identifier, created=0, name=self.name), "customer.created")
+        draft.put(Customer(id=identifier, created=0, email=self.email), "customer.created")
         return identifier

@@ -180,7 +180,7 @@ async def test_what_the_database_refuses_is_isolated_and_its_neighbours_commit()
 def names_the_unwritable(changes: Changes) -> bool:
     """Refuse a customer of this name."""
     customers = [written.object for _, written in changes.versions if isinstance(written.object, Customer)]
-    return any(customer.name == "unwritable" for customer in customers)
+    return any(customer.email == "unwritable" for customer in customers)
 
 
 @pytest.fixture

@@ -1,0 +1,144 @@
+"""What a search means: which fields each kind of object is searched by, and which objects a query finds.
+
+Texts are compared whatever the case of their letters, by full case folding (Unicode 3.13), here and nowhere
+else: what the database keeps for a search only narrows down which objects are looked at.
+
+Source: the dialect's documentation of search.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import msgspec
+
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject, prefix_of
+
+FieldType = Literal["text", "token", "truth", "number"]
+Value = str | int | None
+
+
+class Field(msgspec.Struct, frozen=True):
+    """Something that objects are searched by. `read` takes it from an object of the kind.
+
+    A text may be searched for a part of it, a token only for all of it; a truth is the token "true" or
+    "false". Numbers are compared. What is `optional` may not be there, and can be searched for that.
+    """
+
+    type: FieldType
+    read: Callable[..., Value]
+    optional: bool = False
+
+
+class Clause(msgspec.Struct, frozen=True, kw_only=True):
+    """One condition. `key` is set for a field of metadata; `value` None asks for what is not there."""
+
+    field: str
+    key: str | None = None
+    operator: str
+    value: Value
+    negated: bool = False
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions on objects of one kind, named by its prefix: all of them must hold, or any."""
+
+    kind: str
+    clauses: tuple[Clause, ...]
+    is_any: bool = False
+
+
+METADATA = Field("token", lambda stored: None, optional=True)
+
+
+def fold(text: str) -> str:
+    """Return what is compared of a text."""
+    return text.casefold()
+
+
+def is_refunded(charge: Charge) -> bool:
+    """Tell whether all of a charge was given back, or released before anything was taken."""
+    return charge.released or (charge.captured and charge.amount_refunded == charge.amount_captured)
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+_CARD = "payment_method_details.card."
+FIELDS: Mapping[str, Mapping[str, Field]] = {
+    "cus": {
+        "created": Field("number", lambda customer: customer.created),
+        "email": Field("text", lambda customer: customer.email, optional=True),
+        "metadata": METADATA,
+        "name": Field("text", lambda customer: customer.name, optional=True),
+        "phone": Field("text", lambda customer: customer.phone, optional=True),
+    },
+    "pi": {
+        "amount": Field("number", lambda intent: intent.amount),
+        "created": Field("number", lambda intent: intent.created),
+        "currency": Field("token", lambda intent: intent.currency),
+        "customer": Field("token", lambda intent: intent.customer, optional=True),
+        "metadata": METADATA,
+        "status": Field("token", lambda intent: intent.status),
+    },
+    "ch": {
+        "amount": Field("number", lambda charge: charge.amount),
+        "billing_details.address.postal_code": Field(
+            "token", lambda charge: charge.billing_details.address.postal_code, optional=True
+        ),
+        "created": Field("number", lambda charge: charge.created),
+        "currency": Field("token", lambda charge: charge.currency),
+        "customer": Field("token", lambda charge: charge.customer, optional=True),
+        # No dispute is ever opened yet.
+        "disputed": Field("truth", lambda charge: _truth(False)),
+        "metadata": METADATA,
+        _CARD + "brand": Field("token", lambda charge: charge.card.brand),
+        _CARD + "exp_month": Field("token", lambda charge: str(charge.card.exp_month)),
+        _CARD + "exp_year": Field("token", lambda charge: str(charge.card.exp_year)),
+        _CARD + "fingerprint": Field("token", lambda charge: charge.card.fingerprint),
+        _CARD + "last4": Field("token", lambda charge: charge.card.last4),
+        "refunded": Field("truth", lambda charge: _truth(is_refunded(charge))),
+        "status": Field("token", lambda charge: charge.status),
+    },
+}
+
+
+def is_searchable(stored: StoredObject) -> bool:
+    """Tell whether a search may find this object at all."""
+    return prefix_of(stored.id) in FIELDS and not (isinstance(stored, Customer) and stored.deleted)
+
+
+def matches(query: Query, stored: StoredObject) -> bool:
+    """Tell whether a query finds this object."""
+    if not is_searchable(stored) or prefix_of(stored.id) != query.kind:
+        return False
+    met = (_holds(clause, query.kind, stored) for clause in query.clauses)
+    return any(met) if query.is_any else all(met)
+
+
+def _holds(clause: Clause, kind: str, stored: StoredObject) -> bool:
+    assert isinstance(stored, Customer | PaymentIntent | Charge)
+    if clause.key is not None:
+        found: Value = stored.metadata.get(clause.key)
+    else:
+        found = FIELDS[kind][clause.field].read(stored)
+    return _compares(clause, found) is not clause.negated
+
+
+def _compares(clause: Clause, found: Value) -> bool:
+    wanted = clause.value
+    if found is None or wanted is None:
+        return found is wanted
+    if isinstance(found, int) and isinstance(wanted, int):
+        return _COMPARISONS[clause.operator](found, wanted)
+    folded, part = fold(str(found)), fold(str(wanted))
+    return part in folded if clause.operator == "~" else part == folded
+
+
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    ":": lambda found, wanted: found == wanted,
+    ">": lambda found, wanted: found > wanted,
+    "<": lambda found, wanted: found < wanted,
+    ">=": lambda found, wanted: found >= wanted,
+    "<=": lambda found, wanted: found <= wanted,
+}

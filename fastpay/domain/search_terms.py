@@ -1,0 +1,164 @@
+"""Searches in numbers: the terms that stand for an object in the index, and those that a query asks for.
+
+A term is 64 bits of a digest of tenant, mode, kind, field and text, so that one index serves every field of
+every kind, no entry of it means anything to another tenant, and no extension of the database is needed.
+
+    term         stands for                                                       made of
+    is           a field having exactly this text or number                       field, folded text
+    has          an optional field being there at all                             field
+    part         a text having these three characters in a row somewhere          field, three characters
+
+What the terms say of an object is true but not the whole truth: that a text has all the threes of another
+does not say that it contains it. `search.matches` has the last word on everything that is found.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject, prefix_of
+from fastpay.domain.search import FIELDS, Clause, Query, fold
+
+PART_CHARS = 3
+NUMBER_MAX = 2**53
+
+_TERM_BYTES = 8
+_BETWEEN = "\x1f"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the index keeps of an object."""
+
+    terms: tuple[int, ...]
+    amount: int | None
+
+
+class Conjunct(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold of an entry for its object to be looked at; all of it.
+
+    Every term of `every` stands and none of `none`; amount and second of creation lie within their bounds,
+    both included.
+    """
+
+    every: tuple[int, ...] = ()
+    none: tuple[int, ...] = ()
+    amount_min: int = 0
+    amount_max: int = NUMBER_MAX
+    created_min: int = 0
+    created_max: int = NUMBER_MAX
+
+    @property
+    def is_bounded_by_amount(self) -> bool:
+        """Whether some amounts are out of the question."""
+        return self.amount_min > 0 or self.amount_max < NUMBER_MAX
+
+
+class Terms:
+    """Makes the terms of one kind of object in one scope."""
+
+    def __init__(self, scope: Scope, kind: str) -> None:
+        self._kind = kind
+        self._digest = hashlib.blake2b(digest_size=_TERM_BYTES, person=b"search")
+        self._digest.update(_BETWEEN.join((scope.tenant_id, str(scope.livemode), kind)).encode())
+
+    def entry(self, stored: StoredObject) -> Entry:
+        """Return what the index keeps of a searchable object."""
+        assert isinstance(stored, Customer | PaymentIntent | Charge)
+        assert prefix_of(stored.id) == self._kind
+        terms: set[int] = set()
+        for name, field in FIELDS[self._kind].items():
+            value = field.read(stored)
+            if value is None or name == "created":
+                continue
+            if field.optional:
+                terms.add(self._has(name))
+            terms.add(self._is(name, str(value)))
+            if field.type == "text":
+                terms.update(self._parts(name, str(value)))
+        for key, value in stored.metadata.items():
+            terms.add(self._has("metadata", key))
+            terms.add(self._is("metadata", value, key))
+        amount = None if isinstance(stored, Customer) else stored.amount
+        return Entry(tuple(sorted(terms)), amount)
+
+    def conjuncts(self, query: Query) -> tuple[Conjunct, ...]:
+        """Return what to look for: an object that the query finds meets at least one of these."""
+        if query.is_any:
+            return tuple(self._conjunct((clause,)) for clause in query.clauses)
+        return (self._conjunct(query.clauses),)
+
+    def _conjunct(self, clauses: tuple[Clause, ...]) -> Conjunct:
+        every: set[int] = set()
+        none: set[int] = set()
+        bounds = {"amount": (0, NUMBER_MAX), "created": (0, NUMBER_MAX)}
+        for clause in clauses:
+            if isinstance(clause.value, int):
+                low, high = bounds[clause.field]
+                least, greatest = _bounds(clause)
+                bounds[clause.field] = max(low, least), min(high, greatest)
+            wanted = self._wanted(clause)
+            if (clause.value is None) is clause.negated:
+                every.update(wanted)
+            elif len(wanted) == 1 and clause.operator != "~":
+                none.update(wanted)
+        return Conjunct(
+            every=tuple(sorted(every)),
+            none=tuple(sorted(none)),
+            amount_min=bounds["amount"][0],
+            amount_max=bounds["amount"][1],
+            created_min=bounds["created"][0],
+            created_max=bounds["created"][1],
+        )
+
+    def _wanted(self, clause: Clause) -> tuple[int, ...]:
+        """Return the terms that stand wherever a clause holds, were it not negated and did it ask for any."""
+        if clause.value is None:
+            return (self._has(clause.field, clause.key),)
+        if clause.operator == "~":
+            if clause.key is not None:
+                # Parts of metadata are not in the index.
+                return (self._has(clause.field, clause.key),)
+            return tuple(self._parts(clause.field, str(clause.value)))
+        if clause.operator == ":" and clause.field != "created":
+            return (self._is(clause.field, str(clause.value), clause.key),)
+        return ()
+
+    def _is(self, field: str, text: str, key: str | None = None) -> int:
+        return self._term("is", field, key or "", fold(text))
+
+    def _has(self, field: str, key: str | None = None) -> int:
+        return self._term("has", field, key or "")
+
+    def _parts(self, field: str, text: str) -> Iterator[int]:
+        folded = fold(text)
+        for place in range(len(folded) - PART_CHARS + 1):
+            yield self._term("part", field, folded[place : place + PART_CHARS])
+
+    def _term(self, *words: str) -> int:
+        digest = self._digest.copy()
+        for word in words:
+            # The length before each word: no two rows of words may read the same.
+            encoded = word.encode()
+            digest.update(len(encoded).to_bytes(4, "big") + encoded)
+        return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+def _bounds(clause: Clause) -> tuple[int, int]:
+    """Return the least and the greatest number that a clause lets pass, as far as one range can tell."""
+    assert isinstance(clause.value, int)
+    value = clause.value
+    match clause.operator, clause.negated:
+        case ":", False:
+            return value, value
+        case (">", False) | ("<=", True):
+            return value + 1, NUMBER_MAX
+        case (">=", False) | ("<", True):
+            return value, NUMBER_MAX
+        case ("<", False) | (">=", True):
+            return 0, value - 1
+        case ("<=", False) | (">", True):
+            return 0, value
+        case _:
+            return 0, NUMBER_MAX

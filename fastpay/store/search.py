@@ -1,0 +1,199 @@
+"""Searches: what the index points at, and what happened behind it, each looked at for itself.
+
+The index is filled behind the payments (`search_index.py`), so that a payment pays nothing for it. A search
+still sees all that was committed before it began: in one snapshot it reads how far the index goes and what
+happened after that, takes the latest version of each object that changed meanwhile, and believes the index
+about no other but those it knows. Where too much happened, it carries the index on first: who searches, pays.
+
+An index cannot tell beforehand how many objects have a term. So the newest entries are looked at first, which
+is all it takes where many match; where few do, the terms lead to them. What can only be looked for one by one
+(a negation, for one) goes on as far as `limits.search_examined_max`, and is refused there.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope, digits, lower_bound
+from fastpay.domain.objects import KINDS, prefix_of
+from fastpay.domain.plan import Versioned
+from fastpay.domain.search import Query, matches
+from fastpay.domain.search_terms import Conjunct, Terms
+from fastpay.engine.ports import Page
+from fastpay.errors import InvalidRequest, Overloaded
+from fastpay.store.postgres import Connection
+from fastpay.store.search_index import Lend, PostgresSearchIndex, concerned, load_latest
+from fastpay.store.statements import SQL
+
+# An inverted index can be read in one way only, which other statements must not be tempted by.
+_SETTINGS = (
+    f"set local enable_bitmapscan = on; set local statement_timeout = {limits.search_statement_timeout_ms}"
+)
+_BEHIND = "What was paid lately is still being sorted in for searches. Try again in a moment."
+_EXPENSIVE = (
+    "Answering this query takes looking at too many objects. Ask for something that fewer of them have, "
+    "or narrow it down with created."
+)
+
+
+class _Tail(NamedTuple):
+    """What happened behind the index: the objects concerned, and their latest versions."""
+
+    changed: frozenset[str]
+    versions: list[Versioned]
+
+
+class _Search(NamedTuple):
+    """One search under way, in its snapshot."""
+
+    connection: Connection
+    scope: Scope
+    query: Query
+    wanted: int
+    tail: _Tail
+
+
+class PostgresSearch:
+    """Finds objects, and carries the index on where it must. `lend` gives a connection for a block."""
+
+    def __init__(self, lend: Lend, index: PostgresSearchIndex) -> None:
+        self._lend = lend
+        self._index = index
+
+    async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
+        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+
+        Raises: InvalidRequest where it takes too much, Overloaded while the index is too far behind.
+        """
+        for _ in range(limits.search_batches_max):
+            async with self._snapshot() as connection:
+                tail = await _load_tail(connection, scope)
+                if tail is not None:
+                    return await _find(_Search(connection, scope, query, page.limit + 1, tail), page)
+            await self._index.advance(scope)
+        raise Overloaded(_BEHIND)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
+        try:
+            async with (
+                self._lend() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                await connection.execute(_SETTINGS)
+                yield connection
+        except asyncpg.QueryCanceledError as error:
+            raise _too_expensive() from error
+
+
+async def _load_tail(connection: Connection, scope: Scope) -> _Tail | None:
+    """Return what happened behind the index, None where that is too much to look at."""
+    events = await connection.fetch(SQL["search_tail"], *scope, limits.search_tail_max + 1)
+    if len(events) > limits.search_tail_max:
+        return None
+    changed = concerned(events)
+    versions = await load_latest(connection, scope, changed) if changed else []
+    return _Tail(frozenset(identifier.hex for identifier in changed), versions)
+
+
+async def _find(search: _Search, page: Page) -> list[Versioned]:
+    query = search.query
+    found = {
+        digits(versioned.object.id): versioned
+        for versioned in search.tail.versions
+        if prefix_of(versioned.object.id) == query.kind
+        and page.above < digits(versioned.object.id) < page.below
+        and matches(query, versioned.object)
+    }
+    for conjunct in Terms(search.scope, query.kind).conjuncts(query):
+        found.update(await _find_by_index(search, conjunct, page))
+    newest = sorted(found, reverse=True)[: search.wanted]
+    return [found[place] for place in newest]
+
+
+async def _find_by_index(search: _Search, conjunct: Conjunct, page: Page) -> dict[str, Versioned]:
+    """Return the newest objects that the index points at and the query finds, by their digits."""
+    above = max(page.above, lower_bound(conjunct.created_min))
+    below = min(page.below, lower_bound(conjunct.created_max + 1))
+    found: dict[str, Versioned] = {}
+    examined, step = 0, limits.search_recent_entries
+    while above < below and len(found) < search.wanted:
+        if examined == 0 or not _leads_somewhere(conjunct):
+            looked_at = await _look_at_recent(search, conjunct, above, below, step)
+        else:
+            looked_at = await _look_up(search, conjunct, above, below)
+        found.update(await _verified(search, looked_at.candidates))
+        below = looked_at.below
+        examined += looked_at.examined
+        if examined > limits.search_examined_max and len(found) < search.wanted and above < below:
+            raise _too_expensive()
+        step = limits.search_step_entries
+    return found
+
+
+class _LookedAt(NamedTuple):
+    """Some entries: those that may match, how many were examined, and where to go on ("" for nowhere)."""
+
+    candidates: list[Any]
+    examined: int
+    below: str
+
+
+def _leads_somewhere(conjunct: Conjunct) -> bool:
+    return bool(conjunct.every) or conjunct.is_bounded_by_amount
+
+
+async def _look_at_recent(
+    search: _Search, conjunct: Conjunct, above: str, below: str, step: int
+) -> _LookedAt:
+    arguments = _arguments(search, conjunct, above, below)
+    found = await search.connection.fetch(SQL["search_recent"], *arguments, search.wanted, step)
+    if not found:
+        return _LookedAt([], 0, "")
+    candidates = [row["object_id"] for row in found if row["may_match"]]
+    if len(candidates) == search.wanted:
+        return _LookedAt(candidates, len(candidates), candidates[-1].hex)
+    last = found[-1]
+    return _LookedAt(candidates, last["examined"], last["object_id"].hex if last["examined"] == step else "")
+
+
+async def _look_up(search: _Search, conjunct: Conjunct, above: str, below: str) -> _LookedAt:
+    statement = "search_by_terms" if conjunct.every else "search_by_amount"
+    arguments = _arguments(search, conjunct, above, below)
+    # Of those that it points at some have changed since, and some only have what the query is made of.
+    at_most = search.wanted + limits.search_spare_entries
+    found = await search.connection.fetch(SQL[statement], *arguments, at_most)
+    candidates = [row["object_id"] for row in found]
+    return _LookedAt(candidates, len(candidates), candidates[-1].hex if len(candidates) == at_most else "")
+
+
+def _arguments(search: _Search, conjunct: Conjunct, above: str, below: str) -> list[Any]:
+    return [
+        *search.scope,
+        KINDS[search.query.kind][0],
+        below,
+        above,
+        conjunct.every,
+        conjunct.none,
+        conjunct.amount_min,
+        conjunct.amount_max,
+    ]
+
+
+async def _verified(search: _Search, candidates: Iterable[Any]) -> dict[str, Versioned]:
+    """Return those that the query does find, and of which nothing newer is known."""
+    current = [identifier for identifier in candidates if identifier.hex not in search.tail.changed]
+    if not current:
+        return {}
+    return {
+        digits(versioned.object.id): versioned
+        for versioned in await load_latest(search.connection, search.scope, current)
+        if matches(search.query, versioned.object)
+    }
+
+
+def _too_expensive() -> InvalidRequest:
+    return InvalidRequest(_EXPENSIVE, code="search_query_too_expensive", param="query")

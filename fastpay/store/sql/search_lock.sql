@@ -1,0 +1,14 @@
+-- Takes a tenant's search index for the transaction, so that one at a time carries it on; and tells how far the
+-- tenant's sequence has come.
+-- $1 uuid    tenant
+-- $2 boolean mode
+select book.sequence
+from search_progress
+cross join lateral (
+    select sequence
+    from book
+    where book.tenant_id = $1::uuid and book.livemode = $2::boolean
+    offset 0
+) as book
+where search_progress.tenant_id = $1::uuid and search_progress.livemode = $2::boolean
+for update of search_progress

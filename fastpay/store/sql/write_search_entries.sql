@@ -1,0 +1,17 @@
+-- Objects as searches find them from now on. The terms of all of them stand in one row, in order; a place says
+-- where those of an object end.
+-- $1 uuid       tenant
+-- $2 boolean    mode
+-- $3 smallint[] kinds
+-- $4 uuid[]     objects
+-- $5 bigint[]   amounts
+-- $6 integer[]  places in the terms before each object's
+-- $7 integer[]  places in the terms where each object's end
+-- $8 bigint[]   terms of all objects
+insert into search_entry (tenant_id, livemode, kind, object_id, amount, terms)
+select $1::uuid, $2::boolean, new.kind, new.object_id, new.amount, ($8::bigint[])[new.before + 1:new.last]
+from unnest($3::smallint[], $4::uuid[], $5::bigint[], $6::integer[], $7::integer[])
+    as new (kind, object_id, amount, before, last)
+on conflict (tenant_id, livemode, kind, object_id) do update
+set amount = excluded.amount, terms = excluded.terms
+where search_entry.terms <> excluded.terms or search_entry.amount is distinct from excluded.amount

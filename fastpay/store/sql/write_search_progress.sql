@@ -1,0 +1,7 @@
+-- How far a tenant's search index goes.
+-- $1 uuid    tenant
+-- $2 boolean mode
+-- $3 bigint  sequence
+update search_progress
+set sequence = $3::bigint
+where tenant_id = $1::uuid and livemode = $2::boolean
