@@ -59,8 +59,10 @@ bench: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 
 # Break everything round a bank, again and again, and hold it to its word.
-# Instances and PostgreSQL are killed, frozen and cut off for MINUTES while clients keep a history of every answer.
-soak: $(VENV)/.test $(VENV)/.native
+# First a hundred instances behind one PgBouncer; then instances and PostgreSQL are killed, frozen and cut off for
+# MINUTES while clients keep a history of every answer.
+soak: $(VENV)/.test $(VENV)/.native packages
+	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 
 # Plant bugs, one after another, and see the tests catch each.

@@ -21,11 +21,12 @@ import redis
 
 from fastpay.embedded import children
 from fastpay.embedded.access import run_servers
-from fastpay.embedded.account import choose_account, make_directory
+from fastpay.embedded.account import choose_account
 from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
 from tests.doors import Certificate, make_certificate
+from tests.poolers import running_pgbouncer
 
 # Machines are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile(
@@ -237,35 +238,10 @@ def spawn_server(scratch: Path) -> Iterator[SpawnServer]:
 
 @pytest.fixture
 def pgbouncer_url(empty_database_url: str, scratch: Path) -> Iterator[str]:
-    """The URL of an empty database behind PgBouncer in transaction mode."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("pgbouncer is not installed (Debian package pgbouncer)")
+    """The URL of an empty database behind PgBouncer in transaction mode, with two connections to it."""
     account = choose_account(scratch / "shared" / "postgresql")
-    place = scratch / f"bouncer{next(NUMBERS)}"
-    make_directory(place, account)
-    name, _, host = empty_database_url.partition("@/")[2].partition("?host=")
-    (place / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host={host} user=fastpay\n"
-        f"[pgbouncer]\npool_mode = transaction\nauth_type = any\nlisten_addr =\n"
-        f"unix_socket_dir = {place}\nlisten_port = 6432\ndefault_pool_size = 2\n",
-        encoding="utf-8",
-    )
-    (place / "pgbouncer.ini").chmod(0o644)
-    process = children.launch(
-        [program, str(place / "pgbouncer.ini")],
-        account=account,
-        log=scratch / "pgbouncer.log",
-        death_signal=signal.SIGKILL,
-    )
-    try:
-        assert children.wait_until((place / ".s.PGSQL.6432").exists, timeout_ms=PATIENCE_SECONDS * 1000), (
-            scratch / "pgbouncer.log"
-        ).read_text(encoding="utf-8")
-        yield f"postgresql://fastpay@/{name}?host={place}&port=6432"
-    finally:
-        process.kill()
-        process.wait()
+    with running_pgbouncer(empty_database_url, scratch / f"bouncer{next(NUMBERS)}", account=account) as url:
+        yield url
 
 
 @contextlib.contextmanager

@@ -63,7 +63,11 @@ class Engine:
 
 @asynccontextmanager
 async def engine(
-    database_url: str, *, writer_url: str | None = None, session_state: bool = True
+    database_url: str,
+    *,
+    writer_url: str | None = None,
+    session_state: bool = True,
+    reader_connections_max: int = 2,
 ) -> AsyncIterator[Engine]:
     """Run an instance for the block; `writer_url` where its writer takes another way to the database."""
     async with AsyncExitStack() as stack:
@@ -71,7 +75,9 @@ async def engine(
         batches = PostgresBatches(settings)
         stack.push_async_callback(batches.close)
         pool = await open_reader_pool(
-            DatabaseSettings(url=database_url, session_state=session_state, reader_connections_max=2)
+            DatabaseSettings(
+                url=database_url, session_state=session_state, reader_connections_max=reader_connections_max
+            )
         )
         stack.push_async_callback(pool.close)
         writer = Writer(batches, clock=SystemClock())

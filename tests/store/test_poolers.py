@@ -13,6 +13,7 @@ from fastpay.engine.ports import Filter, Page
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
+from tests.faults.crowd import gather_crowd
 from tests.faults.proxy import Proxy
 from tests.store.support import CLOCK, Engine, check_books, engine, make_tenant
 from tests.unit.domain.world import card
@@ -132,3 +133,15 @@ async def test_a_statement_runs_in_the_transaction_that_it_was_parsed_in(databas
     assert len(transactions) == 3
     for steps in transactions[:-1]:
         assert "Parse" in steps.partition("Bind")[0], proxy.log
+
+
+async def test_a_hundred_connections_share_two_of_the_database(
+    pgbouncer_url: str, empty_database_url: str
+) -> None:
+    await migrate(empty_database_url)
+    crowd = await gather_crowd(pgbouncer_url, empty_database_url, instances=12, readers=8, rounds=2)
+    assert crowd.connections == 12 * 9
+    assert crowd.backends == 2
+    # In each round one payment of every instance, and one of every tenant that all its instances ask for.
+    assert crowd.payments == 2 * (12 + 4)
+    assert crowd.faults == []
