@@ -11,6 +11,7 @@ CUTS = "tests/faults/test_cuts.py"
 UNKEYED = f"{CUTS}::test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown"
 STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
 ALIKE = "tests/store/test_batches_alike.py"
+MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
 DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
 
@@ -137,6 +138,27 @@ MUTANTS: tuple[Mutant, ...] = (
         'reserved = amount if phase == "hold" else -held',
         'reserved = amount if phase == "hold" else -min(held, amount)',
         (STORM,),
+    ),
+    Mutant(
+        "refund-what-was-refunded-before",
+        "fastpay/domain/refunds.py",
+        "left = charge.amount_captured - charge.amount_refunded",
+        "left = charge.amount_captured",
+        (MODEL,),
+    ),
+    Mutant(
+        "let-every-refund-overdraw",
+        "fastpay/domain/refunds.py",
+        "if not workspace.book.refunds_may_overdraw and balance < amount:",
+        "if workspace.book is None and balance < amount:",
+        (MODEL,),
+    ),
+    Mutant(
+        "take-money-from-whom-was-only-asked",
+        "fastpay/domain/charging.py",
+        "if behaviour.code is not None or asks:",
+        "if behaviour.code is not None:",
+        (MODEL,),
     ),
     Mutant(
         "prepare-statements-behind-a-pooler",

@@ -1,0 +1,221 @@
+"""A running server held against a model of payments, step by step, and by many clients at once."""
+
+import asyncio
+import random
+import sys
+import uuid
+from collections import Counter
+from typing import Any
+
+import httpx
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from fastpay.store.connections import connected
+from tests.conftest import PATIENCE_SECONDS, RunningServer
+from tests.faults.checker import check_database
+from tests.faults.seeds import SEED
+from tests.http.tenants import Tenant, make_tenant
+from tests.model.payments import (
+    CARDS,
+    CURRENCIES,
+    Books,
+    Payment,
+    Step,
+    check_answer,
+    check_balances,
+    check_payment,
+    random_step,
+    request_of,
+)
+
+AMOUNTS = st.integers(1, 2_000) | st.integers(1, 99_999_999)
+PLACES = st.integers(0, 5)
+CLIENTS = 16
+STEPS = 25
+
+
+class Payments(RuleBasedStateMachine):
+    """One client that does whatever comes to its mind, and knows what to expect."""
+
+    server: RunningServer
+
+    @initialize(may_overdraw=st.booleans())
+    def open(self, may_overdraw: bool) -> None:
+        tenant = make_tenant(self.server.database_url)
+        allow_overdraft(self.server.database_url, tenant, may_overdraw)
+        self.books = Books(may_overdraw=may_overdraw)
+        self.sent: list[tuple[str, str, dict[str, str], httpx.Response]] = []
+        self.http = httpx.Client(
+            base_url=self.server.url,
+            headers={"Authorization": f"Bearer {tenant.secret}"},
+            timeout=PATIENCE_SECONDS,
+            trust_env=False,
+        )
+
+    def teardown(self) -> None:
+        if hasattr(self, "http"):
+            self.http.close()
+
+    @rule(
+        amount=AMOUNTS,
+        currency=st.sampled_from(CURRENCIES),
+        card=st.none() | st.sampled_from(CARDS),
+        manual=st.booleans(),
+        confirm=st.booleans(),
+    )
+    def create(self, **fields: Any) -> None:
+        self.do(Step(verb="create", **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, card=st.none() | st.sampled_from(CARDS))
+    def confirm(self, **fields: Any) -> None:
+        self.do(Step(verb="confirm", **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, succeeds=st.booleans())
+    def authenticate(self, **fields: Any) -> None:
+        self.do(Step(verb="authenticate", **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, amount=AMOUNTS)
+    def update(self, **fields: Any) -> None:
+        self.do(Step(verb="update", **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, amount=st.none() | AMOUNTS)
+    def capture(self, **fields: Any) -> None:
+        self.do(Step(verb="capture", **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES)
+    def cancel(self, **fields: Any) -> None:
+        self.do(Step(verb="cancel", **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, amount=st.none() | AMOUNTS)
+    def refund(self, **fields: Any) -> None:
+        self.do(Step(verb="refund", **fields))
+
+    @precondition(lambda self: self.sent)
+    @rule(number=st.integers(0, 100))
+    def replay(self, number: int) -> None:
+        key, path, form, first = self.sent[number % len(self.sent)]
+        again = self.http.post(path, data=form, headers={"Idempotency-Key": key})
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers["original-request"] == first.headers["request-id"]
+
+    @precondition(lambda self: self.sent)
+    @rule(number=st.integers(0, 100))
+    def use_a_key_for_something_else(self, number: int) -> None:
+        key, _, form, _ = self.sent[number % len(self.sent)]
+        other = {"amount": "1234567", "currency": "usd"}
+        assert form != other
+        answer = self.http.post("/v1/payment_intents", data=other, headers={"Idempotency-Key": key})
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "idempotency_error")
+
+    @invariant()
+    def balances_are_those_of_the_model(self) -> None:
+        if hasattr(self, "http"):
+            check_balances(self.books.balances, self.http.get("/v1/balance").json())
+
+    def do(self, step: Step) -> None:
+        """Take a step in the model and on the server."""
+        payments = self.books.payments
+        if step.verb != "create":
+            step = Step(**{**vars(step), "place": step.place % len(payments)})
+        path, form = request_of(step, payments[step.place].identifier if payments else "")
+        expected = self.books.take(step)
+        key = uuid.uuid4().hex
+        answer = self.http.post(path, data=form, headers={"Idempotency-Key": key})
+        check_answer(expected, answer.status_code, answer.json())
+        self.sent.append((key, path, form, answer))
+        payment = payments[-1] if step.verb == "create" else payments[step.place]
+        learn(payment, answer.json())
+        check_payment(
+            payment, self.http.get(f"/v1/payment_intents/{payment.identifier}", params=EXPANDED).json()
+        )
+
+
+EXPANDED = {"expand[]": "latest_charge"}
+
+
+def learn(payment: Payment, body: dict[str, Any]) -> None:
+    """Remember what a payment that was just made is called."""
+    if not payment.identifier:
+        payment.identifier = body["id"] if "error" not in body else body["error"]["payment_intent"]["id"]
+
+
+def allow_overdraft(database_url: str, tenant: Tenant, may_overdraw: bool) -> None:
+    """Say whether a tenant's refunds may take its balance below zero."""
+
+    async def work() -> None:
+        async with connected(database_url) as connection:
+            await connection.execute(
+                "update book set refunds_may_overdraw = $2 where tenant_id = $1",
+                tenant.tenant_id,
+                may_overdraw,
+            )
+
+    asyncio.run(work())
+
+
+def test_payments_are_what_the_model_says_step_by_step(server: RunningServer) -> None:
+    machine = type("PaymentsOfAServer", (Payments,), {"server": server})
+    run_state_machine_as_test(
+        machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None)
+    )
+    asyncio.run(check_database(server.database_url))
+
+
+async def walk(http: httpx.AsyncClient, chance: random.Random) -> Books:
+    """Take steps of any kind on payments of one's own, some of them twice at once."""
+    books = Books()
+    for _ in range(STEPS):
+        step = random_step(chance, len(books.payments))
+        path, form = request_of(step, books.payments[step.place].identifier if books.payments else "")
+        expected = books.take(step)
+        key = uuid.UUID(int=chance.getrandbits(128)).hex
+        times = chance.choice((1, 1, 3))
+        answers = await asyncio.gather(
+            *(http.post(path, data=form, headers={"Idempotency-Key": key}) for _ in range(times))
+        )
+        assert len({(answer.status_code, answer.content) for answer in answers}) == 1
+        assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
+        check_answer(expected, answers[0].status_code, answers[0].json())
+        learn(books.payments[-1 if step.verb == "create" else step.place], answers[0].json())
+    for payment in books.payments:
+        found = await http.get(f"/v1/payment_intents/{payment.identifier}", params=EXPANDED)
+        check_payment(payment, found.json())
+    return books
+
+
+def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: RunningServer) -> None:
+    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
+    tenant = make_tenant(server.database_url)
+
+    async def work() -> None:
+        async with httpx.AsyncClient(
+            base_url=server.url,
+            headers={"Authorization": f"Bearer {tenant.secret}"},
+            timeout=PATIENCE_SECONDS,
+            trust_env=False,
+        ) as http:
+            walks = (walk(http, random.Random(f"{SEED} {number}")) for number in range(CLIENTS))
+            balances: Counter[tuple[str, str]] = Counter()
+            for books in await asyncio.gather(*walks):
+                # An update keeps what is below zero, which a sum of counters would not.
+                balances.update(books.balances)
+            check_balances(balances, (await http.get("/v1/balance")).json())
+        await check_database(server.database_url)
+
+    asyncio.run(work())
