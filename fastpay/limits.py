@@ -34,6 +34,9 @@ url_chars_max = 2_048
 identifier_chars_max = 255
 balance_max = 10**12
 ledger_code_chars_max = 100
+ledger_batch_transfers_max = 8_190
+# How many times the largest body one with a batch may be.
+ledger_batch_body_factor = 4
 second_max = 253_402_300_799  # the last second of the year 9999
 locales_max = 10
 magic_cards_kept = 4_096

@@ -265,6 +265,8 @@ def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     names = (field.name for field in msgspec.structs.fields(ServerSettings))
     # What the operator can choose has the same name on both sides; the rest keeps its default.
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+    # The application knows which paths take how much; below it, the most that any of them takes is the limit.
+    chosen["body_bytes_max"] = settings.body_bytes_max * limits.ledger_batch_body_factor
     return Server(app, ServerSettings(**chosen))
 
 

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
+from fastpay import limits
 from fastpay._native.routing import Table
 from fastpay.api import kinds
 from fastpay.api.context import Services
@@ -23,6 +24,7 @@ from fastpay.api.params.common import NoParams
 from fastpay.api.resources import (
     customers,
     ledger_accounts,
+    ledger_batches,
     ledger_transfers,
     payment_intents,
     payment_methods,
@@ -32,7 +34,7 @@ from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTrans
 from fastpay.api.resources.ledger import RetrieveLedgerBalance, VerifyLedger
 from fastpay.api.retrievals import Retrieve
 from fastpay.api.submissions import Write
-from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
+from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 
 
@@ -219,6 +221,19 @@ ROUTES: tuple[Route, ...] = (
         "/v1/ledger/transfers/{id}/void",
         Write(NoParams, ledger_transfers.void, shows="ltr", names=_LEDGER_TRANSFER),
     ),
+    Route(
+        "POST",
+        "/v1/ledger/batches",
+        Write(
+            ledger_batches.BatchParams,
+            ledger_batches.create,
+            shows="lbat",
+            decode=ledger_batches.decode,
+            is_trial=ledger_batches.is_trial,
+            body_factor=limits.ledger_batch_body_factor,
+        ),
+    ),
+    Route("GET", "/v1/ledger/batches/{id}", Retrieve(NoParams, kinds.LEDGER_BATCH, LedgerBatch)),
     Route("GET", "/v1/ledger/verify", VerifyLedger()),
 )
 

@@ -14,7 +14,7 @@ from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.kinds import presentable
-from fastpay.api.submissions import is_idempotency_key
+from fastpay.api.submissions import Write, is_idempotency_key
 from fastpay.errors import (
     BodyTooLarge,
     FastpayError,
@@ -123,7 +123,9 @@ class Resource(_Path):
             arguments=scope.get("path_params", {}),
             headers=headers,
             query=scope["query_string"],
-            unread=[] if method == "GET" else [await _read_body(receive, headers, services)],
+            unread=[]
+            if method == "GET"
+            else [await _read_body(receive, headers, _body_bytes_max(endpoint, services))],
             trace=span.context,
         )
         return await endpoint.answer(call)
@@ -184,9 +186,13 @@ def _headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-async def _read_body(receive: Receive, headers: Mapping[str, str], services: Services) -> bytes:
+def _body_bytes_max(endpoint: Endpoint, services: Services) -> int:
+    factor = endpoint.body_factor if isinstance(endpoint, Write) else 1
+    return services.settings.body_bytes_max * factor
+
+
+async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:
     """Read a body in whole. Raises: BodyTooLarge as soon as it is known to be; ClientGone."""
-    body_bytes_max = services.settings.body_bytes_max
     length = headers.get("content-length", "")
     if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
         raise _too_large(body_bytes_max)

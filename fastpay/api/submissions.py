@@ -31,7 +31,9 @@ class Write(Generic[_Params]):
 
     `command` makes the command; `shows` is the kind of object that the answer shows; `names` gives the
     kinds of the identifiers in the path. `check` sees the parameters first, and is what a publishable key
-    must get past: without it there is no way for one.
+    must get past: without it there is no way for one. `decode` reads requests that are not read as all others
+    are; `is_trial` tells those that change nothing, and so keep no answer either. A body may be `body_factor`
+    times as large as others.
     """
 
     def __init__(
@@ -42,12 +44,18 @@ class Write(Generic[_Params]):
         shows: str,
         names: Mapping[str, kinds.Kind] | None = None,
         check: Callable[[Call, _Params], Awaitable[None]] | None = None,
+        decode: Callable[[Call], _Params] | None = None,
+        is_trial: Callable[[_Params], bool] | None = None,
+        body_factor: int = 1,
     ) -> None:
         self._params_type = params_type
         self._command = command
         self._shows = shows
         self._names = names or {}
         self._check = check
+        self._decode = decode or self._decode_params
+        self._is_trial = is_trial
+        self.body_factor = body_factor
 
     @property
     def is_public(self) -> bool:
@@ -59,12 +67,9 @@ class Write(Generic[_Params]):
         idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
-        params = decode_params(
-            self._params_type,
-            content_type=call.headers.get("content-type"),
-            body=call.take_body(),
-            query=call.query,
-        )
+        params = self._decode(call)
+        if self._is_trial is not None and self._is_trial(params):
+            idempotency_key = None
         answers.check_expansions(call, self._shows, params.expand)
         if self._check is not None:
             await self._check(call, params)
@@ -81,6 +86,14 @@ class Write(Generic[_Params]):
                 "This was carried out, but the answer could not be put together. Look what became of it "
                 "before you send it again, and give an idempotency key with all that must not happen twice."
             ) from error
+
+    def _decode_params(self, call: Call) -> _Params:
+        return decode_params(
+            self._params_type,
+            content_type=call.headers.get("content-type"),
+            body=call.take_body(),
+            query=call.query,
+        )
 
 
 def parse_idempotency_key(header: str | None) -> str | None:

@@ -8,6 +8,8 @@ import hashlib
 import re
 from typing import NamedTuple
 
+from fastpay import limits
+
 LOWEST = "0" * 32
 HIGHEST = "f" * 32
 
@@ -20,6 +22,7 @@ _VERSION = 7 << 12
 
 # How many places there are at one number of a sequence.
 PLACES = 1 << _PLACE_BITS
+assert limits.ledger_batch_transfers_max <= PLACES
 
 # What a byte is in digits.
 _DIGITS = tuple(f"{byte:02x}" for byte in range(256))

@@ -46,7 +46,9 @@ class CreateLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
         target = _require_account(workspace, self.credit_account, param="credit_account")
         check_pair(source, target)
         if self.expires_at is not None and self.expires_at <= draft.moment_s:
-            raise InvalidRequest("A hold must expire in the future.", param="expires_at")
+            raise InvalidRequest(
+                "A hold must expire in the future.", code="expires_at_past", param="expires_at"
+            )
         made = _write(
             workspace,
             draft,

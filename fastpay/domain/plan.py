@@ -12,6 +12,7 @@ import msgspec
 from fastpay.domain import ledger
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import StoredObject
 from fastpay.errors import FastpayError, NotFound
 
@@ -77,6 +78,7 @@ class Plan(msgspec.Struct, frozen=True):
     versions: tuple[Versioned, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     events: tuple[Event, ...] = ()
+    rows: LedgerRows | None = None
 
 
 class Command(Protocol):
@@ -140,6 +142,8 @@ class Draft:
         self._events: list[tuple[str, str]] = []
         self._transfers: list[Transfer] = []
         self.accounts: dict[str, Account] = {}
+        # The transfers of a batch, which are too many to be objects of their own.
+        self.rows: LedgerRows | None = None
         self.failure: tuple[FastpayError, str | None, str | None, str | None] | None = None
 
     def new_id(self, prefix: str) -> str:
@@ -247,6 +251,7 @@ class Draft:
             versions=tuple(versions),
             transfers=tuple(self._transfers),
             events=tuple(events),
+            rows=self.rows,
         )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
 from fastpay.domain.search import Query
 
@@ -65,6 +66,8 @@ class Changes(msgspec.Struct, frozen=True):
     transfers: Sequence[tuple[Scope, Transfer, int, int]]  # with sequence and moment in milliseconds
     events: Sequence[tuple[Scope, Event, str, int]]  # with request identifier and moment in milliseconds
     idempotency: Sequence[IdempotencyRow]
+    # The transfers of a batch each, with sequence and moment in milliseconds.
+    rows: Sequence[tuple[Scope, LedgerRows, int, int]] = ()
 
 
 class Encoded(msgspec.Struct, frozen=True):

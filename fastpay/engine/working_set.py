@@ -7,6 +7,7 @@ import msgspec
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Event, Plan, Versioned, Workspace
 from fastpay.engine.idempotency import submission_digest
@@ -24,6 +25,7 @@ class WorkingSet:
         self._versions: list[tuple[Scope, Versioned]] = []
         self._transfers: list[tuple[Scope, Transfer, int, int]] = []
         self._events: list[tuple[Scope, Event, str, int]] = []
+        self._rows: list[tuple[Scope, LedgerRows, int, int]] = []
         self._remembered: list[IdempotencyRow] = []
 
     async def prefetch(self, submissions: Sequence[Submission]) -> None:
@@ -58,6 +60,8 @@ class WorkingSet:
         self._transfers.extend(
             (scope, transfer, sequence, submission.moment_ms) for transfer in plan.transfers
         )
+        if plan.rows is not None:
+            self._rows.append((scope, plan.rows, sequence, submission.moment_ms))
         self._events.extend(
             (scope, event, submission.request_id, submission.moment_ms) for event in plan.events
         )
@@ -83,6 +87,7 @@ class WorkingSet:
                 accounts=[(scope, account) for (scope, _), account in self._accounts.items()],
                 transfers=self._transfers,
                 events=self._events,
+                rows=self._rows,
                 idempotency=self._remembered,
             )
         )

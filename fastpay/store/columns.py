@@ -8,7 +8,7 @@ from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Changes, Encoded
-from fastpay.store import ledger_rows, rows
+from fastpay.store import ledger_columns, rows
 
 Arguments = list[list[Any]]
 Witness = tuple[Any, ...]
@@ -40,7 +40,7 @@ def writes(changes: Changes) -> list[tuple[str, Arguments]]:
     statements += [
         ("write_accounts", _accounts(changes)),
         ("write_transfers", _transfers(changes)),
-        ("write_ledger_transfers", ledger_rows.columns(changes)),
+        ("write_ledger_transfers", ledger_columns.columns(changes)),
         ("write_events", _events(changes)),
         ("write_idempotency", _idempotency(changes)),
         ("write_books", _books(changes)),

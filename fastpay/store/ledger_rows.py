@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from fastpay.domain.identifiers import Scope, digits, moment_of, place_of, placed
+from fastpay.domain.identifiers import Scope, place_of, placed
 from fastpay.domain.ledger import NORMAL_SIDES
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.plan import Versioned
-from fastpay.engine.ports import Changes, Filter, Page
+from fastpay.engine.ports import Filter, Page
 from fastpay.store import rows
 from fastpay.store.rows import Row
 from fastpay.store.statements import SQL
@@ -18,40 +18,13 @@ from fastpay.store.statements import SQL
 NOW = 2**62
 
 # The number that stands for a phase in the database. Numbers are never given twice.
-_PHASES: dict[Phase, int] = {"posted": 1, "hold": 2, "post": 3, "void": 4, "expire": 5}
-_PHASE_OF = {number: phase for phase, number in _PHASES.items()}
+PHASES: dict[Phase, int] = {"posted": 1, "hold": 2, "post": 3, "void": 4, "expire": 5}
+_PHASE_OF = {number: phase for phase, number in PHASES.items()}
 
 LISTS: dict[str, dict[str | None, str]] = {
     "lacc": {None: "list_ledger_accounts", "code": "list_ledger_accounts_by_code"},
     "ltr": {None: "list_ledger_transfers"},
 }
-
-
-def columns(changes: Changes) -> list[list[Any]]:
-    """Return the columns of the transfers to write. An ended hold has version 2, and no row of its own."""
-    records = [
-        (
-            scope.tenant_id,
-            scope.livemode,
-            *place_of(transfer.id),
-            moment_of(transfer.id),
-            _PHASES[transfer.phase],
-            digits(transfer.debit_account),
-            digits(transfer.credit_account),
-            transfer.currency,
-            transfer.amount,
-            transfer.debits_posted,
-            transfer.debits_pending,
-            transfer.credits_posted,
-            transfer.credits_pending,
-            transfer.expires_at,
-            *((None, None) if transfer.hold is None else place_of(transfer.hold)),
-            msgspec.json.encode(transfer.metadata).decode() if transfer.metadata else None,
-        )
-        for scope, versioned in changes.versions
-        if isinstance(transfer := versioned.object, LedgerTransfer) and versioned.version == 1
-    ]
-    return [list(column) for column in zip(*records, strict=True)]
 
 
 def wanted(identifiers: Sequence[tuple[Scope, str]]) -> list[list[Any]]:

@@ -120,9 +120,12 @@ CASES = [
     case("GET /v1/ledger/transfers/{id}", "/v1/ledger/transfers/{ltr}"),
     case("POST /v1/ledger/transfers/{id}/post", "/v1/ledger/transfers/{ltr}/post"),
     case("POST /v1/ledger/transfers/{id}/void", "/v1/ledger/transfers/{ltr}/void"),
+    # Whose accounts its items name is answered item by item: tests/http/test_ledger_batches.py.
+    case("POST /v1/ledger/batches"),
+    case("GET /v1/ledger/batches/{id}", "/v1/ledger/batches/{lbat}"),
     case("GET /v1/ledger/verify"),
 ]
-NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr")
+NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr", "lbat")
 # What a filter of a list names need not be there: an unknown customer has no payments.
 FILTERS = frozenset(("customer", "charge", "payment_intent"))
 
@@ -189,7 +192,9 @@ def furnish_ledger(http: httpx.Client, key: str) -> dict[str, str]:
 
     first, second = (post("accounts", code="x", currency="usd", normal_side="credit") for _ in "ab")
     hold = post("transfers", debit_account=first, credit_account=second, amount="5", hold="true")
-    return {"lacc": first, "lacc2": second, "ltr": hold}
+    item = {"debit_account": first, "credit_account": second, "amount": "5"}
+    batch = post("batches", **{f"transfers[0][{name}]": value for name, value in item.items()})
+    return {"lacc": first, "lacc2": second, "ltr": hold, "lbat": batch}
 
 
 def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:

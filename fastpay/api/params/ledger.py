@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api.params.common import Identifier, Metadata, Params, Text
+from fastpay.api.params.common import Identifier, Metadata, Params, Part, Text
 from fastpay.api.params.lists import CreatedListParams, ListParams
 
 # A sign of its own for what is counted from 1970 and must fit the database.
@@ -49,6 +49,27 @@ class PostTransferParams(Params, frozen=True, kw_only=True, forbid_unknown_field
 
 class TransferListParams(ListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which page of the transfers."""
+
+
+class BatchTransferParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One transfer of a batch. A linked one stands or falls with the next."""
+
+    amount: int
+    credit_account: Identifier
+    debit_account: Identifier
+    expires_at: Second | UnsetType | None = UNSET
+    hold: bool = False
+    linked: bool = False
+    metadata: Metadata | UnsetType | None = UNSET
+
+
+class CreateBatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make many transfers."""
+
+    dry_run: bool = False
+    transfers: Annotated[
+        tuple[BatchTransferParams, ...], Meta(min_length=1, max_length=limits.ledger_batch_transfers_max)
+    ]
 
 
 class BalanceParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,37 +1,44 @@
--- Transfers between accounts of clients, once and for ever.
--- $1 uuid[]     tenants
--- $2 boolean[]  modes
--- $3 bigint[]   sequences
--- $4 smallint[] places at them
--- $5 bigint[]   moments in milliseconds since 1970
--- $6 smallint[] phases
--- $7 uuid[]     debit accounts
--- $8 uuid[]     credit accounts
--- $9 text[]     currencies
--- $10 bigint[]  amounts
--- $11 bigint[]  debits posted after it
--- $12 bigint[]  debits pending after it
--- $13 bigint[]  credits posted after it
--- $14 bigint[]  credits pending after it
--- $15 bigint[]  when holds expire, in seconds since 1970
--- $16 bigint[]  sequences of the holds that these end
--- $17 smallint[] places of the holds that these end
--- $18 json[]    metadata
+-- Transfers between accounts of clients, once and for ever. What many of them share is given once, and by its number
+-- from 0: what one command has made, accounts, and currencies.
+-- $1 uuid[]      tenants of the commands
+-- $2 boolean[]   modes of the commands
+-- $3 bigint[]    sequences of the commands
+-- $4 bigint[]    moments of the commands in milliseconds since 1970
+-- $5 uuid[]      accounts
+-- $6 text[]      currencies
+-- $7 integer[]   commands
+-- $8 smallint[]  places at the command's sequence
+-- $9 smallint[]  phases
+-- $10 integer[]  debit accounts
+-- $11 integer[]  credit accounts
+-- $12 integer[]  currencies
+-- $13 bigint[]   amounts
+-- $14 bigint[]   debits posted after it
+-- $15 bigint[]   debits pending after it
+-- $16 bigint[]   credits posted after it
+-- $17 bigint[]   credits pending after it
+-- $18 bigint[]   when holds expire, in seconds since 1970
+-- $19 bigint[]   sequences of the holds that these end
+-- $20 smallint[] places of the holds that these end
+-- $21 text[]     metadata, in JSON
 insert into ledger_transfer (
-    tenant_id, livemode, sequence, place, created_at, phase, debit_account_id, credit_account_id, currency, amount,
+    tenant_id, livemode, sequence, created_at, place, phase, debit_account_id, credit_account_id, currency, amount,
     debits_posted, debits_pending, credits_posted, credits_pending, expires_at, hold_sequence, hold_place, metadata
 )
 select
-    new.tenant_id, new.livemode, new.sequence, new.place,
-    timestamptz 'epoch' + new.moment_ms * interval '1 millisecond', new.phase, new.debit_account_id,
-    new.credit_account_id, new.currency, new.amount, new.debits_posted, new.debits_pending, new.credits_posted,
-    new.credits_pending, timestamptz 'epoch' + new.expires_s * interval '1 second', new.hold_sequence,
-    new.hold_place, new.metadata
-from unnest(
-    $1::uuid[], $2::boolean[], $3::bigint[], $4::smallint[], $5::bigint[], $6::smallint[], $7::uuid[], $8::uuid[],
-    $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-    $16::bigint[], $17::smallint[], $18::json[]
-) as new (
-    tenant_id, livemode, sequence, place, moment_ms, phase, debit_account_id, credit_account_id, currency, amount,
-    debits_posted, debits_pending, credits_posted, credits_pending, expires_s, hold_sequence, hold_place, metadata
-)
+    ($1::uuid[])[new.command + 1], ($2::boolean[])[new.command + 1], ($3::bigint[])[new.command + 1],
+    timestamptz 'epoch' + ($4::bigint[])[new.command + 1] * interval '1 millisecond', new.place, new.phase,
+    ($5::uuid[])[new.debit + 1], ($5::uuid[])[new.credit + 1], ($6::text[])[new.currency + 1], new.amount,
+    new.debits_posted, new.debits_pending, new.credits_posted, new.credits_pending,
+    timestamptz 'epoch' + new.expires_s * interval '1 second', new.hold_sequence, new.hold_place,
+    new.metadata::json
+from (
+    select
+        unnest($7::integer[]) as command, unnest($8::smallint[]) as place, unnest($9::smallint[]) as phase,
+        unnest($10::integer[]) as debit, unnest($11::integer[]) as credit, unnest($12::integer[]) as currency,
+        unnest($13::bigint[]) as amount, unnest($14::bigint[]) as debits_posted,
+        unnest($15::bigint[]) as debits_pending, unnest($16::bigint[]) as credits_posted,
+        unnest($17::bigint[]) as credits_pending, unnest($18::bigint[]) as expires_s,
+        unnest($19::bigint[]) as hold_sequence, unnest($20::smallint[]) as hold_place,
+        unnest($21::text[]) as metadata
+) as new

@@ -254,6 +254,21 @@ class Api:
         parts = ("amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true", form)
         return self.post("/v1/payment_intents", "&".join(filter(None, parts)), **sent)
 
+    def furnish_ledger(self) -> dict[str, str]:
+        """Open two accounts, hold something between them, and make a batch; return one of each kind."""
+        sides = [
+            self.post("/v1/ledger/accounts", "code=wallet&currency=usd&normal_side=credit")["id"]
+            for _ in "ab"
+        ]
+        form = f"debit_account={sides[0]}&credit_account={sides[1]}&amount=5&hold=true"
+        item = {"debit_account": sides[0], "credit_account": sides[1], "amount": "5"}
+        batch = "&".join(f"transfers[0][{name}]={value}" for name, value in item.items())
+        return {
+            "accounts": sides[0],
+            "transfers": self.post("/v1/ledger/transfers", form)["id"],
+            "batches": self.post("/v1/ledger/batches", batch)["id"],
+        }
+
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
     """Return the error of an answer that is one, in the dialect's shape and nothing beside it."""

@@ -1,0 +1,233 @@
+"""Many transfers in one command, each by itself or in chains that stand or fall together."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger_objects import LedgerBatch
+from fastpay.domain.ledger_rows import LedgerRows
+from fastpay.domain.plan import Draft, Versioned, Workspace
+
+LINKED = 1
+HOLD = 2
+
+# More than any account can hold, and far from overflowing what a row can hold.
+_UNBOUNDED = 1 << 61
+
+
+class BatchItems(msgspec.Struct, frozen=True, array_like=True):
+    """Transfers to make, a column each; accounts are named once, and by their number in the columns.
+
+    `flags` are sums of LINKED (stands or falls with the next one) and HOLD; `expires_at` and `metadata` have
+    the few places that have some.
+    """
+
+    accounts: list[str]
+    debits: list[int]
+    credits: list[int]
+    amounts: list[int]
+    flags: list[int]
+    expires_at: dict[int, int] = {}
+    metadata: dict[int, dict[str, str]] = {}
+
+
+class CreateLedgerBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Make transfers. A dry run decides everything and writes nothing."""
+
+    items: BatchItems
+    dry_run: bool = False
+    expand: tuple[str, ...] = ()
+
+    @property
+    def weight(self) -> int:
+        """How many commands this one counts for, where they wait and are taken together."""
+        return len(self.items.amounts)
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return self.items.accounts
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Make those transfers that can be made, and keep what became of each."""
+        identifier = draft.new_id("lbat")
+        sequence = workspace.sequence + 1
+        tables = _Tables([workspace.accounts.get(account) for account in self.items.accounts])
+        failures, rows = _decide(self.items, tables, draft.moment_s)
+        batch = LedgerBatch(
+            id=identifier,
+            created=draft.moment_s,
+            sequence=sequence,
+            count=len(self.items.amounts),
+            dry_run=self.dry_run,
+            failures=failures,
+        )
+        if self.dry_run:
+            # Nothing of it is kept: it stands there to be answered with, and for no longer.
+            workspace.objects[identifier] = Versioned(batch, 1, workspace.sequence)
+            return identifier
+        draft.accounts.update(tables.changed())
+        draft.put(batch, "ledger.batch.created")
+        draft.rows = rows
+        return identifier
+
+
+def _decide(
+    items: BatchItems, tables: "_Tables", moment_s: int
+) -> tuple[dict[str, tuple[int, ...]], LedgerRows]:
+    """Decide the items in order. Return the places of what failed by code, and the rows of the others."""
+    codes: dict[int, str] = {}
+    rows = LedgerRows(accounts=items.accounts, currencies=tables.currencies)
+    last = len(items.amounts) - 1
+    # Where the chain began that the item is a link of, how many rows there were, and whether it is broken.
+    start, kept, broken = -1, 0, False
+    for place, flags in enumerate(items.flags):
+        linked = flags & LINKED
+        if linked and start < 0:
+            start, kept, broken = place, len(rows.places), False
+        if linked and place == last:
+            code: str | None = "linked_chain_open"
+        elif broken:
+            code = "linked_chain_failed"
+        else:
+            code = _move(items, tables, rows, place, moment_s)
+        if code is not None:
+            codes[place] = code
+            if start >= 0 and not broken:
+                broken = True
+                _take_back(tables, rows, kept)
+                codes.update(dict.fromkeys(range(start, place), "linked_chain_failed"))
+        if not linked:
+            start, broken = -1, False
+    failures: dict[str, list[int]] = {}
+    for place in sorted(codes):
+        failures.setdefault(codes[place], []).append(place)
+    return {code: tuple(places) for code, places in failures.items()}, rows
+
+
+def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, moment_s: int) -> str | None:
+    """Make one transfer and write its row; or return why it cannot be made, with nothing changed."""
+    debit, credit, amount = items.debits[place], items.credits[place], items.amounts[place]
+    refusals, room = tables.refusals, tables.room
+    if debit == credit or refusals[debit] is not None or refusals[credit] is not None:
+        return _refuse(refusals[debit], refusals[credit], is_same=debit == credit)
+    if tables.currencies[debit] != tables.currencies[credit]:
+        return "currency_mismatch"
+    is_hold = items.flags[place] & HOLD
+    if is_hold and items.expires_at.get(place, moment_s + 1) <= moment_s:
+        return "expires_at_past"
+    gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
+    if (gives and room[debit] < amount) or (not takes and room[credit] < amount):
+        return "insufficient_funds"
+    if is_hold:
+        room[debit] -= amount if gives else 0
+        room[credit] -= 0 if takes else amount
+        tables.debits_pending[debit] += amount
+        tables.credits_pending[credit] += amount
+    else:
+        room[debit] -= amount if gives else -amount
+        room[credit] += amount if takes else -amount
+        tables.debits_posted[debit] += amount
+        tables.credits_posted[credit] += amount
+    rows.places.append(place)
+    rows.phases.append("hold" if is_hold else "posted")
+    rows.debits.append(debit)
+    rows.credits.append(credit)
+    rows.amounts.append(amount)
+    rows.debits_posted.append(tables.debits_posted[debit])
+    rows.debits_pending.append(tables.debits_pending[debit])
+    rows.credits_posted.append(tables.credits_posted[credit])
+    rows.credits_pending.append(tables.credits_pending[credit])
+    if place in items.expires_at:
+        rows.expires_at[place] = items.expires_at[place]
+    if place in items.metadata:
+        rows.metadata[place] = items.metadata[place]
+    return None
+
+
+def _refuse(debit: str | None, credit: str | None, *, is_same: bool) -> str | None:
+    """Return why two accounts cannot be the sides of a transfer, in the order in which it is looked at."""
+    if "resource_missing" in (debit, credit):
+        return "resource_missing"
+    return "ledger_accounts_equal" if is_same else debit or credit
+
+
+def _take_back(tables: "_Tables", rows: LedgerRows, kept: int) -> None:
+    """Undo all rows but the first `kept`, which is what a chain began with."""
+    while len(rows.places) > kept:
+        place, amount = rows.places.pop(), rows.amounts.pop()
+        debit, credit = rows.debits.pop(), rows.credits.pop()
+        gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
+        if rows.phases.pop() == "hold":
+            tables.room[debit] += amount if gives else 0
+            tables.room[credit] += 0 if takes else amount
+            tables.debits_pending[debit] -= amount
+            tables.credits_pending[credit] -= amount
+        else:
+            tables.room[debit] += amount if gives else -amount
+            tables.room[credit] -= amount if takes else -amount
+            tables.debits_posted[debit] -= amount
+            tables.credits_posted[credit] -= amount
+        for column in (rows.debits_posted, rows.debits_pending, rows.credits_posted, rows.credits_pending):
+            column.pop()
+        rows.expires_at.pop(place, None)
+        rows.metadata.pop(place, None)
+
+
+class _Tables:
+    """The accounts of a batch, a column for each of their counters.
+
+    `room` is how much an account can still give on the side that it gives from: credit accounts are debited,
+    debit accounts credited. `refusals` have the code of those that no transfer may touch.
+    """
+
+    def __init__(self, accounts: list[Account | None]) -> None:
+        self._accounts = accounts
+        known = [_NOBODY if account is None else account for account in accounts]
+        self.refusals = [_refusal(account) for account in accounts]
+        self.currencies = [account.currency for account in known]
+        self.gives_debits = [account.normal_side == "C" for account in known]
+        self.debits_posted = [account.debits_posted for account in known]
+        self.debits_pending = [account.debits_pending for account in known]
+        self.credits_posted = [account.credits_posted for account in known]
+        self.credits_pending = [account.credits_pending for account in known]
+        self.room = [
+            _UNBOUNDED if account.min_balance is None else account.available - account.min_balance
+            for account in known
+        ]
+
+    def changed(self) -> dict[str, Account]:
+        """Return the accounts that any transfer moved, as they stand after the last."""
+        return {
+            account.id: msgspec.structs.replace(
+                account,
+                debits_posted=debits_posted,
+                debits_pending=debits_pending,
+                credits_posted=credits_posted,
+                credits_pending=credits_pending,
+            )
+            for account, debits_posted, debits_pending, credits_posted, credits_pending in zip(
+                self._accounts,
+                self.debits_posted,
+                self.debits_pending,
+                self.credits_posted,
+                self.credits_pending,
+                strict=True,
+            )
+            if account is not None
+            and (
+                account.debits_posted != debits_posted
+                or account.credits_posted != credits_posted
+                or account.debits_pending != debits_pending
+                or account.credits_pending != credits_pending
+            )
+        }
+
+
+_NOBODY = Account(id="", code="", currency="", normal_side="C")
+
+
+def _refusal(account: Account | None) -> str | None:
+    if account is None:
+        return "resource_missing"
+    return "ledger_account_reserved" if account.code in NORMAL_SIDES else None
