@@ -14,6 +14,7 @@ from benchmarks import samples
 from fastpay.api.app import create_app
 from fastpay.api.context import Services
 from fastpay.clock import SystemClock
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
@@ -51,6 +52,9 @@ class _Writer:
         plan, _ = samples.decide(samples.new_workspace(), samples.new_command())
         objects = {versioned.object.id: versioned for versioned in plan.versions}
         self._outcome = Outcome(answer=plan.answer, objects=objects)
+
+    def admit(self, scope: Scope) -> None:
+        """Let everybody in."""
 
     async def submit(self, submission: Submission) -> Outcome:
         self.last = submission

@@ -147,6 +147,14 @@ class Overloaded(FastpayError):
     retryable = True
 
 
+class DeadlineExceeded(FastpayError):
+    """The client's own deadline passed before its turn came. Nothing was begun."""
+
+    status = 503
+    default_code = "deadline_exceeded"
+    retryable = True
+
+
 class DatabaseUnavailable(FastpayError):
     """PostgreSQL could not be asked. The same key is safe to send again."""
 

@@ -65,6 +65,15 @@ search_backlog_max = 50_000
 batch_commands_max = 512
 charts_kept = 16_384
 queued_commands_max = 8_192
+queue_wait_ms_max = 2_000
+client_timeout_ms_max = 86_400_000
+# So many are decided in one go, with nothing else running meanwhile.
+decided_at_once_max = 128
+# An instance that met another one at a tenant decides so many batches under the lock.
+locked_batches = 16
+working_set_entries_max = 16_384
+gather_gap_us = 500
+gather_us_max = 20_000
 prefetch_rounds_max = 4
 commit_attempts_max = 6
 commit_backoff_ms = 5
@@ -147,6 +156,8 @@ http2_frame_bytes_max = 16_384
 http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max
+assert decided_at_once_max <= batch_commands_max
+assert gather_gap_us <= gather_us_max
 assert lock_timeout_ms < statement_timeout_ms
 assert search_statement_timeout_ms < lock_timeout_ms
 assert search_recent_entries <= search_step_entries <= search_examined_max

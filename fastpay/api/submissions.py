@@ -21,6 +21,7 @@ _Params = TypeVar("_Params", bound=Params)
 # A structured string of RFC 9651 3.3.3 without its quotes.
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
 _ESCAPED = re.compile(r'\\(["\\])')
+_TIMEOUT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
 
 _PARAMS = msgspec.msgpack.Encoder(order="deterministic")
@@ -64,6 +65,9 @@ class Write(Generic[_Params]):
 
     async def answer(self, call: Call) -> Reply:
         """Commit what the request wants. Raises: FastpayError."""
+        # Who comes in vain is told so before anything is done for him.
+        call.services.writer.admit(call.scope)
+        deadline_ns = _deadline(call)
         idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
@@ -73,7 +77,7 @@ class Write(Generic[_Params]):
         answers.check_expansions(call, self._shows, params.expand)
         if self._check is not None:
             await self._check(call, params)
-        submission = _submission(call, self._command(call, params), params, idempotency_key)
+        submission = _submission(call, self._command(call, params), params, idempotency_key, deadline_ns)
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
         try:
@@ -143,7 +147,25 @@ def _key_of(header: str) -> str | None:
     return key
 
 
-def _submission(call: Call, command: Command, params: Params, idempotency_key: str | None) -> Submission:
+def _deadline(call: Call) -> int | None:
+    """Return when, on the monotonic clock, a client stops waiting that sent Fastpay-Timeout-Ms; None without.
+
+    Milliseconds from now on rather than a moment: the clocks of two machines need not agree.
+    Raises: InvalidRequest.
+    """
+    header = call.headers.get("fastpay-timeout-ms")
+    if header is None:
+        return None
+    if _TIMEOUT.fullmatch(header) is None or not 1 <= int(header) <= limits.client_timeout_ms_max:
+        raise InvalidRequest(
+            f"Fastpay-Timeout-Ms is a whole number of milliseconds from 1 to {limits.client_timeout_ms_max}."
+        )
+    return call.services.clock.monotonic_ns() + int(header) * 1_000_000
+
+
+def _submission(
+    call: Call, command: Command, params: Params, idempotency_key: str | None, deadline_ns: int | None
+) -> Submission:
     stamp = call.services.identifiers.stamp()
     return Submission(
         scope=call.scope,
@@ -153,6 +175,7 @@ def _submission(call: Call, command: Command, params: Params, idempotency_key: s
         head=stamp.head,
         tail=stamp.tail,
         trace=call.trace,
+        deadline_ns=deadline_ns,
         idempotency_key=idempotency_key,
         is_publishable=call.is_publishable,
         fingerprint=b"" if idempotency_key is None else fingerprint(call, params),

@@ -107,6 +107,12 @@ class Workspace:
         # What was looked for in the database, whether or not it was there.
         self.asked: set[str] = set()
 
+    def current_book(self) -> Book:
+        """Return the book as it stands now."""
+        if self.sequence == self.book.sequence:
+            return self.book
+        return msgspec.structs.replace(self.book, sequence=self.sequence)
+
     def find(self, identifier: str) -> StoredObject | None:
         """Return the object as it stands now, None where there is none (or it is not loaded)."""
         versioned = self.objects.get(identifier)

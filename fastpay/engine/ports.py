@@ -30,6 +30,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     is_publishable: bool = False
+    # When, on the monotonic clock, the client stops waiting: a command not begun by then is not begun at all.
+    deadline_ns: int | None = None
     # The request's span context, for the batch's span to link to; its type belongs to the tracer.
     trace: Any = None
 
@@ -74,11 +76,11 @@ class Encoded(msgspec.Struct, frozen=True):
     """Changes in the form in which a store sends them; only the store that made it looks inside."""
 
 
-class BatchTransaction(Protocol):
-    """One database transaction around one batch."""
+class Loader(Protocol):
+    """What a batch may read."""
 
-    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
-        """Lock and return the books of these scopes: from here on nobody else writes to them."""
+    async def load_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Return the books that exist, without locking them."""
 
     async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
         """Return the rows that exist."""
@@ -88,6 +90,13 @@ class BatchTransaction(Protocol):
 
     async def load_accounts(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Account]]:
         """Return the accounts that exist."""
+
+
+class BatchTransaction(Loader, Protocol):
+    """One database transaction around one batch."""
+
+    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Lock and return the books of these scopes: from here on nobody else writes to them."""
 
     async def write(self, changes: Changes | Encoded) -> None:
         """Write the net effect of the batch."""
@@ -111,6 +120,12 @@ class WriterStore(Protocol):
         Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
         the connection was lost after COMMIT was sent; RefusedBatch when the database refused a statement or
         `work` raised anything else: nothing was committed, and trying the same again would not help.
+        """
+
+    def loading(self) -> AbstractAsyncContextManager[Loader]:
+        """Lend what reads beside a batch that may be running: what is committed, as of each statement.
+
+        Raises: TransientFailure, RefusedBatch, as the reads inside do.
         """
 
 
@@ -219,6 +234,9 @@ class SearchIndex(Protocol):
 
 class Writer(Protocol):
     """The engine as the floor above sees it: where commands go."""
+
+    def admit(self, scope: Scope) -> None:
+        """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
 
     async def submit(self, submission: Submission) -> Outcome:
         """Commit a command and return what became of it; a refusal is an outcome as well.

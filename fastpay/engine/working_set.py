@@ -1,114 +1,100 @@
-"""What a batch has loaded, and what it is going to write."""
+"""What the writer knows of its tenants: loaded once, and carried from batch to batch while it holds true.
+
+It may run ahead of the database by the batches that are decided and not committed yet, and it may be wrong
+where another instance writes to the same tenant. Both come to light when the books are locked: a sequence
+that is not the expected one voids all of it.
+"""
 
 from collections.abc import Sequence
 
-import msgspec
-
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, is_well_formed
-from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import prefix_of
-from fastpay.domain.plan import Event, Plan, Versioned, Workspace
-from fastpay.engine.idempotency import submission_digest
-from fastpay.engine.ports import BatchTransaction, Changes, IdempotencyRow, Submission
+from fastpay.domain.plan import Book, Workspace
+from fastpay.engine.ports import IdempotencyRow, Loader
+from fastpay.engine.queue import Waiting
+
+_Wanted = set[tuple[Scope, str]]
 
 
 class WorkingSet:
-    """The workspaces of a batch's tenants, and the changes made to them in the order they were made."""
+    """The workspaces of tenants, and the first answers to idempotency keys."""
 
-    def __init__(self, transaction: BatchTransaction) -> None:
-        self._transaction = transaction
+    def __init__(self) -> None:
         self.workspaces: dict[Scope, Workspace] = {}
         self.idempotency: dict[bytes, IdempotencyRow] = {}
-        self._accounts: dict[tuple[Scope, str], Account] = {}
-        self._versions: list[tuple[Scope, Versioned]] = []
-        self._transfers: list[tuple[Scope, Transfer, int, int]] = []
-        self._events: list[tuple[Scope, Event, str, int]] = []
-        self._rows: list[tuple[Scope, LedgerRows, int, int]] = []
-        self._remembered: list[IdempotencyRow] = []
 
-    async def prefetch(self, submissions: Sequence[Submission]) -> None:
-        """Lock and load all that these submissions need, following references some rounds."""
-        books = await self._transaction.lock_books(list({submission.scope for submission in submissions}))
-        self.workspaces = {book.scope: Workspace(book) for book in books}
-        digests = [
-            (submission.scope, submission_digest(submission))
-            for submission in submissions
-            if submission.idempotency_key is not None
-        ]
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds more than it should carry on (see `shrink`)."""
+        held = sum([len(workspace.asked) + len(workspace.objects) for workspace in self.workspaces.values()])
+        return held + len(self.idempotency) + len(self.workspaces) > limits.working_set_entries_max
+
+    def shrink(self) -> None:
+        """Forget everything that can be loaded again, which is right only while nothing is on its way.
+
+        The accounts of few tenants stay: nearly every command moves them.
+        """
+        self.idempotency.clear()
+        for workspace in self.workspaces.values():
+            workspace.objects.clear()
+            workspace.asked.intersection_update(workspace.accounts)
+        if self.is_full:
+            self.workspaces.clear()
+
+    def open(self, books: Sequence[Book]) -> None:
+        """Begin with these books."""
+        for book in books:
+            self.workspaces[book.scope] = Workspace(book)
+
+    async def load(self, loader: Loader, entries: Sequence[Waiting]) -> None:
+        """Load all that these entries need and that is not there yet, following references some rounds.
+
+        What is there is never replaced: it may be newer than what the database shows.
+        """
+        unknown = {entry.submission.scope for entry in entries} - self.workspaces.keys()
+        if unknown:
+            # First of all: a change after this moves the sequence on, and so comes to light.
+            self.open(await loader.load_books(sorted(unknown)))
+        digests = {
+            entry.digest: entry.submission.scope
+            for entry in entries
+            if entry.digest and entry.digest not in self.idempotency
+        }
         if digests:
-            rows = await self._transaction.load_idempotency(list(dict.fromkeys(digests)))
-            self.idempotency = {row.digest: row for row in rows}
-        asked: set[tuple[Scope, str]] = set()
+            rows = await loader.load_idempotency([(scope, digest) for digest, scope in digests.items()])
+            for row in rows:
+                self.idempotency.setdefault(row.digest, row)
         for _ in range(limits.prefetch_rounds_max):
-            wanted = self._needed(submissions) - asked
+            wanted = self._missing(entries)
             if not wanted:
                 return
-            asked |= wanted
-            await self._load(sorted(wanted))
-        assert not self._needed(submissions) - asked, "a command needs more rounds than are allowed"
+            await self._load(loader, sorted(wanted))
+        assert not self._missing(entries), "a command needs more rounds than are allowed"
 
-    def take(self, submission: Submission, plan: Plan, accounts: dict[str, Account]) -> None:
-        """Take over what a command decided."""
-        scope = submission.scope
-        self.workspaces[scope].merge(plan, accounts)
-        for identifier, account in accounts.items():
-            self._accounts[scope, identifier] = account
-        sequence = plan.answer.sequence
-        self._versions.extend((scope, versioned) for versioned in plan.versions)
-        self._transfers.extend(
-            (scope, transfer, sequence, submission.moment_ms) for transfer in plan.transfers
-        )
-        if plan.rows is not None:
-            self._rows.append((scope, plan.rows, sequence, submission.moment_ms))
-        self._events.extend(
-            (scope, event, submission.request_id, submission.moment_ms) for event in plan.events
-        )
+    def _missing(self, entries: Sequence[Waiting]) -> _Wanted:
+        missing: _Wanted = set()
+        for entry in entries:
+            scope = entry.submission.scope
+            workspace = self.workspaces.get(scope)
+            if workspace is None:
+                continue
+            asked, objects, accounts = workspace.asked, workspace.objects, workspace.accounts
+            for identifier in entry.submission.command.needs(workspace):
+                if identifier in asked or identifier in objects or identifier in accounts:
+                    continue
+                if is_well_formed(identifier, prefix_of(identifier)):
+                    missing.add((scope, identifier))
+        return missing
 
-    def remember(self, row: IdempotencyRow) -> None:
-        """Keep a first answer, for the rest of this batch as for all later ones."""
-        self.idempotency[row.digest] = row
-        self._remembered.append(row)
-
-    async def write(self) -> None:
-        """Write the net effect."""
-        books = [
-            msgspec.structs.replace(workspace.book, sequence=workspace.sequence)
-            for workspace in self.workspaces.values()
-            if workspace.sequence != workspace.book.sequence
-        ]
-        if not books and not self._remembered:
-            return
-        await self._transaction.write(
-            Changes(
-                books=books,
-                versions=self._versions,
-                accounts=[(scope, account) for (scope, _), account in self._accounts.items()],
-                transfers=self._transfers,
-                events=self._events,
-                rows=self._rows,
-                idempotency=self._remembered,
-            )
-        )
-
-    def _needed(self, submissions: Sequence[Submission]) -> set[tuple[Scope, str]]:
-        return {
-            (submission.scope, identifier)
-            for submission in submissions
-            if submission.scope in self.workspaces
-            for identifier in submission.command.needs(self.workspaces[submission.scope])
-            if is_well_formed(identifier, prefix_of(identifier))
-        }
-
-    async def _load(self, wanted: Sequence[tuple[Scope, str]]) -> None:
+    async def _load(self, loader: Loader, wanted: Sequence[tuple[Scope, str]]) -> None:
         accounts = [(scope, identifier) for scope, identifier in wanted if prefix_of(identifier) == "lacc"]
         objects = [(scope, identifier) for scope, identifier in wanted if prefix_of(identifier) != "lacc"]
+        if objects:
+            for scope, versioned in await loader.load_objects(objects):
+                self.workspaces[scope].objects.setdefault(versioned.object.id, versioned)
+        if accounts:
+            for scope, account in await loader.load_accounts(accounts):
+                self.workspaces[scope].accounts.setdefault(account.id, account)
         for scope, identifier in wanted:
             self.workspaces[scope].asked.add(identifier)
-        if objects:
-            for scope, versioned in await self._transaction.load_objects(objects):
-                self.workspaces[scope].objects[versioned.object.id] = versioned
-        if accounts:
-            for scope, account in await self._transaction.load_accounts(accounts):
-                self.workspaces[scope].accounts[account.id] = account

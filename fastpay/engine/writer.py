@@ -1,34 +1,48 @@
 """The write path: every change of state goes through here, in batches.
 
-Requests become submissions and wait on a future. While one batch is at the database the next one gathers; an
-idle system commits a batch of one at once. For each batch, in one transaction:
+Requests become submissions and wait on a future. For each batch:
 
-    prefetch   the books of its tenants are locked, in order, which shuts every other instance out; then
-               idempotency rows, objects and accounts are loaded, following references for a few rounds
-    execute    the domain runs the commands one after another on that working set: no await, no race
-    commit     the net effect is written set by set, and only after COMMIT do the futures resolve
+    prefetch   what the commands need and the working set does not hold yet is loaded beside the batch that is
+               at the database: books, idempotency rows, objects, accounts, following references some rounds
+    execute    the domain runs the commands one after another on the working set: no await, no race. The next
+               batch stands on the one before, although that is not committed yet
+    commit     in one transaction the books are locked, in order, and held against those that the batch was
+               decided on; the net effect is written; and only after COMMIT do the futures resolve
 
-The lock on the book is what makes the sequence gapless in commit order; that it also covers everything else
-of the tenant means that no other row is ever locked, and that two instances cannot deadlock.
+Whatever changes anything of a tenant moves the sequence in its book on, and nobody does so without the lock.
+So a book that stands as it was expected to proves that everything the batch was decided on still holds. Where
+it does not (another instance was faster), the batch is decided anew in the same transaction, under the lock,
+and for a while no batch is decided ahead. Whatever fails voids the working set and all that was decided on
+top of it.
+
+A batch is closed when the database is free for it and nobody else is coming: an idle system commits a batch
+of one at once, a busy one waits for the clients that it has just answered, for half of what a commit takes at
+most.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
-from fastpay.domain.identifiers import IdentifierSequence
-from fastpay.domain.plan import Answer, Draft, Plan, Versioned, Workspace, record
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.batch import Batch, Result, decide_locked
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.idempotency import submission_digest
-from fastpay.engine.ports import BatchTransaction, IdempotencyRow, Outcome, Submission, WriterStore
+from fastpay.engine.ports import BatchTransaction, Outcome, Submission, WriterStore
+from fastpay.engine.queue import FairQueue, Waiting, wait
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, OutcomeUnknown, Overloaded
+from fastpay.errors import (
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    FastpayError,
+    OutcomeUnknown,
+    Overloaded,
+)
 
 _log = telemetry.Log("fastpay.writer")
 
-Waiting = tuple[Submission, "asyncio.Future[Outcome]"]
+_OVERLOADED = "Too many requests are waiting. Try again in a moment."
+_UNREACHABLE = "The database cannot be reached right now. Try again."
 
 
 class Writer:
@@ -39,11 +53,22 @@ class Writer:
     ) -> None:
         self._store = store
         self._batch_commands_max = batch_commands_max
-        self._queue: deque[Waiting] = deque()
+        self._clock = clock
+        self._queue = FairQueue()
+        self._working_set = WorkingSet()
+        # The batch that is being put together, and the one that is at the database.
+        self._open = Batch()
+        self._committing: Batch | None = None
+        # How many batches more are decided under the lock, since another instance was met.
+        self._locked_left = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._commit_task: asyncio.Task[None] | None = None
         self._closing = False
-        self._clock = clock
+        # Of the last batch: how many it answered, how long it took, and when the database became free.
+        self._answered = 0
+        self._commit_ns = 0
+        self._free_since_ns = 0
 
     def start(self) -> None:
         """Begin to take batches."""
@@ -56,92 +81,255 @@ class Writer:
         if self._task is not None:
             await self._task
 
+    def admit(self, scope: Scope) -> None:
+        """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
+        is_full = len(self._queue) >= limits.queued_commands_max and self._queue.longest_line(scope) is None
+        if self._closing or is_full or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000:
+            raise Overloaded(_OVERLOADED)
+
     async def submit(self, submission: Submission) -> Outcome:
         """Wait until the command was committed, or refused by the domain, and return what came of it.
 
-        A caller that is cancelled meanwhile takes nothing back. Raises: Overloaded before anything was begun;
-        DatabaseUnavailable when nothing is known to have been done.
+        A caller that is cancelled meanwhile takes nothing back. Raises: Overloaded and DeadlineExceeded
+        before anything was begun; DatabaseUnavailable when nothing is known to have been done.
         """
-        if self._closing or len(self._queue) >= limits.queued_commands_max:
-            raise Overloaded("Too many requests are waiting. Try again in a moment.")
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append((submission, future))
+        self.admit(submission.scope)
+        if len(self._queue) >= limits.queued_commands_max:
+            longest = self._queue.longest_line(submission.scope)
+            assert longest is not None
+            # Whoever has the most in line gives way to a tenant that has less than its share.
+            self._queue.drop_youngest(longest).fail(Overloaded(_OVERLOADED))
+        waiting = wait(submission)
+        self._queue.append(waiting)
         self._wake.set()
-        return await future
+        return await waiting.future
 
     async def _run(self) -> None:
         while True:
-            if not self._queue:
-                if self._closing:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            count = min(len(self._queue), self._batch_commands_max)
-            batch = [self._queue.popleft() for _ in range(count)]
-            try:
-                await self._commit(batch)
-            except DatabaseUnavailable as error:
-                _log.warning("batch_unavailable", commands=count, reason=error.message)
-                _fail(batch, error)
-            except Exception as error:  # noqa: BLE001  the writer must outlive whatever one batch does to it
-                _log.exception("batch_failed", commands=count)
-                _fail(batch, error)
+            if self._may_take():
+                await self._take()
+            elif len(self._open) and self._committing is None:
+                if not await self._others_come():
+                    self._begin_commit()
+            elif self._closing and self._committing is None and not len(self._queue):
+                return
+            else:
+                await self._wait()
 
-    async def _commit(self, batch: Sequence[Waiting]) -> None:
-        submissions = [submission for submission, _ in batch]
-        results: list[Outcome | Exception] = []
-        with telemetry.batch_span(len(batch), links=[submission.trace for submission in submissions]):
-            for attempt in range(1, limits.commit_attempts_max + 1):
-                try:
-                    results = await self._attempt(submissions)
-                    break
-                except TransientFailure as failure:
-                    _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
-                    if attempt == limits.commit_attempts_max:
-                        raise DatabaseUnavailable(
-                            "The database cannot be reached right now. Try again."
-                        ) from failure
-                    await self._back_off(attempt)
-                except UnknownOutcome as failure:
-                    _log.warning("batch_outcome_unknown", commands=len(batch))
-                    results = [_unknown(submission, failure) for submission in submissions]
-                    break
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
+    async def _wait(self) -> None:
+        self._wake.clear()
+        await self._wake.wait()
+
+    def _may_take(self) -> bool:
+        """Tell whether waiting commands may join the open batch now."""
+        if not len(self._queue) or len(self._open) >= self._batch_commands_max:
+            return False
+        if self._locked_left:
+            return not len(self._open) or not self._open.is_decided
+        # Nothing is decided on top of what is only decided at the database.
+        if self._committing is not None and not self._committing.is_decided:
+            return False
+        return not len(self._open) or self._open.is_decided
+
+    async def _take(self) -> None:
+        """Move commands from the queue into the open batch, decided unless that has to wait for the lock."""
+        room = self._batch_commands_max - len(self._open)
+        taken = self._queue.take(min(room, limits.decided_at_once_max))
+        entries = self._in_time(taken)
+        if self._locked_left:
+            if not len(self._open):
+                self._open = Batch(is_decided=False)
+            for entry in entries:
+                self._open.add(entry)
+            return
+        if self._working_set.is_full:
+            if len(self._open) or self._committing is not None:
+                # What is on its way cannot be loaded again yet: let it arrive first.
+                self._queue.put_back(entries)
+                await self._drain()
+                return
+            self._working_set.shrink()
+        working_set = self._working_set
+        try:
+            await self._load(working_set, entries)
+        except TransientFailure:
+            for entry in entries:
+                entry.fail(DatabaseUnavailable(_UNREACHABLE))
+            return
+        except Exception as error:  # noqa: BLE001  whatever it is, it is found out one by one, under the lock
+            _log.warning("prefetch_refused", reason=type(error).__name__, commands=len(entries))
+            self._queue.put_back(entries)
+            self._start_over(locked_batches=1)
+            return
+        if working_set is not self._working_set:
+            # Something failed meanwhile, and took with it what was loaded.
+            self._queue.put_back(entries)
+            return
+        for entry in entries:
+            self._open.decide(working_set, entry)
+
+    def _in_time(self, entries: Sequence[Waiting]) -> list[Waiting]:
+        """Return those that somebody still waits for; tell the others that their time is over."""
+        now_ns = self._clock.monotonic_ns()
+        live = []
+        for entry in entries:
+            deadline_ns = entry.submission.deadline_ns
+            if deadline_ns is not None and deadline_ns <= now_ns:
+                entry.fail(
+                    DeadlineExceeded("The time that the request allowed was over. Nothing was changed.")
+                )
+            else:
+                live.append(entry)
+        return live
+
+    async def _load(self, working_set: WorkingSet, entries: Sequence[Waiting]) -> None:
+        """Load what these entries need. Raises: TransientFailure after some attempts, RefusedBatch."""
+        for attempt in range(1, limits.commit_attempts_max + 1):
+            try:
+                async with self._store.loading() as loader:
+                    await working_set.load(loader, entries)
+                return
+            except TransientFailure as failure:
+                _log.warning("prefetch_retried", attempt=attempt, sqlstate=failure.sqlstate)
+                if attempt == limits.commit_attempts_max:
+                    raise
+                await self._back_off(attempt)
+
+    async def _drain(self) -> None:
+        """Commit all that is decided."""
+        while len(self._open) or self._committing is not None:
+            if self._committing is None:
+                self._begin_commit()
+            await self._wait()
+
+    async def _others_come(self) -> bool:
+        """Wait for those that are about to come, and tell whether somebody came.
+
+        That is, for as many as were just answered, until for some time nobody came or the time is over.
+        """
+        if len(self._open) >= min(self._answered, self._batch_commands_max):
+            return False
+        patience_ns = min(self._commit_ns // 2, limits.gather_us_max * 1000)
+        left_ns = self._free_since_ns + patience_ns - self._clock.monotonic_ns()
+        if left_ns <= 0:
+            return False
+        try:
+            async with asyncio.timeout(min(left_ns, limits.gather_gap_us * 1000) / 1e9):
+                await self._wait()
+        except TimeoutError:
+            # On a busy loop both can be true at once.
+            return len(self._queue) > 0
+        return True
+
+    def _begin_commit(self) -> None:
+        self._committing, self._open = self._open, Batch()
+        if not self._committing.is_decided:
+            self._locked_left -= 1
+        self._commit_task = asyncio.create_task(self._commit(self._committing), name="commit")
+
+    async def _commit(self, batch: Batch) -> None:
+        begun_ns = self._clock.monotonic_ns()
+        try:
+            with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
+                results = await self._carry_out(batch)
+        except Exception as error:  # noqa: BLE001  the writer must outlive whatever one batch does to it
+            if isinstance(error, DatabaseUnavailable):
+                _log.warning("batch_unavailable", commands=len(batch), reason=error.message)
+            else:
+                _log.exception("batch_failed", commands=len(batch))
+            self._start_over()
+            results = [error] * len(batch)
+        self._committing = None
+        self._free_since_ns = self._clock.monotonic_ns()
+        self._commit_ns = self._free_since_ns - begun_ns
+        self._answered = len(batch)
+        self._wake.set()
+        for entry, result in zip(batch.entries, results, strict=True):
+            if entry.future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(result)
+                entry.future.set_exception(result)
             else:
-                future.set_result(result)
+                entry.future.set_result(result)
 
-    async def _attempt(self, submissions: Sequence[Submission]) -> list[Outcome | Exception]:
-        results: list[Outcome | Exception] = []
+    async def _carry_out(self, batch: Batch) -> Sequence[Result]:
+        """Return what came of each command. Raises: DatabaseUnavailable."""
+        for attempt in range(1, limits.commit_attempts_max + 1):
+            try:
+                return await self._attempt(batch)
+            except TransientFailure as failure:
+                _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
+                if attempt == limits.commit_attempts_max:
+                    raise DatabaseUnavailable(_UNREACHABLE) from failure
+                await self._back_off(attempt)
+            except UnknownOutcome as failure:
+                _log.warning("batch_outcome_unknown", commands=len(batch))
+                self._start_over()
+                return [_unknown(entry.submission, failure) for entry in batch.entries]
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, batch: Batch) -> Sequence[Result]:
+        done: list[Batch] = []
+        changes = batch.changes()
 
         async def together(transaction: BatchTransaction) -> None:
-            results[:] = await execute(transaction, submissions)
+            if batch.is_decided and batch.stands_on(await transaction.lock_books(batch.asks)):
+                if encoded is not None:
+                    await transaction.write(encoded)
+                done[:] = [batch]
+            else:
+                done[:] = [await decide_locked(transaction, batch.entries)]
 
-        async def one_by_one(transaction: BatchTransaction) -> None:
+        if batch.is_decided and changes is None and await self._holds(batch):
+            return batch.results
+        try:
+            encoded = None if changes is None else self._store.encode(changes)
+            await self._store.run_batch(together)
+        except RefusedBatch as refusal:
+            _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
+            results = await self._one_by_one(batch)
+            self._start_over()
+            return results
+        if batch.is_decided and done[0] is not batch:
+            # Decided ahead in vain: another instance serves the same tenant.
+            self._start_over(locked_batches=limits.locked_batches)
+        return done[0].results
+
+    async def _holds(self, batch: Batch) -> bool:
+        """Tell whether a batch that writes nothing is right in all that it says."""
+        if not batch.asks:
+            # Replays of what was committed: that holds for ever.
+            return True
+        async with self._store.loading() as loader:
+            return batch.stands_on(await loader.load_books(batch.asks))
+
+    async def _one_by_one(self, batch: Batch) -> list[Result]:
+        """Decide each command under the lock and keep its failure to itself."""
+        results: list[Result] = []
+
+        async def work(transaction: BatchTransaction) -> None:
             results.clear()
-            await transaction.lock_books(sorted({submission.scope for submission in submissions}))
-            for submission in submissions:
+            await transaction.lock_books(batch.scopes)
+            for entry in batch.entries:
                 try:
                     async with transaction.savepoint():
-                        results.extend(await execute(transaction, [submission]))
+                        results.extend((await decide_locked(transaction, [entry])).results)
                 except RefusedBatch as refusal:
                     _log.exception(
-                        "command_refused",
-                        sqlstate=refusal.sqlstate,
-                        constraint=refusal.constraint or "",
+                        "command_refused", sqlstate=refusal.sqlstate, constraint=refusal.constraint or ""
                     )
                     results.append(FastpayError("An internal error occurred. Nothing was changed."))
 
-        try:
-            await self._store.run_batch(together)
-        except RefusedBatch as refusal:
-            _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(submissions))
-            await self._store.run_batch(one_by_one)
+        await self._store.run_batch(work)
         return results
+
+    def _start_over(self, *, locked_batches: int = 0) -> None:
+        """Forget what is known, and have decided anew what was decided on top of it."""
+        self._working_set = WorkingSet()
+        self._locked_left = max(self._locked_left, locked_batches)
+        self._queue.put_back(self._open.entries)
+        self._open = Batch()
+        self._wake.set()
 
     async def _back_off(self, attempt: int) -> None:
         bound_ms = min(limits.commit_backoff_ms * 2**attempt, limits.commit_backoff_max_ms)
@@ -149,76 +337,9 @@ class Writer:
         jitter = int.from_bytes(self._clock.random_bytes(2), "big") / 0x1_0000
         await asyncio.sleep(bound_ms * (1 + jitter) / 2000)
 
-
-async def execute(
-    transaction: BatchTransaction, submissions: Sequence[Submission]
-) -> list[Outcome | Exception]:
-    """Prefetch, decide and write a batch in a transaction. Results are in the order of the submissions."""
-    working_set = WorkingSet(transaction)
-    await working_set.prefetch(submissions)
-    results = [decide(working_set, submission) for submission in submissions]
-    await working_set.write()
-    return results
-
-
-def decide(working_set: WorkingSet, submission: Submission) -> Outcome | Exception:
-    """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
-    workspace = working_set.workspaces.get(submission.scope)
-    if workspace is None:
-        return FastpayError("The tenant of this key has no book.")
-    digest = b""
-    if submission.idempotency_key is not None:
-        digest = submission_digest(submission)
-        first = working_set.idempotency.get(digest)
-        if first is not None:
-            return _replay(first, submission, workspace)
-    draft = Draft(
-        workspace,
-        moment_s=submission.moment_ms // 1000,
-        identifiers=IdentifierSequence(submission.head, submission.tail),
-    )
-    command = submission.command
-    try:
-        object_id = command.execute(workspace, draft)
-        plan = draft.finish(object_id, command.expand)
-    except FastpayError as error:
-        plan = Plan(answer=Answer(None, workspace.sequence, command.expand, record(error)))
-        draft.accounts.clear()
-    except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
-        _log.exception("command_failed", command=type(command).__name__)
-        return error
-    working_set.take(submission, plan, draft.accounts)
-    if submission.idempotency_key is not None:
-        working_set.remember(
-            IdempotencyRow(
-                digest=digest,
-                scope=submission.scope,
-                idempotency_key=submission.idempotency_key,
-                fingerprint=submission.fingerprint,
-                answer=plan.answer,
-                request_id=submission.request_id,
-                moment_ms=submission.moment_ms,
-            )
-        )
-    return Outcome(answer=plan.answer, objects=_shown(workspace, plan.answer))
-
-
-def _replay(first: IdempotencyRow, submission: Submission, workspace: Workspace) -> Outcome:
-    if first.fingerprint == submission.fingerprint:
-        return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
-    error = IdempotencyMismatch(
-        "This idempotency key was used before with another method, path or other parameters. A key stands "
-        "for one request only; use a new one for this."
-    )
-    return Outcome(answer=Answer(None, workspace.sequence, (), record(error)), objects={})
-
-
-def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
-    named = [answer.object_id]
-    if answer.error is not None:
-        named = [answer.error.charge, answer.error.payment_intent, answer.error.payment_method]
-    shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
-    return {versioned.object.id: versioned for versioned in shown if versioned is not None}
+    def _expected_wait_ns(self) -> int:
+        """Return how long a command that comes now will wait, going by the last batch."""
+        return (len(self._queue) // self._batch_commands_max) * self._commit_ns
 
 
 def _unknown(submission: Submission, failure: UnknownOutcome) -> FastpayError:
@@ -236,9 +357,3 @@ def _unknown(submission: Submission, failure: UnknownOutcome) -> FastpayError:
         )
     error.__cause__ = failure
     return error
-
-
-def _fail(batch: Sequence[Waiting], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)

@@ -27,11 +27,12 @@ _BEGIN_WITHOUT_SESSION = (
 
 
 class PostgresBatches:
-    """Runs batches on one dedicated connection, opening it again whenever it is lost."""
+    """Runs batches on one connection and reads beside them on another; both are opened again when lost."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._connection: Connection | None = None
+        self._side: Connection | None = None
 
     def encode(self, changes: Changes) -> Encoded:
         """Return the changes as a transaction takes them. Raises: RefusedBatch where that cannot be done."""
@@ -75,9 +76,36 @@ class PostgresBatches:
             # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
             raise RefusedBatch("25P02", None)
 
+    @asynccontextmanager
+    async def loading(self) -> AsyncIterator["PostgresLoader"]:
+        """Lend a connection for what is read beside a batch. Raises: TransientFailure, RefusedBatch."""
+        try:
+            if self._side is None or self._side.is_closed():
+                self._side = await connect(self._settings)
+            if self._settings.session_state:
+                yield PostgresLoader(self._side)
+            else:
+                # A pooler may give every statement outside of a transaction another connection.
+                async with self._side.transaction(readonly=True):
+                    yield PostgresLoader(self._side)
+        except Exception as error:
+            failure = translate(error)
+            if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+                self._drop_side()
+            raise failure from error
+        except BaseException:
+            self._drop_side()
+            raise
+
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
+        self._drop_side()
         await self._close()
+
+    def _drop_side(self) -> None:
+        side, self._side = self._side, None
+        if side is not None and not side.is_closed():
+            side.terminate()
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -138,23 +166,17 @@ async def _has_ended(connection: Connection, transaction_id: str | None) -> bool
     return bool(status != "in progress")
 
 
-class PostgresTransaction:
-    """What a batch may do inside its transaction."""
+class PostgresLoader:
+    """What a batch may read."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.transaction_id: str | None = None
-        # The statement, with its arguments, that finds a row which only this transaction can have written.
-        self.witness: Witness | None = None
 
-    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
-        """Lock and return the books of these scopes, in the order of the tenants."""
-        ordered = sorted(scopes)
+    async def load_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Return the books of these scopes that exist, without locking them."""
         found = await self._connection.fetch(
-            SQL["lock_books"], [scope.tenant_id for scope in ordered], [scope.livemode for scope in ordered]
+            SQL["load_books"], [scope.tenant_id for scope in scopes], [scope.livemode for scope in scopes]
         )
-        if found:
-            self.transaction_id = found[0]["transaction_id"]
         return [rows.book(row) for row in found]
 
     async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
@@ -187,6 +209,35 @@ class PostgresTransaction:
         found = await self._fetch_wanted("load_accounts", wanted)
         return [(rows.scope_of(row), rows.account(row)) for row in found]
 
+    async def _fetch_wanted(self, statement: str, wanted: Sequence[tuple[Scope, str]]) -> list[rows.Row]:
+        found: list[rows.Row] = await self._connection.fetch(
+            SQL[statement],
+            [scope.tenant_id for scope, _ in wanted],
+            [scope.livemode for scope, _ in wanted],
+            [digits(identifier) for _, identifier in wanted],
+        )
+        return found
+
+
+class PostgresTransaction(PostgresLoader):
+    """What a batch may do inside its transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.transaction_id: str | None = None
+        # The statement, with its arguments, that finds a row which only this transaction can have written.
+        self.witness: Witness | None = None
+
+    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Lock and return the books of these scopes, in the order of the tenants."""
+        ordered = sorted(scopes)
+        found = await self._connection.fetch(
+            SQL["lock_books"], [scope.tenant_id for scope in ordered], [scope.livemode for scope in ordered]
+        )
+        if found:
+            self.transaction_id = found[0]["transaction_id"]
+        return [rows.book(row) for row in found]
+
     async def write(self, changes: Changes | Encoded) -> None:
         """Write the net effect of the batch."""
         encoded = columns.encode(changes) if isinstance(changes, Changes) else changes
@@ -207,12 +258,3 @@ class PostgresTransaction:
             await self._connection.execute("rollback to savepoint command; release savepoint command")
             raise translate(error) from error
         await self._connection.execute("release savepoint command")
-
-    async def _fetch_wanted(self, statement: str, wanted: Sequence[tuple[Scope, str]]) -> list[rows.Row]:
-        found: list[rows.Row] = await self._connection.fetch(
-            SQL[statement],
-            [scope.tenant_id for scope, _ in wanted],
-            [scope.livemode for scope, _ in wanted],
-            [digits(identifier) for _, identifier in wanted],
-        )
-        return found

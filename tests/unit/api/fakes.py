@@ -70,10 +70,16 @@ class FakeEngine:
         self.submissions: list[Submission] = []
         self.searches: list[Query] = []
         self.failure: Exception | None = None
+        self.overloaded: Exception | None = None
         self._workspaces: dict[Scope, Workspace] = {}
         self._history: dict[tuple[Scope, str], list[Versioned]] = {}
         self._transfers: dict[tuple[Scope, str], tuple[Transfer, int]] = {}
         self._answered: dict[bytes, tuple[Submission, Answer]] = {}
+
+    def admit(self, scope: Scope) -> None:
+        """Admit everybody. Raises what `overloaded` holds."""
+        if self.overloaded is not None:
+            raise self.overloaded
 
     async def submit(self, submission: Submission) -> Outcome:
         if self.failure is not None:

@@ -44,8 +44,9 @@ class Kept(Encoded, frozen=True):
 class MemoryStore:
     """Satisfies `WriterStore`. Set `refuses` to make the database refuse what it is given.
 
-    `failures` are raised, one for each batch, before its commit; `lost` instead of its answer, after it.
-    While `gate` is not set, batches wait before they begin.
+    `failures` are raised, one for each batch, before its commit; `lost` instead of its answer, after it;
+    `unreachable` instead of reading beside a batch.
+    While `gate` is not set, batches wait before they begin, and while `loads_gate` is not, so do reads.
     """
 
     def __init__(self, *scopes: Scope) -> None:
@@ -53,11 +54,16 @@ class MemoryStore:
         self.state = State(books=books)
         self.failures: list[Exception] = []
         self.lost: list[Exception] = []
+        self.unreachable: list[Exception] = []
         self.refuses: Callable[[Changes], bool] = lambda _: False
         self.sizes: list[int] = []
         self.batches = 0
+        self.loads = 0
+        self._lock = asyncio.Lock()
         self.gate = asyncio.Event()
         self.gate.set()
+        self.loads_gate = asyncio.Event()
+        self.loads_gate.set()
 
     def encode(self, changes: Changes) -> Kept:
         """Return the changes."""
@@ -67,6 +73,11 @@ class MemoryStore:
         """Run the work on a copy, and keep the copy."""
         self.batches += 1
         await self.gate.wait()
+        # One lock for all books: instances take turns.
+        async with self._lock:
+            await self._run(work)
+
+    async def _run(self, work: BatchWork) -> None:
         transaction = MemoryTransaction(self)
         try:
             await work(transaction)
@@ -81,6 +92,15 @@ class MemoryStore:
         if self.lost:
             raise self.lost.pop(0)
 
+    @asynccontextmanager
+    async def loading(self) -> AsyncIterator["MemoryTransaction"]:
+        """Read what is committed."""
+        self.loads += 1
+        await self.loads_gate.wait()
+        if self.unreachable:
+            raise self.unreachable.pop(0)
+        yield MemoryTransaction(self)
+
 
 class MemoryTransaction:
     """Satisfies `BatchTransaction`."""
@@ -94,6 +114,10 @@ class MemoryTransaction:
         """Return the books that exist."""
         await asyncio.sleep(0)
         return [self.state.books[scope] for scope in scopes if scope in self.state.books]
+
+    async def load_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Return the books that exist."""
+        return await self.lock_books(scopes)
 
     async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
         """Return the rows that exist."""

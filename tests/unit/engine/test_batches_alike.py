@@ -22,8 +22,9 @@ from fastpay.domain.payment_intents import (
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.batch import decide_locked
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.writer import execute
+from fastpay.engine.queue import wait
 from tests.unit.domain.world import card
 from tests.unit.engine.memory import (
     OTHER_TENANT,
@@ -108,7 +109,7 @@ async def commit(store: MemoryStore, batch: Sequence[Submission]) -> list[Result
     results: list[Result] = []
 
     async def work(transaction: MemoryTransaction) -> None:
-        results.extend(await execute(transaction, batch))
+        results.extend((await decide_locked(transaction, [wait(each) for each in batch])).results)
 
     await store.run_batch(work)  # type: ignore[arg-type]
     return results

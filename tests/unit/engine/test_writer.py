@@ -183,21 +183,6 @@ def names_the_unwritable(changes: Changes) -> bool:
     return any(customer.email == "unwritable" for customer in customers)
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Make the writer's backoff take no time, and note it in seconds."""
-    noted: list[float] = []
-    sleep = asyncio.sleep
-
-    async def note(seconds: float) -> None:
-        if seconds:
-            noted.append(seconds)
-        await sleep(0)
-
-    monkeypatch.setattr("fastpay.engine.writer.asyncio.sleep", note)
-    return noted
-
-
 async def test_a_transient_failure_is_tried_again_and_takes_effect_once(pauses: list[float]) -> None:
     store = MemoryStore()
     store.failures = [TransientFailure("40001"), TransientFailure("40P01")]

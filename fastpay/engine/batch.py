@@ -1,0 +1,184 @@
+"""A batch: commands decided one after another, and the net effect of all of them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fastpay import telemetry
+from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger_rows import LedgerRows
+from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
+from fastpay.engine.ports import BatchTransaction, Changes, IdempotencyRow, Outcome
+from fastpay.engine.queue import Waiting
+from fastpay.engine.working_set import WorkingSet
+from fastpay.errors import FastpayError, IdempotencyMismatch
+
+_log = telemetry.Log("fastpay.writer")
+
+Result = Outcome | Exception
+
+
+class Batch:
+    """Waiting commands, the result of each once it is decided, and what is to be written for them.
+
+    `is_decided` is False for a batch that is decided under the lock, when its turn has come.
+    """
+
+    def __init__(self, *, is_decided: bool = True) -> None:
+        self.is_decided = is_decided
+        self.entries: list[Waiting] = []
+        self.results: list[Result] = []
+        # Each tenant's book as it was before the first command that is not a replay.
+        self._found: dict[Scope, Book] = {}
+        self._sequences: dict[Scope, int] = {}
+        self._accounts: dict[tuple[Scope, str], Account] = {}
+        self._versions: list[tuple[Scope, Versioned]] = []
+        self._transfers: list[tuple[Scope, Transfer, int, int]] = []
+        self._events: list[tuple[Scope, Event, str, int]] = []
+        self._rows: list[tuple[Scope, LedgerRows, int, int]] = []
+        self._idempotency: list[IdempotencyRow] = []
+
+    def __len__(self) -> int:
+        """Return how many commands it holds."""
+        return len(self.entries)
+
+    @property
+    def scopes(self) -> list[Scope]:
+        """The tenants that it concerns, in the order in which their books are locked."""
+        return sorted({waiting.submission.scope for waiting in self.entries})
+
+    @property
+    def asks(self) -> list[Scope]:
+        """The tenants whose state its answers follow from; none when all are replays."""
+        return sorted(self._found)
+
+    @property
+    def versions(self) -> Sequence[tuple[Scope, Versioned]]:
+        """The versions that it writes, in the order in which they came about."""
+        return self._versions
+
+    def stands_on(self, books: Sequence[Book]) -> bool:
+        """Tell whether these books are those that it was decided on: then so is everything else.
+
+        Whatever changes anything of a tenant moves its sequence on.
+        """
+        found = {book.scope: book for book in books}
+        return all(found.get(scope) == book for scope, book in self._found.items())
+
+    def add(self, waiting: Waiting) -> None:
+        """Take in a command that is decided later."""
+        assert not self.is_decided
+        self.entries.append(waiting)
+
+    def decide(self, working_set: WorkingSet, waiting: Waiting) -> None:
+        """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
+        self.entries.append(waiting)
+        self.results.append(self._decide(working_set, waiting))
+
+    def changes(self) -> Changes | None:
+        """Return the net effect, None when there is none."""
+        if not self._sequences and not self._idempotency:
+            return None
+        return Changes(
+            books=[
+                msgspec.structs.replace(self._found[scope], sequence=sequence)
+                for scope, sequence in self._sequences.items()
+            ],
+            versions=self._versions,
+            accounts=[(scope, account) for (scope, _), account in self._accounts.items()],
+            transfers=self._transfers,
+            events=self._events,
+            rows=self._rows,
+            idempotency=self._idempotency,
+        )
+
+    def _decide(self, working_set: WorkingSet, waiting: Waiting) -> Result:
+        submission = waiting.submission
+        workspace = working_set.workspaces.get(submission.scope)
+        if workspace is None:
+            return FastpayError("The tenant of this key has no book.")
+        if waiting.digest:
+            first = working_set.idempotency.get(waiting.digest)
+            if first is not None:
+                return _replay(first, waiting, workspace)
+        if submission.scope not in self._found:
+            self._found[submission.scope] = workspace.current_book()
+        draft = Draft(
+            workspace,
+            moment_s=submission.moment_ms // 1000,
+            identifiers=IdentifierSequence(submission.head, submission.tail),
+        )
+        command = submission.command
+        try:
+            object_id = command.execute(workspace, draft)
+            plan = draft.finish(object_id, command.expand)
+        except FastpayError as error:
+            plan = Plan(answer=Answer(None, workspace.sequence, command.expand, record(error)))
+            draft.accounts.clear()
+        except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
+            _log.exception("command_failed", command=type(command).__name__)
+            return error
+        self._take(waiting, workspace, plan, draft.accounts)
+        if waiting.digest:
+            assert submission.idempotency_key is not None
+            row = IdempotencyRow(
+                digest=waiting.digest,
+                scope=submission.scope,
+                idempotency_key=submission.idempotency_key,
+                fingerprint=submission.fingerprint,
+                answer=plan.answer,
+                request_id=submission.request_id,
+                moment_ms=submission.moment_ms,
+            )
+            # For the rest of this batch as for all later ones.
+            working_set.idempotency[waiting.digest] = row
+            self._idempotency.append(row)
+        return Outcome(answer=plan.answer, objects=_shown(workspace, plan.answer))
+
+    def _take(self, waiting: Waiting, workspace: Workspace, plan: Plan, accounts: dict[str, Account]) -> None:
+        """Take over what a command decided."""
+        submission, scope = waiting.submission, workspace.scope
+        workspace.merge(plan, accounts)
+        if plan.events:
+            self._sequences[scope] = workspace.sequence
+        for identifier, account in accounts.items():
+            self._accounts[scope, identifier] = account
+        sequence, moment_ms = plan.answer.sequence, submission.moment_ms
+        self._versions.extend([(scope, versioned) for versioned in plan.versions])
+        self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in plan.transfers])
+        if plan.rows is not None:
+            self._rows.append((scope, plan.rows, sequence, moment_ms))
+        self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
+
+
+async def decide_locked(transaction: BatchTransaction, entries: Sequence[Waiting]) -> Batch:
+    """Lock the books, load, decide and write in one transaction. Results are in the order of `entries`."""
+    working_set = WorkingSet()
+    working_set.open(await transaction.lock_books(sorted({entry.submission.scope for entry in entries})))
+    await working_set.load(transaction, entries)
+    batch = Batch()
+    for entry in entries:
+        batch.decide(working_set, entry)
+    changes = batch.changes()
+    if changes is not None:
+        await transaction.write(changes)
+    return batch
+
+
+def _replay(first: IdempotencyRow, waiting: Waiting, workspace: Workspace) -> Outcome:
+    if first.fingerprint == waiting.submission.fingerprint:
+        return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
+    error = IdempotencyMismatch(
+        "This idempotency key was used before with another method, path or other parameters. A key stands "
+        "for one request only; use a new one for this."
+    )
+    return Outcome(answer=Answer(None, workspace.sequence, (), record(error)), objects={})
+
+
+def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
+    named = [answer.object_id]
+    if answer.error is not None:
+        named = [answer.error.charge, answer.error.payment_intent, answer.error.payment_method]
+    shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
+    return {versioned.object.id: versioned for versioned in shown if versioned is not None}

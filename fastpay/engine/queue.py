@@ -1,0 +1,93 @@
+"""What waits for the writer: a line for each tenant and mode, served in turns."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.idempotency import submission_digest
+from fastpay.engine.ports import Outcome, Submission
+
+
+class Waiting(msgspec.Struct, frozen=True, eq=False):
+    """A submission in line, the digest of its idempotency key (empty without one), and who waits for it."""
+
+    submission: Submission
+    digest: bytes
+    future: "asyncio.Future[Outcome]"
+
+    def fail(self, error: Exception) -> None:
+        """Tell whoever waits that nothing came of it."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+def wait(submission: Submission) -> Waiting:
+    """Return the submission with a future of its own. Needs a running loop."""
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    digest = b"" if submission.idempotency_key is None else submission_digest(submission)
+    return Waiting(submission, digest, future)
+
+
+class FairQueue:
+    """First come, first served within a tenant; the tenants take turns.
+
+    So a tenant that sends a thousand at once makes another's next command wait for one share, not for
+    the thousand.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[Scope, deque[Waiting]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return how many wait in all lines."""
+        return self._count
+
+    def append(self, waiting: Waiting) -> None:
+        """Put at the end of its tenant's line."""
+        line = self._lines.get(waiting.submission.scope)
+        if line is None:
+            line = self._lines[waiting.submission.scope] = deque()
+        line.append(waiting)
+        self._count += 1
+
+    def put_back(self, waitings: Iterable[Waiting]) -> None:
+        """Put at the front, in the order in which they were taken."""
+        for waiting in reversed(list(waitings)):
+            self._lines.setdefault(waiting.submission.scope, deque()).appendleft(waiting)
+            self._count += 1
+
+    def take(self, count: int) -> list[Waiting]:
+        """Take up to `count`, as many of each tenant as is fair."""
+        taken: list[Waiting] = []
+        while self._lines and len(taken) < count:
+            left = count - len(taken)
+            share = max(1, left // len(self._lines))
+            for scope in list(self._lines)[:left]:
+                line = self._lines.pop(scope)
+                for _ in range(min(share, len(line))):
+                    taken.append(line.popleft())
+                if line:
+                    # Behind the others: whose turn it was is the last to have one again.
+                    self._lines[scope] = line
+        self._count -= len(taken)
+        return taken
+
+    def longest_line(self, newcomer: Scope) -> Scope | None:
+        """Return whose line has to give way to a newcomer's; None where that one has its share already."""
+        own = len(self._lines.get(newcomer, ()))
+        if own * len(self._lines) >= self._count:
+            return None
+        longest = max(self._lines, key=lambda scope: len(self._lines[scope]))
+        return longest if len(self._lines[longest]) > own + 1 else None
+
+    def drop_youngest(self, scope: Scope) -> Waiting:
+        """Take the last of a line out."""
+        waiting = self._lines[scope].pop()
+        if not self._lines[scope]:
+            del self._lines[scope]
+        self._count -= 1
+        return waiting

@@ -1,0 +1,77 @@
+"""The queue: turns between tenants, order within one, and who gives way when it is full."""
+
+import pytest
+
+from fastpay.domain.customers import CreateCustomer
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.queue import FairQueue, Waiting, wait
+from tests.unit.engine.memory import submission
+
+pytestmark = pytest.mark.anyio
+
+ONE, TWO, THREE = (Scope(letter * 32, False) for letter in "abc")
+
+
+def fill(queue: FairQueue, scope: Scope, count: int) -> list[Waiting]:
+    """Put so many submissions of a tenant in line."""
+    waitings = [wait(submission(CreateCustomer(fields={}), scope=scope)) for _ in range(count)]
+    for waiting in waitings:
+        queue.append(waiting)
+    return waitings
+
+
+def owners(waitings: list[Waiting]) -> list[Scope]:
+    """Return whose they are."""
+    return [waiting.submission.scope for waiting in waitings]
+
+
+async def test_one_tenant_is_served_in_order() -> None:
+    queue = FairQueue()
+    waitings = fill(queue, ONE, 5)
+    assert queue.take(3) + queue.take(3) == waitings
+    assert len(queue) == 0
+
+
+async def test_tenants_share_a_batch_alike_and_what_one_leaves_goes_to_the_others() -> None:
+    queue = FairQueue()
+    fill(queue, ONE, 20)
+    fill(queue, TWO, 20)
+    fill(queue, THREE, 1)
+    taken = owners(queue.take(9))
+    assert [taken.count(scope) for scope in (ONE, TWO, THREE)] == [4, 4, 1]
+    assert len(queue) == 32
+
+
+async def test_more_tenants_than_places_take_turns_from_batch_to_batch() -> None:
+    queue = FairQueue()
+    for scope in (ONE, TWO, THREE):
+        fill(queue, scope, 4)
+    taken = owners(queue.take(2) + queue.take(2) + queue.take(2))
+    assert [taken.count(scope) for scope in (ONE, TWO, THREE)] == [2, 2, 2]
+
+
+async def test_what_is_put_back_is_the_first_again_in_its_order() -> None:
+    queue = FairQueue()
+    waitings = fill(queue, ONE, 6)
+    queue.put_back(queue.take(3))
+    assert len(queue) == 6
+    assert queue.take(6) == waitings
+
+
+async def test_the_longest_line_gives_way_to_who_has_less_than_a_share() -> None:
+    queue = FairQueue()
+    long = fill(queue, ONE, 6)
+    fill(queue, TWO, 2)
+    assert queue.longest_line(THREE) == ONE
+    assert queue.longest_line(TWO) == ONE
+    assert queue.longest_line(ONE) is None
+    assert queue.drop_youngest(ONE) is long[-1]
+    assert len(queue) == 7
+    assert queue.take(7).count(long[0]) == 1
+
+
+async def test_a_line_that_gave_its_last_away_is_no_line() -> None:
+    queue = FairQueue()
+    fill(queue, ONE, 1)
+    queue.drop_youngest(ONE)
+    assert (len(queue), queue.take(5)) == (0, [])
