@@ -65,6 +65,9 @@ search_backlog_max = 50_000
 batch_commands_max = 512
 charts_kept = 16_384
 queued_commands_max = 8_192
+# A plain command weighs 1, a batch of transfers as much as it has transfers.
+batch_weight_max = 8_192
+queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
 client_timeout_ms_max = 86_400_000
 # So many are decided in one go, with nothing else running meanwhile.
@@ -156,6 +159,8 @@ http2_frame_bytes_max = 16_384
 http2_check_ms = 1_000
 
 assert batch_commands_max <= queued_commands_max
+assert batch_commands_max <= batch_weight_max <= queued_weight_max
+assert queued_commands_max <= queued_weight_max
 assert decided_at_once_max <= batch_commands_max
 assert gather_gap_us <= gather_us_max
 assert lock_timeout_ms < statement_timeout_ms

@@ -104,7 +104,7 @@ class Workspace:
         self.sequence = book.sequence
         self.objects: dict[str, Versioned | None] = {}
         self.accounts: dict[str, Account] = {}
-        # What was looked for in the database, whether or not it was there.
+        # The accounts that were looked for in the database, whether or not they were there.
         self.asked: set[str] = set()
 
     def current_book(self) -> Book:

@@ -28,6 +28,7 @@ class Batch:
     def __init__(self, *, is_decided: bool = True) -> None:
         self.is_decided = is_decided
         self.entries: list[Waiting] = []
+        self.weight = 0
         self.results: list[Result] = []
         # Each tenant's book as it was before the first command that is not a replay.
         self._found: dict[Scope, Book] = {}
@@ -70,10 +71,12 @@ class Batch:
         """Take in a command that is decided later."""
         assert not self.is_decided
         self.entries.append(waiting)
+        self.weight += waiting.weight
 
     def decide(self, working_set: WorkingSet, waiting: Waiting) -> None:
         """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
         self.entries.append(waiting)
+        self.weight += waiting.weight
         self.results.append(self._decide(working_set, waiting))
 
     def changes(self) -> Changes | None:

@@ -12,10 +12,14 @@ from fastpay.engine.ports import Outcome, Submission
 
 
 class Waiting(msgspec.Struct, frozen=True, eq=False):
-    """A submission in line, the digest of its idempotency key (empty without one), and who waits for it."""
+    """A submission in line, and who waits for it.
+
+    `digest` is that of the idempotency key, empty without one; `weight` is how many plain commands it is worth.
+    """
 
     submission: Submission
     digest: bytes
+    weight: int
     future: "asyncio.Future[Outcome]"
 
     def fail(self, error: Exception) -> None:
@@ -28,7 +32,7 @@ def wait(submission: Submission) -> Waiting:
     """Return the submission with a future of its own. Needs a running loop."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     digest = b"" if submission.idempotency_key is None else submission_digest(submission)
-    return Waiting(submission, digest, future)
+    return Waiting(submission, digest, getattr(submission.command, "weight", 1), future)
 
 
 class FairQueue:
@@ -41,6 +45,7 @@ class FairQueue:
     def __init__(self) -> None:
         self._lines: dict[Scope, deque[Waiting]] = {}
         self._count = 0
+        self.weight = 0
 
     def __len__(self) -> int:
         """Return how many wait in all lines."""
@@ -53,15 +58,20 @@ class FairQueue:
             line = self._lines[waiting.submission.scope] = deque()
         line.append(waiting)
         self._count += 1
+        self.weight += waiting.weight
 
     def put_back(self, waitings: Iterable[Waiting]) -> None:
         """Put at the front, in the order in which they were taken."""
         for waiting in reversed(list(waitings)):
             self._lines.setdefault(waiting.submission.scope, deque()).appendleft(waiting)
             self._count += 1
+            self.weight += waiting.weight
 
-    def take(self, count: int) -> list[Waiting]:
-        """Take up to `count`, as many of each tenant as is fair."""
+    def take(self, count: int, *, weight: int) -> list[Waiting]:
+        """Take up to `count`, as many of each tenant as is fair, and no more than have this weight together.
+
+        The first is taken whatever it weighs.
+        """
         taken: list[Waiting] = []
         while self._lines and len(taken) < count:
             left = count - len(taken)
@@ -69,11 +79,18 @@ class FairQueue:
             for scope in list(self._lines)[:left]:
                 line = self._lines.pop(scope)
                 for _ in range(min(share, len(line))):
-                    taken.append(line.popleft())
+                    if taken and line[0].weight > weight:
+                        # It has its turn in the next batch, before all others.
+                        self._lines = {scope: line} | self._lines
+                        return taken
+                    waiting = line.popleft()
+                    taken.append(waiting)
+                    weight -= waiting.weight
+                    self._count -= 1
+                    self.weight -= waiting.weight
                 if line:
                     # Behind the others: whose turn it was is the last to have one again.
                     self._lines[scope] = line
-        self._count -= len(taken)
         return taken
 
     def longest_line(self, newcomer: Scope) -> Scope | None:
@@ -90,4 +107,5 @@ class FairQueue:
         if not self._lines[scope]:
             del self._lines[scope]
         self._count -= 1
+        self.weight -= waiting.weight
         return waiting

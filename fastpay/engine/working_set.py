@@ -65,12 +65,15 @@ class WorkingSet:
             rows = await loader.load_idempotency([(scope, digest) for digest, scope in digests.items()])
             for row in rows:
                 self.idempotency.setdefault(row.digest, row)
+        # What is not there now may be there next time: it is not kept that it was missing.
+        tried: _Wanted = set()
         for _ in range(limits.prefetch_rounds_max):
-            wanted = self._missing(entries)
+            wanted = self._missing(entries) - tried
             if not wanted:
                 return
+            tried |= wanted
             await self._load(loader, sorted(wanted))
-        assert not self._missing(entries), "a command needs more rounds than are allowed"
+        assert not self._missing(entries) - tried, "a command needs more rounds than are allowed"
 
     def _missing(self, entries: Sequence[Waiting]) -> _Wanted:
         missing: _Wanted = set()
@@ -96,5 +99,6 @@ class WorkingSet:
         if accounts:
             for scope, account in await loader.load_accounts(accounts):
                 self.workspaces[scope].accounts.setdefault(account.id, account)
-        for scope, identifier in wanted:
+        for scope, identifier in accounts:
+            # One that is not there is opened in memory, so that it is there from then on.
             self.workspaces[scope].asked.add(identifier)

@@ -83,7 +83,7 @@ class Writer:
 
     def admit(self, scope: Scope) -> None:
         """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
-        is_full = len(self._queue) >= limits.queued_commands_max and self._queue.longest_line(scope) is None
+        is_full = self._is_full and self._queue.longest_line(scope) is None
         if self._closing or is_full or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000:
             raise Overloaded(_OVERLOADED)
 
@@ -94,7 +94,7 @@ class Writer:
         before anything was begun; DatabaseUnavailable when nothing is known to have been done.
         """
         self.admit(submission.scope)
-        if len(self._queue) >= limits.queued_commands_max:
+        if self._is_full:
             longest = self._queue.longest_line(submission.scope)
             assert longest is not None
             # Whoever has the most in line gives way to a tenant that has less than its share.
@@ -103,6 +103,11 @@ class Writer:
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.future
+
+    @property
+    def _is_full(self) -> bool:
+        too_many = len(self._queue) >= limits.queued_commands_max
+        return too_many or self._queue.weight >= limits.queued_weight_max
 
     async def _run(self) -> None:
         while True:
@@ -124,6 +129,8 @@ class Writer:
         """Tell whether waiting commands may join the open batch now."""
         if not len(self._queue) or len(self._open) >= self._batch_commands_max:
             return False
+        if self._open.weight >= limits.batch_weight_max:
+            return False
         if self._locked_left:
             return not len(self._open) or not self._open.is_decided
         # Nothing is decided on top of what is only decided at the database.
@@ -134,7 +141,9 @@ class Writer:
     async def _take(self) -> None:
         """Move commands from the queue into the open batch, decided unless that has to wait for the lock."""
         room = self._batch_commands_max - len(self._open)
-        taken = self._queue.take(min(room, limits.decided_at_once_max))
+        taken = self._queue.take(
+            min(room, limits.decided_at_once_max), weight=limits.batch_weight_max - self._open.weight
+        )
         entries = self._in_time(taken)
         if self._locked_left:
             if not len(self._open):
