@@ -14,7 +14,8 @@ from fastpay.engine.ports import Outcome, Submission
 class Waiting(msgspec.Struct, frozen=True, eq=False):
     """A submission in line, and who waits for it.
 
-    `digest` is that of the idempotency key, empty without one; `weight` is how many plain commands it is worth.
+    `digest` is that of the idempotency key, empty without one; `weight` is how many plain commands it counts
+    for.
     """
 
     submission: Submission
