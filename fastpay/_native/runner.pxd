@@ -14,6 +14,7 @@ cdef class Carrier:
     cdef bint waits
     cdef bint retired
     cdef bint dead
+    cdef bint touched
 
     cdef object _resume(self, object value, object error)
     cdef int _finish(self, object error) except -1

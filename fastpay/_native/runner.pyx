@@ -16,10 +16,10 @@ awaitable protocol that every Task follows.
 import asyncio
 import logging
 import weakref
-from asyncio import CancelledError, Task
+from asyncio import CancelledError
 from asyncio.tasks import _enter_task, _leave_task
 from contextvars import copy_context
-from inspect import iscoroutine
+from types import CoroutineType
 
 cimport cython
 from cpython.contextvars cimport PyContext_Enter, PyContext_Exit
@@ -39,6 +39,33 @@ cdef extern from "Python.h":
 cdef object count_weak_references = weakref.getweakrefcount
 cdef str NAME = "http"
 cdef object current_task = asyncio.current_task
+cdef object enter_task = _enter_task
+cdef object leave_task = _leave_task
+cdef object coroutine_type = CoroutineType
+
+
+class Task(asyncio.Task):
+    """A Task whose carrier learns of whatever is done to it, so that nobody has to look."""
+
+    def cancel(self, msg=None):
+        _touch(self)
+        return super().cancel(msg)
+
+    def add_done_callback(self, fn, *, context=None):
+        _touch(self)
+        if context is None:
+            super().add_done_callback(fn)
+        else:
+            super().add_done_callback(fn, context=context)
+
+    def set_name(self, value):
+        _touch(self)
+        super().set_name(value)
+
+
+cdef int _touch(object task) except -1:
+    (<Carrier>task.get_coro()).touched = True
+    return 0
 
 
 async def _await(awaitable):
@@ -159,14 +186,10 @@ cdef class Carrier:
         task = self.task
         return (
             Py_REFCNT(task) <= references
+            and not self.touched
             and not self.dead
             and self.context == self.clean
-            and task._callbacks is None
-            and not task._must_cancel
-            and not task.cancelling()
             and count_weak_references(task) <= 1
-            and not task.done()
-            and task.get_name() is NAME
         )
 
 
@@ -222,7 +245,7 @@ cdef class Runner:
         cdef object error = None
         cdef object outer = None
         cdef Py_ssize_t references
-        if not iscoroutine(coroutine):
+        if type(coroutine) is not coroutine_type:
             coroutine = _await(coroutine)
         self.spare = None
         if carrier is None or carrier.dead:
@@ -230,12 +253,12 @@ cdef class Runner:
         task = carrier.task
         references = Py_REFCNT(task)
         try:
-            _enter_task(self.loop, task)
+            enter_task(self.loop, task)
         except RuntimeError:
             # Called from inside another Task: that one steps aside for the moment.
             outer = current_task(self.loop)
-            _leave_task(self.loop, outer)
-            _enter_task(self.loop, task)
+            leave_task(self.loop, outer)
+            enter_task(self.loop, task)
         PyContext_Enter(carrier.context)
         try:
             outcome = PyIter_Send(coroutine, None, &result)
@@ -244,9 +267,9 @@ cdef class Runner:
             error = failure
         finally:
             PyContext_Exit(carrier.context)
-            _leave_task(self.loop, task)
+            leave_task(self.loop, task)
             if outer is not None:
-                _enter_task(self.loop, outer)
+                enter_task(self.loop, outer)
         if outcome == PYGEN_NEXT:
             carrier.job = job
             carrier.coroutine = coroutine
