@@ -9,6 +9,7 @@ cdef class Reading:
     cdef dict names
     # Bytes that were received and not yet read; bytes, or a bytearray once they came in pieces.
     cdef object buffer
+    cdef Py_ssize_t size
     cdef Py_ssize_t offset
     cdef list output
     # What the head says. `length` is what is left of a body with a length.
@@ -32,7 +33,7 @@ cdef class Reading:
     cdef bint discards
 
     cdef int add(self, bytes data) except -1
-    cdef Py_ssize_t unread(self) except -1
+    cdef Py_ssize_t unread(self) noexcept
     cdef const unsigned char* start(self) except NULL
     cdef int skip(self, Py_ssize_t count) except -1
     cdef int renew(self) except -1

@@ -37,7 +37,7 @@ from fastpay._native.target cimport (
     REFUSED_LENGTH_INVALID,
     REFUSED_LENGTH_REPEATED,
     REFUSED_UPGRADE,
-    METHODS,
+    find_method,
     is_host,
 )
 
@@ -88,6 +88,7 @@ cdef class Reading:
     def __init__(self, dict names):
         self.names = names
         self.buffer = b""
+        self.size = 0
         self.offset = 0
         self.output = []
         self.renew()
@@ -100,8 +101,9 @@ cdef class Reading:
         return 0
 
     cdef int add(self, bytes data) except -1:
-        if self.offset == len(self.buffer):
+        if self.offset == self.size:
             self.buffer = data
+            self.size = PyBytes_GET_SIZE(data)
             self.offset = 0
             return 0
         if type(self.buffer) is bytes:
@@ -111,10 +113,11 @@ cdef class Reading:
             del self.buffer[:self.offset]
             self.offset = 0
         self.buffer += data
+        self.size = len(self.buffer)
         return 0
 
-    cdef Py_ssize_t unread(self) except -1:
-        return len(self.buffer) - self.offset
+    cdef Py_ssize_t unread(self) noexcept:
+        return self.size - self.offset
 
     cdef const unsigned char* start(self) except NULL:
         if type(self.buffer) is bytes:
@@ -123,8 +126,9 @@ cdef class Reading:
 
     cdef int skip(self, Py_ssize_t count) except -1:
         self.offset += count
-        if self.offset == len(self.buffer):
+        if self.offset == self.size:
             self.buffer = b""
+            self.size = 0
             self.offset = 0
         return 0
 
@@ -148,7 +152,7 @@ cdef class Reading:
         self.wants_close = self.wants_keep_alive = self.expects_continue = False
         self.head_complete = self.message_complete = self.discards = False
         self.is_version_1_0 = self.gate.is_version_1_0
-        self.method = METHODS.get(data[:self.gate.method_length])
+        self.method = find_method(data, self.gate.method_length)
         begin_head(&self.gate)
         if self.method is None:
             return REFUSED_METHOD
@@ -186,7 +190,11 @@ cdef class Reading:
 
     cdef int _pass_on(self, const unsigned char* data, Py_ssize_t length) except -1:
         try:
-            self.feed(PyMemoryView_FromMemory(<char*>data, length, PyBUF_READ))
+            if length == self.size and type(self.buffer) is bytes:
+                # The ordinary request: one packet, and nothing else in it.
+                self.feed(self.buffer)
+            else:
+                self.feed(PyMemoryView_FromMemory(<char*>data, length, PyBUF_READ))
         except (HttpParserError, HttpParserUpgrade):
             self.renew()
             return REFUSED_DISAGREEMENT

@@ -18,11 +18,9 @@ cdef enum Refusal:
     REFUSED_TARGET_ESCAPE = 47
 
 
-cdef dict METHODS
-
-
+cdef str find_method(const unsigned char* data, Py_ssize_t length)
 cdef bint is_host(bytes value) noexcept
 cdef bint is_hex(unsigned char byte) noexcept
 cdef bint is_name(unsigned char byte) noexcept
-cdef int split_target(bytes target, bytes host, str method, object parts) except -1
+cdef int split_target(bytes target, bytes host, str method, dict parts) except -1
 cdef str decode_path(bytes raw)

@@ -1,10 +1,11 @@
 """What a request is for: its host and its path, and what neither may be."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memchr, memcmp
 
 from fastpay._native.gate cimport REFUSED_METHOD
 
-METHODS = {
+cdef dict METHODS = {
     name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 }
 
@@ -16,6 +17,15 @@ def read_target(bytes target, bytes host, str method, dict scope):
     if not target:
         return int(REFUSED_TARGET_FORM)
     return split_target(target, host, method, scope)
+
+
+cdef str find_method(const unsigned char* data, Py_ssize_t length):
+    # The method that these bytes name; None for one that is not served.
+    if length == 3 and memcmp(data, b"GET", 3) == 0:
+        return "GET"
+    if length == 4 and memcmp(data, b"POST", 4) == 0:
+        return "POST"
+    return METHODS.get(data[:length])
 
 
 def check_host(bytes value):
@@ -65,12 +75,13 @@ cdef bint is_name(unsigned char byte) noexcept:
     )
 
 
-cdef int split_target(bytes target, bytes host, str method, object parts) except -1:
+cdef int split_target(bytes target, bytes host, str method, dict parts) except -1:
     # Puts path, raw path and query into `parts`, the dictionary of the scope. 0 or a refusal.
     cdef bytes raw = target
     cdef bytes query = b""
     cdef Py_ssize_t mark
     cdef Py_ssize_t slash
+    cdef const char* question
     if raw[0] != c"/":
         if raw == b"*" and method == "OPTIONS":
             parts["path"] = "*"
@@ -95,13 +106,14 @@ cdef int split_target(bytes target, bytes host, str method, object parts) except
         raw = raw[slash:]
         if raw[:1] != b"/":
             raw = b"/" + raw
-    mark = raw.find(b"?")
-    if mark >= 0:
-        query = raw[mark + 1:]
-        raw = raw[:mark]
+    question = <const char*>memchr(PyBytes_AS_STRING(raw), c"?", PyBytes_GET_SIZE(raw))
+    if question != NULL:
+        mark = question - PyBytes_AS_STRING(raw)
+        query = PyBytes_FromStringAndSize(question + 1, PyBytes_GET_SIZE(raw) - mark - 1)
+        raw = PyBytes_FromStringAndSize(PyBytes_AS_STRING(raw), mark)
     parts["raw_path"] = raw
     parts["query_string"] = query
-    if b"%" not in raw:
+    if memchr(PyBytes_AS_STRING(raw), c"%", PyBytes_GET_SIZE(raw)) == NULL:
         parts["path"] = raw.decode("ascii")
         return 0
     path = decode_path(raw)
