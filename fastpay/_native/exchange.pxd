@@ -26,6 +26,7 @@ cdef class Exchange(Job):
     cdef dict scope
     # The response.
     cdef list fields
+    cdef Py_ssize_t field_bytes
     cdef int status
     cdef Py_ssize_t left
     cdef bint is_head
@@ -51,7 +52,12 @@ cdef class Exchange(Job):
     cdef int pause(self) except -1
     cdef int resume(self) except -1
     cdef dict _take(self)
+    cdef object bind_receive(self)
+    cdef object bind_send(self)
     cdef int _start(self, dict message) except -1
+    cdef bint _note(self, bytes name, bytes value) except -1
+    cdef int _drop_length(self) except -1
+    cdef bytes _join_head(self, const char* length_line, int length_bytes, bytes body)
     cdef int _continue(self, dict message) except -1
     cdef int _frame(self, bytes body, bint more) except -1
     cdef int _write_body(self, bytes body, bint more) except -1

@@ -8,24 +8,30 @@ import asyncio
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcpy
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stdio cimport sprintf
+from libc.string cimport memcpy
 
-from http import HTTPStatus
+from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, parse_length
 
 cdef enum:
     # Above this a body is worth its own write rather than a copy.
     JOINED_BYTES_MAX = 65_536
-    LENGTH_DIGITS_MAX = 15
+    # Room for "content-length: ", 20 digits and a line end.
+    LENGTH_LINE_BYTES = 48
 
-cdef list STATUS_LINES = [None] * 600
-for _status in range(100, 600):
-    try:
-        _phrase = HTTPStatus(_status).phrase
-    except ValueError:
-        _phrase = ""
-    STATUS_LINES[_status] = f"HTTP/1.1 {_status} {_phrase}\r\n".encode()
+cdef extern from *:
+    """
+    static PyMethodDef *definition_of(PyObject *descriptor) {
+        return ((PyMethodDescrObject *)descriptor)->d_method;
+    }
+    """
+    ctypedef struct PyMethodDef:
+        pass
+    PyMethodDef* definition_of(object descriptor)
+    object PyCFunction_New(PyMethodDef* definition, object owner)
 
-cdef object Future = asyncio.Future
 cdef dict DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -155,6 +161,12 @@ cdef class Exchange(Job):
         if self.lost:
             raise ClientDisconnected("the client has disconnected")
 
+    cdef object bind_receive(self):
+        return PyCFunction_New(receive_definition, self)
+
+    cdef object bind_send(self):
+        return PyCFunction_New(send_definition, self)
+
     cdef int ended(self, object error) except -1:
         self.running = False
         self.channel.handler_done(self, error)
@@ -198,36 +210,46 @@ cdef class Exchange(Job):
 
     cdef int _start(self, dict message) except -1:
         cdef object status = message["status"]
-        cdef list fields = []
-        cdef bytes name, value
-        cdef Py_ssize_t size
+        cdef list fields = list(message.get("headers", ()))
+        cdef Py_ssize_t index
+        cdef bint drops = False
         self.status = status
         if not 200 <= self.status < 600:
             raise ValueError(f"{status} is not the status of a response")
         self.left = -1
-        for pair in message.get("headers", ()):
-            name, value = pair
-            if not _is_clean(name) or not _is_clean(value):
-                raise ValueError("a line break or NUL in a response header")
-            size = PyBytes_GET_SIZE(name)
-            # Only these lengths can be fields that the connection itself answers for.
-            if size == 14 and name.lower() == b"content-length":
-                if self.left >= 0:
-                    raise ValueError("content-length of a response is repeated")
-                self.left = _parse_length(value)
-            elif size == 10 and name.lower() == b"connection":
-                if b"close" in value.lower():
-                    self.keep_alive = False
-                continue
-            elif size == 17 and name.lower() == b"transfer-encoding":
-                continue
-            elif size == 4 and name.lower() == b"date":
-                self.has_date = True
-            fields.append(name)
-            fields.append(value)
-        self.fields = fields
+        self.field_bytes = 0
+        for index in range(len(fields)):
+            pair = fields[index]
+            if type(pair) is not tuple or len(<tuple>pair) != 2:
+                name, value = pair
+                fields[index] = pair = (name, value)
+            if not self._note((<tuple>pair)[0], (<tuple>pair)[1]):
+                fields[index] = None
+                drops = True
+        self.fields = [pair for pair in fields if pair is not None] if drops else fields
         self.started = True
         return 0
+
+    cdef bint _note(self, bytes name, bytes value) except -1:
+        # Look at a field of the response; tell whether the connection passes it on.
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+        if not is_clean(name) or not is_clean(value):
+            raise ValueError("a line break or NUL in a response header")
+        # Only these lengths can be fields that the connection itself answers for.
+        if size == 14 and is_name(name, b"content-length"):
+            if self.left >= 0:
+                raise ValueError("content-length of a response is repeated")
+            self.left = parse_length(value)
+        elif size == 10 and is_name(name, b"connection"):
+            if b"close" in value.lower():
+                self.keep_alive = False
+            return False
+        elif size == 17 and is_name(name, b"transfer-encoding"):
+            return False
+        elif size == 4 and is_name(name, b"date"):
+            self.has_date = True
+        self.field_bytes += size + PyBytes_GET_SIZE(value) + 4
+        return True
 
     cdef int _continue(self, dict message) except -1:
         cdef object data = message.get("body", b"")
@@ -250,39 +272,74 @@ cdef class Exchange(Job):
 
     cdef int _frame(self, bytes body, bint more) except -1:
         # Decides how the end of the body is told (RFC 9112 6.3), and writes the head with what there is.
-        cdef list extra = []
+        cdef char length_line[LENGTH_LINE_BYTES]
+        cdef int length_bytes = 0
         cdef bint no_content = self.status == 204 or self.status == 304
+        cdef bytes wire
         self.bodiless = self.is_head or no_content
         if self.left >= 0:
             if self.status == 204:
-                self.fields = _without_length(self.fields)
+                self._drop_length()
         elif no_content:
             pass
         elif not more:
-            if not self.is_head or body:
-                extra.append(b"content-length: %d\r\n" % len(body))
-            self.left = len(body)
+            self.left = PyBytes_GET_SIZE(body)
+            if not self.is_head or self.left:
+                length_bytes = sprintf(length_line, b"content-length: %lld\r\n", <long long>self.left)
         elif self.is_version_1_0:
             self.keep_alive = False
         else:
             self.chunked = True
-            extra.append(b"transfer-encoding: chunked\r\n")
+            length_bytes = sprintf(length_line, b"transfer-encoding: chunked\r\n")
         if not self.message_complete or self.channel.is_draining():
             self.keep_alive = False
-        if not self.keep_alive:
-            extra.append(b"connection: close\r\n")
-        elif self.is_version_1_0:
-            extra.append(b"connection: keep-alive\r\n")
-        if not self.has_date:
-            extra.append(self.channel.date_line())
-        cdef bytes wire = b"" if self.bodiless else self._encode(body, more)
+        wire = b"" if self.bodiless else self._encode(body, more)
         self.head_sent = True
         if PyBytes_GET_SIZE(wire) > JOINED_BYTES_MAX:
-            self.channel.write(_join_head(self.status, self.fields, extra, b""))
+            self.channel.write(self._join_head(length_line, length_bytes, b""))
             self.channel.write(wire)
         else:
-            self.channel.write(_join_head(self.status, self.fields, extra, wire))
+            self.channel.write(self._join_head(length_line, length_bytes, wire))
         return 0
+
+    cdef int _drop_length(self) except -1:
+        self.fields = [pair for pair in self.fields if pair[0].lower() != b"content-length"]
+        self.field_bytes = sum([len(name) + len(value) + 4 for name, value in self.fields])
+        return 0
+
+    cdef bytes _join_head(self, const char* length_line, int length_bytes, bytes body):
+        # One allocation: status line, the application's fields, ours, an empty line, the body.
+        cdef bytes line = <bytes>STATUS_LINES[self.status]
+        cdef bytes closing = b""
+        cdef bytes date = b"" if self.has_date else self.channel.date_line()
+        cdef Py_ssize_t size
+        cdef Py_ssize_t index
+        cdef char* place
+        cdef tuple pair
+        if not self.keep_alive:
+            closing = b"connection: close\r\n"
+        elif self.is_version_1_0:
+            closing = b"connection: keep-alive\r\n"
+        size = PyBytes_GET_SIZE(line) + self.field_bytes + length_bytes + PyBytes_GET_SIZE(closing)
+        size += PyBytes_GET_SIZE(date) + 2 + PyBytes_GET_SIZE(body)
+        cdef bytes head = PyBytes_FromStringAndSize(NULL, size)
+        place = copy(PyBytes_AS_STRING(head), line)
+        for index in range(PyList_GET_SIZE(self.fields)):
+            pair = <tuple>PyList_GET_ITEM(self.fields, index)
+            place = copy(place, <bytes>PyTuple_GET_ITEM(pair, 0))
+            place[0] = c":"
+            place[1] = c" "
+            place = copy(place + 2, <bytes>PyTuple_GET_ITEM(pair, 1))
+            place[0] = c"\r"
+            place[1] = c"\n"
+            place += 2
+        memcpy(place, length_line, length_bytes)
+        place = copy(copy(place + length_bytes, closing), date)
+        place[0] = c"\r"
+        place[1] = c"\n"
+        place = copy(place + 2, body)
+        assert place == PyBytes_AS_STRING(head) + size
+        return head
 
     cdef bytes _encode(self, bytes body, bint more):
         if self.left >= 0:
@@ -314,67 +371,6 @@ cdef int _wake(object future) except -1:
     return 0
 
 
-cdef Py_ssize_t _parse_length(bytes value) except -1:
-    cdef const char* digits = PyBytes_AS_STRING(value)
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
-    cdef Py_ssize_t result = 0
-    cdef Py_ssize_t index
-    if not 0 < length <= LENGTH_DIGITS_MAX:
-        raise ValueError("content-length of a response is not a number")
-    for index in range(length):
-        if not c"0" <= digits[index] <= c"9":
-            raise ValueError("content-length of a response is not a number")
-        result = result * 10 + digits[index] - c"0"
-    return result
-
-
-cdef bint _is_clean(bytes text) noexcept:
-    cdef const char* data = PyBytes_AS_STRING(text)
-    cdef size_t length = PyBytes_GET_SIZE(text)
-    return (
-        memchr(data, c"\n", length) == NULL
-        and memchr(data, c"\r", length) == NULL
-        and memchr(data, 0, length) == NULL
-    )
-
-
-cdef list _without_length(list fields):
-    cdef list kept = []
-    cdef Py_ssize_t index
-    for index in range(0, len(fields), 2):
-        if fields[index].lower() != b"content-length":
-            kept.append(fields[index])
-            kept.append(fields[index + 1])
-    return kept
-
-
-cdef bytes _join_head(int status, list fields, list extra, bytes body):
-    # One allocation: status line, "name: value" lines of the application, ready-made lines, empty line, body.
-    cdef bytes line = <bytes>STATUS_LINES[status]
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(line) + 2 + PyBytes_GET_SIZE(body)
-    cdef Py_ssize_t index
-    cdef bytes piece
-    for index in range(len(fields)):
-        size += PyBytes_GET_SIZE(<bytes>fields[index]) + 2
-    for piece in extra:
-        size += PyBytes_GET_SIZE(piece)
-    cdef bytes head = PyBytes_FromStringAndSize(NULL, size)
-    cdef char* place = PyBytes_AS_STRING(head)
-    place = _copy(place, line)
-    for index in range(len(fields)):
-        place = _copy(place, <bytes>fields[index])
-        place[0] = c"\r" if index & 1 else c":"
-        place[1] = c"\n" if index & 1 else c" "
-        place += 2
-    for piece in extra:
-        place = _copy(place, piece)
-    place[0] = c"\r"
-    place[1] = c"\n"
-    place = _copy(place + 2, body)
-    assert place == PyBytes_AS_STRING(head) + size
-    return head
-
-
-cdef char* _copy(char* place, bytes piece) noexcept:
-    memcpy(place, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
-    return place + PyBytes_GET_SIZE(piece)
+# What `exchange.receive` and `exchange.send` are, found once and not for every request.
+cdef PyMethodDef* receive_definition = definition_of(Exchange.receive)
+cdef PyMethodDef* send_definition = definition_of(Exchange.send)

@@ -254,7 +254,7 @@ cdef class Connection(Link):
         exchange.running = True
         self.corked = self.reading is not None and self.reading.unread() > 0
         try:
-            coroutine = service.app(scope, exchange.receive, exchange.send)
+            coroutine = service.app(scope, exchange.bind_receive(), exchange.bind_send())
         except Exception as error:
             exchange.ended(error)
             return 0

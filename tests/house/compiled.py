@@ -7,6 +7,7 @@ from pathlib import PurePath
 # These have no oracle: they are fed and compared at the wire.
 COVERED_ELSEWHERE = {
     "exchange": "tests/transport/",
+    "fields": "tests/transport/",
     "http1": "tests/transport/",
     "link": "tests/transport/",
     "reading": "tests/transport/",

@@ -1,0 +1,6 @@
+cdef list STATUS_LINES
+
+cdef Py_ssize_t parse_length(bytes value) except -1
+cdef bint is_clean(bytes text) noexcept
+cdef bint is_name(bytes name, const char* lower) noexcept
+cdef char* copy(char* place, bytes piece) noexcept
