@@ -143,6 +143,9 @@ linger_timeout_ms = 1_500
 tls_handshake_timeout_ms = 10_000
 tls_shutdown_timeout_ms = 1_000
 accept_backlog = 4_096
+accept_retry_ms = 1_000
+write_buffer_high_bytes = 65_536
+write_buffer_low_bytes = 16_384
 reserved_files = 256
 cancel_timeout_ms = 500
 http2_streams_max = 128
@@ -185,3 +188,4 @@ assert header_bytes_max + target_bytes_max <= ahead_bytes_max
 assert linger_timeout_ms < drain_timeout_ms
 assert tick_ms < min(head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_timeout_ms)
 assert http2_ahead_bytes < http2_window_bytes
+assert write_buffer_low_bytes < write_buffer_high_bytes

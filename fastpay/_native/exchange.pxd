@@ -1,14 +1,14 @@
 from fastpay._native.runner cimport Job
-from fastpay._native.wheel cimport Node
+from fastpay._native.poller cimport Endpoint
 
 
 cdef class Ready:
     cdef object value
 
 
-cdef class Channel(Node):
+cdef class Channel(Endpoint):
     # What an exchange needs of its connection.
-    cdef int write(self, object data) except -1
+    cdef int write(self, bytes data) except -1
     cdef int want_body(self) except -1
     cdef int response_done(self, Exchange exchange) except -1
     cdef int handler_done(self, Exchange exchange, object error) except -1

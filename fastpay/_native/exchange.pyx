@@ -71,10 +71,10 @@ cdef class Ready:
 cdef Ready DONE = Ready(None)
 
 
-cdef class Channel(Node):
+cdef class Channel(Endpoint):
     """What an exchange needs of its connection."""
 
-    cdef int write(self, object data) except -1:
+    cdef int write(self, bytes data) except -1:
         raise NotImplementedError
 
     cdef int want_body(self) except -1:

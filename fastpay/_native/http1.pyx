@@ -20,6 +20,7 @@ cimport cython
 from fastpay._native.exchange cimport Exchange
 from fastpay._native.gate cimport DONE, MORE
 from fastpay._native.link cimport Link
+from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport Reading
 from fastpay._native.service cimport Service
 
@@ -45,6 +46,7 @@ cdef class Connection(Link):
     def connection_made(self, transport):
         cdef Service service = self.service
         self.transport = transport
+        self.stream = <Stream>transport if type(transport) is Stream else None
         service.connection_count += 1
         self.counted = True
         service.wheel.add(self)
@@ -67,7 +69,7 @@ cdef class Connection(Link):
         cdef Exchange exchange = self.exchange
         self._detach()
         self.closing = True
-        self.transport = None
+        self.transport = self.stream = None
         self.reading = None
         if exchange is not None:
             self.exchange = None
@@ -75,12 +77,16 @@ cdef class Connection(Link):
             exchange.disconnect()
 
     def data_received(self, bytes data):
+        self.received(data)
+
+    cdef int received(self, bytes data) except -1:
         try:
             self._receive(data)
         except Exception:
             # A bug of ours: this connection ends, the others go on.
             logger.exception("connection_failed")
             self.abort()
+        return 0
 
     def eof_received(self):
         cdef Exchange exchange = self.exchange
@@ -189,7 +195,7 @@ cdef class Connection(Link):
         transport = self.transport
         self._detach()
         self.closing = True
-        self.transport = None
+        self.transport = self.stream = None
         self.reading = None
         protocol = self.service.switch_to_http2(self.service)
         transport.set_protocol(protocol)
@@ -317,7 +323,7 @@ cdef class Connection(Link):
             exchange.expects_continue = False
             if not self._has_unread():
                 self._flush()
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self.read_paused:
             self._resume_reading()
             self._schedule()
@@ -393,5 +399,5 @@ cdef class Connection(Link):
                 self.abort()
                 return 0
         if self.transport is not None:
-            self.transport.write(self.service.refuse(reason, is_head))
+            self._put(self.service.refuse(reason, is_head))
         return self._linger()

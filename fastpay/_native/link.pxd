@@ -1,4 +1,5 @@
 from fastpay._native.exchange cimport Channel
+from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport Reading
 from fastpay._native.service cimport Service
 
@@ -6,6 +7,8 @@ from fastpay._native.service cimport Service
 cdef class Link(Channel):
     cdef Service service
     cdef object transport
+    # The transport once more where it is one of ours.
+    cdef Stream stream
     cdef Reading reading
     cdef Py_ssize_t lingered
     cdef bint counted
@@ -15,6 +18,7 @@ cdef class Link(Channel):
     cdef bint ended
     cdef bint read_paused
 
+    cdef int _put(self, bytes data) except -1
     cdef int _pause_reading(self) except -1
     cdef int _resume_reading(self) except -1
     cdef int _linger(self) except -1

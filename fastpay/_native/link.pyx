@@ -1,6 +1,7 @@
 """The writing and the closing side of a connection."""
 
 from fastpay._native.exchange cimport Channel
+from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport Reading
 
 cdef enum:
@@ -10,7 +11,7 @@ cdef enum:
 cdef class Link(Channel):
     """What a connection does with its transport, whatever it reads."""
 
-    cdef int write(self, object data) except -1:
+    cdef int write(self, bytes data) except -1:
         if self.transport is None:
             return 0
         if self.reading is not None and (self.corked or self.reading.output):
@@ -19,6 +20,14 @@ cdef class Link(Channel):
             if len(self.reading.output) >= CORKED_WRITES_MAX:
                 self._flush()
         else:
+            self._put(data)
+        return 0
+
+    cdef int _put(self, bytes data) except -1:
+        cdef Stream stream = self.stream
+        if stream is not None:
+            stream.put(data)
+        elif self.transport is not None:
             self.transport.write(data)
         return 0
 
@@ -28,8 +37,7 @@ cdef class Link(Channel):
         if reading is not None and reading.output:
             data = b"".join(reading.output)
             reading.output.clear()
-            if self.transport is not None:
-                self.transport.write(data)
+            self._put(data)
         return 0
 
     cdef bytes date_line(self):

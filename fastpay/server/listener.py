@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from fastpay import limits
 from fastpay._native.http1 import Connection
+from fastpay._native.poller import Poller
 from fastpay._native.service import Service
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
@@ -35,7 +36,7 @@ class Server:
         self._lifespan = Lifespan(app)
         self._context: SSLContext | None = None
         self._service: Service | None = None
-        self._acceptor: asyncio.Server | None = None
+        self._acceptor: asyncio.Server | Poller | None = None
         self._emptied = asyncio.Event()
         self._forwarded: Callable[[dict[str, Any]], None] | None = None
         self._unix_identity: tuple[int, int] | None = None
@@ -84,6 +85,8 @@ class Server:
         for connection in self._connections(service):
             connection.retire()
         await self._drain(service)
+        if isinstance(acceptor, Poller):
+            acceptor.release()
         service.wheel.stop()
         await service.runner.close()
         await self._lifespan.stop(timeout_seconds=self._settings.stop_timeout_ms / 1000)
@@ -135,11 +138,15 @@ class Server:
 
     async def _accept(self, listener: socket.socket, service: Service) -> None:
         loop = asyncio.get_running_loop()
-        options: dict[str, Any] = {"backlog": limits.accept_backlog}
-        if self._context is not None:
-            options["ssl"] = self._context
-            options["ssl_handshake_timeout"] = limits.tls_handshake_timeout_ms / 1000
-            options["ssl_shutdown_timeout"] = limits.tls_shutdown_timeout_ms / 1000
+        if self._context is None:
+            self._acceptor = Poller(loop, listener, lambda: Connection(service))
+            return
+        options: dict[str, Any] = {
+            "backlog": limits.accept_backlog,
+            "ssl": self._context,
+            "ssl_handshake_timeout": limits.tls_handshake_timeout_ms / 1000,
+            "ssl_shutdown_timeout": limits.tls_shutdown_timeout_ms / 1000,
+        }
         create: Any = loop.create_server if self._settings.unix is None else loop.create_unix_server
         self._acceptor = await create(lambda: Connection(service), sock=listener, **options)
 

@@ -10,6 +10,7 @@ COVERED_ELSEWHERE = {
     "fields": "tests/transport/",
     "http1": "tests/transport/",
     "link": "tests/transport/",
+    "poller": "tests/transport/",
     "reading": "tests/transport/",
     "service": "tests/transport/",
     "target": "tests/transport/",

@@ -1,0 +1,48 @@
+from fastpay._native.wheel cimport Node
+
+
+cdef class Endpoint(Node):
+    cdef int received(self, bytes data) except -1
+
+
+cdef class Poller:
+    cdef object loop
+    cdef object accept
+    cdef object listener
+    cdef object retry
+    cdef object family
+    # Streams that ended during a turn, whose events may still be in the list that the kernel gave.
+    cdef list ended
+    cdef int epoll
+    cdef int listening
+    cdef bint turning
+
+    cdef object address_of(self, int descriptor, bint of_peer, object default)
+    cdef int _accept_some(self) except -1
+    cdef int _serve(self, Stream stream, unsigned int events) except -1
+    cdef int _watch(self, Stream stream, unsigned int events) except -1
+
+
+cdef class Stream:
+    cdef Poller poller
+    cdef object protocol
+    # The protocol once more if it is compiled, to be called without a look-up.
+    cdef Endpoint endpoint
+    cdef bytearray pending
+    cdef int descriptor
+    cdef unsigned int watched
+    cdef bint paused
+    cdef bint ended
+    cdef bint closing
+    cdef bint lost
+    cdef bint protocol_paused
+    cdef bint eof_wanted
+
+    cdef int put(self, bytes data) except -1
+    cdef int _read(self) except -1
+    cdef int _write_pending(self) except -1
+    cdef int _end_of_input(self) except -1
+    cdef int _want(self) except -1
+    cdef int _fail(self, int number) except -1
+    cdef int _end(self, object error) except -1
+    cdef Py_ssize_t _send(self, const char* data, Py_ssize_t length) except -2

@@ -1,0 +1,71 @@
+"""Sockets of plain connections, read and written without uvloop's streams."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from fastpay._native.wheel import Node
+
+class Endpoint(Node):
+    """A compiled protocol, which a Stream calls without looking its methods up."""
+
+class Poller:
+    """Accepts connections on a listening socket and carries their bytes.
+
+    `accept()` makes the protocol of one connection. The listening socket belongs to the poller from here on.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, listener: socket.socket, accept: Callable[[], Any]
+    ) -> None: ...
+    def close(self) -> None:
+        """Accept nothing more. Open connections go on."""
+
+    def release(self) -> None:
+        """Give the set back, once the last connection has ended."""
+
+class Stream:
+    """The transport of one plain connection: asyncio's, in all that protocols use."""
+
+    def set_protocol(self, protocol: Any) -> None:
+        """Give what comes to another protocol."""
+
+    def get_protocol(self) -> Any:
+        """Return the protocol that gets what comes."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return peername or sockname; nothing else is known."""
+
+    def is_closing(self) -> bool:
+        """Tell whether the end has begun."""
+
+    def pause_reading(self) -> None:
+        """Leave what comes in the kernel."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def is_reading(self) -> bool:
+        """Tell whether anything is read."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send now, and keep what the kernel does not take."""
+
+    def writelines(self, pieces: list[bytes]) -> None:
+        """Send the pieces together."""
+
+    def can_write_eof(self) -> bool:
+        """Tell that one direction can be closed."""
+
+    def write_eof(self) -> None:
+        """Close the sending direction once everything is sent."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes the kernel has not taken."""
+
+    def close(self) -> None:
+        """End the connection once everything is sent."""
+
+    def abort(self) -> None:
+        """End the connection now."""

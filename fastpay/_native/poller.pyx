@@ -1,0 +1,405 @@
+"""Sockets of plain connections, read and written without uvloop's streams.
+
+All of a server's connections are in one epoll set of their own, and the loop sees one descriptor: the set's.
+When it is ready, one turn takes what the kernel has, reads every ready socket into one shared buffer, and
+calls the protocol in place. A write goes to the socket at once; only what the kernel does not take is kept. So a
+request costs one recv and one send and no callback of the loop, and an idle connection costs a small object.
+
+A Stream is an asyncio transport in all that protocols use. Connections over TLS are uvloop's.
+"""
+
+import logging
+import os
+import socket
+
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno as last_error
+from posix.unistd cimport close
+
+from fastpay import limits
+
+logger = logging.getLogger(__name__)
+
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        void* ptr
+    struct epoll_event:
+        unsigned int events
+        epoll_data_t data
+    enum:
+        EPOLLIN
+        EPOLLOUT
+        EPOLLERR
+        EPOLLHUP
+        EPOLL_CTL_ADD
+        EPOLL_CTL_DEL
+        EPOLL_CTL_MOD
+        EPOLL_CLOEXEC
+    int epoll_create1(int flags)
+    int epoll_ctl(int epoll, int operation, int descriptor, epoll_event* event)
+    int epoll_wait(int epoll, epoll_event* events, int count, int timeout_ms)
+
+cdef extern from "<sys/socket.h>" nogil:
+    struct sockaddr:
+        pass
+    enum:
+        SOCK_NONBLOCK
+        SOCK_CLOEXEC
+        MSG_NOSIGNAL
+        SHUT_WR
+    int accept4(int descriptor, sockaddr* address, unsigned int* length, int flags)
+    ssize_t recv(int descriptor, void* buffer, size_t length, int flags)
+    ssize_t send(int descriptor, const void* data, size_t length, int flags)
+    int shutdown(int descriptor, int how)
+
+cdef enum:
+    READ_BYTES = 65_536
+    # So many sockets are served before the loop's other descriptors get their turn.
+    EVENTS_MAX = 128
+    ACCEPTS_MAX = 64
+
+cdef Py_ssize_t PAUSE_BYTES = limits.write_buffer_high_bytes
+cdef Py_ssize_t RESUME_BYTES = limits.write_buffer_low_bytes
+# One turn runs at a time, and what was read is copied out before a protocol is called.
+cdef char read_buffer[READ_BYTES]
+
+
+cdef class Endpoint(Node):
+    """A compiled protocol, which a Stream calls without looking its methods up."""
+
+    cdef int received(self, bytes data) except -1:
+        raise NotImplementedError
+
+
+@cython.final
+cdef class Poller:
+    """Accepts connections on a listening socket and carries their bytes."""
+
+    def __init__(self, loop, listener, accept):
+        self.loop = loop
+        self.listener = listener
+        self.accept = accept
+        self.family = listener.family
+        self.retry = None
+        self.ended = []
+        self.listening = listener.fileno()
+        self.epoll = epoll_create1(EPOLL_CLOEXEC)
+        if self.epoll < 0:
+            raise OSError(last_error, os.strerror(last_error))
+        if listener.family in (socket.AF_INET, socket.AF_INET6):
+            # Inherited by what is accepted.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        loop.add_reader(self.epoll, self._turn)
+        self._listen()
+
+    def __dealloc__(self):
+        if self.epoll >= 0:
+            close(self.epoll)
+
+    def close(self):
+        """Accept nothing more. Open connections go on."""
+        if self.retry is not None:
+            self.retry.cancel()
+            self.retry = None
+        if self.listener is not None:
+            self._deafen()
+            self.listener.close()
+            self.listener = None
+
+    def release(self):
+        """Give the set back, once the last connection has ended."""
+        if self.epoll >= 0:
+            self.loop.remove_reader(self.epoll)
+            close(self.epoll)
+            self.epoll = -1
+
+    cdef object address_of(self, int descriptor, bint of_peer, object default):
+        # Asked for once a connection, so that the names of sockets need not be read a second time here.
+        handle = socket.socket(self.family, socket.SOCK_STREAM, 0, descriptor)
+        try:
+            return handle.getpeername() if of_peer else handle.getsockname()
+        except OSError:
+            return default
+        finally:
+            handle.detach()
+
+    def _listen(self):
+        cdef epoll_event event
+        self.retry = None
+        event.events = EPOLLIN
+        event.data.ptr = NULL
+        if epoll_ctl(self.epoll, EPOLL_CTL_ADD, self.listening, &event) < 0:
+            raise OSError(last_error, os.strerror(last_error))
+
+    def _deafen(self):
+        epoll_ctl(self.epoll, EPOLL_CTL_DEL, self.listening, NULL)
+
+    def _turn(self):
+        cdef epoll_event events[EVENTS_MAX]
+        cdef int count = epoll_wait(self.epoll, events, EVENTS_MAX, 0)
+        cdef int index
+        cdef Stream stream
+        self.turning = True
+        for index in range(count):
+            if events[index].data.ptr == NULL:
+                self._accept_some()
+                continue
+            stream = <Stream>events[index].data.ptr
+            try:
+                self._serve(stream, events[index].events)
+            except Exception:
+                # A bug of ours: this connection ends, the others go on.
+                logger.exception("connection_failed")
+                stream.abort()
+        self.turning = False
+        self.ended.clear()
+
+    cdef int _serve(self, Stream stream, unsigned int events) except -1:
+        # An error or a hang-up is found by whichever call is waited for.
+        if events & (EPOLLIN | EPOLLERR | EPOLLHUP) and stream.watched & EPOLLIN:
+            stream._read()
+        if events & (EPOLLOUT | EPOLLERR | EPOLLHUP) and stream.watched & EPOLLOUT:
+            stream._write_pending()
+        return 0
+
+    cdef int _accept_some(self) except -1:
+        cdef int descriptor
+        cdef Stream stream
+        for _ in range(ACCEPTS_MAX):
+            if self.listener is None:
+                return 0
+            descriptor = accept4(self.listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if descriptor < 0:
+                if last_error == EINTR or last_error == ECONNABORTED:
+                    continue
+                if last_error != EAGAIN:
+                    self._rest(last_error)
+                return 0
+            stream = Stream.__new__(Stream)
+            stream.poller = self
+            stream.descriptor = descriptor
+            try:
+                stream._begin(self.accept())
+            except Exception:
+                logger.exception("connection_failed")
+                stream.abort()
+        return 0
+
+    def _rest(self, number):
+        # Out of descriptors or memory: a socket that stays ready would keep the loop busy with failing.
+        logger.error("accept_failed", extra={"fields": {"error": os.strerror(number)}})
+        self._deafen()
+        self.retry = self.loop.call_later(limits.accept_retry_ms / 1000, self._listen)
+
+    cdef int _watch(self, Stream stream, unsigned int events) except -1:
+        cdef epoll_event event
+        cdef int operation = EPOLL_CTL_MOD
+        if events == stream.watched:
+            return 0
+        if stream.watched == 0:
+            operation = EPOLL_CTL_ADD
+            # The set's own reference, while a pointer to the stream is in it.
+            Py_INCREF(stream)
+        elif events == 0:
+            operation = EPOLL_CTL_DEL
+        event.events = events
+        event.data.ptr = <void*>stream
+        if epoll_ctl(self.epoll, operation, stream.descriptor, &event) < 0:
+            if operation == EPOLL_CTL_ADD:
+                Py_DECREF(stream)
+            raise OSError(last_error, os.strerror(last_error))
+        stream.watched = events
+        if events == 0:
+            if self.turning:
+                self.ended.append(stream)
+            Py_DECREF(stream)
+        return 0
+
+
+@cython.final
+cdef class Stream:
+    """The transport of one plain connection."""
+
+    def __cinit__(self):
+        self.descriptor = -1
+
+    def __dealloc__(self):
+        if self.descriptor >= 0:
+            close(self.descriptor)
+
+    def _begin(self, protocol):
+        self.set_protocol(protocol)
+        protocol.connection_made(self)
+        self._want()
+
+    def set_protocol(self, protocol):
+        self.protocol = protocol
+        self.endpoint = <Endpoint>protocol if isinstance(protocol, Endpoint) else None
+
+    def get_protocol(self):
+        return self.protocol
+
+    def get_extra_info(self, name, default=None):
+        if self.descriptor >= 0 and name in ("peername", "sockname"):
+            return self.poller.address_of(self.descriptor, name == "peername", default)
+        return default
+
+    def is_closing(self):
+        return self.closing
+
+    # Reading.
+
+    def pause_reading(self):
+        self.paused = True
+        self._want()
+
+    def resume_reading(self):
+        self.paused = False
+        self._want()
+
+    def is_reading(self):
+        return not (self.paused or self.ended or self.closing)
+
+    cdef int _read(self) except -1:
+        cdef ssize_t length = recv(self.descriptor, read_buffer, READ_BYTES, 0)
+        cdef Endpoint endpoint = self.endpoint
+        if length > 0:
+            data = PyBytes_FromStringAndSize(read_buffer, length)
+            if endpoint is not None:
+                return endpoint.received(data)
+            self.protocol.data_received(data)
+            return 0
+        if length == 0:
+            return self._end_of_input()
+        if last_error != EAGAIN and last_error != EINTR:
+            self._fail(last_error)
+        return 0
+
+    cdef int _end_of_input(self) except -1:
+        self.ended = True
+        self._want()
+        if not self.protocol.eof_received():
+            self.close()
+        return 0
+
+    # Writing.
+
+    def write(self, data):
+        self.put(data if type(data) is bytes else bytes(data))
+
+    def writelines(self, pieces):
+        self.put(b"".join(pieces))
+
+    def can_write_eof(self):
+        return True
+
+    def write_eof(self):
+        if not self.eof_wanted and not self.closing:
+            self.eof_wanted = True
+            if self.pending is None:
+                shutdown(self.descriptor, SHUT_WR)
+
+    def get_write_buffer_size(self):
+        return 0 if self.pending is None else len(self.pending)
+
+    cdef int put(self, bytes data) except -1:
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t sent = 0
+        if self.closing or self.eof_wanted or length == 0:
+            return 0
+        if self.pending is None:
+            sent = self._send(PyBytes_AS_STRING(data), length)
+            if sent == length or sent < 0:
+                return 0
+            self.pending = bytearray()
+            self.pending += data[sent:] if sent else data
+            self._want()
+        else:
+            self.pending += data
+        if not self.protocol_paused and PyByteArray_GET_SIZE(self.pending) > PAUSE_BYTES:
+            self.protocol_paused = True
+            self.protocol.pause_writing()
+        return 0
+
+    cdef Py_ssize_t _send(self, const char* data, Py_ssize_t length) except -2:
+        # How many bytes the kernel took; -1 if the connection is lost.
+        cdef ssize_t sent = send(self.descriptor, data, length, MSG_NOSIGNAL)
+        if sent >= 0:
+            return sent
+        if last_error == EAGAIN or last_error == EINTR:
+            return 0
+        self._fail(last_error)
+        return -1
+
+    cdef int _write_pending(self) except -1:
+        cdef Py_ssize_t length = PyByteArray_GET_SIZE(self.pending)
+        cdef Py_ssize_t sent = self._send(PyByteArray_AS_STRING(self.pending), length)
+        if sent < 0:
+            return 0
+        if sent == length:
+            self.pending = None
+            self._want()
+        elif sent:
+            del self.pending[:sent]
+        if self.protocol_paused and length - sent <= RESUME_BYTES:
+            self.protocol_paused = False
+            self.protocol.resume_writing()
+        if self.pending is None:
+            if self.closing:
+                self._end(None)
+            elif self.eof_wanted:
+                shutdown(self.descriptor, SHUT_WR)
+        return 0
+
+    # Ending.
+
+    def close(self):
+        if self.closing:
+            return
+        self.closing = True
+        if self.pending is None:
+            self._end(None)
+        else:
+            self._want()
+
+    def abort(self):
+        self.pending = None
+        self._end(None)
+
+    cdef int _fail(self, int number) except -1:
+        self.pending = None
+        return self._end(OSError(number, os.strerror(number)))
+
+    cdef int _end(self, object error) except -1:
+        # The protocol is told one turn of the loop later: it may be what calls.
+        if self.lost:
+            return 0
+        self.lost = self.closing = True
+        self.poller._watch(self, 0)
+        self.poller.loop.call_soon(self._tell, error)
+        return 0
+
+    def _tell(self, error):
+        cdef int descriptor = self.descriptor
+        protocol = self.protocol
+        self.protocol = self.endpoint = None
+        self.descriptor = -1
+        try:
+            if protocol is not None:
+                protocol.connection_lost(error)
+        finally:
+            close(descriptor)
+
+    cdef int _want(self) except -1:
+        # Wait for what is needed now, and for nothing where nothing is.
+        cdef unsigned int events = 0
+        if self.lost:
+            return 0
+        if not (self.paused or self.ended or self.closing):
+            events |= EPOLLIN
+        if self.pending is not None:
+            events |= EPOLLOUT
+        return self.poller._watch(self, events)
