@@ -13,7 +13,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdio cimport sprintf
 from libc.string cimport memcpy
 
-from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, parse_length
+from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, is_text, parse_length
 
 cdef enum:
     # Above this a body is worth its own write rather than a copy.
@@ -142,11 +142,11 @@ cdef class Exchange(Job):
         if self.lost:
             raise ClientDisconnected("the client has disconnected")
         if not self.started:
-            if kind != "http.response.start":
+            if not is_text(kind, b"http.response.start", 19):
                 raise RuntimeError(f"{kind} before http.response.start")
             self._start(fields)
             return DONE
-        if kind != "http.response.body":
+        if not is_text(kind, b"http.response.body", 18):
             raise RuntimeError(f"{kind} where http.response.body was expected")
         self._continue(fields)
         if self.paused and not self.complete:

@@ -3,10 +3,18 @@
 from http import HTTPStatus
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcpy
+from libc.string cimport memcmp, memcpy
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_ASCII(str text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(str text) noexcept
+    void* PyUnicode_DATA(str text) noexcept
 
 cdef enum:
     LENGTH_DIGITS_MAX = 15
+
+cdef unsigned long long SPACES = 0x2020202020202020
+cdef unsigned long long HIGH_BITS = 0x8080808080808080
 
 cdef list STATUS_LINES = [None] * 600
 for _status in range(100, 600):
@@ -31,14 +39,30 @@ cdef Py_ssize_t parse_length(bytes value) except -1:
     return result
 
 
+cdef bint is_text(str text, const char* ascii, Py_ssize_t length) noexcept:
+    # Compares in place: the literals of an application are other objects than ours.
+    return (
+        text is not None
+        and PyUnicode_IS_ASCII(text)
+        and PyUnicode_GET_LENGTH(text) == length
+        and memcmp(PyUnicode_DATA(text), ascii, length) == 0
+    )
+
+
 cdef bint is_clean(bytes text) noexcept:
+    # Eight bytes at a time as long as none of them is below a space; then one by one.
     cdef const char* data = PyBytes_AS_STRING(text)
     cdef size_t length = PyBytes_GET_SIZE(text)
-    return (
-        memchr(data, c"\n", length) == NULL
-        and memchr(data, c"\r", length) == NULL
-        and memchr(data, 0, length) == NULL
-    )
+    cdef size_t at = 0
+    cdef unsigned long long eight
+    while at + 8 <= length:
+        memcpy(&eight, data + at, 8)
+        if (eight - SPACES) & ~eight & HIGH_BITS:
+            break
+        at += 8
+    while at < length and data[at] not in (c"\n", c"\r", 0):
+        at += 1
+    return at == length
 
 
 cdef bint is_name(bytes name, const char* lower) noexcept:

@@ -93,6 +93,7 @@ cdef Verdict _judge_request_line(
 ) noexcept nogil:
     cdef Py_ssize_t at = gate.position
     cdef Py_ssize_t place
+    cdef Py_ssize_t stop
     cdef unsigned char byte
     while at < length:
         byte = data[at]
@@ -108,6 +109,15 @@ cdef Verdict _judge_request_line(
             elif at >= METHOD_BYTES:
                 return REFUSED_METHOD
         elif gate.state == TARGET:
+            # The long run of this line.
+            stop = min(length, gate.target_start + bounds.target_bytes)
+            while kinds[byte] & TARGET_BYTE and at < stop:
+                at += 1
+                if at >= length:
+                    break
+                byte = data[at]
+            if at >= length:
+                break
             if byte == c" ":
                 if at == gate.target_start:
                     return REFUSED_SYNTAX
@@ -172,11 +182,20 @@ cdef Verdict _judge_headers(
                 at += 1
             continue
         if state == NAME:
+            while kinds[byte] & TOKEN and byte != c"_":
+                at += 1
+                if at >= length:
+                    break
+                if at >= end:
+                    return REFUSED_HEADER_BYTES
+                byte = data[at]
+            if at >= length:
+                break
             if byte == c":":
                 state = VALUE
             elif byte == c"_":
                 return REFUSED_HEADER_UNDERSCORE
-            elif not kinds[byte] & TOKEN:
+            else:
                 return REFUSED_HEADER_NAME
         elif state == HEADER_START:
             if byte == c"\r":

@@ -18,6 +18,7 @@ import logging
 cimport cython
 
 from fastpay._native.exchange cimport Exchange
+from fastpay._native.fields cimport is_text
 from fastpay._native.gate cimport DONE, MORE
 from fastpay._native.link cimport Link
 from fastpay._native.poller cimport Stream
@@ -81,7 +82,7 @@ cdef class Connection(Link):
 
     cdef int received(self, bytes data) except -1:
         try:
-            self._receive(data)
+            self._process() if data is None else self._receive(data)
         except Exception:
             # A bug of ours: this connection ends, the others go on.
             logger.exception("connection_failed")
@@ -212,7 +213,7 @@ cdef class Connection(Link):
         self.requests += 1
         service.request_count += 1
         exchange.channel = self
-        exchange.is_head = reading.method == "HEAD"
+        exchange.is_head = is_text(reading.method, b"HEAD", 4)
         exchange.is_version_1_0 = reading.is_version_1_0
         exchange.keep_alive = not reading.wants_close and (
             not reading.is_version_1_0 or reading.wants_keep_alive
@@ -307,11 +308,7 @@ cdef class Connection(Link):
 
     def _continue(self):
         self.scheduled = False
-        try:
-            self._process()
-        except Exception:
-            logger.exception("connection_failed")
-            self.abort()
+        self.received(None)
 
     # What the exchange calls.
 
@@ -387,7 +384,7 @@ cdef class Connection(Link):
         if exchange is not None:
             is_head = exchange.is_head
         elif self.reading is not None:
-            is_head = self.reading.method == "HEAD"
+            is_head = is_text(self.reading.method, b"HEAD", 4)
         self._flush()
         self.reading = None
         if exchange is not None:

@@ -2,8 +2,8 @@
 
 All of a server's connections are in one epoll set of their own, and the loop sees one descriptor: the set's.
 When it is ready, one turn takes what the kernel has, reads every ready socket into one shared buffer, and
-calls the protocol in place. A write goes to the socket at once; only what the kernel does not take is kept. So a
-request costs one recv and one send and no callback of the loop, and an idle connection costs a small object.
+calls the protocol in place. A write goes to the socket at once; only what the kernel does not take is kept.
+So a request costs one recv and one send and no callback of the loop, and an idle connection one small object.
 
 A Stream is an asyncio transport in all that protocols use. Connections over TLS are uvloop's.
 """

@@ -1,4 +1,5 @@
 from fastpay._native.gate cimport Bounds, ChunkGate, HeadGate, Verdict
+from fastpay._native.names cimport Names
 
 
 cdef class Reading:
@@ -6,7 +7,9 @@ cdef class Reading:
     cdef ChunkGate chunks
     cdef object parser
     cdef object feed
-    cdef dict names
+    cdef Names names
+    # The next of those that nobody uses.
+    cdef Reading next
     # Bytes that were received and not yet read; bytes, or a bytearray once they came in pieces.
     cdef object buffer
     cdef Py_ssize_t size
@@ -20,7 +23,6 @@ cdef class Reading:
     cdef object body
     cdef Py_ssize_t length
     cdef unsigned int fields
-    cdef int fault
     cdef bint has_host
     cdef bint has_length
     cdef bint is_chunked
@@ -41,7 +43,9 @@ cdef class Reading:
     cdef int read_head(self, const Bounds* bounds) except -1
     cdef int read_body(self, const Bounds* bounds) except -1
     cdef int _pass_on(self, const unsigned char* data, Py_ssize_t length) except -1
+    cdef int _take_fields(self, const unsigned char* at) except -1
     cdef int _judge_meaning(self, const Bounds* bounds) except -1
     cdef int _note(self, int kind, bytes value) except -1
+    cdef int _note_coding(self, bytes value) except -1
     cdef int _note_connection(self, bytes value) except -1
     cdef int _note_length(self, bytes value) except -1

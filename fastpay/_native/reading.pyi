@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
-def build_names(single_headers: Iterable[str]) -> dict[bytes, tuple[bytes, int]]:
-    """Return the table from names as they are sent to (lower-case name, kind of field).
+from fastpay._native.names import Names
+
+def build_names(single_headers: Iterable[str]) -> Names:
+    """Return the table from names to kinds of field.
 
     `single_headers`: at most 16 names of fields that a request may not repeat.
     """

@@ -1,4 +1,5 @@
 from fastpay._native.gate cimport Bounds
+from fastpay._native.names cimport Names
 from fastpay._native.reading cimport Reading
 from fastpay._native.runner cimport Runner
 from fastpay._native.wheel cimport Wheel
@@ -23,8 +24,9 @@ cdef class Service:
     cdef object on_empty
     cdef object refuse
     cdef object switch_to_http2
-    cdef dict names
-    cdef list pool
+    cdef Names names
+    cdef Reading pool
+    cdef int pooled
     cdef dict hosts
     cdef Bounds bounds
     cdef bint is_tls

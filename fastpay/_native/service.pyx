@@ -41,7 +41,8 @@ cdef class Service:
         self.runner = Runner(loop)
         self.wheel = Wheel(loop, tick, self.update_date)
         self.names = build_names(settings.single_headers)
-        self.pool = []
+        self.pool = None
+        self.pooled = 0
         self.hosts = {}
         self.http2_connections = set()
         self.state = None
@@ -123,13 +124,19 @@ cdef class Service:
         return self.hosts.setdefault(host, host)
 
     cdef Reading lend(self):
-        if self.pool:
-            return <Reading>self.pool.pop()
-        return Reading(self.names)
+        cdef Reading reading = self.pool
+        if reading is None:
+            return Reading(self.names)
+        self.pool = reading.next
+        self.pooled -= 1
+        reading.next = None
+        return reading
 
     cdef int take_back(self, Reading reading) except -1:
-        if len(self.pool) < POOLED_READINGS_MAX:
-            self.pool.append(reading)
+        if self.pooled < POOLED_READINGS_MAX:
+            reading.next = self.pool
+            self.pool = reading
+            self.pooled += 1
         return 0
 
 
