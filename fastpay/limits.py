@@ -62,6 +62,8 @@ search_visit_batches_max = 100
 search_backlog_max = 50_000
 
 # Engine
+writer_lanes = 1
+writer_lanes_max = 32
 batch_commands_max = 512
 charts_kept = 16_384
 queued_commands_max = 8_192
@@ -161,6 +163,7 @@ http2_small_frame_bytes = 64
 http2_frame_bytes_max = 16_384
 http2_check_ms = 1_000
 
+assert writer_lanes <= writer_lanes_max
 assert batch_commands_max <= queued_commands_max
 assert batch_commands_max <= batch_weight_max <= queued_weight_max
 assert queued_commands_max <= queued_weight_max

@@ -95,6 +95,7 @@ async def open_application(
     from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
     from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
     from fastpay.engine.indexing import Indexer  # noqa: PLC0415
+    from fastpay.engine.lanes import Lanes  # noqa: PLC0415
     from fastpay.engine.reader import Reader  # noqa: PLC0415
     from fastpay.engine.writer import Writer  # noqa: PLC0415
     from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
@@ -112,9 +113,10 @@ async def open_application(
     async with AsyncExitStack() as stack:
         pool = await open_reader_pool(database)
         stack.push_async_callback(_close_in_time, pool.close, deadline)
-        batches = PostgresBatches(database)
-        stack.push_async_callback(_close_in_time, batches.close, deadline)
-        writer = Writer(batches, clock=clock)
+        lanes = [PostgresBatches(database) for _ in range(settings.writer_lanes)]
+        for batches in lanes:
+            stack.push_async_callback(_close_in_time, batches.close, deadline)
+        writer = Lanes([Writer(batches, clock=clock) for batches in lanes])
         writer.start()
         stack.push_async_callback(_close_in_time, writer.close, deadline)
         housekeeper = Housekeeper(
