@@ -31,9 +31,6 @@ class Stream:
     def set_protocol(self, protocol: Any) -> None:
         """Give what comes to another protocol."""
 
-    def get_protocol(self) -> Any:
-        """Return the protocol that gets what comes."""
-
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return peername or sockname; nothing else is known."""
 
@@ -45,9 +42,6 @@ class Stream:
 
     def resume_reading(self) -> None:
         """Read again."""
-
-    def is_reading(self) -> bool:
-        """Tell whether anything is read."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send now, and keep what the kernel does not take."""

@@ -239,9 +239,6 @@ cdef class Stream:
         self.protocol = protocol
         self.endpoint = <Endpoint>protocol if isinstance(protocol, Endpoint) else None
 
-    def get_protocol(self):
-        return self.protocol
-
     def get_extra_info(self, name, default=None):
         if self.descriptor >= 0 and name in ("peername", "sockname"):
             return self.poller.address_of(self.descriptor, name == "peername", default)
@@ -259,9 +256,6 @@ cdef class Stream:
     def resume_reading(self):
         self.paused = False
         self._want()
-
-    def is_reading(self):
-        return not (self.paused or self.ended or self.closing)
 
     cdef int _read(self) except -1:
         cdef ssize_t length = recv(self.descriptor, read_buffer, READ_BYTES, 0)
