@@ -16,6 +16,11 @@ expand_paths_max = 20
 expand_depth_max = 4
 param_chars_max = 200
 received_chars_max = 60
+# What fits into one packet does not get there sooner for being shorter.
+encoded_bytes_min = 1_400
+encoded_bytes_max = 1 << 20
+accept_encoding_chars_max = 256
+accept_encodings_kept = 256
 
 # Objects
 amount_min = 1
@@ -179,6 +184,7 @@ assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
 assert reader_connections_max <= queued_reads_max
 assert read_wait_timeout_ms < statement_timeout_ms
+assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
 assert signature_candidates_max * len("v1=," + 64 * "f") < signature_header_bytes_max

@@ -13,6 +13,7 @@ from fastpay import telemetry
 from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
+from fastpay.api.encodings import encoded
 from fastpay.api.kinds import presentable
 from fastpay.api.submissions import Write, is_idempotency_key
 from fastpay.errors import (
@@ -72,6 +73,7 @@ class _Path:
                 _log.exception("request_failed", request_id=request_id)
                 reply = failure(error, headers)
             span.answered(reply.status)
+            reply = encoded(reply, headers.get("accept-encoding"))
             await _respond(send, reply, _echoes(scope["method"], headers), request_id)
 
     async def _reply(
@@ -180,9 +182,14 @@ def _headers(scope: Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key = name.decode("latin-1")
-        if key in headers and key in _SINGLE_HEADERS:
-            raise InvalidRequest(f"The header {key} was sent twice.")
-        headers[key] = value.decode("latin-1")
+        text = value.decode("latin-1")
+        if key in headers:
+            if key in _SINGLE_HEADERS:
+                raise InvalidRequest(f"The header {key} was sent twice.")
+            if key == "accept-encoding":
+                # A list may come in several lines (RFC 9110 5.3).
+                text = f"{headers[key]}, {text}"
+        headers[key] = text
     return headers
 
 
