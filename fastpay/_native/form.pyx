@@ -8,12 +8,18 @@ from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcmp, memcpy
 
+from fastpay._native.form_bytes cimport (
+    BRACKETED,
+    ESCAPED,
+    FORM_DIGITS,
+    FORM_MARKS,
+    NUL,
+    WIDE,
+    PyUnicode_DATA,
+    PyUnicode_New,
+)
+
 from fastpay import limits
-
-
-cdef extern from "Python.h":
-    object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
-    void* PyUnicode_DATA(object text)
 
 
 # Forms of usual size are unescaped on the stack, which spares them an allocation.
@@ -21,17 +27,6 @@ cdef enum:
     _STACK_BYTES = 2048
     _NAME_SLOTS = 256
     _NAME_CHARS_MAX = 40
-
-# What a stretch of bytes contains that keeps it from being taken as plain ASCII, as it stands.
-cdef int _ESCAPED = 1
-cdef int _WIDE = 2
-cdef int _BRACKETED = 4
-cdef int _NUL = 8
-
-# The meaning of each byte, as a set of the marks above; filled once, when the module is imported.
-cdef unsigned char[256] _MARKS
-# The value of each hexadecimal digit, 255 for every other byte.
-cdef unsigned char[256] _DIGITS
 
 cdef Py_ssize_t _FIELDS_MAX = limits.form_fields_max
 cdef Py_ssize_t _DEPTH_MAX = limits.form_depth_max
@@ -47,27 +42,6 @@ class FormError(ValueError):
         super().__init__(message)
         self.message = message
         self.param = param
-
-
-cdef int _fill_tables() except -1:
-    cdef int code
-    for code in range(256):
-        _MARKS[code] = _WIDE if code >= 0x80 else 0
-        _DIGITS[code] = 255
-    _MARKS[0] = _NUL
-    _MARKS[c"%"] = _ESCAPED
-    _MARKS[c"+"] = _ESCAPED
-    _MARKS[c"["] = _BRACKETED
-    _MARKS[c"]"] = _BRACKETED
-    for code in range(10):
-        _DIGITS[c"0" + code] = <unsigned char>code
-    for code in range(6):
-        _DIGITS[c"a" + code] = <unsigned char>(10 + code)
-        _DIGITS[c"A" + code] = <unsigned char>(10 + code)
-    return 0
-
-
-_fill_tables()
 
 
 def parse(bytes body not None) -> dict:
@@ -107,7 +81,7 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
             byte = text[at]
             if byte == c"=" or byte == c"&":
                 break
-            name_marks |= _MARKS[byte]
+            name_marks |= FORM_MARKS[byte]
             at += 1
         name_size = at - name_start
         if at == size or byte == c"&":
@@ -123,7 +97,7 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
             byte = text[at]
             if byte == c"&":
                 break
-            value_marks |= _MARKS[byte]
+            value_marks |= FORM_MARKS[byte]
             at += 1
         fields += 1
         if fields > _FIELDS_MAX:
@@ -134,7 +108,7 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
             name = _text(text + name_start, name_size, name_marks, scratch, None)
         value = _text(text + value_start, at - value_start, value_marks, scratch, name)
         at += 1
-        if name_marks & (_ESCAPED | _BRACKETED):
+        if name_marks & (ESCAPED | BRACKETED):
             _place(top, name, value)
             continue
         if name_size == 0:
@@ -157,7 +131,7 @@ cdef str _text(
     cdef Py_ssize_t read = 0
     cdef Py_ssize_t written = 0
     cdef unsigned char byte, high, low
-    if not marks & (_ESCAPED | _WIDE | _NUL):
+    if not marks & (ESCAPED | WIDE | NUL):
         plain = PyUnicode_New(size, 127)
         memcpy(PyUnicode_DATA(plain), text, size)
         return <str>plain
@@ -167,11 +141,11 @@ cdef str _text(
         if byte == c"+":
             byte = c" "
         elif byte == c"%":
-            high = _DIGITS[text[read]] if read + 1 < size else 255
-            low = _DIGITS[text[read + 1]] if read + 1 < size else 255
-            if high == 255 or low == 255:
+            high = FORM_DIGITS[text[read]] if read + 1 < size else 0
+            low = FORM_DIGITS[text[read + 1]] if read + 1 < size else 0
+            if high == 0 or low == 0:
                 raise FormError("A '%' is not followed by two hexadecimal digits.", param)
-            byte = high << 4 | low
+            byte = (high - 1) << 4 | (low - 1)
             read += 2
         if byte == 0:
             raise FormError("NUL characters are not allowed.", param)

@@ -24,7 +24,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from fastpay import limits
-from fastpay._native import form, scalars, strict_json
+from fastpay._native import form, strict_json
+from fastpay.api.form_decoders import decode_plainly
 from fastpay.api.shapes import Shape, Text, shape_of
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
@@ -51,13 +52,16 @@ def decode_params(
     An empty body needs no content type. A parameter may stand in the body or in the query, not in both.
     Raises: InvalidRequest, UnsupportedMediaType.
     """
-    shape = shape_of(params_type)
     if not content_type and not body:
         tree: Any = {}
     elif _media_type(content_type) == _FORM:
-        tree = _read(shape, _parse_form(body), from_form=True)
+        params = None if query else decode_plainly(params_type, body)
+        if params is not None:
+            return params
+        tree = _read(shape_of(params_type), _parse_form(body), from_form=True)
     else:
-        tree = _read(shape, _parse_json(body), from_form=False)
+        tree = _read(shape_of(params_type), _parse_json(body), from_form=False)
+    shape = shape_of(params_type)
     if query:
         _merge(tree, _read(shape, _parse_form(query), from_form=True))
     return _build(params_type, shape, tree)
@@ -68,6 +72,9 @@ def decode_query(params_type: type[_Params], query: bytes) -> _Params:
 
     Raises: InvalidRequest.
     """
+    params = decode_plainly(params_type, query)
+    if params is not None:
+        return params
     shape = shape_of(params_type)
     return _build(params_type, shape, _read(shape, _parse_form(query), from_form=True))
 
@@ -140,12 +147,10 @@ def _parse_json(text: bytes) -> dict[str, Any]:
 
 def _read(shape: Shape, tree: dict[str, Any], *, from_form: bool) -> dict[str, Any]:
     """Read the fields of the params type, in place: the tree was made for this request alone."""
-    rest = scalars.settle(tree, shape.scalars) if from_form else list(tree)
-    if rest:
-        try:
-            _read_fields(shape, tree, rest, from_form)
-        except _ParameterError as fault:
-            raise fault.rendered() from None
+    try:
+        _read_fields(shape, tree, list(tree), from_form)
+    except _ParameterError as fault:
+        raise fault.rendered() from None
     return tree
 
 

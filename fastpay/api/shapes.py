@@ -6,14 +6,12 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from fastpay._native.scalars import Scalar
-
 
 class Shape:
     """The kinds of value that one parameter takes; several may be set, as in a union.
 
-    `fields` belongs to a struct, `values` to a map, `elements` to a list. `integers` and `texts` are
-    literals, without the empty text, which is `clearable`.
+    `fields` and `struct_type` belong to a struct, `values` to a map, `elements` and `sequence` to a list.
+    `integers` and `texts` are literals, without the empty text, which is `clearable`.
     """
 
     __slots__ = (
@@ -28,8 +26,9 @@ class Shape:
         "is_metadata",
         "nullable",
         "required",
-        "scalars",
+        "sequence",
         "size",
+        "struct_type",
         "text",
         "texts",
         "values",
@@ -46,10 +45,10 @@ class Shape:
         self.texts: tuple[str, ...] = ()
         self.fields: dict[str, Shape] | None = None
         self.required: tuple[str, ...] = ()
-        # The fields that need no careful reading where their text leaves no doubt.
-        self.scalars: dict[str, Scalar] = {}
+        self.struct_type: type[msgspec.Struct] | None = None
         self.values: Shape | None = None
         self.elements: Shape | None = None
+        self.sequence: type | None = None
         self.size: range | None = None
         # The values of a map are text: an empty one takes its key away, and numbers become text.
         self.is_map_value = False
@@ -66,7 +65,13 @@ class Text(msgspec.Struct, frozen=True):
 # As many as there are params types in the program.
 _shapes: dict[type[msgspec.Struct], Shape] = {}
 
-_ANY_SIZE = range(2**62 + 1)
+ANY_SIZE = range(2**62 + 1)
+_SEQUENCES: dict[type[inspect.Type], type] = {
+    inspect.ListType: list,
+    inspect.VarTupleType: tuple,
+    inspect.SetType: set,
+    inspect.FrozenSetType: frozenset,
+}
 _INT_MIN = -(2**63)
 _INT_MAX = 2**63 - 1
 
@@ -128,6 +133,7 @@ def _add_collection(shape: Shape, kind: Any, where: str, open_structs: dict[type
             shape.values = _shape(kind.value_type, f"{where}[...]", open_structs)
             shape.values.is_map_value = shape.values.text is not None
         case inspect.ListType() | inspect.VarTupleType() | inspect.SetType() | inspect.FrozenSetType():
+            shape.sequence = _SEQUENCES[type(kind)]
             shape.size = _size(kind)
             shape.elements = _shape(kind.item_type, f"{where}[]", open_structs)
         case _:
@@ -157,43 +163,20 @@ def _add_struct(shape: Shape, kind: inspect.StructType, open_structs: dict[type,
         raise TypeError(f"{name}: a params type refuses unknown fields")
     known = open_structs.get(kind.cls)
     if known is not None:
-        shape.fields, shape.required, shape.scalars = known.fields, known.required, known.scalars
+        shape.fields, shape.required, shape.struct_type = known.fields, known.required, kind.cls
         return
     # Set before the fields are looked at, for a struct that holds itself.
     fields: dict[str, Shape] = {}
     shape.fields = fields
+    shape.struct_type = kind.cls
     shape.required = tuple(field.encode_name for field in kind.fields if field.required)
     open_structs[kind.cls] = shape
     for field in kind.fields:
         inner = _shape(field.type, f"{name}.{field.name}", open_structs)
-        inner.is_metadata = field.encode_name == "metadata"
-        fields[field.encode_name] = inner
-        scalar = _scalar(inner)
-        if scalar is not None:
-            shape.scalars[field.encode_name] = scalar
-
-
-def _scalar(shape: Shape) -> Scalar | None:
-    """Return how the one kind of text that a parameter takes is read, or None where it takes several."""
-    kinds = (shape.text, shape.integer, shape.boolean or None, shape.texts or None, shape.integers or None)
-    if sum(kind is not None for kind in kinds) > 1 or shape.anything:
-        return None
-    scalar = None
-    if shape.boolean:
-        scalar = Scalar.boolean()
-    elif shape.integer is not None:
-        scalar = Scalar.integer(max(shape.integer.start, _INT_MIN), min(shape.integer.stop - 1, _INT_MAX))
-    elif shape.texts:
-        scalar = Scalar.choice(frozenset(shape.texts))
-    elif shape.text is not None and _is_any(shape.text):
-        scalar = Scalar.text()
-    elif shape.is_metadata and shape.values is not None and shape.size == _ANY_SIZE:
-        scalar = Scalar.metadata() if shape.values.text and _is_any(shape.values.text) else None
-    return scalar
-
-
-def _is_any(text: Text) -> bool:
-    return text.pattern is None and text.size == _ANY_SIZE
+        inner.is_metadata = field.name == "metadata"
+        if field.name != field.encode_name:
+            raise TypeError(f"{name}: a parameter is called what its field is called")
+        fields[field.name] = inner
 
 
 def _integer_range(kind: inspect.IntType, where: str) -> range:
@@ -214,5 +197,5 @@ def _integer_range(kind: inspect.IntType, where: str) -> range:
 
 def _size(kind: Any) -> range:
     low = kind.min_length if kind.min_length is not None else 0
-    high = kind.max_length if kind.max_length is not None else _ANY_SIZE.stop - 1
+    high = kind.max_length if kind.max_length is not None else ANY_SIZE.stop - 1
     return range(low, high + 1)
