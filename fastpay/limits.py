@@ -92,6 +92,8 @@ commit_backoff_max_ms = 400
 # Housekeeping
 housekeeping_interval_ms = 600_000
 purge_rows_max = 1_000
+expiry_interval_ms = 1_000
+expiry_rows_max = 500
 
 # Store
 reader_connections_max = 8

@@ -92,6 +92,7 @@ async def open_application(
     from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
     from fastpay.api.context import Services  # noqa: PLC0415
     from fastpay.api.context import Settings as APISettings  # noqa: PLC0415
+    from fastpay.engine.expiry import Expirer  # noqa: PLC0415
     from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
     from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
     from fastpay.engine.indexing import Indexer  # noqa: PLC0415
@@ -119,11 +120,16 @@ async def open_application(
         writer = Lanes([Writer(batches, clock=clock) for batches in lanes])
         writer.start()
         stack.push_async_callback(_close_in_time, writer.close, deadline)
+        housekeeping = PostgresHousekeeping(pool)
         housekeeper = Housekeeper(
-            PostgresHousekeeping(pool), clock=clock, retention_hours=settings.idempotency_retention_hours
+            housekeeping, clock=clock, retention_hours=settings.idempotency_retention_hours
         )
         housekeeper.start()
         stack.push_async_callback(_close_in_time, housekeeper.close, deadline)
+        identifiers = IdentifierFactory(clock)
+        expirer = Expirer(housekeeping, writer, clock=clock, identifiers=identifiers)
+        expirer.start()
+        stack.push_async_callback(_close_in_time, expirer.close, deadline)
         reads = PostgresReads(pool)
         indexer = Indexer(reads.search_index)
         indexer.start()
@@ -135,7 +141,7 @@ async def open_application(
                 ledger=PostgresLedger(reads),
                 keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms),
                 clock=clock,
-                identifiers=IdentifierFactory(clock),
+                identifiers=identifiers,
                 settings=APISettings(body_bytes_max=settings.body_bytes_max),
             )
         )

@@ -272,16 +272,28 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
             return intent.id
         if intent.status == "requires_capture":
             draft.put(charging.release(draft, _latest_charge(workspace, intent)), "charge.refunded")
-        draft.put(
-            msgspec.structs.replace(
-                intent,
-                status="canceled",
-                amount_capturable=0,
-                canceled_at=draft.moment_s,
-                cancellation_reason=self.reason,
-            ),
-            "payment_intent.canceled",
-        )
+        draft.put(_canceled(intent, draft, self.reason), "payment_intent.canceled")
+        return intent.id
+
+
+class ExpirePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """Cancel a payment whose authorization nobody captured in time."""
+
+    id: str
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Void the hold; do nothing where it was captured or released before, or is not due yet."""
+        intent = require(workspace, self.id)
+        if intent.status == "requires_capture":
+            charge = _latest_charge(workspace, intent)
+            if charge.capture_before is not None and draft.moment_s > charge.capture_before:
+                draft.put(charging.release(draft, charge), "charge.expired")
+                draft.put(_canceled(intent, draft, "automatic"), "payment_intent.canceled")
         return intent.id
 
 
@@ -291,6 +303,16 @@ def require(workspace: Workspace, identifier: str) -> PaymentIntent:
     if not isinstance(intent, PaymentIntent):
         raise missing("payment_intent", identifier, param="intent")
     return intent
+
+
+def _canceled(intent: PaymentIntent, draft: Draft, reason: str | None) -> PaymentIntent:
+    return msgspec.structs.replace(
+        intent,
+        status="canceled",
+        amount_capturable=0,
+        canceled_at=draft.moment_s,
+        cancellation_reason=reason,
+    )
 
 
 def refuse_state(draft: Draft, intent: PaymentIntent, verb: str, *, param: str | None = None) -> None:

@@ -1,10 +1,11 @@
-"""Housekeeping in the database: small statements, tenant by tenant, on the shared pool."""
+"""Housekeeping in the database: small statements on the shared pool."""
 
 from typing import Any
 
 import asyncpg
 
-from fastpay.domain.identifiers import Scope
+from fastpay.domain.charging import AUTHORIZATION_VALID_S
+from fastpay.domain.identifiers import Scope, lower_bound, placed
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import rows
 from fastpay.store.failures import LOST
@@ -12,17 +13,38 @@ from fastpay.store.statements import SQL
 
 
 class PostgresHousekeeping:
-    """Satisfies `HousekeepingStore`. The pool is the driver's, which publishes no types."""
+    """Satisfies `HousekeepingStore` and `ExpiryStore`. The pool is the driver's, which publishes no types."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
     async def list_scopes(self) -> list[Scope]:
         """Return every tenant and mode. Raises: DatabaseUnavailable."""
+        return [rows.scope_of(row) for row in await self._fetch("list_scopes")]
+
+    async def list_due_holds(self, moment_ms: int, rows_max: int) -> list[tuple[Scope, str]]:
+        """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
+        found = await self._fetch("list_due_holds", moment_ms, rows_max)
+        return [
+            (rows.scope_of(row), placed("ltr", row["moment_ms"], row["sequence"], row["place"]))
+            for row in found
+        ]
+
+    async def list_due_payments(self, moment_ms: int, after: str, rows_max: int) -> list[tuple[Scope, str]]:
+        """Return payment intents with an authorization that may be due, above an identifier's digits.
+
+        None is due that is not as old as an authorization is valid. Raises: DatabaseUnavailable.
+        """
+        below = lower_bound(moment_ms // 1000 - AUTHORIZATION_VALID_S)
+        found = await self._fetch("list_due_payments", after, below, rows_max)
+        return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
+
+    async def _fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
         try:
-            return [rows.scope_of(row) for row in await self._pool.fetch(SQL["list_scopes"])]
+            found: list[rows.Row] = await self._pool.fetch(SQL[statement], *arguments)
         except (*LOST, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable("The database cannot be reached right now.") from error
+        return found
 
     async def purge_idempotency(self, scope: Scope, oldest_ms: int, rows_max: int) -> int:
         """Forget first answers older than `oldest_ms`; return how many. Raises: DatabaseUnavailable."""

@@ -102,6 +102,7 @@ GOOD: dict[str, Row] = {
         "hold_place": None,
         "metadata": None,
     },
+    "ledger_expiry": {"sequence": 1, "place": 0, "expires_at": "2024-01-01"},
     "event": {
         "sequence": 2,
         "event_id": name(9),
@@ -142,6 +143,7 @@ FIRST: list[tuple[str, Row]] = [
     ("ledger_transfer", {"sequence": 108, "phase": 2}),
     ("ledger_transfer", {"sequence": 118, "phase": 3, "hold_sequence": 108, "hold_place": 0}),
     ("ledger_transfer", {"sequence": 128, "phase": 2}),
+    ("ledger_expiry", {"sequence": 108}),
     ("event", {"sequence": 1}),
     ("idempotency", {"digest": b"1" * 16}),
     ("search_entry", {"object_id": name(110)}),
@@ -274,6 +276,7 @@ CASES: dict[str, list[Row]] = {
         {"phase": 4, "hold_sequence": 128},
     ],
     "ledger_transfer_only_holds_expire": [{"expires_at": "2024-01-01"}],
+    "ledger_expiry_pkey": [{"sequence": 108}],
     "event_pkey": [{"sequence": 1}],
     "event_book_fkey": [STRANGER],
     "event_sequence_from_one": [{"sequence": 0}],

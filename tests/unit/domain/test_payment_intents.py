@@ -12,6 +12,7 @@ from fastpay.domain.payment_intents import (
     CapturePaymentIntent,
     ConfirmPaymentIntent,
     CreatePaymentIntent,
+    ExpirePaymentIntent,
     UpdatePaymentIntent,
 )
 from fastpay.domain.payment_methods import AttachPaymentMethod
@@ -237,6 +238,27 @@ def test_an_expired_authorization_cannot_be_captured_but_released() -> None:
     world.moment_s += AUTHORIZATION_VALID_S + 1
     assert world.refused(CapturePaymentIntent(id=intent.id)).code == "charge_expired_for_capture"
     world.do(CancelPaymentIntent(id=intent.id))
+
+
+def test_an_authorization_expires_after_its_time_and_not_before() -> None:
+    world = World()
+    intent = world.hold(1000)
+    charge = world.charge_of(intent)
+    assert charge.capture_before is not None
+    world.moment_s = charge.capture_before
+    world.do(ExpirePaymentIntent(id=intent.id))
+    assert world.intent(intent.id).status == "requires_capture"
+    world.moment_s += 1
+    assert world.refused(CapturePaymentIntent(id=intent.id)).code == "charge_expired_for_capture"
+    world.do(ExpirePaymentIntent(id=intent.id))
+    expired = world.intent(intent.id)
+    assert (expired.status, expired.cancellation_reason) == ("canceled", "automatic")
+    assert world.account("processor").debits_pending == world.account("pending").credits_pending == 0
+    events = [event.type for event in world.events[-2:]]
+    assert events == ["charge.expired", "payment_intent.canceled"]
+    before = len(world.events)
+    world.do(ExpirePaymentIntent(id=intent.id))
+    assert len(world.events) == before
 
 
 def test_a_cancellation_voids_the_hold() -> None:

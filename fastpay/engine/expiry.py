@@ -1,0 +1,117 @@
+"""What ends by time: holds past their expiry, and authorizations that nobody captured.
+
+Every instance looks, and every instance may find the same: what is due is ended by commands that go through
+the writer like anybody's, and of which only the first finds something to do.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from fastpay import limits, telemetry
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import LOWEST, Scope, digits
+from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
+from fastpay.domain.payment_intents import ExpirePaymentIntent
+from fastpay.domain.plan import Command
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Submission, Writer
+from fastpay.errors import DatabaseUnavailable, Overloaded
+
+_log = telemetry.Log("fastpay.expiry")
+
+Due = Sequence[tuple[Scope, str]]
+
+
+class ExpiryStore(Protocol):
+    """The database as it is asked for what is due, over all tenants, the oldest first."""
+
+    async def list_due_holds(self, moment_ms: int, rows_max: int) -> Due:
+        """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
+
+    async def list_due_payments(self, moment_ms: int, after: str, rows_max: int) -> Due:
+        """Return payment intents with an authorization that may be due, above an identifier's digits.
+
+        Raises: DatabaseUnavailable.
+        """
+
+
+class Expirer:
+    """Ends what is due, a bounded number at a time, again and again."""
+
+    def __init__(
+        self, store: ExpiryStore, writer: Writer, *, clock: Clock, identifiers: IdentifierFactory
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._identifiers = identifiers
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to look."""
+        for name, work, interval_ms in (
+            ("expire holds", self.expire_holds, limits.expiry_interval_ms),
+            ("expire payments", self.expire_payments, limits.housekeeping_interval_ms),
+        ):
+            self._tasks.append(asyncio.create_task(self._run(work, interval_ms), name=name))
+
+    async def close(self) -> None:
+        """Stop at once: what was not ended is ended next time."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def expire_holds(self) -> int:
+        """End every hold that is due by now, and return how many were looked at."""
+        count = 0
+        while True:
+            due = await self._store.list_due_holds(self._clock.now_ms(), limits.expiry_rows_max)
+            await self._submit([(scope, ExpireLedgerTransfer(id=identifier)) for scope, identifier in due])
+            count += len(due)
+            if len(due) < limits.expiry_rows_max:
+                return count
+
+    async def expire_payments(self) -> int:
+        """Cancel every payment whose authorization is due by now, and return how many were looked at."""
+        count = 0
+        after = LOWEST
+        while True:
+            moment_ms = self._clock.now_ms()
+            due = await self._store.list_due_payments(moment_ms, after, limits.expiry_rows_max)
+            await self._submit([(scope, ExpirePaymentIntent(id=identifier)) for scope, identifier in due])
+            count += len(due)
+            if len(due) < limits.expiry_rows_max:
+                return count
+            after = digits(due[-1][1])
+
+    async def _submit(self, commands: Sequence[tuple[Scope, Command]]) -> None:
+        outcomes = await asyncio.gather(
+            *(self._writer.submit(self._submission(scope, command)) for scope, command in commands),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                # All had their chance; the first failure tells what kept the others as well.
+                raise outcome
+
+    def _submission(self, scope: Scope, command: Command) -> Submission:
+        stamp = self._identifiers.stamp()
+        return Submission(
+            scope=scope,
+            command=command,
+            request_id=self._identifiers.request_id(),
+            moment_ms=stamp.moment_ms,
+            head=stamp.head,
+            tail=stamp.tail,
+        )
+
+    async def _run(self, work: Callable[[], Awaitable[int]], interval_ms: int) -> None:
+        while True:
+            await asyncio.sleep(interval_ms / 1000)
+            try:
+                await work()
+            except (DatabaseUnavailable, Overloaded):
+                _log.warning("expiry_postponed")
+            except Exception:  # noqa: BLE001  what is due tomorrow must not stay for today's fault
+                _log.exception("expiry_failed")
