@@ -2,11 +2,11 @@
 
 Run: python -m benchmarks.stages [--seconds 10 --connections 64,256]
 
-The whole server runs in this process, over a real PostgreSQL, with a clock around each of its steps, while wrk
-loads it. Steps that never wait are given in microseconds of this process a payment; what waits, in milliseconds
-of the wall, as one payment sees it. The clocks themselves cost about a microsecond a payment. "everything else"
-is what the process used beyond the steps: the kernel's reads and writes, HTTP, the event loop, the driver's own
-part of the waiting. PostgreSQL's own processor time stands beside it.
+The whole server runs in this process, over a real PostgreSQL, with a clock around each of its steps, while
+wrk loads it. Steps that never wait are given in microseconds of this process a payment; what waits, in
+milliseconds of the wall, as one payment sees it. The clocks themselves cost about a microsecond a payment.
+"everything else" is what the process used beyond the steps: the kernel's reads and writes, HTTP, the event
+loop, the driver's own part of the waiting. PostgreSQL's own processor time stands beside it.
 """
 
 import asyncio
