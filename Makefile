@@ -19,7 +19,7 @@ MINUTES ?= 10
 # List the targets.
 help:
 	@awk '/^# / { line = line == "" ? substr($$0, 3) : line; next } \
-		/^[a-z]+:/ && line != "" { sub(":.*", ""); printf "  make %-9s %s\n", $$0, line } \
+		/^[a-z-]+:/ && line != "" { sub(":.*", ""); printf "  make %-15s %s\n", $$0, line } \
 		{ line = "" }' $(firstword $(MAKEFILE_LIST))
 
 # Build what is missing, start PostgreSQL and Redis, and serve.
@@ -69,6 +69,12 @@ soak: $(VENV)/.test $(VENV)/.native packages
 # Takes minutes; `make test` plants a few of them each time. ARGUMENTS='name name' plants only these.
 mutants: $(VENV)/.test $(VENV)/.native
 	$(BIN)/python -m tests.mutants.run $(ARGUMENTS)
+
+# Measure the transport beside granian, uvicorn and hypercorn, in five minutes.
+# For figures to quote, on a quiet machine: make bench-transport ARGUMENTS=
+bench-transport: ARGUMENTS = --quick
+bench-transport: $(VENV)/.bench $(VENV)/.native
+	$(BIN)/python -m benchmarks.transport $(ARGUMENTS)
 
 # Build one file to deploy.
 wheel: $(VENV)/.native

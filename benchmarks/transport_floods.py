@@ -8,6 +8,7 @@ so that the flood never ends. The well-behaved one asks at a fixed rate, and cou
 
 import asyncio
 import multiprocessing
+import os
 import socket
 import statistics
 import struct
@@ -20,8 +21,9 @@ from typing import Any
 import h2.config
 import h2.connection
 import h2.events
+import msgspec
 
-from benchmarks.transport_load import serving
+from benchmarks.transport_load import CLIENT_CORE, serving
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 RATE = 200
@@ -55,10 +57,17 @@ FLOODS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def flood(port: int, name: str, floods: Any) -> None:
-    """Flood until killed; count the connections that were ended."""
+def flood(port: int, name: str, floods: Any, running: Any) -> None:
+    """Flood whenever told to, until killed; count the connections that were ended.
+
+    With what processor time others leave, on the core of the clients: the other client's own delays must not
+    be taken for the server's.
+    """
+    os.sched_setaffinity(0, {int(CLIENT_CORE)})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     data = PREFACE + FLOODS[name]()
     while True:
+        running.wait()
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
             connection.sendall(data)
             while connection.recv(65_536):
@@ -105,8 +114,8 @@ class Caller(asyncio.Protocol):
         self.transport.write(self.connection.data_to_send())
 
 
-async def p99_ms(port: int, seconds: float) -> float:
-    """Ask at the fixed rate and return the 99th percentile."""
+async def ask_for(port: int, seconds: float) -> list[float]:
+    """Ask at the fixed rate and return the latencies in milliseconds."""
     loop = asyncio.get_running_loop()
     _, caller = await loop.create_connection(Caller, "127.0.0.1", port)
     begun, count = time.monotonic(), round(seconds * RATE)
@@ -119,35 +128,60 @@ async def p99_ms(port: int, seconds: float) -> float:
         caller.ask(due)
     await caller.all_answered.wait()
     caller.transport.abort()
-    return statistics.quantiles(caller.latencies_ms, n=100)[98]
+    return caller.latencies_ms
 
 
-def measure(seconds: float, runs: int) -> None:
-    """Measure each flood in turns with the silence before it."""
+class Effect(msgspec.Struct, frozen=True):
+    """What one kind of flood did: the ratio over all turns, and the spread of single ones."""
+
+    name: str
+    floods_per_second: float
+    alone_ms: float
+    beside_ms: float
+    ratio: float
+    lowest: float
+    highest: float
+
+
+def p99(latencies: list[float]) -> float:
+    """Return the 99th percentile."""
+    return statistics.quantiles(latencies, n=100)[98]
+
+
+def measure(name: str, seconds: float, runs: int) -> Effect:
+    """Measure one flood in turns with silence; each turn is short, so that drifts meet both alike."""
+    os.sched_setaffinity(0, {int(CLIENT_CORE)})
+    floods, running = multiprocessing.Value("i", 0), multiprocessing.Event()
+    alone: list[list[float]] = []
+    beside: list[list[float]] = []
     with serving("fastpay", "app") as (_, port):
-        for name in FLOODS:
-            pairs, count = [], 0
-            for _ in range(runs):
-                alone = asyncio.run(p99_ms(port, seconds))
-                floods = multiprocessing.Value("i", 0)
-                hostile = multiprocessing.Process(target=flood, args=(port, name, floods), daemon=True)
-                hostile.start()
-                pairs.append((alone, asyncio.run(p99_ms(port, seconds))))
-                hostile.kill()
-                hostile.join()
-                count += floods.value
-            print(describe(name, pairs), f"{count / runs / seconds:.0f} floods a second", flush=True)
+        hostile = multiprocessing.Process(target=flood, args=(port, name, floods, running), daemon=True)
+        hostile.start()
+        asyncio.run(ask_for(port, 0.2))
+        for _ in range(runs):
+            alone.append(asyncio.run(ask_for(port, seconds)))
+            running.set()
+            beside.append(asyncio.run(ask_for(port, seconds)))
+            running.clear()
+            # The last flood ends before silence is measured again.
+            time.sleep(0.1)
+        hostile.kill()
+        hostile.join()
+    ratios = sorted(p99(loud) / p99(quiet) for quiet, loud in zip(alone, beside, strict=True))
+    quiet, loud = (p99([one for turn in turns for one in turn]) for turns in (alone, beside))
+    rate = floods.value / (runs * seconds)
+    return Effect(name, rate, quiet, loud, loud / quiet, ratios[0], ratios[-1])
 
 
-def describe(name: str, pairs: list[tuple[float, float]]) -> str:
-    """Return medians, and the ratio with its spread."""
-    alone, beside = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    ratios = sorted(pair[1] / pair[0] for pair in pairs)
-    ratio = f"{statistics.median(ratios):.1f}x ({ratios[0]:.1f} to {ratios[-1]:.1f})"
-    return f"{name:14} p99 alone {alone:.1f} ms, beside it {beside:.1f} ms, {ratio}"
+def main(seconds: float = 2.0, runs: int = 5) -> None:
+    """Measure every flood."""
+    for name in FLOODS:
+        found = measure(name, seconds, runs)
+        times = f"p99 alone {found.alone_ms:.1f} ms, beside it {found.beside_ms:.1f} ms"
+        ratio = f"{found.ratio:.1f}x ({found.lowest:.1f} to {found.highest:.1f})"
+        print(f"{name:14} {times}, {ratio}, {found.floods_per_second:.0f} floods a second", flush=True)
 
 
 if __name__ == "__main__":
     arguments = [float(argument) for argument in sys.argv[1:3]]
-    chosen_seconds, chosen_runs = arguments + [5.0, 3.0][len(arguments) :]
-    measure(chosen_seconds, round(chosen_runs))
+    main(arguments[0] if arguments else 2.0, round(arguments[1]) if len(arguments) > 1 else 5)

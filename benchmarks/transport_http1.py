@@ -22,18 +22,23 @@ PAIRS = {
 }
 
 
+def measure(servers: list[tuple[str, str]], runs: int, seconds: float) -> dict[str, list[Figure]]:
+    """Measure servers with their applications, one after another, and again."""
+    figures: dict[str, list[Figure]] = {name: [] for name, _ in servers}
+    for _ in range(runs):
+        for name, app in servers:
+            with serving(name, app) as (process, port):
+                url = f"http://127.0.0.1:{port}/v1/payment_intents/pi_1"
+                wrk(process, url, 0.5)
+                figures[name].append(wrk(process, url, seconds))
+    return figures
+
+
 def main(runs: int = 3, seconds: float = 3) -> None:
-    """Measure every server, one after another, and again."""
+    """Measure every server."""
     for title, servers in PAIRS.items():
-        figures: dict[str, list[Figure]] = {name: [] for name, _ in servers}
-        for _ in range(runs):
-            for name, app in servers:
-                with serving(name, app) as (process, port):
-                    url = f"http://127.0.0.1:{port}/v1/payment_intents/pi_1"
-                    wrk(process, url, 0.5)
-                    figures[name].append(wrk(process, url, seconds))
         print(title)
-        for name, measured in figures.items():
+        for name, measured in measure(servers, runs, seconds).items():
             print("  " + describe(name, measured))
 
 

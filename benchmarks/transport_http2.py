@@ -21,7 +21,7 @@ def make_certificate(folder: Path) -> tuple[str, str]:
     return cert, key
 
 
-def main(runs: int = 3, count: int = 6000) -> None:
+def measure(runs: int, count: int) -> dict[str, list[Figure]]:
     """Measure every server, one after another, and again."""
     figures: dict[str, list[Figure]] = {"fastpay": [], "hypercorn": [], "granian": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +32,12 @@ def main(runs: int = 3, count: int = 6000) -> None:
                     url = f"https://127.0.0.1:{port}/v1/payment_intents/pi_1"
                     h2load(process, url, 500)
                     measured.append(h2load(process, url, count))
-    for name, measured in figures.items():
+    return figures
+
+
+def main(runs: int = 3, count: int = 6000) -> None:
+    """Measure and tell."""
+    for name, measured in measure(runs, count).items():
         print(describe(name, measured))
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.holding import raise_open_files
 from benchmarks.peers import bare
 
 TARGET = "benchmarks.peers.bare"
@@ -12,6 +13,7 @@ TARGET = "benchmarks.peers.bare"
 
 def main(name: str, app: str, port: int, cert: str | None = None, key: str | None = None) -> None:
     """Serve until killed."""
+    raise_open_files()
     match name:
         case "fastpay":
             _serve_fastpay(app, port, cert, key)
@@ -29,7 +31,18 @@ def main(name: str, app: str, port: int, cert: str | None = None, key: str | Non
         case "uvicorn":
             import uvicorn  # noqa: PLC0415
 
-            uvicorn.run(f"{TARGET}:{app}", port=port, loop="uvloop", http="httptools", access_log=False)
+            uvicorn.run(
+                f"{TARGET}:{app}",
+                port=port,
+                loop="uvloop",
+                http="httptools",
+                access_log=False,
+                # The default closes idle connections before a crowd of them can be weighed.
+                timeout_keep_alive=600,
+                backlog=4096,
+                ssl_certfile=cert,
+                ssl_keyfile=key,
+            )
         case "hypercorn":
             _serve_hypercorn(app, port, cert, key)
 

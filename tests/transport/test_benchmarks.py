@@ -1,17 +1,29 @@
 """The benchmarks still run: each once, small, and without a word about how fast."""
 
-import asyncio
 import shutil
+from pathlib import Path
 
 import pytest
 
-from benchmarks import transport_memory
+from benchmarks import transport_floods, transport_idle, transport_memory
+from benchmarks.transport_http2 import make_certificate
 from benchmarks.transport_load import serving, wrk
 
 
-def test_idle_connections_can_be_counted_and_weighed() -> None:
-    with serving("fastpay", "app") as (process, port):
-        asyncio.run(transport_memory.hold(port, 20, process))
+def test_idle_connections_can_be_counted_and_weighed(tmp_path: Path) -> None:
+    transport_memory.weigh("fastpay", 20)
+    transport_memory.weigh("fastpay", 20, *make_certificate(tmp_path))
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not on the path")
+def test_busy_connections_are_compared_with_and_without_idle_ones() -> None:
+    (pair,) = transport_idle.compare(20, 1, 1)
+    assert min(pair) > 0
+
+
+@pytest.mark.parametrize("name", ["PING", "rapid reset"])
+def test_a_flood_floods_and_lets_others_through(name: str) -> None:
+    assert transport_floods.measure(name, 0.2, 2).floods_per_second > 0
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not on the path")
