@@ -1,0 +1,84 @@
+"""The process's own cache: the objects of each tenant, and the answers that were rendered from them."""
+
+class Rendition:
+    """An answer as it goes out: its path, the header lines that belong to it, and its body.
+
+    `head` is whole lines, each with its line break; `etag` is the value of the header of this name. `encoded`
+    holds other forms of the body, by the name of their coding; only `Cache.encode` adds to it.
+    """
+
+    path: str
+    head: bytes
+    body: bytes
+    etag: bytes
+    encoded: dict[str, bytes]
+    def __init__(self, path: str, head: bytes, body: bytes, etag: bytes) -> None: ...
+
+class Entry:
+    """One object as of one version (from 1), or the knowledge, until `until_ns`, that there is none (0)."""
+
+    scope: object
+    identifier: str
+    version: int
+    until_ns: int
+    value: object
+    rendition: Rendition | None
+    weight: int
+
+class Shelf:
+    """The entries of one tenant and mode, by identifier.
+
+    They may be shown before `valid_until_ns`, on the monotonic clock; whoever can prove that none is outdated
+    sets it. `generation` counts how often the shelf was emptied. `was_used` is for the owner to clear.
+    """
+
+    scope: object
+    entries: dict[str, Entry]
+    generation: int
+    valid_until_ns: int
+    was_used: bool
+
+class Cache:
+    """All shelves together, within a bound of bytes; what is used again stays longest (S3-FIFO).
+
+    Bytes are what callers say that values weigh, with the cost of the entries themselves.
+    """
+
+    bytes_max: int
+    bytes_held: int
+    hits: int
+    negative_hits: int
+    evictions: int
+    def __init__(self, bytes_max: int) -> None: ...
+    def __len__(self) -> int:
+        """Return how many entries can be found."""
+
+    def shelf(self, scope: object) -> Shelf:
+        """Return the shelf of a scope, a new one where there is none."""
+
+    def find(self, shelf: Shelf, identifier: str, now_ns: int) -> Entry | None:
+        """Return the entry that may be shown now. One of version 0 says that there is no such object."""
+
+    def put(self, shelf: Shelf, identifier: str, version: int, value: object, weight: int) -> Entry | None:
+        """Keep an object and return its entry; None where it is too heavy.
+
+        An older version never replaces a newer one, and the entry is then the newer one's.
+        """
+
+    def put_absent(self, shelf: Shelf, identifier: str, until_ns: int) -> Entry | None:
+        """Keep for so long that there is no such object, unless one is known."""
+
+    def render(self, entry: Entry, rendition: Rendition) -> None:
+        """Keep what was rendered from the entry's value; nothing happens where the entry has left."""
+
+    def encode(self, entry: Entry, coding: str, form: bytes) -> None:
+        """Keep another form of the body of the entry's rendition."""
+
+    def drop(self, shelf: Shelf, identifier: str, version: int) -> None:
+        """Forget an object unless it is known as of this version or a later one."""
+
+    def void(self, shelf: Shelf) -> None:
+        """Forget everything on a shelf, and that it was valid."""
+
+    def forget_shelves(self) -> None:
+        """Forget everything, the shelves too: what still holds one finds nothing on it any more."""

@@ -1,0 +1,244 @@
+"""The process's own cache: the objects of each tenant, and the answers that were rendered from them.
+
+Which entries stay is decided by S3-FIFO (three queues, first in first out): what is new waits in a small
+queue, and moves on to the main one only if it was asked for meanwhile. Most payments are written and never
+read, so that a flood of them passes through the small queue without pushing out what is read. A hit writes
+one byte of the entry; a list in order of use would move links at every hit. Source: Yang and others, "FIFO
+queues are all you need for cache eviction" (SOSP 2023).
+"""
+
+from collections import deque
+
+cimport cython
+
+cdef enum:
+    # What an entry costs beside its value and its rendition: itself, its name and its places in the
+    # dictionary and in a queue.
+    ENTRY_BYTES = 320
+    USES_MAX = 3
+    # The small queue's share of the bytes is one part in so many.
+    SMALL_SHARE = 10
+    # An entry that would take more than one part in so many is not worth its place.
+    ENTRY_SHARE = 16
+    GHOSTS_MIN = 64
+
+
+@cython.final
+@cython.no_gc
+cdef class Rendition:
+    """An answer as it goes out: the header lines that belong to it, and its body."""
+
+    def __cinit__(self, str path not None, bytes head not None, bytes body not None, bytes etag not None):
+        self.path = path
+        self.head = head
+        self.body = body
+        self.etag = etag
+        self.encoded = {}
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(256)
+cdef class Entry:
+    """One object as of one version, or the knowledge that there is none."""
+
+
+@cython.final
+cdef class Shelf:
+    """The entries of one tenant and mode."""
+
+    def __cinit__(self, scope):
+        self.scope = scope
+        self.entries = {}
+
+
+@cython.final
+cdef class Cache:
+    """All shelves together, within a bound of bytes."""
+
+    def __init__(self, Py_ssize_t bytes_max):
+        self.bytes_max = bytes_max
+        self.shelves = {}
+        self.small = deque()
+        self.main = deque()
+        self.ghosts = deque()
+        self.ghost_hashes = set()
+
+    def __len__(self):
+        return sum(len(shelf.entries) for shelf in self.shelves.values())
+
+    def shelf(self, scope):
+        found = self.shelves.get(scope)
+        if found is None:
+            found = self.shelves[scope] = Shelf(scope)
+        return found
+
+    def find(self, Shelf shelf not None, str identifier not None, long long now_ns):
+        return self.look(shelf, identifier, now_ns)
+
+    def put(self, Shelf shelf not None, str identifier not None, long long version, value, Py_ssize_t weight):
+        cdef Entry entry
+        cdef Py_ssize_t total = ENTRY_BYTES + weight
+        found = shelf.entries.get(identifier)
+        if found is not None:
+            entry = <Entry>found
+            if entry.version >= version:
+                return entry
+            if total <= self.bytes_max // ENTRY_SHARE:
+                entry.version = version
+                entry.value = value
+                entry.rendition = None
+                self._weigh(entry, total)
+                self._evict()
+                return entry
+            self._forget(entry)
+            return None
+        if total > self.bytes_max // ENTRY_SHARE:
+            return None
+        return self._add(shelf, identifier, version, value, total)
+
+    def put_absent(self, Shelf shelf not None, str identifier not None, long long until_ns):
+        cdef Entry entry
+        found = shelf.entries.get(identifier)
+        if found is None:
+            if ENTRY_BYTES > self.bytes_max // ENTRY_SHARE:
+                return None
+            found = self._add(shelf, identifier, 0, None, ENTRY_BYTES)
+        entry = <Entry>found
+        if entry.version == 0:
+            entry.until_ns = until_ns
+        return entry
+
+    def render(self, Entry entry not None, Rendition rendition not None):
+        cdef Py_ssize_t more = len(rendition.head) + len(rendition.body) + 160
+        if entry.rendition is not None or not self._is_shelved(entry):
+            return
+        if entry.weight + more > self.bytes_max // ENTRY_SHARE:
+            return
+        entry.rendition = rendition
+        self._weigh(entry, entry.weight + more)
+        self._evict()
+
+    def encode(self, Entry entry not None, str coding not None, bytes form not None):
+        if entry.rendition is None or not self._is_shelved(entry):
+            return
+        if coding not in entry.rendition.encoded:
+            entry.rendition.encoded[coding] = form
+            self._weigh(entry, entry.weight + len(form) + 33)
+            self._evict()
+
+    def drop(self, Shelf shelf not None, str identifier not None, long long version):
+        found = shelf.entries.get(identifier)
+        if found is not None and (<Entry>found).version < version:
+            self._forget(<Entry>found)
+
+    def void(self, Shelf shelf not None):
+        # Its entries stay in the queues, and are counted, until their turn to leave comes.
+        shelf.generation += 1
+        shelf.valid_until_ns = 0
+        shelf.entries.clear()
+
+    def forget_shelves(self):
+        for shelf in self.shelves.values():
+            self.void(shelf)
+        self.shelves.clear()
+
+    cdef Entry look(self, Shelf shelf, str identifier, long long now_ns):
+        # The entry where it may be used, which counts as a use; else None.
+        cdef Entry entry
+        if now_ns >= shelf.valid_until_ns:
+            return None
+        found = shelf.entries.get(identifier)
+        if found is None:
+            return None
+        entry = <Entry>found
+        if entry.version == 0:
+            if now_ns >= entry.until_ns:
+                return None
+            self.negative_hits += 1
+        else:
+            self.hits += 1
+        shelf.was_used = True
+        if entry.uses < USES_MAX:
+            entry.uses += 1
+        return entry
+
+    def _add(self, Shelf shelf, str identifier, long long version, value, Py_ssize_t total):
+        cdef Entry entry = Entry.__new__(Entry)
+        entry.scope = shelf.scope
+        entry.identifier = identifier
+        entry.version = version
+        entry.value = value
+        shelf.entries[identifier] = entry
+        mark = hash((shelf.scope, identifier))
+        if mark in self.ghost_hashes:
+            # It left not long ago: twice in a short time is worth a place in the main queue.
+            self.ghost_hashes.discard(mark)
+            entry.is_main = True
+            self.main.append(entry)
+        else:
+            self.small.append(entry)
+        self._weigh(entry, total)
+        self._evict()
+        return entry
+
+    cdef int _weigh(self, Entry entry, Py_ssize_t weight) except -1:
+        self.bytes_held += weight - entry.weight
+        if not entry.is_main:
+            self.small_bytes += weight - entry.weight
+        entry.weight = weight
+        return 0
+
+    cdef int _forget(self, Entry entry) except -1:
+        # Its place in the queue stays taken, and paid for, so that the queues are bounded as well.
+        shelf = self.shelves.get(entry.scope)
+        if shelf is not None:
+            (<Shelf>shelf).entries.pop(entry.identifier, None)
+        entry.value = None
+        entry.rendition = None
+        self._weigh(entry, ENTRY_BYTES)
+        return 0
+
+    cdef bint _is_shelved(self, Entry entry) except -1:
+        shelf = self.shelves.get(entry.scope)
+        return shelf is not None and (<Shelf>shelf).entries.get(entry.identifier) is entry
+
+    cdef int _evict(self) except -1:
+        while self.bytes_held > self.bytes_max:
+            if self.small and (self.small_bytes > self.bytes_max // SMALL_SHARE or not self.main):
+                self._evict_small()
+            else:
+                self._evict_main()
+        return 0
+
+    cdef int _evict_small(self) except -1:
+        cdef Entry entry = self.small.popleft()
+        cdef bint is_shelved = self._is_shelved(entry)
+        if is_shelved and entry.uses:
+            self.small_bytes -= entry.weight
+            entry.is_main = True
+            entry.uses = 0
+            self.main.append(entry)
+            return 0
+        if is_shelved:
+            self._forget(entry)
+            self.evictions += 1
+            mark = hash((entry.scope, entry.identifier))
+            self.ghost_hashes.add(mark)
+            self.ghosts.append(mark)
+            while len(self.ghosts) > max(GHOSTS_MIN, len(self.main) + len(self.small)):
+                self.ghost_hashes.discard(self.ghosts.popleft())
+        self._weigh(entry, 0)
+        return 0
+
+    cdef int _evict_main(self) except -1:
+        cdef Entry entry = self.main.popleft()
+        if self._is_shelved(entry):
+            if entry.uses:
+                entry.uses -= 1
+                self.main.append(entry)
+                return 0
+            self._forget(entry)
+            self.evictions += 1
+        self._weigh(entry, 0)
+        return 0

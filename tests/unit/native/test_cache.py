@@ -1,0 +1,153 @@
+"""The cache, compared with its oracle step by step; and what it promises whatever is done to it."""
+
+import gc
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastpay._native.cache import Cache, Rendition, Shelf
+from tests.reference import cache as oracle
+
+SCOPES = ("a", "b")
+NAMES = st.sampled_from([f"cus_{number}" for number in range(12)])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("put"), st.sampled_from(SCOPES), NAMES, st.integers(1, 5), st.sampled_from([0, 90, 700])
+        ),
+        st.tuples(st.just("absent"), st.sampled_from(SCOPES), NAMES, st.integers(0, 9), st.just(0)),
+        st.tuples(st.just("find"), st.sampled_from(SCOPES), NAMES, st.integers(0, 9), st.just(0)),
+        st.tuples(st.just("render"), st.sampled_from(SCOPES), NAMES, st.integers(0, 400), st.just(0)),
+        st.tuples(st.just("drop"), st.sampled_from(SCOPES), NAMES, st.integers(1, 5), st.just(0)),
+        st.tuples(st.just("void"), st.sampled_from(SCOPES), st.just(""), st.just(0), st.just(0)),
+    ),
+    max_size=120,
+)
+FOREVER = 1 << 60
+
+
+def shelf_of(cache: Cache, scope: str) -> Shelf:
+    """Return a shelf that may be shown."""
+    shelf = cache.shelf(scope)
+    shelf.valid_until_ns = FOREVER
+    return shelf
+
+
+@settings(max_examples=400)
+@given(STEPS, st.sampled_from([0, 5_000, 6_400, 16_000, 40_000]))
+def test_the_cache_and_its_oracle_hold_the_same(
+    steps: list[tuple[str, str, str, int, int]], bytes_max: int
+) -> None:
+    cache, plain = Cache(bytes_max), oracle.Cache(bytes_max)
+    for action, scope, name, number, weight in steps:
+        shelf = shelf_of(cache, scope)
+        match action:
+            case "put":
+                cache.put(shelf, name, number, f"{name} {number}", weight)
+                plain.put(scope, name, number, weight)
+            case "absent":
+                cache.put_absent(shelf, name, number)
+                plain.put_absent(scope, name, number)
+            case "find":
+                entry = cache.find(shelf, name, number)
+                found = plain.find(scope, name, number)
+                assert (entry is None) == (found is None)
+                if entry is not None and found is not None:
+                    shown = None if entry.rendition is None else entry.rendition.body
+                    assert (entry.version, shown) == found
+                    assert entry.value == (f"{name} {entry.version}" if entry.version else None)
+            case "render":
+                if name in shelf.entries:
+                    cache.render(shelf.entries[name], Rendition("/", b"h", b"b" * number, b'"1"'))
+                    plain.render(scope, name, b"h", b"b" * number)
+            case "drop":
+                cache.drop(shelf, name, number)
+                plain.drop(scope, name, number)
+            case "void":
+                cache.void(shelf)
+                plain.void(scope)
+        assert cache.bytes_held == plain.held() <= max(bytes_max, 0)
+        alive = {(one.scope, one.identifier) for one in plain.new + plain.used if not one.is_gone}
+        assert {(scope, name) for scope in SCOPES for name in cache.shelf(scope).entries} == alive
+
+
+def test_nothing_is_shown_from_a_shelf_whose_proof_has_run_out() -> None:
+    cache = Cache(1 << 20)
+    shelf = cache.shelf("a")
+    cache.put(shelf, "cus_1", 1, "one", 10)
+    assert cache.find(shelf, "cus_1", 0) is None
+    shelf.valid_until_ns = 5
+    assert cache.find(shelf, "cus_1", 4) is not None
+    assert shelf.was_used
+    assert cache.find(shelf, "cus_1", 5) is None
+    assert (cache.hits, cache.negative_hits) == (1, 0)
+
+
+def test_a_flood_of_objects_that_nobody_reads_leaves_those_that_are_read() -> None:
+    cache = Cache(100_000)
+    shelf = shelf_of(cache, "a")
+    for number in range(20):
+        cache.put(shelf, f"read_{number}", 1, number, 1_000)
+        assert cache.find(shelf, f"read_{number}", 0) is not None
+    for number in range(1_000):
+        cache.put(shelf, f"written_{number}", 1, number, 1_000)
+    assert all(cache.find(shelf, f"read_{number}", 0) is not None for number in range(20))
+
+
+def test_a_new_version_forgets_what_was_rendered_from_the_old_one() -> None:
+    cache = Cache(1 << 20)
+    shelf = shelf_of(cache, "a")
+    entry = cache.put(shelf, "cus_1", 1, "one", 10)
+    assert entry is not None
+    cache.render(entry, Rendition("/", b"", b"rendered from one", b'"1"'))
+    cache.encode(entry, "gzip", b"smaller")
+    before = cache.bytes_held
+    cache.put(shelf, "cus_1", 2, "two", 10)
+    found = cache.find(shelf, "cus_1", 0)
+    assert found is not None
+    assert (found.version, found.value, found.rendition) == (2, "two", None)
+    assert cache.bytes_held < before
+
+
+def test_nothing_is_rendered_into_an_entry_that_has_left() -> None:
+    cache = Cache(1 << 20)
+    shelf = shelf_of(cache, "a")
+    entry = cache.put(shelf, "cus_1", 1, "one", 10)
+    assert entry is not None
+    cache.void(shelf)
+    held = cache.bytes_held
+    cache.render(entry, Rendition("/", b"", b"body", b'"1"'))
+    assert entry.rendition is None
+    assert cache.bytes_held == held
+
+
+def test_what_left_is_not_kept_alive() -> None:
+    class Value:
+        """Something that can be counted."""
+
+    value = Value()
+    count = sys.getrefcount(value)
+    cache = Cache(20_000)
+    shelf = shelf_of(cache, "a")
+    cache.put(shelf, "cus_1", 1, value, 100)
+    assert sys.getrefcount(value) == count + 1
+    cache.drop(shelf, "cus_1", 2)
+    assert sys.getrefcount(value) == count
+    for number in range(200):
+        cache.put(shelf, f"cus_{number + 2}", 1, value, 100)
+    assert sys.getrefcount(value) - count == len(cache) < 200
+    del cache, shelf
+    gc.collect()
+    assert sys.getrefcount(value) == count
+
+
+@pytest.mark.parametrize("weight", [1_000, 100_000])
+def test_forgotten_shelves_show_nothing_however_long_somebody_holds_them(weight: int) -> None:
+    cache = Cache(1 << 20)
+    shelf = shelf_of(cache, "a")
+    cache.put(shelf, "cus_1", 1, "one", weight)
+    cache.forget_shelves()
+    assert cache.find(shelf, "cus_1", 0) is None
+    assert cache.shelf("a") is not shelf
