@@ -9,7 +9,7 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
-from fastpay.engine.ports import BatchTransaction, Changes, IdempotencyRow, Outcome
+from fastpay.engine.ports import BatchTransaction, Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.queue import Waiting
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import FastpayError, IdempotencyMismatch
@@ -95,6 +95,16 @@ class Batch:
             rows=self._rows,
             idempotency=self._idempotency,
         )
+
+    def commits(self) -> list[Commit]:
+        """Return what a commit of it makes of each tenant that it changes."""
+        made = {
+            scope: Commit(scope, self._found[scope].sequence, sequence, [])
+            for scope, sequence in self._sequences.items()
+        }
+        for scope, versioned in self._versions:
+            made[scope].versions.append(versioned)
+        return list(made.values())
 
     def _decide(self, working_set: WorkingSet, waiting: Waiting) -> Result:
         submission = waiting.submission

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from fastpay._native.cache import Rendition
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
@@ -74,6 +75,25 @@ class Changes(msgspec.Struct, frozen=True):
 
 class Encoded(msgspec.Struct, frozen=True):
     """Changes in the form in which a store sends them; only the store that made it looks inside."""
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """What a batch has committed for one tenant: the sequence before and after, and the versions between.
+
+    Versions are in the order they came about; of an object that changed twice there are two.
+    """
+
+    scope: Scope
+    before: int
+    after: int
+    versions: list[Versioned]
+
+
+class CommitObserver(Protocol):
+    """Who wants to know what was committed here."""
+
+    def committed(self, commits: Sequence[Commit]) -> None:
+        """Hear of a batch that is on disk, before anyone is answered. Must neither wait nor raise."""
 
 
 class Loader(Protocol):
@@ -177,14 +197,24 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """Objects of several tenants as of one moment, and how far each tenant's sequence had come by then."""
+
+    objects: Sequence[tuple[Scope, Versioned]]
+    sequences: Mapping[Scope, int]
+
+
 class ReaderStore(Protocol):
     """The database as the reader sees it. Identifiers of other tenants are simply not there."""
 
     async def ping(self) -> None:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
 
-    async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
-        """Return the latest versions of the objects that exist."""
+    async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
+        """Return the latest versions of the objects that exist, and the sequences of their tenants."""
+
+    async def read_sequences(self, scopes: Sequence[Scope]) -> Mapping[Scope, int]:
+        """Return how far the sequences of these tenants have come."""
 
     async def get_objects_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int
@@ -280,6 +310,12 @@ class Reader(Protocol):
 
     async def ping(self) -> None:
         """Return when the database has answered. Raises: DatabaseUnavailable."""
+
+    def acknowledged(self, scope: Scope, sequence: int) -> None:
+        """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
+
+    def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
+        """Keep what was rendered from this version of an object, for as long as it is cached."""
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.batch import Batch, Result, decide_locked
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.ports import BatchTransaction, Outcome, Submission, WriterStore
+from fastpay.engine.ports import BatchTransaction, CommitObserver, Outcome, Submission, WriterStore
 from fastpay.engine.queue import FairQueue, Waiting, wait
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import (
@@ -49,9 +49,15 @@ class Writer:
     """Takes submissions, commits them in batches, and answers each when its batch is on disk."""
 
     def __init__(
-        self, store: WriterStore, *, clock: Clock, batch_commands_max: int = limits.batch_commands_max
+        self,
+        store: WriterStore,
+        *,
+        clock: Clock,
+        batch_commands_max: int = limits.batch_commands_max,
+        observer: CommitObserver | None = None,
     ) -> None:
         self._store = store
+        self._observer = observer
         self._batch_commands_max = batch_commands_max
         self._clock = clock
         self._queue = FairQueue()
@@ -302,6 +308,7 @@ class Writer:
         if batch.is_decided and done[0] is not batch:
             # Decided ahead in vain: another instance serves the same tenant.
             self._start_over(locked_batches=limits.locked_batches)
+        self._tell(done)
         return done[0].results
 
     async def _holds(self, batch: Batch) -> bool:
@@ -315,14 +322,18 @@ class Writer:
     async def _one_by_one(self, batch: Batch) -> list[Result]:
         """Decide each command under the lock and keep its failure to itself."""
         results: list[Result] = []
+        done: list[Batch] = []
 
         async def work(transaction: BatchTransaction) -> None:
             results.clear()
+            done.clear()
             await transaction.lock_books(batch.scopes)
             for entry in batch.entries:
                 try:
                     async with transaction.savepoint():
-                        results.extend((await decide_locked(transaction, [entry])).results)
+                        decided = await decide_locked(transaction, [entry])
+                    done.append(decided)
+                    results.extend(decided.results)
                 except RefusedBatch as refusal:
                     _log.exception(
                         "command_refused", sqlstate=refusal.sqlstate, constraint=refusal.constraint or ""
@@ -330,7 +341,13 @@ class Writer:
                     results.append(FastpayError("An internal error occurred. Nothing was changed."))
 
         await self._store.run_batch(work)
+        self._tell(done)
         return results
+
+    def _tell(self, done: Sequence[Batch]) -> None:
+        """Let the observer know what is on disk now."""
+        if self._observer is not None:
+            self._observer.committed([commit for batch in done for commit in batch.commits()])
 
     def _start_over(self, *, locked_batches: int = 0) -> None:
         """Forget what is known, and have decided anew what was decided on top of it."""
