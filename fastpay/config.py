@@ -32,6 +32,8 @@ Lanes = Annotated[int, Meta(ge=1, le=limits.writer_lanes_max)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
+Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
+CacheBytes = Annotated[int, Meta(ge=1 << 20, le=1 << 40)]
 Patience = Annotated[int, Meta(ge=100, le=3_600_000)]
 Count = Annotated[int, Meta(ge=1, le=1 << 30)]
 RootPath = Annotated[str, Meta(pattern=r"^(/[^/?#]+)*$", examples=["/payments"])]
@@ -42,8 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Everything an operator can choose. Units are in the names.
 
     `unix` takes the place of `host` and `port`. Without `database_url` (`redis_url`) fastpay starts a
-    PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests
-    may take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
+    PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests may
+    take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
+    `read_staleness_ms` bounds how much older than the latest commit of another instance a read may be, and is
+    0 where every read is to ask the database; `cache_bytes_max` bounds the process's own cache.
     `trusted_proxies` are addresses, networks or the word "unix", as a list or with commas between them.
     `transaction_pooling` says that a pooler in transaction mode stands before the database.
     """
@@ -75,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     writer_lanes: Lanes = limits.writer_lanes
     idempotency_retention_hours: Hours = limits.idempotency_retention_hours_min
     key_cache_ms: CacheTime = limits.key_cache_ms
+    read_staleness_ms: Staleness = limits.read_staleness_ms
+    cache_bytes_max: CacheBytes = limits.cache_bytes_max
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:

@@ -89,6 +89,18 @@ commit_attempts_max = 6
 commit_backoff_ms = 5
 commit_backoff_max_ms = 400
 
+# Reading
+read_staleness_ms = 1_000
+read_staleness_ms_max = 60_000
+cache_bytes_max = 64 << 20
+negative_cache_ms = 1_000
+creation_ms_max = 120_000
+standings_max = 20_000
+changes_ahead_max = 64
+batch_reads_max = 1_000
+batch_reads_at_once = 4
+gathered_reads_max = 16_384
+
 # Housekeeping
 housekeeping_interval_ms = 600_000
 purge_rows_max = 1_000
@@ -185,6 +197,10 @@ assert idle_in_transaction_timeout_ms < lock_timeout_ms
 assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
 assert reader_connections_max <= queued_reads_max
+assert batch_reads_at_once < reader_connections_max
+assert batch_reads_max <= gathered_reads_max
+assert read_staleness_ms <= read_staleness_ms_max
+assert known_keys_max <= standings_max
 assert read_wait_timeout_ms < statement_timeout_ms
 assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max

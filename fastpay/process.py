@@ -117,7 +117,16 @@ async def open_application(
         lanes = [PostgresBatches(database) for _ in range(settings.writer_lanes)]
         for batches in lanes:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
-        writer = Lanes([Writer(batches, clock=clock) for batches in lanes])
+        reads = PostgresReads(pool)
+        reader = Reader(
+            reads,
+            clock=clock,
+            staleness_ms=settings.read_staleness_ms,
+            cache_bytes_max=settings.cache_bytes_max,
+        )
+        reader.start()
+        stack.push_async_callback(_close_in_time, reader.close, deadline)
+        writer = Lanes([Writer(batches, clock=clock, observer=reader) for batches in lanes])
         writer.start()
         stack.push_async_callback(_close_in_time, writer.close, deadline)
         housekeeping = PostgresHousekeeping(pool)
@@ -130,14 +139,13 @@ async def open_application(
         expirer = Expirer(housekeeping, writer, clock=clock, identifiers=identifiers)
         expirer.start()
         stack.push_async_callback(_close_in_time, expirer.close, deadline)
-        reads = PostgresReads(pool)
         indexer = Indexer(reads.search_index)
         indexer.start()
         stack.push_async_callback(_close_in_time, indexer.close, deadline)
         yield create_app(
             Services(
                 writer=writer,
-                reader=Reader(reads),
+                reader=reader,
                 ledger=PostgresLedger(reads),
                 keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms),
                 clock=clock,

@@ -80,6 +80,9 @@ class Write(Generic[_Params]):
         submission = _submission(call, self._command(call, params), params, idempotency_key, deadline_ns)
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
+        if outcome.original_request_id is not None or outcome.answer.error is not None:
+            # It may follow from what another instance did, and which this one has not heard of yet.
+            call.services.reader.acknowledged(call.scope, outcome.answer.sequence)
         try:
             return await answers.committed(call, outcome)
         except (DatabaseUnavailable, Overloaded) as error:

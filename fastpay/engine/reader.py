@@ -1,19 +1,94 @@
-"""The read path. Answers what stands; a cache and the collapsing of like reads have their place here."""
+"""The read path: what is cached, else what is being read already, else one statement for all that is missing.
 
-from collections.abc import Sequence
+An object that is asked for by its identifier is looked for in the process's own cache; then among the reads
+that are under way; and what is missing after that waits for the end of the loop turn, so that everything that
+was missed in it is read by one statement. Lists and searches are joined too while they are under way, and
+never kept.
 
-from fastpay.domain.identifiers import Scope
+What is read by nobody else while it is read has no fault that another's going away could cause: a read
+belongs to the reader and not to who asked first, and everybody waits for it behind a shield.
+
+Whether the cache may be shown is decided by `engine/standing.py`. Decisions about money are made elsewhere,
+on what the database holds under a lock.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TypeVar, cast
+
+import msgspec
+
+from fastpay import limits, telemetry
+from fastpay._native.cache import Cache, Entry, Rendition
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
-from fastpay.engine.ports import Filter, Page, ReaderStore, Verification
+from fastpay.engine.flights import Flight, Flights
+from fastpay.engine.ports import Commit, Filter, Page, ReaderStore, Reading, Verification
+from fastpay.engine.standing import Standing
+from fastpay.errors import DatabaseUnavailable
+
+_log = telemetry.Log("fastpay.reader")
+_Answer = TypeVar("_Answer")
+_ENCODER = msgspec.msgpack.Encoder()
+# What is cached: objects of which every change is a version that commits tell of, and whose identifiers carry
+# the moment of their request. The ledger's are read anew, and joined only as long as nothing changes for
+# their tenant.
+_CACHED = frozenset(("cus", "pm", "pi", "ch", "re"))
 
 
 class Reader:
-    """Reads objects by identifier and by list, always within one scope."""
+    """Reads objects by identifier and by list, always within one scope.
 
-    def __init__(self, store: ReaderStore) -> None:
+    Nothing that it shows is older than `staleness_ms`; and nothing is older than what was committed here, or
+    than any answer that was given here. With 0 everything is read anew.
+    """
+
+    def __init__(
+        self,
+        store: ReaderStore,
+        *,
+        clock: Clock,
+        staleness_ms: int = limits.read_staleness_ms,
+        cache_bytes_max: int = limits.cache_bytes_max,
+    ) -> None:
         self._store = store
+        self._clock = clock
+        self._staleness_ns = staleness_ms * 1_000_000
+        self._cache = Cache(cache_bytes_max if staleness_ms else 0)
+        self._standings: dict[Scope, Standing] = {}
+        self._flights = Flights(self._read, clock=clock, staleness_ns=self._staleness_ns)
+        self._together: dict[Scope, dict[Hashable, tuple[asyncio.Task[object], int]]] = {}
+        self._joined = 0
+        self._confirming: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to confirm what is used."""
+        if self._staleness_ns:
+            self._confirming = asyncio.create_task(self._keep_confirming(), name="reader")
+
+    async def close(self) -> None:
+        """End what is under way, and let nobody wait for it."""
+        if self._confirming is not None:
+            self._confirming.cancel()
+            await asyncio.wait([self._confirming])
+        await self._flights.close()
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name."""
+        return {
+            "reads_process_hits": self._cache.hits,
+            "reads_negative_hits": self._cache.negative_hits,
+            "reads_joined": self._flights.joined + self._joined,
+            "reads_missed": self._flights.missed,
+            "reads_statements": self._flights.sent,
+            "cache_entries": len(self._cache),
+            "cache_bytes": self._cache.bytes_held,
+            "cache_evictions": self._cache.evictions,
+        }
 
     async def ping(self) -> None:
         """Tell whether the database answers. Raises: DatabaseUnavailable."""
@@ -21,17 +96,35 @@ class Reader:
 
     async def get(self, scope: Scope, identifier: str) -> Versioned | None:
         """Return the object as it stands now, None where there is none."""
-        return (await self.get_many(scope, [identifier])).get(identifier)
+        entry = self._find(scope, identifier)
+        if entry is not None:
+            return _value(entry)
+        flight = self._join(scope, identifier)
+        return None if flight is None else await flight.wait()
 
     async def get_many(self, scope: Scope, identifiers: Sequence[str]) -> dict[str, Versioned]:
         """Return those of the objects that exist, by identifier."""
-        return _matching(identifiers, await self._store.get_objects(scope, identifiers))
+        found: dict[str, Versioned | None] = {}
+        flights: dict[str, Flight] = {}
+        for identifier in dict.fromkeys(identifiers):
+            entry = self._find(scope, identifier)
+            if entry is not None:
+                found[identifier] = _value(entry)
+            elif (flight := self._join(scope, identifier)) is not None:
+                flights[identifier] = flight
+        if flights:
+            answers = await asyncio.gather(*(flight.wait() for flight in flights.values()))
+            found.update(zip(flights, answers, strict=True))
+        return {identifier: one for identifier, one in found.items() if one is not None}
 
     async def get_many_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int
     ) -> dict[str, Versioned]:
         """Return the objects as they stood at this place in the tenant's sequence."""
-        return _matching(identifiers, await self._store.get_objects_at(scope, identifiers, sequence))
+        asked = set(identifiers)
+        found = await self._store.get_objects_at(scope, identifiers, sequence)
+        # By the whole identifier: the digits alone would let another kind pass.
+        return {versioned.object.id: versioned for versioned in found if versioned.object.id in asked}
 
     async def transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
         """Return transfers with their moments in milliseconds since 1970."""
@@ -39,22 +132,199 @@ class Reader:
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
-        return await self._store.list_objects(scope, wanted, page)
+        return await self._share(
+            scope, ("list", wanted, page), lambda: self._store.list_objects(scope, wanted, page)
+        )
 
     async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first."""
-        return await self._store.search(scope, query, page)
+        return await self._share(
+            scope, ("search", query, page), lambda: self._store.search(scope, query, page)
+        )
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""
-        return await self._store.list_accounts(scope)
+        return await self._share(scope, "accounts", lambda: self._store.list_accounts(scope))
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves: counters, transfers and payments."""
         return await self._store.verify(scope)
 
+    def committed(self, commits: Sequence[Commit]) -> None:
+        """Show what was committed here from now on, and nothing that was read before."""
+        for commit in commits:
+            standing = self._standing(commit.scope)
+            standing.advance(commit.before, commit.after)
+            self._together.pop(commit.scope, None)
+            for versioned in commit.versions:
+                identifier = versioned.object.id
+                self._flights.outdate((commit.scope, identifier))
+                if self._is_kept(identifier) and standing.is_furthest(commit.after):
+                    self._put(standing, identifier, versioned)
+                else:
+                    self._cache.drop(standing.shelf, identifier, versioned.version)
 
-def _matching(identifiers: Sequence[str], found: Sequence[Versioned]) -> dict[str, Versioned]:
-    """Keep what was asked for by its whole identifier: the digits alone would let another kind pass."""
-    asked = set(identifiers)
-    return {versioned.object.id: versioned for versioned in found if versioned.object.id in asked}
+    def announced(self, scope: Scope, before: int, after: int, versions: Sequence[tuple[str, int]]) -> None:
+        """Forget what another instance has changed: these objects have these versions, or later ones."""
+        standing = self._standing(scope)
+        self._together.pop(scope, None)
+        for identifier, version in versions:
+            self._flights.outdate((scope, identifier))
+            self._cache.drop(standing.shelf, identifier, version)
+        standing.advance(before, after)
+
+    def acknowledged(self, scope: Scope, sequence: int) -> None:
+        """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
+        standing = self._standing(scope)
+        if standing.known is None or standing.known < sequence:
+            # Where nothing is known either: what is being read already may be older.
+            standing.void(None)
+            self._together.pop(scope, None)
+
+    def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
+        """Keep what was rendered from this version of an object, for as long as it is cached."""
+        entry = self._standing(scope).shelf.entries.get(versioned.object.id)
+        if entry is not None and entry.value is versioned:
+            self._cache.render(entry, rendition)
+
+    def _standing(self, scope: Scope) -> Standing:
+        standing = self._standings.get(scope)
+        if standing is None:
+            if len(self._standings) >= limits.standings_max:
+                self._cache.forget_shelves()
+                self._standings.clear()
+                self._flights.outdate_all()
+            standing = Standing(self._cache, scope, staleness_ns=self._staleness_ns)
+            self._standings[scope] = standing
+        return standing
+
+    def _find(self, scope: Scope, identifier: str) -> Entry | None:
+        shelf = self._standing(scope).shelf
+        return self._cache.find(shelf, identifier, self._clock.monotonic_ns())
+
+    def _join(self, scope: Scope, identifier: str) -> Flight | None:
+        # What is no identifier at all would make the database refuse the whole statement.
+        if not is_well_formed(identifier, prefix_of(identifier)):
+            return None
+        standing = self._standing(scope)
+        is_cached = prefix_of(identifier) in _CACHED
+        return self._flights.join(
+            (scope, identifier), standing.shelf.generation if is_cached else -1 - standing.changes
+        )
+
+    async def _read(self, flights: Sequence[Flight]) -> None:
+        """Read what these flights are for, and let them land."""
+        asked_ns = self._clock.monotonic_ns()
+        reading = await self._store.read_latest([flight.key for flight in flights])
+        self._keep(flights, reading, asked_ns)
+
+    def _keep(self, flights: Sequence[Flight], reading: Reading, asked_ns: int) -> None:
+        now_ns = self._clock.monotonic_ns()
+        latest = {(scope, versioned.object.id): versioned for scope, versioned in reading.objects}
+        standings = {scope: self._standing(scope) for scope in reading.sequences}
+        # What a change overtook while it was being read is answered, and not kept.
+        kept = [
+            flight
+            for flight in flights
+            if self._is_kept(flight.key[1])
+            and not flight.is_outdated
+            and flight.key[0] in standings
+            and flight.generation == standings[flight.key[0]].shelf.generation
+        ]
+        for scope, sequence in reading.sequences.items():
+            standings[scope].confirm(sequence, asked_ns, now_ns)
+        for flight in kept:
+            scope, identifier = flight.key
+            self._put(standings[scope], identifier, latest.get(flight.key))
+        for flight in flights:
+            flight.land(latest.get(flight.key))
+
+    def _is_kept(self, identifier: str) -> bool:
+        return self._staleness_ns > 0 and prefix_of(identifier) in _CACHED
+
+    def _put(self, standing: Standing, identifier: str, versioned: Versioned | None) -> None:
+        if versioned is not None:
+            self._cache.put(standing.shelf, identifier, versioned.version, versioned, weigh(versioned))
+        elif self._stays_absent(identifier):
+            until_ns = self._clock.monotonic_ns() + limits.negative_cache_ms * 1_000_000
+            self._cache.put_absent(standing.shelf, identifier, until_ns)
+
+    def _stays_absent(self, identifier: str) -> bool:
+        """Tell whether nothing can be made under this identifier while it is remembered as missing.
+
+        An identifier carries the moment that its request came in: what is older than any request that still
+        waits, or younger than any that can come until then, is not made any more, or not yet.
+        """
+        moment_ms = int(identifier[-32:-20], 16)
+        age_ms = self._clock.now_ms() - moment_ms
+        return not -limits.negative_cache_ms - limits.clock_skew_ms_max <= age_ms <= limits.creation_ms_max
+
+    async def _share(self, scope: Scope, wanted: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Return what `ask` returns, to all who want the same thing while it is being read."""
+        running = self._together.setdefault(scope, {})
+        now_ns = self._clock.monotonic_ns()
+        found = running.get(wanted)
+        if found is not None and now_ns - found[1] < self._staleness_ns:
+            self._joined += 1
+            task = found[0]
+        else:
+            task = asyncio.create_task(_call(ask))
+            running[wanted] = (task, now_ns)
+            task.add_done_callback(lambda ended: self._unshare(scope, wanted, ended))
+        # The key tells what its task returns.
+        return cast(_Answer, await asyncio.shield(task))
+
+    def _unshare(self, scope: Scope, wanted: Hashable, task: "asyncio.Task[object]") -> None:
+        running = self._together.get(scope, {})
+        if wanted in running and running[wanted][0] is task:
+            del running[wanted]
+        if not running:
+            self._together.pop(scope, None)
+        if not task.cancelled():
+            # Where everybody has gone away there is nobody to hear of it.
+            task.exception()
+
+    async def confirm(self) -> None:
+        """Ask the database whether what was used since the last time is still right."""
+        used = [standing for standing in self._standings.values() if standing.shelf.was_used]
+        for start in range(0, len(used), limits.batch_reads_max):
+            await self._confirm_some(used[start : start + limits.batch_reads_max])
+
+    async def _keep_confirming(self) -> None:
+        """Ask in time, before the proof runs out."""
+        while True:
+            await asyncio.sleep(self._staleness_ns / 2e9)
+            await self.confirm()
+
+    async def _confirm_some(self, standings: Sequence[Standing]) -> None:
+        asked_ns = self._clock.monotonic_ns()
+        for standing in standings:
+            standing.shelf.was_used = False
+        try:
+            sequences = await self._store.read_sequences([standing.scope for standing in standings])
+        except DatabaseUnavailable:
+            # Then nothing is proven, and what is cached is not shown for much longer.
+            return
+        except Exception:  # noqa: BLE001  the task must outlive whatever one question does to it
+            _log.exception("confirmation_failed")
+            return
+        now_ns = self._clock.monotonic_ns()
+        for standing in standings:
+            if standing.scope in sequences:
+                standing.confirm(sequences[standing.scope], asked_ns, now_ns)
+
+
+def weigh(versioned: Versioned) -> int:
+    """Return about how many bytes an object takes in memory, rather more than less."""
+    metadata = getattr(versioned.object, "metadata", ())
+    return 900 + 3 * len(_ENCODER.encode(versioned.object)) + 200 * len(metadata)
+
+
+def _value(entry: Entry) -> Versioned | None:
+    value = entry.value
+    assert value is None or isinstance(value, Versioned)
+    return value
+
+
+async def _call(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    return await ask()

@@ -1,7 +1,7 @@
 """Reading without locks, over the shared pool. Every statement names the tenant and the mode."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
-from fastpay.engine.ports import Filter, Page, TrialBalance, Verification
+from fastpay.engine.ports import Filter, Page, Reading, TrialBalance, Verification
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store import ledger_rows, rows
 from fastpay.store.failures import CONTENTION, translate
@@ -37,6 +37,8 @@ _LISTS: dict[tuple[str, str | None], str] = {
     ("re", "charge"): "list_refunds_by_charge",
     ("re", "payment_intent"): "list_refunds_by_payment_intent",
 }
+
+_LEDGER_PREFIXES = ("ltr_", "lacc_")
 
 _OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
@@ -66,17 +68,45 @@ class PostgresReads:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
         await self.fetch("select 1")
 
+    async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
+        """Return the latest versions of the objects that exist, and the sequences of their tenants.
+
+        The sequences are not beyond what the objects show.
+        """
+        by_scope: dict[Scope, list[str]] = {}
+        for scope, identifier in wanted:
+            by_scope.setdefault(scope, []).append(identifier)
+        found = await self.fetch(
+            SQL["read_latest"],
+            [scope.tenant_id for scope, _ in wanted],
+            [scope.livemode for scope, _ in wanted],
+            [digits(identifier) for _, identifier in wanted],
+            [scope.tenant_id for scope in by_scope],
+            [scope.livemode for scope in by_scope],
+        )
+        objects = [(rows.scope_of(row), rows.versioned(row)) for row in found if row["kind"] is not None]
+        for scope, identifiers in by_scope.items():
+            if not any(identifier.startswith(_LEDGER_PREFIXES) for identifier in identifiers):
+                continue
+            stored = [versioned for place, versioned in objects if place == scope]
+            fetched = await self._get_from_ledger(scope, identifiers, stored, ledger_rows.NOW)
+            objects += [(scope, versioned) for versioned in fetched]
+        sequences = {rows.scope_of(row): row["sequence"] for row in found if row["kind"] is None}
+        return Reading(objects, sequences)
+
+    async def read_sequences(self, scopes: Sequence[Scope]) -> Mapping[Scope, int]:
+        """Return how far the sequences of these tenants have come."""
+        found = await self.fetch(
+            SQL["read_sequences"],
+            [scope.tenant_id for scope in scopes],
+            [scope.livemode for scope in scopes],
+        )
+        return {rows.scope_of(row): row["sequence"] for row in found}
+
     async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
         """Return the latest versions of the objects that exist."""
-        count = len(identifiers)
-        found = await self.fetch(
-            SQL["load_objects"],
-            [scope.tenant_id] * count,
-            [scope.livemode] * count,
-            [digits(identifier) for identifier in identifiers],
-        )
-        stored = [rows.versioned(row) for row in found]
-        return stored + await self._get_from_ledger(scope, identifiers, stored, ledger_rows.NOW)
+        reading = await self.read_latest([(scope, identifier) for identifier in identifiers])
+        return [versioned for _, versioned in reading.objects]
 
     async def get_objects_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
@@ -12,6 +13,7 @@ from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Command, Event, Versioned
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.reader import Reader
 from fastpay.engine.writer import Writer
 from fastpay.store import keys, rows
 from fastpay.store.batches import PostgresBatches
@@ -26,8 +28,11 @@ CLOCK = SystemClock()
 class Engine:
     """One instance: a writer and reads, on connections of their own."""
 
-    def __init__(self, writer: Writer, reads: PostgresReads, batches: PostgresBatches, pool: Any) -> None:
+    def __init__(
+        self, writer: Writer, reader: Reader, reads: PostgresReads, batches: PostgresBatches, pool: Any
+    ) -> None:
         self.writer = writer
+        self.reader = reader
         self.reads = reads
         self.batches = batches
         self.pool = pool
@@ -68,6 +73,7 @@ async def engine(
     writer_url: str | None = None,
     session_state: bool = True,
     reader_connections_max: int = 2,
+    staleness_ms: int = limits.read_staleness_ms,
 ) -> AsyncIterator[Engine]:
     """Run an instance for the block; `writer_url` where its writer takes another way to the database."""
     async with AsyncExitStack() as stack:
@@ -80,10 +86,14 @@ async def engine(
             )
         )
         stack.push_async_callback(pool.close)
-        writer = Writer(batches, clock=SystemClock())
+        reads = PostgresReads(pool)
+        reader = Reader(reads, clock=CLOCK, staleness_ms=staleness_ms)
+        reader.start()
+        stack.push_async_callback(reader.close)
+        writer = Writer(batches, clock=CLOCK, observer=reader)
         writer.start()
         stack.push_async_callback(writer.close)
-        yield Engine(writer, PostgresReads(pool), batches, pool)
+        yield Engine(writer, reader, reads, batches, pool)
 
 
 async def make_tenant(

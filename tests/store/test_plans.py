@@ -45,6 +45,8 @@ CASES: dict[str, tuple[tuple[Any, ...], int]] = {
         WANTED,
     ),
     "lock_books": (_OTHERS, WANTED),
+    "read_latest": ((*_OWN, _CHARGES, *_OTHERS), 2 * WANTED),
+    "read_sequences": (_OTHERS, WANTED),
 }
 for (_kind, _field), _statement in reads._LISTS.items():
     for _ascending in (False, True):

@@ -72,6 +72,8 @@ SEARCHES = (
 # Every way to read, by the name of its method; a new one without a case fails the test.
 WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = {
     "get_objects": lambda own, scope, loot: [own.get_objects(scope, loot.objects)],
+    "read_latest": lambda own, scope, loot: [latest(own, scope, loot)],
+    "read_sequences": lambda own, scope, loot: [sequences(own, scope)],
     "get_objects_at": lambda own, scope, loot: [own.get_objects_at(scope, loot.objects, 2**60)],
     "get_transfers": lambda own, scope, loot: [own.get_transfers(scope, loot.transfers)],
     "list_objects": lambda own, scope, loot: [
@@ -88,6 +90,19 @@ WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = 
 async def balances(own: PostgresReads, scope: Scope) -> tuple[Any, ...]:
     """Return the trial balances."""
     return (await own.verify(scope)).balances
+
+
+async def latest(own: PostgresReads, scope: Scope, loot: Loot) -> list[Any]:
+    """Return the objects of a reading."""
+    reading = await own.read_latest([(scope, identifier) for identifier in loot.objects])
+    assert [place for place, _ in reading.objects] == [scope] * len(reading.objects)
+    assert list(reading.sequences) == [scope]
+    return list(reading.objects)
+
+
+async def sequences(own: PostgresReads, scope: Scope) -> list[int]:
+    """Return the sequence of a tenant that has come further than its beginning."""
+    return [sequence for sequence in (await own.read_sequences([scope])).values() if sequence]
 
 
 def test_every_way_to_read_has_a_case() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from fastpay._native.cache import Rendition
 from fastpay.api.app import create_app
 from fastpay.api.context import Services, Settings
 from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
@@ -171,6 +172,12 @@ class FakeEngine:
     async def ping(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def acknowledged(self, scope: Scope, sequence: int) -> None:
+        """Keep nothing that could be too old."""
+
+    def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
+        """Keep nothing."""
 
     def transfer_ids(self) -> Sequence[str]:
         """Return the identifiers of all transfers."""

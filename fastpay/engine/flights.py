@@ -1,0 +1,142 @@
+"""Reads that are under way, each for everybody who wants the same object."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.plan import Versioned
+from fastpay.errors import DatabaseUnavailable, Overloaded
+
+Key = tuple[Scope, str]
+
+
+class Flight:
+    """One read of one object. `generation` is its shelf's; `is_outdated` says that the object has changed
+    since."""
+
+    __slots__ = ("_future", "generation", "is_outdated", "key", "sent_ns")
+
+    def __init__(self, key: Key, generation: int) -> None:
+        self.key = key
+        self.generation = generation
+        self.is_outdated = False
+        self.sent_ns: int | None = None
+        self._future: asyncio.Future[Versioned | None] = asyncio.get_running_loop().create_future()
+
+    def wait(self) -> Awaitable[Versioned | None]:
+        """Return what to wait for: whoever stops waiting leaves it as it is to the others."""
+        return asyncio.shield(self._future)
+
+    def land(self, versioned: Versioned | None) -> None:
+        """Answer everybody who waits."""
+        if not self._future.done():
+            self._future.set_result(versioned)
+
+    def fail(self, error: Exception) -> None:
+        """Tell everybody who waits what went wrong; perhaps that is nobody any more."""
+        if not self._future.done():
+            self._future.set_exception(error)
+            self._future.exception()
+
+
+class Flights:
+    """Starts reads, at most one of each object, and all those of one loop turn together.
+
+    While as many statements are under way as may be, what is missed gathers for the next one.
+    """
+
+    def __init__(
+        self, read: Callable[[Sequence[Flight]], Awaitable[None]], *, clock: Clock, staleness_ns: int
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._staleness_ns = staleness_ns
+        self._running: dict[Key, Flight] = {}
+        self._gathered: list[Flight] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_scheduled = False
+        self._is_closed = False
+        self.joined = 0
+        self.missed = 0
+        self.sent = 0
+
+    def join(self, key: Key, generation: int) -> Flight:
+        """Return the flight to wait for. Raises: Overloaded."""
+        flight = self._running.get(key)
+        if flight is not None and flight.generation == generation and self._is_fresh(flight):
+            self.joined += 1
+            return flight
+        if self._is_closed or len(self._gathered) >= limits.gathered_reads_max:
+            raise Overloaded("Too many requests are waiting. Try again in a moment.")
+        self.missed += 1
+        flight = self._running[key] = Flight(key, generation)
+        self._gathered.append(flight)
+        if not self._is_scheduled and len(self._tasks) < limits.batch_reads_at_once:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._send)
+        return flight
+
+    def outdate(self, key: Key) -> None:
+        """Let nobody join a read any more that began before its object changed."""
+        flight = self._running.get(key)
+        if flight is not None and flight.sent_ns is not None:
+            flight.is_outdated = True
+            del self._running[key]
+
+    def outdate_all(self) -> None:
+        """Let nobody join any read that began before."""
+        for key in list(self._running):
+            self.outdate(key)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        self._is_closed = True
+        gathered, self._gathered = self._gathered, []
+        for flight in gathered:
+            flight.fail(DatabaseUnavailable("The server is stopping. Try again."))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _is_fresh(self, flight: Flight) -> bool:
+        """Tell whether what a read finds is new enough for somebody who comes only now."""
+        return flight.sent_ns is None or self._clock.monotonic_ns() - flight.sent_ns < self._staleness_ns
+
+    def _send(self) -> None:
+        self._is_scheduled = False
+        while self._gathered and len(self._tasks) < limits.batch_reads_at_once:
+            batch = self._gathered[: limits.batch_reads_max]
+            del self._gathered[: limits.batch_reads_max]
+            now_ns = self._clock.monotonic_ns()
+            for flight in batch:
+                flight.sent_ns = now_ns
+            task = asyncio.create_task(self._fly(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+            self.sent += 1
+
+    async def _fly(self, batch: Sequence[Flight]) -> None:
+        try:
+            await self._read(batch)
+        except asyncio.CancelledError:
+            _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+            _fail(batch, error)
+        finally:
+            for flight in batch:
+                if self._running.get(flight.key) is flight:
+                    del self._running[flight.key]
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._send()
+
+
+def _fail(batch: Sequence[Flight], error: Exception) -> None:
+    for flight in batch:
+        flight.fail(error)

@@ -1,0 +1,11 @@
+-- How far the sequences of these tenants have come.
+-- $1 uuid[]    tenants
+-- $2 boolean[] modes
+select wanted.tenant_id, wanted.livemode, found.sequence
+from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
+cross join lateral (
+    select book.sequence
+    from book
+    where book.tenant_id = wanted.tenant_id and book.livemode = wanted.livemode
+    offset 0
+) as found

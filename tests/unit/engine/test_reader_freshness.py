@@ -1,0 +1,269 @@
+"""The reader: what is shown again, for how long, and what is never shown any more."""
+
+import asyncio
+
+import pytest
+
+from fastpay import limits
+from fastpay.errors import DatabaseUnavailable
+from tests.unit.engine.memory import MOMENT_MS, TENANT
+from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_many_are_found_by_identifier_and_the_missing_left_out() -> None:
+    reader = Instance().reader
+    found = await reader.get_many(TENANT, [OTHER, "cus_" + "f" * 32, ONE, OTHER])
+    assert {identifier: one.object.id for identifier, one in found.items()} == {OTHER: OTHER, ONE: ONE}
+    assert await reader.get_many_at(TENANT, [ONE], 0) == {}
+
+
+async def test_what_was_read_is_shown_again_until_its_proof_runs_out() -> None:
+    instance = Instance()
+    assert await instance.version(ONE) == 1
+    instance.store.write(TENANT, ONE)
+    instance.clock.advance(STALENESS_MS - 1)
+    assert await instance.version(ONE) == 1
+    instance.clock.advance(1)
+    assert await instance.version(ONE) == 2
+    assert instance.store.statements == 2
+
+
+async def test_a_confirmation_renews_the_proof_of_everything_that_a_tenant_has_cached() -> None:
+    instance = Instance()
+    await instance.reader.get_many(TENANT, [ONE, OTHER])
+    for _ in range(5):
+        instance.clock.advance(STALENESS_MS - 1)
+        assert await instance.version(ONE) == 1
+        await instance.reader.confirm()
+    assert await instance.version(OTHER) == 1
+    assert len(instance.store.asked) == 1
+
+
+async def test_what_nobody_uses_is_not_confirmed() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    await instance.reader.confirm()
+    assert instance.store.statements == 1
+
+
+async def test_one_read_renews_the_proof_of_everything_else() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    instance.clock.advance(STALENESS_MS)
+    await instance.version(OTHER)
+    await instance.version(ONE)
+    assert instance.store.statements == 2
+
+
+async def test_a_commit_that_nobody_announced_empties_the_shelf_once_the_proof_has_run_out() -> None:
+    instance = Instance()
+    await instance.reader.get_many(TENANT, [ONE, OTHER])
+    instance.store.write(TENANT, OTHER)
+    await instance.version(ONE)
+    await instance.reader.confirm()
+    instance.clock.advance(STALENESS_MS)
+    assert await instance.version(ONE) == 1
+    assert await instance.version(OTHER) == 2
+    assert len(instance.store.asked) == 3
+
+
+async def test_an_announced_commit_costs_only_what_it_changed() -> None:
+    instance = Instance()
+    await instance.reader.get_many(TENANT, [ONE, OTHER])
+    commit = instance.store.write(TENANT, OTHER)
+    await instance.version(ONE)
+    await instance.reader.confirm()
+    instance.announce(commit)
+    instance.clock.advance(STALENESS_MS - 1)
+    assert await instance.version(ONE) == 1
+    assert len(instance.store.asked) == 1
+    assert await instance.version(OTHER) == 2
+    assert len(instance.store.asked) == 2
+
+
+async def test_announcements_may_come_in_any_order() -> None:
+    instance = Instance()
+    await instance.reader.get_many(TENANT, [ONE, OTHER])
+    first, second, third = (instance.store.write(TENANT, OTHER) for _ in range(3))
+    for commit in (third, first, second):
+        instance.announce(commit)
+    await instance.version(ONE)
+    await instance.reader.confirm()
+    instance.clock.advance(STALENESS_MS - 1)
+    assert await instance.version(ONE) == 1
+    assert len(instance.store.asked) == 1
+
+
+async def test_an_own_commit_is_shown_at_once_and_needs_no_read() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    instance.reader.committed([instance.store.write(TENANT, ONE)])
+    assert await instance.version(ONE) == 2
+    instance.reader.committed([instance.store.write(TENANT, THIRD)])
+    assert await instance.version(THIRD) == 1
+    assert instance.store.statements == 1
+
+
+async def test_a_read_that_a_commit_overtook_is_neither_joined_nor_kept() -> None:
+    instance = Instance(is_held=True)
+    early = instance.begin(ONE)
+    await settle()
+    instance.store.pending[0].look()
+    instance.reader.committed([instance.store.write(TENANT, ONE)])
+    instance.evict()
+    late = instance.begin(ONE)
+    await settle()
+    assert len(instance.store.pending) == 2
+    instance.store.pending.pop(0).answer()
+    await settle()
+    instance.store.pending.pop(0).answer()
+    assert (await early, await late) == (1, 2)
+    assert await instance.version(ONE) == 2
+
+
+async def test_a_read_that_an_announced_commit_overtook_is_not_kept() -> None:
+    instance = Instance(is_held=True)
+    reads = [instance.begin(OTHER)]
+    await instance.answer()
+    reads.append(instance.begin(ONE))
+    await settle()
+    instance.store.pending[0].look()
+    instance.announce(instance.store.write(TENANT, ONE))
+    await instance.answer()
+    last = instance.begin(ONE)
+    await instance.answer()
+    assert [await read for read in (*reads, last)] == [1, 1, 2]
+
+
+async def test_a_read_from_before_the_shelf_was_emptied_is_neither_joined_nor_kept() -> None:
+    instance = Instance(is_held=True)
+    old = instance.begin(ONE)
+    await settle()
+    instance.store.pending[0].look()
+    instance.store.write(TENANT, ONE)
+    instance.reader.acknowledged(TENANT, 3)
+    new = instance.begin(ONE)
+    await settle()
+    instance.store.pending.pop(1).answer()
+    await settle()
+    instance.store.pending.pop(0).answer()
+    assert (await old, await new) == (1, 2)
+    assert await instance.version(ONE) == 2
+
+
+async def test_an_own_commit_does_not_vouch_for_what_was_read_before_it() -> None:
+    instance = Instance(is_held=True)
+    old = instance.begin(ONE)
+    await settle()
+    instance.store.pending[0].look()
+    instance.store.write(TENANT, ONE)
+    instance.reader.committed([instance.store.write(TENANT, OTHER)])
+    await instance.answer()
+    assert await old == 1
+    new = instance.begin(ONE)
+    await instance.answer()
+    assert await new == 2
+
+
+async def test_an_answer_that_was_given_here_is_the_least_that_is_shown() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    instance.store.write(TENANT, ONE)
+    instance.reader.acknowledged(TENANT, 2)
+    assert await instance.version(ONE) == 1
+    instance.reader.acknowledged(TENANT, 3)
+    assert await instance.version(ONE) == 2
+
+
+async def test_an_own_commit_that_another_instance_changed_since_is_not_kept() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    own, other = (instance.store.write(TENANT, ONE) for _ in range(2))
+    instance.announce(other)
+    instance.reader.committed([own])
+    assert await instance.version(ONE) == 3
+
+
+async def test_a_late_reader_does_not_join_a_read_that_may_be_too_old() -> None:
+    instance = Instance(is_held=True)
+    early = instance.begin(ONE)
+    lists = [asyncio.create_task(instance.reader.list(TENANT, *LIST))]
+    await settle()
+    for pending in instance.store.pending:
+        pending.look()
+    instance.store.write(TENANT, ONE)
+    instance.clock.advance(STALENESS_MS)
+    late = instance.begin(ONE)
+    lists.append(asyncio.create_task(instance.reader.list(TENANT, *LIST)))
+    await instance.answer()
+    assert (await early, await late) == (1, 2)
+    assert [max(one.version for one in await read) for read in lists] == [1, 2]
+
+
+async def test_without_a_database_what_is_cached_is_not_shown_for_longer_than_agreed() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    instance.store.failure = DatabaseUnavailable("Away.")
+    assert await instance.version(ONE) == 1
+    instance.clock.advance(STALENESS_MS - 1)
+    await instance.reader.confirm()
+    instance.clock.advance(1)
+    with pytest.raises(DatabaseUnavailable):
+        await instance.version(ONE)
+
+
+async def test_a_list_shows_what_was_committed_here_before_it_was_asked_for() -> None:
+    instance = Instance(is_held=True)
+    early = asyncio.create_task(instance.reader.list(TENANT, *LIST))
+    await settle()
+    instance.store.pending[0].look()
+    instance.reader.committed([instance.store.write(TENANT, THIRD)])
+    late = asyncio.create_task(instance.reader.list(TENANT, *LIST))
+    early.cancel()
+    await instance.answer()
+    assert len(await late) == 3
+
+
+async def test_with_no_staleness_allowed_everything_is_read_and_only_what_is_not_sent_is_joined() -> None:
+    instance = Instance(is_held=True, staleness_ms=0)
+    reads = [instance.begin(ONE) for _ in range(3)]
+    await settle()
+    instance.store.pending[0].look()
+    instance.store.write(TENANT, ONE)
+    reads.append(instance.begin(ONE))
+    await instance.answer()
+    assert [await read for read in reads] == [1, 1, 1, 2]
+    assert instance.store.statements == 2
+    instance.reader.committed([instance.store.write(TENANT, ONE)])
+    last = instance.begin(ONE)
+    await instance.answer()
+    assert await last == 3
+    assert instance.store.statements == 3
+
+
+async def test_that_something_is_missing_is_remembered_only_where_it_cannot_come_about() -> None:
+    instance = Instance()
+    now_ms = MOMENT_MS + 1_000
+    for moment_ms, is_remembered in (
+        (now_ms, False),
+        (now_ms - limits.creation_ms_max, False),
+        (now_ms + limits.negative_cache_ms, False),
+        (now_ms - limits.creation_ms_max - 10_000, True),
+        (now_ms + limits.negative_cache_ms + limits.clock_skew_ms_max + 10_000, True),
+    ):
+        identifier = f"cus_{moment_ms:012x}7" + "0" * 19
+        before = instance.store.statements
+        for _ in range(2):
+            assert await instance.version(identifier) == 0
+        assert instance.store.statements - before == (1 if is_remembered else 2), moment_ms - now_ms
+
+
+async def test_what_is_made_here_is_found_although_it_was_remembered_as_missing() -> None:
+    instance = Instance()
+    assert await instance.version(THIRD) == 0
+    assert await instance.version(THIRD) == 0
+    assert instance.store.statements == 1
+    instance.reader.committed([instance.store.write(TENANT, THIRD)])
+    assert await instance.version(THIRD) == 1
