@@ -118,12 +118,8 @@ async def open_application(
         for batches in lanes:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
         reads = PostgresReads(pool)
-        reader = Reader(
-            reads,
-            clock=clock,
-            staleness_ms=settings.read_staleness_ms,
-            cache_bytes_max=settings.cache_bytes_max,
-        )
+        staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
+        reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max)
         reader.start()
         stack.push_async_callback(_close_in_time, reader.close, deadline)
         writer = Lanes([Writer(batches, clock=clock, observer=reader) for batches in lanes])
