@@ -117,7 +117,9 @@ class Writer:
 
     async def _run(self) -> None:
         while True:
-            if self._may_take():
+            if self._is_due():
+                self._begin_commit()
+            elif self._may_take():
                 await self._take()
             elif len(self._open) and self._committing is None:
                 if not await self._others_come():
@@ -217,24 +219,26 @@ class Writer:
                 self._begin_commit()
             await self._wait()
 
-    async def _others_come(self) -> bool:
-        """Wait for those that are about to come, and tell whether somebody came.
+    def _is_due(self) -> bool:
+        """Tell whether the open batch is to go now, whoever else may be waiting or coming."""
+        if not len(self._open) or self._committing is not None:
+            return False
+        return len(self._open) >= min(self._answered, self._batch_commands_max) or self._patience_ns() <= 0
 
-        That is, for as many as were just answered, until for some time nobody came or the time is over.
-        """
-        if len(self._open) >= min(self._answered, self._batch_commands_max):
-            return False
-        patience_ns = min(self._commit_ns // 2, limits.gather_us_max * 1000)
-        left_ns = self._free_since_ns + patience_ns - self._clock.monotonic_ns()
-        if left_ns <= 0:
-            return False
+    async def _others_come(self) -> bool:
+        """Wait for those that were just answered and are about to come again; tell whether somebody came."""
         try:
-            async with asyncio.timeout(min(left_ns, limits.gather_gap_us * 1000) / 1e9):
+            async with asyncio.timeout(min(self._patience_ns(), limits.gather_gap_us * 1000) / 1e9):
                 await self._wait()
         except TimeoutError:
             # On a busy loop both can be true at once.
             return len(self._queue) > 0
         return True
+
+    def _patience_ns(self) -> int:
+        """Return for how long the free database may still wait for more to do."""
+        patience_ns = min(self._commit_ns // 2, limits.gather_us_max * 1000)
+        return self._free_since_ns + patience_ns - self._clock.monotonic_ns()
 
     def _begin_commit(self) -> None:
         self._committing, self._open = self._open, Batch()

@@ -71,6 +71,28 @@ async def test_a_command_may_stand_on_what_is_not_committed_yet() -> None:
     check_books(store)
 
 
+async def test_a_free_database_does_not_wait_for_those_that_are_still_being_loaded() -> None:
+    store = MemoryStore()
+    store.gate.clear()
+    store.loads_gate.clear()
+    async with running(store) as writer:
+        first = start(writer, submission(PAY, key="first"))
+        await turns()
+        second = start(writer, submission(PAY, key="second"))
+        await turns()
+        assert (store.batches, store.loads) == (0, 1)
+        store.loads_gate.set()
+        await asyncio.sleep(0)
+        store.loads_gate.clear()
+        await turns()
+        # However many keep coming, what is decided goes.
+        assert (store.batches, store.loads) == (1, 2)
+        store.gate.set()
+        store.loads_gate.set()
+        await asyncio.gather(first, second)
+    check_books(store)
+
+
 @pytest.mark.usefixtures("pauses")
 async def test_what_was_decided_on_top_of_a_failed_batch_is_decided_anew() -> None:
     store = MemoryStore()
