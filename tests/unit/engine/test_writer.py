@@ -35,6 +35,7 @@ async def running(store: MemoryStore, *, batch_commands_max: int = 512) -> Async
         yield writer
     finally:
         store.gate.set()
+        store.loads_gate.set()
         await writer.close()
 
 
