@@ -66,6 +66,9 @@ search_scopes_max = 100
 search_visit_batches_max = 100
 search_backlog_max = 50_000
 
+# Entropy
+entropy_blocks_drawn = 256
+
 # Engine
 writer_lanes = 1
 writer_lanes_max = 32
