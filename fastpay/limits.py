@@ -45,6 +45,7 @@ ledger_batch_body_factor = 4
 second_max = 253_402_300_799  # the last second of the year 9999
 locales_max = 10
 magic_cards_kept = 4_096
+fingerprint_keys_kept = 4_096
 payment_method_types_max = 10
 search_query_chars_max = 1_000
 search_clauses_max = 20

@@ -4,12 +4,13 @@ request identifier, method, key, body, parameters, command, fingerprint, commit,
 that what is wrong is said as early and as cheaply as it can be known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
 from fastpay import telemetry
+from fastpay._native.headers import decode as decode_headers
 from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import authenticate
 from fastpay.api.context import Call, Reply, Services
@@ -179,18 +180,24 @@ def _headers(scope: Scope) -> dict[str, str]:
 
     Raises: InvalidRequest where one stands twice that two readers may take differently.
     """
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
+    headers = decode_headers(scope["headers"])
+    return _merged(scope["headers"]) if headers is None else headers
+
+
+def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers of which some stand more than once."""
+    merged: dict[str, str] = {}
+    for name, value in pairs:
         key = name.decode("latin-1")
         text = value.decode("latin-1")
-        if key in headers:
+        if key in merged:
             if key in _SINGLE_HEADERS:
                 raise InvalidRequest(f"The header {key} was sent twice.")
             if key == "accept-encoding":
                 # A list may come in several lines (RFC 9110 5.3).
-                text = f"{headers[key]}, {text}"
-        headers[key] = text
-    return headers
+                text = f"{merged[key]}, {text}"
+        merged[key] = text
+    return merged
 
 
 def _body_bytes_max(endpoint: Endpoint, services: Services) -> int:

@@ -1,5 +1,6 @@
 """The writing half of the surface: parameters to a command, and the command to the engine."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -134,8 +135,15 @@ def fingerprint(call: Call, params: msgspec.Struct) -> bytes:
     credentials = call.credentials
     # The kind of key counts, for an answer to one says more than to the other.
     place = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
-    asked = place + _PARAMS.encode(params)
-    return hashlib.blake2b(asked, key=credentials.fingerprint_key[:64], digest_size=32).digest()
+    digest = _keyed(credentials.fingerprint_key).copy()
+    digest.update(place + _PARAMS.encode(params))
+    return digest.digest()
+
+
+# A digest that has taken its key in, to go on from.
+@functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
+def _keyed(key: bytes) -> "hashlib.blake2b":
+    return hashlib.blake2b(key=key[:64], digest_size=32)
 
 
 def _key_of(header: str) -> str | None:
