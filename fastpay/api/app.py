@@ -32,6 +32,7 @@ from fastpay.api.resources import (
 )
 from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTransaction
 from fastpay.api.resources.ledger import RetrieveLedgerBalance, VerifyLedger
+from fastpay.api.resources.ledger_entries import ListEntries
 from fastpay.api.retrievals import Retrieve
 from fastpay.api.submissions import Write
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
@@ -204,6 +205,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/ledger/accounts/{id}", Retrieve(NoParams, kinds.LEDGER_ACCOUNT, LedgerAccount)),
     Route("GET", "/v1/ledger/accounts/{id}/balance", RetrieveLedgerBalance()),
+    Route("GET", "/v1/ledger/accounts/{id}/entries", ListEntries()),
     Route(
         "POST",
         "/v1/ledger/transfers",

@@ -77,14 +77,19 @@ def problem_body(error: Failure, *, instance: str | None) -> dict[str, object]:
 
 
 def wants_problem(accept: str | None) -> bool:
-    """Tell whether an Accept header asks for problem details by name, and not for plain JSON rather.
+    """Tell whether an Accept header asks for problem details by name, and not for plain JSON rather."""
+    return prefers(accept, PROBLEM_TYPE)
+
+
+def prefers(accept: str | None, media_type: str) -> bool:
+    """Tell whether an Accept header asks for a media type by name, and not for plain JSON rather.
 
     Source: RFC 9110 12.5.1.
     """
-    if accept is None or PROBLEM_TYPE not in accept.lower():
+    if accept is None or media_type not in accept.lower():
         return False
     weights = dict(_weighted(part) for part in accept.lower().split(","))
-    weight = weights.get(PROBLEM_TYPE, 0.0)
+    weight = weights.get(media_type, 0.0)
     return weight > 0 and weight >= weights.get(JSON_TYPE, 0.0)
 
 

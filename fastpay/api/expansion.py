@@ -105,6 +105,11 @@ EXPANDABLE: dict[str, dict[str, Field]] = {
         "account": _LEDGER_ACCOUNT,
     },
     "lbat": {},
+    "lent": {
+        "account": _LEDGER_ACCOUNT,
+        "source": Field(kinds=("ch", "re")),
+        "transfer": _LEDGER_TRANSFER,
+    },
     "ltr": {
         "credit_account": _LEDGER_ACCOUNT,
         "debit_account": _LEDGER_ACCOUNT,

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits, place_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account
-from fastpay.store import rows
+from fastpay.engine.ledger_ports import Entry, EntryPage
+from fastpay.store import ledger_rows, rows
 from fastpay.store.reads import PostgresReads
 from fastpay.store.statements import SQL
 
@@ -33,6 +34,19 @@ class PostgresLedger:
             earlier = {account.id: account for account in map(rows.account, found)}
             accounts = [earlier.get(account.id, account) for account in accounts]
         return accounts
+
+    async def entries(self, scope: Scope, account: Account, page: EntryPage) -> list[Entry]:
+        """Return up to `page.limit` + 1 entries, newest first: the one too many says that there are more."""
+        is_own = account.code in NORMAL_SIDES
+        arguments: list[object] = [*scope, digits(account.id)]
+        if is_own:
+            arguments += (digits(bound) if bound else None for bound in (page.before, page.after))
+        else:
+            arguments += (*place_of(page.before or HIGHEST), *place_of(page.after or LOWEST))
+            arguments.append(page.after is not None)
+        statement = SQL["list_own_entries" if is_own else "list_entries"]
+        found = await self._reads.fetch(statement, *arguments, page.limit + 1, scans=is_own)
+        return [ledger_rows.entry(row, account) for row in found]
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the last number of the sequence that was given out up to this moment."""

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.identifiers import Scope, place_of, placed
-from fastpay.domain.ledger import NORMAL_SIDES
+from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.plan import Versioned
+from fastpay.engine.ledger_ports import Entry
 from fastpay.engine.ports import Filter, Page
 from fastpay.store import rows
 from fastpay.store.rows import Row
@@ -71,6 +72,33 @@ def transfer(row: Row) -> Versioned:
         ending=ending,
     )
     return Versioned(found, 1, found.sequence) if ending is None else Versioned(found, 2, ending.sequence)
+
+
+def entry(row: Row, account: Account) -> Entry:
+    """Return an entry of an account: of a transfer between clients, or of one of payments."""
+    after = msgspec.structs.replace(
+        account,
+        debits_posted=row["debits_posted"],
+        debits_pending=row["debits_pending"],
+        credits_posted=row["credits_posted"],
+        credits_pending=row["credits_pending"],
+    )
+    if account.code in NORMAL_SIDES:
+        moved = "tr_" + row["transfer_id"].hex
+        phase, source_id = row["phase"], rows.source_of(row)
+    else:
+        moved, source_id = placed("ltr", row["moment_ms"], row["sequence"], row["place"]), None
+        phase = _PHASE_OF[row["phase"]]
+    return Entry(
+        transfer_id=moved,
+        source_id=source_id,
+        created=row["moment_ms"] // 1000,
+        sequence=row["sequence"],
+        side="debit" if row["is_debit"] else "credit",
+        phase=phase,
+        amount=row["amount"],
+        after=after,
+    )
 
 
 def own_account(row: Row) -> Versioned:

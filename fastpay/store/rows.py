@@ -61,8 +61,7 @@ def account(row: Row) -> Account:
 
 
 def transfer(row: Row) -> Transfer:
-    """Return a transfer. Its source gets the prefix that its kind tells."""
-    source_prefix = "re_" if row["kind"] == "refund" else "ch_"
+    """Return a transfer."""
     return Transfer(
         id="tr_" + row["transfer_id"].hex,
         kind=row["kind"],
@@ -71,9 +70,14 @@ def transfer(row: Row) -> Transfer:
         credit_account_id="lacc_" + row["credit_account_id"].hex,
         currency=row["currency"],
         amount=row["amount"],
-        source_id=source_prefix + row["source_id"].hex,
+        source_id=source_of(row),
         hold_id=None if row["hold_id"] is None else "tr_" + row["hold_id"].hex,
     )
+
+
+def source_of(row: Row) -> str:
+    """Return what a transfer was for: its kind tells the prefix."""
+    return f"{'re' if row['kind'] == 'refund' else 'ch'}_{row['source_id'].hex}"
 
 
 def idempotency(row: Row) -> IdempotencyRow:

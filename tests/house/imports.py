@@ -12,7 +12,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "_native": frozenset(),
     "server": frozenset({"_native"}),
     "engine": frozenset({"_native", "domain"}),
-    "store": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
+    "store": frozenset({"_native", "domain", "engine.ports", "engine.ledger_ports", "engine.failures"}),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
     "api": frozenset({"_native", "domain", "engine"}),
     "signing": frozenset({"_native"}),

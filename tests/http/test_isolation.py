@@ -113,6 +113,13 @@ CASES = [
     case("GET /v1/ledger/accounts/{id}", "/v1/ledger/accounts/{lacc}", expand__="balance"),
     case("GET /v1/ledger/accounts/{id}/balance", "/v1/ledger/accounts/{lacc}/balance"),
     case("GET /v1/ledger/accounts/{id}/balance", "/v1/ledger/accounts/{lacc}/balance", sequence="1"),
+    case("GET /v1/ledger/accounts/{id}/entries", "/v1/ledger/accounts/{lacc}/entries"),
+    case(
+        "GET /v1/ledger/accounts/{id}/entries", "/v1/ledger/accounts/{lacc}/entries", starting_after="{lent}"
+    ),
+    case(
+        "GET /v1/ledger/accounts/{id}/entries", "/v1/ledger/accounts/{lacc}/entries", ending_before="{lent}"
+    ),
     case("POST /v1/ledger/transfers", debit_account="{lacc}", credit_account="{lacc2}", amount="1"),
     case("POST /v1/ledger/transfers", debit_account="{lacc2}", credit_account="{lacc}", amount="1"),
     case("GET /v1/ledger/transfers", starting_after="{ltr}"),
@@ -125,7 +132,7 @@ CASES = [
     case("GET /v1/ledger/batches/{id}", "/v1/ledger/batches/{lbat}"),
     case("GET /v1/ledger/verify"),
 ]
-NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr", "lbat")
+NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr", "lbat", "lent")
 # What a filter of a list names need not be there: an unknown customer has no payments.
 FILTERS = frozenset(("customer", "charge", "payment_intent"))
 
@@ -194,7 +201,7 @@ def furnish_ledger(http: httpx.Client, key: str) -> dict[str, str]:
     hold = post("transfers", debit_account=first, credit_account=second, amount="5", hold="true")
     item = {"debit_account": first, "credit_account": second, "amount": "5"}
     batch = post("batches", **{f"transfers[0][{name}]": value for name, value in item.items()})
-    return {"lacc": first, "lacc2": second, "ltr": hold, "lbat": batch}
+    return {"lacc": first, "lacc2": second, "ltr": hold, "lbat": batch, "lent": hold.replace("ltr", "lent")}
 
 
 def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from fastpay.api.rendering.layout import Choice, Field, Mode, Part, When, templa
 from fastpay.domain.identifiers import digits, moment_of, placed
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerBatch, LedgerTransfer
+from fastpay.engine.ledger_ports import Entry
 from fastpay.engine.ports import TrialBalance, Verification
 
 _SIDES = {"D": "debit", "C": "credit"}
@@ -53,6 +54,26 @@ def render_from_ledger(stored: LedgerAccount | LedgerBatch, livemode: bool) -> d
     if isinstance(stored, LedgerAccount):
         return _account(stored, livemode)
     return _batch(stored, livemode)
+
+
+def render_entry(entry: Entry, livemode: bool) -> dict[str, object]:
+    """Return one side of a transfer, with what the account held after it."""
+    return {
+        "id": "lent_" + digits(entry.transfer_id),
+        "object": "ledger_entry",
+        "account": entry.after.id,
+        "amount": entry.amount,
+        "available": entry.after.available,
+        "balance": entry.after.balance,
+        "created": entry.created,
+        "currency": entry.after.currency,
+        "livemode": livemode,
+        "sequence": entry.sequence,
+        "side": entry.side,
+        "source": entry.source_id,
+        "transfer": entry.transfer_id,
+        "type": _TYPES[entry.phase],
+    }
 
 
 def _account(account: LedgerAccount, livemode: bool) -> dict[str, object]:

@@ -18,6 +18,7 @@ from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace,
 from fastpay.domain.search import Query, matches
 from fastpay.engine.idempotency import submission_digest
 from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
@@ -160,6 +161,10 @@ class FakeEngine:
         """Return the accounts as they stand: there is no history here."""
         accounts = self._workspaces[scope].accounts if scope in self._workspaces else {}
         return [accounts[identifier] for identifier in identifiers if identifier in accounts]
+
+    async def entries(self, scope: Scope, account: Account, page: EntryPage) -> Sequence[Entry]:
+        """Return none: there is no history here."""
+        return ()
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the latest place."""

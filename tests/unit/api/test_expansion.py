@@ -150,7 +150,7 @@ def test_a_path_deeper_than_allowed_is_refused() -> None:
 
 
 def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
-    own = {"ledger_verification", "lacc", "lbal", "lbat", "ltr"}
+    own = {"ledger_verification", "lacc", "lbal", "lbat", "lent", "ltr"}
     assert set(EXPANDABLE) - own == set(SDK_CLASSES)
     assert not EXPANDABLE["ledger_verification"]
     for kind, fields in EXPANDABLE.items():

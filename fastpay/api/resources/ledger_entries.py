@@ -1,0 +1,122 @@
+"""Statements: what moved an account, newest first, as JSON or as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from msgspec import UnsetType
+
+from fastpay.api import answers, kinds
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_query
+from fastpay.api.errors import prefers
+from fastpay.api.expansion import expand
+from fastpay.api.params.common import refuse_together
+from fastpay.api.params.lists import ListParams
+from fastpay.api.rendering import render_list
+from fastpay.api.rendering.ledger import render_entry
+from fastpay.domain.identifiers import digits
+from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger_objects import LedgerTransfer
+from fastpay.engine.ledger_ports import EntryPage
+from fastpay.errors import InvalidRequest
+
+_CSV_TYPE = "text/csv"
+_VARY: tuple[answers.Header, ...] = ((b"vary", b"accept"),)
+_COLUMNS = (
+    "id",
+    "created",
+    "sequence",
+    "transfer",
+    "type",
+    "side",
+    "amount",
+    "currency",
+    "balance",
+    "available",
+    "source",
+)
+
+
+class ListEntries:
+    """The endpoint that shows an account's entries, each with the balance after it."""
+
+    is_public = False
+
+    async def answer(self, call: Call) -> Reply:
+        """Show a page. Raises: NotFound, InvalidRequest."""
+        identifier = kinds.check(kinds.LEDGER_ACCOUNT, call.arguments["id"])
+        params = decode_query(ListParams, call.query)
+        paths = answers.check_expansions(call, kinds.LEDGER_ENTRY.prefix, params.expand, listed=True)
+        found = await call.services.ledger.balances(call.scope, [identifier], None)
+        if not found:
+            raise kinds.absent(kinds.LEDGER_ACCOUNT, identifier)
+        page = await _page(call, found[0], params)
+        entries = await call.services.ledger.entries(call.scope, found[0], page)
+        has_more = len(entries) > page.limit
+        if has_more:
+            # The one too many is the furthest from where the page begins.
+            entries = entries[: page.limit] if page.after is None else entries[-page.limit :]
+        items = [render_entry(entry, call.scope.livemode) for entry in entries]
+        # A table has no room for objects in objects: there, whoever asks for some gets their names.
+        if prefers(call.headers.get("accept"), _CSV_TYPE):
+            return _csv(call, page, items, has_more=has_more)
+        await expand(items, paths, answers.Snapshots(call, {}))
+        body = answers.encode(render_list(call.path, items, has_more))
+        return Reply(body=body, headers=_VARY)
+
+
+async def _page(call: Call, account: Account, params: ListParams) -> EntryPage:
+    after, before = params.starting_after, params.ending_before
+    if not isinstance(after, UnsetType):
+        if not isinstance(before, UnsetType):
+            raise refuse_together("starting_after", "ending_before")
+        return EntryPage(limit=params.limit, before=await _cursor(call, account, after, "starting_after"))
+    if not isinstance(before, UnsetType):
+        return EntryPage(limit=params.limit, after=await _cursor(call, account, before, "ending_before"))
+    return EntryPage(limit=params.limit)
+
+
+async def _cursor(call: Call, account: Account, identifier: str, param: str) -> str:
+    """Return the transfer of an entry that the page begins or ends at; it must be one of this account's."""
+    if kinds.could_be(kinds.LEDGER_ENTRY, identifier):
+        prefix = "tr_" if account.code in NORMAL_SIDES else "ltr_"
+        transfer_id = prefix + digits(identifier)
+        if account.id in await _sides(call, transfer_id):
+            return transfer_id
+    missing = kinds.absent(kinds.LEDGER_ENTRY, identifier)
+    raise InvalidRequest(missing.message, code=missing.code, param=param)
+
+
+async def _sides(call: Call, transfer_id: str) -> tuple[str, ...]:
+    """Return the accounts of a transfer, none where there is none."""
+    reader = call.services.reader
+    if transfer_id.startswith("tr_"):
+        return tuple(
+            side
+            for transfer, _ in await reader.transfers(call.scope, [transfer_id])
+            for side in (transfer.debit_account_id, transfer.credit_account_id)
+        )
+    found = await reader.get(call.scope, transfer_id)
+    if found is None or not isinstance(found.object, LedgerTransfer):
+        return ()
+    return found.object.debit_account, found.object.credit_account
+
+
+def _csv(call: Call, page: EntryPage, items: Sequence[dict[str, object]], *, has_more: bool) -> Reply:
+    """Return the entries as RFC 4180 has it, with a head; a Link header says where the page goes on.
+
+    Nothing in them is a client's own text, so that no spreadsheet can take a cell for a formula.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=_COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(items)
+    headers = _VARY
+    if has_more:
+        rel, cursor, item = ("next", "starting_after", items[-1])
+        if page.after is not None:
+            rel, cursor, item = ("prev", "ending_before", items[0])
+        target = f'<{call.path}?limit={page.limit}&{cursor}={item["id"]}>; rel="{rel}"'
+        headers += ((b"link", target.encode()),)
+    return Reply(body=out.getvalue().encode(), content_type=b"text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,96 @@
+-- What transfers between clients did to one account, newest first, each with the account's counters after it: those of
+-- its own side are in the row, those of the other side in the last row before it on that side.
+-- $1 uuid     tenant
+-- $2 boolean  mode
+-- $3 uuid     account
+-- $4 bigint   only below this place in the sequence
+-- $5 smallint and this place at it
+-- $6 bigint   only above this place in the sequence
+-- $7 smallint and this place at it
+-- $8 boolean  nearest above first, instead of newest first
+-- $9 integer  rows at most
+select
+    entry.sequence, entry.place, entry.phase, entry.amount, entry.is_debit,
+    (extract(epoch from entry.created_at) * 1000)::bigint as moment_ms,
+    case when entry.is_debit then entry.posted else coalesce(other.posted, 0) end as debits_posted,
+    case when entry.is_debit then entry.pending else coalesce(other.pending, 0) end as debits_pending,
+    case when entry.is_debit then coalesce(other.posted, 0) else entry.posted end as credits_posted,
+    case when entry.is_debit then coalesce(other.pending, 0) else entry.pending end as credits_pending
+from (
+    select *
+    from (
+        (
+            select
+                sequence, place, phase, amount, created_at, true as is_debit, debits_posted as posted,
+                debits_pending as pending
+            from ledger_transfer
+            where not $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
+                and debit_account_id = $3::uuid
+                and (sequence, place) < ($4::bigint, $5::smallint)
+                and (sequence, place) > ($6::bigint, $7::smallint)
+            order by sequence desc, place desc
+            limit $9::integer
+        )
+        union all
+        (
+            select
+                sequence, place, phase, amount, created_at, false, credits_posted, credits_pending
+            from ledger_transfer
+            where not $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
+                and credit_account_id = $3::uuid
+                and (sequence, place) < ($4::bigint, $5::smallint)
+                and (sequence, place) > ($6::bigint, $7::smallint)
+            order by sequence desc, place desc
+            limit $9::integer
+        )
+        union all
+        (
+            select
+                sequence, place, phase, amount, created_at, true, debits_posted, debits_pending
+            from ledger_transfer
+            where $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
+                and debit_account_id = $3::uuid
+                and (sequence, place) < ($4::bigint, $5::smallint)
+                and (sequence, place) > ($6::bigint, $7::smallint)
+            order by sequence, place
+            limit $9::integer
+        )
+        union all
+        (
+            select
+                sequence, place, phase, amount, created_at, false, credits_posted, credits_pending
+            from ledger_transfer
+            where $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
+                and credit_account_id = $3::uuid
+                and (sequence, place) < ($4::bigint, $5::smallint)
+                and (sequence, place) > ($6::bigint, $7::smallint)
+            order by sequence, place
+            limit $9::integer
+        )
+    ) as side
+    order by
+        case when $8::boolean then sequence else -sequence end, case when $8::boolean then place else -place end
+    limit $9::integer
+) as entry
+left join lateral (
+    (
+        select credits_posted as posted, credits_pending as pending
+        from ledger_transfer
+        where entry.is_debit and tenant_id = $1::uuid and livemode = $2::boolean
+            and credit_account_id = $3::uuid
+            and (sequence, place) < (entry.sequence, entry.place)
+        order by sequence desc, place desc
+        limit 1
+    )
+    union all
+    (
+        select debits_posted, debits_pending
+        from ledger_transfer
+        where not entry.is_debit and tenant_id = $1::uuid and livemode = $2::boolean
+            and debit_account_id = $3::uuid
+            and (sequence, place) < (entry.sequence, entry.place)
+        order by sequence desc, place desc
+        limit 1
+    )
+) as other on true
+order by entry.sequence desc, entry.place desc
