@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 # A target's first line of comment is what `make help` says of it.
-.PHONY: help serve test check static packages demo bench soak mutants wheel annotate clean
+.PHONY: help serve test check static packages demo bench bench-transport bench-compare soak mutants wheel annotate clean
 
 # List the targets.
 help:
@@ -75,6 +75,13 @@ mutants: $(VENV)/.test $(VENV)/.native
 bench-transport: ARGUMENTS = --quick
 bench-transport: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.transport $(ARGUMENTS)
+
+# Compare this commit's micro-benchmarks with those of the commit that was saved last.
+# The first time there is nothing to compare with; each run is saved under its commit in .benchmarks/.
+bench-compare: $(VENV)/.native $(VENV)/.test
+	$(BIN)/python -m pytest $(wildcard benchmarks/*.py) --benchmark-autosave --benchmark-compare \
+		--benchmark-columns=min,median,iqr --benchmark-sort=fullname $(ARGUMENTS)
+	$(BIN)/python -m benchmarks.instructions
 
 # Build one file to deploy.
 wheel: $(VENV)/.native

@@ -20,7 +20,7 @@ from fastpay.api.answers import encode
 from fastpay.api.rendering import render
 
 ROOT = Path(__file__).parents[2]
-MICRO = ("asking", "deciding", "form_decoding", "rendering", "signatures", "writing")
+MICRO = ("asking", "deciding", "form_decoding", "rendering", "signatures", "transport_steps", "writing")
 _NOT_INSTALLED = "the peers are not installed (make bench does it)"
 _REQUEST = b"GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

@@ -1,0 +1,97 @@
+"""The paths that a request takes again and again, each as a function that can be called again and again."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import uvloop
+
+from benchmarks import samples
+from benchmarks.peers import bare
+from fastpay._native import signature
+from fastpay._native.http1 import Connection
+from fastpay._native.routing import Table
+from fastpay._native.service import Service
+from fastpay._native.signature import Signer
+from fastpay.api.decoding import decode_params
+from fastpay.api.params.payment_intents import CreateParams
+from fastpay.api.rendering import render_bytes
+from fastpay.clock import SystemClock
+from fastpay.server.settings import ServerSettings
+
+# As the Python SDK sends them, but for a shorter description of itself.
+_FIELDS = (
+    b"Host: localhost:8000\r\nUser-Agent: Stripe/v1 PythonBindings/16.0.0\r\nAuthorization: Bearer sk_test_"
+    + b"0" * 32
+    + b"\r\nStripe-Version: 2025-09-30.clover\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\n"
+)
+GET = b"GET /v1/payment_intents/pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c HTTP/1.1\r\n" + _FIELDS + b"\r\n"
+POST = (
+    b"POST /v1/payment_intents HTTP/1.1\r\n"
+    + _FIELDS
+    + b"Idempotency-Key: 0190a5f0-b7e9-7cc0-8d0a-8b8e5b1f2a3c\r\n"
+    + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%b"
+    % (len(samples.BODY), samples.BODY)
+)
+_NOW = 1_790_000_000
+
+
+class _Transport:
+    """What a connection needs of a transport; it keeps the last answer."""
+
+    written = b""
+
+    def write(self, data: bytes) -> None:
+        self.written = data
+
+    def get_extra_info(self, name: str) -> Any:
+        return ("127.0.0.1", 9) if name == "peername" else None
+
+
+@contextmanager
+def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
+    """Give a function that sends bytes through a connection to an application and returns its answer."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        service = Service(
+            app,
+            runner.get_loop(),
+            ServerSettings(),
+            clock=SystemClock(),
+            refuse=lambda reason, is_head: b"refused",
+            switch_to_http2=None,
+            server=("127.0.0.1", 80),
+            scheme="http",
+        )
+        transport, protocol = _Transport(), Connection(service)
+        protocol.connection_made(cast(asyncio.Transport, transport))
+
+        def feed(data: bytes) -> bytes:
+            protocol.data_received(data)
+            return transport.written
+
+        yield feed
+        protocol.connection_lost(None)
+
+
+@contextmanager
+def paths() -> Iterator[dict[str, Callable[[], object]]]:
+    """Give the paths by their names, ready to be called."""
+    signer = (Signer(b"fpss_" + b"k" * 42),)
+    body = b"w" * 289
+    header = signature.sign_webhook(signer, body, _NOW).encode()
+    workspace, command, intent = samples.new_workspace(), samples.new_command(), samples.new_intent()
+    table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
+    form = "application/x-www-form-urlencoded"
+    with connection(bare.app) as feed:
+        yield {
+            "GET through a connection": lambda: feed(GET),
+            "POST through a connection": lambda: feed(POST),
+            "route": lambda: table.lookup("GET", "/v1/payment_intents/pi_1"),
+            "form to params": lambda: decode_params(
+                CreateParams, content_type=form, body=samples.BODY, query=b""
+            ),
+            "decide a payment": lambda: samples.decide(workspace, command),
+            "payment to bytes": lambda: render_bytes(intent, False),
+            "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
+        }

@@ -1,0 +1,130 @@
+"""How many instructions does each hot path take? Counted by callgrind, so that other work does not matter.
+
+Run: python -m benchmarks.instructions [--save]
+
+Compares with benchmarks/instructions.json and fails where a path takes more than the tolerance beyond it;
+--save writes what was counted there. Counts depend on how the interpreter was built, so each build has an
+entry of its own. On a build without one the counts are scaled by what a loop of plain Python takes on both.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from benchmarks.hot_paths import paths
+from benchmarks.load.serving import ROOT
+
+BASELINE = ROOT / "benchmarks" / "instructions.json"
+# What a path may take beyond the baseline on the build that it was saved on, and on another one.
+TOLERANCE, TOLERANCE_ELSEWHERE = 0.1, 0.4
+YARDSTICK = "plain Python"
+_CALLS = 100
+_WARM_UP = 30
+
+
+@click.command()
+@click.option("--save", is_flag=True, help="Make what is counted the new baseline.")
+def main(save: bool) -> None:
+    """Count the instructions of the hot paths."""
+    counts = count()
+    baseline = read_baseline()
+    for name, found in counts.items():
+        before = baseline.get(build(), {}).get(name)
+        change = f"{found / before - 1:+.1%}" if before else "new"
+        click.echo(f"{name:32} {found:9,} {change:>8}")
+    if save:
+        BASELINE.write_text(json.dumps(baseline | {build(): counts}, indent=2) + "\n", encoding="utf-8")
+        return
+    faults = compare(counts, baseline, build())
+    if faults:
+        raise SystemExit("\n".join(faults))
+
+
+def build() -> str:
+    """Return what tells builds of the interpreter apart whose counts differ."""
+    return f"{sys.implementation.cache_tag} {sysconfig.get_platform()} {sysconfig.get_config_var('CC')}"
+
+
+def read_baseline() -> dict[str, dict[str, int]]:
+    """Return the counts that were saved, by build."""
+    saved: dict[str, dict[str, int]] = json.loads(BASELINE.read_text(encoding="utf-8"))
+    return saved
+
+
+def compare(counts: Mapping[str, int], baseline: Mapping[str, Mapping[str, int]], built: str) -> list[str]:
+    """Return what takes too many instructions."""
+    own = baseline.get(built)
+    saved = own if own is not None else next(iter(baseline.values()))
+    tolerance = TOLERANCE if own is not None else TOLERANCE_ELSEWHERE
+    scale = 1.0 if own is not None else counts[YARDSTICK] / saved[YARDSTICK]
+    faults = [f"{name}: no baseline (--save)" for name in counts if name not in saved]
+    for name, before in saved.items():
+        bound = before * scale * (1 + tolerance)
+        if name in counts and counts[name] > bound:
+            faults.append(f"{name}: {counts[name]:,} instructions, at most {bound:,.0f}")
+    return faults
+
+
+def count() -> dict[str, int]:
+    """Return the instructions of one call of each path. Raises: SystemExit without valgrind."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        raise SystemExit("valgrind is not installed (Debian package valgrind)")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={folder}/count"]
+        # The part between two calls of getppid, which nothing else calls, gets a file of its own.
+        command += ["--dump-before=getppid", sys.executable, "-m", "benchmarks.instructions", "run"]
+        # Hashing is counted without the instructions that only some processors have.
+        environment = os.environ | {"PYTHONHASHSEED": "0", "OPENSSL_ia32cap": ":0"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"the paths did not run: {done.stderr[-2000:]}")
+        names = json.loads(done.stdout)
+        totals = [_total(Path(folder) / f"count.{number}") for number in range(1, 2 * len(names) + 1)]
+    # Every second part is what lies between two paths.
+    return {name: totals[2 * number + 1] // _CALLS for number, name in enumerate(names)}
+
+
+def _total(path: Path) -> int:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith(("summary:", "totals:")):
+            return int(line.split()[1])
+    raise SystemExit(f"callgrind wrote no total into {path.name}")
+
+
+def _yardstick() -> int:
+    total = 0
+    table: dict[str, int] = {}
+    for number in range(200):
+        total += number
+        table["key"] = total
+    return table["key"]
+
+
+def run() -> None:
+    """Call every path, with a mark before and after; print their names."""
+    with paths() as hot:
+        found = {YARDSTICK: _yardstick, **hot}
+        for path in found.values():
+            for _ in range(_WARM_UP):
+                path()
+            os.getppid()
+            for _ in range(_CALLS):
+                path()
+            os.getppid()
+    print(json.dumps(list(found)))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["run"]:
+        run()
+    else:
+        main()

@@ -1,0 +1,34 @@
+"""No hot path takes many more instructions than it did: counted, so that a busy machine does not matter."""
+
+import shutil
+
+import pytest
+
+from benchmarks import instructions
+
+_SAVED = {"one build": {instructions.YARDSTICK: 1_000, "path": 500}}
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not on the path")
+def test_the_hot_paths_take_no_more_instructions_than_before() -> None:
+    """Where it fails on purpose, `python -m benchmarks.instructions --save` makes the new counts the rule."""
+    counts = instructions.count()
+    assert instructions.compare(counts, instructions.read_baseline(), instructions.build()) == []
+
+
+def test_a_path_beyond_the_tolerance_is_named() -> None:
+    within = {instructions.YARDSTICK: 1_000, "path": 549}
+    assert instructions.compare(within, _SAVED, "one build") == []
+    beyond = {instructions.YARDSTICK: 1_000, "path": 551}
+    assert instructions.compare(beyond, _SAVED, "one build") == ["path: 551 instructions, at most 550"]
+
+
+def test_on_another_build_counts_are_held_against_the_interpreters_own() -> None:
+    slower = {instructions.YARDSTICK: 2_000, "path": 1_399}
+    assert instructions.compare(slower, _SAVED, "another build") == []
+    assert len(instructions.compare(slower | {"path": 1_401}, _SAVED, "another build")) == 1
+
+
+def test_a_path_that_was_never_counted_is_named() -> None:
+    new = {instructions.YARDSTICK: 1_000, "path": 500, "other": 1}
+    assert instructions.compare(new, _SAVED, "one build") == ["other: no baseline (--save)"]
