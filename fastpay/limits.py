@@ -58,14 +58,15 @@ search_batch_events = 256
 search_batches_max = 64
 search_recent_entries = 256
 search_step_entries = 4_096
-search_spare_entries = 32
 search_examined_max = 65_536
+search_candidates_max = 4_096
+search_candidates_step = 256
 search_statement_timeout_ms = 2_000
 search_interval_ms = 5_000
-search_pause_ms = 60
+search_pause_ms = 250
 search_scopes_max = 100
 search_visit_batches_max = 100
-search_backlog_max = 50_000
+search_backlog_max = 200_000
 
 # Entropy
 entropy_blocks_drawn = 256
@@ -195,6 +196,7 @@ assert gather_gap_us <= gather_us_max
 assert lock_timeout_ms < statement_timeout_ms
 assert search_statement_timeout_ms < lock_timeout_ms
 assert search_recent_entries <= search_step_entries <= search_examined_max
+assert search_candidates_step <= search_candidates_max <= search_examined_max
 assert search_batch_events <= search_tail_max <= search_backlog_max
 assert page_size_max <= search_recent_entries
 assert idle_in_transaction_timeout_ms < lock_timeout_ms

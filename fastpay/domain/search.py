@@ -21,12 +21,14 @@ class Field(msgspec.Struct, frozen=True):
     """Something that objects are searched by. `read` takes it from an object of the kind.
 
     A text may be searched for a part of it, a token only for all of it; a truth is the token "true" or
-    "false". Numbers are compared. What is `optional` may not be there, and can be searched for that.
+    "false". Numbers are compared. What is `optional` may not be there, and can be searched for that. `values`
+    are all that there can be, where that is known: not to be one of them is to be another.
     """
 
     type: FieldType
     read: Callable[..., Value]
     optional: bool = False
+    values: tuple[str, ...] = ()
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,17 @@ def _truth(value: bool) -> str:
     return "true" if value else "false"
 
 
+_TRUTHS = (_truth(True), _truth(False))
+_INTENT_STATUSES = (
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "requires_capture",
+    "succeeded",
+    "canceled",
+)
+_CHARGE_STATUSES = ("succeeded", "pending", "failed")
 _CARD = "payment_method_details.card."
 FIELDS: Mapping[str, Mapping[str, Field]] = {
     "cus": {
@@ -79,7 +92,7 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "currency": Field("token", lambda intent: intent.currency),
         "customer": Field("token", lambda intent: intent.customer, optional=True),
         "metadata": METADATA,
-        "status": Field("token", lambda intent: intent.status),
+        "status": Field("token", lambda intent: intent.status, values=_INTENT_STATUSES),
     },
     "ch": {
         "amount": Field("number", lambda charge: charge.amount),
@@ -90,15 +103,15 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "currency": Field("token", lambda charge: charge.currency),
         "customer": Field("token", lambda charge: charge.customer, optional=True),
         # No dispute is ever opened yet.
-        "disputed": Field("truth", lambda charge: _truth(False)),
+        "disputed": Field("truth", lambda charge: _truth(False), values=_TRUTHS),
         "metadata": METADATA,
         _CARD + "brand": Field("token", lambda charge: charge.card.brand),
         _CARD + "exp_month": Field("token", lambda charge: str(charge.card.exp_month)),
         _CARD + "exp_year": Field("token", lambda charge: str(charge.card.exp_year)),
         _CARD + "fingerprint": Field("token", lambda charge: charge.card.fingerprint),
         _CARD + "last4": Field("token", lambda charge: charge.card.last4),
-        "refunded": Field("truth", lambda charge: _truth(is_refunded(charge))),
-        "status": Field("token", lambda charge: charge.status),
+        "refunded": Field("truth", lambda charge: _truth(is_refunded(charge)), values=_TRUTHS),
+        "status": Field("token", lambda charge: charge.status, values=_CHARGE_STATUSES),
     },
 }
 

@@ -85,9 +85,24 @@ class Terms:
 
     def conjuncts(self, query: Query) -> tuple[Conjunct, ...]:
         """Return what to look for: an object that the query finds meets at least one of these."""
-        if query.is_any:
-            return tuple(self._conjunct((clause,)) for clause in query.clauses)
-        return (self._conjunct(query.clauses),)
+        found: list[Conjunct] = []
+        for clauses in [(clause,) for clause in query.clauses] if query.is_any else [query.clauses]:
+            conjunct = self._conjunct(clauses)
+            found += [conjunct] if conjunct.every else self._alternatives(conjunct, clauses)
+        return tuple(found)
+
+    def _alternatives(self, conjunct: Conjunct, clauses: tuple[Clause, ...]) -> list[Conjunct]:
+        """Return a conjunct without terms as several with one each, where what it refuses leaves so few."""
+        for clause in clauses:
+            others = FIELDS[self._kind][clause.field].values
+            if others and clause.negated:
+                refused = fold(str(clause.value))
+                return [
+                    msgspec.structs.replace(conjunct, every=(self._is(clause.field, other),))
+                    for other in others
+                    if other != refused
+                ]
+        return [conjunct]
 
     def _conjunct(self, clauses: tuple[Clause, ...]) -> Conjunct:
         every: set[int] = set()

@@ -119,18 +119,23 @@ async def _find_by_index(search: _Search, conjunct: Conjunct, page: Page) -> dic
     above = max(page.above, lower_bound(conjunct.created_min))
     below = min(page.below, lower_bound(conjunct.created_max + 1))
     found: dict[str, Versioned] = {}
-    examined, step = 0, limits.search_recent_entries
+    examined, vain = 0, 0
+    step, at_most = limits.search_recent_entries, search.wanted
     while above < below and len(found) < search.wanted:
         if examined == 0 or not _leads_somewhere(conjunct):
-            looked_at = await _look_at_recent(search, conjunct, above, below, step)
+            looked_at = await _look_at_recent(search, conjunct, above, below, step, at_most)
         else:
-            looked_at = await _look_up(search, conjunct, above, below)
-        found.update(await _verified(search, looked_at.candidates))
+            looked_at = await _look_up(search, conjunct, above, below, at_most)
+        verified = await _verified(search, looked_at.candidates)
+        found.update(verified)
         below = looked_at.below
         examined += looked_at.examined
-        if examined > limits.search_examined_max and len(found) < search.wanted and above < below:
+        vain += len(looked_at.candidates) - len(verified)
+        is_much = examined > limits.search_examined_max or vain > limits.search_candidates_max
+        if is_much and len(found) < search.wanted and above < below:
             raise _too_expensive()
-        step = limits.search_step_entries
+        # Of those that were pointed at some have changed since, and some only have what the query is made of.
+        step, at_most = limits.search_step_entries, max(search.wanted, limits.search_candidates_step)
     return found
 
 
@@ -147,24 +152,22 @@ def _leads_somewhere(conjunct: Conjunct) -> bool:
 
 
 async def _look_at_recent(
-    search: _Search, conjunct: Conjunct, above: str, below: str, step: int
+    search: _Search, conjunct: Conjunct, above: str, below: str, step: int, at_most: int
 ) -> _LookedAt:
     arguments = _arguments(search, conjunct, above, below)
-    found = await search.connection.fetch(SQL["search_recent"], *arguments, search.wanted, step)
+    found = await search.connection.fetch(SQL["search_recent"], *arguments, at_most, step)
     if not found:
         return _LookedAt([], 0, "")
     candidates = [row["object_id"] for row in found if row["may_match"]]
-    if len(candidates) == search.wanted:
+    if len(candidates) == at_most:
         return _LookedAt(candidates, len(candidates), candidates[-1].hex)
     last = found[-1]
     return _LookedAt(candidates, last["examined"], last["object_id"].hex if last["examined"] == step else "")
 
 
-async def _look_up(search: _Search, conjunct: Conjunct, above: str, below: str) -> _LookedAt:
+async def _look_up(search: _Search, conjunct: Conjunct, above: str, below: str, at_most: int) -> _LookedAt:
     statement = "search_by_terms" if conjunct.every else "search_by_amount"
     arguments = _arguments(search, conjunct, above, below)
-    # Of those that it points at some have changed since, and some only have what the query is made of.
-    at_most = search.wanted + limits.search_spare_entries
     found = await search.connection.fetch(SQL[statement], *arguments, at_most)
     candidates = [row["object_id"] for row in found]
     return _LookedAt(candidates, len(candidates), candidates[-1].hex if len(candidates) == at_most else "")

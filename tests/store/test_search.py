@@ -125,7 +125,7 @@ async def test_a_search_finds_what_the_plain_way_finds(
     database_url: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     # Small enough that every way to look is taken.
-    for name, value in (("recent_entries", 3), ("step_entries", 5), ("spare_entries", 1)):
+    for name, value in (("recent_entries", 3), ("step_entries", 5), ("candidates_step", 2)):
         monkeypatch.setattr(limits, f"search_{name}", value)
     chance = random.Random(seed)
     scope = await make_tenant(database_url)
@@ -216,6 +216,12 @@ async def test_a_query_that_takes_too_much_is_refused(
             with pytest.raises(InvalidRequest) as refused:
                 await searched(instance, scope, text, "cus", page)
             assert (refused.value.code, refused.value.param) == ("search_query_too_expensive", "query")
+        # What the index cannot tell is read, but no more than this.
+        monkeypatch.setattr(limits, "search_candidates_max", 4)
+        monkeypatch.setattr(limits, "search_examined_max", 100)
+        assert await searched(instance, scope, "-name:'bob'", "cus", Page(limit=100))
+        with pytest.raises(InvalidRequest):
+            await searched(instance, scope, "-name~'ada'", "cus", page)
         # A connection that was refused in the middle of a search serves the next one.
         assert len(await searched(instance, scope, "name:'ada'", "cus", page)) == 4
 
