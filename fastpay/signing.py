@@ -1,0 +1,108 @@
+"""For clients: requests signed with the signing secret of an API key.
+
+    headers["Fastpay-Signature"] = sign_request(secret, "POST", "/v1/refunds", body)
+    client = httpx.Client(base_url=..., auth=HttpxAuth(secret, api_key=key))
+
+A signature is good for 300 s either way. It covers method, path, query and body, and no header: give every
+POST an Idempotency-Key, so that it is answered and not carried out again when it is seen twice; one without
+is taken once.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+from fastpay._native.signature import Signer
+from fastpay._native.signature import sign_request as _sign
+from fastpay.clock import Clock, SystemClock
+
+HEADER = "Fastpay-Signature"
+
+
+class RequestSigner:
+    """Signs requests with a secret; with several, while one takes the place of another."""
+
+    def __init__(self, *secrets: str, clock: Clock | None = None) -> None:
+        """Raises: ValueError where there is no secret, or an empty one."""
+        if not secrets:
+            raise ValueError("there is nothing to sign with")
+        self._signers = tuple(Signer(secret.encode()) for secret in secrets)
+        self._clock = clock if clock is not None else SystemClock()
+
+    def sign(
+        self, method: str, url: str | bytes, body: str | bytes = b"", *, timestamp: int | None = None
+    ) -> str:
+        """Return the Fastpay-Signature of a request that is sent now, or was at a time in seconds since 1970.
+
+        `url` is the address or only its path and query; of these every byte must be as it is sent, and so
+        must every byte of the body. Raises: ValueError where there is something in it that no address holds.
+        """
+        if timestamp is None:
+            timestamp = self._clock.now_ms() // 1000
+        content = body.encode() if isinstance(body, str) else body
+        return _sign(self._signers, method.upper(), _target(url), content, timestamp)
+
+
+def sign_request(
+    secret: str, method: str, url: str | bytes, body: str | bytes = b"", *, timestamp: int | None = None
+) -> str:
+    """Return the Fastpay-Signature of one request: see `RequestSigner.sign`, which spares work for many."""
+    return RequestSigner(secret).sign(method, url, body, timestamp=timestamp)
+
+
+class RequestsAuth:
+    """Signs what goes through a `requests.Session` whose `auth` it is; each attempt anew.
+
+    The Stripe SDK takes such a session: `stripe.RequestsClient(session=session)`.
+    """
+
+    def __init__(self, *secrets: str, clock: Clock | None = None) -> None:
+        """Raises: ValueError where there is no secret, or an empty one."""
+        self._signer = RequestSigner(*secrets, clock=clock)
+
+    def __call__(self, request: Any) -> Any:
+        """Sign a prepared request, whose library may not be installed: hence no type."""
+        body = request.body if request.body is not None else b""
+        if not isinstance(body, str | bytes):
+            raise TypeError("a body that is streamed cannot be signed: give it in one piece")
+        request.headers[HEADER] = self._signer.sign(request.method, request.path_url, body)
+        return request
+
+
+try:
+    import httpx
+except ImportError:
+    # Nothing else here needs it.
+    pass
+else:
+
+    class HttpxAuth(httpx.Auth):
+        """Signs what goes through an httpx client, each attempt anew; with an API key it is sent as well."""
+
+        requires_request_body = True
+
+        def __init__(self, *secrets: str, api_key: str | None = None, clock: Clock | None = None) -> None:
+            """Raises: ValueError where there is no secret, or an empty one."""
+            self._signer = RequestSigner(*secrets, clock=clock)
+            self._api_key = api_key
+
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            """Put the signature, and where it is known the key, into the request."""
+            if self._api_key is not None:
+                request.headers["Authorization"] = f"Bearer {self._api_key}"
+            request.headers[HEADER] = self._signer.sign(request.method, request.url.raw_path, request.content)
+            yield request
+
+
+def _target(url: str | bytes) -> bytes:
+    """Return path and query of an address, as they stand in it."""
+    try:
+        text = url.encode("ascii") if isinstance(url, str) else url
+    except UnicodeEncodeError as error:
+        raise ValueError("an address is signed as it is sent: percent-encode what is not ASCII") from error
+    text = text.partition(b"#")[0]
+    if text.startswith(b"/"):
+        return text
+    rest = text.partition(b"://")[2]
+    place = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    target = rest[place:]
+    return target if target.startswith(b"/") else b"/" + target
