@@ -48,8 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
     `read_staleness_ms` bounds how much older than the latest commit of another instance a read may be, and is
     0 where every read is to ask the database; `cache_bytes_max` bounds the process's own cache.
-    `trusted_proxies` are addresses, networks or the word "unix", as a list or with commas between them.
-    `transaction_pooling` says that a pooler in transaction mode stands before the database.
+    `sealing_key_file` holds the keys that secrets in the database are sealed under, one a line in base64, the
+    newest first. `trusted_proxies` are addresses, networks or the word "unix", as a list or with commas
+    between them. `transaction_pooling` says that a pooler in transaction mode stands before the database.
     """
 
     host: Text = "127.0.0.1"
@@ -62,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ready_file: Text | None = None
     database_url: DatabaseUrl | None = None
     redis_url: RedisUrl | None = None
+    sealing_key_file: Text | None = None
     transaction_pooling: bool = False
     allow_unsafe_database: bool = False
     root_path: RootPath = ""

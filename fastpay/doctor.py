@@ -20,18 +20,23 @@ from rich.text import Text
 from fastpay import limits
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings, redact
+from fastpay.custody import key_file, require_used
 from fastpay.embedded.access import run_servers
 from fastpay.embedded.directory import Addresses, DataDirectory, DirectoryInUseError, read_addresses
 from fastpay.embedded.postgres import find_wheel
 from fastpay.embedded.redis import find_redis
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import command_name
 from fastpay.preflight import open_files_missing, require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
 from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
+from fastpay.store.resealing import Stock, survey
+from fastpay.store.sealing import read_keys
 
 # adjtimex answers this while nothing keeps the kernel's clock right.
 TIME_ERROR = 5
+RESEAL = "sealing reseal"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -81,13 +86,18 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
                 database_url = database_url or addresses.database_url
                 redis_url = redis_url or addresses.redis_url
         if database_url is not None:
-            findings += [finding async for finding in check_database(database_url, clock=clock)]
+            findings += [
+                finding async for finding in check_database(database_url, clock=clock, settings=settings)
+            ]
         findings.append(await check_redis(redis_url))
     return findings
 
 
-async def check_database(database_url: str, *, clock: Clock) -> AsyncIterator[Finding]:
-    """Reach the database and look at its version, safety, migrations and clock."""
+async def check_database(
+    database_url: str, *, clock: Clock, settings: Settings | None = None
+) -> AsyncIterator[Finding]:
+    """Reach the database and look at its version, safety, migrations, sealed secrets and clock."""
+    settings = settings if settings is not None else Settings(database_url=database_url)
     try:
         async with connected(database_url) as connection:
             before_ms = clock.now_ms()
@@ -103,7 +113,10 @@ async def check_database(database_url: str, *, clock: Clock) -> AsyncIterator[Fi
                 fault = next((line for line in unsafe_settings(facts) if line.startswith(name)), None)
                 seen, _, advice = (fault or f"{name} is {getattr(facts, name)}").partition("; ")
                 yield Finding(name, "fault" if fault else "good", seen, advice)
-            yield await _check_migrations(connection)
+            migrations = await _check_migrations(connection)
+            yield migrations
+            if migrations.state == "good":
+                yield check_secrets(settings, await survey(connection))
             skew_ms = abs(facts.now.timestamp() * 1000 - middle_ms)
             good = skew_ms <= limits.clock_skew_ms_max
             yield Finding(
@@ -114,6 +127,31 @@ async def check_database(database_url: str, *, clock: Clock) -> AsyncIterator[Fi
             )
     except ConfigurationError as error:
         yield Finding("database", "fault", *_split(error))
+
+
+def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:
+    """Look at whether the secrets in the database are sealed, and under keys that are here."""
+    path = key_file(settings)
+    used = {stock.under for stock in stocks if stock.under is not None}
+    plain = sum(stock.secrets for stock in stocks if stock.under is None)
+    try:
+        keys = read_keys(path) if path is not None and (used or path.exists()) else []
+        require_used(used, keys, path)
+    except ConfigurationError as error:
+        return Finding("sealed secrets", "fault", *_split(error))
+    total = sum(stock.secrets for stock in stocks)
+    if not keys:
+        if path is None or settings.sealing_key_file is not None:
+            advice = (
+                f"name a file in FASTPAY_SEALING_KEY_FILE, run {command_name()} sealing add, then {RESEAL}"
+            )
+            return Finding("sealed secrets", "note", f"{plain} in plain, and no sealing key", advice)
+        return Finding("sealed secrets", "good", "the sealing key is made at the first start")
+    older = total - plain - sum(stock.secrets for stock in stocks if stock.under == keys[0].key_id)
+    if plain or older:
+        seen = f"{plain} in plain, {older} under an older key than {keys[0].key_id}"
+        return Finding("sealed secrets", "note", seen, f"run {command_name()} {RESEAL}")
+    return Finding("sealed secrets", "good", f"{total} under the newest key, {keys[0].key_id}")
 
 
 async def check_redis(redis_url: str | None) -> Finding:

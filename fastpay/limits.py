@@ -130,6 +130,10 @@ stop_reserve_ms = 700
 idempotency_retention_hours_min = 24
 key_cache_ms = 2_000
 known_keys_max = 10_000
+signing_secrets_max = 4
+sealing_keys_max = 16
+sealing_file_bytes_max = 65_536
+sealing_rows_max = 100
 open_files_min = 4_096
 clock_skew_ms_max = 2_000
 free_bytes_min = 1 << 30
@@ -207,6 +211,7 @@ assert batch_reads_at_once < reader_connections_max
 assert batch_reads_max <= gathered_reads_max
 assert read_staleness_ms <= read_staleness_ms_max
 assert known_keys_max <= standings_max
+assert signing_secrets_max <= signature_candidates_max
 assert read_wait_timeout_ms < statement_timeout_ms
 assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import click
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from fastpay import limits, telemetry
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings
-from fastpay.embedded.directory import DataDirectory, write_private
+from fastpay.embedded.directory import TEST_TENANT, DataDirectory, write_private
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
 from fastpay.invocation import command_name
@@ -29,8 +29,8 @@ from fastpay.preflight import open_files_missing, require_address, require_tls_p
 
 if TYPE_CHECKING:
     from fastpay.server.listener import ASGIApplication, Server
+    from fastpay.store.sealing import Vault
 
-TEST_TENANT = "test"
 WATCH_SECONDS = 0.25
 REDIS_ADVICE = "not needed yet, reads go to PostgreSQL; check FASTPAY_REDIS_URL and that Redis runs"
 
@@ -83,7 +83,13 @@ def run(settings: Settings) -> int:
 
 @asynccontextmanager
 async def open_application(
-    settings: Settings, *, database_url: str, redis_url: str | None, clock: Clock, deadline: "Deadline"
+    settings: Settings,
+    *,
+    database_url: str,
+    redis_url: str | None,
+    clock: Clock,
+    deadline: "Deadline",
+    vault: "Vault | None" = None,
 ) -> "AsyncIterator[ASGIApplication]":
     """Build the application over its database and cache, and take it down at the end of the block.
 
@@ -120,35 +126,40 @@ async def open_application(
         reads = PostgresReads(pool)
         staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
         reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max)
-        reader.start()
-        stack.push_async_callback(_close_in_time, reader.close, deadline)
+        _keep_running(stack, reader, deadline)
         writer = Lanes([Writer(batches, clock=clock, observer=reader) for batches in lanes])
-        writer.start()
-        stack.push_async_callback(_close_in_time, writer.close, deadline)
+        _keep_running(stack, writer, deadline)
         housekeeping = PostgresHousekeeping(pool)
         housekeeper = Housekeeper(
             housekeeping, clock=clock, retention_hours=settings.idempotency_retention_hours
         )
-        housekeeper.start()
-        stack.push_async_callback(_close_in_time, housekeeper.close, deadline)
+        _keep_running(stack, housekeeper, deadline)
         identifiers = IdentifierFactory(clock)
         expirer = Expirer(housekeeping, writer, clock=clock, identifiers=identifiers)
-        expirer.start()
-        stack.push_async_callback(_close_in_time, expirer.close, deadline)
+        _keep_running(stack, expirer, deadline)
         indexer = Indexer(reads.search_index)
-        indexer.start()
-        stack.push_async_callback(_close_in_time, indexer.close, deadline)
+        _keep_running(stack, indexer, deadline)
         yield create_app(
             Services(
                 writer=writer,
                 reader=reader,
                 ledger=PostgresLedger(reads),
-                keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms),
+                keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
                 clock=clock,
                 identifiers=identifiers,
                 settings=APISettings(body_bytes_max=settings.body_bytes_max),
             )
         )
+
+
+class Part(Protocol):
+    """What of the engine runs by itself."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    async def close(self) -> None:
+        """End in order."""
 
 
 class Deadline:
@@ -179,6 +190,8 @@ async def _serve(
     servers: EmbeddedServers | None,
     deadline: Deadline,
 ) -> int:
+    from fastpay.custody import keep_test_key, open_at_start  # noqa: PLC0415 - see `run`
+
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -190,12 +203,19 @@ async def _serve(
     test_key = None
     if settings.database_url is None and directory is not None:
         await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
-        test_key = await keep_test_key(database_url, directory, clock=clock)
+    vault = await open_at_start(settings, database_url, clock=clock)
+    if settings.database_url is None and directory is not None:
+        test_key = await keep_test_key(database_url, directory, clock=clock, vault=vault)
     status = 0
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(
             open_application(
-                settings, database_url=database_url, redis_url=redis_url, clock=clock, deadline=deadline
+                settings,
+                database_url=database_url,
+                redis_url=redis_url,
+                clock=clock,
+                deadline=deadline,
+                vault=vault,
             )
         )
         if settings.redis_url is not None:
@@ -236,23 +256,6 @@ async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
         telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance did")
 
 
-async def keep_test_key(database_url: str, directory: DataDirectory, *, clock: Clock) -> str:
-    """Return the API key of the embedded test tenant; on the first run make both and keep the key."""
-    from fastpay.store import keys  # noqa: PLC0415 - see `run`
-    from fastpay.store.connections import connected  # noqa: PLC0415
-
-    async with connected(database_url) as connection:
-        kept = directory.read_test_key()
-        if kept is not None:
-            found = await keys.find_key(connection, keys.hash_key(kept))
-            if found is not None and found.revoked_at is None and found.expires_at is None:
-                return kept
-        tenant_id = await keys.create_tenant(connection, TEST_TENANT, clock=clock)
-        made = await keys.create_key(connection, tenant_id, livemode=False, clock=clock)
-    directory.write_test_key(made.key)
-    return made.key
-
-
 @contextmanager
 def _warning_of_redis(redis_url: str) -> Iterator[None]:
     """Say once when Redis is away; nobody waits for the answer."""
@@ -289,6 +292,12 @@ async def _stop_server(server: "Server", deadline: Deadline) -> None:
             await server.stop()
     except TimeoutError:
         telemetry.log.warning("stop_forced", advice="a longer drain_timeout_ms lets more requests finish")
+
+
+def _keep_running(stack: AsyncExitStack, part: Part, deadline: Deadline) -> None:
+    """Start a part of the engine, and close it at the end of the stack."""
+    part.start()
+    stack.push_async_callback(_close_in_time, part.close, deadline)
 
 
 async def _close_in_time(close: Callable[[], Awaitable[None]], deadline: Deadline) -> None:

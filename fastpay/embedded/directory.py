@@ -10,6 +10,9 @@ import msgspec
 
 from fastpay.errors import ConfigurationError
 
+# Whose key a data directory keeps.
+TEST_TENANT = "test"
+
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Where the embedded servers of a data directory are to be reached while they run."""

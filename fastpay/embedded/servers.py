@@ -13,6 +13,7 @@ from fastpay.embedded.account import Account, choose_account, make_directory, ma
 from fastpay.embedded.directory import Addresses, DataDirectory, read_addresses
 from fastpay.embedded.postgres import EmbeddedPostgres, find_installation, find_libraries
 from fastpay.embedded.redis import EmbeddedRedis, find_redis
+from fastpay.store.sealing import KEY_FILE
 from fastpay.telemetry import log
 
 SOCKETS_PREFIX = "fastpay-"
@@ -71,6 +72,7 @@ class EmbeddedServers:
             # One line, since an operator should know of every permission that was changed for him.
             log.info("paths_opened", user=account.name, gave="o+x", to=" ".join(map(str, changed)))
         self._sockets = _make_sockets(path, account)
+        _link_keys(path, self._sockets)
         if installation is not None:
             self._postgres = EmbeddedPostgres(
                 path, sockets=self._sockets, account=account, installation=installation
@@ -165,6 +167,13 @@ def _make_sockets(path: Path, account: Account | None) -> Path:
     outside = Path(tempfile.mkdtemp(prefix=SOCKETS_PREFIX, dir=base))
     make_directory(outside, account)
     return outside
+
+
+def _link_keys(path: Path, sockets: Path) -> None:
+    """Let an instance that is pointed at our database find our sealing keys; there need not be any yet."""
+    link = sockets / KEY_FILE
+    link.unlink(missing_ok=True)
+    link.symlink_to(path / KEY_FILE)
 
 
 def _remove_abandoned(path: Path, account: Account | None) -> None:

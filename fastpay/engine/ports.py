@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from fastpay._native.cache import Rendition
+from fastpay._native.signature import Signer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
@@ -18,7 +19,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A command on its way to the writer, with its place in the world.
 
     `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
-    missing together. `is_publishable` says that anybody may have sent it. `head` and `tail` make the
+    missing together. `is_publishable` says that anybody may have sent it. `is_once` says that the idempotency
+    key is none of the client's: whoever sends the request again cannot name it. `head` and `tail` make the
     identifiers (see `IdentifierSequence`).
     """
 
@@ -31,6 +33,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     is_publishable: bool = False
+    is_once: bool = False
     # When, on the monotonic clock, the client stops waiting: a command not begun by then is not begun at all.
     deadline_ns: int | None = None
     # The request's span context, for the batch's span to link to; its type belongs to the tracer.
@@ -319,11 +322,17 @@ class Reader(Protocol):
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests."""
+    """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests.
+
+    `signers` are the key's signing secrets that are good now, newest first; `must_sign` says that nothing is
+    taken that none of them signed.
+    """
 
     scope: Scope
     kind: Literal["secret", "publishable"]
     fingerprint_key: bytes
+    signers: tuple[Signer, ...] = ()
+    must_sign: bool = False
 
     def __repr__(self) -> str:
         """Show nothing that is secret."""

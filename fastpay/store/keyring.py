@@ -1,6 +1,7 @@
 """API keys as requests find them: from memory for a moment, then from the database again."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -11,18 +12,22 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Credentials
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.failures import LOST
-from fastpay.store.keys import find_key, hash_key
+from fastpay.store.keys import FoundKey, find_key, hash_key, open_fingerprint_key
+from fastpay.store.sealing import Vault
+from fastpay.store.signing_secrets import open_signers
 
 
 class PostgresKeyRing:
     """Satisfies `KeyRing`. What was found is believed for `cache_ms`, and so is that nothing was found.
 
-    So a revoked key may work for that long, and no longer. The pool is the driver's, which has no types.
+    So a revoked key may work for that long, and no longer, and so may a signing secret that was removed; what
+    ends at a time ends then. The pool is the driver's, which has no types.
     """
 
-    def __init__(self, pool: Any, *, clock: Clock, cache_ms: int) -> None:
+    def __init__(self, pool: Any, *, clock: Clock, cache_ms: int, vault: Vault | None = None) -> None:
         self._pool = pool
         self._clock = clock
+        self._vault = vault
         self._cache_ns = cache_ms * 1_000_000
         self._known: dict[str, tuple[Credentials | None, int]] = {}
         # Apart from the others, so that a flood of wrong keys makes nobody forget the right ones.
@@ -30,7 +35,10 @@ class PostgresKeyRing:
         self._asking: dict[str, asyncio.Task[Credentials | None]] = {}
 
     async def authenticate(self, key: str) -> Credentials | None:
-        """Return what the key stands for, None where it stands for nothing. Raises: DatabaseUnavailable."""
+        """Return what the key stands for, None where it stands for nothing.
+
+        Raises: DatabaseUnavailable; SecretUnreadable when the operator must act.
+        """
         known = self._known.get(key) or self._missed.get(key)
         if known is not None and self._clock.monotonic_ns() < known[1]:
             return known[0]
@@ -49,22 +57,30 @@ class PostgresKeyRing:
         except (*LOST, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
         now_ms = self._clock.now_ms()
-        credentials = None
-        until_ns = self._clock.monotonic_ns() + self._cache_ns
+        credentials, end = None, None
         if found is not None and found.revoked_at is None:
-            left_ms = self._cache_ns // 1_000_000
-            if found.expires_at is not None:
-                left_ms = min(left_ms, int(found.expires_at.timestamp() * 1000) - now_ms)
-            if left_ms > 0 or found.expires_at is None:
-                until_ns = self._clock.monotonic_ns() + left_ms * 1_000_000
-                credentials = Credentials(
-                    scope=Scope(found.tenant_id.hex, found.livemode),
-                    kind=found.kind,
-                    fingerprint_key=found.fingerprint_key,
-                )
+            credentials, end = self._open(found, datetime.fromtimestamp(now_ms / 1000, UTC))
+        left_ms = self._cache_ns // 1_000_000
+        if end is not None:
+            left_ms = min(left_ms, int(end.timestamp() * 1000) - now_ms)
+        until_ns = self._clock.monotonic_ns() + left_ms * 1_000_000
         kept, other = (self._missed, self._known) if credentials is None else (self._known, self._missed)
         other.pop(key, None)
         if len(kept) >= limits.known_keys_max:
             kept.clear()
         kept[key] = (credentials, until_ns)
         return credentials
+
+    def _open(self, found: FoundKey, now: datetime) -> tuple[Credentials | None, datetime | None]:
+        """Return what a key stands for now, and when that changes by itself."""
+        if found.expires_at is not None and found.expires_at <= now:
+            return None, None
+        signers, end = open_signers(found, self._vault, now)
+        credentials = Credentials(
+            scope=Scope(found.tenant_id.hex, found.livemode),
+            kind=found.kind,
+            fingerprint_key=open_fingerprint_key(found, self._vault),
+            signers=signers,
+            must_sign=found.signature_required,
+        )
+        return credentials, min((time for time in (found.expires_at, end) if time is not None), default=None)

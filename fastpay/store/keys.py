@@ -2,22 +2,22 @@
 
 import hashlib
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 
 from fastpay.clock import Clock
 from fastpay.errors import InvalidRequest, NotFound
+from fastpay.store.fresh import moment, random_text, random_uuid
+from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
+from fastpay.store.signing_secrets import KeyName, copy_secrets
 from fastpay.store.statements import SQL
 
 # Connections are asyncpg's, which has no types: hence `Any` throughout.
 
 Kind = Literal["secret", "publishable"]
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# 32 characters of 62 are 190 bits; 10 more cost nothing and say that nobody need count.
-RANDOM_CHARS = 42
 TENANT_NAME_CHARS_MAX = 100
 PREFIXES: dict[tuple[Kind, bool], str] = {
     ("secret", False): "sk_test_",
@@ -35,7 +35,7 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 class ListedKey(msgspec.Struct, frozen=True):
-    """A key as an operator sees it."""
+    """A key as an operator sees it, with how many signing secrets of it are good now."""
 
     key_id: uuid.UUID
     kind: Kind
@@ -43,6 +43,8 @@ class ListedKey(msgspec.Struct, frozen=True):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    signature_required: bool
+    signing_secrets: int
 
     def state(self, now: datetime) -> str:
         """Return good, expiring, expired or revoked."""
@@ -52,16 +54,32 @@ class ListedKey(msgspec.Struct, frozen=True):
             return "good"
         return "expired" if self.expires_at <= now else "expiring"
 
+    def signing(self) -> str:
+        """Return in words whether this key can sign, and whether it must."""
+        words = {0: "", 1: "can"}.get(self.signing_secrets, f"can, {self.signing_secrets} secrets")
+        return words.replace("can", "must") if self.signature_required else words
+
 
 class FoundKey(msgspec.Struct, frozen=True):
-    """Whose key it is, and until when."""
+    """Whose key it is, until when, and its secrets as they are kept: a fingerprint key in plain or sealed."""
 
     tenant_id: uuid.UUID
     livemode: bool
+    key_id: uuid.UUID
     kind: Kind
-    fingerprint_key: bytes
     expires_at: datetime | None
     revoked_at: datetime | None
+    signature_required: bool
+    fingerprint_key: bytes | None
+    fingerprint_sealed: bytes | None
+    fingerprint_under: str | None
+    secrets_sealed: list[bytes] | None
+    secrets_under: list[str] | None
+    secrets_expire: list[datetime | None] | None
+
+    def __repr__(self) -> str:
+        """Show nothing that is secret."""
+        return f"FoundKey({self.key_id}, {self.kind!r})"
 
 
 def hash_key(key: str) -> bytes:
@@ -75,17 +93,23 @@ async def find_tenant(connection: Any, name: str) -> uuid.UUID | None:
     return found
 
 
-async def create_tenant(connection: Any, name: str, *, clock: Clock) -> uuid.UUID:
+async def create_tenant(connection: Any, name: str, *, clock: Clock, vault: Vault | None = None) -> uuid.UUID:
     """Make the tenant, with a book for each mode, or return the one that has this name.
 
+    Without a vault its fingerprint key is kept in plain, until the installation has one.
     Raises: InvalidRequest when the name is empty, too long or cannot be stored.
     """
     if not 1 <= len(name) <= TENANT_NAME_CHARS_MAX or not name.isprintable():
         raise InvalidRequest(
             f"A tenant's name has 1 to {TENANT_NAME_CHARS_MAX} printable characters.", param="name"
         )
-    tenant_id = _random_uuid(clock)
-    values = (tenant_id, name, clock.random_bytes(32), _now(clock))
+    tenant_id = random_uuid(clock)
+    fingerprint_key = clock.random_bytes(32)
+    kept: tuple[bytes | None, bytes | None, str | None] = (fingerprint_key, None, None)
+    if vault is not None:
+        sealed = vault.seal(fingerprint_key, fingerprint_place(tenant_id))
+        kept = (None, sealed.content, sealed.under)
+    values = (tenant_id, name, *kept, moment(clock))
     if await connection.fetch(SQL["tenant_create"], *values):
         return tenant_id
     found = await find_tenant(connection, name)
@@ -94,19 +118,27 @@ async def create_tenant(connection: Any, name: str, *, clock: Clock) -> uuid.UUI
 
 
 async def create_key(
-    connection: Any, tenant_id: uuid.UUID, *, livemode: bool, clock: Clock, kind: Kind = "secret"
+    connection: Any,
+    tenant_id: uuid.UUID,
+    *,
+    livemode: bool,
+    clock: Clock,
+    kind: Kind = "secret",
+    signature_required: bool = False,
 ) -> NewKey:
     """Make a key. Its text is returned here and nowhere else, ever."""
-    key_id = _random_uuid(clock)
-    key = PREFIXES[kind, livemode] + _random_text(clock)
-    values = (tenant_id, livemode, key_id, kind, hash_key(key), key[-4:], _now(clock))
+    key_id = random_uuid(clock)
+    key = PREFIXES[kind, livemode] + random_text(clock)
+    values = (tenant_id, livemode, key_id, kind, hash_key(key), key[-4:], signature_required, moment(clock))
     await connection.execute(SQL["key_create"], *values)
     return NewKey(key_id, key)
 
 
-async def list_keys(connection: Any, tenant_id: uuid.UUID, *, livemode: bool) -> list[ListedKey]:
+async def list_keys(
+    connection: Any, tenant_id: uuid.UUID, *, livemode: bool, clock: Clock
+) -> list[ListedKey]:
     """Return the tenant's keys in this mode, oldest first."""
-    rows = await connection.fetch(SQL["key_list"], tenant_id, livemode)
+    rows = await connection.fetch(SQL["key_list"], tenant_id, livemode, moment(clock))
     return [ListedKey(*row) for row in rows]
 
 
@@ -118,25 +150,34 @@ async def roll_key(
     livemode: bool,
     clock: Clock,
     overlap: timedelta = timedelta(0),
+    vault: Vault | None = None,
 ) -> NewKey:
     """Make a key of the same kind; the old one ends after `overlap`, by default at once.
 
-    Raises: NotFound when the tenant has no such key in this mode that is still good.
+    The new one has the old one's signing secrets, and must sign where that had to.
+    Raises: NotFound when the tenant has no such key in this mode that is still good; InvalidRequest when it
+    has signing secrets and there is no vault.
     """
-    now = _now(clock)
+    now = moment(clock)
     async with connection.transaction():
         values = (tenant_id, livemode, key_id, now + overlap, now)
-        kind = await connection.fetchval(SQL["key_expire"], *values)
-        if kind is None:
+        row = await connection.fetchrow(SQL["key_expire"], *values)
+        if row is None:
             raise NotFound(f"No such good key: {key_id}", param="key_id")
-        return await create_key(connection, tenant_id, livemode=livemode, clock=clock, kind=kind)
+        kind, required = row
+        made = await create_key(
+            connection, tenant_id, livemode=livemode, clock=clock, kind=kind, signature_required=required
+        )
+        names = (KeyName(tenant_id, livemode, key_id), KeyName(tenant_id, livemode, made.key_id))
+        await copy_secrets(connection, *names, vault=vault, clock=clock)
+        return made
 
 
 async def revoke_key(
     connection: Any, tenant_id: uuid.UUID, key_id: uuid.UUID, *, livemode: bool, clock: Clock
 ) -> None:
     """End a key for good. Raises: NotFound when the tenant has no such key in this mode."""
-    values = (tenant_id, livemode, key_id, _now(clock))
+    values = (tenant_id, livemode, key_id, moment(clock))
     if await connection.fetchval(SQL["key_revoke"], *values) is None:
         raise NotFound(f"No such key: {key_id}", param="key_id")
 
@@ -147,18 +188,16 @@ async def find_key(connection: Any, key_hash: bytes) -> FoundKey | None:
     return FoundKey(*row) if row is not None else None
 
 
-def _now(clock: Clock) -> datetime:
-    return datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+def fingerprint_place(tenant_id: uuid.UUID) -> Place:
+    """Return where a tenant's fingerprint key is sealed for: one for both modes."""
+    return Place("fingerprint", tenant_id, None, tenant_id)
 
 
-def _random_uuid(clock: Clock) -> uuid.UUID:
-    return uuid.UUID(bytes=clock.random_bytes(16), version=4)
-
-
-def _random_text(clock: Clock) -> str:
-    """Return random characters, each of the 62 as likely as any other."""
-    text = ""
-    while len(text) < RANDOM_CHARS:
-        # 248 is the largest multiple of 62 in a byte: what lies above would favour some characters.
-        text += "".join(ALPHABET[byte % 62] for byte in clock.random_bytes(RANDOM_CHARS) if byte < 248)
-    return text[:RANDOM_CHARS]
+def open_fingerprint_key(found: FoundKey, vault: Vault | None) -> bytes:
+    """Return the fingerprint key of a key's tenant. Raises: SecretUnreadable."""
+    if found.fingerprint_key is not None:
+        return found.fingerprint_key
+    assert found.fingerprint_sealed is not None
+    assert found.fingerprint_under is not None
+    sealed = Sealed(found.fingerprint_sealed, found.fingerprint_under)
+    return open_sealed(sealed, fingerprint_place(found.tenant_id), vault)

@@ -21,7 +21,18 @@ DIRECTIONS: dict[str, frozenset[str]] = {
 DOMAIN_COMMON = frozenset({"errors", "limits"})
 
 # The operator's floor puts the others together.
-OPERATOR = ("process.py", "cli.py", "doctor.py", "demo/", "__main__.py", "embedded/")
+OPERATOR = (
+    "process.py",
+    "cli.py",
+    "cli_shared.py",
+    "cli_keys.py",
+    "cli_sealing.py",
+    "custody.py",
+    "doctor.py",
+    "demo/",
+    "__main__.py",
+    "embedded/",
+)
 
 # Third party -> where it may be imported.
 DOORS: dict[str, tuple[str, ...]] = {
@@ -29,6 +40,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "redis": ("store/",),
     "sqlalchemy": ("store/",),
     "alembic": ("store/",),
+    "cryptography": ("store/",),
     "hypercorn": ("server/", "_native/"),
     "h2": ("server/", "_native/"),
     "httptools": ("server/", "_native/"),

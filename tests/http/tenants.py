@@ -51,7 +51,7 @@ def revoke_all(database_url: str, tenant: Tenant, *, livemode: bool) -> None:
 
     async def work() -> None:
         async with connected(database_url) as connection:
-            for listed in await keys.list_keys(connection, tenant.tenant_id, livemode=livemode):
+            for listed in await keys.list_keys(connection, tenant.tenant_id, livemode=livemode, clock=CLOCK):
                 await keys.revoke_key(
                     connection, tenant.tenant_id, listed.key_id, livemode=livemode, clock=CLOCK
                 )

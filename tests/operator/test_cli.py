@@ -25,11 +25,14 @@ def test_the_version_is_told() -> None:
 def test_help_names_every_command() -> None:
     done = fastpay("--help")
     assert done.returncode == 0
-    for name in ("serve", "migrate", "keys", "demo", "doctor"):
+    for name in ("serve", "migrate", "keys", "sealing", "demo", "doctor"):
         assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [[], ["keys"], ["serve"], ["doctor"], ["demo"], ["keys", "create"]])
+@pytest.mark.parametrize(
+    "command",
+    [[], ["keys"], ["serve"], ["doctor"], ["demo"], ["keys", "create"], ["keys", "signing"], ["sealing"]],
+)
 def test_help_fits_and_says_what_every_option_is_for(command: list[str]) -> None:
     done = fastpay(*command, "--help", COLUMNS="80")
     assert done.returncode == 0

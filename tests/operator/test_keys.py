@@ -12,6 +12,7 @@ from fastpay.clock import SystemClock
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store import keys
 from fastpay.store.connections import connected
+from fastpay.store.fresh import ALPHABET
 from fastpay.store.statements import SQL
 
 pytestmark = pytest.mark.anyio
@@ -74,11 +75,11 @@ async def test_a_key_says_what_it_is_and_is_found(
     assert made.key.startswith(prefix)
     random = made.key.removeprefix(prefix)
     assert len(random) >= 32
-    assert set(random) <= set(keys.ALPHABET)
+    assert set(random) <= set(ALPHABET)
     found = await keys.find_key(connection, keys.hash_key(made.key))
     assert found is not None
     assert (found.tenant_id, found.livemode, found.kind) == (tenant_id, livemode, kind)
-    assert len(found.fingerprint_key) == 32
+    assert len(keys.open_fingerprint_key(found, None)) == 32
     assert (found.expires_at, found.revoked_at) == (None, None)
 
 
@@ -147,7 +148,7 @@ async def test_keys_of_another_tenant_or_mode_are_out_of_reach(connection: Any, 
             await keys.revoke_key(connection, owner, made.key_id, livemode=livemode, clock=CLOCK)
         with pytest.raises(NotFound):
             await keys.roll_key(connection, owner, made.key_id, livemode=livemode, clock=CLOCK)
-        assert await keys.list_keys(connection, owner, livemode=livemode) == []
+        assert await keys.list_keys(connection, owner, livemode=livemode, clock=CLOCK) == []
 
 
 async def test_the_list_shows_the_state_of_each_key(connection: Any, tenant_id: uuid.UUID) -> None:
@@ -163,7 +164,7 @@ async def test_the_list_shows_the_state_of_each_key(connection: Any, tenant_id: 
     await keys.roll_key(
         connection, tenant_id, made[1].key_id, livemode=False, clock=at, overlap=timedelta(hours=1)
     )
-    listed = await keys.list_keys(connection, tenant_id, livemode=False)
+    listed = await keys.list_keys(connection, tenant_id, livemode=False, clock=CLOCK)
     assert [key.last4 for key in listed[:3]] == [new.key[-4:] for new in made]
     assert [key.state(at.moment) for key in listed] == ["revoked", "expiring", "good", "good"]
     assert listed[1].state(at.moment + timedelta(hours=1)) == "expired"

@@ -7,4 +7,4 @@ where tenant_id = $1
     and key_id = $3
     and revoked_at is null
     and (expires_at is null or expires_at > $5)
-returning kind
+returning kind, signature_required

@@ -1,0 +1,229 @@
+"""Secrets that must stay readable, sealed with AES-256-GCM under keys that only the operator has.
+
+What is sealed can be opened only at its own place: tenant, mode, purpose and owner are bound to it, so that a
+row copied elsewhere opens nothing. Beside it stands which key it was sealed under.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import stat
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from fastpay import limits, telemetry
+from fastpay.clock import Clock
+from fastpay.errors import ConfigurationError, FastpayError
+
+# What the file is called in the data directory of an embedded database, and beside its sockets.
+KEY_FILE = "sealing.keys"
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_HEADING = (
+    "# The keys that fastpay seals secrets under, the newest first. Whoever has them can read the secrets."
+)
+_MODES: dict[bool | None, bytes] = {None: b"both", False: b"test", True: b"live"}
+
+_log = telemetry.Log("fastpay.sealing")
+
+
+class SealingKey:
+    """A key of the operator's. Its identifier follows from it: no other key can go by the same name."""
+
+    __slots__ = ("_cipher", "_secret", "key_id")
+
+    def __init__(self, secret: bytes) -> None:
+        assert len(secret) == KEY_BYTES
+        self.key_id = hashlib.sha256(b"fastpay sealing key " + secret).hexdigest()[:16]
+        self._secret = secret
+        self._cipher: Any = None
+
+    @property
+    def cipher(self) -> Any:
+        """The cipher under this key; made when it is first needed, since its library takes long to import."""
+        if self._cipher is None:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+            self._cipher = AESGCM(self._secret)
+        return self._cipher
+
+    def line(self) -> str:
+        """Return the line of a key file: for that file alone."""
+        return base64.b64encode(self._secret).decode()
+
+    def __repr__(self) -> str:
+        """Show the name and nothing that is secret."""
+        return f"SealingKey({self.key_id})"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a secret is for and whose it is; a mode of None means both."""
+
+    purpose: Literal["fingerprint", "signing"]
+    tenant_id: uuid.UUID
+    livemode: bool | None
+    owner_id: uuid.UUID
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """A sealed secret, and the identifier of the key that opens it."""
+
+    content: bytes
+    under: str
+
+
+class SecretUnreadable(FastpayError):
+    """A secret cannot be opened: its key is missing here, or the row was changed. An operator must act."""
+
+
+class Vault:
+    """Seals under the newest key, and opens what was sealed under any of them."""
+
+    def __init__(
+        self,
+        keys: Sequence[SealingKey],
+        *,
+        clock: Clock,
+        reread: Callable[[], Sequence[SealingKey]] | None = None,
+    ) -> None:
+        """`keys` come newest first; there is at least one.
+
+        `reread` returns them as they are now: it is called when something is sealed under a key that was not
+        among them, so that a key can be added under a running process. Raises: ConfigurationError.
+        """
+        self._clock = clock
+        self._reread = reread
+        self._take(keys)
+
+    @property
+    def newest(self) -> str:
+        """The identifier of the key that new secrets are sealed under."""
+        return self._newest.key_id
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The identifiers of all keys, newest first."""
+        return tuple(self._keys)
+
+    def seal(self, secret: bytes, place: Place) -> Sealed:
+        """Return the secret sealed, each time anew."""
+        # Random nonces are good for 2**32 secrets a key, and there are a few for each tenant.
+        nonce = self._clock.random_bytes(_NONCE_BYTES)
+        return Sealed(nonce + self._newest.cipher.encrypt(nonce, secret, _bind(place)), self.newest)
+
+    def open(self, sealed: Sealed, place: Place) -> bytes:
+        """Return the secret. Raises: SecretUnreadable."""
+        if sealed.under not in self._keys and self._reread is not None:
+            try:
+                self._take(self._reread())
+            except ConfigurationError as error:
+                _log.error("sealing_keys_unreadable", reason=str(error))
+        key = self._keys.get(sealed.under)
+        if key is None:
+            raise _unreadable(sealed, place)
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see `SealingKey.cipher`
+
+        nonce, content = sealed.content[:_NONCE_BYTES], sealed.content[_NONCE_BYTES:]
+        try:
+            opened: bytes = key.cipher.decrypt(nonce, content, _bind(place))
+        except (InvalidTag, ValueError) as error:
+            raise _unreadable(sealed, place) from error
+        return opened
+
+    def _take(self, keys: Sequence[SealingKey]) -> None:
+        assert keys
+        self._keys = {key.key_id: key for key in keys}
+        self._newest = keys[0]
+
+
+def open_sealed(sealed: Sealed, place: Place, vault: Vault | None) -> bytes:
+    """Return a secret. Raises: SecretUnreadable, where there is no vault as well."""
+    if vault is None:
+        raise _unreadable(sealed, place)
+    return vault.open(sealed, place)
+
+
+def make_key(clock: Clock) -> SealingKey:
+    """Return a new key."""
+    return SealingKey(clock.random_bytes(KEY_BYTES))
+
+
+def read_keys(path: Path) -> list[SealingKey]:
+    """Return the keys of a file, newest first: one a line in base64; empty lines and # lines are passed over.
+
+    Raises: ConfigurationError where there is none, where others than its owner may read it, or where a line
+    is no key. No message holds anything of the content.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            _require_private(path, os.fstat(descriptor))
+            lines = file.read(limits.sealing_file_bytes_max + 1).decode("ascii", "replace").splitlines()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the sealing keys {path} cannot be read: {error.strerror}; put the file back, or correct "
+            "sealing_key_file or who may read it"
+        ) from error
+    keys = []
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        try:
+            secret = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            secret = b""
+        if len(secret) != KEY_BYTES:
+            raise ConfigurationError(
+                f"line {number} of the sealing keys {path} is no key; "
+                f"a key is the base64 of {KEY_BYTES} random bytes: head -c {KEY_BYTES} /dev/urandom | base64"
+            )
+        keys.append(SealingKey(secret))
+    if not keys:
+        raise ConfigurationError(f"there is no key in {path}; fastpay sealing add makes one")
+    if len(keys) > limits.sealing_keys_max:
+        raise ConfigurationError(
+            f"there are more than {limits.sealing_keys_max} keys in {path}; remove those that nothing is "
+            "sealed under any more (fastpay sealing list)"
+        )
+    return keys
+
+
+def render_keys(keys: Sequence[SealingKey]) -> bytes:
+    """Return the content of a file that holds these keys, newest first."""
+    return "".join(f"{line}\n" for line in (_HEADING, *(key.line() for key in keys))).encode()
+
+
+def _unreadable(sealed: Sealed, place: Place) -> SecretUnreadable:
+    # The operator is told; everybody else learns that something is wrong.
+    _log.error(
+        "secret_unreadable", purpose=place.purpose, tenant=place.tenant_id.hex, sealed_under=sealed.under
+    )
+    return SecretUnreadable(
+        "Something went wrong on our side. The operator can find out why: fastpay doctor."
+    )
+
+
+def _require_private(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(f"the sealing keys {path} are no file; name one in sealing_key_file")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise ConfigurationError(
+            f"the sealing keys {path} belong to another user; chown them to the one that runs fastpay"
+        )
+    if found.st_mode & 0o077:
+        raise ConfigurationError(
+            f"the sealing keys {path} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}); "
+            f"chmod 600 {path}"
+        )
+
+
+def _bind(place: Place) -> bytes:
+    # Of one length but for the purpose, which no other begins with.
+    parts = (place.purpose.encode(), _MODES[place.livemode], place.tenant_id.bytes, place.owner_id.bytes)
+    return b"fastpay\0" + b"\0".join(parts)

@@ -1,0 +1,11 @@
+-- Lock an API key that is still good, so that nobody else changes its signing secrets meanwhile; no row when there
+-- is no such good key.
+-- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 now timestamptz
+select kind, signature_required
+from api_key
+where tenant_id = $1
+    and livemode = $2
+    and key_id = $3
+    and revoked_at is null
+    and (expires_at is null or expires_at > $4)
+for update

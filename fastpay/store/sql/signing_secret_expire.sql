@@ -1,0 +1,5 @@
+-- Let the signing secrets of an API key end at a time, or sooner where they already would.
+-- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 expires_at timestamptz
+update signing_secret
+set expires_at = least(expires_at, $4)
+where tenant_id = $1 and livemode = $2 and key_id = $3
