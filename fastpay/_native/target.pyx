@@ -84,6 +84,7 @@ cdef int split_target(bytes target, bytes host, str method, dict parts) except -
     cdef const char* question
     if raw[0] != c"/":
         if raw == b"*" and method == "OPTIONS":
+            parts["fastpay.target"] = raw
             parts["path"] = "*"
             parts["raw_path"] = raw
             parts["query_string"] = b""
@@ -106,6 +107,8 @@ cdef int split_target(bytes target, bytes host, str method, dict parts) except -
         raw = raw[slash:]
         if raw[:1] != b"/":
             raw = b"/" + raw
+    # What signatures are made over: path and query in one, so that a question mark without a query counts.
+    parts["fastpay.target"] = raw
     question = <const char*>memchr(PyBytes_AS_STRING(raw), c"?", PyBytes_GET_SIZE(raw))
     if question != NULL:
         mark = question - PyBytes_AS_STRING(raw)

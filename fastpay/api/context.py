@@ -35,6 +35,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
     `unread` holds the body, in whole and within its limit, until `take_body` gives it away; none for a GET.
+    `once` names what was signed, where this is all that can tell whether it was sent before.
     """
 
     services: Services
@@ -46,6 +47,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     query: bytes
     unread: list[bytes]
+    once: str | None = None
     # The span context of the request; its type belongs to the tracer.
     trace: Any = None
 

@@ -1,7 +1,7 @@
 """The pipeline that every request runs through: from ASGI to a call, and from a reply back to ASGI.
 
-request identifier, method, key, body, parameters, command, fingerprint, commit, answer: in this order, so
-that what is wrong is said as early and as cheaply as it can be known.
+request identifier, method, key, body, signature, parameters, command, fingerprint, commit, answer: in this
+order, so that what is wrong is said as early and as cheaply as it can be known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from fastpay import telemetry
 from fastpay._native.headers import decode as decode_headers
 from fastpay.api.answers import encode, failure
-from fastpay.api.authentication import authenticate
+from fastpay.api.authentication import SIGNATURE_HEADER, authenticate, check_signature, is_signed
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.encodings import encoded
 from fastpay.api.kinds import presentable
@@ -32,6 +32,8 @@ _VERSION_CHARS_MAX = 64
 _LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
 _SINGLE_HEADERS = frozenset(("authorization", "content-length", "content-type", "idempotency-key"))
+# Lists may come in several lines (RFC 9110 5.3); two signatures make none, and so neither must be lost.
+_JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
 
 
 class Endpoint(Protocol):
@@ -117,6 +119,14 @@ class Resource(_Path):
         credentials = await authenticate(services.keys, headers.get("authorization"))
         if credentials.kind == "publishable" and not endpoint.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
+        # Nothing but this list holds the body: see `Call.take_body`.
+        body_bytes_max = _body_bytes_max(endpoint, services)
+        unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]
+        once = None
+        if is_signed(credentials, headers):
+            signed = unread[0] if unread else await _read_body(receive, headers, body_bytes_max)
+            once = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
+            del signed
         call = Call(
             services=services,
             credentials=credentials,
@@ -126,9 +136,8 @@ class Resource(_Path):
             arguments=scope.get("path_params", {}),
             headers=headers,
             query=scope["query_string"],
-            unread=[]
-            if method == "GET"
-            else [await _read_body(receive, headers, _body_bytes_max(endpoint, services))],
+            unread=unread,
+            once=once,
             trace=span.context,
         )
         return await endpoint.answer(call)
@@ -193,8 +202,7 @@ def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         if key in merged:
             if key in _SINGLE_HEADERS:
                 raise InvalidRequest(f"The header {key} was sent twice.")
-            if key == "accept-encoding":
-                # A list may come in several lines (RFC 9110 5.3).
+            if key in _JOINED_HEADERS:
                 text = f"{merged[key]}, {text}"
         merged[key] = text
     return merged

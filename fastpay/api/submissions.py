@@ -10,6 +10,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.api import answers, kinds
+from fastpay.api.authentication import refuse_repeated
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_params
 from fastpay.api.params.common import Params
@@ -73,14 +74,19 @@ class Write(Generic[_Params]):
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
         params = self._decode(call)
+        once = call.once
         if self._is_trial is not None and self._is_trial(params):
-            idempotency_key = None
+            idempotency_key = once = None
         answers.check_expansions(call, self._shows, params.expand)
         if self._check is not None:
             await self._check(call, params)
-        submission = _submission(call, self._command(call, params), params, idempotency_key, deadline_ns)
+        names = (idempotency_key, once)
+        submission = _submission(call, self._command(call, params), params, names, deadline_ns=deadline_ns)
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
+        if submission.is_once and outcome.original_request_id is not None:
+            # Seen before, and without a key of the client's own to give the first answer for.
+            raise refuse_repeated()
         if outcome.original_request_id is not None or outcome.answer.error is not None:
             # It may follow from what another instance did, and which this one has not heard of yet.
             call.services.reader.acknowledged(call.scope, outcome.answer.sequence)
@@ -129,8 +135,8 @@ def is_idempotency_key(header: str) -> bool:
 def fingerprint(call: Call, params: msgspec.Struct) -> bytes:
     """Return a keyed digest of what is asked, whatever spelling it came in.
 
-    Card data go into it. It is keyed with the tenant's own key, which lies in the same database: it hides
-    them from whoever sees the digest, not from whoever holds a copy of everything.
+    Card data go into it. It is keyed with the tenant's own key, which lies sealed in the same database: it
+    hides them from whoever sees the digest, and not from whoever has the operator's sealing key as well.
     """
     credentials = call.credentials
     # The kind of key counts, for an answer to one says more than to the other.
@@ -175,9 +181,20 @@ def _deadline(call: Call) -> int | None:
 
 
 def _submission(
-    call: Call, command: Command, params: Params, idempotency_key: str | None, deadline_ns: int | None
+    call: Call,
+    command: Command,
+    params: Params,
+    names: tuple[str | None, str | None],
+    *,
+    deadline_ns: int | None,
 ) -> Submission:
+    """Return the submission of a command that is known by its idempotency key, or by what was signed."""
+    idempotency_key, once = names
     stamp = call.services.identifiers.stamp()
+    digest = b"" if idempotency_key is None else fingerprint(call, params)
+    if once is not None:
+        # No client's key begins with a space. What was signed is all that there is to compare.
+        idempotency_key, digest = f" signed {once}", bytes.fromhex(once)
     return Submission(
         scope=call.scope,
         command=command,
@@ -189,5 +206,6 @@ def _submission(
         deadline_ns=deadline_ns,
         idempotency_key=idempotency_key,
         is_publishable=call.is_publishable,
-        fingerprint=b"" if idempotency_key is None else fingerprint(call, params),
+        is_once=once is not None,
+        fingerprint=digest,
     )

@@ -375,7 +375,7 @@ class Writer:
 def _unknown(submission: Submission, failure: UnknownOutcome) -> FastpayError:
     """Return what to say to a request of which nobody knows whether it was committed."""
     error: FastpayError
-    if submission.idempotency_key is None:
+    if submission.idempotency_key is None or submission.is_once:
         error = OutcomeUnknown(
             "The database went away while it was answering. Look whether this took effect before you send it "
             "again, and give an idempotency key with every request that must not happen twice."

@@ -33,7 +33,6 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         "Content-Type",
         "Authorization",
         "Idempotency-Key",
-        "Fastpay-Signature",
         "Stripe-Signature",
         "Content-Encoding",
         "Stripe-Version",

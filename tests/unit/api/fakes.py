@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from fastpay._native.cache import Rendition
+from fastpay._native.signature import Signer
 from fastpay.api.app import create_app
 from fastpay.api.context import Services, Settings
 from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
@@ -22,6 +23,11 @@ from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
+MUST_SIGN = "sk_test_cccccccccccccccc"
+CAN_SIGN = "sk_test_dddddddddddddddd"
+CANNOT_SIGN = "sk_test_eeeeeeeeeeeeeeee"
+SIGNING_SECRET = b"fpss_of the tests"
+OLD_SIGNING_SECRET = b"fpss_of the tests, before"
 SECRET = "sk_test_aaaaaaaaaaaaaaaa"
 PUBLISHABLE = "pk_test_aaaaaaaaaaaaaaaa"
 LIVE = "sk_live_aaaaaaaaaaaaaaaa"
@@ -48,7 +54,7 @@ class FakeClock:
 
 
 class FakeKeys:
-    """Two tenants, one of them with all the kinds of key."""
+    """Two tenants, one of them with all the kinds of key, and three whose keys sign."""
 
     async def authenticate(self, key: str) -> Credentials | None:
         assert key.isascii(), "what cannot be a key must not be looked for"
@@ -62,6 +68,15 @@ class FakeKeys:
                 return Credentials(scope=Scope("a", True), kind="secret", fingerprint_key=b"a" * 32)
             case "sk_test_bbbbbbbbbbbbbbbb":
                 return Credentials(scope=Scope("b", False), kind="secret", fingerprint_key=b"b" * 32)
+            case "sk_test_cccccccccccccccc" | "sk_test_dddddddddddddddd" | "sk_test_eeeeeeeeeeeeeeee":
+                signers = (Signer(SIGNING_SECRET), Signer(OLD_SIGNING_SECRET))
+                return Credentials(
+                    scope=Scope(key[-1], False),
+                    kind="secret",
+                    fingerprint_key=b"c" * 32,
+                    signers=() if key == CANNOT_SIGN else signers,
+                    must_sign=key != CAN_SIGN,
+                )
         return None
 
 

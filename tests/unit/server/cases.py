@@ -225,7 +225,6 @@ REFUSED: dict[str, list[tuple[int, bytes]]] = {
         (400, get(H + b"Content-Type: a/b\r\nContent-Type: a/b\r\n")),
         (400, get(H + b"Authorization: a\r\nauthorization: a\r\n")),
         (400, get(H + b"Idempotency-Key: a\r\nIDEMPOTENCY-KEY: b\r\n")),
-        (400, get(H + b"Fastpay-Signature: a\r\nFastpay-Signature: a\r\n")),
         (400, get(H + b"Stripe-Signature: a\r\nStripe-Signature: a\r\n")),
     ],
 }
