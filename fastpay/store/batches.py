@@ -33,6 +33,8 @@ class PostgresBatches:
         self._settings = settings
         self._connection: Connection | None = None
         self._side: Connection | None = None
+        # One connection answers one question at a time.
+        self._side_lock = asyncio.Lock()
 
     def encode(self, changes: Changes) -> Encoded:
         """Return the changes as a transaction takes them. Raises: RefusedBatch where that cannot be done."""
@@ -79,23 +81,24 @@ class PostgresBatches:
     @asynccontextmanager
     async def loading(self) -> AsyncIterator["PostgresLoader"]:
         """Lend a connection for what is read beside a batch. Raises: TransientFailure, RefusedBatch."""
-        try:
-            if self._side is None or self._side.is_closed():
-                self._side = await connect(self._settings)
-            if self._settings.session_state:
-                yield PostgresLoader(self._side)
-            else:
-                # A pooler may give every statement outside of a transaction another connection.
-                async with self._side.transaction(readonly=True):
+        async with self._side_lock:
+            try:
+                if self._side is None or self._side.is_closed():
+                    self._side = await connect(self._settings)
+                if self._settings.session_state:
                     yield PostgresLoader(self._side)
-        except Exception as error:
-            failure = translate(error)
-            if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+                else:
+                    # A pooler may give every statement outside of a transaction another connection.
+                    async with self._side.transaction(readonly=True):
+                        yield PostgresLoader(self._side)
+            except Exception as error:
+                failure = translate(error)
+                if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+                    self._drop_side()
+                raise failure from error
+            except BaseException:
                 self._drop_side()
-            raise failure from error
-        except BaseException:
-            self._drop_side()
-            raise
+                raise
 
     async def close(self) -> None:
         """Close the connections."""
