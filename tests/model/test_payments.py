@@ -75,6 +75,16 @@ class Payments(RuleBasedStateMachine):
     def create(self, **fields: Any) -> None:
         self.do(Step(verb="create", **fields))
 
+    @rule(amount=AMOUNTS, card=st.sampled_from(("visa", "bypassPending")), manual=st.booleans())
+    def pay_or_hold(self, **fields: Any) -> None:
+        """Create what most of the other rules are about."""
+        self.do(Step(verb="create", confirm=True, **fields))
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES)
+    def refund_all(self, place: int) -> None:
+        self.do(Step(verb="refund", place=place))
+
     @precondition(lambda self: self.books.payments)
     @rule(place=PLACES, card=st.none() | st.sampled_from(CARDS))
     def confirm(self, **fields: Any) -> None:

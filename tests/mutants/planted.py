@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+BATCH = "fastpay/engine/batch.py"
 WRITER = "fastpay/engine/writer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
@@ -10,6 +11,7 @@ FAILURES = "fastpay/store/failures.py"
 CUTS = "tests/faults/test_cuts.py"
 UNKEYED = f"{CUTS}::test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown"
 STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
+AHEAD = "tests/store/test_ahead.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
@@ -106,24 +108,77 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "skip-the-idempotency-check",
-        WRITER,
+        BATCH,
         "if first is not None:",
         "if first is not None and first.digest == b'':",
         (DUPLICATES,),
     ),
     Mutant(
         "replay-whatever-was-asked",
-        WRITER,
-        "if first.fingerprint == submission.fingerprint:",
+        BATCH,
+        "if first.fingerprint == waiting.submission.fingerprint:",
         "if first is not None:",
         ("tests/unit/engine/test_writer.py",),
     ),
     Mutant(
         "answer-in-the-wrong-order",
         WRITER,
-        "zip(batch, results, strict=True)",
-        "zip(batch, results[::-1], strict=True)",
+        "zip(batch.entries, results, strict=True)",
+        "zip(batch.entries, results[::-1], strict=True)",
         (ALIKE,),
+    ),
+    Mutant(
+        "do-not-check-the-sequence",
+        BATCH,
+        "return all(found.get(scope) == book for scope, book in self._found.items())",
+        "return found is not None",
+        (INSTANCES, AHEAD),
+    ),
+    Mutant(
+        "refuse-on-what-no-longer-holds",
+        WRITER,
+        "return batch.stands_on(await loader.load_books(batch.asks))",
+        "return loader is not None",
+        (AHEAD,),
+    ),
+    Mutant(
+        "keep-what-stands-on-a-refused-batch",
+        WRITER,
+        "results = await self._one_by_one(batch)\n            self._start_over()",
+        "results = await self._one_by_one(batch)",
+        (ALIKE,),
+    ),
+    Mutant(
+        "remember-what-may-not-have-been-committed",
+        WRITER,
+        """_log.warning("batch_outcome_unknown", commands=len(batch))
+                self._start_over()""",
+        """_log.warning("batch_outcome_unknown", commands=len(batch))""",
+        (AHEAD,),
+    ),
+    Mutant(
+        "remember-what-was-decided-in-vain",
+        WRITER,
+        "self._start_over(locked_batches=limits.locked_batches)",
+        "self._locked_left = 0",
+        (AHEAD, DUPLICATES),
+    ),
+    Mutant(
+        "ask-two-questions-at-a-time",
+        BATCHES,
+        "async with self._side_lock:",
+        "if self._side_lock is not None:",
+        (AHEAD,),
+    ),
+    Mutant(
+        "write-the-idempotency-row-in-another-transaction",
+        BATCHES,
+        "        for statement, arguments in encoded.statements:\n",
+        """        for statement, arguments in encoded.statements:
+            if statement == "write_idempotency":
+                await self._connection.execute("commit; begin")
+""",
+        (f"{CUTS}::test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer",),
     ),
     Mutant(
         "lose-an-event",
