@@ -68,8 +68,9 @@ search_scopes_max = 100
 search_visit_batches_max = 100
 search_backlog_max = 200_000
 
-# Entropy
+# Memory
 entropy_blocks_drawn = 256
+young_objects_max = 10_000
 
 # Engine
 writer_lanes = 1

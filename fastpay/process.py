@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import click
 import msgspec
 
-from fastpay import limits, telemetry
+from fastpay import collector, limits, telemetry
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings
 from fastpay.embedded.directory import TEST_TENANT, DataDirectory, write_private
@@ -224,6 +224,7 @@ async def _serve(
         await server.start()
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
+        collector.spare()
         ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
         with _ready_file(settings.ready_file, ready):
             _greet(ready, settings)

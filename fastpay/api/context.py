@@ -31,7 +31,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings = Settings()
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
     `unread` holds the body, in whole and within its limit, until `take_body` gives it away; none for a GET.
@@ -66,7 +66,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.credentials.kind == "publishable"
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What goes back: a status, a JSON body, and headers beside those that every answer has."""
 
     status: int = 200

@@ -20,7 +20,7 @@ _DAY_S = 24 * 3600
 _FIRST_DAY = dt.date(1970, 1, 1).toordinal()
 
 
-class Behaviour(msgspec.Struct, frozen=True):
+class Behaviour(msgspec.Struct, frozen=True, gc=False):
     """What happens when a card is charged.
 
     `code` None means success. `needs_authentication` asks for the cardholder: "always", or "unless_set_up",
@@ -44,7 +44,7 @@ class Behaviour(msgspec.Struct, frozen=True):
     address_postal_code_check: str | None = None
 
 
-class Card(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Card(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """What may be known of a card once its number is forgotten."""
 
     brand: str

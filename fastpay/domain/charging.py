@@ -20,7 +20,7 @@ _AUTHENTICATION_REQUIRED = (
 )
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How this attempt may go: without the cardholder, without any action that it would need, or after it."""
 
     authenticated: bool = False

@@ -10,7 +10,7 @@ from fastpay.domain.plan import Draft, Workspace, missing
 from fastpay.errors import InvalidRequest
 
 
-class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
+class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Begin to know a customer. `fields` are those of `Customer`, already checked.
 
     `is_default` makes the payment method that comes along the customer's default.
@@ -50,7 +50,7 @@ class CreateCustomer(msgspec.Struct, frozen=True, kw_only=True):
         return customer.id
 
 
-class UpdateCustomer(msgspec.Struct, frozen=True, kw_only=True):
+class UpdateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Change what is known of a customer. `metadata` None clears all of it.
 
     `invoice_settings` are the fields of that Struct to change; the others stay.
@@ -83,7 +83,7 @@ class UpdateCustomer(msgspec.Struct, frozen=True, kw_only=True):
         return customer.id
 
 
-class DeleteCustomer(msgspec.Struct, frozen=True, kw_only=True):
+class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Forget a customer. Payments made stay as they are."""
 
     id: str

@@ -20,7 +20,7 @@ NORMAL_SIDES: dict[str, str] = {"processor": "D", "pending": "C", "available": "
 RESERVED_CODES = frozenset((*NORMAL_SIDES, "disputes", "in_transit", "bank"))
 
 
-class Account(msgspec.Struct, frozen=True):
+class Account(msgspec.Struct, frozen=True, gc=False):
     """A balance holder in one currency.
 
     The balance is credits minus debits on a C account and debits minus credits on a D account.
@@ -49,7 +49,7 @@ class Account(msgspec.Struct, frozen=True):
         return self.balance - (self.debits_pending if self.normal_side == "C" else self.credits_pending)
 
 
-class Transfer(msgspec.Struct, frozen=True):
+class Transfer(msgspec.Struct, frozen=True, gc=False):
     """An immutable move of `amount` from the debit account to the credit account.
 
     `kind` says what for; `phase` is "posted", "hold" (reserves, moves nothing yet), "post" or "void" (ends

@@ -11,7 +11,7 @@ from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
 
 
-class CreateLedgerAccount(msgspec.Struct, frozen=True, kw_only=True):
+class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Open an account with nothing on it. `min_balance` None means unbounded, and is never above 0."""
 
     currency: str

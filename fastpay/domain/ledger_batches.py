@@ -16,7 +16,7 @@ HOLD = 2
 _UNBOUNDED = 1 << 61
 
 
-class BatchItems(msgspec.Struct, frozen=True, array_like=True):
+class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Transfers to make, a column each; accounts are named once, and by their number in the columns.
 
     `flags` are sums of LINKED (stands or falls with the next one) and HOLD; `expires_at` and `metadata` have
@@ -32,7 +32,7 @@ class BatchItems(msgspec.Struct, frozen=True, array_like=True):
     metadata: dict[int, dict[str, str]] = {}
 
 
-class CreateLedgerBatch(msgspec.Struct, frozen=True, kw_only=True):
+class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Make transfers. A dry run decides everything and writes nothing."""
 
     items: BatchItems

@@ -13,7 +13,7 @@ import msgspec
 Phase = Literal["posted", "hold", "post", "void", "expire"]
 
 
-class LedgerAccount(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class LedgerAccount(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """What does not change of an account: its counters are in its row (`domain/ledger.Account`).
 
     `created` is 0 for the accounts that payments move, which open by themselves.
@@ -28,7 +28,7 @@ class LedgerAccount(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
-class Ending(msgspec.Struct, frozen=True):
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How a hold ended: by which transfer, at which place in the sequence, and how much of it was posted."""
 
     transfer_id: str
@@ -37,7 +37,7 @@ class Ending(msgspec.Struct, frozen=True):
     amount_posted: int
 
 
-class LedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A move, or a hold, of `amount` from the debit account to the credit account.
 
     `hold` names the hold that a "post", "void" or "expire" ends. The four counters are those that the
@@ -62,7 +62,7 @@ class LedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending | None = None
 
 
-class LedgerBatch(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class LedgerBatch(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """What became of a batch of transfers: all were made but those at the places in `failures`.
 
     `failures` has the places, in order, by error code. The identifiers of the others follow from its own, the

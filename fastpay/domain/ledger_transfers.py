@@ -25,7 +25,7 @@ ENDED: dict[Phase, str] = {
 CREATED = "ledger.transfer.created"
 
 
-class CreateLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
+class CreateLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Move an amount, or reserve it where `is_hold`; a hold may expire at a second since 1970."""
 
     debit_account: str
@@ -65,7 +65,7 @@ class CreateLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
         return transfer.id
 
 
-class PostLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
+class PostLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Move what a hold reserves: `amount` of it, or all where that is None. The rest is given back."""
 
     id: str
@@ -93,7 +93,7 @@ class PostLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
         return hold.id
 
 
-class VoidLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
+class VoidLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Give back what a hold reserves."""
 
     id: str
@@ -113,7 +113,7 @@ class VoidLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
         return hold.id
 
 
-class ExpireLedgerTransfer(msgspec.Struct, frozen=True, kw_only=True):
+class ExpireLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Give back what a hold reserves once its time has come; nobody asked for it but the clock."""
 
     id: str

@@ -11,7 +11,7 @@ from fastpay.domain.cards import Card
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 
 
-class Address(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Address(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """A postal address."""
 
     city: str | None = None
@@ -22,7 +22,7 @@ class Address(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     state: str | None = None
 
 
-class BillingDetails(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class BillingDetails(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Who pays, as the payment method says."""
 
     address: Address = Address()
@@ -32,7 +32,7 @@ class BillingDetails(msgspec.Struct, frozen=True, array_like=True, kw_only=True)
     tax_id: str | None = None
 
 
-class Shipping(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Shipping(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Where goods go."""
 
     address: Address = Address()
@@ -42,14 +42,14 @@ class Shipping(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     tracking_number: str | None = None
 
 
-class InvoiceSettings(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class InvoiceSettings(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """A customer's defaults."""
 
     default_payment_method: str | None = None
     footer: str | None = None
 
 
-class Customer(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Customer(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Somebody who pays more than once."""
 
     id: str
@@ -70,7 +70,7 @@ class Customer(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     tax_exempt: str = "none"
 
 
-class PaymentMethod(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class PaymentMethod(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """A card that can be charged. The number itself is never kept."""
 
     id: str
@@ -82,7 +82,7 @@ class PaymentMethod(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     metadata: dict[str, str] = {}
 
 
-class PaymentError(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class PaymentError(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Why the last attempt to pay failed."""
 
     code: str
@@ -94,7 +94,7 @@ class PaymentError(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     type: str = "card_error"
 
 
-class PaymentIntent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class PaymentIntent(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """One purchase, from the wish to pay to the money received."""
 
     id: str
@@ -127,7 +127,7 @@ class PaymentIntent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     transfer_group: str | None = None
 
 
-class Charge(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """One attempt to take money, successful or not."""
 
     id: str
@@ -164,7 +164,7 @@ class Charge(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     transfer_group: str | None = None
 
 
-class Refund(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Refund(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """Money given back, as a new movement opposite to the first."""
 
     id: str

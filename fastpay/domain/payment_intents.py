@@ -23,7 +23,7 @@ ALWAYS_MUTABLE = frozenset(
 )
 
 
-class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Begin a payment, and try to make it at once where `confirm` says so.
 
     `fields` are those of `PaymentIntent`, already checked; `secret` is the random part of its client secret.
@@ -87,7 +87,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         return identifier
 
 
-class UpdatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Change a payment intent. `metadata` None clears all; `amount` and the like only before confirmation."""
 
     id: str
@@ -138,7 +138,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         return intent.id
 
 
-class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Try to take the money."""
 
     id: str
@@ -180,7 +180,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         return intent.id
 
 
-class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Say what the cardholder said, in test mode, where nobody can be asked."""
 
     id: str
@@ -204,7 +204,7 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         return confirm.execute(workspace, draft)
 
 
-class CapturePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Take what was authorized, or `amount` of it; the rest is released."""
 
     id: str
@@ -253,7 +253,7 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         return intent.id
 
 
-class CancelPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Give a payment up, and release what is held for it."""
 
     id: str
@@ -276,7 +276,7 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
         return intent.id
 
 
-class ExpirePaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
+class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Cancel a payment whose authorization nobody captured in time."""
 
     id: str

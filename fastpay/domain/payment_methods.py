@@ -11,7 +11,7 @@ from fastpay.domain.plan import Draft, Workspace, missing
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
-class NewCard(msgspec.Struct, frozen=True, kw_only=True):
+class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A card given with the request itself, its number already forgotten.
 
     `param` is the parameter that it stood in, for what is still to be said of it.
@@ -28,7 +28,7 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True):
 Choice = str | NewCard
 
 
-class CreatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+class CreatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Keep a card for later."""
 
     card: NewCard
@@ -45,7 +45,7 @@ class CreatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
         return method.id
 
 
-class UpdatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Change what may change of a payment method; it must be attached. `metadata` None clears all.
 
     `billing_details` are those of its fields that change.
@@ -88,7 +88,7 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
         return method.id
 
 
-class AttachPaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+class AttachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Save a payment method to a customer."""
 
     payment_method: Choice
@@ -108,7 +108,7 @@ class AttachPaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
         return attach(draft, method, self.customer).id
 
 
-class DetachPaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
+class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Take a payment method from its customer."""
 
     id: str

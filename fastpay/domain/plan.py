@@ -17,7 +17,7 @@ from fastpay.domain.objects import StoredObject
 from fastpay.errors import FastpayError, NotFound
 
 
-class Book(msgspec.Struct, frozen=True):
+class Book(msgspec.Struct, frozen=True, gc=False):
     """What a tenant has agreed for one mode, and how far its sequence has come."""
 
     scope: Scope
@@ -27,7 +27,7 @@ class Book(msgspec.Struct, frozen=True):
     refunds_may_overdraw: bool
 
 
-class Versioned(msgspec.Struct, frozen=True):
+class Versioned(msgspec.Struct, frozen=True, gc=False):
     """An object together with its version (from 1) and the sequence that the version was written at."""
 
     object: StoredObject
@@ -35,7 +35,7 @@ class Versioned(msgspec.Struct, frozen=True):
     sequence: int
 
 
-class ErrorRecord(msgspec.Struct, frozen=True, array_like=True):
+class ErrorRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """An error as it is kept for replays: with the objects that it shows."""
 
     status: int
@@ -49,7 +49,7 @@ class ErrorRecord(msgspec.Struct, frozen=True, array_like=True):
     payment_method: str | None = None
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True):
+class Answer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Everything that the bytes of an answer follow from, beside the snapshots.
 
     Objects are shown as they stood at `sequence`, whenever the answer is rendered.
@@ -61,7 +61,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     error: ErrorRecord | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened to one object, at its place in the tenant's sequence."""
 
     id: str
@@ -71,7 +71,7 @@ class Event(msgspec.Struct, frozen=True):
     version: int
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """What a command decided: new versions, transfers, events and the answer to give."""
 
     answer: Answer

@@ -12,7 +12,7 @@ from fastpay.domain.plan import Draft, Workspace, missing
 from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
 
 
-class CreateRefund(msgspec.Struct, frozen=True, kw_only=True):
+class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Give back what a charge took, or `amount` of it."""
 
     charge: str | None = None
@@ -99,7 +99,7 @@ class CreateRefund(msgspec.Struct, frozen=True, kw_only=True):
         return charge
 
 
-class UpdateRefund(msgspec.Struct, frozen=True, kw_only=True):
+class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Change a refund's metadata; None clears all of it."""
 
     id: str

@@ -17,7 +17,7 @@ FieldType = Literal["text", "token", "truth", "number"]
 Value = str | int | None
 
 
-class Field(msgspec.Struct, frozen=True):
+class Field(msgspec.Struct, frozen=True, gc=False):
     """Something that objects are searched by. `read` takes it from an object of the kind.
 
     A text may be searched for a part of it, a token only for all of it; a truth is the token "true" or
@@ -31,7 +31,7 @@ class Field(msgspec.Struct, frozen=True):
     values: tuple[str, ...] = ()
 
 
-class Clause(msgspec.Struct, frozen=True, kw_only=True):
+class Clause(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One condition. `key` is set for a field of metadata; `value` None asks for what is not there."""
 
     field: str
@@ -41,7 +41,7 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
     negated: bool = False
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True):
+class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Conditions on objects of one kind, named by its prefix: all of them must hold, or any."""
 
     kind: str

@@ -28,14 +28,14 @@ _TERM_BYTES = 8
 _BETWEEN = "\x1f"
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """What the index keeps of an object."""
 
     terms: tuple[int, ...]
     amount: int | None
 
 
-class Conjunct(msgspec.Struct, frozen=True, kw_only=True):
+class Conjunct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What must hold of an entry for its object to be looked at; all of it.
 
     Every term of `every` stands and none of `none`; amount and second of creation lie within their bounds,

@@ -11,7 +11,7 @@ _TAIL_BYTES = 8
 _REQUEST_BYTES = 12
 
 
-class Stamp(msgspec.Struct, frozen=True):
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """A moment and what the identifiers of one command are made from (see `IdentifierSequence`).
 
     `moment_ms` is the one that `head` carries, so that the creation time of an object and the place of

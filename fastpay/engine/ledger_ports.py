@@ -10,7 +10,7 @@ from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_objects import Phase
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One side of a transfer, seen from an account; `after` is the account as it stood after it.
 
     `source_id` names the charge or refund that a transfer of payments was for.
@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     after: Account
 
 
-class EntryPage(msgspec.Struct, frozen=True, kw_only=True):
+class EntryPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Which part of a statement is wanted: newest first, strictly between two transfers.
 
     Where `after` is given, it is the entries nearest after that one (still returned newest first).

@@ -15,7 +15,7 @@ from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
 from fastpay.domain.search import Query
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A command on its way to the writer, with its place in the world.
 
     `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
@@ -40,7 +40,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     trace: Any = None
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the commit made of a command: the answer, and those objects it shows that are at hand.
 
     `original_request_id` is set on a replay and names the request that was first.
@@ -51,7 +51,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     original_request_id: str | None = None
 
 
-class IdempotencyRow(msgspec.Struct, frozen=True):
+class IdempotencyRow(msgspec.Struct, frozen=True, gc=False):
     """The first answer to an idempotency key."""
 
     digest: bytes
@@ -63,7 +63,7 @@ class IdempotencyRow(msgspec.Struct, frozen=True):
     moment_ms: int
 
 
-class Changes(msgspec.Struct, frozen=True):
+class Changes(msgspec.Struct, frozen=True, gc=False):
     """The net effect of a batch, for one set-based write each. All in the order it came about."""
 
     books: Sequence[Book]
@@ -76,11 +76,11 @@ class Changes(msgspec.Struct, frozen=True):
     rows: Sequence[tuple[Scope, LedgerRows, int, int]] = ()
 
 
-class Encoded(msgspec.Struct, frozen=True):
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """Changes in the form in which a store sends them; only the store that made it looks inside."""
 
 
-class Commit(msgspec.Struct, frozen=True):
+class Commit(msgspec.Struct, frozen=True, gc=False):
     """What a batch has committed for one tenant: the sequence before and after, and the versions between.
 
     Versions are in the order they came about; of an object that changed twice there are two.
@@ -159,7 +159,7 @@ class BatchWork(Protocol):
         """Do it."""
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Page(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Which part of a list is wanted: newest first, strictly between two bounds.
 
     `below` and `above` are the 32 digits of identifiers; `ascending` asks for the items nearest above
@@ -172,7 +172,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     ascending: bool = False
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
+class Filter(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Which list is wanted: the prefix of its kind, and at most one field with its value.
 
     Fields: customer (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus), code (lacc).
@@ -183,7 +183,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     value: str = ""
 
 
-class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
+class TrialBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What all accounts of one currency hold together. Debits and credits are equal, always."""
 
     currency: str
@@ -193,14 +193,14 @@ class TrialBalance(msgspec.Struct, frozen=True, kw_only=True):
     credits_pending: int
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
+class Verification(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The books held against themselves: the trial balances, and every disagreement found (up to a bound)."""
 
     balances: tuple[TrialBalance, ...]
     problems: tuple[str, ...]
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """Objects of several tenants as of one moment, and how far each tenant's sequence had come by then."""
 
     objects: Sequence[tuple[Scope, Versioned]]
@@ -321,7 +321,7 @@ class Reader(Protocol):
         """Keep what was rendered from this version of an object, for as long as it is cached."""
 
 
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+class Credentials(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests.
 
     `signers` are the key's signing secrets that are good now, newest first; `must_sign` says that nothing is

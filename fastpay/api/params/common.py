@@ -36,13 +36,13 @@ Expand = Annotated[tuple[Text, ...], Meta(max_length=limits.expand_paths_max)]
 Metadata = dict[str, str]
 
 
-class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What every request may say."""
 
     expand: Expand = ()
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What stands inside of another parameter."""
 
 
