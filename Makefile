@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 NATIVE := $(wildcard fastpay/_native/*.pyx fastpay/_native/*.pxd fastpay/_native/*.h)
 # More arguments for the command behind a target: make serve ARGUMENTS='--port 9000'
 ARGUMENTS ?=
-# How long `make bench` loads one server at a time, and how often: make bench SECONDS=30 ROUNDS=5
+# How long `make bench-all` loads one server at a time, and how often: make bench-all SECONDS=30 ROUNDS=5
 SECONDS ?= 5
 ROUNDS ?= 3
 # How long `make soak` goes on: make soak MINUTES=60
@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 # A target's first line of comment is what `make help` says of it.
-.PHONY: help serve test check static packages demo bench bench-transport bench-compare soak mutants wheel annotate clean
+.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak mutants wheel annotate clean
 
 # List the targets.
 help:
@@ -50,13 +50,23 @@ packages:
 demo: $(VENV)/.native
 	@exec $(BIN)/fastpay demo $(ARGUMENTS)
 
-# Measure for some minutes, also beside peers.
-# Micro-benchmarks, then what a payment costs, then payments and reads beside the peers.
+# Measure payments and reads beside peers in five minutes: a report and plots.
+# For figures to quote, on a quiet machine: make bench ARGUMENTS=
+bench: ARGUMENTS = --quick
 bench: $(VENV)/.bench $(VENV)/.native
-	$(BIN)/python -m pytest $(wildcard benchmarks/*.py) $(ARGUMENTS)
+	$(BIN)/python -m benchmarks.suite $(ARGUMENTS)
+
+# Measure everything there is, for hours.
+bench-all: $(VENV)/.bench $(VENV)/.native
+	$(BIN)/python -m pytest $(wildcard benchmarks/*.py)
+	$(BIN)/python -m benchmarks.instructions
 	$(BIN)/python -m benchmarks.counting
+	$(BIN)/python -m benchmarks.suite
 	$(BIN)/python -m benchmarks.payments --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
+	$(BIN)/python -m benchmarks.transport
+	$(BIN)/python -m benchmarks.crowd --one
+	$(BIN)/python -m benchmarks.crowd
 
 # Break everything round a bank, again and again, and hold it to its word.
 # First a hundred instances behind one PgBouncer; then instances and PostgreSQL are killed, frozen and cut off for

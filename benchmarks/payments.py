@@ -45,7 +45,7 @@ def main(tenants: int, **given: Any) -> None:
     with run_machine(asked.directory, database_url=asked.database_url, redis_url=asked.redis_url) as machine:
         for count in asked.connections:
             with ExitStack() as stack:
-                servers = _start(stack, machine, asked, tenants)
+                servers = start(stack, machine, asked, tenants)
                 closed = _closed_loop(console, servers, asked, count)
                 show_throughput(console, f"confirmed payments, {count} connections", closed)
                 opened = _open_loop(console, servers, closed, connections=count, seconds=asked.seconds)
@@ -92,7 +92,8 @@ def make_payment(port: int, key: str) -> dict[str, object]:
     return answer
 
 
-def _start(stack: ExitStack, machine: Machine, asked: options.Options, tenants: int) -> Servers:
+def start(stack: ExitStack, machine: Machine, asked: options.Options, tenants: int) -> Servers:
+    """Start all servers, each over an empty database of its own."""
     servers = {}
     for number, name in enumerate(("fastpay", *asked.peers)):
         database = stack.enter_context(empty_database(machine, f"bench_{name}", tenants=tenants))
@@ -113,18 +114,19 @@ def _closed_loop(
 ) -> dict[str, Figures]:
     found: dict[str, list[Sample]] = {name: [] for name in servers}
     for target, database in servers.values():
-        _load(target, database, connections=connections, seconds=max(1.0, asked.seconds / 5))
+        load(target, database, connections=connections, seconds=max(1.0, asked.seconds / 5))
     for number in range(asked.rounds):
         for name, (target, database) in servers.items():
             # The pages that the round before left behind are not this one's to write.
             execute(database.url, "checkpoint")
-            sample = _load(target, database, connections=connections, seconds=asked.seconds)
+            sample = load(target, database, connections=connections, seconds=asked.seconds)
             found[name].append(sample)
             console.print(f"  round {number + 1}: {name} {sample.rate:,.0f}/s, p99 {sample.p99_ms:.1f} ms")
     return {name: Figures(samples) for name, samples in found.items()}
 
 
-def _load(target: Target, database: Database, *, connections: int, seconds: float) -> Sample:
+def load(target: Target, database: Database, *, connections: int, seconds: float) -> Sample:
+    """Load a server with payments. Raises: SystemExit where it did not write what it answered."""
     query = "select count(*) from payment_intent where status = 'succeeded'"
     before = fetch_value(database.url, query)
     arguments = [secrets.token_hex(6), *database.keys]

@@ -88,8 +88,9 @@ def family(process: int) -> list[int]:
     while pending:
         number = pending.pop()
         found.append(number)
-        for thread in Path(f"/proc/{number}/task").iterdir():
-            pending += map(int, (thread / "children").read_text().split())
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{number}/task").iterdir():
+                pending += map(int, (thread / "children").read_text().split())
     return found
 
 
@@ -97,8 +98,10 @@ def cpu_seconds(process: int) -> float:
     """Return the processor time of a process and all below it."""
     total = 0
     for number in family(process):
-        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
+        # A helper of the database may have ended since.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
     return total / TICKS
 
 

@@ -19,6 +19,7 @@ _GRACE_SECONDS = 30.0
 _TICK_SECONDS = 0.0005
 # What connections get to be opened in before the first arrival.
 _CONNECT_SECONDS = 0.5
+_CURVE = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 
 
 class Latencies(msgspec.Struct, frozen=True):
@@ -30,6 +31,8 @@ class Latencies(msgspec.Struct, frozen=True):
     p99_ms: float
     p999_ms: float
     max_ms: float
+    # Latency in milliseconds at ever higher shares of the requests.
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 def run_open_loop(
@@ -227,4 +230,5 @@ def _summarize(latencies: list[float], rate: float) -> Latencies:
         p99_ms=percentile(0.99),
         p999_ms=percentile(0.999),
         max_ms=ordered[-1] * 1000,
+        curve=tuple((share, percentile(share)) for share in _CURVE),
     )

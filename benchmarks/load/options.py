@@ -23,18 +23,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None
 
 
-class Several(click.ParamType[tuple[int | str, ...]]):
+class Several(click.ParamType[tuple[int | float | str, ...]]):
     """A list with commas between."""
 
     name = "list"
 
-    def __init__(self, kind: type[int] | type[str], allowed: tuple[str, ...] = ()) -> None:
+    def __init__(self, kind: type[int] | type[float] | type[str], allowed: tuple[str, ...] = ()) -> None:
         self._kind = kind
         self._allowed = allowed
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int | str, ...]:
+    ) -> tuple[int | float | str, ...]:
         """Return the parts of the list. An option's default comes converted."""
         if isinstance(value, tuple):
             return value

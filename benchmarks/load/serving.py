@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = ("fastpay", "fastapi", "flask")
 PATIENCE_SECONDS = 60.0
 STOP_SECONDS = 10.0
+# PostgreSQL's default are 100, of which some are reserved.
+_PEER_CONNECTIONS = 80
 _PR_SET_PDEATHSIG = 1
 # Looked up before the fork, after which only system calls are safe.
 _PRCTL = ctypes.CDLL(None).prctl
@@ -34,13 +36,31 @@ class Target(msgspec.Struct, frozen=True):
 
 @contextmanager
 def serve(
-    name: str, *, database_url: str, redis_url: str, directory: Path, workers: int | None = None
+    name: str,
+    *,
+    database_url: str,
+    redis_url: str,
+    directory: Path,
+    workers: int | None = None,
+    port: int = 0,
+    instance: int = 0,
+    idle_seconds: int = 75,
 ) -> Iterator[Target]:
-    """Start a server for the block. `workers` None means what the peer's own documentation advises."""
-    port = free_port()
-    ready_file = directory / f"{name}.ready.json"
-    command = _command(name, port, workers, ready_file, directory)
+    """Start a server for the block. `workers` None means what the peer's own documentation advises.
+
+    Instances of fastpay with a port given share it. `idle_seconds` is how long connections may be idle.
+    """
+    shared, port = port != 0, port or free_port()
+    ready_file = directory / f"{name}.{instance}.ready.json"
+    command = _command(name, port, workers, ready_file, directory, idle_seconds)
     environment = _environment(name, database_url, redis_url)
+    # As many connections as PostgreSQL has for all processes, and 16 at most.
+    environment |= {
+        "PEER_POOL": str(max(1, min(16, _PEER_CONNECTIONS // (workers or default_workers(name)))))
+    }
+    if name == "fastpay":
+        environment |= {"FASTPAY_IDLE_TIMEOUT_MS": f"{idle_seconds * 1000}"}
+        command += ["--reuse-port"] if shared else []
     with open(directory / f"{name}.log", "ab") as log:
         # A session of its own: a terminal's Ctrl-C reaches us alone, and we stop what we started.
         process = subprocess.Popen(
@@ -54,7 +74,9 @@ def serve(
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
         )
     try:
-        _wait_ready(process, port, directory / f"{name}.log")
+        # Of instances that share a port any may answer: the file of this one says that it serves.
+        waited_for = ready_file if name == "fastpay" and shared else None
+        _wait_ready(process, port, directory / f"{name}.log", waited_for)
         yield Target(name, port, process.pid)
     finally:
         _stop(process)
@@ -98,7 +120,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _command(name: str, port: int, workers: int | None, ready_file: Path, directory: Path) -> list[str]:
+def _command(
+    name: str, port: int, workers: int | None, ready_file: Path, directory: Path, idle_seconds: int
+) -> list[str]:
     count = str(workers if workers is not None else default_workers(name))
     match name:
         case "fastpay":
@@ -115,7 +139,7 @@ def _command(name: str, port: int, workers: int | None, ready_file: Path, direct
         case "fastapi":
             options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
             # Long enough that no connection of a load is closed for being idle.
-            options += ["--timeout-keep-alive", "60"]
+            options += ["--timeout-keep-alive", str(idle_seconds), "--backlog", "4096"]
             place = ["--host", "127.0.0.1", "--port", str(port), "--workers", count]
             return [sys.executable, "-m", "uvicorn", "benchmarks.peers.fastapi_app:app", *place, *options]
         case "flask":
@@ -124,7 +148,7 @@ def _command(name: str, port: int, workers: int | None, ready_file: Path, direct
     raise SystemExit(f"no such server: {name}; there are {', '.join(NAMES)}")
 
 
-def _environment(name: str, database_url: str, redis_url: str) -> Mapping[str, str]:
+def _environment(name: str, database_url: str, redis_url: str) -> dict[str, str]:
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("FASTPAY_", "OTEL_", "PEER_"))
     }
@@ -137,9 +161,14 @@ def _end_with_parent() -> None:
     _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
-def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path, ready_file: Path | None) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
+        if ready_file is not None:
+            if ready_file.exists():
+                return
+            time.sleep(0.05)
+            continue
         try:
             connection = HTTPConnection("127.0.0.1", port, timeout=5)
             connection.request("GET", "/health")

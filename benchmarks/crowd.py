@@ -1,0 +1,164 @@
+"""A hundred thousand users: connections that all stay open, while some of them ask each second.
+
+Run: python -m benchmarks.crowd [--users 100000 --asking 0.01,0.05 --seconds 20 --peers fastapi] [--one]
+
+So many connections over several loopback addresses to several processes on one port (SO_REUSEPORT), then the
+same beside FastAPI as far as it goes; --one holds what one process can. The load is open, and every
+connection asks in its turn: reads, or with --mixed 80 % reads, 15 % payments and 5 % refunds, of merchants
+by Zipf's law (the peers know no refunds and get reads).
+"""
+
+import math
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load.machine import Machine, empty_database, run_machine
+from benchmarks.load.mix import ONLY_READS, Shares
+from benchmarks.load.options import Several
+from benchmarks.load.report import WIDTH
+from benchmarks.load.serving import free_port, machine_facts, serve, write_results
+from benchmarks.load.users import Asked, Users
+from benchmarks.payments import make_payment
+from benchmarks.transport_load import cpu_seconds, resident_bytes
+
+# Below what a process accepts, since the kernel does not spread connections quite evenly.
+_USERS_A_PROCESS = 15_500
+_ONE_PROCESS = 17_500
+_PAYMENTS_A_KEY = 50
+_WARM_UP_SECONDS = 3.0
+# Longer than every run, so that nobody is sent away for being idle.
+_IDLE_SECONDS = 1_800
+_PERCENTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
+
+
+@click.command()
+@click.option("--users", default=100_000, show_default=True)
+@click.option("--asking", type=Several(float), default="0.01,0.05", show_default=True, help="Share a second.")
+@click.option("--seconds", default=20.0, show_default=True)
+@click.option("--peers", type=Several(str, ("fastapi",)), default="fastapi", show_default=True)
+@click.option("--merchants", default=10, show_default=True)
+@click.option("--one", is_flag=True, help="As many as one process holds.")
+@click.option("--mixed", is_flag=True, help="Payments and refunds among the reads.")
+@click.option("--directory", default="/var/tmp", show_default=True, help="Where the databases are put.")
+def main(
+    users: int,
+    asking: tuple[float, ...],
+    seconds: float,
+    peers: tuple[str, ...],
+    merchants: int,
+    one: bool,
+    mixed: bool,
+    directory: str,
+) -> None:
+    """Hold a crowd and see how those who ask fare."""
+    console = Console(width=WIDTH + 20)
+    count = min(users, _ONE_PROCESS) if one else users
+    table = Table(title=f"{count:,} users")
+    for column in ("server", "open", "asking/s", "p50 ms", "p99 ms", "p99.9 ms", "failed", "cores", "MB"):
+        table.add_column(column, justify="left" if column == "server" else "right")
+    results: dict[str, Any] = {"machine": machine_facts(), "users": count, "mixed": mixed}
+    with run_machine(directory, database_url=None, redis_url=None) as machine:
+        for name in ("fastpay", *peers):
+            processes = 1 if one else math.ceil(count / _USERS_A_PROCESS)
+            shares = Shares() if mixed and name == "fastpay" else ONLY_READS
+            found = hold(machine, name, processes, count, asking, seconds, merchants, shares)
+            results[name] = found
+            for row in found["runs"]:
+                figures = (row["p50_ms"], row["p99_ms"], row["p999_ms"])
+                table.add_row(
+                    f"{name} x {processes}",
+                    f"{found['open']:,}",
+                    f"{row['rate']:,.0f}",
+                    *(f"{figure:.1f}" for figure in figures),
+                    f"{row['failed'] + row['unanswered']:,}",
+                    f"{row['cores']:.2f}",
+                    f"{row['megabytes']:,.0f}",
+                )
+    console.print(table)
+    console.print(f"written to {write_results('crowd', results)}")
+
+
+def hold(
+    machine: Machine,
+    name: str,
+    processes: int,
+    count: int,
+    asking: tuple[float, ...],
+    seconds: float,
+    merchants: int,
+    shares: Shares,
+) -> dict[str, Any]:
+    """Hold so many connections to so many processes of a server, and let shares of them ask."""
+    with empty_database(machine, f"bench_crowd_{name}", tenants=merchants) as database, ExitStack() as stack:
+        port = free_port()
+        # A peer starts its own processes.
+        servers = [
+            stack.enter_context(
+                serve(
+                    name,
+                    database_url=database.url,
+                    redis_url=machine.redis_url,
+                    directory=machine.directory,
+                    workers=processes,
+                    port=port,
+                    instance=number,
+                    idle_seconds=_IDLE_SECONDS,
+                )
+            )
+            for number in range(processes if name == "fastpay" else 1)
+        ]
+        payments = {
+            key: [str(make_payment(port, key)["id"]) for _ in range(_PAYMENTS_A_KEY)] for key in database.keys
+        }
+        users = Users(port, payments, shares)
+        stack.callback(users.close)
+        before = sum(resident_bytes(server.pid) for server in servers)
+        begun = time.monotonic()
+        opened = users.open(count)
+        opening_seconds = time.monotonic() - begun
+        users.ask(max(asking) * opened, _WARM_UP_SECONDS)
+        runs = []
+        for share in asking:
+            used = sum(cpu_seconds(server.pid) for server in servers)
+            asked = users.ask(share * opened, seconds)
+            used = sum(cpu_seconds(server.pid) for server in servers) - used
+            memory = sum(resident_bytes(server.pid) for server in servers)
+            runs.append(_describe(asked, share * opened, used, memory))
+    return {
+        "open": opened,
+        "opening_seconds": opening_seconds,
+        "processes": processes,
+        "megabytes_before": before / 1e6,
+        "runs": runs,
+    }
+
+
+def _describe(asked: Asked, rate: float, cpu: float, memory: int) -> dict[str, Any]:
+    ordered = sorted(asked.latencies) or [math.nan]
+
+    def percentile(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+    return {
+        "rate": rate,
+        "answered": len(asked.latencies),
+        "p50_ms": percentile(0.5),
+        "p99_ms": percentile(0.99),
+        "p999_ms": percentile(0.999),
+        "max_ms": ordered[-1],
+        "percentiles": {str(share): percentile(share) for share in _PERCENTILES},
+        "failed": asked.failed,
+        "unanswered": asked.unanswered,
+        "cores": cpu / asked.seconds,
+        "cpu_us_a_request": cpu / max(1, len(asked.latencies)) * 1e6,
+        "megabytes": memory / 1e6,
+    }
+
+
+if __name__ == "__main__":
+    main()

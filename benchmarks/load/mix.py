@@ -1,0 +1,64 @@
+"""What users ask for: reads, payments and refunds in given shares, of merchants some of which are popular."""
+
+import itertools
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from benchmarks.samples import BODY
+
+_FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
+
+
+class Shares(msgspec.Struct, frozen=True):
+    """How much of the load is what; the rest are reads. `skew` is the exponent of Zipf's law: 0 is even."""
+
+    payments: float = 0.15
+    refunds: float = 0.05
+    skew: float = 1.0
+
+
+ONLY_READS = Shares(payments=0.0, refunds=0.0)
+
+
+class Mix:
+    """Makes requests, each payment and refund with an idempotency key that nobody ever used.
+
+    `payments` maps API keys to identifiers of payments that exist; the first key is the most popular one.
+    Refunds give back one minor unit of them, so that each can be refunded many times.
+    """
+
+    def __init__(self, payments: Mapping[str, Sequence[str]], shares: Shares, *, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._shares = shares
+        self._payments = payments
+        self._keys = list(payments)
+        weights = (1 / rank**shares.skew for rank in range(1, len(self._keys) + 1))
+        self._weights = list(itertools.accumulate(weights))
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count()
+
+    def next(self) -> bytes:
+        """Return the bytes of a request."""
+        (key,) = self._random.choices(self._keys, cum_weights=self._weights)
+        chance = self._random.random()
+        if chance < self._shares.payments:
+            return self._post("/v1/payment_intents", key, BODY.decode())
+        identifier = self._random.choice(self._payments[key])
+        if chance < self._shares.payments + self._shares.refunds:
+            return self._post("/v1/refunds", key, f"payment_intent={identifier}&amount=1")
+        return _head("GET", f"/v1/payment_intents/{identifier}", key)
+
+    def _post(self, path: str, key: str, body: str) -> bytes:
+        own = (
+            f"{_FORM}Content-Length: {len(body)}\r\nIdempotency-Key: {self._prefix}-{next(self._numbers)}\r\n"
+        )
+        return _head("POST", path, key, own) + body.encode()
+
+
+def _head(method: str, path: str, key: str, more: str = "") -> bytes:
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n{more}\r\n".encode()
+    )
