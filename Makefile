@@ -65,6 +65,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.payments --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 	$(BIN)/python -m benchmarks.transport
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.crowd --one
 	$(BIN)/python -m benchmarks.crowd
 
