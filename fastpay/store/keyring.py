@@ -40,17 +40,32 @@ class PostgresKeyRing:
         Raises: DatabaseUnavailable; SecretUnreadable when the operator must act.
         """
         known = self._known.get(key) or self._missed.get(key)
-        if known is not None and self._clock.monotonic_ns() < known[1]:
-            return known[0]
+        if known is not None:
+            credentials, until_ns = known
+            left_ns = until_ns - self._clock.monotonic_ns()
+            if left_ns > 0:
+                if left_ns < self._cache_ns // 2 and credentials is not None:
+                    # In time, so that a key in use never makes anybody wait.
+                    self._start_asking(key)
+                return credentials
+        return await asyncio.shield(self._start_asking(key))
+
+    def _start_asking(self, key: str) -> "asyncio.Task[Credentials | None]":
+        """Return the task that asks the database: one, however many requests want to know."""
         asking = self._asking.get(key)
         if asking is None:
-            # However many requests miss at once, the database is asked once.
-            asking = asyncio.create_task(self._ask(key))
-            self._asking[key] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(key, None))
-        return await asyncio.shield(asking)
+            asking = self._asking[key] = asyncio.create_task(self._ask(key), name="look a key up")
+            asking.add_done_callback(lambda ended: self._end_asking(key, ended))
+        return asking
+
+    def _end_asking(self, key: str, asking: "asyncio.Task[Credentials | None]") -> None:
+        self._asking.pop(key, None)
+        if not asking.cancelled():
+            # Where nobody waits for it, nobody hears of its fault: whoever waits next asks again.
+            asking.exception()
 
     async def _ask(self, key: str) -> Credentials | None:
+        asked_ns = self._clock.monotonic_ns()
         try:
             async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
                 found = await find_key(self._pool, hash_key(key))
@@ -63,7 +78,8 @@ class PostgresKeyRing:
         left_ms = self._cache_ns // 1_000_000
         if end is not None:
             left_ms = min(left_ms, int(end.timestamp() * 1000) - now_ms)
-        until_ns = self._clock.monotonic_ns() + left_ms * 1_000_000
+        # From the question on: what changes while the answer is on its way is not known any longer than that.
+        until_ns = asked_ns + left_ms * 1_000_000
         kept, other = (self._missed, self._known) if credentials is None else (self._known, self._missed)
         other.pop(key, None)
         if len(kept) >= limits.known_keys_max:

@@ -128,6 +128,39 @@ async def test_a_revoked_key_works_until_its_moment_is_over_and_no_longer(databa
         assert not await own.is_good(made.key)
 
 
+async def test_a_key_in_use_is_looked_up_again_before_anybody_has_to_wait_for_it(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        assert await own.is_good(made.key)
+        asked = own.pool.asked
+        own.clock.moved_ms = CACHE_MS // 2 + 1
+        assert await own.is_good(made.key)
+        # The answer was there already; the question is on its way, once.
+        assert await own.is_good(made.key)
+        await asyncio.gather(*own.keys._asking.values())
+        assert own.pool.asked == asked + 1
+        own.clock.moved_ms = CACHE_MS + 2
+        assert await own.is_good(made.key)
+        await asyncio.gather(*own.keys._asking.values())
+        assert own.pool.asked == asked + 2
+
+
+async def test_a_key_that_cannot_be_looked_up_ahead_works_to_the_end_of_its_moment(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        assert await own.is_good(made.key)
+        own.clock.moved_ms = CACHE_MS // 2 + 1
+        own.pool.away = True
+        for _ in range(2):
+            assert await own.is_good(made.key)
+            await asyncio.gather(*own.keys._asking.values(), return_exceptions=True)
+        own.clock.moved_ms = CACHE_MS
+        with pytest.raises(DatabaseUnavailable):
+            await own.is_good(made.key)
+        own.pool.away = False
+        assert await own.is_good(made.key)
+
+
 async def test_a_new_key_that_was_tried_before_works_after_a_moment(database_url: str) -> None:
     async with ring(database_url) as own:
         made = await own.make()
