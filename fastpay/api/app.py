@@ -14,6 +14,7 @@ from fastpay.api import kinds
 from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
 from fastpay.api.lists import List, RetrieveOwned, Search
+from fastpay.api.params import charges as charge_params
 from fastpay.api.params import customers as customer_params
 from fastpay.api.params import ledger as ledger_params
 from fastpay.api.params import lists as list_params
@@ -22,6 +23,7 @@ from fastpay.api.params import payment_methods as method_params
 from fastpay.api.params import refunds as refund_params
 from fastpay.api.params.common import NoParams
 from fastpay.api.resources import (
+    charges,
     customers,
     ledger_accounts,
     ledger_batches,
@@ -52,6 +54,7 @@ _INTENT = {"id": kinds.PAYMENT_INTENT}
 _METHOD = {"id": kinds.PAYMENT_METHOD}
 _CUSTOMER = {"id": kinds.CUSTOMER}
 _REFUND = {"id": kinds.REFUND}
+_CHARGE = {"id": kinds.CHARGE}
 
 # Where two paths fit, the first one answers: fixed names stand before placeholders.
 ROUTES: tuple[Route, ...] = (
@@ -178,17 +181,28 @@ ROUTES: tuple[Route, ...] = (
         "/v1/refunds/{id}",
         Write(refund_params.UpdateParams, refunds.update, shows="re", names=_REFUND),
     ),
+    Route("POST", "/v1/refunds/{id}/cancel", Write(NoParams, refunds.cancel, shows="re", names=_REFUND)),
     Route(
         "GET",
         "/v1/charges",
         List(
             list_params.ChargeListParams,
             kinds.CHARGE,
-            filters={"customer": kinds.CUSTOMER, "payment_intent": kinds.PAYMENT_INTENT},
+            filters={"payment_intent": kinds.PAYMENT_INTENT, "customer": kinds.CUSTOMER},
         ),
     ),
     Route("GET", "/v1/charges/search", Search(kinds.CHARGE)),
     Route("GET", "/v1/charges/{id}", Retrieve(NoParams, kinds.CHARGE, Charge)),
+    Route(
+        "POST",
+        "/v1/charges/{id}",
+        Write(charge_params.UpdateParams, charges.update, shows="ch", names=_CHARGE),
+    ),
+    Route(
+        "POST",
+        "/v1/charges/{id}/capture",
+        Write(charge_params.CaptureParams, charges.capture, shows="ch", names=_CHARGE),
+    ),
     # Where the pages after the first are, of the refunds that an expanded charge shows.
     Route("GET", "/v1/charges/{id}/refunds", List(list_params.ListParams, kinds.REFUND, owner=kinds.CHARGE)),
     Route("GET", "/v1/balance", RetrieveBalance()),

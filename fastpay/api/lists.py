@@ -29,8 +29,9 @@ _Params = TypeVar("_Params", bound=ListParams)
 class List(Generic[_Params]):
     """An endpoint that shows the objects of one kind, newest first.
 
-    `filters` names the parameters that choose some of them, with the kind of identifier that each takes;
-    None is any text. `owner` is the kind of the object that the path names, and whose objects are shown.
+    `filters` names the parameters that choose some of them, two at most, with the kind of identifier that
+    each takes; None is any text. `owner` is the kind of the object that the path names, and whose objects are
+    shown.
     """
 
     is_public = False
@@ -46,6 +47,7 @@ class List(Generic[_Params]):
         self._params_type = params_type
         self._kind = kind
         self._filters = filters or {}
+        assert len(self._filters) <= 2
         self._owner = owner
 
     async def answer(self, call: Call) -> Reply:
@@ -73,15 +75,14 @@ class List(Generic[_Params]):
             for name in self._filters
             if not isinstance(value := getattr(params, name), UnsetType)
         ]
+        for name, value in given:
+            kind = self._filters[name]
+            if kind is not None and not kinds.could_be(kind, value):
+                raise _absent(kind, value, name)
         if not given:
             return Filter(kind=self._kind.prefix)
-        if len(given) > 1:
-            raise refuse_together(given[0][0], given[1][0])
-        name, value = given[0]
-        kind = self._filters[name]
-        if kind is not None and not kinds.could_be(kind, value):
-            raise _absent(kind, value, name)
-        return Filter(kind=self._kind.prefix, field=name, value=value)
+        (name, value), *more = given
+        return Filter(kind=self._kind.prefix, field=name, value=value, second=more[0] if more else None)
 
     async def _page(self, call: Call, params: _Params) -> Page:
         below, above = await self._cursors(call, params)

@@ -162,6 +162,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     statement_descriptor: str | None = None
     statement_descriptor_suffix: str | None = None
     transfer_group: str | None = None
+    fraud_report: str | None = None
 
 
 class Refund(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

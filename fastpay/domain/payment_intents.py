@@ -223,33 +223,11 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if intent.status != "requires_capture":
             refuse_state(draft, intent, "capture")
             return intent.id
-        charge = _latest_charge(workspace, intent)
-        amount = intent.amount_capturable if self.amount is None else self.amount
-        if amount > intent.amount_capturable:
-            raise InvalidRequest(
-                f"The amount left to capture on this PaymentIntent is {intent.amount_capturable}, but you "
-                f"tried to capture {amount}.",
-                code="amount_too_large",
-                param="amount_to_capture",
-            )
-        if charge.capture_before is not None and draft.moment_s > charge.capture_before:
-            raise UnexpectedState(
-                "The authorization has expired, so it can no longer be captured. Cancel the payment intent.",
-                code="charge_expired_for_capture",
-            )
-        captured = charging.capture(workspace, draft, charge, amount=amount)
-        draft.put(captured, "charge.captured")
-        draft.put(
-            msgspec.structs.replace(
-                intent,
-                **self.fields,
-                status="succeeded",
-                amount_capturable=0,
-                amount_received=amount,
-                metadata=metadata_rules.merge(intent.metadata, self.metadata),
-            ),
-            "payment_intent.succeeded",
+        noted = msgspec.structs.replace(
+            intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
         )
+        charge = _latest_charge(workspace, intent)
+        capture(workspace, draft, noted, charge, amount=self.amount, param="amount_to_capture")
         return intent.id
 
 
@@ -295,6 +273,39 @@ class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 draft.put(charging.release(draft, charge), "charge.expired")
                 draft.put(_canceled(intent, draft, "automatic"), "payment_intent.canceled")
         return intent.id
+
+
+def capture(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    charge: Charge,
+    *,
+    amount: int | None,
+    param: str,
+) -> None:
+    """Post the hold of an authorized payment, or `amount` of it, and write both as they are after it.
+
+    Raises: InvalidRequest about `param` above what is held, UnexpectedState once it has expired.
+    """
+    amount = intent.amount_capturable if amount is None else amount
+    if amount > intent.amount_capturable:
+        raise InvalidRequest(
+            f"The amount left to capture on this PaymentIntent is {intent.amount_capturable}, but you "
+            f"tried to capture {amount}.",
+            code="amount_too_large",
+            param=param,
+        )
+    if charge.capture_before is not None and draft.moment_s > charge.capture_before:
+        raise UnexpectedState(
+            "The authorization has expired, so it can no longer be captured. Cancel the payment intent.",
+            code="charge_expired_for_capture",
+        )
+    draft.put(charging.capture(workspace, draft, charge, amount=amount), "charge.captured")
+    draft.put(
+        msgspec.structs.replace(intent, status="succeeded", amount_capturable=0, amount_received=amount),
+        "payment_intent.succeeded",
+    )
 
 
 def require(workspace: Workspace, identifier: str) -> PaymentIntent:

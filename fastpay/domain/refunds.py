@@ -120,6 +120,26 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return refund.id
 
 
+class CancelRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """Take a refund back that waits for somebody; none ever does, since all are done when they are made."""
+
+    id: str
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.id,)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Refuse it."""
+        refund = workspace.find(self.id)
+        if not isinstance(refund, Refund):
+            raise missing("refund", self.id, param="id")
+        raise InvalidRequest(
+            f"Refund {refund.id} has a status of {refund.status}; what requires no action cannot be canceled."
+        )
+
+
 def refundable(charge: Charge, amount: int | None) -> int:
     """Return the amount to refund, all that is left where none is given.
 

@@ -173,14 +173,16 @@ class Page(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Filter(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Which list is wanted: the prefix of its kind, and at most one field with its value.
+    """Which list is wanted: the prefix of its kind, and fields with their values, at most two.
 
-    Fields: customer (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus), code (lacc).
+    `second` may follow payment_intent (customer, of ch) and charge (payment_intent, of re). Fields: customer
+    (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus), code (lacc).
     """
 
     kind: str
     field: str | None = None
     value: str = ""
+    second: tuple[str, str] | None = None
 
 
 class TrialBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -142,7 +142,11 @@ class PostgresReads:
         arguments.append(page.limit + 1)
         if wanted.field is not None:
             arguments.append(wanted.value if wanted.field == "email" else digits(wanted.value))
-        found = await self.fetch(SQL[_LISTS[wanted.kind, wanted.field]], *arguments)
+        statement = _LISTS[wanted.kind, wanted.field]
+        if wanted.second is not None:
+            statement += f"_and_{wanted.second[0]}"
+            arguments.append(digits(wanted.second[1]))
+        found = await self.fetch(SQL[statement], *arguments)
         return [rows.versioned(row) for row in found]
 
     async def _get_from_ledger(

@@ -179,7 +179,7 @@ def render_charge(charge: Charge, livemode: bool) -> dict[str, object]:
         "failure_balance_transaction": None,
         "failure_code": charge.failure_code,
         "failure_message": charge.failure_message,
-        "fraud_details": {},
+        "fraud_details": {} if charge.fraud_report is None else {"user_report": charge.fraud_report},
         "livemode": livemode,
         "metadata": charge.metadata,
         "on_behalf_of": None,

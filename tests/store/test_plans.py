@@ -57,6 +57,15 @@ for (_kind, _field), _statement in reads._LISTS.items():
         )
 
 
+for _statement, _first, _second in (
+    ("list_charges_by_payment_intent_and_customer", filling.PAYMENT_INTENT, filling.CUSTOMER),
+    ("list_refunds_by_charge_and_payment_intent", filling.CHARGE, filling.PAYMENT_INTENT),
+):
+    for _ascending in (False, True):
+        CASES[f"{_statement} {'up' if _ascending else 'down'}"] = (
+            (*_PAGE, _ascending, LISTED, _first, _second),
+            LISTED,
+        )
 # One that only its terms or its amount lead to, and the newest ones of all.
 _ENTRIES = (TENANT, False, 3, HIGHEST, LOWEST)
 _ANY_AMOUNT = (0, 2**53)

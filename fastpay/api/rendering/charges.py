@@ -96,7 +96,7 @@ CHARGE = template(
         "failure_balance_transaction": None,
         "failure_code": Field("failure_code"),
         "failure_message": Field("failure_message"),
-        "fraud_details": {},
+        "fraud_details": When("fraud_report", {"user_report": Field("fraud_report")}, otherwise={}),
         "livemode": Mode(),
         "metadata": Field("metadata"),
         "on_behalf_of": None,

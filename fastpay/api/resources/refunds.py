@@ -4,10 +4,10 @@ from msgspec import UnsetType
 
 from fastpay.api import kinds
 from fastpay.api.context import Call
-from fastpay.api.params.common import first_metadata, value_or
+from fastpay.api.params.common import NoParams, first_metadata, value_or
 from fastpay.api.params.refunds import CreateParams, UpdateParams
 from fastpay.domain import money
-from fastpay.domain.refunds import CreateRefund, UpdateRefund
+from fastpay.domain.refunds import CancelRefund, CreateRefund, UpdateRefund
 from fastpay.errors import InvalidRequest
 
 
@@ -33,6 +33,11 @@ def create(call: Call, params: CreateParams) -> CreateRefund:
         metadata=first_metadata(params.metadata),
         expand=params.expand,
     )
+
+
+def cancel(call: Call, params: NoParams) -> CancelRefund:
+    """Take a refund back."""
+    return CancelRefund(id=call.arguments["id"], expand=params.expand)
 
 
 def update(call: Call, params: UpdateParams) -> UpdateRefund:

@@ -158,6 +158,8 @@ class FakeEngine:
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         def passes(version: Versioned) -> bool:
+            if wanted.second is not None and getattr(version.object, wanted.second[0]) != wanted.second[1]:
+                return False
             return wanted.field is None or getattr(version.object, wanted.field) == wanted.value
 
         return self._page(scope, wanted.kind, page, passes)

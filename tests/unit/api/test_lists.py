@@ -102,7 +102,8 @@ def test_a_cursor_must_be_there_and_of_the_kind(api: Api, name: str, cursor: str
         ("/v1/customers?expand[]=payment_method", "expand"),
         ("/v1/customers?status=open", "status"),
         ("/v1/charges?customer=nonsense", "customer"),
-        (f"/v1/charges?customer=cus_{ABSENT}&payment_intent=pi_{ABSENT}", "payment_intent"),
+        (f"/v1/charges?customer=cus_{ABSENT}&payment_intent=nonsense", "payment_intent"),
+        (f"/v1/charges?customer=nonsense&payment_intent=pi_{ABSENT}", "customer"),
         ("/v1/payment_methods?type=sepa_debit", "type"),
     ],
 )
@@ -134,6 +135,21 @@ def test_a_list_shows_its_items_expanded(api: Api) -> None:
     page = api.get("/v1/charges?expand[]=data.customer&expand[]=data.payment_intent")
     assert page["data"][0]["customer"] == customer
     assert page["data"][0]["payment_intent"]["object"] == "payment_intent"
+
+
+def test_two_filters_and_a_range_of_time_hold_together(api: Api) -> None:
+    customer = api.post("/v1/customers")["id"]
+    intent = api.pay(f"customer={customer}")
+    api.pay()
+    charge = intent["latest_charge"]
+    refund = api.post("/v1/refunds", f"charge={charge}")["id"]
+    time = f"created[gte]={intent['created']}"
+    both = f"payment_intent={intent['id']}&{time}"
+    assert _ids(api.get(f"/v1/charges?customer={customer}&{both}")) == [charge]
+    assert _ids(api.get(f"/v1/charges?customer=cus_{ABSENT}&{both}")) == []
+    assert _ids(api.get(f"/v1/refunds?charge={charge}&{both}")) == [refund]
+    assert _ids(api.get(f"/v1/refunds?charge=ch_{ABSENT}&{both}")) == []
+    assert _ids(api.get(f"/v1/refunds?charge={charge}&payment_intent=pi_{ABSENT}")) == []
 
 
 def test_a_search_gives_out_pages(api: Api) -> None:

@@ -14,6 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from fastpay.domain.charges import CaptureCharge
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
 from fastpay.domain.payment_intents import (
     CancelPaymentIntent,
@@ -101,6 +102,12 @@ class Books(RuleBasedStateMachine):
     @rule(intent=intents, amount=st.none() | AMOUNTS)
     def capture(self, intent: str, amount: int | None) -> None:
         self.attempt(CapturePaymentIntent(id=intent, amount=amount))
+
+    @rule(intent=intents, amount=st.none() | AMOUNTS)
+    def capture_charge(self, intent: str, amount: int | None) -> None:
+        charge = self.world.intent(intent).latest_charge
+        if charge is not None:
+            self.attempt(CaptureCharge(id=charge, amount=amount))
 
     @rule(intent=intents)
     def cancel(self, intent: str) -> None:

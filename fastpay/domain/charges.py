@@ -1,0 +1,77 @@
+"""What can be done with charges by themselves; most of what happens to them is done with payment intents."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fastpay.domain import ledger, payment_intents
+from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.objects import Charge, PaymentIntent
+from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.errors import InvalidRequest
+
+
+class UpdateCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """Change what is noted of a charge. `metadata` None clears all of it."""
+
+    id: str
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] | None = {}
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.id,)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed charge."""
+        charge = _require(workspace, self.id)
+        draft.put(
+            msgspec.structs.replace(
+                charge, **self.fields, metadata=metadata_rules.merge(charge.metadata, self.metadata)
+            ),
+            "charge.updated",
+        )
+        return charge.id
+
+
+class CaptureCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """Take what a charge has authorized, or `amount` of it; the payment intent succeeds with it."""
+
+    id: str
+    amount: int | None = None
+    fields: Mapping[str, object] = {}
+    expand: tuple[str, ...] = ()
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load: the payment intent and the accounts, through the charge."""
+        charge = workspace.find(self.id)
+        if not isinstance(charge, Charge):
+            return (self.id,)
+        return (self.id, charge.payment_intent, *ledger.account_ids(workspace.scope, charge.currency))
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Post the hold."""
+        charge = _require(workspace, self.id)
+        _check_capturable(charge)
+        intent = workspace.find(charge.payment_intent)
+        assert isinstance(intent, PaymentIntent)
+        noted = msgspec.structs.replace(charge, **self.fields)
+        payment_intents.capture(workspace, draft, intent, noted, amount=self.amount, param="amount")
+        return charge.id
+
+
+def _require(workspace: Workspace, identifier: str) -> Charge:
+    charge = workspace.find(identifier)
+    if not isinstance(charge, Charge):
+        raise missing("charge", identifier, param="id")
+    return charge
+
+
+def _check_capturable(charge: Charge) -> None:
+    if charge.captured:
+        raise InvalidRequest(f"Charge {charge.id} has already been captured.", code="charge_already_captured")
+    if charge.released:
+        raise InvalidRequest(f"Charge {charge.id} has been released.", code="charge_already_refunded")
+    if charge.status != "succeeded":
+        raise InvalidRequest(f"Charge {charge.id} {charge.status}, so there is nothing to capture.")
