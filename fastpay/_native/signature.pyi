@@ -10,6 +10,9 @@ checking is content with one that is right. How long a check takes tells nothing
 know: neither where a signature is wrong nor which of the signers it is right for.
 """
 
+from typing import final
+
+@final
 class Signer:
     """A secret made ready for signing: both pads of the key are hashed already.
 

@@ -79,6 +79,23 @@ def test_a_scope_says_what_the_request_line_and_the_fields_say() -> None:
     assert scope["root_path"] == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "target"),
+    [
+        (b"/x", b"/x"),
+        (b"/x?", b"/x?"),
+        (b"/x?a=%41&", b"/x?a=%41&"),
+        (b"/%78//?", b"/%78//?"),
+        (b"http://a/x?b", b"/x?b"),
+        (b"http://a", b"/"),
+        (b"http://a?b", b"/?b"),
+    ],
+)
+def test_a_scope_says_what_the_target_was_to_the_byte(line: bytes, target: bytes) -> None:
+    scope = scope_of(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % line)
+    assert scope["fastpay.target"] == target
+
+
 def test_root_path_comes_from_the_settings() -> None:
     assert scope_of(GET, root_path="/pay")["root_path"] == "/pay"
 

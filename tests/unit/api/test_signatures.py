@@ -168,6 +168,41 @@ def test_the_query_is_signed_as_it_is_sent(api: Api, target: str) -> None:
             assert api.send("GET", other, key=MUST_SIGN, headers=header).status_code == 401
 
 
+def test_the_prefix_that_a_proxy_took_off_is_signed_as_well() -> None:
+    api = Api()
+    target = "/payments/v1/balance?"
+    header = (b"fastpay-signature", sign("GET", target, "").encode())
+    key = (b"authorization", f"Bearer {MUST_SIGN}".encode())
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/balance",
+        "raw_path": b"/v1/balance",
+        "query_string": b"",
+        "fastpay.target": b"/v1/balance?",
+        "headers": [key, header],
+    }
+
+    async def ask(**more: Any) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        await api.app({**scope, **more}, receive, send)
+        status: int = sent[0]["status"]
+        return status
+
+    assert asyncio.run(ask(root_path="/payments")) == 200
+    assert asyncio.run(ask(root_path="/payment")) == 401
+    assert asyncio.run(ask(root_path="")) == 401
+    assert asyncio.run(ask()) == 401
+    assert asyncio.run(ask(root_path="/payments", **{"fastpay.target": b"/v1/balance"})) == 401
+
+
 def test_a_delete_is_signed_too(api: Api) -> None:
     made = send(api, sign("POST", "/v1/customers", ""), path="/v1/customers", form="").json()
     target = f"/v1/customers/{made['id']}"
@@ -209,6 +244,30 @@ def test_another_header_for_the_same_request_does_not_carry_it_out_again(api: Ap
     assert send(api, GOOD, headers={}).status_code == 200
     assert send(api, again, headers={}).status_code == 401
     assert len(api.engine.submissions) == 2
+
+
+def test_other_requests_of_the_same_second_are_other_requests(api: Api) -> None:
+    target = send(api, sign("POST", "/v1/customers", ""), path="/v1/customers", form="", headers={}).json()[
+        "id"
+    ]
+    other = send(api, None, key=CAN_SIGN, path="/v1/customers", form="", headers={}).json()["id"]
+    assert target != other
+    for form in ("name=a", "name=b"):
+        for path in ("/v1/customers", f"/v1/customers/{target}"):
+            header = sign("POST", path, form)
+            answers = [send(api, header, path=path, form=form, headers={}).status_code for _ in range(2)]
+            assert answers == [200, 401], (path, form)
+
+
+def test_what_is_no_post_may_come_again(api: Api) -> None:
+    """Deleting twice is deleting, and the SDK sends no idempotency key with it."""
+    made = send(api, sign("POST", "/v1/customers", ""), path="/v1/customers", form="", headers={}).json()[
+        "id"
+    ]
+    path = f"/v1/customers/{made}"
+    header = {"fastpay-signature": sign("DELETE", path, "")}
+    answers = [api.send("DELETE", path, key=MUST_SIGN, headers=header).status_code for _ in range(2)]
+    assert answers == [200, 404]
 
 
 def test_what_was_refused_by_the_parameters_may_come_again(api: Api) -> None:
