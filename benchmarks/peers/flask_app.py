@@ -1,7 +1,7 @@
-"""The case study's "before": Flask on gunicorn's sync workers, SQLAlchemy over psycopg, no Redis.
+"""The case study's "before": Flask on gunicorn's sync workers, SQLAlchemy's ORM over psycopg, no Redis.
 
-The same rows as the other peer's, through SQLAlchemy Core (lighter than its ORM) on reflected tables, several
-rows of a table in one insert.
+The same rows as the other peer's, through mapped classes on reflected tables and one session a request, from
+the engine's pool. Rows that requests share are locked last (SELECT FOR UPDATE) and in one order.
 
 Run: gunicorn --workers 5 'benchmarks.peers.flask_app:create_app()'. Reads PEER_DATABASE_URL.
 """
@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from flask import Flask, Response, request
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.declarative import DeferredReflection
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized, UnsupportedMediaType
 
 from benchmarks.peers.params import CreatePaymentIntent, parse
@@ -31,16 +33,81 @@ from benchmarks.peers.payment import (
 )
 
 KEY_CACHE_SECONDS = 2.0
+_COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
+
+
+class Base(DeferredReflection, DeclarativeBase):
+    """What is mapped; the columns are the database's."""
+
+
+class ApiKey(Base):
+    """A key of a tenant."""
+
+    __tablename__ = "api_key"
+
+
+class Book(Base):
+    """A tenant's sequence and fees."""
+
+    __tablename__ = "book"
+
+
+class Account(Base):
+    """A balance holder of the ledger."""
+
+    __tablename__ = "account"
+
+
+class IdempotencyKey(Base):
+    """A key that was used, and the answer."""
+
+    __tablename__ = "idempotency"
+
+
+class PaymentMethod(Base):
+    """A card."""
+
+    __tablename__ = "payment_method"
+
+
+class PaymentIntent(Base):
+    """A payment."""
+
+    __tablename__ = "payment_intent"
+
+
+class Charge(Base):
+    """An attempt at a payment."""
+
+    __tablename__ = "charge"
+
+
+class ObjectVersion(Base):
+    """A snapshot of an object."""
+
+    __tablename__ = "object_version"
+
+
+class Transfer(Base):
+    """A move between two accounts."""
+
+    __tablename__ = "transfer"
+
+
+class Event(Base):
+    """Something that happened."""
+
+    __tablename__ = "event"
 
 
 class Store:
     """The database of one worker."""
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-        metadata = sa.MetaData()
-        metadata.reflect(self.engine)
-        self.tables = metadata.tables
+        # A sync worker uses one connection at a time; the pool keeps it open between requests.
+        engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), pool_size=1)
+        Base.prepare(engine)
+        self._session = sessionmaker(engine, expire_on_commit=False)
         self._known_keys: dict[str, tuple[Tenant, float]] = {}
 
     def authenticate(self, key: str) -> Tenant | None:
@@ -48,15 +115,15 @@ class Store:
         known = self._known_keys.get(key)
         if known is not None and known[1] > time.monotonic():
             return known[0]
-        keys, book = self.tables["api_key"], self.tables["book"]
-        found = sa.and_(book.c.tenant_id == keys.c.tenant_id, book.c.livemode == keys.c.livemode)
+        keys, book = _columns(ApiKey), _columns(Book)
+        found = sa.and_(book.tenant_id == keys.tenant_id, book.livemode == keys.livemode)
         query = (
-            sa.select(keys.c.tenant_id, keys.c.livemode, book.c.fee_basis_points, book.c.fee_fixed)
-            .join_from(keys, book, found)
-            .where(keys.c.key_hash == hashlib.sha256(key.encode()).digest(), keys.c.revoked_at.is_(None))
+            sa.select(keys.tenant_id, keys.livemode, book.fee_basis_points, book.fee_fixed)
+            .join_from(ApiKey, Book, found)
+            .where(keys.key_hash == hashlib.sha256(key.encode()).digest(), keys.revoked_at.is_(None))
         )
-        with self.engine.connect() as connection:
-            row = connection.execute(query).first()
+        with self._session() as session:
+            row = session.execute(query).first()
         if row is None:
             return None
         tenant = Tenant(*row)
@@ -65,10 +132,9 @@ class Store:
 
     def take(self, payment: Payment, idempotency_key: str, asked: bytes) -> Any:
         """Write the payment in one transaction; return the first answer's row where the key was used."""
-        rows = self.tables["idempotency"]
+        keys = _columns(IdempotencyKey)
         digest = key_digest(payment.tenant, idempotency_key)
-        with self.engine.begin() as connection:
-            claim = insert(rows).on_conflict_do_nothing().returning(rows.c.digest)
+        with self._session.begin() as session:
             values = {
                 "digest": digest,
                 "tenant_id": payment.tenant.id,
@@ -79,35 +145,34 @@ class Store:
                 "request_id": payment.request_id,
                 "created_at": payment.created_at,
             }
-            if connection.execute(claim, values).first() is None:
-                return connection.execute(sa.select(rows).where(rows.c.digest == digest)).one()
-            self._write(connection, payment)
+            claim = insert(IdempotencyKey).values(values).on_conflict_do_nothing().returning(keys.digest)
+            if session.execute(claim).first() is None:
+                return session.scalars(sa.select(IdempotencyKey).where(keys.digest == digest)).one()
+            self._write(session, payment)
         return None
 
     def latest_version(self, tenant: Tenant, identifier: UUID) -> bytes | None:
         """Return the latest snapshot of an object."""
-        versions = self.tables["object_version"]
+        versions = _columns(ObjectVersion)
         query = (
-            sa.select(versions.c.snapshot)
+            sa.select(versions.snapshot)
             .where(
-                versions.c.tenant_id == tenant.id,
-                versions.c.livemode == tenant.livemode,
-                versions.c.object_id == identifier,
+                versions.tenant_id == tenant.id,
+                versions.livemode == tenant.livemode,
+                versions.object_id == identifier,
             )
-            .order_by(versions.c.version.desc())
+            .order_by(versions.version.desc())
             .limit(1)
         )
-        with self.engine.connect() as connection:
-            return connection.execute(query).scalar()
+        with self._session() as session:
+            return session.scalar(query)
 
-    def _write(self, connection: sa.Connection, payment: Payment) -> None:
+    def _write(self, session: Session, payment: Payment) -> None:
         scope = {"tenant_id": payment.tenant.id, "livemode": payment.tenant.livemode}
         shared = {**scope, "version": 1, "currency": payment.currency, "amount": payment.amount}
-        self._insert(
-            connection, "payment_method", [{**scope, "payment_method_id": payment.method_id, "version": 1}]
-        )
+        _add(session, PaymentMethod, [{**scope, "payment_method_id": payment.method_id, "version": 1}])
         intent = {"payment_intent_id": payment.intent_id, "status": "succeeded", "amount_capturable": 0}
-        self._insert(connection, "payment_intent", [{**shared, **intent, "amount_received": payment.amount}])
+        _add(session, PaymentIntent, [{**shared, **intent, "amount_received": payment.amount}])
         charge = {
             "charge_id": payment.charge_id,
             "payment_intent_id": payment.intent_id,
@@ -117,59 +182,58 @@ class Store:
             "amount_refunded": 0,
             "fee": payment.fee,
         }
-        self._insert(connection, "charge", [{**shared, **charge}])
-        sequence = self._advance(connection, payment.tenant)
-        self._move(connection, payment)
-        self._insert(connection, "object_version", self._named("object_version", payment.versions(sequence)))
-        self._insert(connection, "transfer", self._named("transfer", payment.transfers(sequence)))
-        self._insert(connection, "event", self._named("event", payment.events(sequence)))
+        _add(session, Charge, [{**shared, **charge}])
+        sequence = self._advance(session, payment.tenant)
+        self._move(session, payment)
+        _add(session, ObjectVersion, _named(ObjectVersion, payment.versions(sequence)))
+        _add(session, Transfer, _named(Transfer, payment.transfers(sequence)))
+        _add(session, Event, _named(Event, payment.events(sequence)))
 
-    def _insert(self, connection: sa.Connection, table: str, records: list[dict[str, Any]]) -> None:
-        connection.execute(sa.insert(self.tables[table]), records)
-
-    def _named(self, table: str, records: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        # The tuples are in the order of the columns, without the optional hold of a transfer.
-        names = [column.name for column in self.tables[table].columns if column.name != "hold_id"]
-        return [dict(zip(names, record, strict=True)) for record in records]
-
-    def _advance(self, connection: sa.Connection, tenant: Tenant) -> int:
-        book = self.tables["book"]
-        advance = (
-            sa.update(book)
-            .where(book.c.tenant_id == tenant.id, book.c.livemode == tenant.livemode)
-            .values(sequence=book.c.sequence + EVENT_COUNT)
-            .returning(book.c.sequence)
-        )
-        sequence: int = connection.execute(advance).scalar_one()
+    def _advance(self, session: Session, tenant: Tenant) -> int:
+        columns = _columns(Book)
+        query = sa.select(Book).where(columns.tenant_id == tenant.id, columns.livemode == tenant.livemode)
+        book: Any = session.scalars(query.with_for_update()).one()
+        book.sequence += EVENT_COUNT
+        sequence: int = book.sequence
         return sequence
 
-    def _move(self, connection: sa.Connection, payment: Payment) -> None:
-        account = self.tables["account"]
-        records = [
-            {
-                "tenant_id": payment.tenant.id,
-                "livemode": payment.tenant.livemode,
-                "account_id": account_id,
-                "code": code,
-                "currency": payment.currency,
-                "normal_side": side,
-                "debits_posted": debits,
-                "credits_posted": credits_,
-                "debits_pending": 0,
-                "credits_pending": 0,
-            }
-            for account_id, code, side, debits, credits_ in payment.moved()
-        ]
-        new = insert(account).values(records)
-        connection.execute(
-            new.on_conflict_do_update(
-                index_elements=["tenant_id", "livemode", "account_id"],
-                set_={
-                    "debits_posted": account.c.debits_posted + new.excluded.debits_posted,
-                    "credits_posted": account.c.credits_posted + new.excluded.credits_posted,
-                },
-            )
+    def _move(self, session: Session, payment: Payment) -> None:
+        columns = _columns(Account)
+        moved = payment.moved()
+        # The tenant's book is locked, so that nobody else opens or moves these accounts.
+        query = sa.select(Account).where(
+            columns.tenant_id == payment.tenant.id,
+            columns.livemode == payment.tenant.livemode,
+            columns.account_id.in_([account_id for account_id, *_ in moved]),
         )
+        found: Any = session.scalars(query.with_for_update())
+        accounts = {account.account_id: account for account in found}
+        for account_id, code, side, debits, credits_ in moved:
+            account: Any = accounts.get(account_id)
+            if account is None:
+                opened = {"account_id": account_id, "code": code, "normal_side": side}
+                account = Account(**opened, **dict.fromkeys(_COUNTERS, 0), currency=payment.currency)
+                account.tenant_id, account.livemode = payment.tenant.id, payment.tenant.livemode
+                session.add(account)
+            account.debits_posted += debits
+            account.credits_posted += credits_
+        session.flush()
+
+
+def _columns(mapped: type[Base]) -> Any:
+    """Return a mapped class for its columns, which are known once the database was looked at."""
+    return mapped
+
+
+def _add(session: Session, mapped: type[Base], records: list[dict[str, Any]]) -> None:
+    session.add_all([mapped(**record) for record in records])
+    session.flush()
+
+
+def _named(mapped: type[Base], records: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    # The tuples are in the order of the columns, without the optional hold of a transfer.
+    names = [column.name for column in mapped.__table__.columns if column.name != "hold_id"]
+    return [dict(zip(names, record, strict=True)) for record in records]
 
 
 def create_app() -> Flask:
