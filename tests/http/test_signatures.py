@@ -102,6 +102,20 @@ def test_all_refusals_are_alike(client: httpx.Client, signing: SigningKey) -> No
     assert post(client, good, body).status_code == 200
 
 
+def test_no_bit_of_the_header_may_change_on_its_way(client: httpx.Client, signing: SigningKey) -> None:
+    good = sign_request(signing.secret, "GET", "/v1/balance").encode()
+    told = set()
+    for place in range(8 * len(good)):
+        changed = bytearray(good)
+        changed[place // 8] ^= 1 << place % 8
+        if changed[place // 8] < 0x20 or changed[place // 8] == 0x7F:
+            continue  # HTTP itself forbids these: see tests/unit/server/cases.py.
+        answer = client.get("/v1/balance", headers={HEADER.encode(): bytes(changed)})
+        told.add((answer.status_code, answer.content))
+    assert [status for status, _ in told] == [401]
+    assert client.get("/v1/balance", headers={HEADER.encode(): good}).status_code == 200
+
+
 def test_the_clock_may_be_wrong_by_300_seconds(client: httpx.Client, signing: SigningKey) -> None:
     for skew in (-298, 300):
         body = payment()
