@@ -178,6 +178,11 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
     return True
 
 
+def is_tracing() -> bool:
+    """Tell whether tracing is on."""
+    return _tracer is not None
+
+
 def stop_tracing() -> None:
     """Send what is left, for as long as the flush timeout allows, and turn tracing off."""
     global _tracer, _provider

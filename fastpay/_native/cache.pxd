@@ -1,10 +1,12 @@
 cdef class Rendition:
     cdef readonly str path
     cdef readonly bytes head
+    cdef readonly bytes short_head
     cdef readonly bytes body
     cdef readonly bytes etag
     # Other forms of the body, by the name of their coding.
     cdef readonly dict encoded
+    cdef readonly bint is_encodable
 
 
 cdef class Entry:

@@ -1,18 +1,24 @@
 """The process's own cache: the objects of each tenant, and the answers that were rendered from them."""
 
 class Rendition:
-    """An answer as it goes out: its path, the header lines that belong to it, and its body.
+    """An answer as it goes out: where it is found, the header lines that belong to it, and its body.
 
-    `head` is whole lines, each with its line break; `etag` is the value of the header of this name. `encoded`
-    holds other forms of the body, by the name of their coding; only `Cache.encode` adds to it.
+    `path` is what comes before the identifier. `head` is whole lines, each with its line break, and
+    `short_head` those that an answer without a body has; `etag` is the value of the header of this name.
+    `encoded` holds other forms of the body, by the name of their coding; only `Cache.encode` adds to it, and
+    only where the answer `is_encodable`.
     """
 
     path: str
     head: bytes
+    short_head: bytes
     body: bytes
     etag: bytes
     encoded: dict[str, bytes]
-    def __init__(self, path: str, head: bytes, body: bytes, etag: bytes) -> None: ...
+    is_encodable: bool
+    def __init__(
+        self, path: str, head: bytes, short_head: bytes, body: bytes, etag: bytes, *, is_encodable: bool
+    ) -> None: ...
 
 class Entry:
     """One object as of one version (from 1), or the knowledge, until `until_ns`, that there is none (0)."""

@@ -15,6 +15,7 @@ cdef enum:
     # What an entry costs beside its value and its rendition: itself, its name and its places in the
     # dictionary and in a queue.
     ENTRY_BYTES = 320
+    RENDITION_BYTES = 320
     USES_MAX = 3
     # The small queue's share of the bytes is one part in so many.
     SMALL_SHARE = 10
@@ -28,12 +29,27 @@ cdef enum:
 cdef class Rendition:
     """An answer as it goes out: the header lines that belong to it, and its body."""
 
-    def __cinit__(self, str path not None, bytes head not None, bytes body not None, bytes etag not None):
+    def __cinit__(
+        self,
+        str path not None,
+        bytes head not None,
+        bytes short_head not None,
+        bytes body not None,
+        bytes etag not None,
+        *,
+        bint is_encodable,
+    ):
         self.path = path
         self.head = head
+        self.short_head = short_head
         self.body = body
+        self.is_encodable = is_encodable
         self.etag = etag
         self.encoded = {}
+
+
+cdef Py_ssize_t rendition_bytes(Rendition rendition):
+    return len(rendition.head) + len(rendition.short_head) + len(rendition.body) + RENDITION_BYTES
 
 
 @cython.final
@@ -110,7 +126,7 @@ cdef class Cache:
         return entry
 
     def render(self, Entry entry not None, Rendition rendition not None):
-        cdef Py_ssize_t more = len(rendition.head) + len(rendition.body) + 160
+        cdef Py_ssize_t more = rendition_bytes(rendition)
         if entry.rendition is not None or not self._is_shelved(entry):
             return
         if entry.weight + more > self.bytes_max // ENTRY_SHARE:

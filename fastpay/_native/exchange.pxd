@@ -6,6 +6,10 @@ cdef class Ready:
     cdef object value
 
 
+# What has happened already, to be given back where something awaitable is expected.
+cdef Ready DONE
+
+
 cdef class Channel(Endpoint):
     # What an exchange needs of its connection.
     cdef int write(self, bytes data) except -1
@@ -61,4 +65,5 @@ cdef class Exchange(Job):
     cdef int _continue(self, dict message) except -1
     cdef int _frame(self, bytes body, bint more) except -1
     cdef int _write_body(self, bytes body, bint more) except -1
+    cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1
     cdef bytes _encode(self, bytes body, bint more)

@@ -13,7 +13,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdio cimport sprintf
 from libc.string cimport memcpy
 
-from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, is_text, parse_length
+from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, is_text, join_answer, parse_length
 
 cdef enum:
     # Above this a body is worth its own write rather than a copy.
@@ -340,6 +340,28 @@ cdef class Exchange(Job):
         place = copy(place + 2, body)
         assert place == PyBytes_AS_STRING(head) + size
         return head
+
+    cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1:
+        # A whole answer at once, for an application that has its lines ready: `head` says of the body all
+        # that there is to say. `version` may be None.
+        cdef bytes closing = b""
+        if self.started or self.lost or not self.message_complete:
+            raise RuntimeError("an answer at once after another, or before the request is read")
+        if self.channel.is_draining():
+            self.keep_alive = False
+        if not self.keep_alive:
+            closing = b"connection: close\r\n"
+        elif self.is_version_1_0:
+            closing = b"connection: keep-alive\r\n"
+        self.started = True
+        self.head_sent = True
+        self.complete = True
+        if self.is_head:
+            body = b""
+        date = self.channel.date_line()
+        self.channel.write(join_answer(status, head, body, request_id, version, closing, date))
+        self.channel.response_done(self)
+        return 0
 
     cdef bytes _encode(self, bytes body, bint more):
         if self.left >= 0:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcmp, memcpy
 
 cdef extern from "Python.h":
@@ -80,3 +80,27 @@ cdef bint is_name(bytes name, const char* lower) noexcept:
 cdef char* copy(char* place, bytes piece) noexcept:
     memcpy(place, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
     return place + PyBytes_GET_SIZE(piece)
+
+
+cdef bytes join_answer(
+    int status, bytes head, bytes body, str request_id, bytes version, bytes closing, bytes date
+):
+    # One allocation: status line, the answer's lines, what belongs to the request, an empty line, the body.
+    cdef bytes line = <bytes>STATUS_LINES[status]
+    cdef Py_ssize_t name_bytes = PyUnicode_GET_LENGTH(request_id)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(line) + PyBytes_GET_SIZE(head) + 14 + name_bytes
+    cdef char* place
+    assert PyUnicode_IS_ASCII(request_id)
+    size += PyBytes_GET_SIZE(closing) + PyBytes_GET_SIZE(date) + 2 + PyBytes_GET_SIZE(body)
+    if version is not None:
+        size += 18 + PyBytes_GET_SIZE(version)
+    cdef bytes wire = PyBytes_FromStringAndSize(NULL, size)
+    place = copy(copy(PyBytes_AS_STRING(wire), line), head)
+    memcpy(place, <const char*>b"request-id: ", 12)
+    memcpy(place + 12, PyUnicode_DATA(request_id), name_bytes)
+    place = copy(place + 12 + name_bytes, b"\r\n")
+    if version is not None:
+        place = copy(copy(copy(place, b"stripe-version: "), version), b"\r\n")
+    place = copy(copy(copy(copy(place, closing), date), b"\r\n"), body)
+    assert place == PyBytes_AS_STRING(wire) + size
+    return wire

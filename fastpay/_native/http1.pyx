@@ -17,7 +17,7 @@ import logging
 
 cimport cython
 
-from fastpay._native.exchange cimport Exchange
+from fastpay._native.exchange cimport Exchange, Ready
 from fastpay._native.fields cimport is_text
 from fastpay._native.gate cimport DONE, MORE
 from fastpay._native.link cimport Link
@@ -263,9 +263,9 @@ cdef class Connection(Link):
         try:
             coroutine = service.app(scope, exchange.bind_receive(), exchange.bind_send())
         except Exception as error:
-            exchange.ended(error)
-            return 0
-        return service.runner.start(exchange, coroutine)
+            return exchange.ended(error)
+        # What is ready has answered already.
+        return exchange.ended(None) if type(coroutine) is Ready else service.runner.start(exchange, coroutine)
 
     cdef int _settle(self) except -1:
         # Set the deadline that belongs to the state, and give back what an idle connection does not need.

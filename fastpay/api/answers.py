@@ -186,9 +186,14 @@ async def shown(
     return encode(await _expanded(call, stored, snapshots, paths)) if body is None else body
 
 
+def is_plain(call: Call, stored: StoredObject) -> bool:
+    """Tell whether an object is shown as it is: nothing has to be put into it or left out of it."""
+    return not call.is_publishable and stands_alone(stored)
+
+
 def _as_it_stands(call: Call, stored: StoredObject, paths: Sequence[str]) -> bytes | None:
-    """Return the JSON of an object that nothing has to be put into or left out of, None for any other."""
-    if paths or call.is_publishable or not stands_alone(stored):
+    """Return the JSON of an object that is shown as it is, None for any other."""
+    if paths or not is_plain(call, stored):
         return None
     return render_bytes(stored, call.scope.livemode)
 

@@ -8,8 +8,9 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
-from fastpay import limits
+from fastpay import limits, telemetry
 from fastpay._native.routing import Table
+from fastpay._native.shortcut import Shortcut
 from fastpay.api import kinds
 from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
@@ -254,6 +255,9 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+_SAFE_METHODS = frozenset(("GET", "HEAD"))
+
+
 class Application:
     """The whole surface as one ASGI application.
 
@@ -265,13 +269,30 @@ class Application:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for route in ROUTES:
             by_path.setdefault(route.path, {})[route.method] = route.endpoint
-        resources = {path: Resource(services, path, by_method) for path, by_method in by_path.items()}
-        self._table = Table([(route.method, route.path, resources[route.path]) for route in ROUTES])
+        self._shortcut = Shortcut(
+            services.reader.cache,
+            services.clock.monotonic_ns,
+            services.identifiers.request_id,
+            limits.known_keys_max,
+        )
+        # Whoever asks for traces is to see every request in them.
+        self._shortcut.is_open = not telemetry.is_tracing()
+        resources = {
+            path: Resource(services, path, by_method, shortcut=self._shortcut)
+            for path, by_method in by_path.items()
+        }
+        routes = [(route.method, route.path, resources[route.path]) for route in ROUTES]
+        heads = [("HEAD", path, resource) for method, path, resource in routes if method == "GET"]
+        self._table = Table([*routes, *heads])
         self._starlette = _create_starlette(services, resources)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Return the coroutine that answers; a frame of its own would only be in the way of it."""
+        """Return what answers, a coroutine mostly; a frame of its own would only be in the way of it."""
         if scope["type"] == "http":
+            if scope["method"] in _SAFE_METHODS:
+                answered = self._shortcut.answer(scope, send)
+                if answered is not None:
+                    return answered
             found = self._table.lookup(scope["method"], scope["path"])
             if found is not None:
                 resource, scope["path_params"] = found

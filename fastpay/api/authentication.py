@@ -26,7 +26,7 @@ _REFUSAL = (
 
 async def authenticate(keys: KeyRing, authorization: str | None) -> Credentials:
     """Return the credentials behind an Authorization header. Raises: Unauthenticated, DatabaseUnavailable."""
-    key = _key(authorization or "")
+    key = key_of(authorization or "")
     credentials = await keys.authenticate(key) if _KEY.fullmatch(key) is not None else None
     if credentials is None:
         raise Unauthenticated(_REFUSAL)
@@ -77,7 +77,7 @@ def _target(scope: Scope) -> bytes:
     return prefix.encode() + target if prefix else target
 
 
-def _key(authorization: str) -> str:
+def key_of(authorization: str) -> str:
     """Return the key of a header, "" where there is none to be found. Source: RFC 7617, RFC 6750."""
     scheme, _, value = authorization.partition(" ")
     value = value.strip(" ")

@@ -73,3 +73,5 @@ class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     body: bytes
     content_type: bytes = b"application/json"
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    # How this answer differs from others to the same question: given where it can be asked for by condition.
+    etag: bytes | None = None

@@ -51,7 +51,7 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "br": _brotli,
 # As JSON spells them, with text in them: a quote inside a text has a backslash before it.
 _CLIENT_SECRET = b'"client_secret":"'
 _SECRET = b'"secret":"'
-_VARY = (b"vary", b"accept-encoding")
+VARY = (b"vary", b"accept-encoding")
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _ELEMENT = re.compile(
@@ -72,10 +72,10 @@ _AS_IT_IS = Choice(None)
 def encoded(reply: Reply, accepted: str | None) -> Reply:
     """Return a reply as a client wants it, which accepts these codings; the same one where it stays."""
     body = reply.body
-    if not body or _CLIENT_SECRET in body or _SECRET in body:
+    if not is_encodable(body):
         return reply
     # Whoever keeps an answer must know that it could have been another.
-    headers = (*reply.headers, _VARY)
+    headers = (*reply.headers, VARY)
     if accepted is not None and len(body) <= limits.encoded_bytes_max:
         choice = choose(accepted)
         if choice.coding is not None and (choice.is_must or len(body) >= limits.encoded_bytes_min):
@@ -83,6 +83,11 @@ def encoded(reply: Reply, accepted: str | None) -> Reply:
             coded = (b"content-encoding", choice.coding.encode())
             headers = (*(_weakened(name, value) for name, value in headers), coded)
     return Reply(status=reply.status, body=body, content_type=reply.content_type, headers=headers)
+
+
+def is_encodable(body: bytes) -> bool:
+    """Tell whether a body may be encoded at all."""
+    return bool(body) and _CLIENT_SECRET not in body and _SECRET not in body
 
 
 def choose(accepted: str) -> Choice:

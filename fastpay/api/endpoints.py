@@ -11,12 +11,15 @@ from starlette.types import Receive, Scope, Send
 
 from fastpay import telemetry
 from fastpay._native.headers import decode as decode_headers
+from fastpay._native.shortcut import Shortcut
 from fastpay.api.answers import encode, failure
-from fastpay.api.authentication import SIGNATURE_HEADER, authenticate, check_signature, is_signed
+from fastpay.api.authentication import SIGNATURE_HEADER, authenticate, check_signature, is_signed, key_of
+from fastpay.api.conditions import CACHE_CONTROL, conditional
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.encodings import encoded
 from fastpay.api.kinds import presentable
 from fastpay.api.submissions import Write, is_idempotency_key
+from fastpay.engine.ports import Credentials
 from fastpay.errors import (
     BodyTooLarge,
     FastpayError,
@@ -31,6 +34,7 @@ _log = telemetry.Log("fastpay.api")
 _VERSION_CHARS_MAX = 64
 _LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
+_SAFE_METHODS = frozenset(("GET", "HEAD"))
 _SINGLE_HEADERS = frozenset(("authorization", "content-length", "content-type", "idempotency-key"))
 # Lists may come in several lines (RFC 9110 5.3); two signatures make none, and so neither must be lost.
 _JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
@@ -76,8 +80,9 @@ class _Path:
                 _log.exception("request_failed", request_id=request_id)
                 reply = failure(error, headers)
             span.answered(reply.status)
-            reply = encoded(reply, headers.get("accept-encoding"))
-            await _respond(send, reply, _echoes(scope["method"], headers), request_id)
+            reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
+            method: str = scope["method"]
+            await _respond(send, reply, _echoes(method, headers), request_id, is_head=method == "HEAD")
 
     async def _reply(
         self,
@@ -93,9 +98,17 @@ class _Path:
 class Resource(_Path):
     """A path that serves objects: picks the endpoint by method, and asks for a key."""
 
-    def __init__(self, services: Services, template: str, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        template: str,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        shortcut: Shortcut | None = None,
+    ) -> None:
         super().__init__(services, template)
         self._endpoints = endpoints
+        self._shortcut = shortcut
 
     async def _reply(
         self,
@@ -106,9 +119,12 @@ class Resource(_Path):
         span: telemetry.NoSpan,
     ) -> Reply:
         method: str = scope["method"]
+        if method == "HEAD":
+            # The same in all that it says, but for the body (RFC 9110 9.3.2).
+            method = "GET"
         endpoint = self._endpoints.get(method)
         if endpoint is None:
-            return _method_refused(method, sorted(self._endpoints), headers)
+            return _method_refused(scope["method"], _allowed(self._endpoints), headers)
         if "stripe-account" in headers:
             # Ignoring it would book one merchant's money to another.
             raise InvalidRequest(
@@ -127,6 +143,8 @@ class Resource(_Path):
             signed = unread[0] if unread else await _read_body(receive, headers, body_bytes_max)
             once = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
             del signed
+        if method == "GET" and self._shortcut is not None:
+            self._admit(self._shortcut, credentials, headers["authorization"])
         call = Call(
             services=services,
             credentials=credentials,
@@ -141,6 +159,17 @@ class Resource(_Path):
             trace=span.context,
         )
         return await endpoint.answer(call)
+
+    def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:
+        """Let what a key may see without more checks be answered the short way, for as long as it is good.
+
+        A publishable key must show more than itself, and a key that has to sign must sign every time.
+        """
+        if credentials.kind != "secret" or credentials.must_sign:
+            return
+        until_ns = self._services.keys.believed_until_ns(key_of(authorization))
+        shelf = self._services.reader.shelf(credentials.scope)
+        shortcut.admit(authorization.encode("latin-1"), shelf, until_ns)
 
 
 class Health(_Path):
@@ -158,8 +187,8 @@ class Health(_Path):
         request_id: str,
         span: telemetry.NoSpan,
     ) -> Reply:
-        if scope["method"] != "GET":
-            return _method_refused(scope["method"], ["GET"], headers)
+        if scope["method"] not in {"GET", "HEAD"}:
+            return _method_refused(scope["method"], ["GET", "HEAD"], headers)
         if self._asks_database:
             await self._services.reader.ping()
         return Reply(body=encode({"status": "ok"}))
@@ -233,18 +262,15 @@ async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_ma
             return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _respond(send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str) -> None:
+async def _respond(
+    send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str, *, is_head: bool
+) -> None:
     """Send a reply with the headers that every answer has."""
-    out = [
-        (b"content-type", reply.content_type),
-        (b"content-length", b"%d" % len(reply.body)),
-        (b"request-id", request_id.encode()),
-        (b"cache-control", b"no-store"),
-        *reply.headers,
-        *echoes,
-    ]
+    out = [(b"request-id", request_id.encode()), (b"cache-control", CACHE_CONTROL), *reply.headers, *echoes]
+    if reply.status != 304:
+        out[:0] = [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body))]
     await send({"type": "http.response.start", "status": reply.status, "headers": out})
-    await send({"type": "http.response.body", "body": reply.body})
+    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
 
 
 def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -254,9 +280,13 @@ def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]
     if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():
         echoes.append((b"stripe-version", version.encode()))
     key = headers.get("idempotency-key")
-    if key is not None and method != "GET" and is_idempotency_key(key):
+    if key is not None and method not in _SAFE_METHODS and is_idempotency_key(key):
         echoes.append((b"idempotency-key", key.encode()))
     return echoes
+
+
+def _allowed(endpoints: Mapping[str, Endpoint]) -> list[str]:
+    return sorted({*endpoints, *(("HEAD",) if "GET" in endpoints else ())})
 
 
 def _method_refused(method: str, allowed: list[str], headers: Mapping[str, str]) -> Reply:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from fastpay._native.cache import Rendition
 from fastpay.api import answers, kinds
+from fastpay.api.conditions import make_rendition, tag
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.params.common import Params
+from fastpay.api.rendering import render_bytes
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 
@@ -55,5 +58,22 @@ class Retrieve(Generic[_Params, _Stored]):
             raise kinds.absent(self._kind, identifier)
         if self._check is not None:
             self._check(call, params, found.object)
+        if stand_in is None and not paths and answers.is_plain(call, found.object):
+            rendition = _rendition(call, found, identifier)
+            return Reply(body=rendition.body, etag=rendition.etag)
         snapshots = answers.Snapshots(call, {identifier: found})
-        return Reply(body=await answers.shown(call, found.object, snapshots, paths=paths))
+        body = await answers.shown(call, found.object, snapshots, paths=paths)
+        return Reply(body=body, etag=tag(found.version, body))
+
+
+def _rendition(call: Call, found: Versioned, identifier: str) -> Rendition:
+    """Return the answer that shows an object and nothing else, rendered once for each version."""
+    reader = call.services.reader
+    entry = reader.entry(call.scope, identifier)
+    if entry is not None and entry.version == found.version and entry.rendition is not None:
+        return entry.rendition
+    body = render_bytes(found.object, call.scope.livemode)
+    path = call.path.removesuffix(identifier)
+    rendition = make_rendition(path, tag(found.version, body), body)
+    reader.rendered(call.scope, found, rendition)
+    return rendition

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from fastpay._native.cache import Rendition
+from fastpay._native.cache import Cache, Entry, Rendition, Shelf
 from fastpay._native.signature import Signer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
@@ -316,6 +316,16 @@ class Reader(Protocol):
     async def ping(self) -> None:
         """Return when the database has answered. Raises: DatabaseUnavailable."""
 
+    @property
+    def cache(self) -> Cache:
+        """Where objects are kept, for who answers from it directly."""
+
+    def shelf(self, scope: Scope) -> Shelf:
+        """Return the cache's shelf of a scope."""
+
+    def entry(self, scope: Scope, identifier: str) -> Entry | None:
+        """Return the cache's entry of an object that may be shown now."""
+
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
 
@@ -346,3 +356,6 @@ class KeyRing(Protocol):
 
     async def authenticate(self, key: str) -> Credentials | None:
         """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""
+
+    def believed_until_ns(self, key: str) -> int:
+        """Return until when, by the monotonic clock, the last answer for this key is good; 0 for none."""

@@ -19,7 +19,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from fastpay import limits, telemetry
-from fastpay._native.cache import Cache, Entry, Rendition
+from fastpay._native.cache import Cache, Entry, Rendition, Shelf
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
@@ -58,7 +58,7 @@ class Reader:
         self._store = store
         self._clock = clock
         self._staleness_ns = staleness_ms * 1_000_000
-        self._cache = Cache(cache_bytes_max if staleness_ms else 0)
+        self.cache = self._cache = Cache(cache_bytes_max if staleness_ms else 0)
         self._standings: dict[Scope, Standing] = {}
         self._flights = Flights(self._read, clock=clock, staleness_ns=self._staleness_ns)
         self._together: dict[Scope, dict[Hashable, tuple[asyncio.Task[object], int]]] = {}
@@ -181,10 +181,18 @@ class Reader:
             standing.void(None)
             self._together.pop(scope, None)
 
+    def shelf(self, scope: Scope) -> Shelf:
+        """Return the cache's shelf of a scope."""
+        return self._standing(scope).shelf
+
+    def entry(self, scope: Scope, identifier: str) -> Entry | None:
+        """Return the cache's entry of an object that may be shown now."""
+        return self._find(scope, identifier)
+
     def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
         entry = self._standing(scope).shelf.entries.get(versioned.object.id)
-        if entry is not None and entry.value is versioned:
+        if entry is not None and entry.version == versioned.version:
             self._cache.render(entry, rendition)
 
     def _standing(self, scope: Scope) -> Standing:

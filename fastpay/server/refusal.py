@@ -60,7 +60,7 @@ def list_headers(status: int, body: bytes, request_id: str) -> list[tuple[bytes,
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(body)),
         (b"request-id", request_id.encode()),
-        (b"cache-control", b"no-store"),
+        (b"cache-control", b"private, no-store"),
     ]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers += [(b"retry-after", b"1"), (b"stripe-should-retry", b"true")]

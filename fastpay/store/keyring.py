@@ -64,6 +64,11 @@ class PostgresKeyRing:
             # Where nobody waits for it, nobody hears of its fault: whoever waits next asks again.
             asking.exception()
 
+    def believed_until_ns(self, key: str) -> int:
+        """Return until when, by the monotonic clock, the last answer for this key is good; 0 for none."""
+        known = self._known.get(key) or self._missed.get(key)
+        return 0 if known is None else known[1]
+
     async def _ask(self, key: str) -> Credentials | None:
         asked_ns = self._clock.monotonic_ns()
         try:

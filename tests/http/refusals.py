@@ -110,7 +110,7 @@ def check_error(answer: httpx.Response, status: int, *, kind: str | None = None)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["request-id"].startswith("req_")
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-store"
     body = answer.json()
     assert set(body) == {"error"}
     error = body["error"]

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 ENTRY_BYTES = 320
-RENDITION_BYTES = 160
+RENDITION_BYTES = 320
 USES_MAX = 3
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from fastpay._native.cache import Rendition
+from fastpay._native import cache
 from fastpay._native.signature import Signer
 from fastpay.api.app import create_app
 from fastpay.api.context import Services, Settings
@@ -79,11 +79,16 @@ class FakeKeys:
                 )
         return None
 
+    def believed_until_ns(self, key: str) -> int:
+        """Believe nothing for any longer."""
+        return 0
+
 
 class FakeEngine:
     """Writer and reader over one memory."""
 
     def __init__(self) -> None:
+        self.cache = cache.Cache(0)
         self.submissions: list[Submission] = []
         self.searches: list[Query] = []
         self.failure: Exception | None = None
@@ -195,10 +200,18 @@ class FakeEngine:
         if self.failure is not None:
             raise self.failure
 
+    def shelf(self, scope: Scope) -> cache.Shelf:
+        """Return a shelf that stays empty."""
+        return self.cache.shelf(scope)
+
+    def entry(self, scope: Scope, identifier: str) -> cache.Entry | None:
+        """Return nothing."""
+        return None
+
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Keep nothing that could be too old."""
 
-    def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
+    def rendered(self, scope: Scope, versioned: Versioned, rendition: cache.Rendition) -> None:
         """Keep nothing."""
 
     def transfer_ids(self) -> Sequence[str]:

@@ -137,7 +137,7 @@ async def test_what_was_rendered_stays_with_its_version() -> None:
     instance = Instance()
     found = await instance.reader.get(TENANT, ONE)
     assert found is not None
-    rendition = Rendition("/v1/customers/", b"", b"body", b'"1"')
+    rendition = Rendition("/v1/customers/", b"", b"", b"body", b'"1"', is_encodable=True)
     instance.reader.rendered(TENANT, found, rendition)
     entry = instance.reader._cache.shelf(TENANT).entries[ONE]
     assert entry.rendition is rendition

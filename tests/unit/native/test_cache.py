@@ -35,6 +35,11 @@ def shelf_of(cache: Cache, scope: str) -> Shelf:
     return shelf
 
 
+def rendition(head: bytes, body: bytes) -> Rendition:
+    """Return an answer."""
+    return Rendition("/", head, b"", body, b'"1"', is_encodable=True)
+
+
 @settings(max_examples=400)
 @given(STEPS, st.sampled_from([0, 5_000, 6_400, 16_000, 40_000]))
 def test_the_cache_and_its_oracle_hold_the_same(
@@ -60,7 +65,7 @@ def test_the_cache_and_its_oracle_hold_the_same(
                     assert entry.value == (f"{name} {entry.version}" if entry.version else None)
             case "render":
                 if name in shelf.entries:
-                    cache.render(shelf.entries[name], Rendition("/", b"h", b"b" * number, b'"1"'))
+                    cache.render(shelf.entries[name], rendition(b"h", b"b" * number))
                     plain.render(scope, name, b"h", b"b" * number)
             case "drop":
                 cache.drop(shelf, name, number)
@@ -101,7 +106,7 @@ def test_a_new_version_forgets_what_was_rendered_from_the_old_one() -> None:
     shelf = shelf_of(cache, "a")
     entry = cache.put(shelf, "cus_1", 1, "one", 10)
     assert entry is not None
-    cache.render(entry, Rendition("/", b"", b"rendered from one", b'"1"'))
+    cache.render(entry, rendition(b"", b"rendered from one"))
     cache.encode(entry, "gzip", b"smaller")
     before = cache.bytes_held
     cache.put(shelf, "cus_1", 2, "two", 10)
@@ -118,7 +123,7 @@ def test_nothing_is_rendered_into_an_entry_that_has_left() -> None:
     assert entry is not None
     cache.void(shelf)
     held = cache.bytes_held
-    cache.render(entry, Rendition("/", b"", b"body", b'"1"'))
+    cache.render(entry, rendition(b"", b"body"))
     assert entry.rendition is None
     assert cache.bytes_held == held
 
