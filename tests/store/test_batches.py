@@ -151,6 +151,7 @@ FULL: list[StoredObject] = [
         statement_descriptor="sd",
         statement_descriptor_suffix="sds",
         transfer_group="tg",
+        fraud_report="safe",
     ),
     Refund(
         id=name("re", 5),
