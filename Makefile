@@ -63,6 +63,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.counting
 	$(BIN)/python -m benchmarks.suite
 	$(BIN)/python -m benchmarks.payments --seconds $(SECONDS) --rounds $(ROUNDS)
+	$(BIN)/python -m benchmarks.ledger --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 	$(BIN)/python -m benchmarks.transport
 	$(BIN)/python -m benchmarks.growth
