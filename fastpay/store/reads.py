@@ -197,6 +197,7 @@ class PostgresReads:
                 balances = await connection.fetch(SQL["verify_balances"], *scope, timeout=seconds)
                 accounts = await connection.fetch(SQL["verify_accounts"], *scope, timeout=seconds)
                 payments = await connection.fetch(SQL["verify_payments"], *scope, timeout=seconds)
+                ledger = await connection.fetch(SQL["verify_ledger"], *scope, timeout=seconds)
         except Exception as error:
             if isinstance(translate(error), TransientFailure):
                 raise DatabaseUnavailable(_reason(error)) from error
@@ -212,6 +213,7 @@ class PostgresReads:
             f"the ledger {row['found']}."
             for row in payments
         ]
+        problems += [row["problem"] for row in ledger]
         return Verification(
             balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
         )
