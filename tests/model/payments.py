@@ -179,15 +179,15 @@ def random_step(chance: random.Random, payments: int) -> Step:
     """Return any step, most often about one of the last payments."""
     verbs: tuple[Verb, ...] = ("confirm", "authenticate", "update", "capture", "cancel", "refund", "refund")
     verb: Verb = "create" if not payments or chance.random() < 0.3 else chance.choice(verbs)
-    has_amount = verb in {"create", "update"} or chance.random() < 0.6
+    has_amount = verb in {"create", "update"} or chance.random() < 0.4
     return Step(
         verb=verb,
         place=max(0, payments - chance.randint(1, 3)),
         amount=chance.randint(1, 2_000) if has_amount else None,
         currency=chance.choice(CURRENCIES),
-        card=chance.choice((None, *CARDS)),
-        manual=chance.random() < 0.5,
-        confirm=chance.random() < 0.7,
+        card=chance.choice((None, *CARDS, "visa", "visa")),
+        manual=chance.random() < 0.3,
+        confirm=chance.random() < 0.9,
         succeeds=chance.random() < 0.7,
     )
 

@@ -5,6 +5,7 @@ import random
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ from tests.http.tenants import Tenant, make_tenant
 from tests.model.payments import (
     CARDS,
     CURRENCIES,
+    OPEN,
     Books,
     Payment,
     Step,
@@ -39,6 +41,8 @@ from tests.model.payments import (
 
 AMOUNTS = st.integers(1, 2_000) | st.integers(1, 99_999_999)
 PLACES = st.integers(0, 5)
+# Whether a step is one that the payment allows.
+FITS = st.sampled_from((True, True, True, False))
 CLIENTS = 16
 STEPS = 25
 
@@ -81,39 +85,34 @@ class Payments(RuleBasedStateMachine):
         self.do(Step(verb="create", confirm=True, **fields))
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES)
-    def refund_all(self, place: int) -> None:
-        self.do(Step(verb="refund", place=place))
-
-    @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES, card=st.none() | st.sampled_from(CARDS))
+    @rule(place=PLACES, fits=FITS, card=st.none() | st.sampled_from(CARDS))
     def confirm(self, **fields: Any) -> None:
-        self.do(Step(verb="confirm", **fields))
+        self.do_to(OPEN, verb="confirm", **fields)
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES, succeeds=st.booleans())
+    @rule(place=PLACES, fits=FITS, succeeds=st.booleans())
     def authenticate(self, **fields: Any) -> None:
-        self.do(Step(verb="authenticate", **fields))
+        self.do_to({"requires_action"}, verb="authenticate", **fields)
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES, amount=AMOUNTS)
+    @rule(place=PLACES, fits=FITS, amount=AMOUNTS)
     def update(self, **fields: Any) -> None:
-        self.do(Step(verb="update", **fields))
+        self.do_to(OPEN, verb="update", **fields)
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES, amount=st.none() | AMOUNTS)
+    @rule(place=PLACES, fits=FITS, amount=st.none() | AMOUNTS)
     def capture(self, **fields: Any) -> None:
-        self.do(Step(verb="capture", **fields))
+        self.do_to({"requires_capture"}, verb="capture", **fields)
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES)
+    @rule(place=PLACES, fits=FITS)
     def cancel(self, **fields: Any) -> None:
-        self.do(Step(verb="cancel", **fields))
+        self.do_to({"requires_capture"}, verb="cancel", **fields)
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES, amount=st.none() | AMOUNTS)
+    @rule(place=PLACES, fits=FITS, amount=st.none() | AMOUNTS)
     def refund(self, **fields: Any) -> None:
-        self.do(Step(verb="refund", **fields))
+        self.do_to({"succeeded"}, verb="refund", **fields)
 
     @precondition(lambda self: self.sent)
     @rule(number=st.integers(0, 100))
@@ -138,11 +137,16 @@ class Payments(RuleBasedStateMachine):
         if hasattr(self, "http"):
             check_balances(self.books.balances, self.http.get("/v1/balance").json())
 
+    def do_to(self, statuses: AbstractSet[str], *, place: int, fits: bool, **fields: Any) -> None:
+        """Take a step on a payment in one of these states, where it is to fit and there is one, or on any."""
+        every = list(range(len(self.books.payments)))
+        fitting = [number for number in every if self.books.payments[number].status in statuses]
+        chosen = fitting if fits and fitting else every
+        self.do(Step(place=chosen[place % len(chosen)], **fields))
+
     def do(self, step: Step) -> None:
         """Take a step in the model and on the server."""
         payments = self.books.payments
-        if step.verb != "create":
-            step = Step(**{**vars(step), "place": step.place % len(payments)})
         path, form = request_of(step, payments[step.place].identifier if payments else "")
         expected = self.books.take(step)
         key = uuid.uuid4().hex
@@ -182,15 +186,14 @@ def allow_overdraft(database_url: str, tenant: Tenant, may_overdraw: bool) -> No
 def test_payments_are_what_the_model_says_step_by_step(server: RunningServer) -> None:
     machine = type("PaymentsOfAServer", (Payments,), {"server": server})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=25, stateful_step_count=20, deadline=None)
+        machine, settings=settings(max_examples=20, stateful_step_count=25, deadline=None)
     )
     asyncio.run(check_database(server.database_url))
 
 
-async def walk(http: httpx.AsyncClient, chance: random.Random) -> Books:
-    """Take steps of any kind on payments of one's own, some of them twice at once."""
-    books = Books()
-    for _ in range(STEPS):
+async def walk(http: httpx.AsyncClient, chance: random.Random, books: Books, steps: int = STEPS) -> Books:
+    """Take steps of any kind on payments of one's own, some of them three times at once."""
+    for _ in range(steps):
         step = random_step(chance, len(books.payments))
         path, form = request_of(step, books.payments[step.place].identifier if books.payments else "")
         expected = books.take(step)
@@ -209,23 +212,42 @@ async def walk(http: httpx.AsyncClient, chance: random.Random) -> Books:
     return books
 
 
+def open_client(server: RunningServer, tenant: Tenant) -> httpx.AsyncClient:
+    """Return a client of a tenant."""
+    return httpx.AsyncClient(
+        base_url=server.url,
+        headers={"Authorization": f"Bearer {tenant.secret}"},
+        timeout=PATIENCE_SECONDS,
+        trust_env=False,
+    )
+
+
 def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: RunningServer) -> None:
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
     tenant = make_tenant(server.database_url)
 
     async def work() -> None:
-        async with httpx.AsyncClient(
-            base_url=server.url,
-            headers={"Authorization": f"Bearer {tenant.secret}"},
-            timeout=PATIENCE_SECONDS,
-            trust_env=False,
-        ) as http:
-            walks = (walk(http, random.Random(f"{SEED} {number}")) for number in range(CLIENTS))
+        async with open_client(server, tenant) as http:
+            walks = (walk(http, random.Random(f"{SEED} {number}"), Books()) for number in range(CLIENTS))
             balances: Counter[tuple[str, str]] = Counter()
             for books in await asyncio.gather(*walks):
                 # An update keeps what is below zero, which a sum of counters would not.
                 balances.update(books.balances)
             check_balances(balances, (await http.get("/v1/balance")).json())
         await check_database(server.database_url)
+
+    asyncio.run(work())
+
+
+def test_refunds_of_one_who_may_not_overdraw_are_what_the_model_says(server: RunningServer) -> None:
+    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
+    tenant = make_tenant(server.database_url)
+    allow_overdraft(server.database_url, tenant, False)
+
+    async def work() -> None:
+        async with open_client(server, tenant) as http:
+            books = await walk(http, random.Random(SEED), Books(may_overdraw=False), steps=8 * STEPS)
+            check_balances(books.balances, (await http.get("/v1/balance")).json())
+        assert min(books.balances.values()) >= 0
 
     asyncio.run(work())
