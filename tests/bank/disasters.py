@@ -93,6 +93,28 @@ async def trickle(world: World) -> None:
     proxy.chunk, proxy.delay_s = None, 0.0
 
 
+async def freeze_redis(world: World) -> None:
+    """Stop the cache, and the announcements through it, where it stands."""
+    if world.redis is not None and world.redis.pid is not None:
+        children.send(world.redis.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(world.chance.choice((0.2, 1.5)))
+        finally:
+            children.send(world.redis.pid, signal.SIGCONT)
+
+
+async def kill_redis(world: World) -> None:
+    """Kill -9 the cache, and start it again, empty, after a while."""
+    if world.redis is not None and world.redis.pid is not None:
+        children.send(world.redis.pid, signal.SIGKILL)
+        await asyncio.to_thread(
+            children.wait_until, world.redis.has_ended, timeout_ms=PATIENCE_SECONDS * 1000
+        )
+        await world.wait_answered(10)
+        world.redis.launch()
+        await asyncio.to_thread(world.redis.wait_ready)
+
+
 DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     kill_an_instance,
     kill_all_instances,
@@ -100,6 +122,8 @@ DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     stop_postgres_at_once,
     kill_postgres,
     end_all_backends,
+    freeze_redis,
+    kill_redis,
     cut_connections,
     strike_messages,
     trickle,

@@ -8,7 +8,7 @@ from tests.bank.world import World
 from tests.faults.checker import find_faults
 
 # How many answers come between two disasters.
-CALM = 20
+CALM = 12
 # What an instance never says, whatever happens to it.
 ALARMS = ("batch_failed", "request_failed", "command_failed", "command_refused")
 

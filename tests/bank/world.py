@@ -35,6 +35,7 @@ class World:
         assert servers._postgres is not None
         self.database_url = servers.database_url
         self.postgres = servers._postgres
+        self.redis = servers._redis
         self.redis_url = servers.redis_url
         self.proxies = proxies
         self.chance = random.Random(seed)
