@@ -11,7 +11,7 @@ from fastpay.domain.plan import Draft, Workspace, missing
 from fastpay.errors import InvalidRequest
 
 
-class UpdateCharge(msgspec.Struct, frozen=True, kw_only=True):
+class UpdateCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Change what is noted of a charge. `metadata` None clears all of it."""
 
     id: str
@@ -35,7 +35,7 @@ class UpdateCharge(msgspec.Struct, frozen=True, kw_only=True):
         return charge.id
 
 
-class CaptureCharge(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Take what a charge has authorized, or `amount` of it; the payment intent succeeds with it."""
 
     id: str

@@ -120,7 +120,7 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return refund.id
 
 
-class CancelRefund(msgspec.Struct, frozen=True, kw_only=True):
+class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Take a refund back that waits for somebody; none ever does, since all are done when they are made."""
 
     id: str
