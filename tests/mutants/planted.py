@@ -74,8 +74,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "retry-unknown-outcomes-without-a-key",
         WRITER,
-        "if submission.idempotency_key is None:\n        error",
-        "if submission.request_id is None:\n        error",
+        "if submission.idempotency_key is None or submission.is_once:",
+        "if submission.is_once:",
         (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),
     ),
     Mutant(
