@@ -141,6 +141,7 @@ class EmbeddedServers:
         for server in running.values():
             server.wait_stopped(timeout_ms=max(0.0, (deadline - time.monotonic()) * 1000))
         self._directory.remove_addresses()
+        (self._sockets / KEY_FILE).unlink(missing_ok=True)
         if self._sockets.name.startswith(SOCKETS_PREFIX):
             shutil.rmtree(self._sockets, ignore_errors=True)
 
