@@ -100,6 +100,28 @@ def demo(**options: Any) -> None:
     sys.exit(run(**options))
 
 
+@commands.command()
+@click.option("--url", metavar="URL", required=True, help="The server to load.")
+@click.option("--key", metavar="KEY", required=True, help="A secret test key of that server.")
+@click.option("--signing-secret", metavar="SECRET", help="Sign requests with this secret of the key.")
+@click.option("--rate", type=click.FloatRange(0.1), default=100, show_default=True, help="Requests a second.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=10, show_default=True, help="For how long.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, limits.bench_concurrency_max),
+    default=64,
+    show_default=True,
+    help="Connections at most.",
+)
+@click.option("--payments", type=click.IntRange(0, 100), default=15, show_default=True, help="Of a hundred.")
+@click.option("--refunds", type=click.IntRange(0, 100), default=5, show_default=True, help="Of a hundred.")
+def bench(**options: Any) -> None:
+    """Load a running server at a fixed rate and show how late it answers; the rest are reads."""
+    from fastpay.bench import run  # noqa: PLC0415
+
+    sys.exit(run(**options))
+
+
 @commands.command(epilog=EPILOGUE)
 @click.option("--database-url", metavar="URL", help="The PostgreSQL to look at.")
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain to look at.")

@@ -160,6 +160,8 @@ demo_answer_timeout_ms = 30_000
 demo_answer_bytes_max = 16 << 20
 demo_head_bytes_max = 1 << 16
 demo_faults_shown_max = 10
+bench_concurrency_max = 10_000
+bench_payments_known_max = 10_000
 # Transport
 connections_max = 18_000
 connection_requests_max = 1_000_000

@@ -11,6 +11,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.errors import ConfigurationError
+from fastpay.signing import HEADER, RequestSigner
 
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -35,7 +36,7 @@ class NoAnswerError(Exception):
 class Client:
     """Sends requests to one server with one API key, each on a connection that no other uses meanwhile."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, *, signing_secret: str | None = None) -> None:
         """Take the server's base URL. Raises: ConfigurationError when it is none."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
@@ -45,6 +46,7 @@ class Client:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._prefix = parts.path.rstrip("/")
         self._head = f"Host: {parts.netloc.rpartition('@')[2]}\r\nAuthorization: Bearer {key}\r\n"
+        self._signer = None if signing_secret is None else RequestSigner(signing_secret)
         self._idle: list[_Connection] = []
         self.retries = 0
 
@@ -69,6 +71,8 @@ class Client:
 
         Raises: ConfigurationError when the server gives none.
         """
+        if self._signer is not None:
+            more += f"{HEADER}: {self._signer.sign(method, self._prefix + target, body)}\r\n"
         head = f"{method} {self._prefix}{target} HTTP/1.1\r\n{self._head}{more}"
         message = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         for attempt in range(limits.demo_attempts_max):

@@ -29,6 +29,7 @@ OPERATOR = (
     "cli_sealing.py",
     "custody.py",
     "doctor.py",
+    "bench.py",
     "demo/",
     "__main__.py",
     "embedded/",
