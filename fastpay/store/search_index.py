@@ -70,11 +70,9 @@ async def _advance(connection: Connection, scope: Scope) -> int:
     # Only now does anybody else's progress count: who waited for the lock goes on behind it.
     come_to = await connection.fetchval(SQL["search_lock"], *scope)
     events = await connection.fetch(SQL["search_tail"], *scope, limits.search_batch_events)
+    # Not everything in the sequence has an event: what is left of it is done with the last one.
     if len(events) == limits.search_batch_events:
         come_to = events[-1]["sequence"]
-    elif events:
-        # Not everything that has a place in the sequence has an event.
-        come_to = max(come_to, events[-1]["sequence"])
     versions = await load_latest(connection, scope, concerned(events)) if events else []
     changed = [versioned.object for versioned in versions]
     gone = [stored for stored in changed if prefix_of(stored.id) in FIELDS and not is_searchable(stored)]

@@ -222,6 +222,9 @@ async def test_a_query_that_takes_too_much_is_refused(
         assert await searched(instance, scope, "-name:'bob'", "cus", Page(limit=100))
         with pytest.raises(InvalidRequest):
             await searched(instance, scope, "-name~'ada'", "cus", page)
+        # Nothing is looked at that was not made in the time that is asked about.
+        for time in ("created<5", "created>99999999999", "-created>=5", "created:7"):
+            assert await searched(instance, scope, f"-name~'ada' {time}", "cus", page) == []
         # A connection that was refused in the middle of a search serves the next one.
         assert len(await searched(instance, scope, "name:'ada'", "cus", page)) == 4
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Charge, Customer, PaymentIntent
 from fastpay.domain.search import FIELDS, Clause, Query, is_searchable, matches
-from fastpay.domain.search_terms import Conjunct, Entry, Terms
+from fastpay.domain.search_terms import NUMBER_MAX, Conjunct, Entry, Terms
 from tests.unit.domain.world import SCOPE, World
 
 WORLD = World()
@@ -78,6 +78,30 @@ def test_one_text_has_other_terms_in_another_field_kind_tenant_and_mode() -> Non
     found.add(terms_of(clause("metadata", ":", "11", key="a")))
     found.add(terms_of(clause("metadata", ":", "1", key="a1")))
     assert len(found) == 9
+
+
+@pytest.mark.parametrize(
+    ("operator", "negated", "bounds"),
+    [
+        (":", False, (7, 7)),
+        (">", False, (8, NUMBER_MAX)),
+        (">=", False, (7, NUMBER_MAX)),
+        ("<", False, (0, 6)),
+        ("<=", False, (0, 7)),
+        (":", True, (0, NUMBER_MAX)),
+        (">", True, (0, 7)),
+        (">=", True, (0, 6)),
+        ("<", True, (7, NUMBER_MAX)),
+        ("<=", True, (8, NUMBER_MAX)),
+    ],
+)
+@pytest.mark.parametrize("field", ["amount", "created"])
+def test_a_comparison_bounds_what_is_looked_at(
+    field: str, operator: str, negated: bool, bounds: tuple[int, int]
+) -> None:
+    wanted = clause(field, operator, 7, negated=negated)
+    (conjunct,) = Terms(SCOPE, "pi").conjuncts(Query(kind="pi", clauses=(wanted,)))
+    assert (getattr(conjunct, f"{field}_min"), getattr(conjunct, f"{field}_max")) == bounds
 
 
 def test_not_to_have_one_status_is_to_have_another() -> None:
