@@ -5,17 +5,16 @@ import asyncio
 import msgspec
 import pytest
 
-from fastpay.clock import SystemClock
 from fastpay.domain.payment_intents import CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
-from fastpay.engine.writer import Writer
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
 from tests.faults.checker import check_database
 from tests.faults.proxy import CUTS, Manner, Proxy
 from tests.faults.test_cuts import count, settle
 from tests.store.support import engine, make_tenant
+from tests.store.test_batches_alike import writing
 from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
@@ -29,9 +28,10 @@ async def test_what_is_read_for_one_batch_does_not_disturb_what_is_read_for_anot
     database_url: str, session_state: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     scope = await make_tenant(database_url)
-    async with engine(database_url, session_state=session_state) as instance:
-        writer = Writer(instance.batches, clock=SystemClock(), batch_commands_max=2)
-        writer.start()
+    async with (
+        engine(database_url, session_state=session_state) as instance,
+        writing(instance.batches, 2) as writer,
+    ):
         # Refusals without a key write nothing: they are held against the books by a read of their own, while
         # the next batch, which asks for things that nobody asked for yet, is loaded.
         commands = [CancelPaymentIntent(id=f"pi_{number:032x}") for number in range(60)]
@@ -39,7 +39,6 @@ async def test_what_is_read_for_one_batch_does_not_disturb_what_is_read_for_anot
             *(writer.submit(instance.submission(command, scope)) for command in commands),
             *(writer.submit(instance.submission(PAY, scope, key=f"key {number}")) for number in range(6)),
         )
-        await writer.close()
     assert [outcome.answer.error is None for outcome in outcomes] == [False] * 60 + [True] * 6
     assert "retried" not in caplog.text
     await check_database(database_url)
@@ -99,9 +98,11 @@ async def test_what_stands_on_a_batch_that_failed_is_decided_anew(
     database_url: str, manner: Manner, batch_commands_max: int
 ) -> None:
     scope = await make_tenant(database_url)
-    async with Proxy(database_url) as proxy, engine(proxy.url) as instance:
-        writer = Writer(instance.batches, clock=SystemClock(), batch_commands_max=batch_commands_max)
-        writer.start()
+    async with (
+        Proxy(database_url) as proxy,
+        engine(proxy.url) as instance,
+        writing(instance.batches, batch_commands_max) as writer,
+    ):
         instance.writer = writer
         for number in range(3):
             held = await instance.do(HOLD, scope)
@@ -126,5 +127,4 @@ async def test_what_stands_on_a_batch_that_failed_is_decided_anew(
                     "select count(*) from refund where payment_intent_id = $1", held.id.removeprefix("pi_")
                 )
             assert sum(refunds) <= 6
-        await writer.close()
     await check_database(database_url)
