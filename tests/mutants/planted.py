@@ -164,13 +164,6 @@ MUTANTS: tuple[Mutant, ...] = (
         (AHEAD, DUPLICATES),
     ),
     Mutant(
-        "ask-two-questions-at-a-time",
-        BATCHES,
-        "async with self._side_lock:",
-        "if self._side_lock is not None:",
-        (AHEAD,),
-    ),
-    Mutant(
         "write-the-idempotency-row-in-another-transaction",
         BATCHES,
         "        for statement, arguments in encoded.statements:\n",

@@ -18,7 +18,7 @@ from tests.mutants.planted import MUTANTS, Mutant
 # What pytest leaves with where tests ran and some failed; anything else is no proof.
 TESTS_FAILED = 1
 # A guard against a mutant that hangs. A hang is no proof either.
-PATIENCE_SECONDS = 600
+PATIENCE_SECONDS = 300
 
 
 class NotCaught(AssertionError):
