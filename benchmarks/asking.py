@@ -11,6 +11,7 @@ from typing import Any, cast
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
+from fastpay._native.cache import Cache
 from fastpay.api.app import create_app
 from fastpay.api.context import Services
 from fastpay.clock import SystemClock
@@ -61,6 +62,12 @@ class _Writer:
         return self._outcome
 
 
+class _Unread:
+    """A reader with an empty cache and nothing behind it."""
+
+    cache = Cache(0)
+
+
 class Asking:
     """One request after another through the whole application."""
 
@@ -71,7 +78,7 @@ class Asking:
             Services(
                 writer=self.writer,
                 # Everything that the answer shows is in the outcome: nothing is ever read.
-                reader=cast(Reader, None),
+                reader=cast(Reader, _Unread()),
                 ledger=cast(Ledger, None),
                 keys=_Keys(),
                 clock=clock,
