@@ -43,6 +43,10 @@ class _Keys:
     async def authenticate(self, key: str) -> Credentials | None:
         return self._known.get(key)
 
+    def believed_until_ns(self, key: str) -> int:
+        """Believe nothing for any time: every request asks."""
+        return 0
+
 
 class _Writer:
     """Answers every submission with the same outcome, and keeps the last one."""
