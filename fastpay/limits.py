@@ -102,10 +102,15 @@ cache_bytes_max = 64 << 20
 negative_cache_ms = 1_000
 creation_ms_max = 120_000
 standings_max = 20_000
-changes_ahead_max = 64
 batch_reads_max = 1_000
 batch_reads_at_once = 4
 gathered_reads_max = 16_384
+announcement_objects_max = 1_000
+announcements_waiting_max = 1_024
+announcements_at_once_max = 64
+redis_timeout_ms = 50
+redis_backoff_ms = 100
+redis_backoff_max_ms = 2_000
 
 # Housekeeping
 housekeeping_interval_ms = 600_000
@@ -214,6 +219,8 @@ assert batch_reads_at_once < reader_connections_max
 assert batch_reads_max <= gathered_reads_max
 assert read_staleness_ms <= read_staleness_ms_max
 assert known_keys_max <= standings_max
+assert announcements_at_once_max <= announcements_waiting_max
+assert redis_backoff_ms <= redis_backoff_max_ms
 assert signing_secrets_max <= signature_candidates_max
 assert read_wait_timeout_ms < statement_timeout_ms
 assert encoded_bytes_min < encoded_bytes_max

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fastpay.store.sealing import Vault
 
 WATCH_SECONDS = 0.25
-REDIS_ADVICE = "not needed yet, reads go to PostgreSQL; check FASTPAY_REDIS_URL and that Redis runs"
+REDIS_ADVICE = "instances hear of each other more slowly; check FASTPAY_REDIS_URL and that Redis runs"
 
 
 class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -95,9 +95,8 @@ async def open_application(
 
     Once the deadline runs, a database that does not answer cannot hold the end up.
     """
+    from fastpay.api import context  # noqa: PLC0415
     from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
-    from fastpay.api.context import Services  # noqa: PLC0415
-    from fastpay.api.context import Settings as APISettings  # noqa: PLC0415
     from fastpay.engine.expiry import Expirer  # noqa: PLC0415
     from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
     from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
@@ -105,6 +104,7 @@ async def open_application(
     from fastpay.engine.lanes import Lanes  # noqa: PLC0415
     from fastpay.engine.reader import Reader  # noqa: PLC0415
     from fastpay.engine.writer import Writer  # noqa: PLC0415
+    from fastpay.store.announcements import Announcements  # noqa: PLC0415
     from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
     from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
     from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
@@ -127,12 +127,13 @@ async def open_application(
         staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
         reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max)
         _keep_running(stack, reader, deadline)
+        reader.announcer = announcements = Announcements(redis_url, clock=clock, heard=reader.heard)
+        _keep_running(stack, announcements, deadline)
         writer = Lanes([Writer(batches, clock=clock, observer=reader) for batches in lanes])
         _keep_running(stack, writer, deadline)
         housekeeping = PostgresHousekeeping(pool)
-        housekeeper = Housekeeper(
-            housekeeping, clock=clock, retention_hours=settings.idempotency_retention_hours
-        )
+        hours = settings.idempotency_retention_hours
+        housekeeper = Housekeeper(housekeeping, clock=clock, retention_hours=hours)
         _keep_running(stack, housekeeper, deadline)
         identifiers = IdentifierFactory(clock)
         expirer = Expirer(housekeeping, writer, clock=clock, identifiers=identifiers)
@@ -140,14 +141,14 @@ async def open_application(
         indexer = Indexer(reads.search_index)
         _keep_running(stack, indexer, deadline)
         yield create_app(
-            Services(
+            context.Services(
                 writer=writer,
                 reader=reader,
                 ledger=PostgresLedger(reads),
                 keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
                 clock=clock,
                 identifiers=identifiers,
-                settings=APISettings(body_bytes_max=settings.body_bytes_max),
+                settings=context.Settings(body_bytes_max=settings.body_bytes_max),
             )
         )
 

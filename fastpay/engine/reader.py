@@ -27,7 +27,7 @@ from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.flights import Flight, Flights
-from fastpay.engine.ports import Commit, Filter, Page, ReaderStore, Reading, Verification
+from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderStore, Reading, Verification
 from fastpay.engine.standing import Standing
 from fastpay.errors import DatabaseUnavailable
 
@@ -54,7 +54,9 @@ class Reader:
         clock: Clock,
         staleness_ms: int = limits.read_staleness_ms,
         cache_bytes_max: int = limits.cache_bytes_max,
+        announcer: CommitObserver | None = None,
     ) -> None:
+        self.announcer = announcer
         self._store = store
         self._clock = clock
         self._staleness_ns = staleness_ms * 1_000_000
@@ -163,15 +165,21 @@ class Reader:
                     self._put(standing, identifier, versioned)
                 else:
                     self._cache.drop(standing.shelf, identifier, versioned.version)
+        if self.announcer is not None:
+            self.announcer.committed(commits)
 
-    def announced(self, scope: Scope, before: int, after: int, versions: Sequence[tuple[str, int]]) -> None:
-        """Forget what another instance has changed: these objects have these versions, or later ones."""
-        standing = self._standing(scope)
-        self._together.pop(scope, None)
-        for identifier, version in versions:
-            self._flights.outdate((scope, identifier))
-            self._cache.drop(standing.shelf, identifier, version)
-        standing.advance(before, after)
+    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+        """Forget what another instance says that it has changed: objects, with the versions they have by now.
+
+        It may be late, or wrong: it makes nothing valid, and for longer than agreed nothing is shown anyway.
+        """
+        standing = self._standings.get(scope)
+        if standing is not None:
+            self._together.pop(scope, None)
+            standing.changes += 1
+            for identifier, version in versions:
+                self._flights.outdate((scope, identifier))
+                self._cache.drop(standing.shelf, identifier, version)
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing from before this place in the sequence any more: an answer was given here as of it."""

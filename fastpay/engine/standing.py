@@ -1,16 +1,13 @@
 """How far the cache of one tenant and mode has followed what was committed.
 
 The gapless sequence of a tenant is what makes this possible without trusting anyone but the database. `known`
-is how far every change has been applied to the shelf: our own commits as they happen, those of other
-instances as they are announced. Now and then the database is asked how far the sequence has come. If it was
-no further than `known`, then nothing on the shelf was outdated at the moment of asking, and the shelf may be
-shown for the agreed time after it. If it was further, then something was committed elsewhere that nobody has
-announced: the shelf stays valid to the end of the time that was proven before, waits that long for the
-announcement, and is emptied if none comes. So a lost announcement costs hits, and never makes an answer older
-than agreed.
+is how far every change has been applied to the shelf, which our own commits are as they happen. Now and then
+the database is asked how far the sequence has come. If it was no further than `known`, then nothing on the
+shelf was outdated at the moment of asking, and the shelf may be shown for the agreed time after it. If it was
+further, then another instance has committed something, or we have and will hear of it in a moment: the shelf
+stays valid to the end of the time that was proven before, and is emptied then unless it was our own.
 """
 
-from fastpay import limits
 from fastpay._native.cache import Cache, Shelf
 from fastpay.domain.identifiers import Scope
 
@@ -18,7 +15,7 @@ from fastpay.domain.identifiers import Scope
 class Standing:
     """The shelf of a scope, and up to which place in the sequence it is known to be right."""
 
-    __slots__ = ("_ahead", "_awaited", "_cache", "_staleness_ns", "changes", "known", "scope", "shelf")
+    __slots__ = ("_awaited", "_cache", "_staleness_ns", "changes", "known", "scope", "shelf")
 
     def __init__(self, cache: Cache, scope: Scope, *, staleness_ns: int) -> None:
         self._cache = cache
@@ -28,8 +25,6 @@ class Standing:
         self.known: int | None = None
         # How often anything was heard of a change.
         self.changes = 0
-        # Changes that are applied already although some before them are not: where each begins and ends.
-        self._ahead: dict[int, int] = {}
         # A moment that the shelf was right at if the sequence had come no further than this.
         self._awaited: tuple[int, int] | None = None
 
@@ -41,18 +36,9 @@ class Standing:
             self.void(after)
             return
         if before > self.known:
-            if len(self._ahead) >= limits.changes_ahead_max:
-                self.void(None)
-            else:
-                self._ahead[before] = max(after, self._ahead.get(before, 0))
+            # Something of another instance's is missing in between: only the database can tell.
             return
         self.known = max(self.known, after)
-        while self._ahead:
-            reached = [begin for begin in self._ahead if begin <= self.known]
-            if not reached:
-                break
-            for begin in reached:
-                self.known = max(self.known, self._ahead.pop(begin))
         if self._awaited is not None and self._awaited[1] <= self.known:
             self._extend(self._awaited[0])
             self._awaited = None
@@ -60,11 +46,9 @@ class Standing:
     def is_furthest(self, after: int) -> bool:
         """Tell whether nothing is known that was committed after this place.
 
-        The database, or another instance, may have told of it before our own commit was heard of here.
+        The database may have told of it before our own commit was heard of here.
         """
-        return (self.known is None or self.known <= after) and all(
-            end <= after for end in self._ahead.values()
-        )
+        return self.known is None or self.known <= after
 
     def confirm(self, sequence: int, asked_ns: int, now_ns: int) -> None:
         """Take note of how far the database says that the sequence has come, and when it was asked."""
@@ -84,7 +68,6 @@ class Standing:
         self.changes += 1
         self._cache.void(self.shelf)
         self.known = sequence
-        self._ahead.clear()
         self._awaited = None
 
     def _extend(self, asked_ns: int) -> None:

@@ -196,7 +196,7 @@ class Instance:
     def announce(self, commit: Commit) -> None:
         """Let the reader hear of what another instance has committed."""
         versions = [(one.object.id, one.version) for one in commit.versions]
-        self.reader.announced(commit.scope, commit.before, commit.after, versions)
+        self.reader.heard(commit.scope, versions)
 
     def evict(self) -> None:
         """Let the cache lose everything that it holds."""

@@ -6,7 +6,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.errors import DatabaseUnavailable
-from tests.unit.engine.memory import MOMENT_MS, TENANT
+from tests.unit.engine.memory import MOMENT_MS, OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
 pytestmark = pytest.mark.anyio
@@ -69,31 +69,37 @@ async def test_a_commit_that_nobody_announced_empties_the_shelf_once_the_proof_h
     assert len(instance.store.asked) == 3
 
 
-async def test_an_announced_commit_costs_only_what_it_changed() -> None:
+async def test_an_announced_commit_is_forgotten_at_once_and_nothing_else() -> None:
     instance = Instance()
     await instance.reader.get_many(TENANT, [ONE, OTHER])
-    commit = instance.store.write(TENANT, OTHER)
-    await instance.version(ONE)
-    await instance.reader.confirm()
-    instance.announce(commit)
-    instance.clock.advance(STALENESS_MS - 1)
+    instance.announce(instance.store.write(TENANT, OTHER))
     assert await instance.version(ONE) == 1
     assert len(instance.store.asked) == 1
     assert await instance.version(OTHER) == 2
     assert len(instance.store.asked) == 2
 
 
-async def test_announcements_may_come_in_any_order() -> None:
+async def test_an_own_commit_that_the_database_told_has_been_changed_since_is_not_kept() -> None:
+    instance = Instance()
+    await instance.version(ONE)
+    own, _ = (instance.store.write(TENANT, ONE) for _ in range(2))
+    instance.clock.advance(STALENESS_MS)
+    assert await instance.version(OTHER) == 1
+    instance.reader.committed([own])
+    assert await instance.version(ONE) == 3
+
+
+async def test_an_announcement_makes_nothing_valid_whatever_it_says() -> None:
     instance = Instance()
     await instance.reader.get_many(TENANT, [ONE, OTHER])
-    first, second, third = (instance.store.write(TENANT, OTHER) for _ in range(3))
-    for commit in (third, first, second):
-        instance.announce(commit)
+    for version in (0, 1, 10**12):
+        instance.reader.heard(TENANT, [(OTHER, version), ("nonsense", 1)])
+    instance.store.write(TENANT, ONE)
+    instance.reader.heard(OTHER_TENANT, [(ONE, 2)])
     await instance.version(ONE)
     await instance.reader.confirm()
-    instance.clock.advance(STALENESS_MS - 1)
-    assert await instance.version(ONE) == 1
-    assert len(instance.store.asked) == 1
+    instance.clock.advance(STALENESS_MS)
+    assert await instance.version(ONE) == 2
 
 
 async def test_an_own_commit_is_shown_at_once_and_needs_no_read() -> None:
@@ -175,15 +181,6 @@ async def test_an_answer_that_was_given_here_is_the_least_that_is_shown() -> Non
     assert await instance.version(ONE) == 1
     instance.reader.acknowledged(TENANT, 3)
     assert await instance.version(ONE) == 2
-
-
-async def test_an_own_commit_that_another_instance_changed_since_is_not_kept() -> None:
-    instance = Instance()
-    await instance.version(ONE)
-    own, other = (instance.store.write(TENANT, ONE) for _ in range(2))
-    instance.announce(other)
-    instance.reader.committed([own])
-    assert await instance.version(ONE) == 3
 
 
 async def test_a_late_reader_does_not_join_a_read_that_may_be_too_old() -> None:

@@ -93,7 +93,7 @@ class World:
             case "announce" if self.unannounced:
                 instance, commit = self.unannounced.pop(number % len(self.unannounced))
                 versions = [(one.object.id, one.version) for one in commit.versions]
-                self.readers[instance].announced(commit.scope, commit.before, commit.after, versions)
+                self.readers[instance].heard(commit.scope, versions)
             case "lose" if self.unannounced:
                 self.unannounced.pop(number % len(self.unannounced))
             case "read":
