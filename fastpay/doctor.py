@@ -156,7 +156,7 @@ def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:
 
 async def check_redis(redis_url: str | None) -> Finding:
     """Reach Redis. Without it everything is right: it is worth putting right, and no fault."""
-    unneeded = "not needed yet: reads go to PostgreSQL"
+    unneeded = "not needed: instances hear of each other more slowly"
     if redis_url is None and (program := find_redis()) is not None:
         return Finding("redis", "good", f"fastpay serve starts {program}")
     if redis_url is None:
