@@ -198,6 +198,7 @@ class PostgresReads:
                 accounts = await connection.fetch(SQL["verify_accounts"], *scope, timeout=seconds)
                 payments = await connection.fetch(SQL["verify_payments"], *scope, timeout=seconds)
                 ledger = await connection.fetch(SQL["verify_ledger"], *scope, timeout=seconds)
+                versions = await connection.fetch(SQL["verify_versions"], *scope, timeout=seconds)
         except Exception as error:
             if isinstance(translate(error), TransientFailure):
                 raise DatabaseUnavailable(_reason(error)) from error
@@ -214,6 +215,11 @@ class PostgresReads:
             for row in payments
         ]
         problems += [row["problem"] for row in ledger]
+        problems += [
+            f"{row['name']} is of version {row['version']}, which is not "
+            + ("there." if row["found"] is None else f"the latest one, {row['found']}.")
+            for row in versions
+        ]
         return Verification(
             balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
         )

@@ -116,3 +116,22 @@ async def test_verification_finds_a_counter_and_a_payment_that_were_tampered_wit
         "The counters of fees in usd differ from its transfers.",
         f"{intent.id} says amount_received 999, the ledger 1000.",
     )
+
+
+async def test_verification_finds_versions_that_were_tampered_with(database_url: str) -> None:
+    """What refers to a version is held up here and not at every write, which would cost a look at each."""
+    scope = await make_tenant(database_url)
+    pay = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+    async with engine(database_url) as instance:
+        intent = await instance.do(pay, scope)
+        async with instance.pool.acquire() as connection:
+            await connection.execute("update payment_intent set version = 7")
+            event_id = await connection.fetchval(
+                "insert into event select tenant_id, livemode, sequence + 3, gen_random_uuid(), type, "
+                "object_id, 9, request_id, created_at from event where sequence = 1 returning event_id"
+            )
+        problems = (await instance.reads.verify(scope)).problems
+    assert problems == (
+        f"{intent.id} is of version 7, which is not the latest one, 1.",
+        f"evt_{event_id.hex} is of version 9, which is not there.",
+    )
