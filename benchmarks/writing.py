@@ -1,4 +1,4 @@
-"""How long does what was decided take to become columns and snapshots, and a snapshot an object again?
+"""How long does what was decided take to become what is sent, and a snapshot an object again?
 
 Run: pytest benchmarks/writing.py. A batch has 64 payments; divide by that.
 """
@@ -13,10 +13,16 @@ from fastpay.store import columns, rows
 _BATCH = 64
 
 
-def test_columns_of_a_batch(benchmark: BenchmarkFixture) -> None:
+def test_records_of_a_batch(benchmark: BenchmarkFixture) -> None:
     written = dict(benchmark(columns.writes, samples.new_changes(_BATCH)))
-    assert len(written["write_payment_intents"][0]) == _BATCH
-    assert len(written["write_versions"][0]) == 3 * _BATCH
+    assert len(written["write_new_payment_intents"]) == _BATCH
+    assert len(written["write_versions"]) == 3 * _BATCH
+
+
+def test_arguments_of_a_batch(benchmark: BenchmarkFixture) -> None:
+    """The records among them."""
+    encoded = benchmark(columns.encode, samples.new_changes(_BATCH))
+    assert len(encoded.arguments) == 79
 
 
 def test_snapshot_to_bytes(benchmark: BenchmarkFixture) -> None:

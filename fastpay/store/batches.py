@@ -245,8 +245,8 @@ class PostgresTransaction(PostgresLoader):
         """Write the net effect of the batch."""
         encoded = columns.encode(changes) if isinstance(changes, Changes) else changes
         assert isinstance(encoded, columns.EncodedChanges)
-        for statement, arguments in encoded.statements:
-            await self._connection.execute(SQL[statement], *arguments)
+        if encoded.statement:
+            await self._connection.execute(encoded.statement, *encoded.arguments)
         self.witness = encoded.witness or self.witness
 
     @asynccontextmanager

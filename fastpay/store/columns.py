@@ -1,51 +1,67 @@
-"""The columns of each set-based write, in the order of its statement's parameters."""
+"""What a batch writes, table by table: records with a value for each parameter, and their encoding."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Changes, Encoded
 from fastpay.store import ledger_columns, rows
+from fastpay.store.statements import array_types, combine
 
-Arguments = list[list[Any]]
+# One value for each parameter; the statement knows their types. Identifiers still have their prefix.
+Record = tuple[Any, ...]
 Witness = tuple[Any, ...]
 Written = tuple[Scope, Versioned]
 
 
 class EncodedChanges(Encoded, frozen=True):
-    """Statements with their arguments, in order, and what tells later whether they were committed."""
+    """One statement with its arguments as they are sent, and what tells later whether it was committed.
 
-    statements: list[tuple[str, Arguments]]
+    The statement is empty where there is nothing to write.
+    """
+
+    statement: str
+    arguments: list[bytes]
     witness: Witness | None
 
 
 def encode(changes: Changes) -> EncodedChanges:
-    """Return what a transaction sends to write these changes."""
-    return EncodedChanges(writes(changes), witness(changes))
+    """Return what a transaction sends to write these changes.
+
+    Raises: ValueError, TypeError for what no column could hold.
+    """
+    names: list[str] = []
+    arguments: list[bytes] = []
+    transfers = ledger_columns.columns(changes)
+    if transfers:
+        names.append("write_ledger_transfers")
+        types = _TYPES["write_ledger_transfers"]
+        arguments += [array.encode(column) for array, column in zip(types, transfers, strict=True)]
+    for statement, records in writes(changes):
+        names.append(statement)
+        arguments += encode_columns(_TYPES[statement], records)
+    return EncodedChanges(combine(tuple(names)) if names else "", arguments, witness(changes))
 
 
-def writes(changes: Changes) -> list[tuple[str, Arguments]]:
-    """Return the statements that write these changes, and their arguments, in an order that keys allow."""
-    latest = {(scope, versioned.object.id): (scope, versioned) for scope, versioned in changes.versions}
-    by_kind: dict[type, list[Written]] = {}
-    for written in latest.values():
-        by_kind.setdefault(type(written[1].object), []).append(written)
-    statements = [("write_versions", _versions(changes))]
-    for kind, statement, columns in _HEADS:
-        if kind in by_kind:
-            statements.append((statement, columns(by_kind[kind])))
-    statements += [
+def writes(changes: Changes) -> list[tuple[str, list[Record]]]:
+    """Return the statements that write these changes, each with its records; none without any.
+
+    Transfers between accounts of clients come by the thousand, and as columns: see `ledger_columns`.
+    """
+    written = [
+        ("write_versions", _versions(changes)),
+        *_heads(changes),
         ("write_accounts", _accounts(changes)),
         ("write_transfers", _transfers(changes)),
-        ("write_ledger_transfers", ledger_columns.columns(changes)),
         ("write_events", _events(changes)),
         ("write_idempotency", _idempotency(changes)),
-        ("write_books", _books(changes)),
+        ("write_books", [(*book.scope, book.sequence) for book in changes.books]),
     ]
-    return [(statement, arguments) for statement, arguments in statements if arguments and arguments[0]]
+    return [(statement, records) for statement, records in written if records]
 
 
 def witness(changes: Changes) -> Witness | None:
@@ -57,203 +73,242 @@ def witness(changes: Changes) -> Witness | None:
     return None
 
 
-def _transpose(records: Sequence[tuple[Any, ...]]) -> Arguments:
-    return [list(column) for column in zip(*records, strict=True)]
+def _heads(changes: Changes) -> list[tuple[str, list[Record]]]:
+    """Return what becomes of the rows that stand for objects as they are now: the latest version of each."""
+    latest = {(scope, versioned.object.id): versioned for scope, versioned in changes.versions}
+    added = {(scope, versioned.object.id) for scope, versioned in changes.versions if versioned.version == 1}
+    found: dict[str, list[Record]] = {}
+    for (scope, identifier), versioned in latest.items():
+        kind = type(versioned.object)
+        if kind not in _TABLES:
+            # The ledger's own: accounts and transfers are rows of the ledger.
+            continue
+        if (scope, identifier) in added:
+            record = _NEW[kind](scope, versioned)
+            found.setdefault(f"write_new_{_TABLES[kind]}", []).append(record)
+        else:
+            record = _CHANGED[kind](scope, versioned)
+            found.setdefault(f"write_{_TABLES[kind]}", []).append(record)
+    # Always in the same order, so that as few statements as possible are made.
+    return sorted(found.items())
 
 
-def _bare(identifier: str | None) -> str | None:
-    return None if identifier is None else digits(identifier)
-
-
-def _versions(changes: Changes) -> Arguments:
-    return _transpose(
-        [
-            (
-                scope.tenant_id,
-                scope.livemode,
-                digits(versioned.object.id),
-                versioned.version,
-                versioned.sequence,
-                kind_of(versioned.object),
-                rows.encode(versioned.object),
-            )
-            for scope, versioned in changes.versions
-            if not isinstance(versioned.object, LedgerTransfer)
-        ]
-    )
-
-
-def _head(scope: Scope, versioned: Versioned) -> tuple[Any, ...]:
-    return (scope.tenant_id, scope.livemode, digits(versioned.object.id), versioned.version)
-
-
-def _customers(written: list[Written]) -> Arguments:
-    records = []
-    for scope, versioned in written:
-        customer = versioned.object
-        assert isinstance(customer, Customer)
-        records.append((*_head(scope, versioned), customer.deleted, customer.email))
-    return _transpose(records)
-
-
-def _payment_methods(written: list[Written]) -> Arguments:
-    records = []
-    for scope, versioned in written:
-        method = versioned.object
-        assert isinstance(method, PaymentMethod)
-        records.append((*_head(scope, versioned), _bare(method.customer)))
-    return _transpose(records)
-
-
-def _payment_intents(written: list[Written]) -> Arguments:
-    records = []
-    for scope, versioned in written:
-        intent = versioned.object
-        assert isinstance(intent, PaymentIntent)
-        records.append(
-            (
-                *_head(scope, versioned),
-                intent.status,
-                intent.currency,
-                intent.amount,
-                intent.amount_capturable,
-                intent.amount_received,
-                _bare(intent.customer),
-            )
+def _versions(changes: Changes) -> list[Record]:
+    return [
+        (
+            *scope,
+            versioned.object.id,
+            versioned.version,
+            versioned.sequence,
+            kind_of(versioned.object),
+            rows.encode(versioned.object),
         )
-    return _transpose(records)
+        for scope, versioned in changes.versions
+        if not isinstance(versioned.object, LedgerTransfer)
+    ]
 
 
-def _charges(written: list[Written]) -> Arguments:
-    records = []
-    for scope, versioned in written:
-        charge = versioned.object
-        assert isinstance(charge, Charge)
-        records.append(
-            (
-                *_head(scope, versioned),
-                charge.status,
-                charge.captured,
-                charge.currency,
-                charge.amount,
-                charge.amount_captured,
-                charge.amount_refunded,
-                charge.fee,
-                digits(charge.payment_intent),
-                _bare(charge.customer),
-            )
+def _customer(scope: Scope, versioned: Versioned) -> Record:
+    customer = versioned.object
+    assert isinstance(customer, Customer)
+    return (*scope, customer.id, versioned.version, customer.deleted, customer.email)
+
+
+def _payment_method(scope: Scope, versioned: Versioned) -> Record:
+    method = versioned.object
+    assert isinstance(method, PaymentMethod)
+    return (*scope, method.id, versioned.version, method.customer)
+
+
+def _new_payment_intent(scope: Scope, versioned: Versioned) -> Record:
+    intent = versioned.object
+    assert isinstance(intent, PaymentIntent)
+    return (
+        *scope,
+        intent.id,
+        versioned.version,
+        intent.status,
+        intent.currency,
+        intent.amount,
+        intent.amount_capturable,
+        intent.amount_received,
+        intent.customer,
+    )
+
+
+def _payment_intent(scope: Scope, versioned: Versioned) -> Record:
+    intent = versioned.object
+    assert isinstance(intent, PaymentIntent)
+    return (
+        *scope,
+        intent.id,
+        versioned.version,
+        intent.status,
+        intent.amount,
+        intent.amount_capturable,
+        intent.amount_received,
+        intent.customer,
+    )
+
+
+def _new_charge(scope: Scope, versioned: Versioned) -> Record:
+    charge = versioned.object
+    assert isinstance(charge, Charge)
+    return (
+        *scope,
+        charge.id,
+        versioned.version,
+        charge.status,
+        charge.captured,
+        charge.currency,
+        charge.amount,
+        charge.amount_captured,
+        charge.amount_refunded,
+        charge.fee,
+        charge.payment_intent,
+        charge.customer,
+    )
+
+
+def _charge(scope: Scope, versioned: Versioned) -> Record:
+    charge = versioned.object
+    assert isinstance(charge, Charge)
+    return (
+        *scope,
+        charge.id,
+        versioned.version,
+        charge.status,
+        charge.captured,
+        charge.amount_captured,
+        charge.amount_refunded,
+        charge.fee,
+    )
+
+
+def _new_refund(scope: Scope, versioned: Versioned) -> Record:
+    refund = versioned.object
+    assert isinstance(refund, Refund)
+    return (
+        *scope,
+        refund.id,
+        versioned.version,
+        refund.status,
+        refund.currency,
+        refund.amount,
+        refund.charge,
+        refund.payment_intent,
+    )
+
+
+def _refund(scope: Scope, versioned: Versioned) -> Record:
+    refund = versioned.object
+    assert isinstance(refund, Refund)
+    return (*scope, refund.id, versioned.version, refund.status)
+
+
+_TABLES: dict[type, str] = {
+    Customer: "customers",
+    PaymentMethod: "payment_methods",
+    PaymentIntent: "payment_intents",
+    Charge: "charges",
+    Refund: "refunds",
+}
+_NEW: dict[type, Callable[[Scope, Versioned], Record]] = {
+    Customer: _customer,
+    PaymentMethod: _payment_method,
+    PaymentIntent: _new_payment_intent,
+    Charge: _new_charge,
+    Refund: _new_refund,
+}
+_CHANGED: dict[type, Callable[[Scope, Versioned], Record]] = {
+    Customer: _customer,
+    PaymentMethod: _payment_method,
+    PaymentIntent: _payment_intent,
+    Charge: _charge,
+    Refund: _refund,
+}
+
+
+def _accounts(changes: Changes) -> list[Record]:
+    return [
+        (
+            *scope,
+            account.id,
+            account.code,
+            account.currency,
+            account.normal_side,
+            account.debits_posted,
+            account.credits_posted,
+            account.debits_pending,
+            account.credits_pending,
+            account.min_balance,
         )
-    return _transpose(records)
+        for scope, account in changes.accounts
+    ]
 
 
-def _refunds(written: list[Written]) -> Arguments:
-    records = []
-    for scope, versioned in written:
-        refund = versioned.object
-        assert isinstance(refund, Refund)
-        records.append(
-            (
-                *_head(scope, versioned),
-                refund.status,
-                refund.currency,
-                refund.amount,
-                digits(refund.charge),
-                digits(refund.payment_intent),
-            )
+def _transfers(changes: Changes) -> list[Record]:
+    return [
+        (
+            *scope,
+            transfer.id,
+            sequence,
+            transfer.kind,
+            transfer.phase,
+            transfer.debit_account_id,
+            transfer.credit_account_id,
+            transfer.currency,
+            transfer.amount,
+            transfer.source_id,
+            transfer.hold_id,
+            moment_ms,
         )
-    return _transpose(records)
+        for scope, transfer, sequence, moment_ms in changes.transfers
+    ]
 
 
-# Parents before children, since foreign keys are checked at the end of each statement.
-_HEADS: tuple[tuple[type, str, Callable[[list[Written]], Arguments]], ...] = (
-    (Customer, "write_customers", _customers),
-    (PaymentMethod, "write_payment_methods", _payment_methods),
-    (PaymentIntent, "write_payment_intents", _payment_intents),
-    (Charge, "write_charges", _charges),
-    (Refund, "write_refunds", _refunds),
-)
+def _events(changes: Changes) -> list[Record]:
+    return [
+        (
+            *scope,
+            event.sequence,
+            event.id,
+            event.type,
+            event.object_id,
+            event.version,
+            request_id,
+            moment_ms,
+        )
+        for scope, event, request_id, moment_ms in changes.events
+    ]
 
 
-def _accounts(changes: Changes) -> Arguments:
-    return _transpose(
-        [
-            (
-                scope.tenant_id,
-                scope.livemode,
-                digits(account.id),
-                account.code,
-                account.currency,
-                account.normal_side,
-                account.debits_posted,
-                account.credits_posted,
-                account.debits_pending,
-                account.credits_pending,
-                account.min_balance,
-            )
-            for scope, account in changes.accounts
-        ]
+def _idempotency(changes: Changes) -> list[Record]:
+    return [
+        (
+            row.digest,
+            *row.scope,
+            row.idempotency_key,
+            row.fingerprint,
+            rows.encode(row.answer),
+            row.request_id,
+            row.moment_ms,
+        )
+        for row in changes.idempotency
+    ]
+
+
+_TYPES: dict[str, tuple[ArrayType, ...]] = {
+    statement: tuple(map(ArrayType, array_types(statement)))
+    for statement in (
+        "write_versions",
+        *(f"write_{table}" for table in _TABLES.values()),
+        *(f"write_new_{table}" for table in _TABLES.values()),
+        "write_accounts",
+        "write_transfers",
+        "write_ledger_transfers",
+        "write_events",
+        "write_idempotency",
+        "write_books",
     )
-
-
-def _transfers(changes: Changes) -> Arguments:
-    return _transpose(
-        [
-            (
-                scope.tenant_id,
-                scope.livemode,
-                digits(transfer.id),
-                sequence,
-                transfer.kind,
-                transfer.phase,
-                digits(transfer.debit_account_id),
-                digits(transfer.credit_account_id),
-                transfer.currency,
-                transfer.amount,
-                digits(transfer.source_id),
-                _bare(transfer.hold_id),
-                moment_ms,
-            )
-            for scope, transfer, sequence, moment_ms in changes.transfers
-        ]
-    )
-
-
-def _events(changes: Changes) -> Arguments:
-    return _transpose(
-        [
-            (
-                scope.tenant_id,
-                scope.livemode,
-                event.sequence,
-                digits(event.id),
-                event.type,
-                digits(event.object_id),
-                event.version,
-                request_id,
-                moment_ms,
-            )
-            for scope, event, request_id, moment_ms in changes.events
-        ]
-    )
-
-
-def _idempotency(changes: Changes) -> Arguments:
-    return _transpose(
-        [
-            (
-                row.digest,
-                row.scope.tenant_id,
-                row.scope.livemode,
-                row.idempotency_key,
-                row.fingerprint,
-                rows.encode(row.answer),
-                row.request_id,
-                row.moment_ms,
-            )
-            for row in changes.idempotency
-        ]
-    )
-
-
-def _books(changes: Changes) -> Arguments:
-    return _transpose([(book.scope.tenant_id, book.scope.livemode, book.sequence) for book in changes.books])
+}

@@ -6,6 +6,7 @@ import asyncpg
 import msgspec
 
 from fastpay import limits
+from fastpay._native.arrays import ArrayType
 from fastpay.errors import ConfigurationError
 
 # A connection of the driver, which publishes no types.
@@ -17,6 +18,18 @@ _PLANNER = (
     "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
     "set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off"
 )
+
+# The array types that parameters have, by their object identifiers, which never change.
+_ARRAYS = {
+    1000: ArrayType("boolean"),
+    1001: ArrayType("bytea"),
+    1005: ArrayType("smallint"),
+    1007: ArrayType("integer"),
+    1009: ArrayType("text"),
+    1016: ArrayType("bigint"),
+    1185: ArrayType("timestamptz"),
+    2951: ArrayType("uuid"),
+}
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +91,8 @@ async def open_reader_pool(settings: DatabaseSettings) -> Any:
 
 
 async def prepare(connection: Connection, settings: DatabaseSettings) -> None:
-    """Make the session's settings, where there is a session to speak of."""
+    """Have arrays encoded by us, and make the session's settings where there is a session to speak of."""
+    _encode_arrays(connection)
     if settings.session_state:
         await connection.execute(
             f"set statement_timeout = {limits.statement_timeout_ms}; "
@@ -86,3 +100,20 @@ async def prepare(connection: Connection, settings: DatabaseSettings) -> None:
             # An instance that is frozen, or cut off, lets go of its books before the others give up waiting.
             f"set idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}; {_PLANNER}"
         )
+
+
+def _encode_arrays(connection: Connection) -> None:
+    """Take the encoding of array parameters over from the driver, which has no public way to do so.
+
+    Its own asks every element whether it is an array itself, and could not be done ahead of a transaction. No
+    statement here returns an array.
+    """
+    codecs = connection._protocol.get_settings()  # noqa: SLF001
+    for oid, array in _ARRAYS.items():
+        codecs.add_python_codec(
+            oid, f"array{oid}", "pg_catalog", (), "scalar", array.encode, _refuse_to_decode, "binary"
+        )
+
+
+def _refuse_to_decode(_encoded: bytes) -> None:
+    raise NotImplementedError("no statement returns an array")

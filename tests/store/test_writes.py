@@ -1,15 +1,23 @@
 """The write of a batch: encoded ahead of its transaction, and sent inside it."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from benchmarks import samples
+from fastpay.domain.objects import PaymentMethod
+from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import RefusedBatch
 from fastpay.engine.ports import BatchTransaction, Changes
+from fastpay.store import columns
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
-from tests.store.support import make_tenant, read_versions
+from fastpay.store.statements import combine
+from tests.store.support import check_books, engine, make_tenant, read_versions
+from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
 
@@ -52,3 +60,53 @@ async def test_what_cannot_be_encoded_is_refused_before_anything_is_sent() -> No
     with pytest.raises(RefusedBatch) as refused:
         PostgresBatches(DatabaseSettings(url="nowhere")).encode(changes)
     assert refused.value.sqlstate == "22000"
+
+
+def test_combined_statements_number_their_parameters_one_after_the_other() -> None:
+    text = combine(("write_new_payment_methods", "write_payment_methods", "write_books"))
+    assert text.startswith("with write_new_payment_methods as (\ninsert into payment_method (")
+    assert "select unnest($1::uuid[])" in text
+    assert "select unnest($6::uuid[]) as tenant_id" in text
+    assert "select unnest($11::uuid[]) as tenant_id, unnest($12::boolean[])" in text
+    assert text.rstrip().endswith("book.livemode = changed.livemode")
+    assert "--" not in text
+    assert combine(("write_books",)).startswith("update book")
+
+
+def test_records_know_new_rows_from_changed_ones() -> None:
+    """By the batch's own versions: what is new and changed again in one batch is new."""
+    changes = samples.new_changes(2)
+    methods = [written for written in changes.versions if isinstance(written[1].object, PaymentMethod)]
+    (scope, method), (_, other) = methods
+    again = msgspec.structs.replace(method, version=2)
+    changed = msgspec.structs.replace(other, version=7)
+    changes = msgspec.structs.replace(changes, versions=[(scope, method), (scope, again), (scope, changed)])
+    written = dict(columns.writes(changes))
+    assert [record[2:4] for record in written["write_new_payment_methods"]] == [(method.object.id, 2)]
+    assert [record[2:4] for record in written["write_payment_methods"]] == [(other.object.id, 7)]
+    assert [record[3] for record in written["write_versions"]] == [1, 2, 7]
+
+
+async def test_all_that_a_batch_writes_is_one_statement(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    pay = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+    seen: list[str] = []
+
+    def note(query: Any) -> None:
+        # A record of the driver's.
+        seen.append(query.query)
+
+    async with engine(database_url) as instance:
+        paid = await instance.submit(pay, scope)
+        connection = instance.batches._connection
+        assert connection is not None
+        connection.add_query_logger(note)
+        await instance.submit(pay, scope, key="k")
+        await instance.submit(CreateRefund(payment_intent=paid.answer.object_id, amount=5), scope)
+        connection.remove_query_logger(note)
+    payment, refund = (query for query in seen if "write_versions" in query)
+    assert "insert into idempotency" in payment
+    assert "insert into refund" in refund
+    assert "update charge" in refund
+    assert [query for query in seen if "insert" in query or "update book" in query] == [payment, refund]
+    await check_books(database_url, scope)

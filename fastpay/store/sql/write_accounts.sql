@@ -11,14 +11,12 @@
 -- $10 bigint[] credits pending
 -- $11 bigint[] minimum balances
 insert into account (
-    tenant_id, livemode, account_id, code, currency, normal_side, debits_posted, credits_posted, debits_pending,
-    credits_pending, min_balance
+    tenant_id, livemode, account_id, code, currency, normal_side, debits_posted, credits_posted,
+    debits_pending, credits_pending, min_balance
 )
-select *
-from unnest(
-    $1::uuid[], $2::boolean[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::bigint[], $11::bigint[]
-)
+select unnest($1::uuid[]), unnest($2::boolean[]), unnest($3::uuid[]), unnest($4::text[]), unnest($5::text[]),
+    unnest($6::text[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]),
+    unnest($10::bigint[]), unnest($11::bigint[])
 on conflict (tenant_id, livemode, account_id) do update
 set debits_posted = excluded.debits_posted, credits_posted = excluded.credits_posted,
     debits_pending = excluded.debits_pending, credits_pending = excluded.credits_pending

@@ -4,5 +4,7 @@
 -- $3 bigint[]  sequences
 update book
 set sequence = changed.sequence
-from unnest($1::uuid[], $2::boolean[], $3::bigint[]) as changed (tenant_id, livemode, sequence)
+from (
+    select unnest($1::uuid[]) as tenant_id, unnest($2::boolean[]) as livemode, unnest($3::bigint[]) as sequence
+) as changed
 where book.tenant_id = changed.tenant_id and book.livemode = changed.livemode

@@ -7,12 +7,8 @@
 -- $6 uuid[]    objects
 -- $7 integer[] versions
 -- $8 text[]    request identifiers
--- $9 bigint[]  moments in milliseconds since 1970
+-- $9 timestamptz[] moments
 insert into event (tenant_id, livemode, sequence, event_id, type, object_id, version, request_id, created_at)
-select
-    new.tenant_id, new.livemode, new.sequence, new.event_id, new.type, new.object_id, new.version, new.request_id,
-    timestamptz 'epoch' + new.moment_ms * interval '1 millisecond'
-from unnest(
-    $1::uuid[], $2::boolean[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[], $7::integer[], $8::text[],
-    $9::bigint[]
-) as new (tenant_id, livemode, sequence, event_id, type, object_id, version, request_id, moment_ms)
+select unnest($1::uuid[]), unnest($2::boolean[]), unnest($3::bigint[]), unnest($4::uuid[]),
+    unnest($5::text[]), unnest($6::uuid[]), unnest($7::integer[]), unnest($8::text[]),
+    unnest($9::timestamptz[])

@@ -6,13 +6,9 @@
 -- $5 bytea[]   fingerprints
 -- $6 bytea[]   answers
 -- $7 text[]    request identifiers
--- $8 bigint[]  moments in milliseconds since 1970
+-- $8 timestamptz[] moments
 insert into idempotency (
     digest, tenant_id, livemode, idempotency_key, fingerprint, answer, request_id, created_at
 )
-select
-    new.digest, new.tenant_id, new.livemode, new.idempotency_key, new.fingerprint, new.answer, new.request_id,
-    timestamptz 'epoch' + new.moment_ms * interval '1 millisecond'
-from unnest(
-    $1::bytea[], $2::uuid[], $3::boolean[], $4::text[], $5::bytea[], $6::bytea[], $7::text[], $8::bigint[]
-) as new (digest, tenant_id, livemode, idempotency_key, fingerprint, answer, request_id, moment_ms)
+select unnest($1::bytea[]), unnest($2::uuid[]), unnest($3::boolean[]), unnest($4::text[]),
+    unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::text[]), unnest($8::timestamptz[])

@@ -1,24 +1,24 @@
--- Payment intents as of their latest version.
+-- Payment intents that were there before, as of their latest version.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    payment intents
 -- $4 integer[] versions
 -- $5 text[]    statuses
--- $6 text[]    currencies
--- $7 bigint[]  amounts
--- $8 bigint[]  amounts capturable
--- $9 bigint[]  amounts received
--- $10 uuid[]   customers
-insert into payment_intent (
-    tenant_id, livemode, payment_intent_id, version, status, currency, amount, amount_capturable, amount_received,
-    customer_id
-)
-select *
-from unnest(
-    $1::uuid[], $2::boolean[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-    $9::bigint[], $10::uuid[]
-)
-on conflict (tenant_id, livemode, payment_intent_id) do update
-set version = excluded.version, status = excluded.status, currency = excluded.currency, amount = excluded.amount,
-    amount_capturable = excluded.amount_capturable, amount_received = excluded.amount_received,
-    customer_id = excluded.customer_id
+-- $6 bigint[]  amounts
+-- $7 bigint[]  amounts capturable
+-- $8 bigint[]  amounts received
+-- $9 uuid[]    customers
+update payment_intent
+set version = changed.version, status = changed.status, amount = changed.amount,
+    amount_capturable = changed.amount_capturable, amount_received = changed.amount_received,
+    customer_id = changed.customer_id
+from (
+    select unnest($1::uuid[]) as tenant_id, unnest($2::boolean[]) as livemode,
+        unnest($3::uuid[]) as payment_intent_id, unnest($4::integer[]) as version,
+        unnest($5::text[]) as status, unnest($6::bigint[]) as amount,
+        unnest($7::bigint[]) as amount_capturable, unnest($8::bigint[]) as amount_received,
+        unnest($9::uuid[]) as customer_id
+) as changed
+where payment_intent.tenant_id = changed.tenant_id
+    and payment_intent.livemode = changed.livemode
+    and payment_intent.payment_intent_id = changed.payment_intent_id

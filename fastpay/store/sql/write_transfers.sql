@@ -11,19 +11,11 @@
 -- $10 bigint[] amounts
 -- $11 uuid[]   sources
 -- $12 uuid[]   holds
--- $13 bigint[] moments in milliseconds since 1970
+-- $13 timestamptz[] moments
 insert into transfer (
-    tenant_id, livemode, transfer_id, sequence, kind, phase, debit_account_id, credit_account_id, currency, amount,
-    source_id, hold_id, created_at
+    tenant_id, livemode, transfer_id, sequence, kind, phase, debit_account_id, credit_account_id, currency,
+    amount, source_id, hold_id, created_at
 )
-select
-    new.tenant_id, new.livemode, new.transfer_id, new.sequence, new.kind, new.phase, new.debit_account_id,
-    new.credit_account_id, new.currency, new.amount, new.source_id, new.hold_id,
-    timestamptz 'epoch' + new.moment_ms * interval '1 millisecond'
-from unnest(
-    $1::uuid[], $2::boolean[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[],
-    $10::bigint[], $11::uuid[], $12::uuid[], $13::bigint[]
-) as new (
-    tenant_id, livemode, transfer_id, sequence, kind, phase, debit_account_id, credit_account_id, currency, amount,
-    source_id, hold_id, moment_ms
-)
+select unnest($1::uuid[]), unnest($2::boolean[]), unnest($3::uuid[]), unnest($4::bigint[]),
+    unnest($5::text[]), unnest($6::text[]), unnest($7::uuid[]), unnest($8::uuid[]), unnest($9::text[]),
+    unnest($10::bigint[]), unnest($11::uuid[]), unnest($12::uuid[]), unnest($13::timestamptz[])
