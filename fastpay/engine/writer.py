@@ -62,7 +62,8 @@ class Writer:
         self._clock = clock
         self._queue = FairQueue()
         self._working_set = WorkingSet()
-        # The batch that is being put together, and the one that is at the database.
+        # What is being loaded, the batch that is being put together, and the one that is at the database.
+        self._loading: list[Waiting] = []
         self._open = Batch()
         self._committing: Batch | None = None
         # How many batches more are decided under the lock, since another instance was met.
@@ -166,24 +167,26 @@ class Writer:
                 await self._drain()
                 return
             self._working_set.shrink()
-        working_set = self._working_set
+        self._loading, working_set = entries, self._working_set
+        failure: Exception | None = None
         try:
             await self._load(working_set, entries)
-        except TransientFailure:
-            for entry in entries:
-                entry.fail(DatabaseUnavailable(_UNREACHABLE))
-            return
-        except Exception as error:  # noqa: BLE001  whatever it is, it is found out one by one, under the lock
-            _log.warning("prefetch_refused", reason=type(error).__name__, commands=len(entries))
-            self._queue.put_back(entries)
-            self._start_over(locked_batches=1)
-            return
+        except Exception as error:  # noqa: BLE001  whatever it is, it is looked at below
+            failure = error
         if working_set is not self._working_set:
-            # Something failed meanwhile, and took with it what was loaded.
-            self._queue.put_back(entries)
+            # Something failed meanwhile, took with it what was loaded, and put these back with the rest.
             return
-        for entry in entries:
-            self._open.decide(working_set, entry)
+        if failure is None or isinstance(failure, TransientFailure):
+            self._loading = []
+            for entry in entries:
+                if failure is None:
+                    self._open.decide(working_set, entry)
+                else:
+                    entry.fail(DatabaseUnavailable(_UNREACHABLE))
+        else:
+            # Who is to blame is found out one by one, under the lock.
+            _log.warning("prefetch_refused", reason=type(failure).__name__, commands=len(entries))
+            self._start_over(locked_batches=1)
 
     def _in_time(self, entries: Sequence[Waiting]) -> list[Waiting]:
         """Return those that somebody still waits for; tell the others that their time is over."""
@@ -357,8 +360,8 @@ class Writer:
         """Forget what is known, and have decided anew what was decided on top of it."""
         self._working_set = WorkingSet()
         self._locked_left = max(self._locked_left, locked_batches)
-        self._queue.put_back(self._open.entries)
-        self._open = Batch()
+        self._queue.put_back([*self._open.entries, *self._loading])
+        self._open, self._loading = Batch(), []
         self._wake.set()
 
     async def _back_off(self, attempt: int) -> None:

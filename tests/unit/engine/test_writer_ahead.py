@@ -9,6 +9,7 @@ import pytest
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
+from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure, UnknownOutcome
@@ -268,6 +269,34 @@ async def test_what_was_loaded_while_a_batch_failed_is_loaded_again() -> None:
         assert (await second).answer.error is None
         # Decided on what stands, and so written in one go.
         assert (store.batches, store.loads) == (batches + 1, loads + 1)
+    check_books(store)
+
+
+@pytest.mark.usefixtures("pauses")
+async def test_what_starts_over_keeps_its_order() -> None:
+    store = MemoryStore()
+    async with running(store) as writer:
+        customer = created(await writer.submit(submission(JOIN)))
+        store.failures = [TransientFailure("57P01") for _ in range(limits.commit_attempts_max)]
+        store.gate.clear()
+        first = start(writer, submission(PAY))
+        await turns()
+        renames = [start(writer, submission(UpdateCustomer(id=customer, fields={"name": "decided"})))]
+        await turns()
+        store.loads_gate.clear()
+        renames.append(start(writer, submission(UpdateCustomer(id=customer, fields={"name": "loading"}))))
+        await turns()
+        renames.append(start(writer, submission(UpdateCustomer(id=customer, fields={"name": "in line"}))))
+        await turns()
+        store.gate.set()
+        with pytest.raises(DatabaseUnavailable):
+            await first
+        store.loads_gate.set()
+        await asyncio.gather(*renames)
+    names = [
+        written.object.name for _, written in store.state.versions if isinstance(written.object, Customer)
+    ]
+    assert names == ["Ada", "decided", "loading", "in line"]
     check_books(store)
 
 
