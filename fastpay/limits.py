@@ -114,7 +114,11 @@ redis_backoff_max_ms = 2_000
 
 # Housekeeping
 housekeeping_interval_ms = 600_000
-purge_rows_max = 1_000
+# A block holds some fifty rows at most. Steps take up to a twentieth of the time, and a sweep over what need
+# not go yet reads little more than a megabyte a second.
+purge_blocks_max = 16
+purge_pause_ms = 100
+purge_pause_factor = 20
 expiry_interval_ms = 1_000
 expiry_rows_max = 500
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
-from fastpay.domain.identifiers import Scope
+from fastpay.engine.ports import Purged
 from fastpay.errors import DatabaseUnavailable
 
 _log = telemetry.Log("fastpay.housekeeping")
@@ -16,21 +16,29 @@ _HOUR_MS = 3_600_000
 class HousekeepingStore(Protocol):
     """The database as the housekeeper sees it."""
 
-    async def list_scopes(self) -> list[Scope]:
-        """Return every tenant and mode. Raises: DatabaseUnavailable."""
+    async def purge_idempotency(self, first_block: int, blocks_max: int, oldest_ms: int) -> Purged:
+        """Forget the first answers in these blocks that are older than `oldest_ms`.
 
-    async def purge_idempotency(self, scope: Scope, oldest_ms: int, rows_max: int) -> int:
-        """Forget first answers older than `oldest_ms`; return how many. Raises: DatabaseUnavailable."""
+        Raises: DatabaseUnavailable.
+        """
 
 
 class Housekeeper:
-    """Forgets idempotency keys once they were kept long enough, a bounded number of rows at a time."""
+    """Forgets idempotency keys once they were kept long enough: sweeps over the table, some blocks at a time.
+
+    First answers are written one after the other and never changed, so that those of an age lie together and
+    a step mostly empties its blocks or leaves them alone. Nothing relies on it, since space is used again: a
+    sweep goes over all blocks and looks at every row's age. After a step it waits many times as long as the
+    step took, so that a database that has much to do gets more time. Any number of instances may sweep.
+    """
 
     def __init__(self, store: HousekeepingStore, *, clock: Clock, retention_hours: int) -> None:
         self._store = store
         self._clock = clock
         self._retention_ms = retention_hours * _HOUR_MS
         self._task: asyncio.Task[None] | None = None
+        # None until it is known how large the table is.
+        self._next_block: int | None = None
 
     def start(self) -> None:
         """Begin to keep house."""
@@ -42,27 +50,45 @@ class Housekeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def purge(self) -> int:
-        """Forget every key that may be forgotten by now, and return how many there were."""
-        oldest_ms = self._clock.now_ms() - self._retention_ms
-        purged = 0
-        for scope in await self._store.list_scopes():
-            while True:
-                count = await self._store.purge_idempotency(scope, oldest_ms, limits.purge_rows_max)
-                purged += count
-                if count < limits.purge_rows_max:
-                    break
-        return purged
+    async def sweep(self) -> int:
+        """Go on from where the last sweep stopped to the table's end; return how many keys were forgotten.
+
+        The first one jumps anywhere after a step: a process that lives shorter than a sweep takes would
+        otherwise never see more than the table's beginning.
+
+        Raises: DatabaseUnavailable. The next sweep goes on at the same block.
+        """
+        count = 0
+        while True:
+            first_block = self._next_block or 0
+            began_ns = self._clock.monotonic_ns()
+            oldest_ms = self._clock.now_ms() - self._retention_ms
+            purged = await self._store.purge_idempotency(first_block, limits.purge_blocks_max, oldest_ms)
+            took_ms = (self._clock.monotonic_ns() - began_ns) / 1_000_000
+            count += purged.rows
+            if self._next_block is None:
+                self._next_block = self._anywhere(purged.blocks)
+            else:
+                self._next_block = first_block + limits.purge_blocks_max
+            if self._next_block >= purged.blocks:
+                self._next_block = 0
+                return count
+            await asyncio.sleep(max(limits.purge_pause_ms, took_ms * limits.purge_pause_factor) / 1000)
+
+    def _anywhere(self, blocks: int) -> int:
+        """Return any of the blocks beyond the first step's."""
+        beyond = max(blocks - limits.purge_blocks_max, 1)
+        return limits.purge_blocks_max + int.from_bytes(self._clock.random_bytes(8), "big") % beyond
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(limits.housekeeping_interval_ms / 1000)
             try:
-                purged = await self.purge()
+                count = await self.sweep()
             except DatabaseUnavailable:
                 _log.warning("housekeeping_postponed")
             except Exception:  # noqa: BLE001  tomorrow's work must not end with today's fault
                 _log.exception("housekeeping_failed")
             else:
-                if purged:
-                    _log.info("idempotency_keys_purged", rows=purged)
+                if count:
+                    _log.info("idempotency_keys_purged", rows=count)

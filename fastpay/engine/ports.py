@@ -246,6 +246,13 @@ class ReaderStore(Protocol):
         """Hold counters against transfers and payments against both."""
 
 
+class Purged(NamedTuple):
+    """First answers that were forgotten, and how many blocks the whole table of them has."""
+
+    rows: int
+    blocks: int
+
+
 class Backlog(NamedTuple):
     """A scope whose search index ends `behind` events before the scope's `sequence`."""
 

@@ -6,6 +6,7 @@ import asyncpg
 
 from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.identifiers import Scope, lower_bound, placed
+from fastpay.engine.ports import Purged
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import rows
 from fastpay.store.failures import LOST
@@ -18,9 +19,14 @@ class PostgresHousekeeping:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def list_scopes(self) -> list[Scope]:
-        """Return every tenant and mode. Raises: DatabaseUnavailable."""
-        return [rows.scope_of(row) for row in await self._fetch("list_scopes")]
+    async def purge_idempotency(self, first_block: int, blocks_max: int, oldest_ms: int) -> Purged:
+        """Forget the first answers in these blocks that are older than `oldest_ms`.
+
+        Raises: DatabaseUnavailable.
+        """
+        places = (first_block, 0), (first_block + blocks_max, 0)
+        (row,) = await self._fetch("purge_idempotency", *places, oldest_ms)
+        return Purged(rows=row["rows"], blocks=row["blocks"])
 
     async def list_due_holds(self, moment_ms: int, rows_max: int) -> list[tuple[Scope, str]]:
         """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
@@ -45,16 +51,3 @@ class PostgresHousekeeping:
         except (*LOST, asyncpg.PostgresError) as error:
             raise DatabaseUnavailable("The database cannot be reached right now.") from error
         return found
-
-    async def purge_idempotency(self, scope: Scope, oldest_ms: int, rows_max: int) -> int:
-        """Forget first answers older than `oldest_ms`; return how many. Raises: DatabaseUnavailable."""
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                # The index by age is a BRIN index, which only a bitmap scan can use.
-                await connection.execute(
-                    "set local enable_bitmapscan = on; set local plan_cache_mode = force_custom_plan"
-                )
-                status = await connection.execute(SQL["purge_idempotency"], *scope, oldest_ms, rows_max)
-        except (*LOST, asyncpg.PostgresError) as error:
-            raise DatabaseUnavailable("The database cannot be reached right now.") from error
-        return int(status.removeprefix("DELETE "))

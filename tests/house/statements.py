@@ -28,7 +28,7 @@ _KEYWORDS = re.compile(
 
 _PARAMETER = re.compile(r"\$(\d+):?\s+([\w\[\]]+):?[ \t]+([\w\[\]]+)")
 _TYPES = re.compile(
-    r"(uuid|text|bigint|integer|int|smallint|boolean|bytea|timestamptz|date|interval|jsonb?|xid8|oid|numeric)"
+    r"(uuid|text|bigint|integer|int|smallint|boolean|bytea|timestamptz|date|interval|jsonb?|xid8|oid|tid|numeric)"
     r"(\[\])?"
 )
 
