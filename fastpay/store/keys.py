@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -19,6 +19,7 @@ from fastpay.store.statements import SQL
 Kind = Literal["secret", "publishable"]
 
 TENANT_NAME_CHARS_MAX = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PREFIXES: dict[tuple[Kind, bool], str] = {
     ("secret", False): "sk_test_",
     ("secret", True): "sk_live_",
@@ -73,9 +74,9 @@ class FoundKey(msgspec.Struct, frozen=True):
     fingerprint_key: bytes | None
     fingerprint_sealed: bytes | None
     fingerprint_under: str | None
-    secrets_sealed: list[bytes] | None
-    secrets_under: list[str] | None
-    secrets_expire: list[datetime | None] | None
+    secrets_sealed: list[bytes]
+    secrets_under: list[str]
+    secrets_expire: list[datetime | None]
 
     def __repr__(self) -> str:
         """Show nothing that is secret."""
@@ -185,7 +186,14 @@ async def revoke_key(
 async def find_key(connection: Any, key_hash: bytes) -> FoundKey | None:
     """Return whose key has this digest, or None. One statement; expired and revoked ones are found too."""
     row = await connection.fetchrow(SQL["key_find"], key_hash)
-    return FoundKey(*row) if row is not None else None
+    if row is None:
+        return None
+    *facts, listed = row
+    secrets = msgspec.json.decode(listed or "[]", type=list[tuple[str, str, int | None]])
+    sealed = [bytes.fromhex(text) for text, _, _ in secrets]
+    under = [name for _, name, _ in secrets]
+    ends = [None if end_us is None else _EPOCH + timedelta(microseconds=end_us) for _, _, end_us in secrets]
+    return FoundKey(*(*facts, sealed, under, ends))
 
 
 def fingerprint_place(tenant_id: uuid.UUID) -> Place:

@@ -125,8 +125,8 @@ def open_signers(
     """
     name = KeyName(found.tenant_id, found.livemode, found.key_id)
     signers = []
-    ends = [expires_at for expires_at in found.secrets_expire or () if expires_at is not None]
-    listed = (found.secrets_sealed or (), found.secrets_under or (), found.secrets_expire or ())
+    ends = [expires_at for expires_at in found.secrets_expire if expires_at is not None]
+    listed = (found.secrets_sealed, found.secrets_under, found.secrets_expire)
     for content, under, expires_at in zip(*listed, strict=True):
         if expires_at is not None and expires_at <= now:
             continue

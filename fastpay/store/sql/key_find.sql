@@ -12,16 +12,19 @@ select
     tenant.fingerprint_key,
     tenant.sealed_fingerprint_key,
     tenant.sealed_under,
-    secret.sealed,
-    secret.sealed_under,
-    secret.expires_at
+    secret.listed
 from api_key
 join tenant on tenant.tenant_id = api_key.tenant_id
 cross join lateral (
+    -- As JSON: requests' connections encode arrays in their own way, and read none.
     select
-        array_agg(found.sealed order by found.created_at, found.secret_id) as sealed,
-        array_agg(found.sealed_under order by found.created_at, found.secret_id) as sealed_under,
-        array_agg(found.expires_at order by found.created_at, found.secret_id) as expires_at
+        jsonb_agg(
+            jsonb_build_array(
+                encode(found.sealed, 'hex'), found.sealed_under,
+                (extract(epoch from found.expires_at) * 1000000)::bigint
+            )
+            order by found.created_at, found.secret_id
+        )::text as listed
     from signing_secret as found
     where found.tenant_id = api_key.tenant_id
         and found.livemode = api_key.livemode
