@@ -87,7 +87,11 @@ client_timeout_ms_max = 86_400_000
 decided_at_once_max = 128
 # An instance that met another one at a tenant decides so many batches under the lock.
 locked_batches = 16
-working_set_entries_max = 16_384
+working_set_entries_max = 32_768
+accounts_carried_max = 256
+# Less than first answers are kept in the database.
+first_answer_carried_ms = 3_600_000
+prefetch_timeout_ms = 1_000
 gather_gap_us = 500
 gather_us_max = 20_000
 prefetch_rounds_max = 4
@@ -207,6 +211,9 @@ assert writer_lanes <= writer_lanes_max
 assert batch_commands_max <= queued_commands_max
 assert batch_commands_max <= batch_weight_max <= queued_weight_max
 assert queued_commands_max <= queued_weight_max
+assert first_answer_carried_ms < idempotency_retention_hours_min * 3_600_000
+assert prefetch_timeout_ms < lock_timeout_ms
+assert accounts_carried_max < working_set_entries_max
 assert decided_at_once_max <= batch_commands_max
 assert gather_gap_us <= gather_us_max
 assert lock_timeout_ms < statement_timeout_ms

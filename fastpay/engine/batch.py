@@ -9,10 +9,11 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
-from fastpay.engine.ports import BatchTransaction, Changes, Commit, IdempotencyRow, Outcome
+from fastpay.engine.failures import RefusedBatch, UnknownOutcome
+from fastpay.engine.ports import BatchTransaction, Changes, Commit, IdempotencyRow, Outcome, Submission
 from fastpay.engine.queue import Waiting
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import FastpayError, IdempotencyMismatch
+from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, OutcomeUnknown
 
 _log = telemetry.Log("fastpay.writer")
 
@@ -30,6 +31,8 @@ class Batch:
         self.entries: list[Waiting] = []
         self.weight = 0
         self.results: list[Result] = []
+        # Commands that failed in a way that is nobody's but ours, with what they raised.
+        self._faults: list[tuple[str, Exception]] = []
         # Each tenant's book as it was before the first command that is not a replay.
         self._found: dict[Scope, Book] = {}
         self._sequences: dict[Scope, int] = {}
@@ -72,6 +75,22 @@ class Batch:
         assert not self.is_decided
         self.entries.append(waiting)
         self.weight += waiting.weight
+
+    def keep(self, entries: list[Waiting]) -> None:
+        """Let go of all commands but these, before any is decided."""
+        assert not self.results
+        self.entries = entries
+
+    def report_faults(self) -> None:
+        """Log what failed by our own fault, once it is certain that it was decided on what was so.
+
+        On a working set that another instance has outdated, a command may fail that has no fault.
+        """
+        for command, fault in self._faults:
+            try:
+                raise fault
+            except Exception:  # noqa: BLE001  raised for its traceback only
+                _log.exception("command_failed", command=command)
 
     def decide(self, working_set: WorkingSet, waiting: Waiting) -> None:
         """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
@@ -130,7 +149,7 @@ class Batch:
             plan = Plan(answer=Answer(None, workspace.sequence, command.expand, record(error)))
             draft.accounts.clear()
         except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
-            _log.exception("command_failed", command=type(command).__name__)
+            self._faults.append((type(command).__name__, error))
             return error
         self._take(waiting, workspace, plan, draft.accounts)
         if waiting.digest:
@@ -173,10 +192,48 @@ async def decide_locked(transaction: BatchTransaction, entries: Sequence[Waiting
     batch = Batch()
     for entry in entries:
         batch.decide(working_set, entry)
+    batch.report_faults()
     changes = batch.changes()
     if changes is not None:
         await transaction.write(changes)
     return batch
+
+
+async def decide_apart(transaction: BatchTransaction, batch: Batch) -> tuple[list[Result], list[Batch]]:
+    """Decide and write each command by itself, under one lock. Return the results, and what was written.
+
+    What the database refuses of one is undone, and fails that one alone.
+    """
+    results: list[Result] = []
+    done: list[Batch] = []
+    await transaction.lock_books(batch.scopes)
+    for entry in batch.entries:
+        try:
+            async with transaction.savepoint():
+                decided = await decide_locked(transaction, [entry])
+            done.append(decided)
+            results.extend(decided.results)
+        except RefusedBatch as refusal:
+            _log.exception("command_refused", sqlstate=refusal.sqlstate, constraint=refusal.constraint or "")
+            results.append(FastpayError("An internal error occurred. Nothing was changed."))
+    return results, done
+
+
+def unknown_outcome(submission: Submission, failure: UnknownOutcome) -> FastpayError:
+    """Return what to say to a request of which nobody knows whether it was committed."""
+    error: FastpayError
+    if submission.idempotency_key is None or submission.is_once:
+        error = OutcomeUnknown(
+            "The database went away while it was answering. Look whether this took effect before you send it "
+            "again, and give an idempotency key with every request that must not happen twice."
+        )
+    else:
+        error = DatabaseUnavailable(
+            "The database went away while it was answering. Send the request again with the same idempotency "
+            "key to learn what became of it."
+        )
+    error.__cause__ = failure
+    return error
 
 
 def _replay(first: IdempotencyRow, waiting: Waiting, workspace: Workspace) -> Outcome:

@@ -45,6 +45,7 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._lines: dict[Scope, deque[Waiting]] = {}
+        self._weights: dict[Scope, int] = {}
         self._count = 0
         self.weight = 0
 
@@ -58,20 +59,18 @@ class FairQueue:
         if line is None:
             line = self._lines[waiting.submission.scope] = deque()
         line.append(waiting)
-        self._count += 1
-        self.weight += waiting.weight
+        self._weigh(waiting, 1)
 
     def put_back(self, waitings: Iterable[Waiting]) -> None:
         """Put at the front, in the order in which they were taken."""
         for waiting in reversed(list(waitings)):
             self._lines.setdefault(waiting.submission.scope, deque()).appendleft(waiting)
-            self._count += 1
-            self.weight += waiting.weight
+            self._weigh(waiting, 1)
 
-    def take(self, count: int, *, weight: int) -> list[Waiting]:
+    def take(self, count: int, *, weight: int, at_least_one: bool = True) -> list[Waiting]:
         """Take up to `count`, as many of each tenant as is fair, and no more than have this weight together.
 
-        The first is taken whatever it weighs.
+        With `at_least_one`, the first is taken whatever it weighs.
         """
         taken: list[Waiting] = []
         while self._lines and len(taken) < count:
@@ -80,33 +79,42 @@ class FairQueue:
             for scope in list(self._lines)[:left]:
                 line = self._lines.pop(scope)
                 for _ in range(min(share, len(line))):
-                    if taken and line[0].weight > weight:
+                    if line[0].weight > weight and (taken or not at_least_one):
                         # It has its turn in the next batch, before all others.
                         self._lines = {scope: line} | self._lines
                         return taken
                     waiting = line.popleft()
                     taken.append(waiting)
                     weight -= waiting.weight
-                    self._count -= 1
-                    self.weight -= waiting.weight
+                    self._weigh(waiting, -1)
                 if line:
                     # Behind the others: whose turn it was is the last to have one again.
                     self._lines[scope] = line
         return taken
 
-    def longest_line(self, newcomer: Scope) -> Scope | None:
-        """Return whose line has to give way to a newcomer's; None where that one has its share already."""
-        own = len(self._lines.get(newcomer, ()))
-        if own * len(self._lines) >= self._count:
+    def heaviest_line(self, newcomer: Scope, weight: int) -> Scope | None:
+        """Return whose line has to give way to what a newcomer brings; None where that one has its share."""
+        own = self._weights.get(newcomer, 0)
+        if own * len(self._lines) >= self.weight:
             return None
-        longest = max(self._lines, key=lambda scope: len(self._lines[scope]))
-        return longest if len(self._lines[longest]) > own + 1 else None
+        heaviest = max(self._weights, key=lambda scope: self._weights[scope])
+        return heaviest if self._weights[heaviest] > own + weight else None
 
     def drop_youngest(self, scope: Scope) -> Waiting:
         """Take the last of a line out."""
         waiting = self._lines[scope].pop()
         if not self._lines[scope]:
             del self._lines[scope]
-        self._count -= 1
-        self.weight -= waiting.weight
+        self._weigh(waiting, -1)
         return waiting
+
+    def _weigh(self, waiting: Waiting, sign: int) -> None:
+        """Note that one has come (1) or gone (-1)."""
+        scope = waiting.submission.scope
+        self._count += sign
+        self.weight += sign * waiting.weight
+        left = self._weights.get(scope, 0) + sign * waiting.weight
+        if left:
+            self._weights[scope] = left
+        else:
+            self._weights.pop(scope, None)

@@ -27,17 +27,21 @@ class WorkingSet:
     @property
     def is_full(self) -> bool:
         """Whether it holds more than it should carry on (see `shrink`)."""
-        held = sum([len(workspace.asked) + len(workspace.objects) for workspace in self.workspaces.values()])
+        held = 0
+        for workspace in self.workspaces.values():
+            held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
         return held + len(self.idempotency) + len(self.workspaces) > limits.working_set_entries_max
 
     def shrink(self) -> None:
         """Forget everything that can be loaded again, which is right only while nothing is on its way.
 
-        The accounts of few tenants stay: nearly every command moves them.
+        The accounts of a tenant that has few stay: nearly every payment moves them.
         """
         self.idempotency.clear()
         for workspace in self.workspaces.values():
             workspace.objects.clear()
+            if len(workspace.accounts) > limits.accounts_carried_max:
+                workspace.accounts.clear()
             workspace.asked.intersection_update(workspace.accounts)
         if self.is_full:
             self.workspaces.clear()
@@ -56,6 +60,14 @@ class WorkingSet:
         if unknown:
             # First of all: a change after this moves the sequence on, and so comes to light.
             self.open(await loader.load_books(sorted(unknown)))
+        for entry in entries:
+            first = self.idempotency.get(entry.digest)
+            if (
+                first is not None
+                and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
+            ):
+                # The database may have forgotten it by now, and then so do we.
+                del self.idempotency[entry.digest]
         digests = {
             entry.digest: entry.submission.scope
             for entry in entries

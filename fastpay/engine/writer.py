@@ -26,21 +26,17 @@ from collections.abc import Sequence
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.batch import Batch, Result, decide_locked
+from fastpay.engine.batch import Batch, Result, decide_apart, decide_locked, unknown_outcome
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import BatchTransaction, CommitObserver, Outcome, Submission, WriterStore
 from fastpay.engine.queue import FairQueue, Waiting, wait
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import (
-    DatabaseUnavailable,
-    DeadlineExceeded,
-    FastpayError,
-    OutcomeUnknown,
-    Overloaded,
-)
+from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
 
 _log = telemetry.Log("fastpay.writer")
 
+# The constraint that refuses a second first answer to a key.
+_KEY_IS_TAKEN = "idempotency_pkey"
 _OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
 
@@ -88,10 +84,10 @@ class Writer:
         if self._task is not None:
             await self._task
 
-    def admit(self, scope: Scope) -> None:
+    def admit(self, scope: Scope, weight: int = 1) -> None:
         """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
-        is_full = self._is_full and self._queue.longest_line(scope) is None
-        if self._closing or is_full or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000:
+        has_no_place = self._is_full(weight) and self._queue.heaviest_line(scope, weight) is None
+        if self._closing or has_no_place or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000:
             raise Overloaded(_OVERLOADED)
 
     async def submit(self, submission: Submission) -> Outcome:
@@ -100,21 +96,21 @@ class Writer:
         A caller that is cancelled meanwhile takes nothing back. Raises: Overloaded and DeadlineExceeded
         before anything was begun; DatabaseUnavailable when nothing is known to have been done.
         """
-        self.admit(submission.scope)
-        if self._is_full:
-            longest = self._queue.longest_line(submission.scope)
-            assert longest is not None
-            # Whoever has the most in line gives way to a tenant that has less than its share.
-            self._queue.drop_youngest(longest).fail(Overloaded(_OVERLOADED))
         waiting = wait(submission)
+        self.admit(submission.scope, waiting.weight)
+        while self._is_full(waiting.weight):
+            # Whoever has the most in line gives way to a tenant that has less than its share.
+            heaviest = self._queue.heaviest_line(submission.scope, waiting.weight)
+            if heaviest is None:
+                raise Overloaded(_OVERLOADED)
+            self._queue.drop_youngest(heaviest).fail(Overloaded(_OVERLOADED))
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.future
 
-    @property
-    def _is_full(self) -> bool:
+    def _is_full(self, weight: int) -> bool:
         too_many = len(self._queue) >= limits.queued_commands_max
-        return too_many or self._queue.weight >= limits.queued_weight_max
+        return too_many or self._queue.weight + weight > limits.queued_weight_max
 
     async def _run(self) -> None:
         while True:
@@ -151,7 +147,9 @@ class Writer:
         """Move commands from the queue into the open batch, decided unless that has to wait for the lock."""
         room = self._batch_commands_max - len(self._open)
         taken = self._queue.take(
-            min(room, limits.decided_at_once_max), weight=limits.batch_weight_max - self._open.weight
+            min(room, limits.decided_at_once_max),
+            weight=limits.batch_weight_max - self._open.weight,
+            at_least_one=not len(self._open),
         )
         entries = self._in_time(taken)
         if self._locked_left:
@@ -170,7 +168,8 @@ class Writer:
         self._loading, working_set = entries, self._working_set
         failure: Exception | None = None
         try:
-            await self._load(working_set, entries)
+            async with asyncio.timeout(limits.prefetch_timeout_ms / 1000):
+                await self._load(working_set, entries)
         except Exception as error:  # noqa: BLE001  whatever it is, it is looked at below
             failure = error
         if working_set is not self._working_set:
@@ -178,7 +177,7 @@ class Writer:
             return
         if failure is None or isinstance(failure, TransientFailure):
             self._loading = []
-            for entry in entries:
+            for entry in self._in_time(entries):
                 if failure is None:
                     self._open.decide(working_set, entry)
                 else:
@@ -244,9 +243,13 @@ class Writer:
         return self._free_since_ns + patience_ns - self._clock.monotonic_ns()
 
     def _begin_commit(self) -> None:
-        self._committing, self._open = self._open, Batch()
-        if not self._committing.is_decided:
+        batch, self._open = self._open, Batch()
+        if not batch.is_decided:
             self._locked_left -= 1
+            batch.keep(self._in_time(batch.entries))
+            if not len(batch):
+                return
+        self._committing = batch
         self._commit_task = asyncio.create_task(self._commit(self._committing), name="commit")
 
     async def _commit(self, batch: Batch) -> None:
@@ -287,26 +290,37 @@ class Writer:
             except UnknownOutcome as failure:
                 _log.warning("batch_outcome_unknown", commands=len(batch))
                 self._start_over()
-                return [_unknown(entry.submission, failure) for entry in batch.entries]
+                return [unknown_outcome(entry.submission, failure) for entry in batch.entries]
         raise AssertionError("unreachable")
 
     async def _attempt(self, batch: Batch) -> Sequence[Result]:
         done: list[Batch] = []
         changes = batch.changes()
+        is_ahead = batch.is_decided
 
         async def together(transaction: BatchTransaction) -> None:
-            if batch.is_decided and batch.stands_on(await transaction.lock_books(batch.asks)):
+            # All of them at once, whatever is asked of each: in one order, so that nobody waits for another
+            # who waits for him.
+            if is_ahead and batch.stands_on(await transaction.lock_books(batch.scopes)):
                 if encoded is not None:
                     await transaction.write(encoded)
                 done[:] = [batch]
             else:
                 done[:] = [await decide_locked(transaction, batch.entries)]
 
-        if batch.is_decided and changes is None and await self._holds(batch):
+        if is_ahead and changes is None and await self._holds(batch):
+            batch.report_faults()
             return batch.results
         try:
             encoded = None if changes is None else self._store.encode(changes)
-            await self._store.run_batch(together)
+            try:
+                await self._store.run_batch(together)
+            except RefusedBatch as refusal:
+                if not is_ahead or refusal.constraint != _KEY_IS_TAKEN:
+                    raise
+                # A refusal that another instance kept under the same key, which moves no sequence.
+                is_ahead = False
+                await self._store.run_batch(together)
         except RefusedBatch as refusal:
             _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
             results = await self._one_by_one(batch)
@@ -315,6 +329,8 @@ class Writer:
         if batch.is_decided and done[0] is not batch:
             # Decided ahead in vain: another instance serves the same tenant.
             self._start_over(locked_batches=limits.locked_batches)
+        if done[0] is batch:
+            batch.report_faults()
         self._tell(done)
         return done[0].results
 
@@ -323,8 +339,11 @@ class Writer:
         if not batch.asks:
             # Replays of what was committed: that holds for ever.
             return True
-        async with self._store.loading() as loader:
-            return batch.stands_on(await loader.load_books(batch.asks))
+        try:
+            async with self._store.loading() as loader:
+                return batch.stands_on(await loader.load_books(batch.asks))
+        except RefusedBatch:
+            return False
 
     async def _one_by_one(self, batch: Batch) -> list[Result]:
         """Decide each command under the lock and keep its failure to itself."""
@@ -332,20 +351,7 @@ class Writer:
         done: list[Batch] = []
 
         async def work(transaction: BatchTransaction) -> None:
-            results.clear()
-            done.clear()
-            await transaction.lock_books(batch.scopes)
-            for entry in batch.entries:
-                try:
-                    async with transaction.savepoint():
-                        decided = await decide_locked(transaction, [entry])
-                    done.append(decided)
-                    results.extend(decided.results)
-                except RefusedBatch as refusal:
-                    _log.exception(
-                        "command_refused", sqlstate=refusal.sqlstate, constraint=refusal.constraint or ""
-                    )
-                    results.append(FastpayError("An internal error occurred. Nothing was changed."))
+            results[:], done[:] = await decide_apart(transaction, batch)
 
         await self._store.run_batch(work)
         self._tell(done)
@@ -353,8 +359,12 @@ class Writer:
 
     def _tell(self, done: Sequence[Batch]) -> None:
         """Let the observer know what is on disk now."""
-        if self._observer is not None:
+        if self._observer is None:
+            return
+        try:
             self._observer.committed([commit for batch in done for commit in batch.commits()])
+        except Exception:  # noqa: BLE001  what is on disk is answered, whoever could not hear of it
+            _log.exception("observer_failed")
 
     def _start_over(self, *, locked_batches: int = 0) -> None:
         """Forget what is known, and have decided anew what was decided on top of it."""
@@ -372,21 +382,7 @@ class Writer:
 
     def _expected_wait_ns(self) -> int:
         """Return how long a command that comes now will wait, going by the last batch."""
-        return (len(self._queue) // self._batch_commands_max) * self._commit_ns
-
-
-def _unknown(submission: Submission, failure: UnknownOutcome) -> FastpayError:
-    """Return what to say to a request of which nobody knows whether it was committed."""
-    error: FastpayError
-    if submission.idempotency_key is None or submission.is_once:
-        error = OutcomeUnknown(
-            "The database went away while it was answering. Look whether this took effect before you send it "
-            "again, and give an idempotency key with every request that must not happen twice."
+        batches = max(
+            len(self._queue) // self._batch_commands_max, self._queue.weight // limits.batch_weight_max
         )
-    else:
-        error = DatabaseUnavailable(
-            "The database went away while it was answering. Send the request again with the same idempotency "
-            "key to learn what became of it."
-        )
-    error.__cause__ = failure
-    return error
+        return batches * self._commit_ns

@@ -62,13 +62,15 @@ async def test_what_is_put_back_is_the_first_again_in_its_order() -> None:
     assert queue.take(6, weight=100) == waitings
 
 
-async def test_the_longest_line_gives_way_to_who_has_less_than_a_share() -> None:
+async def test_the_heaviest_line_gives_way_to_who_has_less_than_a_share() -> None:
     queue = FairQueue()
     long = fill(queue, ONE, 6)
     fill(queue, TWO, 2)
-    assert queue.longest_line(THREE) == ONE
-    assert queue.longest_line(TWO) == ONE
-    assert queue.longest_line(ONE) is None
+    assert queue.heaviest_line(THREE, 1) == ONE
+    assert queue.heaviest_line(TWO, 1) == ONE
+    assert queue.heaviest_line(ONE, 1) is None
+    # It would only change places with who gave way to it.
+    assert queue.heaviest_line(TWO, 4) is None
     assert queue.drop_youngest(ONE) is long[-1]
     assert len(queue) == 7
     assert queue.take(7, weight=100).count(long[0]) == 1
@@ -113,3 +115,26 @@ async def test_heavy_commands_fill_a_batch_sooner_and_are_never_left_behind() ->
     while len(queue):
         queue.take(10, weight=100)
     assert queue.weight == 0
+
+
+async def test_what_weighs_much_gives_way_to_what_weighs_little() -> None:
+    queue = FairQueue()
+    many = fill(queue, ONE, 50)
+    for _ in range(3):
+        queue.append(wait(submission(Heavy(100), scope=TWO)))
+    # Fifty plain commands are less than three heavy ones.
+    assert queue.heaviest_line(THREE, 1) == TWO
+    assert queue.heaviest_line(ONE, 1) == TWO
+    assert queue.heaviest_line(TWO, 100) is None
+    queue.drop_youngest(TWO)
+    assert (len(queue), queue.weight) == (52, 250)
+    assert set(many) <= set(queue.take(100, weight=1000))
+    assert (len(queue), queue.weight) == (0, 0)
+
+
+async def test_what_does_not_fit_into_what_is_left_waits_for_a_batch_of_its_own() -> None:
+    queue = FairQueue()
+    queue.append(wait(submission(Heavy(100), scope=ONE)))
+    assert queue.take(10, weight=50, at_least_one=False) == []
+    assert (len(queue), queue.weight) == (1, 100)
+    assert len(queue.take(10, weight=50)) == 1
