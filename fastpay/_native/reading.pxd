@@ -39,6 +39,7 @@ cdef class Reading:
     cdef const unsigned char* start(self) except NULL
     cdef int skip(self, Py_ssize_t count) except -1
     cdef int renew(self) except -1
+    cdef bint is_last(self) noexcept
     cdef int judge(self, const Bounds* bounds) except -1
     cdef int read_head(self, const Bounds* bounds) except -1
     cdef int read_body(self, const Bounds* bounds) except -1

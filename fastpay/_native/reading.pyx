@@ -99,6 +99,10 @@ cdef class Reading:
         self.feed = self.parser.feed_data
         return 0
 
+    cdef bint is_last(self) noexcept:
+        # Whether what was read last ends the connection (RFC 9112 9.3).
+        return self.wants_close or (self.is_version_1_0 and not self.wants_keep_alive)
+
     cdef int add(self, bytes data) except -1:
         if self.offset == self.size:
             self.buffer = data

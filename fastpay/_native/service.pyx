@@ -133,7 +133,8 @@ cdef class Service:
         return reading
 
     cdef int take_back(self, Reading reading) except -1:
-        if self.pooled < POOLED_READINGS_MAX:
+        # The parser reads nothing more after a message that ends its connection: it is of no use to another one.
+        if self.pooled < POOLED_READINGS_MAX and not reading.is_last():
             reading.next = self.pool
             self.pool = reading
             self.pooled += 1
