@@ -1,4 +1,5 @@
--- Accounts whose counters are not what their transfers add up to, by summing the transfers alone.
+-- Accounts whose counters are not what their transfers add up to, by summing the transfers alone: those of payments
+-- and those of clients.
 with entry as (
     select
         transfer.tenant_id, transfer.livemode, side.account_id,
@@ -12,6 +13,21 @@ with entry as (
         and held.transfer_id = transfer.hold_id
     cross join lateral (
         values ('debit', transfer.debit_account_id), ('credit', transfer.credit_account_id)
+    ) as side (name, account_id)
+    union all
+    select
+        moved.tenant_id, moved.livemode, side.account_id,
+        case when moved.phase in (1, 3) then moved.amount else 0 end,
+        case moved.phase when 1 then 0 when 2 then moved.amount else -held.amount end,
+        side.name
+    from ledger_transfer as moved
+    left join ledger_transfer as held
+        on held.tenant_id = moved.tenant_id
+        and held.livemode = moved.livemode
+        and held.sequence = moved.hold_sequence
+        and held.place = moved.hold_place
+    cross join lateral (
+        values ('debit', moved.debit_account_id), ('credit', moved.credit_account_id)
     ) as side (name, account_id)
 ),
 total as (
