@@ -116,7 +116,10 @@ def demo(**options: Any) -> None:
 @click.option("--payments", type=click.IntRange(0, 100), default=15, show_default=True, help="Of a hundred.")
 @click.option("--refunds", type=click.IntRange(0, 100), default=5, show_default=True, help="Of a hundred.")
 def bench(**options: Any) -> None:
-    """Load a running server at a fixed rate and show how late it answers; the rest are reads."""
+    """Load a running server at a fixed rate and time its answers.
+
+    What is neither a payment nor a refund is a read.
+    """
     from fastpay.bench import run  # noqa: PLC0415
 
     sys.exit(run(**options))
