@@ -62,7 +62,9 @@ def test_the_auth_class_signs_a_life_of_a_payment(client: httpx.Client, signing:
     for url in (path, *expanded, f"{INTENTS}?", "/v1/balance"):
         assert client.get(url, auth=auth).status_code == 200, url
         assert client.get(url).status_code == 401, url
-    customer = client.post("/v1/customers", json={"email": "ä@example.com"}, auth=auth).json()
+    # Without a key, it must not be signed like that of the other door in the same second.
+    email = f"ä{next(NUMBERS)}@example.com"
+    customer = client.post("/v1/customers", json={"email": email}, auth=auth).json()
     assert client.delete(f"/v1/customers/{customer['id']}", auth=auth).json()["deleted"] is True
 
 
@@ -192,8 +194,16 @@ def test_a_get_with_a_body_is_refused_unless_that_was_signed(
     assert client.request("GET", "/v1/balance", headers=signature, content=b"x").status_code == 401
 
 
+def test_a_head_has_to_be_signed_as_one(client: httpx.Client, signing: SigningKey) -> None:
+    assert client.head("/v1/balance", auth=HttpxAuth(signing.secret)).status_code == 200
+    assert client.head("/v1/balance").status_code == 401
+    for method, other in (("HEAD", "GET"), ("GET", "HEAD")):
+        signature = {HEADER: sign_request(signing.secret, other, "/v1/balance")}
+        assert client.request(method, "/v1/balance", headers=signature).status_code == 401
+
+
 def test_other_methods_are_answered_before_anybody_signs(client: httpx.Client, signing: SigningKey) -> None:
-    for method in ("HEAD", "PUT", "PATCH"):
+    for method in ("PUT", "PATCH"):
         assert client.request(method, "/v1/balance", auth=HttpxAuth(signing.secret)).status_code == 405
         assert client.request(method, "/v1/balance").status_code == 405
 
