@@ -28,9 +28,10 @@ def add(config: str | None, **flags: Any) -> None:
     """
     from fastpay.custody import add_key  # noqa: PLC0415
 
-    path, key = add_key(prepare(config, flags), clock=SystemClock())
-    click.echo(key.key_id)
-    click.echo(f"made the first key of {path}; keep a copy apart from the database's", err=True)
+    path, keys = add_key(prepare(config, flags), clock=SystemClock())
+    made = "made the first key of" if len(keys) == 1 else "put a new key first in"
+    click.echo(keys[0].key_id)
+    click.echo(f"{made} {path}; keep a copy apart from the database's", err=True)
 
 
 @sealing.command()

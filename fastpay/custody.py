@@ -105,8 +105,8 @@ def require_used(used: set[str], keys: list[SealingKey], path: Path | None) -> N
     )
 
 
-def add_key(settings: Settings, *, clock: Clock) -> tuple[Path, SealingKey]:
-    """Make a key, put it first into the file, and return both; the file is made where there is none.
+def add_key(settings: Settings, *, clock: Clock) -> tuple[Path, list[SealingKey]]:
+    """Make a key, put it first into the file, and return file and keys; the file is made where there is none.
 
     Raises: ConfigurationError.
     """
@@ -120,15 +120,14 @@ def add_key(settings: Settings, *, clock: Clock) -> tuple[Path, SealingKey]:
     path = path.resolve()
     if not path.parent.is_dir():
         raise ConfigurationError(f"there is no directory {path.parent}; make it, or run fastpay serve first")
-    key = make_key(clock)
-    before = read_keys(path) if path.exists() else []
+    keys = [make_key(clock), *(read_keys(path) if path.exists() else [])]
     try:
-        write_private(path, render_keys([key, *before]))
+        write_private(path, render_keys(keys))
     except OSError as error:
         raise ConfigurationError(
             f"the sealing keys {path} cannot be written: {error.strerror}; correct the path, or who may"
         ) from error
-    return path, key
+    return path, keys
 
 
 def _make_file(path: Path, clock: Clock) -> None:

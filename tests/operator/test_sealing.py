@@ -231,12 +231,14 @@ def test_a_database_of_ones_own_has_no_keys_until_a_file_is_named(
         code, told = run(*command, **file)
         assert (code, "No such file" in told) == (2, True), told
     code, told = run("sealing", "add", **file)
-    assert code == 0, told
+    assert (code, "made the first key of" in told) == (0, True), told
     assert "1 in plain, 0 under an older key" in run("doctor", **file)[1]
     assert "in plain          1 secrets  reseal them" in run("sealing", "list", **file)[1]
     assert run("sealing", "reseal", **file)[1].startswith("sealed 1 secret under")
     assert "1 under the newest key" in run("doctor", **file)[1]
     assert run("keys", "create", *WHOSE, "--signing", **file)[0] == 0
+    code, told = run("sealing", "add", **file)
+    assert (code, "put a new key first in" in told, "made the first" in told) == (0, True, False), told
     assert "no sealing keys are named" in run("sealing", "list")[1]
     assert "no sealing keys are named" in run("doctor")[1]
 
