@@ -28,7 +28,8 @@ def combine(names: tuple[str, ...]) -> str:
     """Return one statement that does what these do, with all their parameters one after the other.
 
     What they read is as it was before any of them began; what constraints and triggers look at is what all of
-    them have left. They must change different tables.
+    them have left. They must change different rows: which of two changes to one would stand is not defined.
+    Some share a table: new heads are inserted by one, old ones updated by another, and no row is both.
     """
     parts, offset = [], 0
     for name in names:

@@ -1,6 +1,6 @@
 -- How far a tenant's sequence had come at a moment, 0 where it had not begun. The sequence has no gaps and its moments
--- rise, so that a few dozen events tell: from the largest step down, each step is taken where it does not lead past the
--- moment.
+-- rise but for requests that overtook each other. So a few dozen events tell: from the largest step down, each step is
+-- taken where it does not lead past the moment. Among events out of order it finds one place of several.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 bigint  moment in milliseconds since 1970

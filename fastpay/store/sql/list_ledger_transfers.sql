@@ -9,8 +9,8 @@
 -- $8 integer  rows at most
 select
     head.sequence, head.place, head.phase, head.debit_account_id, head.credit_account_id, head.currency, head.amount,
-    head.debits_posted, head.debits_pending, head.credits_posted, head.credits_pending, head.hold_sequence, head.hold_place,
-    head.metadata, (extract(epoch from head.created_at) * 1000)::bigint as moment_ms,
+    head.debits_posted, head.debits_pending, head.credits_posted, head.credits_pending, head.hold_sequence,
+    head.hold_place, head.metadata, (extract(epoch from head.created_at) * 1000)::bigint as moment_ms,
     extract(epoch from head.expires_at)::bigint as expires_at, ending.sequence as ending_sequence,
     ending.place as ending_place, ending.phase as ending_phase, ending.amount as ending_amount,
     (extract(epoch from ending.created_at) * 1000)::bigint as ending_ms,

@@ -42,6 +42,7 @@ page as (
 )
 select
     sequence, transfer_id, kind, source_id, phase, amount, is_debit,
-    (extract(epoch from created_at) * 1000)::bigint as moment_ms, debits_posted, debits_pending, credits_posted, credits_pending
+    (extract(epoch from created_at) * 1000)::bigint as moment_ms, debits_posted, debits_pending, credits_posted,
+    credits_pending
 from page
 order by number desc

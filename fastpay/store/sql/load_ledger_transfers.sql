@@ -5,8 +5,9 @@
 -- $4 smallint[] places at them
 -- $5 bigint     the last place in the sequence that counts
 select
-    wanted.tenant_id, wanted.livemode, found.sequence, found.place, found.phase, found.debit_account_id, found.credit_account_id, found.currency, found.amount,
-    found.debits_posted, found.debits_pending, found.credits_posted, found.credits_pending, found.hold_sequence, found.hold_place,
+    wanted.tenant_id, wanted.livemode, found.sequence, found.place, found.phase, found.debit_account_id,
+    found.credit_account_id, found.currency, found.amount, found.debits_posted, found.debits_pending,
+    found.credits_posted, found.credits_pending, found.hold_sequence, found.hold_place,
     found.metadata, (extract(epoch from found.created_at) * 1000)::bigint as moment_ms,
     extract(epoch from found.expires_at)::bigint as expires_at, ending.sequence as ending_sequence,
     ending.place as ending_place, ending.phase as ending_phase, ending.amount as ending_amount,

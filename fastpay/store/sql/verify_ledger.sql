@@ -61,7 +61,9 @@ where tenant_id = $1::uuid and livemode = $2::boolean
         else debits_posted - credits_posted - credits_pending
     end < min_balance
 union all
-select 'The hold at ' || sequence || '/' || place || ' was ended ' || ended.times || ' times, by ' || ended.amount || '.'
+select
+    'The hold at ' || sequence || '/' || place || ' was ended ' || ended.times || ' times, by ' || ended.amount
+        || '.'
 from ended
 join own using (sequence, place)
 where ended.times > 1 or ended.amount > own.amount or own.phase <> 2
