@@ -47,8 +47,8 @@ def test_the_curl_command_makes_one_payment(
 ) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed (Debian package curl)")
-    command = block("", "Idempotency-Key").replace(ADDRESS, server.url)
-    answers = [run(["sh", "-c", command], KEY=tenant.secret) for _ in range(2)]
+    command = block("", "Idempotency-Key")
+    answers = [run(["sh", "-c", command], KEY=tenant.secret, URL=server.url) for _ in range(2)]
     assert answers[0] == answers[1]
     assert '"status":"succeeded"' in answers[0].replace(" ", "")
     assert [intent.amount for intent in client.v1.payment_intents.list().data] == [1999]

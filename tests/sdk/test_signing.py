@@ -5,12 +5,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import requests
 import stripe
 
-from fastpay.signing import RequestsAuth, RequestSigner
+from fastpay.signing import RequestsAuth
 from tests.conftest import RunningServer
 from tests.http.signers import SigningKey, make_signing_key
 from tests.sdk.test_readme import ADDRESS, block, run
@@ -63,7 +62,7 @@ def test_through_requests(server: RunningServer, signing: SigningKey, session: r
 @pytest.mark.filterwarnings("ignore:Use 'content=")  # theirs
 def test_without_waiting_through_the_class_of_the_readme(server: RunningServer, signing: SigningKey) -> None:
     source = block("python", "class SigningClient").replace("fpss_...", signing.secret)
-    names: dict[str, Any] = {"stripe": stripe, "httpx": httpx, "RequestSigner": RequestSigner}
+    names: dict[str, Any] = {}
     exec(source, names)
 
     async def work() -> list[bool]:
