@@ -73,7 +73,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "retry-unknown-outcomes-without-a-key",
-        WRITER,
+        BATCH,
         "if submission.idempotency_key is None or submission.is_once:",
         "if submission.is_once:",
         (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),
@@ -101,9 +101,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "isolate-without-a-savepoint",
-        WRITER,
-        "async with transaction.savepoint():\n                        ",
-        "if transaction is not None:\n                        ",
+        BATCH,
+        "async with transaction.savepoint():\n",
+        "if transaction is not None:\n",
         (ALIKE,),
     ),
     Mutant(
