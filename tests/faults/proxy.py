@@ -88,9 +88,15 @@ class Proxy:
     @property
     def url(self) -> str:
         """The URL of the database through here."""
+        host, port = self.address
+        return f"postgresql://{self._user}@{host}:{port}/{self._database}?sslmode=disable"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
         assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        return f"postgresql://{self._user}@127.0.0.1:{port}/{self._database}?sslmode=disable"
+        host, port = self._server.sockets[0].getsockname()
+        return host, port
 
     def arm(self, manner: Manner = "before", *, place: int | None = None, name: str | None = None) -> None:
         """Start to count anew. Break the message at this place (from 0), or the next one of this name."""
@@ -109,6 +115,7 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        self._server = None
         await self.cut_all()
 
     async def cut_all(self) -> None:
@@ -119,9 +126,15 @@ class Proxy:
         await asyncio.gather(*links, return_exceptions=True)
 
     def _accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            # It was on its way in when the proxy ended.
+            to_client.transport.abort()
+            return
         task = asyncio.create_task(self._serve(client, to_client))
         self._links.add(task)
         task.add_done_callback(self._links.discard)
+        # Not left to the task: one that is cancelled before its first turn ends without any.
+        task.add_done_callback(lambda _: to_client.transport.abort())
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         to_database: asyncio.StreamWriter | None = None
@@ -132,9 +145,8 @@ class Proxy:
                 database, to_database = await asyncio.open_unix_connection(self._target)
                 await self._pass(client, to_client, database, to_database)
             finally:
-                for writer in (to_client, to_database):
-                    if writer is not None:
-                        writer.transport.abort()
+                if to_database is not None:
+                    to_database.transport.abort()
 
     async def _pass(
         self,

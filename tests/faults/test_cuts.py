@@ -1,7 +1,9 @@
 """The connection to PostgreSQL ends at every message in turn: one effect a key, one answer, sound books."""
 
 import asyncio
+import contextlib
 import random
+import socket
 import sys
 from typing import Any
 
@@ -16,6 +18,7 @@ from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown
 from fastpay.store.connections import connected
+from tests.conftest import PATIENCE_SECONDS
 from tests.faults.checker import check_database
 from tests.faults.proxy import CUTS, Manner, Proxy
 from tests.faults.seeds import SEED
@@ -156,6 +159,21 @@ async def test_a_database_that_falls_silent_at_commit_is_left_and_asked_again(
     assert again.answer == outcome.answer
     assert await count(database_url, "payment_intent") == 2
     await check_database(database_url)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_whoever_comes_while_the_proxy_ends_is_cut_off_as_well(database_url: str, turns: int) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as late:
+        async with Proxy(database_url) as proxy:
+            late.connect(proxy.address)
+            late.setblocking(False)
+            # How far the loop has come with it, from not having looked to being connected to the database.
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                assert await loop.sock_recv(late, 1) == b""
 
 
 class Clients:
