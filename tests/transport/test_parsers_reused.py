@@ -40,8 +40,8 @@ def test_after_a_request_that_ends_its_connection_others_are_answered(last: byte
             raw = await asyncio.gather(*(talk(server, (last, GET)[place % 2]) for place in range(20)))
             answers.extend(split(each)[0].status for each in raw)
             # An open connection that borrows a parser anew for each request.
-            raw = await asyncio.gather(talk(server, GET * 3), talk(server, last))
-            answers.extend(response.status for each in raw for response in split(each))
+            both = await asyncio.gather(talk(server, GET * 3), talk(server, last))
+            answers.extend(response.status for each in both for response in split(each))
 
     run(main())
     assert answers == [200] * (5 + 20 + 4)
