@@ -133,7 +133,7 @@ cdef class Service:
         return reading
 
     cdef int take_back(self, Reading reading) except -1:
-        # The parser reads nothing more after a message that ends its connection: it is of no use to another one.
+        # The parser reads nothing more after a message that ends its connection: it is no use to another one.
         if self.pooled < POOLED_READINGS_MAX and not reading.is_last():
             reading.next = self.pool
             self.pool = reading
