@@ -57,11 +57,6 @@ class Batch:
         """The tenants whose state its answers follow from; none when all are replays."""
         return sorted(self._found)
 
-    @property
-    def versions(self) -> Sequence[tuple[Scope, Versioned]]:
-        """The versions that it writes, in the order in which they came about."""
-        return self._versions
-
     def stands_on(self, books: Sequence[Book]) -> bool:
         """Tell whether these books are those that it was decided on: then so is everything else.
 
