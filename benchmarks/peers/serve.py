@@ -25,7 +25,14 @@ def main(name: str, app: str, port: int, cert: str | None = None, key: str | Non
                 {} if cert is None else {"ssl_cert": Path(cert), "ssl_key": Path(str(key))}
             )
             server = Granian(
-                f"{TARGET}:{app}", port=port, interface=Interfaces.ASGI, loop=Loops.uvloop, **options
+                f"{TARGET}:{app}",
+                port=port,
+                interface=Interfaces.ASGI,
+                loop=Loops.uvloop,
+                # By default a worker takes 1,024 connections, and lets all others wait for ever.
+                backlog=4096,
+                backpressure=20_000,
+                **options,
             )
             server.serve()
         case "uvicorn":
