@@ -92,6 +92,10 @@ class FairQueue:
                     self._lines[scope] = line
         return taken
 
+    def fits(self, weight: int) -> bool:
+        """Tell whether the one whose turn it is has no more than this weight. Needs somebody in line."""
+        return next(iter(self._lines.values()))[0].weight <= weight
+
     def heaviest_line(self, newcomer: Scope, weight: int) -> Scope | None:
         """Return whose line has to give way to what a newcomer brings; None where that one has its share."""
         own = self._weights.get(newcomer, 0)

@@ -132,9 +132,7 @@ class Writer:
 
     def _may_take(self) -> bool:
         """Tell whether waiting commands may join the open batch now."""
-        if not len(self._queue) or len(self._open) >= self._batch_commands_max:
-            return False
-        if self._open.weight >= limits.batch_weight_max:
+        if not len(self._queue) or self._is_open_full():
             return False
         if self._locked_left:
             return not len(self._open) or not self._open.is_decided
@@ -142,6 +140,14 @@ class Writer:
         if self._committing is not None and not self._committing.is_decided:
             return False
         return not len(self._open) or self._open.is_decided
+
+    def _is_open_full(self) -> bool:
+        """Tell whether the open batch has no room for the command whose turn it is."""
+        if len(self._open) >= self._batch_commands_max:
+            return True
+        # The first is taken whatever it weighs.
+        room = limits.batch_weight_max - self._open.weight
+        return len(self._open) > 0 and len(self._queue) > 0 and not self._queue.fits(room)
 
     async def _take(self) -> None:
         """Move commands from the queue into the open batch, decided unless that has to wait for the lock."""
@@ -225,7 +231,7 @@ class Writer:
         """Tell whether the open batch is to go now, whoever else may be waiting or coming."""
         if not len(self._open) or self._committing is not None:
             return False
-        return len(self._open) >= min(self._answered, self._batch_commands_max) or self._patience_ns() <= 0
+        return len(self._open) >= self._answered or self._is_open_full() or self._patience_ns() <= 0
 
     async def _others_come(self) -> bool:
         """Wait for those that were just answered and are about to come again; tell whether somebody came."""

@@ -1,16 +1,19 @@
 """What the writer holds, waits for and lets go of: all of it within bounds."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
 
 from fastpay import limits
 from fastpay.clock import SystemClock
+from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.engine.failures import RefusedBatch
 from fastpay.engine.ports import Outcome
+from fastpay.engine.queue import Waiting
 from fastpay.engine.writer import Writer
 from fastpay.errors import DeadlineExceeded, Overloaded
 from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
@@ -61,6 +64,43 @@ async def test_batches_of_transfers_in_line_count_for_the_wait(monkeypatch: pyte
         store.gate.set()
         store.loads_gate.set()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+class Crowd(CreateCustomer, frozen=True, kw_only=True):
+    """A command that counts for some."""
+
+    weight: int = 8
+
+
+@pytest.mark.parametrize("locked_batches", [0, 3])
+async def test_a_command_without_room_in_the_open_batch_is_left_in_line_until_its_turn(
+    monkeypatch: pytest.MonkeyPatch, locked_batches: int
+) -> None:
+    monkeypatch.setattr(limits, "batch_weight_max", 10)
+    store = MemoryStore()
+    store.gate.clear()
+    async with running(store) as writer:
+        writer._locked_left = locked_batches
+        waiting = [start(writer, submission(JOIN))]
+        await turns()
+        looks = 0
+        take = writer._queue.take
+
+        def counted(*arguments: Any, **options: Any) -> list[Waiting]:
+            nonlocal looks
+            looks += 1
+            # A writer that looks again and again lets nobody else have the loop: end it.
+            assert looks <= 10
+            return take(*arguments, **options)
+
+        monkeypatch.setattr(writer._queue, "take", counted)
+        waiting += [start(writer, submission(Crowd(fields={"name": "Ada"}))) for _ in range(3)]
+        await turns()
+        assert looks <= 10
+        assert (len(writer._open), len(writer._queue)) == (1, 2)
+        store.gate.set()
+        await asyncio.gather(*waiting)
+    assert store.sizes == [1, 1, 1, 1]
 
 
 async def test_accounts_opened_in_memory_fill_the_working_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
