@@ -67,6 +67,11 @@ def decode_params(
     return _build(params_type, shape, tree)
 
 
+def is_json(content_type: str | None) -> bool:
+    """Tell whether a body is JSON and not a form. Raises: UnsupportedMediaType."""
+    return _media_type(content_type) == _JSON
+
+
 def decode_query(params_type: type[_Params], query: bytes) -> _Params:
     """Decode what a GET or DELETE brings: its query, by the rules of a form.
 

@@ -3,9 +3,10 @@
 from msgspec import UNSET
 
 from fastpay import limits
+from fastpay._native import transfers_json
 from fastpay.api import kinds
 from fastpay.api.context import Call
-from fastpay.api.decoding import decode_params
+from fastpay.api.decoding import decode_params, is_json
 from fastpay.api.params.common import Params, first_metadata
 from fastpay.api.params.ledger import BatchTransferParams, CreateBatchParams
 from fastpay.domain import money
@@ -22,12 +23,13 @@ class BatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 def decode(call: Call) -> BatchParams:
     """Read the body. Raises: InvalidRequest, UnsupportedMediaType."""
-    params = decode_params(
-        CreateBatchParams,
-        content_type=call.headers.get("content-type"),
-        body=call.take_body(),
-        query=call.query,
-    )
+    content_type, body, query = call.headers.get("content-type"), call.take_body(), call.query
+    if body and not query and is_json(content_type):
+        columns = transfers_json.decode(body)
+        if columns is not None:
+            *items, dry_run = columns
+            return BatchParams(dry_run=dry_run, items=BatchItems(*items))
+    params = decode_params(CreateBatchParams, content_type=content_type, body=body, query=query)
     return BatchParams(dry_run=params.dry_run, expand=params.expand, items=_items(params.transfers))
 
 
