@@ -331,7 +331,7 @@ cdef object _columns(
         _put(credited, at, transfers[at].credit)
         _put(amounts, at, transfers[at].amount)
         _put(flags, at, transfers[at].flags)
-    return names, debits, credited, amounts, flags, expires_at, metadata, dry_run
+    return (names, debits, credited, amounts, flags, expires_at, metadata), dry_run
 
 
 cdef inline int _put(list column, Py_ssize_t at, object value) except -1:

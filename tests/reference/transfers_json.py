@@ -44,7 +44,7 @@ def _columns(tree: Any) -> tuple[Any, ...]:
     kept = [
         {key: value for key, value in transfer.get("metadata", {}).items() if value} for transfer in transfers
     ]
-    return (
+    columns = (
         accounts,
         [accounts.index(transfer["debit_account"]) for transfer in transfers],
         [accounts.index(transfer["credit_account"]) for transfer in transfers],
@@ -56,8 +56,8 @@ def _columns(tree: Any) -> tuple[Any, ...]:
             if "expires_at" in transfer
         },
         {place: metadata for place, metadata in enumerate(kept) if metadata},
-        dry_run,
     )
+    return columns, dry_run
 
 
 def _check(transfer: Any) -> None:

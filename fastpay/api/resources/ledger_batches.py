@@ -25,10 +25,10 @@ def decode(call: Call) -> BatchParams:
     """Read the body. Raises: InvalidRequest, UnsupportedMediaType."""
     content_type, body, query = call.headers.get("content-type"), call.take_body(), call.query
     if body and not query and is_json(content_type):
-        columns = transfers_json.decode(body)
-        if columns is not None:
-            *items, dry_run = columns
-            return BatchParams(dry_run=dry_run, items=BatchItems(*items))
+        plain = transfers_json.decode(body)
+        if plain is not None:
+            columns, dry_run = plain
+            return BatchParams(dry_run=dry_run, items=BatchItems(*columns))
     params = decode_params(CreateBatchParams, content_type=content_type, body=body, query=query)
     return BatchParams(dry_run=params.dry_run, expand=params.expand, items=_items(params.transfers))
 
