@@ -24,7 +24,7 @@ from benchmarks.load.options import Several
 from benchmarks.load.proxy import Counts, counting
 from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import NAMES, serve, write_results
-from benchmarks.payments import make_payment
+from benchmarks.payments import make_payment, make_refund
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.writer import Writer
@@ -58,7 +58,8 @@ def main(peers: tuple[str, ...], directory: str) -> None:
             table.add_row(name, "1", str(counts.statements), str(counts.round_trips), f"{wal:,}")
         console.print(table)
         rows = {name: count_rows(machine, name) for name in ("fastpay", *peers)}
-        show_rows(console, rows)
+        for kind in ("payment", "refund"):
+            show_rows(console, kind, {name: by[kind] for name, by in rows.items()})
         gets = count_collapsed(machine)
         console.print(f"{_GETS:,} GETs of one uncached payment at once: {gets} statements")
     results |= {"rows": rows, "statements_of_1000_gets": gets}
@@ -99,8 +100,8 @@ def count_peer(machine: Machine, name: str) -> tuple[Counts, int]:
         return min(found, key=lambda one: one.statements), (wal() - start) // _MEASURED
 
 
-def count_rows(machine: Machine, name: str) -> dict[str, int]:
-    """Return how many rows one payment leaves in each table, the accounts that it opens left out."""
+def count_rows(machine: Machine, name: str) -> dict[str, dict[str, int]]:
+    """Return how many rows a payment and a refund add to each table, but for accounts that are opened."""
 
     async def count(connection: Any) -> dict[str, int]:
         tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
@@ -120,10 +121,15 @@ def count_rows(machine: Machine, name: str) -> dict[str, int]:
         ) as target,
     ):
         make_payment(target.port, database.keys[0])
-        before = run_on(database.url, count)
-        make_payment(target.port, database.keys[0])
-        after = run_on(database.url, count)
-    return {table: after[table] - before[table] for table in after if after[table] != before[table]}
+        counts = [run_on(database.url, count)]
+        made = make_payment(target.port, database.keys[0])
+        counts.append(run_on(database.url, count))
+        make_refund(target.port, database.keys[0], made["id"])
+        counts.append(run_on(database.url, count))
+    return {
+        kind: {table: after[table] - before[table] for table in after if after[table] != before[table]}
+        for kind, before, after in zip(("payment", "refund"), counts, counts[1:], strict=False)
+    }
 
 
 def count_collapsed(machine: Machine) -> int:
@@ -141,9 +147,9 @@ def count_collapsed(machine: Machine) -> int:
             return asyncio.run(_get_at_once(target.port, database.keys[0], made, counts))
 
 
-def show_rows(console: Console, rows: dict[str, dict[str, int]]) -> None:
-    """Print the rows that one payment leaves behind."""
-    table = Table(title="rows that one payment adds")
+def show_rows(console: Console, kind: str, rows: dict[str, dict[str, int]]) -> None:
+    """Print the rows that one payment or refund leaves behind."""
+    table = Table(title=f"rows that one {kind} adds")
     table.add_column("table")
     for name in rows:
         table.add_column(name, justify="right")

@@ -74,6 +74,15 @@ def payment_requests(keys: tuple[str, ...]) -> Iterator[bytes]:
 
 def make_payment(port: int, key: str) -> dict[str, object]:
     """Make one payment and return the answer. Raises: SystemExit where it is none."""
+    return _post(port, key, "/v1/payment_intents", BODY)
+
+
+def make_refund(port: int, key: str, payment: object) -> dict[str, object]:
+    """Give one minor unit of a payment back and return the answer. Raises: SystemExit where it is none."""
+    return _post(port, key, "/v1/refunds", f"payment_intent={payment}&amount=1".encode())
+
+
+def _post(port: int, key: str, path: str, body: bytes) -> dict[str, object]:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     headers = {
         "Authorization": f"Bearer {key}",
@@ -81,14 +90,14 @@ def make_payment(port: int, key: str) -> dict[str, object]:
         "Idempotency-Key": secrets.token_hex(16),
     }
     try:
-        connection.request("POST", "/v1/payment_intents", BODY, headers)
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
-        body = response.read()
+        said = response.read()
     finally:
         connection.close()
     if response.status != 200:
-        raise SystemExit(f"the payment was not made: {response.status} {body!r}")
-    answer: dict[str, object] = json.loads(body)
+        raise SystemExit(f"{path} was refused: {response.status} {said!r}")
+    answer: dict[str, object] = json.loads(said)
     return answer
 
 

@@ -4,70 +4,42 @@ Run: python -m benchmarks.suite [--quick] [--peers fastapi,flask]
 
 fastpay and its peers get an empty database each and run side by side; every round loads one after another, so
 that what else happens on the machine meets them alike. Closed loops (wrk) give throughput and cost against
-concurrency, an open loop gives latency against the rate of arrival. --quick takes less than five minutes.
+concurrency, an open loop gives latency against the rate of arrival, and several processes of it a mix of
+reads, payments and refunds. --quick takes less than five minutes.
 """
 
 import json
+import shlex
+import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from statistics import median
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import click
 import msgspec
 from rich.progress import Progress
 
-from benchmarks import payments, transport_memory
+from benchmarks import payments, starting, suite_mixed, transport_memory
 from benchmarks.load import options
 from benchmarks.load.machine import Database, Machine, execute, run_machine
 from benchmarks.load.open_loop import Latencies, run_open_loop
 from benchmarks.load.serving import ROOT, Target, machine_facts
 from benchmarks.load.wrk import Sample, run_wrk
-from benchmarks.transport import describe_machine, table_of
-from benchmarks.transport_load import cpu_seconds
-
-# What fastpay is to reach beside each peer, in requests a second.
-_ASKED = {"payments": {"fastapi": "10x", "flask": "30x"}, "reads": {"fastapi": "20x"}}
-# The load of the case study: requests a second, and how many of a hundred are reads.
-CASE_STUDY_RATE, CASE_STUDY_READS = 10_000, 80
-# How much of a server may be used at that load.
-_UTILIZATION = 0.6
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """How long and how often everything is measured."""
-
-    concurrency: tuple[int, ...]
-    rounds: int
-    seconds: float
-    shares_of_peak: tuple[float, ...]
-    objects: int
-    held: tuple[int, ...]
-
-
-QUICK = Plan((16, 64, 256), 2, 2, (0.25, 0.5, 0.75), 1_000, (500, 2_000))
-FULL = Plan((1, 4, 16, 64, 128, 256, 512), 5, 10, (0.1, 0.25, 0.5, 0.75, 0.9), 1_000, (1_000, 5_000, 17_500))
-TINY = Plan((2, 4), 1, 1, (0.5,), 10, (20, 40))
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """One loaded server: what the load saw, and what server and database used for it."""
-
-    sample: Sample
-    server_cpu_seconds: float
-    database_cpu_seconds: float
-
-    @property
-    def seconds_a_million(self) -> float:
-        """Processor time of both for a million requests."""
-        return (self.server_cpu_seconds + self.database_cpu_seconds) / self.sample.requests * 1e6
-
-
-Servers = dict[str, tuple[Target, Database]]
-Load = Callable[[Target, Database, int, float], Sample]
-Costs = dict[str, dict[int, list[Cost]]]
+from benchmarks.suite_figures import (
+    FULL,
+    MERCHANTS,
+    QUICK,
+    TINY,
+    Cost,
+    Costs,
+    Found,
+    Load,
+    Plan,
+    Servers,
+    peak,
+)
+from benchmarks.suite_processes import cpu_of
+from benchmarks.suite_report import draw, report
 
 
 @click.command()
@@ -87,8 +59,6 @@ def main(
 ) -> None:
     """Measure everything, side by side."""
     plan = TINY if tiny else QUICK if quick else FULL
-    folder = ROOT / "benchmarks" / "results" / time.strftime("%Y%m%d-%H%M%S")
-    folder.mkdir(parents=True)
     asked = options.Options(
         seconds=plan.seconds,
         rounds=plan.rounds,
@@ -99,88 +69,69 @@ def main(
         database_url=database_url,
         redis_url=redis_url,
     )
-    facts = machine_facts()
-    with (
-        run_machine(directory, database_url=database_url, redis_url=redis_url) as machine,
-        Progress() as progress,
-        ExitStack() as stack,
-    ):
-        progress.add_task("starting", total=None, visible=True)
-        servers = payments.start(stack, machine, asked, tenants=1)
-        paid = _closed(progress, "payments", servers, machine, plan, _pay)
-        peaks = {name: max(_rate(costs) for costs in by.values()) for name, by in paid.items()}
-        late = _open(progress, servers, peaks, plan)
-        read = _closed(progress, "reads", servers, machine, plan, _reader(machine, servers))
-    weights = {
-        name: {held: transport_memory.weigh(name, held) for held in plan.held}
-        for name in ("fastpay", "uvicorn")
-    }
-    raw = {
-        "machine": facts,
-        "plan": msgspec.to_builtins(plan),
-        "payments": msgspec.to_builtins(paid, str_keys=True),
-        "reads": msgspec.to_builtins(read, str_keys=True),
-        "open_loop": msgspec.to_builtins(late),
-        "memory": msgspec.to_builtins(weights, str_keys=True),
-    }
+    with Progress() as progress:
+        found = measure(plan, asked, progress)
+    folder = ROOT / "benchmarks" / "results" / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    raw = msgspec.to_builtins(found, str_keys=True)
     (folder / "raw.json").write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
-    text = report(facts, plan, paid, read, late, weights)
+    text = report(found)
     (folder / "report.md").write_text(text, encoding="utf-8")
-    draw(folder, paid, read, late, weights)
+    draw(folder, found)
     print(text)
     print(f"written to {folder}")
 
 
-def report(
-    facts: Mapping[str, Any],
-    plan: Plan,
-    paid: Costs,
-    read: Costs,
-    late: Mapping[str, list[Latencies]],
-    weights: Mapping[str, Mapping[int, float]],
-) -> str:
-    """Return the report as Markdown."""
-    length = f"{plan.rounds} rounds of {plan.seconds:g} s"
-    parts = [f"`python -m benchmarks.suite`: {length}, {describe_machine(facts)}."]
-    for title, found in (("payments", paid), ("reads", read)):
-        parts += [f"## {title}", _throughput(title, found)]
-    parts += ["## payments at a fixed rate of arrival", _latencies(late)]
-    parts += ["## what it costs", _costs(paid, read)]
-    rows = [
-        [name, f"{held:,}", f"{weight:,.0f}"] for name, by in weights.items() for held, weight in by.items()
-    ]
-    parts += ["## idle connections", table_of(("server", "connections", "bytes each"), rows)]
-    return "\n\n".join(parts) + "\n"
-
-
-def draw(
-    folder: Path,
-    paid: Costs,
-    read: Costs,
-    late: Mapping[str, list[Latencies]],
-    weights: Mapping[str, Mapping[int, float]],
-) -> None:
-    """Draw the plots of a run."""
-    from benchmarks.load import plots  # noqa: PLC0415 - only the whole suite needs matplotlib
-
-    for title, found in (("payments", paid), ("reads", read)):
-        lines = {
-            name: [(float(count), _rate(costs)) for count, costs in by.items()] for name, by in found.items()
+def measure(plan: Plan, asked: options.Options, progress: Progress) -> Found:
+    """Run every part."""
+    facts, durations = machine_facts(), dict[str, float]()
+    with (
+        run_machine(asked.directory, database_url=asked.database_url, redis_url=asked.redis_url) as machine,
+        ExitStack() as stack,
+    ):
+        with _timed(progress, durations, "starting"):
+            servers = payments.start(stack, machine, asked, tenants=MERCHANTS)
+        # One merchant's payments wait for each other, as a merchant's do; the mixed load has several.
+        single = {
+            name: (target, Database(made.url, made.keys[:1])) for name, (target, made) in servers.items()
         }
-        plots.draw_lines(
-            folder, f"{title}-throughput", lines, title=title, across="connections", up="requests/s"
-        )
-    slow = {name: [(run.rate, run.p99_ms) for run in runs] for name, runs in late.items()}
-    plots.draw_lines(folder, "latency", slow, title="payments, open loop", across="arrivals/s", up="p99, ms")
-    half = {
-        f"{name} at {runs[len(runs) // 2].rate:,.0f}/s": runs[len(runs) // 2].curve
-        for name, runs in late.items()
-    }
-    plots.draw_percentiles(folder, "percentiles", half, title="payments, open loop")
-    crowds = {name: [(held, held * one / 1e6) for held, one in by.items()] for name, by in weights.items()}
-    plots.draw_lines(
-        folder, "memory", crowds, title="idle connections", across="connections", up="MB", log=False
+        with _timed(progress, durations, "payments"):
+            paid = _closed(progress, "payments", single, machine, plan, _pay)
+        with _timed(progress, durations, "open loop"):
+            late = _open(progress, single, {name: peak(by) for name, by in paid.items()}, plan)
+        with _timed(progress, durations, "reads"):
+            read = _closed(progress, "reads", single, machine, plan, _reader(machine, single))
+        with _timed(progress, durations, "mixed"):
+            peaks = {name: (peak(paid[name]), peak(read[name])) for name in servers}
+            bar = progress.add_task("mixed", total=2 * len(servers) + 1)
+            mixed = suite_mixed.measure(machine, servers, peaks, plan, lambda: progress.advance(bar))
+        with _timed(progress, durations, "start to ready"):
+            starts = starting.measure(machine, servers["fastpay"][1], plan.starts)
+    with _timed(progress, durations, "memory"):
+        weights = {
+            name: {held: transport_memory.weigh(name, held) for held in plan.held}
+            for name in ("fastpay", "uvicorn")
+        }
+    return Found(
+        machine=facts,
+        plan=plan,
+        command=shlex.join(["python", "-m", "benchmarks.suite", *sys.argv[1:]]),
+        payments=paid,
+        reads=read,
+        open_loop=late,
+        mixed=mixed,
+        memory=weights,
+        starts=starts,
+        durations=durations,
     )
+
+
+@contextmanager
+def _timed(progress: Progress, durations: dict[str, float], part: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    durations[part] = time.monotonic() - begun
+    progress.console.print(f"{part}: {durations[part]:.0f} s")
 
 
 def _closed(
@@ -203,18 +154,10 @@ def _closed(
 def _cost(
     machine: Machine, target: Target, database: Database, load: Load, count: int, seconds: float
 ) -> Cost:
-    postmaster = postmaster_of(machine)
-    before = cpu_seconds(target.pid), cpu_seconds(postmaster) if postmaster else 0.0
+    before = cpu_of(target, machine)
     sample = load(target, database, count, seconds)
-    after = cpu_seconds(target.pid), cpu_seconds(postmaster) if postmaster else 0.0
+    after = cpu_of(target, machine)
     return Cost(sample, after[0] - before[0], after[1] - before[1])
-
-
-def postmaster_of(machine: Machine) -> int | None:
-    """Return the process of the embedded PostgreSQL; None where the database was named."""
-    for path in machine.directory.glob("data/**/postmaster.pid"):
-        return int(path.read_text(encoding="ascii").splitlines()[0])
-    return None
 
 
 def _pay(target: Target, database: Database, count: int, seconds: float) -> Sample:
@@ -250,54 +193,6 @@ def _open(
             )
             progress.advance(bar)
     return found
-
-
-def _rate(costs: list[Cost]) -> float:
-    return median(cost.sample.rate for cost in costs)
-
-
-def _throughput(title: str, found: Costs) -> str:
-    rows = []
-    ours = next(iter(found.values()))
-    for count in ours:
-        for name, by in found.items():
-            rates = sorted(cost.sample.rate for cost in by[count])
-            slow = sorted(cost.sample.p99_ms for cost in by[count])
-            pairs = zip(ours[count], by[count], strict=True)
-            times = sorted(one.sample.rate / other.sample.rate for one, other in pairs)
-            row = [str(count), name, f"{median(rates):,.0f}", f"{rates[0]:,.0f} to {rates[-1]:,.0f}"]
-            row += [f"{median(slow):.1f}", f"{slow[0]:.1f} to {slow[-1]:.1f}"]
-            ratio = "" if by is ours else f"{median(times):.2f}x ({times[0]:.2f} to {times[-1]:.2f})"
-            rows.append([*row, ratio, _ASKED[title].get(name, "")])
-    columns = ("connections", "server", "requests/s", "spread", "p99 ms", "spread", "fastpay is", "asked")
-    return table_of(columns, rows)
-
-
-def _latencies(late: Mapping[str, list[Latencies]]) -> str:
-    rows = []
-    for name, runs in late.items():
-        for run in runs:
-            figures = (run.p50_ms, run.p99_ms, run.p999_ms, run.max_ms)
-            rows.append([name, f"{run.rate:,.0f}", *(f"{figure:.1f}" for figure in figures)])
-    return table_of(("server", "arrivals/s", "p50 ms", "p99 ms", "p99.9 ms", "slowest"), rows)
-
-
-def _costs(paid: Costs, read: Costs) -> str:
-    """Of the concurrency where each server does most, and the servers that the case study's load takes."""
-    rows = []
-    for name in paid:
-        million = [_cheapest(found[name]) for found in (paid, read)]
-        a_second = CASE_STUDY_RATE / 1e6
-        used = a_second * (million[0] * (100 - CASE_STUDY_READS) + million[1] * CASE_STUDY_READS) / 100
-        cores = used / _UTILIZATION
-        rows.append([name, *(f"{one:,.0f}" for one in million), f"{cores:,.1f}"])
-    load = f"cores for {CASE_STUDY_RATE:,}/s, {CASE_STUDY_READS} % reads, {_UTILIZATION:.0%} used"
-    return table_of(("server with its database", "CPU s a million payments", "a million reads", load), rows)
-
-
-def _cheapest(by: Mapping[int, list[Cost]]) -> float:
-    best = max(by.values(), key=_rate)
-    return median(cost.seconds_a_million for cost in best)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,13 @@ import msgspec
 
 from fastpay.clock import SystemClock
 from fastpay.embedded.access import run_servers
-from fastpay.embedded.directory import DataDirectory
+from fastpay.embedded.directory import DataDirectory, write_private
 from fastpay.store import keys
 from fastpay.store.migrate import migrate
+from fastpay.store.sealing import make_key, render_keys
 
+# The file under a machine's directory that every fastpay there is given, so that requests can be signed.
+SEALING_KEYS = "sealing.keys"
 _Result = TypeVar("_Result")
 
 
@@ -49,6 +52,7 @@ def run_machine(directory: str, *, database_url: str | None, redis_url: str | No
     signal.signal(signal.SIGTERM, _leave)
     place = Path(tempfile.mkdtemp(prefix="fastpay-bench-", dir=directory))
     place.chmod(0o711)
+    write_sealing_keys(place)
     try:
         with (
             DataDirectory(place / "data") as data,
@@ -62,6 +66,11 @@ def run_machine(directory: str, *, database_url: str | None, redis_url: str | No
             yield Machine(database, cache, place)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def write_sealing_keys(directory: Path) -> None:
+    """Write the file that `serve` has every fastpay seal secrets with."""
+    write_private(directory / SEALING_KEYS, render_keys([make_key(SystemClock())]))
 
 
 @contextmanager

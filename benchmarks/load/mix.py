@@ -1,13 +1,17 @@
-"""What users ask for: reads, payments and refunds in given shares, of merchants some of which are popular."""
+"""What users ask for: reads, payments and refunds in given shares, of merchants some of which are popular.
+
+Requests may be signed.
+"""
 
 import itertools
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from benchmarks.samples import BODY
+from fastpay.signing import HEADER, RequestSigner
 
 _FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 
@@ -27,10 +31,18 @@ class Mix:
     """Makes requests, each payment and refund with an idempotency key that nobody ever used.
 
     `payments` maps API keys to identifiers of payments that exist; the first key is the most popular one.
-    Refunds give back one minor unit of them, so that each can be refunded many times.
+    Refunds give back one minor unit of them, so that each can be refunded many times. `signing` maps API keys
+    to their signing secrets: requests with such a key are signed when they are made.
     """
 
-    def __init__(self, payments: Mapping[str, Sequence[str]], shares: Shares, *, seed: int) -> None:
+    def __init__(
+        self,
+        payments: Mapping[str, Sequence[str]],
+        shares: Shares,
+        *,
+        seed: int,
+        signing: Mapping[str, str] | None = None,
+    ) -> None:
         self._random = random.Random(seed)
         self._shares = shares
         self._payments = payments
@@ -39,6 +51,12 @@ class Mix:
         self._weights = list(itertools.accumulate(weights))
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count()
+        self._signers = {key: RequestSigner(secret) for key, secret in (signing or {}).items()}
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield requests without end."""
+        while True:
+            yield self.next()
 
     def next(self) -> bytes:
         """Return the bytes of a request."""
@@ -49,16 +67,17 @@ class Mix:
         identifier = self._random.choice(self._payments[key])
         if chance < self._shares.payments + self._shares.refunds:
             return self._post("/v1/refunds", key, f"payment_intent={identifier}&amount=1")
-        return _head("GET", f"/v1/payment_intents/{identifier}", key)
+        return self._request("GET", f"/v1/payment_intents/{identifier}", key)
 
     def _post(self, path: str, key: str, body: str) -> bytes:
         own = (
             f"{_FORM}Content-Length: {len(body)}\r\nIdempotency-Key: {self._prefix}-{next(self._numbers)}\r\n"
         )
-        return _head("POST", path, key, own) + body.encode()
+        return self._request("POST", path, key, own, body)
 
-
-def _head(method: str, path: str, key: str, more: str = "") -> bytes:
-    return (
-        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n{more}\r\n".encode()
-    )
+    def _request(self, method: str, path: str, key: str, more: str = "", body: str = "") -> bytes:
+        signer = self._signers.get(key)
+        if signer is not None:
+            more += f"{HEADER}: {signer.sign(method, path, body)}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n{more}\r\n"
+        return (head + body).encode()

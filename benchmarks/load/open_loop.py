@@ -1,13 +1,14 @@
 """Open-loop load: requests arrive at a fixed rate whether or not earlier ones were answered.
 
 A closed loop hides stalls, since it stops asking while it waits. Here an answer's latency counts from the
-moment that its request was due, the wait for a free connection included.
+moment that its request was due, the wait for a free connection included. Every latency is kept, so that
+percentiles are exact.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from http.client import HTTPConnection
 from typing import cast
 
@@ -18,9 +19,42 @@ import uvloop
 _GRACE_SECONDS = 30.0
 # Arrivals are handed out in ticks of this length at most.
 _TICK_SECONDS = 0.0005
+# So many are sent at once at most, however late it is.
+_ARRIVALS_A_TURN = 64
 # What connections get to be opened in before the first arrival.
 _CONNECT_SECONDS = 0.5
 _CURVE = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """So many requests a second for so long."""
+
+    rate: float
+    seconds: float
+
+
+class Record(msgspec.Struct):
+    """When each request of one kind was due, sent and answered, in seconds since the first was due."""
+
+    due: list[float] = msgspec.field(default_factory=list)
+    sent: list[float] = msgspec.field(default_factory=list)
+    ended: list[float] = msgspec.field(default_factory=list)
+
+    @property
+    def latencies(self) -> list[float]:
+        """How long after it was due each had its answer, in seconds."""
+        return [ended - due for due, ended in zip(self.due, self.ended, strict=True)]
+
+    def add(self, other: "Record") -> None:
+        """Take another's requests over."""
+        self.due += other.due
+        self.sent += other.sent
+        self.ended += other.ended
+
+
+# By what was asked for (`kind_of`), what got a good answer; beside it what was refused with a 503, and so on.
+Records = dict[str, Record]
+FAILURES = ("refused", "failed", "lost", "unanswered")
 
 
 class Latencies(msgspec.Struct, frozen=True):
@@ -50,47 +84,111 @@ def run_open_loop(
     A sleep ends up to a millisecond late. With `spins` there is none between arrivals: for latencies below
     that, where the generator has a core of its own.
     """
+    found = run_phases(port, requests, (Phase(rate, seconds),), connections=connections, spins=spins)
+    return summarize((late for record in found.values() for late in record.latencies), rate)
+
+
+def run_phases(
+    port: int,
+    requests: Iterator[bytes],
+    phases: Sequence[Phase],
+    *,
+    connections: int,
+    spins: bool = False,
+    tolerant: bool = False,
+) -> Records:
+    """Send requests at one rate after another, and return what came of them, by kind.
+
+    What is not a good answer ends the run with a SystemExit, or is counted where the run is tolerant.
+    """
     try:
         return uvloop.run(
-            _run(port, requests, rate=rate, connections=connections, seconds=seconds, spins=spins)
+            _run(port, requests, phases, connections=connections, spins=spins, tolerant=tolerant)
         )
     except _LoadFault as fault:
         raise SystemExit(str(fault)) from None
 
 
+def summarize(latencies: Iterable[float], rate: float) -> Latencies:
+    """Return the percentiles of latencies in seconds."""
+    ordered = sorted(latencies)
+
+    def percentile(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+
+    return Latencies(
+        rate=rate,
+        requests=len(ordered),
+        p50_ms=percentile(0.5),
+        p99_ms=percentile(0.99),
+        p999_ms=percentile(0.999),
+        max_ms=ordered[-1] * 1000,
+        curve=tuple((share, percentile(share)) for share in _CURVE),
+    )
+
+
+def kind_of(request: bytes) -> str:
+    """Return what a request asks for."""
+    if request.startswith(b"GET "):
+        return "read"
+    return "refund" if request.startswith(b"POST /v1/refunds") else "payment"
+
+
 async def _run(
-    port: int, requests: Iterator[bytes], *, rate: float, connections: int, seconds: float, spins: bool
-) -> Latencies:
+    port: int,
+    requests: Iterator[bytes],
+    phases: Sequence[Phase],
+    *,
+    connections: int,
+    spins: bool,
+    tolerant: bool,
+) -> Records:
     loop = asyncio.get_running_loop()
-    load = _Load(loop, port, connections, keeps=_keeps_connections(port))
+    load = _Load(loop, port, connections, keeps=_keeps_connections(port), tolerant=tolerant)
     try:
         await asyncio.sleep(_CONNECT_SECONDS)
-        await _send(load, requests, rate, total=max(1, int(rate * seconds)), spins=spins)
+        await _send(load, requests, phases, spins=spins)
     finally:
         load.close()
         # Connections that were aborted end in the next turns of the loop.
         await asyncio.sleep(_TICK_SECONDS)
-    return _summarize(load.latencies, rate)
+    return load.records
 
 
-async def _send(load: "_Load", requests: Iterator[bytes], rate: float, *, total: int, spins: bool) -> None:
+async def _send(load: "_Load", requests: Iterator[bytes], phases: Sequence[Phase], *, spins: bool) -> None:
     """Send all requests as they become due, and wait for the answers. Raises: _LoadFault."""
     # The loop's own clock stands still within a turn, and knows milliseconds only.
-    start = time.monotonic()
+    load.begun = time.monotonic()
     arrived = 0
-    while arrived < total:
-        while arrived < total and start + arrived / rate <= time.monotonic():
-            load.arrive(start + arrived / rate, next(requests))
-            arrived += 1
+    for due in _arrivals(phases):
+        left = due - load.now()
+        while left > 0:
+            await asyncio.sleep(0 if spins else min(_TICK_SECONDS, left))
+            load.raise_fault()
+            left = due - load.now()
+        load.arrive(due, next(requests))
+        arrived += 1
+        if arrived % _ARRIVALS_A_TURN == 0:
+            # Behind the time: answers still have to be read.
+            await asyncio.sleep(0)
+            load.raise_fault()
+    deadline = load.now() + _GRACE_SECONDS
+    while load.ended < arrived:
         load.raise_fault()
-        left = start + arrived / rate - time.monotonic()
-        await asyncio.sleep(0 if spins else min(_TICK_SECONDS, max(0.0, left)))
-    deadline = time.monotonic() + _GRACE_SECONDS
-    while len(load.latencies) < total:
-        load.raise_fault()
-        if time.monotonic() > deadline:
-            raise _LoadFault(f"{total - len(load.latencies)} of {total} requests were never answered")
+        if load.now() > deadline:
+            load.give_up()
+            break
         await asyncio.sleep(_TICK_SECONDS)
+    load.raise_fault()
+
+
+def _arrivals(phases: Sequence[Phase]) -> Iterator[float]:
+    """Yield when each request is due."""
+    begun = 0.0
+    for phase in phases:
+        for number in range(max(1, int(phase.rate * phase.seconds))):
+            yield begun + number / phase.rate
+        begun += phase.seconds
 
 
 class _LoadFault(Exception):
@@ -104,11 +202,16 @@ class _Load:
     one is opened when there is something to send: a worker that waits on a silent one answers nobody else.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, port: int, connections: int, *, keeps: bool) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, port: int, connections: int, *, keeps: bool, tolerant: bool
+    ) -> None:
         self.loop = loop
-        self.latencies: list[float] = []
+        self.records: Records = {}
+        self.ended = 0
+        self.begun = 0.0
         self.fault = ""
         self.closing = False
+        self._tolerant = tolerant
         self._port = port
         self._keeps = keeps
         self._connections = connections
@@ -119,6 +222,34 @@ class _Load:
         self._opening: set[asyncio.Task[object]] = set()
         while keeps and self._open < connections:
             self._open_one()
+
+    def now(self) -> float:
+        """Return the seconds since the first request was due."""
+        return time.monotonic() - self.begun
+
+    def note(self, kind: str, due: float, sent: float) -> None:
+        """Know that a request has ended now."""
+        record = self.records.get(kind)
+        if record is None:
+            record = self.records[kind] = Record()
+        record.due.append(due)
+        record.sent.append(sent)
+        record.ended.append(self.now())
+        self.ended += 1
+
+    def fail(self, kind: str, due: float, sent: float, reason: str) -> None:
+        """Count what is not a good answer, or end the run."""
+        if self._tolerant:
+            self.note(kind, due, sent)
+        else:
+            self.fault = reason
+
+    def give_up(self) -> None:
+        """Wait for no more answers."""
+        pending = [one.pending for one in self._all if one.pending is not None]
+        pending += [(due, due) for due, _ in self._waiting]
+        for due, sent in pending:
+            self.fail("unanswered", due, sent, f"{len(pending)} requests were never answered")
 
     def arrive(self, due: float, request: bytes) -> None:
         """Send a request, or let it wait for a connection."""
@@ -178,7 +309,8 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, load: _Load) -> None:
         self._load = load
-        self._due: float | None = None
+        self.pending: tuple[float, float] | None = None
+        self._kind = ""
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
@@ -189,25 +321,34 @@ class _Connection(asyncio.Protocol):
 
     def send(self, due: float, request: bytes) -> None:
         assert self._transport is not None
-        self._due = due
+        self.pending = (due, self._load.now())
+        self._kind = kind_of(request)
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        self._buffer = self._buffer + data if self._buffer else data
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
         if not separator or len(body) < _content_length(head):
             return
-        if self._due is None or head[9:10] != b"2":
-            self._load.fault = f"not a good answer: {self._buffer[:500]!r}"
+        if self.pending is None:
+            self._load.fault = f"not a good answer, since nothing was asked: {self._buffer[:500]!r}"
             return
-        self._load.latencies.append(time.monotonic() - self._due)
-        self._due, self._buffer = None, b""
+        due, sent = self.pending
+        self.pending = None
+        if head[9:10] == b"2":
+            self._load.note(self._kind, due, sent)
+        else:
+            kind = "refused" if head[9:12] == b"503" else "failed"
+            self._load.fail(kind, due, sent, f"not a good answer: {self._buffer[:500]!r}")
+        self._buffer = b""
         if b"connection: close" not in head.lower():
             self._load.is_free(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._due is not None and not self._load.closing:
-            self._load.fault = f"a connection was lost before its answer: {exc}"
+        if self.pending is not None and not self._load.closing:
+            due, sent = self.pending
+            self._load.fail("lost", due, sent, f"a connection was lost before its answer: {exc}")
+        self.pending = None
         self._load.lost(self)
 
     def close(self) -> None:
@@ -225,24 +366,5 @@ def _keeps_connections(port: int) -> bool:
 
 
 def _content_length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    return 0
-
-
-def _summarize(latencies: list[float], rate: float) -> Latencies:
-    ordered = sorted(latencies)
-
-    def percentile(share: float) -> float:
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
-
-    return Latencies(
-        rate=rate,
-        requests=len(ordered),
-        p50_ms=percentile(0.5),
-        p99_ms=percentile(0.99),
-        p999_ms=percentile(0.999),
-        max_ms=ordered[-1] * 1000,
-        curve=tuple((share, percentile(share)) for share in _CURVE),
-    )
+    found = head.lower().partition(b"\r\ncontent-length:")[2]
+    return int(found.partition(b"\r\n")[0] or 0)

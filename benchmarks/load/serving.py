@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 import msgspec
+
+from benchmarks.load.machine import SEALING_KEYS
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("fastpay", "fastapi", "flask")
@@ -35,7 +37,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def serve(
+def serve(  # noqa: PLR0913 - all but the first are named, and most have a default
     name: str,
     *,
     database_url: str,
@@ -45,13 +47,17 @@ def serve(
     port: int = 0,
     instance: int = 0,
     idle_seconds: int = 75,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Target]:
     """Start a server for the block. `workers` None means what the peer's own documentation advises.
 
-    Instances of fastpay with a port given share it. `idle_seconds` is how long connections may be idle.
+    Instances of fastpay with a port given share it. `idle_seconds` is how long connections may be idle, and
+    `more` are further settings of fastpay.
     """
     shared, port = port != 0, port or free_port()
     ready_file = directory / f"{name}.{instance}.ready.json"
+    # One of an earlier server must not be taken for this one's.
+    ready_file.unlink(missing_ok=True)
     command = _command(name, port, workers, ready_file, directory, idle_seconds)
     environment = _environment(name, database_url, redis_url)
     # As many connections as PostgreSQL has for all processes, and 16 at most.
@@ -59,7 +65,11 @@ def serve(
         "PEER_POOL": str(max(1, min(16, _PEER_CONNECTIONS // (workers or default_workers(name)))))
     }
     if name == "fastpay":
-        environment |= {"FASTPAY_IDLE_TIMEOUT_MS": f"{idle_seconds * 1000}"}
+        environment |= {
+            "FASTPAY_IDLE_TIMEOUT_MS": f"{idle_seconds * 1000}",
+            "FASTPAY_SEALING_KEY_FILE": str(directory / SEALING_KEYS),
+            **(more or {}),
+        }
         command += ["--reuse-port"] if shared else []
     with open(directory / f"{name}.log", "ab") as log:
         # A session of its own: a terminal's Ctrl-C reaches us alone, and we stop what we started.
@@ -170,10 +180,10 @@ def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path, ready_
             time.sleep(0.05)
             continue
         try:
-            connection = HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/health")
-            # fastpay has no such path, and an answer that says so will do.
-            connection.getresponse().read()
+            with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/health")
+                # fastpay has no such path, and an answer that says so will do.
+                connection.getresponse().read()
         except OSError:
             time.sleep(0.05)
         else:

@@ -13,9 +13,9 @@ import hashlib
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -24,8 +24,9 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from benchmarks.peers import refund as refunds
 from benchmarks.peers import statements
-from benchmarks.peers.params import CreatePaymentIntent, parse
+from benchmarks.peers.params import CreatePaymentIntent, CreateRefund, parse
 from benchmarks.peers.payment import (
     EVENT_COUNT,
     Payment,
@@ -76,14 +77,14 @@ async def authenticate(request: Request, authorization: Annotated[str, Header()]
     return tenant
 
 
-async def read_params(request: Request) -> CreatePaymentIntent:
-    """Return the checked parameters of the body."""
-    try:
-        return parse(request.headers.get("content-type", ""), await request.body())
-    except ValidationError as error:
-        raise HTTPException(400, error.errors(include_url=False, include_context=False)) from error
-    except ValueError as error:
-        raise HTTPException(415, str(error)) from error
+async def read_payment(request: Request) -> CreatePaymentIntent:
+    """Return the checked parameters of a payment."""
+    return await _read(CreatePaymentIntent, request)
+
+
+async def read_refund(request: Request) -> CreateRefund:
+    """Return the checked parameters of a refund."""
+    return await _read(CreateRefund, request)
 
 
 @app.get("/health")
@@ -96,26 +97,37 @@ async def health() -> dict[str, str]:
 async def create_payment_intent(
     request: Request,
     tenant: Annotated[Tenant, Depends(authenticate)],
-    params: Annotated[CreatePaymentIntent, Depends(read_params)],
+    params: Annotated[CreatePaymentIntent, Depends(read_payment)],
     idempotency_key: Annotated[str, Header(min_length=1, max_length=255)],
 ) -> Response:
     """Take a payment, once for each idempotency key."""
     payment = pay(tenant, params)
     asked = fingerprint(params)
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        try:
-            first = await _take(request.app.state.pool, payment, idempotency_key, asked)
-            break
-        except RETRIED:
-            if attempt == ATTEMPTS_MAX:
-                raise
-            await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))
+    first = await _retried(lambda: _take(request.app.state.pool, payment, idempotency_key, asked))
     if first is not None:
         return _replay(first, asked)
     await request.app.state.redis.set(
         _cache_key(tenant, payment.public_id), payment.answer, ex=ANSWER_CACHE_SECONDS
     )
     return _answer(payment.answer, payment.request_id)
+
+
+@app.post("/v1/refunds")
+async def create_refund(
+    request: Request,
+    tenant: Annotated[Tenant, Depends(authenticate)],
+    params: Annotated[CreateRefund, Depends(read_refund)],
+    idempotency_key: Annotated[str, Header(min_length=1, max_length=255)],
+) -> Response:
+    """Give money back, once for each idempotency key."""
+    asked = fingerprint(params)
+    pool = request.app.state.pool
+    made, first = await _retried(lambda: _give_back(pool, tenant, params, idempotency_key, asked))
+    if first is not None:
+        return _replay(first, asked)
+    if made is None:
+        raise HTTPException(400, "This payment cannot be refunded by so much")
+    return _answer(made.answer, made.request_id)
 
 
 @app.get("/v1/payment_intents/{public_id}")
@@ -140,28 +152,81 @@ async def retrieve_payment_intent(
     return _answer(body, f"req_{os.urandom(12).hex()}")
 
 
+_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund)
+_Result = TypeVar("_Result")
+
+
+async def _read(model: type[_Params], request: Request) -> _Params:
+    try:
+        return parse(model, request.headers.get("content-type", ""), await request.body())
+    except ValidationError as error:
+        raise HTTPException(400, error.errors(include_url=False, include_context=False)) from error
+    except ValueError as error:
+        raise HTTPException(415, str(error)) from error
+
+
+async def _retried(work: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Run a transaction, and again where that may help."""
+    for attempt in range(1, ATTEMPTS_MAX):
+        try:
+            return await work()
+        except RETRIED:
+            await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))
+    return await work()
+
+
 async def _take(pool: Any, payment: Payment, idempotency_key: str, asked: bytes) -> Any:
     """Write the payment in one transaction; return the first answer's row where the key was used."""
     tenant = payment.tenant
     digest = key_digest(tenant, idempotency_key)
     async with pool.acquire() as connection, connection.transaction():
-        new = await connection.fetchval(
-            statements.CLAIM_KEY,
-            digest,
-            tenant.id,
-            tenant.livemode,
-            idempotency_key,
-            asked,
-            payment.answer,
-            payment.request_id,
-            payment.created_at,
-        )
-        if new is None:
+        if not await _claim(connection, payment, digest, idempotency_key, asked):
             return await connection.fetchrow(statements.FIRST_ANSWER, digest, tenant.id, tenant.livemode)
         # A savepoint, as the case study has it: what fails in it leaves the claim of the key in place.
         async with connection.transaction():
             await _write(connection, payment)
     return None
+
+
+async def _give_back(
+    pool: Any, tenant: Tenant, params: CreateRefund, idempotency_key: str, asked: bytes
+) -> tuple[refunds.Refund | None, Any]:
+    """Write the refund in one transaction, where there is enough left; or return the first answer's row."""
+    scope = (tenant.id, tenant.livemode)
+    digest = key_digest(tenant, idempotency_key)
+    async with pool.acquire() as connection, connection.transaction():
+        made = await _decide_refund(connection, tenant, params)
+        if made is None or not await _claim(connection, made, digest, idempotency_key, asked):
+            return None, await connection.fetchrow(statements.FIRST_ANSWER, digest, *scope)
+        async with connection.transaction():
+            charge = made.charge
+            row = (made.refund_id, charge.currency, made.amount, charge.charge_id, made.intent_id)
+            await connection.execute(statements.INSERT_REFUND, *scope, *row)
+            await connection.execute(statements.REFUND_CHARGE, *scope, charge.charge_id, made.amount)
+            await _book(connection, made, charge.currency, refunds.EVENT_COUNT)
+    return made, None
+
+
+async def _decide_refund(connection: Any, tenant: Tenant, params: CreateRefund) -> refunds.Refund | None:
+    scope = (tenant.id, tenant.livemode)
+    row = await connection.fetchrow(statements.LOCK_CHARGE, *scope, refunds.intent_of(params))
+    if row is None:
+        return None
+    snapshot = await connection.fetchval(statements.LATEST_VERSION, *scope, row["charge_id"])
+    try:
+        return refunds.give_back(tenant, refunds.LockedCharge(**row, snapshot=snapshot), params)
+    except refunds.NotRefundable:
+        return None
+
+
+async def _claim(
+    connection: Any, made: Payment | refunds.Refund, digest: bytes, idempotency_key: str, asked: bytes
+) -> bool:
+    """Store the answer under the key, unless there is one already."""
+    scope = (made.tenant.id, made.tenant.livemode)
+    answered = (made.answer, made.request_id, made.created_at)
+    new = await connection.fetchval(statements.CLAIM_KEY, digest, *scope, idempotency_key, asked, *answered)
+    return new is not None
 
 
 async def _write(connection: Any, payment: Payment) -> None:
@@ -178,13 +243,19 @@ async def _write(connection: Any, payment: Payment) -> None:
         payment.fee,
         payment.intent_id,
     )
+    await _book(connection, payment, payment.currency, EVENT_COUNT)
+
+
+async def _book(connection: Any, made: Payment | refunds.Refund, currency: str, event_count: int) -> None:
+    """Write what has a place in the tenant's sequence."""
+    scope = (made.tenant.id, made.tenant.livemode)
     # From here on the tenant's other requests wait until this one is on disk.
-    sequence = await connection.fetchval(statements.ADVANCE_BOOK, *scope, EVENT_COUNT)
-    moved = list(zip(*payment.moved(), strict=True))
-    await connection.execute(statements.MOVE_ACCOUNTS, *scope, payment.currency, *moved)
-    await connection.executemany(statements.INSERT_VERSION, payment.versions(sequence))
-    await connection.executemany(statements.INSERT_TRANSFER, payment.transfers(sequence))
-    await connection.executemany(statements.INSERT_EVENT, payment.events(sequence))
+    sequence = await connection.fetchval(statements.ADVANCE_BOOK, *scope, event_count)
+    moved = list(zip(*made.moved(), strict=True))
+    await connection.execute(statements.MOVE_ACCOUNTS, *scope, currency, *moved)
+    await connection.executemany(statements.INSERT_VERSION, made.versions(sequence))
+    await connection.executemany(statements.INSERT_TRANSFER, made.transfers(sequence))
+    await connection.executemany(statements.INSERT_EVENT, made.events(sequence))
 
 
 def _replay(first: Any, asked: bytes) -> Response:

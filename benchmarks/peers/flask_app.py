@@ -9,7 +9,7 @@ Run: gunicorn --workers 5 'benchmarks.peers.flask_app:create_app()'. Reads PEER_
 import hashlib
 import os
 import time
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -17,11 +17,25 @@ import sqlalchemy as sa
 from flask import Flask, Response, request
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.declarative import DeferredReflection
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized, UnsupportedMediaType
 
-from benchmarks.peers.params import CreatePaymentIntent, parse
+from benchmarks.peers import refund as refunds
+from benchmarks.peers.mapped import (
+    Account,
+    ApiKey,
+    Base,
+    Book,
+    Charge,
+    Event,
+    IdempotencyKey,
+    ObjectVersion,
+    PaymentIntent,
+    PaymentMethod,
+    StoredRefund,
+    Transfer,
+)
+from benchmarks.peers.params import CreatePaymentIntent, CreateRefund, parse
 from benchmarks.peers.payment import (
     EVENT_COUNT,
     Payment,
@@ -34,70 +48,6 @@ from benchmarks.peers.payment import (
 
 KEY_CACHE_SECONDS = 2.0
 _COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
-
-
-class Base(DeferredReflection, DeclarativeBase):
-    """What is mapped; the columns are the database's."""
-
-
-class ApiKey(Base):
-    """A key of a tenant."""
-
-    __tablename__ = "api_key"
-
-
-class Book(Base):
-    """A tenant's sequence and fees."""
-
-    __tablename__ = "book"
-
-
-class Account(Base):
-    """A balance holder of the ledger."""
-
-    __tablename__ = "account"
-
-
-class IdempotencyKey(Base):
-    """A key that was used, and the answer."""
-
-    __tablename__ = "idempotency"
-
-
-class PaymentMethod(Base):
-    """A card."""
-
-    __tablename__ = "payment_method"
-
-
-class PaymentIntent(Base):
-    """A payment."""
-
-    __tablename__ = "payment_intent"
-
-
-class Charge(Base):
-    """An attempt at a payment."""
-
-    __tablename__ = "charge"
-
-
-class ObjectVersion(Base):
-    """A snapshot of an object."""
-
-    __tablename__ = "object_version"
-
-
-class Transfer(Base):
-    """A move between two accounts."""
-
-    __tablename__ = "transfer"
-
-
-class Event(Base):
-    """Something that happened."""
-
-    __tablename__ = "event"
 
 
 class Store:
@@ -132,40 +82,38 @@ class Store:
 
     def take(self, payment: Payment, idempotency_key: str, asked: bytes) -> Any:
         """Write the payment in one transaction; return the first answer's row where the key was used."""
-        keys = _columns(IdempotencyKey)
-        digest = key_digest(payment.tenant, idempotency_key)
         with self._session.begin() as session:
-            values = {
-                "digest": digest,
-                "tenant_id": payment.tenant.id,
-                "livemode": payment.tenant.livemode,
-                "idempotency_key": idempotency_key,
-                "fingerprint": asked,
-                "answer": payment.answer,
-                "request_id": payment.request_id,
-                "created_at": payment.created_at,
-            }
-            claim = insert(IdempotencyKey).values(values).on_conflict_do_nothing().returning(keys.digest)
-            if session.execute(claim).first() is None:
-                return session.scalars(sa.select(IdempotencyKey).where(keys.digest == digest)).one()
-            self._write(session, payment)
-        return None
+            first = _claim(session, payment, idempotency_key, asked)
+            if first is None:
+                self._write(session, payment)
+            return first
+
+    def give_back(
+        self, tenant: Tenant, params: CreateRefund, idempotency_key: str, asked: bytes
+    ) -> tuple[refunds.Refund | None, Any]:
+        """Write the refund in one transaction, if enough is left; or return the first answer's row."""
+        with self._session.begin() as session:
+            columns = _columns(Charge)
+            query = sa.select(Charge).where(
+                columns.tenant_id == tenant.id,
+                columns.livemode == tenant.livemode,
+                columns.payment_intent_id == refunds.intent_of(params),
+                columns.status == "succeeded",
+            )
+            # Whoever refunds the same charge waits here; its snapshot is read after, to be the latest.
+            charge: Any = session.scalars(query.with_for_update()).first()
+            made = _decide_refund(session, tenant, params, charge)
+            if made is None:
+                return None, _first_answer(session, tenant, idempotency_key)
+            first = _claim(session, made, idempotency_key, asked)
+            if first is None:
+                self._write_refund(session, made, charge)
+            return made, first
 
     def latest_version(self, tenant: Tenant, identifier: UUID) -> bytes | None:
         """Return the latest snapshot of an object."""
-        versions = _columns(ObjectVersion)
-        query = (
-            sa.select(versions.snapshot)
-            .where(
-                versions.tenant_id == tenant.id,
-                versions.livemode == tenant.livemode,
-                versions.object_id == identifier,
-            )
-            .order_by(versions.version.desc())
-            .limit(1)
-        )
         with self._session() as session:
-            return session.scalar(query)
+            return _latest_version(session, tenant, identifier)
 
     def _write(self, session: Session, payment: Payment) -> None:
         scope = {"tenant_id": payment.tenant.id, "livemode": payment.tenant.livemode}
@@ -183,27 +131,50 @@ class Store:
             "fee": payment.fee,
         }
         _add(session, Charge, [{**shared, **charge}])
-        sequence = self._advance(session, payment.tenant)
-        self._move(session, payment)
-        _add(session, ObjectVersion, _named(ObjectVersion, payment.versions(sequence)))
-        _add(session, Transfer, _named(Transfer, payment.transfers(sequence)))
-        _add(session, Event, _named(Event, payment.events(sequence)))
+        self._book(session, payment, payment.currency, EVENT_COUNT)
 
-    def _advance(self, session: Session, tenant: Tenant) -> int:
+    def _write_refund(self, session: Session, made: refunds.Refund, charge: Any) -> None:
+        charge.version += 1
+        charge.amount_refunded += made.amount
+        row = {
+            "tenant_id": made.tenant.id,
+            "livemode": made.tenant.livemode,
+            "refund_id": made.refund_id,
+            "version": 1,
+            "status": "succeeded",
+            "currency": charge.currency,
+            "amount": made.amount,
+            "charge_id": charge.charge_id,
+            "payment_intent_id": charge.payment_intent_id,
+        }
+        _add(session, StoredRefund, [row])
+        self._book(session, made, charge.currency, refunds.EVENT_COUNT)
+
+    def _book(
+        self, session: Session, made: Payment | refunds.Refund, currency: str, event_count: int
+    ) -> None:
+        """Write what has a place in the tenant's sequence."""
+        sequence = self._advance(session, made.tenant, event_count)
+        self._move(session, made, currency)
+        _add(session, ObjectVersion, _named(ObjectVersion, made.versions(sequence)))
+        _add(session, Transfer, _named(Transfer, made.transfers(sequence)))
+        _add(session, Event, _named(Event, made.events(sequence)))
+
+    def _advance(self, session: Session, tenant: Tenant, event_count: int) -> int:
         columns = _columns(Book)
         query = sa.select(Book).where(columns.tenant_id == tenant.id, columns.livemode == tenant.livemode)
         book: Any = session.scalars(query.with_for_update()).one()
-        book.sequence += EVENT_COUNT
+        book.sequence += event_count
         sequence: int = book.sequence
         return sequence
 
-    def _move(self, session: Session, payment: Payment) -> None:
+    def _move(self, session: Session, made: Payment | refunds.Refund, currency: str) -> None:
         columns = _columns(Account)
-        moved = payment.moved()
+        moved = made.moved()
         # The tenant's book is locked, so that nobody else opens or moves these accounts.
         query = sa.select(Account).where(
-            columns.tenant_id == payment.tenant.id,
-            columns.livemode == payment.tenant.livemode,
+            columns.tenant_id == made.tenant.id,
+            columns.livemode == made.tenant.livemode,
             columns.account_id.in_([account_id for account_id, *_ in moved]),
         )
         found: Any = session.scalars(query.with_for_update())
@@ -212,8 +183,8 @@ class Store:
             account: Any = accounts.get(account_id)
             if account is None:
                 opened = {"account_id": account_id, "code": code, "normal_side": side}
-                account = Account(**opened, **dict.fromkeys(_COUNTERS, 0), currency=payment.currency)
-                account.tenant_id, account.livemode = payment.tenant.id, payment.tenant.livemode
+                account = Account(**opened, **dict.fromkeys(_COUNTERS, 0), currency=currency)
+                account.tenant_id, account.livemode = made.tenant.id, made.tenant.livemode
                 session.add(account)
             account.debits_posted += debits
             account.credits_posted += credits_
@@ -223,6 +194,60 @@ class Store:
 def _columns(mapped: type[Base]) -> Any:
     """Return a mapped class for its columns, which are known once the database was looked at."""
     return mapped
+
+
+def _claim(session: Session, made: Payment | refunds.Refund, idempotency_key: str, asked: bytes) -> Any:
+    """Store the answer under the key; return the first answer's row where there is one already."""
+    values = {
+        "digest": key_digest(made.tenant, idempotency_key),
+        "tenant_id": made.tenant.id,
+        "livemode": made.tenant.livemode,
+        "idempotency_key": idempotency_key,
+        "fingerprint": asked,
+        "answer": made.answer,
+        "request_id": made.request_id,
+        "created_at": made.created_at,
+    }
+    claim = insert(IdempotencyKey).values(values).on_conflict_do_nothing()
+    if session.execute(claim.returning(_columns(IdempotencyKey).digest)).first() is not None:
+        return None
+    return _first_answer(session, made.tenant, idempotency_key)
+
+
+def _first_answer(session: Session, tenant: Tenant, idempotency_key: str) -> Any:
+    keys = _columns(IdempotencyKey)
+    query = sa.select(IdempotencyKey).where(keys.digest == key_digest(tenant, idempotency_key))
+    return session.scalars(query).first()
+
+
+def _decide_refund(
+    session: Session, tenant: Tenant, params: CreateRefund, charge: Any
+) -> refunds.Refund | None:
+    if charge is None:
+        return None
+    snapshot = _latest_version(session, tenant, charge.charge_id)
+    assert snapshot is not None
+    amounts = (charge.amount_captured, charge.amount_refunded)
+    locked = refunds.LockedCharge(charge.charge_id, charge.version, charge.currency, *amounts, snapshot)
+    try:
+        return refunds.give_back(tenant, locked, params)
+    except refunds.NotRefundable:
+        return None
+
+
+def _latest_version(session: Session, tenant: Tenant, identifier: UUID) -> bytes | None:
+    versions = _columns(ObjectVersion)
+    query = (
+        sa.select(versions.snapshot)
+        .where(
+            versions.tenant_id == tenant.id,
+            versions.livemode == tenant.livemode,
+            versions.object_id == identifier,
+        )
+        .order_by(versions.version.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
 
 
 def _add(session: Session, mapped: type[Base], records: list[dict[str, Any]]) -> None:
@@ -254,19 +279,24 @@ def create_app() -> Flask:
     @app.post("/v1/payment_intents")
     def create_payment_intent() -> Response:
         tenant = authenticate()
-        params = _read_params()
-        idempotency_key = request.headers.get("Idempotency-Key", "")
-        if not 1 <= len(idempotency_key) <= 255:
-            raise BadRequest
+        params, idempotency_key = _read_params(CreatePaymentIntent), _read_key()
         payment, asked = pay(tenant, params), fingerprint(params)
         first = store.take(payment, idempotency_key, asked)
         if first is None:
             return _answer(payment.answer, payment.request_id)
-        if first.fingerprint != asked:
+        return _replay(first, asked)
+
+    @app.post("/v1/refunds")
+    def create_refund() -> Response:
+        tenant = authenticate()
+        params, idempotency_key = _read_params(CreateRefund), _read_key()
+        asked = fingerprint(params)
+        made, first = store.give_back(tenant, params, idempotency_key, asked)
+        if first is not None:
+            return _replay(first, asked)
+        if made is None:
             raise BadRequest
-        response = _answer(first.answer, first.request_id)
-        response.headers["Idempotent-Replayed"] = "true"
-        return response
+        return _answer(made.answer, made.request_id)
 
     @app.get("/v1/payment_intents/<public_id>")
     def retrieve_payment_intent(public_id: str) -> Response:
@@ -284,13 +314,31 @@ def create_app() -> Flask:
     return app
 
 
-def _read_params() -> CreatePaymentIntent:
+_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund)
+
+
+def _read_key() -> str:
+    idempotency_key = request.headers.get("Idempotency-Key", "")
+    if not 1 <= len(idempotency_key) <= 255:
+        raise BadRequest
+    return idempotency_key
+
+
+def _read_params(model: type[_Params]) -> _Params:
     try:
-        return parse(request.content_type or "", request.get_data())
+        return parse(model, request.content_type or "", request.get_data())
     except ValidationError as error:
         raise BadRequest from error
     except ValueError as error:
         raise UnsupportedMediaType from error
+
+
+def _replay(first: Any, asked: bytes) -> Response:
+    if first.fingerprint != asked:
+        raise BadRequest
+    response = _answer(first.answer, first.request_id)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _answer(body: bytes, request_id: str) -> Response:

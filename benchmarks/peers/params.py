@@ -1,6 +1,6 @@
-"""What both peers accept: the form or JSON of a new payment, checked by pydantic."""
+"""What both peers accept: the form or JSON of a new payment or refund, checked by pydantic."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -31,12 +31,25 @@ class CreatePaymentIntent(BaseModel):
         return value
 
 
-def parse(content_type: str, body: bytes) -> CreatePaymentIntent:
+class CreateRefund(BaseModel):
+    """Money to give back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    payment_intent: Annotated[str, Field(pattern="^pi_[0-9a-f]{32}$")]
+    amount: Annotated[int, Field(ge=1)] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)] = {}
+
+
+_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund)
+
+
+def parse(model: type[_Params], content_type: str, body: bytes) -> _Params:
     """Return the checked parameters. Raises: pydantic.ValidationError, ValueError for the wrong type."""
     if content_type.startswith("application/json"):
-        return CreatePaymentIntent.model_validate_json(body)
+        return model.model_validate_json(body)
     if content_type.startswith("application/x-www-form-urlencoded"):
-        return CreatePaymentIntent.model_validate(_nest(body))
+        return model.model_validate(_nest(body))
     raise ValueError("Send a form or JSON.")
 
 

@@ -8,12 +8,14 @@ as JSON without what is empty.
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from benchmarks.peers.params import CreatePaymentIntent
 
@@ -90,30 +92,35 @@ class Payment:
     def events(self, sequence: int) -> list[tuple[Any, ...]]:
         """Return the rows of what is announced; `sequence` is that of the last."""
         announced = (
-            ("payment_intent.created", self.intent_id),
-            ("charge.succeeded", self.charge_id),
-            ("payment_intent.succeeded", self.intent_id),
+            ("payment_intent.created", self.intent_id, 1),
+            ("charge.succeeded", self.charge_id, 1),
+            ("payment_intent.succeeded", self.intent_id, 1),
         )
-        first = sequence - EVENT_COUNT + 1
-        tenant = self.tenant
-        return [
-            (
-                tenant.id,
-                tenant.livemode,
-                number,
-                new_id(),
-                kind,
-                object_id,
-                1,
-                self.request_id,
-                self.created_at,
-            )
-            for number, (kind, object_id) in enumerate(announced, start=first)
-        ]
+        return event_rows(self.tenant, announced, sequence, self.request_id, self.created_at)
 
     def _account_id(self, code: str) -> UUID:
-        name = f"{self.tenant.id.hex}{self.tenant.livemode}{self.currency}{code}"
-        return UUID(bytes=hashlib.blake2b(name.encode(), digest_size=16).digest())
+        return account_id(self.tenant, self.currency, code)
+
+
+def account_id(tenant: Tenant, currency: str, code: str) -> UUID:
+    """Return the identifier of an account of the tenant's books."""
+    name = f"{tenant.id.hex}{tenant.livemode}{currency}{code}"
+    return UUID(bytes=hashlib.blake2b(name.encode(), digest_size=16).digest())
+
+
+def event_rows(
+    tenant: Tenant,
+    announced: Sequence[tuple[str, UUID, int]],
+    sequence: int,
+    request_id: str,
+    created_at: datetime,
+) -> list[tuple[Any, ...]]:
+    """Return the rows of events: type, object and its version are given; `sequence` is that of the last."""
+    first = sequence - len(announced) + 1
+    return [
+        (tenant.id, tenant.livemode, number, new_id(), kind, object_id, version, request_id, created_at)
+        for number, (kind, object_id, version) in enumerate(announced, start=first)
+    ]
 
 
 def new_id() -> UUID:
@@ -129,7 +136,7 @@ def key_digest(tenant: Tenant, idempotency_key: str) -> bytes:
     return hashlib.blake2b(name.encode(), digest_size=16).digest()
 
 
-def fingerprint(params: CreatePaymentIntent) -> bytes:
+def fingerprint(params: BaseModel) -> bytes:
     """Return a digest of what is asked."""
     return hashlib.sha256(orjson.dumps(params.model_dump(), option=orjson.OPT_SORT_KEYS)).digest()
 

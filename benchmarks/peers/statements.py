@@ -83,3 +83,23 @@ where tenant_id = $1 and livemode = $2 and object_id = $3
 order by version desc
 limit 1
 """
+
+# Whoever refunds the same charge waits here; its snapshot is read after, so that it is the latest.
+LOCK_CHARGE = """
+select charge_id, version, currency, amount_captured, amount_refunded
+from charge
+where tenant_id = $1 and livemode = $2 and payment_intent_id = $3 and status = 'succeeded'
+for update
+"""
+
+INSERT_REFUND = """
+insert into refund (
+    tenant_id, livemode, refund_id, version, status, currency, amount, charge_id, payment_intent_id
+)
+values ($1, $2, $3, 1, 'succeeded', $4, $5, $6, $7)
+"""
+
+REFUND_CHARGE = """
+update charge set version = version + 1, amount_refunded = amount_refunded + $4
+where tenant_id = $1 and livemode = $2 and charge_id = $3
+"""

@@ -22,6 +22,7 @@ from fastpay.api.rendering import render
 ROOT = Path(__file__).parents[2]
 MICRO = ("asking", "deciding", "form_decoding", "rendering", "signatures", "transport_steps", "writing")
 _NOT_INSTALLED = "the peers are not installed (make bench does it)"
+_FORM = "application/x-www-form-urlencoded"
 _REQUEST = b"GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -36,7 +37,7 @@ def test_the_peers_answer_with_the_fields_of_ours() -> None:
     params = pytest.importorskip("benchmarks.peers.params", reason=_NOT_INSTALLED)
     payment = pytest.importorskip("benchmarks.peers.payment", reason=_NOT_INSTALLED)
     tenant = payment.Tenant(payment.new_id(), False, 290, 30)
-    made = payment.pay(tenant, params.parse("application/x-www-form-urlencoded", samples.BODY))
+    made = payment.pay(tenant, params.parse(params.CreatePaymentIntent, _FORM, samples.BODY))
     theirs, ours = json.loads(made.answer), json.loads(encode(render(samples.new_intent(), False)))
     assert list(theirs) == list(ours)
     assert len(theirs) == 42
@@ -49,7 +50,7 @@ def test_the_peers_move_the_money_that_we_move() -> None:
     params = pytest.importorskip("benchmarks.peers.params", reason=_NOT_INSTALLED)
     payment = pytest.importorskip("benchmarks.peers.payment", reason=_NOT_INSTALLED)
     tenant = payment.Tenant(payment.new_id(), False, 290, 30)
-    made = payment.pay(tenant, params.parse("application/x-www-form-urlencoded", samples.BODY))
+    made = payment.pay(tenant, params.parse(params.CreatePaymentIntent, _FORM, samples.BODY))
     _, draft = samples.decide(samples.new_workspace(), samples.new_command())
     ours = {
         (account.code, account.normal_side, account.debits_posted, account.credits_posted)

@@ -9,7 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from benchmarks.load.mix import ONLY_READS, Mix, Shares
+from benchmarks.load.open_loop import Phase
+from benchmarks.load.several import Load, run_several
 from benchmarks.load.users import Users
+from fastpay._native import signature
+from fastpay._native.signature import Signer
 
 _PAYMENTS = {f"sk_test_{number}": [f"pi_{number}a", f"pi_{number}b"] for number in range(5)}
 
@@ -98,3 +102,45 @@ def test_users_whom_nobody_answers_are_counted() -> None:
         assert users.open(30) == 0
     finally:
         users.close()
+
+
+def test_requests_of_a_key_that_signs_are_signed() -> None:
+    mix = Mix(_PAYMENTS, Shares(payments=0.4, refunds=0.3), seed=1, signing={"sk_test_0": "a secret"})
+    signed = set()
+    for _ in range(200):
+        head, _, body = mix.next().partition(b"\r\n\r\n")
+        method, path, _ = head.split(b"\r\n")[0].split(b" ")
+        header = head.partition(b"Fastpay-Signature: ")[2].split(b"\r\n")[0]
+        assert bool(header) == (b"sk_test_0" in head)
+        if header:
+            now = int(header.partition(b"t=")[2].split(b",")[0])
+            signers = (Signer(b"a secret"),)
+            assert signature.verify_request(signers, header, method.decode(), path, body, now) == now
+            signed.add((method, path.split(b"/pi_")[0]))
+    assert len(signed) == 3
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, "read"), (503, "refused"), (404, "failed")])
+def test_several_processes_share_the_rate_of_each_phase(status: int, kind: str) -> None:
+    with _serving(status) as port:
+        load = Load(
+            port=port,
+            phases=(Phase(100, 0.2), Phase(400, 0.1)),
+            shares=ONLY_READS,
+            payments=_PAYMENTS,
+            connections=4,
+            tolerant=True,
+        )
+        found = run_several(load, 2)
+    assert set(found) == {kind}
+    due = found[kind].due
+    assert len(due) == 60
+    assert sum(moment >= 0.2 for moment in due) == 40
+    assert all(latency > 0 for latency in found[kind].latencies)
+
+
+def test_a_load_that_tolerates_nothing_ends_with_what_went_wrong() -> None:
+    with _serving(503) as port:
+        load = Load(port=port, phases=(Phase(100, 0.1),), shares=ONLY_READS, payments=_PAYMENTS)
+        with pytest.raises(SystemExit, match="not a good answer"):
+            run_several(load, 2)
