@@ -7,6 +7,7 @@ one address has too few ports for a large crowd.
 
 import contextlib
 import resource
+import select
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,8 @@ from collections.abc import Iterator
 GET = b"GET /v1/payment_intents/pi_1 HTTP/1.1\r\nHost: a\r\n\r\n"
 # Well below what one address has for connections to one port.
 CONNECTIONS_AN_ADDRESS = 20_000
+# How long one connection may take with its answer, and all of them.
+_ANSWER_SECONDS, OPENING_SECONDS = 10, 60
 # Files that a process needs beside its connections.
 RESERVED_FILES = 300
 
@@ -32,16 +35,19 @@ def holding(port: int, count: int, *, tls: bool = False, first: int = 0) -> Iter
     """Hold so many connections for the block, each with one request answered; yield how many there are.
 
     `first` says how many connections others hold already, so that addresses are shared fairly.
-    Raises: SystemExit where they could not all be opened.
+    Raises: TimeoutError where they could not all be opened, or not in time.
     """
     command = [sys.executable, "-m", "benchmarks.holding", str(port), str(count), str(int(tls)), str(first)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
+            if not select.select([process.stdout], [], [], OPENING_SECONDS)[0]:
+                process.kill()
+                raise TimeoutError(f"{count} connections were not open after {OPENING_SECONDS} s")
             said = process.stdout.readline().strip()
             if said != str(count):
-                raise SystemExit(f"{said or 'none'} of {count} connections could be opened")
+                raise TimeoutError(f"{said or 'none'} of {count} connections could be opened")
             yield count
         finally:
             process.stdin.close()
@@ -54,7 +60,7 @@ def open_one(port: int, number: int, context: ssl.SSLContext | None) -> socket.s
     # A port is chosen when both ends are known, so that they last longer.
     connection.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
     connection.bind((source, 0))
-    connection.settimeout(30)
+    connection.settimeout(_ANSWER_SECONDS)
     connection.connect(("127.0.0.1", port))
     if context is not None:
         connection = context.wrap_socket(connection)

@@ -23,7 +23,7 @@ from rich.progress import Progress
 
 from benchmarks import transport_floods, transport_http1, transport_http2, transport_idle, transport_memory
 from benchmarks.load.serving import ROOT, machine_facts
-from benchmarks.transport_load import Figure
+from benchmarks.transport_load import Figure, bounded
 
 # What fastpay is to reach beside each server, in requests a second.
 _ASKED = {
@@ -35,6 +35,7 @@ _ASKED = {
 _IDLE_BYTES_ASKED = 1_600
 _IDLE_RATIO_ASKED = "1.3x"
 _FLOOD_RATIO_ASKED = "2x"
+_WIDTH = 160
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -47,11 +48,13 @@ class Plan(msgspec.Struct, frozen=True):
     tls_held: int
     flood_seconds: float
     flood_rounds: int
+    # What one part may take before it is given up as hanging.
+    part_seconds_max: float
 
 
-QUICK = Plan(3, 2, 4_000, 17_500, 2_000, 1.0, 3)
-FULL = Plan(7, 10, 40_000, 17_500, 6_000, 4.0, 9)
-TINY = Plan(1, 1, 200, 200, 50, 0.2, 2)
+QUICK = Plan(3, 1, 3_000, 5_000, 1_000, 0.5, 3, 150)
+FULL = Plan(7, 10, 40_000, 17_500, 6_000, 4.0, 9, 3_600)
+TINY = Plan(1, 1, 200, 200, 50, 0.2, 2, 100)
 
 
 @click.command()
@@ -60,8 +63,9 @@ TINY = Plan(1, 1, 200, 200, 50, 0.2, 2)
 def main(quick: bool, tiny: bool) -> None:
     """Measure the transport."""
     plan = TINY if tiny else QUICK if quick else FULL
-    console = Console()
-    record: dict[str, Any] = {"machine": machine_facts(), "plan": msgspec.to_builtins(plan)}
+    # Wide enough that no row of a table is broken.
+    console = Console(width=_WIDTH)
+    record: dict[str, Any] = {"machine": machine_facts(), "plan": msgspec.to_builtins(plan), "durations": {}}
     parts = [
         f"`python -m benchmarks.transport`, {describe_plan(plan)}, {describe_machine(record['machine'])}."
     ]
@@ -76,14 +80,21 @@ def main(quick: bool, tiny: bool) -> None:
         bar = progress.add_task("transport", total=len(steps))
         for name, step in steps.items():
             progress.update(bar, description=name)
-            table, record[name] = step(plan)
+            begun = time.monotonic()
+            with bounded(plan.part_seconds_max, name):
+                table, record[name] = step(plan)
+            record["durations"][name] = time.monotonic() - begun
             parts.append(table)
+            # At once: should a later part fail, this one was not in vain.
+            progress.console.print(f"\n{table}\n", markup=False, highlight=False)
             progress.advance(bar)
+    took = ", ".join(f"{part} {seconds:.0f}" for part, seconds in record["durations"].items())
+    parts.append(f"Seconds that the parts took: {took}.")
     folder = ROOT / "benchmarks" / "results" / time.strftime("%Y%m%d-%H%M%S-transport")
     folder.mkdir(parents=True)
     (folder / "raw.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     (folder / "transport.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print("\n\n".join(parts))
+    console.print(parts[-1])
     console.print(f"written to {folder}")
 
 

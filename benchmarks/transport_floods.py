@@ -23,7 +23,7 @@ import h2.connection
 import h2.events
 import msgspec
 
-from benchmarks.transport_load import CLIENT_CORE, serving
+from benchmarks.transport_load import CLIENT_CORE, PATIENCE_SECONDS, serving
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 RATE = 200
@@ -115,7 +115,12 @@ class Caller(asyncio.Protocol):
 
 
 async def ask_for(port: int, seconds: float) -> list[float]:
-    """Ask at the fixed rate and return the latencies in milliseconds."""
+    """Ask at the fixed rate and return the latencies in milliseconds. Raises: TimeoutError."""
+    async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+        return await _ask_for(port, seconds)
+
+
+async def _ask_for(port: int, seconds: float) -> list[float]:
     loop = asyncio.get_running_loop()
     _, caller = await loop.create_connection(Caller, "127.0.0.1", port)
     begun, count = time.monotonic(), round(seconds * RATE)

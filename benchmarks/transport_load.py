@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import resource
+import signal
 import socket
 import statistics
 import subprocess
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVER_CORE, CLIENT_CORE = "0", "1"
+# What a server gets to end in, and what a load generator gets beyond the time that it was told to run.
+STOP_SECONDS, PATIENCE_SECONDS = 10, 30
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,9 +70,33 @@ def serving(name: str, app: str, *tls: str) -> Iterator[tuple[int, int]]:
     try:
         _wait_for(port)
         yield process.pid, port
+    except TimeoutError as error:
+        raise SystemExit(f"{name} ({app}): {error}") from error
     finally:
         process.terminate()
-        process.wait(10)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            for number in family(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            process.wait()
+
+
+@contextlib.contextmanager
+def bounded(seconds: float, doing: str) -> Iterator[None]:
+    """Let the block take so long at most; in the main thread only. Raises: TimeoutError, what hung."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError(f"{doing} hung: {seconds:g} s were not enough")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _wait_for(port: int) -> None:
@@ -111,12 +138,18 @@ def resident_bytes(process: int) -> int:
     return pages * resource.getpagesize()
 
 
-def load(process: int, command: list[str], pattern: str) -> Figure:
-    """Run a load generator on its core; `pattern` finds the count of requests in what it says."""
+def load(process: int, command: list[str], pattern: str, *, seconds_max: float) -> Figure:
+    """Run a load generator on its core; `pattern` finds the count of requests in what it says.
+
+    Raises: TimeoutError where it does not end in time.
+    """
     before, begun = cpu_seconds(process), time.monotonic()
-    said = subprocess.run(
-        ["taskset", "-c", CLIENT_CORE, *command], capture_output=True, text=True, check=True
-    ).stdout
+    full = ["taskset", "-c", CLIENT_CORE, *command]
+    try:
+        done = subprocess.run(full, capture_output=True, text=True, check=True, timeout=seconds_max)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{' '.join(command)} did not end within {seconds_max:g} s") from error
+    said = done.stdout
     spent, seconds = cpu_seconds(process) - before, time.monotonic() - begun
     match = re.search(pattern, said)
     assert match is not None, said
@@ -126,13 +159,14 @@ def load(process: int, command: list[str], pattern: str) -> Figure:
 def wrk(process: int, url: str, seconds: float, *, connections: int = 64) -> Figure:
     """Load with HTTP/1.1."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", url]
-    return load(process, command, r"(\d+) requests in")
+    return load(process, command, r"(\d+) requests in", seconds_max=seconds + PATIENCE_SECONDS)
 
 
 def h2load(process: int, url: str, count: int) -> Figure:
     """Load with HTTP/2, 16 connections of 16 streams."""
     command = ["h2load", "-c16", "-m16", f"-n{count}", url]
-    return load(process, command, r"(\d+) succeeded")
+    # Five hundred a second is a fifth of what the slowest server does.
+    return load(process, command, r"(\d+) succeeded", seconds_max=count / 500 + PATIENCE_SECONDS)
 
 
 def describe(name: str, figures: list[Figure]) -> str:
