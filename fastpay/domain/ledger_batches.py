@@ -53,7 +53,13 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         identifier = draft.new_id("lbat")
         sequence = workspace.sequence + 1
         tables = _Tables([workspace.accounts.get(account) for account in self.items.accounts])
-        failures, rows = _decide(self.items, tables, draft.moment_s)
+        rows = LedgerRows(
+            sequence=sequence,
+            moment_ms=draft.moment_ms,
+            accounts=self.items.accounts,
+            currencies=tables.currencies,
+        )
+        failures = _decide(self.items, tables, rows, draft.moment_s)
         batch = LedgerBatch(
             id=identifier,
             created=draft.moment_s,
@@ -73,11 +79,10 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def _decide(
-    items: BatchItems, tables: "_Tables", moment_s: int
-) -> tuple[dict[str, tuple[int, ...]], LedgerRows]:
-    """Decide the items in order. Return the places of what failed by code, and the rows of the others."""
+    items: BatchItems, tables: "_Tables", rows: LedgerRows, moment_s: int
+) -> dict[str, tuple[int, ...]]:
+    """Decide the items in order and write the rows of what is made; return the other places by code."""
     codes: dict[int, str] = {}
-    rows = LedgerRows(accounts=items.accounts, currencies=tables.currencies)
     last = len(items.amounts) - 1
     # Where the chain began that the item is a link of, how many rows there were, and whether it is broken.
     start, kept, broken = -1, 0, False
@@ -102,7 +107,7 @@ def _decide(
     failures: dict[str, list[int]] = {}
     for place in sorted(codes):
         failures.setdefault(codes[place], []).append(place)
-    return {code: tuple(places) for code, places in failures.items()}, rows
+    return {code: tuple(places) for code, places in failures.items()}
 
 
 def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, moment_s: int) -> str | None:

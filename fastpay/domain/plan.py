@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from fastpay.domain import ledger
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.identifiers import IdentifierSequence, Scope, is_well_formed, place_of
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import StoredObject
@@ -106,6 +106,8 @@ class Workspace:
         self.accounts: dict[str, Account] = {}
         # The accounts that were looked for in the database, whether or not they were there.
         self.asked: set[str] = set()
+        # By sequence, the transfers of batches that nobody can load yet.
+        self.rows: dict[int, LedgerRows] = {}
 
     def current_book(self) -> Book:
         """Return the book as it stands now."""
@@ -116,6 +118,8 @@ class Workspace:
     def find(self, identifier: str) -> StoredObject | None:
         """Return the object as it stands now, None where there is none (or it is not loaded)."""
         versioned = self.objects.get(identifier)
+        if versioned is None and self.rows:
+            versioned = self._take_from_rows(identifier)
         return None if versioned is None else versioned.object
 
     def account(self, currency: str, code: str) -> Account:
@@ -133,8 +137,21 @@ class Workspace:
         for versioned in plan.versions:
             self.objects[versioned.object.id] = versioned
         self.accounts.update(accounts)
+        if plan.rows is not None:
+            self.rows[plan.rows.sequence] = plan.rows
         if plan.events:
             self.sequence = plan.events[-1].sequence
+
+    def _take_from_rows(self, identifier: str) -> Versioned | None:
+        """Make an object of a row that a command names; few ever are before they can be loaded."""
+        if not is_well_formed(identifier, "ltr"):
+            return None
+        rows = self.rows.get(place_of(identifier)[0])
+        transfer = None if rows is None else rows.find(identifier)
+        if transfer is None:
+            return None
+        versioned = self.objects[identifier] = Versioned(transfer, 1, transfer.sequence)
+        return versioned
 
 
 class Draft:

@@ -23,7 +23,8 @@ Result = Outcome | Exception
 class Batch:
     """Waiting commands, the result of each once it is decided, and what is to be written for them.
 
-    `is_decided` is False for a batch that is decided under the lock, when its turn has come.
+    `is_decided` is False for a batch that is decided under the lock, when its turn has come. `rows` are the
+    transfers of each command that makes many.
     """
 
     def __init__(self, *, is_decided: bool = True) -> None:
@@ -40,7 +41,7 @@ class Batch:
         self._versions: list[tuple[Scope, Versioned]] = []
         self._transfers: list[tuple[Scope, Transfer, int, int]] = []
         self._events: list[tuple[Scope, Event, str, int]] = []
-        self._rows: list[tuple[Scope, LedgerRows, int, int]] = []
+        self.rows: list[tuple[Scope, LedgerRows]] = []
         self._idempotency: list[IdempotencyRow] = []
 
     def __len__(self) -> int:
@@ -106,7 +107,7 @@ class Batch:
             accounts=[(scope, account) for (scope, _), account in self._accounts.items()],
             transfers=self._transfers,
             events=self._events,
-            rows=self._rows,
+            rows=self.rows,
             idempotency=self._idempotency,
         )
 
@@ -175,7 +176,7 @@ class Batch:
         self._versions.extend([(scope, versioned) for versioned in plan.versions])
         self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in plan.transfers])
         if plan.rows is not None:
-            self._rows.append((scope, plan.rows, sequence, moment_ms))
+            self.rows.append((scope, plan.rows))
         self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
 
 

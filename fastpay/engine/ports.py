@@ -72,8 +72,8 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     transfers: Sequence[tuple[Scope, Transfer, int, int]]  # with sequence and moment in milliseconds
     events: Sequence[tuple[Scope, Event, str, int]]  # with request identifier and moment in milliseconds
     idempotency: Sequence[IdempotencyRow]
-    # The transfers of a batch each, with sequence and moment in milliseconds.
-    rows: Sequence[tuple[Scope, LedgerRows, int, int]] = ()
+    # The transfers of a batch each.
+    rows: Sequence[tuple[Scope, LedgerRows]] = ()
 
 
 class Encoded(msgspec.Struct, frozen=True, gc=False):

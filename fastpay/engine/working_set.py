@@ -5,10 +5,11 @@ where another instance writes to the same tenant. Both come to light when the bo
 that is not the expected one voids all of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Book, Workspace
 from fastpay.engine.ports import IdempotencyRow, Loader
@@ -45,6 +46,13 @@ class WorkingSet:
             workspace.asked.intersection_update(workspace.accounts)
         if self.is_full:
             self.workspaces.clear()
+
+    def arrived(self, rows: Iterable[tuple[Scope, LedgerRows]]) -> None:
+        """Let go of transfers that are committed now: from here on they can be loaded."""
+        for scope, one in rows:
+            workspace = self.workspaces.get(scope)
+            if workspace is not None:
+                workspace.rows.pop(one.sequence, None)
 
     def open(self, books: Sequence[Book]) -> None:
         """Begin with these books."""

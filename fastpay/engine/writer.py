@@ -364,7 +364,9 @@ class Writer:
         return results
 
     def _tell(self, done: Sequence[Batch]) -> None:
-        """Let the observer know what is on disk now."""
+        """Let those know who keep something of it that this is on disk now."""
+        for batch in done:
+            self._working_set.arrived(batch.rows)
         if self._observer is None:
             return
         try:

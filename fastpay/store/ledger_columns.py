@@ -23,8 +23,8 @@ def columns(changes: Changes) -> list[list[Any]]:
         # An ended hold is version 2, and no row of its own.
         if isinstance(versioned.object, LedgerTransfer) and versioned.version == 1:
             written.add_transfer(scope, versioned.object)
-    for scope, rows, sequence, moment_ms in changes.rows:
-        written.add_rows(scope, rows, sequence, moment_ms)
+    for scope, rows in changes.rows:
+        written.add_rows(scope, rows)
     if not written.transfers[0]:
         return []
     return [*written.commands, written.accounts, list(written.currencies), *written.transfers]
@@ -63,9 +63,9 @@ class _Columns:
         for column, value in zip(self.transfers, values, strict=True):
             column.append(value)
 
-    def add_rows(self, scope: Scope, rows: LedgerRows, sequence: int, moment_ms: int) -> None:
+    def add_rows(self, scope: Scope, rows: LedgerRows) -> None:
         """Add the transfers of a batch."""
-        command = self._command(scope, sequence, moment_ms)
+        command = self._command(scope, rows.sequence, rows.moment_ms)
         first = len(self.accounts)
         self.accounts += map(digits, rows.accounts)
         count = len(rows.places)

@@ -195,27 +195,8 @@ def transfers_of(plan: Plan) -> dict[int, LedgerTransfer]:
     """Return the transfers of a batch, by place, as they would be read back."""
     rows = plan.rows
     assert rows is not None
-    batch = plan.versions[0].object
-    assert isinstance(batch, LedgerBatch)
-    moment_ms = int(batch.id[5:17], 16)
-    return {
-        place: LedgerTransfer(
-            id=placed("ltr", moment_ms, batch.sequence, place),
-            created=batch.created,
-            sequence=batch.sequence,
-            phase=rows.phases[number],
-            debit_account=rows.accounts[rows.debits[number]],
-            credit_account=rows.accounts[rows.credits[number]],
-            currency=rows.currencies[rows.debits[number]],
-            amount=rows.amounts[number],
-            debits_posted=rows.debits_posted[number],
-            debits_pending=rows.debits_pending[number],
-            credits_posted=rows.credits_posted[number],
-            credits_pending=rows.credits_pending[number],
-            expires_at=rows.expires_at.get(place),
-        )
-        for number, place in enumerate(rows.places)
-    }
+    found = {place: rows.find(placed("ltr", rows.moment_ms, rows.sequence, place)) for place in rows.places}
+    return {place: transfer for place, transfer in found.items() if transfer is not None}
 
 
 TestLedger = LedgerMachine.TestCase
