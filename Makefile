@@ -66,6 +66,8 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.ledger --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 	$(BIN)/python -m benchmarks.transport
+	$(BIN)/python -m benchmarks.overload
+	$(BIN)/python -m benchmarks.tracing
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.crowd --one
 	$(BIN)/python -m benchmarks.crowd

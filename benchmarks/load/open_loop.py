@@ -15,6 +15,8 @@ from typing import cast
 import msgspec
 import uvloop
 
+# How long the first connections may take to open.
+_PATIENCE_SECONDS = 30.0
 # How long after the last arrival answers are waited for.
 _GRACE_SECONDS = 30.0
 # Arrivals are handed out in ticks of this length at most.
@@ -147,6 +149,7 @@ async def _run(
     load = _Load(loop, port, connections, keeps=_keeps_connections(port), tolerant=tolerant)
     try:
         await asyncio.sleep(_CONNECT_SECONDS)
+        await load.wait_connected()
         await _send(load, requests, phases, spins=spins)
     finally:
         load.close()
@@ -222,6 +225,15 @@ class _Load:
         self._opening: set[asyncio.Task[object]] = set()
         while keeps and self._open < connections:
             self._open_one()
+
+    async def wait_connected(self) -> None:
+        """Return once all connections that are being opened are open. Raises: _LoadFault."""
+        for _ in range(int(_PATIENCE_SECONDS / _CONNECT_SECONDS)):
+            self.raise_fault()
+            if not self._opening:
+                return
+            await asyncio.sleep(_CONNECT_SECONDS)
+        raise _LoadFault(f"{len(self._opening)} of {self._connections} connections could not be opened")
 
     def now(self) -> float:
         """Return the seconds since the first request was due."""

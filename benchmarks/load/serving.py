@@ -52,7 +52,7 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
     """Start a server for the block. `workers` None means what the peer's own documentation advises.
 
     Instances of fastpay with a port given share it. `idle_seconds` is how long connections may be idle, and
-    `more` are further settings of fastpay.
+    `more` are further environment variables of fastpay.
     """
     shared, port = port != 0, port or free_port()
     ready_file = directory / f"{name}.{instance}.ready.json"

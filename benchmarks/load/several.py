@@ -1,5 +1,6 @@
 """The open loop in several processes, each with its part of the rate, and what they found together."""
 
+import gc
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
+from benchmarks.holding import raise_open_files
 from benchmarks.load.mix import Mix, Shares
 from benchmarks.load.open_loop import Phase, Record, Records, run_phases
 
@@ -24,8 +26,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 64
     # What is not a good answer is counted, and ends nothing.
     tolerant: bool = False
-    # The core that all processes share; any where there is none.
-    core: int | None = None
+    # The cores that the processes may use; all where none is named.
+    cores: tuple[int, ...] = ()
 
 
 def run_several(load: Load, processes: int) -> Records:
@@ -41,8 +43,11 @@ def run_several(load: Load, processes: int) -> Records:
 
 
 def _run(load: Load, processes: int, number: int) -> Records:
-    if load.core is not None:
-        os.sched_setaffinity(0, {load.core})
+    if load.cores:
+        os.sched_setaffinity(0, load.cores)
+    raise_open_files()
+    # What is recorded is never garbage, and looking through it would be taken for the server's delay.
+    gc.disable()
     phases = [Phase(phase.rate / processes, phase.seconds) for phase in load.phases]
     requests = iter(Mix(load.payments, load.shares, seed=number, signing=load.signing))
     connections = max(1, load.connections // processes)
