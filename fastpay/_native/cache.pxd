@@ -4,7 +4,7 @@ cdef class Rendition:
     cdef readonly bytes short_head
     cdef readonly bytes body
     cdef readonly bytes etag
-    # Other forms of the body, by the name of their coding.
+    # Other forms of the answer, by the name of their coding.
     cdef readonly dict encoded
     cdef readonly bint is_encodable
 

@@ -5,8 +5,8 @@ class Rendition:
 
     `path` is what comes before the identifier. `head` is whole lines, each with its line break, and
     `short_head` those that an answer without a body has; `etag` is the value of the header of this name.
-    `encoded` holds other forms of the body, by the name of their coding; only `Cache.encode` adds to it, and
-    only where the answer `is_encodable`.
+    `encoded` holds other forms of the answer, by the name of their coding; only `Cache.encode` adds to it,
+    and only where the answer `is_encodable`.
     """
 
     path: str
@@ -14,7 +14,7 @@ class Rendition:
     short_head: bytes
     body: bytes
     etag: bytes
-    encoded: dict[str, bytes]
+    encoded: dict[str, Rendition]
     is_encodable: bool
     def __init__(
         self, path: str, head: bytes, short_head: bytes, body: bytes, etag: bytes, *, is_encodable: bool
@@ -77,8 +77,9 @@ class Cache:
     def render(self, entry: Entry, rendition: Rendition) -> None:
         """Keep what was rendered from the entry's value; nothing happens where the entry has left."""
 
-    def encode(self, entry: Entry, coding: str, form: bytes) -> None:
-        """Keep another form of the body of the entry's rendition."""
+    def encode(self, entry: Entry, rendition: Rendition, coding: str, form: Rendition) -> None:
+        """Keep another form of the entry's rendition, for as long as that; nothing happens where it has left,
+        or is not to be encoded."""
 
     def drop(self, shelf: Shelf, identifier: str, version: int) -> None:
         """Forget an object unless it is known as of this version or a later one."""

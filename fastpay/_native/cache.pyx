@@ -135,13 +135,17 @@ cdef class Cache:
         self._weigh(entry, entry.weight + more)
         self._evict()
 
-    def encode(self, Entry entry not None, str coding not None, bytes form not None):
-        if entry.rendition is None or not self._is_shelved(entry):
+    def encode(
+        self, Entry entry not None, Rendition rendition not None, str coding not None, Rendition form not None
+    ):
+        cdef Py_ssize_t more = rendition_bytes(form)
+        if entry.rendition is not rendition or not rendition.is_encodable or not self._is_shelved(entry):
             return
-        if coding not in entry.rendition.encoded:
-            entry.rendition.encoded[coding] = form
-            self._weigh(entry, entry.weight + len(form) + 33)
-            self._evict()
+        if coding in rendition.encoded or entry.weight + more > self.bytes_max // ENTRY_SHARE:
+            return
+        rendition.encoded[coding] = form
+        self._weigh(entry, entry.weight + more)
+        self._evict()
 
     def drop(self, Shelf shelf not None, str identifier not None, long long version):
         found = shelf.entries.get(identifier)

@@ -9,7 +9,6 @@ Source: RFC 9110 8.8.3, 13.1.2 and 15.4.5.
 import hashlib
 import re
 
-from fastpay._native.cache import Rendition
 from fastpay.api.context import Reply
 from fastpay.api.encodings import VARY, is_encodable
 
@@ -47,21 +46,7 @@ def conditional(reply: Reply, if_none_match: str | None) -> Reply:
         return reply
     headers = (*reply.headers, (b"etag", reply.etag))
     if if_none_match is None or not has_already(if_none_match, reply.etag):
-        return Reply(body=reply.body, content_type=reply.content_type, headers=headers)
+        return Reply(body=reply.body, content_type=reply.content_type, headers=headers, encoded=reply.encoded)
     if is_encodable(reply.body):
         headers = (*headers, VARY)
     return Reply(status=304, body=b"", headers=headers)
-
-
-def make_rendition(path: str, etag: bytes, body: bytes) -> Rendition:
-    """Return the answer as it is kept: with all of its head but what belongs to one request.
-
-    `path` is what stands before the identifier.
-    """
-    common = b"cache-control: %b\r\n" % CACHE_CONTROL
-    varies = is_encodable(body)
-    if varies:
-        common += b"vary: accept-encoding\r\n"
-    common += b"etag: %b\r\n" % etag
-    head = b"content-type: application/json\r\ncontent-length: %d\r\n%b" % (len(body), common)
-    return Rendition(path, head, common, body, etag, is_encodable=varies)

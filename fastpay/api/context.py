@@ -1,6 +1,6 @@
 """What an endpoint has at hand: the services of the process, and the call that it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -75,3 +75,5 @@ class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     headers: tuple[tuple[bytes, bytes], ...] = ()
     # How this answer differs from others to the same question: given where it can be asked for by condition.
     etag: bytes | None = None
+    # Gives the body in a coding, where what was made for it once is kept.
+    encoded: Callable[[str], bytes] | None = None

@@ -76,18 +76,30 @@ def encoded(reply: Reply, accepted: str | None) -> Reply:
         return reply
     # Whoever keeps an answer must know that it could have been another.
     headers = (*reply.headers, VARY)
-    if accepted is not None and len(body) <= limits.encoded_bytes_max:
-        choice = choose(accepted)
-        if choice.coding is not None and (choice.is_must or len(body) >= limits.encoded_bytes_min):
-            body = CODINGS[choice.coding](body)
-            coded = (b"content-encoding", choice.coding.encode())
-            headers = (*(_weakened(name, value) for name, value in headers), coded)
+    coding = None if accepted is None else coding_for(len(body), accepted)
+    if coding is not None:
+        body = CODINGS[coding](body) if reply.encoded is None else reply.encoded(coding)
+        coded = (b"content-encoding", coding.encode())
+        headers = (*((name, weakened(value) if name == b"etag" else value) for name, value in headers), coded)
     return Reply(status=reply.status, body=body, content_type=reply.content_type, headers=headers)
 
 
 def is_encodable(body: bytes) -> bool:
     """Tell whether a body may be encoded at all."""
     return bool(body) and _CLIENT_SECRET not in body and _SECRET not in body
+
+
+def coding_for(body_bytes: int, accepted: str) -> str | None:
+    """Return the coding for a body of this size, None where it stays as it is."""
+    if body_bytes > limits.encoded_bytes_max:
+        return None
+    choice = choose(accepted)
+    return choice.coding if choice.is_must or body_bytes >= limits.encoded_bytes_min else None
+
+
+def weakened(etag: bytes) -> bytes:
+    """Return the tag for other bytes that say the same once they are decoded."""
+    return etag if etag.startswith(b"W/") else b"W/" + etag
 
 
 def choose(accepted: str) -> Choice:
@@ -133,10 +145,3 @@ def _thousandths(weight: str | None) -> int:
     if weight is None or weight[0] == "1":
         return 1000
     return int(weight[2:].ljust(3, "0"))
-
-
-def _weakened(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """Return a header as the encoded form has it: what is alike only once decoded has a weak tag."""
-    if name == b"etag" and not value.startswith(b"W/"):
-        return name, b"W/" + value
-    return name, value

@@ -5,11 +5,12 @@ from typing import Generic, TypeVar
 
 from fastpay._native.cache import Rendition
 from fastpay.api import answers, kinds
-from fastpay.api.conditions import make_rendition, tag
+from fastpay.api.conditions import tag
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
+from fastpay.api.expansion import stands_alone
 from fastpay.api.params.common import Params
-from fastpay.api.rendering import render_bytes
+from fastpay.api.renditions import form_of, make_rendition
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 
@@ -41,6 +42,18 @@ class Retrieve(Generic[_Params, _Stored]):
         self._stand_in = stand_in
         self.is_public = is_public
 
+    @property
+    def prefix(self) -> str:
+        """How the identifiers begin of what is shown here."""
+        return self._kind.prefix
+
+    def render(self, path: str, versioned: Versioned, livemode: bool) -> Rendition | None:
+        """Return the answer to a secret key that asks for no more than the object; None for the long way."""
+        stored = versioned.object
+        if not isinstance(stored, self._stored_type) or not stands_alone(stored):
+            return None
+        return make_rendition(path, versioned, livemode)
+
     async def answer(self, call: Call) -> Reply:
         """Show the object. Raises: NotFound."""
         identifier = call.arguments["id"]
@@ -59,21 +72,25 @@ class Retrieve(Generic[_Params, _Stored]):
         if self._check is not None:
             self._check(call, params, found.object)
         if stand_in is None and not paths and answers.is_plain(call, found.object):
-            rendition = _rendition(call, found, identifier)
-            return Reply(body=rendition.body, etag=rendition.etag)
+            return _plain(call, found, identifier)
         snapshots = answers.Snapshots(call, {identifier: found})
         body = await answers.shown(call, found.object, snapshots, paths=paths)
         return Reply(body=body, etag=tag(found.version, body))
 
 
-def _rendition(call: Call, found: Versioned, identifier: str) -> Rendition:
+def _plain(call: Call, found: Versioned, identifier: str) -> Reply:
     """Return the answer that shows an object and nothing else, rendered once for each version."""
     reader = call.services.reader
     entry = reader.entry(call.scope, identifier)
     if entry is not None and entry.version == found.version and entry.rendition is not None:
-        return entry.rendition
-    body = render_bytes(found.object, call.scope.livemode)
-    path = call.path.removesuffix(identifier)
-    rendition = make_rendition(path, tag(found.version, body), body)
-    reader.rendered(call.scope, found, rendition)
-    return rendition
+        rendition = entry.rendition
+    else:
+        path = call.path.removesuffix(identifier)
+        rendition = make_rendition(path, found, call.scope.livemode)
+        reader.rendered(call.scope, found, rendition)
+    shelf = reader.shelf(call.scope)
+
+    def encoded(coding: str) -> bytes:
+        return form_of(reader.cache, shelf.entries.get(identifier), rendition, coding).body
+
+    return Reply(body=rendition.body, etag=rendition.etag, encoded=encoded)

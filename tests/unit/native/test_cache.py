@@ -107,13 +107,64 @@ def test_a_new_version_forgets_what_was_rendered_from_the_old_one() -> None:
     entry = cache.put(shelf, "cus_1", 1, "one", 10)
     assert entry is not None
     cache.render(entry, rendition(b"", b"rendered from one"))
-    cache.encode(entry, "gzip", b"smaller")
+    assert entry.rendition is not None
+    cache.encode(entry, entry.rendition, "gzip", rendition(b"", b"smaller"))
     before = cache.bytes_held
     cache.put(shelf, "cus_1", 2, "two", 10)
     found = cache.find(shelf, "cus_1", 0)
     assert found is not None
     assert (found.version, found.value, found.rendition) == (2, "two", None)
     assert cache.bytes_held < before
+
+
+def test_other_forms_of_an_answer_count_and_leave_with_its_entry() -> None:
+    cache = Cache(1 << 20)
+    shelf = shelf_of(cache, "a")
+    entry = cache.put(shelf, "cus_1", 1, "one", 10)
+    assert entry is not None
+    answer = rendition(b"", b"body")
+    cache.render(entry, answer)
+    before = cache.bytes_held
+    cache.encode(entry, answer, "gzip", rendition(b"", b"s" * 1_000))
+    assert cache.bytes_held >= before + 1_000
+    held = cache.bytes_held
+    # A form that is there is not counted again, and one of another answer is none of this entry's.
+    cache.encode(entry, answer, "gzip", rendition(b"", b"s"))
+    cache.encode(entry, rendition(b"", b"body"), "br", rendition(b"", b"s"))
+    assert list(answer.encoded) == ["gzip"]
+    assert len(answer.encoded["gzip"].body) == 1_000
+    # One that would take too much of the cache is not kept.
+    cache.encode(entry, answer, "br", rendition(b"", b"s" * (cache.bytes_max // 16)))
+    assert list(answer.encoded) == ["gzip"]
+    assert cache.bytes_held == held
+    cache.drop(shelf, "cus_1", 2)
+    cache.encode(entry, answer, "zstd", rendition(b"", b"s"))
+    assert list(answer.encoded) == ["gzip"]
+    assert entry.rendition is None
+    assert cache.bytes_held < before
+
+
+def test_what_holds_a_secret_gets_no_other_form() -> None:
+    cache = Cache(1 << 20)
+    entry = cache.put(shelf_of(cache, "a"), "pi_1", 1, "one", 10)
+    assert entry is not None
+    secret = Rendition("/", b"", b"", b"body", b'"1"', is_encodable=False)
+    cache.render(entry, secret)
+    cache.encode(entry, secret, "gzip", rendition(b"", b"s"))
+    assert secret.encoded == {}
+
+
+def test_forms_push_out_what_they_take_the_place_of() -> None:
+    cache = Cache(100_000)
+    shelf = shelf_of(cache, "a")
+    for number in range(60):
+        entry = cache.put(shelf, f"cus_{number}", 1, number, 100)
+        assert entry is not None
+        answer = rendition(b"", b"body")
+        cache.render(entry, answer)
+        cache.encode(entry, answer, "gzip", rendition(b"", b"s" * 3_000))
+        assert cache.bytes_held <= cache.bytes_max
+    assert 0 < len(cache) < 60
 
 
 def test_nothing_is_rendered_into_an_entry_that_has_left() -> None:
