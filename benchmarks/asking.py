@@ -4,7 +4,7 @@ Run: pytest benchmarks/asking.py. The writer answers at once with an outcome tha
 what is left is the way of a request to a submission and of an outcome to the bytes of an answer.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from fastpay.api.context import Services
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.domain.plan import Versioned
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
@@ -70,6 +71,10 @@ class _Unread:
     """A reader with an empty cache and nothing behind it."""
 
     cache = Cache(0)
+
+    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
+        """Read nothing."""
+        return False
 
 
 class Asking:

@@ -2,20 +2,13 @@ from fastpay._native.runner cimport Job
 from fastpay._native.poller cimport Endpoint
 
 
-cdef class Ready:
-    cdef object value
-
-
-# What has happened already, to be given back where something awaitable is expected.
-cdef Ready DONE
-
-
 cdef class Channel(Endpoint):
     # What an exchange needs of its connection.
     cdef int write(self, bytes data) except -1
     cdef int want_body(self) except -1
     cdef int response_done(self, Exchange exchange) except -1
     cdef int handler_done(self, Exchange exchange, object error) except -1
+    cdef int start(self, Exchange exchange, object coroutine) except -1
     cdef bytes date_line(self)
     cdef bint is_draining(self) noexcept
 
@@ -66,4 +59,5 @@ cdef class Exchange(Job):
     cdef int _frame(self, bytes body, bint more) except -1
     cdef int _write_body(self, bytes body, bint more) except -1
     cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1
+    cdef int go_on(self, object coroutine) except -1
     cdef bytes _encode(self, bytes body, bint more)

@@ -13,6 +13,7 @@ from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdio cimport sprintf
 from libc.string cimport memcpy
 
+from fastpay._native.awaitables cimport DONE, Ready
 from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, is_text, join_answer, parse_length
 
 cdef enum:
@@ -39,38 +40,6 @@ class ClientDisconnected(OSError):
     """The client went away before the response was complete."""
 
 
-@cython.final
-@cython.freelist(32)
-cdef class Ready:
-    """An awaitable that has its result already; like a coroutine, it can be made a Task."""
-
-    def __cinit__(self, value):
-        self.value = value
-
-    def __await__(self):
-        return self
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if self.value is None:
-            raise StopIteration
-        raise StopIteration(self.value)
-
-    def send(self, value):
-        raise StopIteration(self.value)
-
-    def throw(self, kind, value=None, trace=None):
-        raise kind if isinstance(kind, BaseException) else (kind() if value is None else value)
-
-    def close(self):
-        pass
-
-
-cdef Ready DONE = Ready(None)
-
-
 cdef class Channel(Endpoint):
     """What an exchange needs of its connection."""
 
@@ -84,6 +53,9 @@ cdef class Channel(Endpoint):
         raise NotImplementedError
 
     cdef int handler_done(self, Exchange exchange, object error) except -1:
+        raise NotImplementedError
+
+    cdef int start(self, Exchange exchange, object coroutine) except -1:
         raise NotImplementedError
 
     cdef bytes date_line(self):
@@ -362,6 +334,10 @@ cdef class Exchange(Job):
         self.channel.write(join_answer(status, head, body, request_id, version, closing, date))
         self.channel.response_done(self)
         return 0
+
+    cdef int go_on(self, object coroutine) except -1:
+        # Have a handler run after all, for a request that was taken over.
+        return self.channel.start(self, coroutine)
 
     cdef bytes _encode(self, bytes body, bint more):
         if self.left >= 0:

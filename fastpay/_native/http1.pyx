@@ -17,7 +17,8 @@ import logging
 
 cimport cython
 
-from fastpay._native.exchange cimport Exchange, Ready
+from fastpay._native.awaitables cimport Ready
+from fastpay._native.exchange cimport Exchange
 from fastpay._native.fields cimport is_text
 from fastpay._native.gate cimport DONE, MORE
 from fastpay._native.link cimport Link
@@ -255,17 +256,16 @@ cdef class Connection(Link):
 
     cdef int _run(self) except -1:
         cdef Exchange exchange = self.exchange
-        cdef Service service = self.service
         scope = exchange.scope
         exchange.scope = None
         exchange.running = True
         self.corked = self.reading is not None and self.reading.unread() > 0
         try:
-            coroutine = service.app(scope, exchange.bind_receive(), exchange.bind_send())
+            coroutine = self.service.app(scope, exchange.bind_receive(), exchange.bind_send())
         except Exception as error:
             return exchange.ended(error)
         # What is ready has answered already.
-        return exchange.ended(None) if type(coroutine) is Ready else service.runner.start(exchange, coroutine)
+        return exchange.ended(None) if type(coroutine) is Ready else self.start(exchange, coroutine)
 
     cdef int _settle(self) except -1:
         # Set the deadline that belongs to the state, and give back what an idle connection does not need.

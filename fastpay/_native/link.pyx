@@ -1,6 +1,7 @@
 """The writing and the closing side of a connection."""
 
-from fastpay._native.exchange cimport Channel
+from fastpay._native.awaitables cimport Later
+from fastpay._native.exchange cimport Channel, Exchange
 from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport Reading
 
@@ -39,6 +40,10 @@ cdef class Link(Channel):
             reading.output.clear()
             self._put(data)
         return 0
+
+    cdef int start(self, Exchange exchange, object coroutine) except -1:
+        # What comes later is on its way, and ends the exchange by itself.
+        return 0 if type(coroutine) is Later else self.service.runner.start(exchange, coroutine)
 
     cdef bytes date_line(self):
         return self.service.date

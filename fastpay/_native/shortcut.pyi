@@ -1,28 +1,50 @@
-"""The short way to an answer: a GET whose key is known and whose answer is rendered leaves here at once."""
+"""The short way to an answer: a GET whose key is known leaves here at once, or waits here for its object."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from fastpay._native.cache import Cache, Shelf
+from fastpay._native.cache import Cache, Entry, Rendition, Shelf
 
 class Shortcut:
-    """Answers what can be answered without waiting for anything.
+    """Answers ordinary requests for one object.
 
-    `monotonic_ns` is the clock by which accesses and shelves are valid, `request_id` names a request. While
-    it is not `is_open`, everything goes the long way. `answered` counts.
+    `monotonic_ns` is the clock by which accesses and shelves are valid, `request_id` names a request.
+
+    `kinds` says, by what stands in a path before the identifier, how identifiers begin that may stand there.
+    `watch(scope, identifier, landed)` has an object read and `landed` called with it, with None where it
+    could not be, and returns False where there is nothing to read. `render(path, object, scope)` returns the
+    answer that shows it, None where that takes more. `encode(entry, rendition, accepted)` returns the answer
+    in the form that an Accept-Encoding header wants; the entry may be None. `long_way` is the application for
+    everything else.
+
+    While it is not `is_open`, everything goes the long way. `answered` counts, `parked` those among them that
+    had to wait.
     """
 
+    cache: Cache
     is_open: bool
     answered: int
+    parked: int
     def __init__(
         self,
         cache: Cache,
         monotonic_ns: Callable[[], int],
         request_id: Callable[[], str],
         accesses_max: int,
+        *,
+        kinds: Mapping[str, str],
+        watch: Callable[[Any, str, Callable[[Any], None]], bool],
+        render: Callable[[str, Any, Any], Rendition | None],
+        encode: Callable[[Entry | None, Rendition, bytes], Rendition],
+        long_way: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None: ...
     def admit(self, authorization: bytes, shelf: Shelf, until_ns: int) -> None:
         """Let an Authorization header, which was found good, open a shelf until then."""
 
-    def answer(self, scope: MutableMapping[str, Any], send: object) -> Awaitable[None] | None:
-        """Answer a GET or HEAD and return something that is done; None where it has to go the long way."""
+    def answer(
+        self, scope: MutableMapping[str, Any], receive: object, send: object
+    ) -> Awaitable[None] | None:
+        """Answer a GET or HEAD and return something that is done, or that says that the answer will come.
+
+        Return None where it has to go the long way.
+        """

@@ -1,8 +1,13 @@
-"""The short way to an answer: a GET whose key is known and whose answer is rendered leaves here at once.
+"""The short way to an answer: a GET whose key is known leaves here at once, or waits here for its object.
 
 Everything that the long way checks is checked here too, or the request is left to it: whatever is out of the
 ordinary is. So nothing is decided here but that a request is an ordinary one.
+
+What is cached is answered in place. What is not is parked: no coroutine is begun for it, and no task; the
+read calls back when it has landed. Where it brought nothing to show, the long way says what there is to say.
 """
+
+import logging
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -11,8 +16,9 @@ from cpython.tuple cimport PyTuple_GET_ITEM
 from cpython.unicode cimport PyUnicode_Substring
 from libc.string cimport memcmp
 
+from fastpay._native.awaitables cimport DONE, LATER
 from fastpay._native.cache cimport Cache, Entry, Rendition, Shelf
-from fastpay._native.exchange cimport DONE, Exchange
+from fastpay._native.exchange cimport Exchange
 
 cdef extern from "Python.h":
     int PyCFunction_Check(object value)
@@ -20,6 +26,8 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_FindChar(object text, Py_UCS4 sign, Py_ssize_t start, Py_ssize_t end, int direction)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     Py_ssize_t PyUnicode_Tailmatch(object text, object part, Py_ssize_t start, Py_ssize_t end, int direction)
+
+logger = logging.getLogger(__name__)
 
 cdef enum:
     VERSION_CHARS_MAX = 64
@@ -40,24 +48,101 @@ cdef class Fields:
     cdef bytes authorization
     cdef bytes if_none_match
     cdef bytes version
-    cdef bint accepts_encodings
+    cdef bytes accepted
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Parked:
+    """A request whose object is being read. It is called with the object, with None where there is none."""
+
+    cdef Shortcut shortcut
+    cdef Exchange exchange
+    cdef Shelf shelf
+    cdef str path
+    cdef str identifier
+    # What the long way would be given.
+    cdef dict scope
+    cdef object receive
+    cdef object send
+    cdef bytes if_none_match
+    cdef bytes version
+    cdef bytes accepted
+
+    def __call__(self, versioned):
+        if self.exchange.lost:
+            self.exchange.ended(None)
+            return
+        try:
+            if self._answer(versioned):
+                self.exchange.ended(None)
+                return
+        except Exception as error:
+            if self.exchange.started:
+                self.exchange.ended(error)
+                return
+            logger.exception("short_answer_failed")
+        self.exchange.go_on(self.shortcut.long_way(self.scope, self.receive, self.send))
+
+    cdef bint _answer(self, object versioned) except -1:
+        cdef Shortcut shortcut = self.shortcut
+        cdef Entry entry = None
+        cdef Rendition rendition = None
+        if versioned is None:
+            return False
+        found = self.shelf.entries.get(self.identifier)
+        if found is not None and (<Entry>found).version == versioned.version:
+            entry = <Entry>found
+            rendition = entry.rendition
+        if rendition is None:
+            rendition = shortcut.make(self.path, self.shelf, versioned, entry)
+        elif rendition.path != self.path:
+            return False
+        if rendition is None:
+            return False
+        return shortcut.write(
+            self.exchange, rendition, entry, self.if_none_match, self.version, self.accepted
+        )
 
 
 @cython.final
 cdef class Shortcut:
-    """Answers what can be answered without waiting for anything."""
+    """Answers ordinary requests for one object."""
 
-    cdef Cache cache
+    cdef readonly Cache cache
     cdef object monotonic_ns
     cdef object request_id
     cdef Py_ssize_t accesses_max
     cdef dict accesses
     cdef Fields fields
+    cdef dict kinds
+    cdef object watch
+    cdef object render
+    cdef object encode
+    cdef object long_way
     cdef public bint is_open
     cdef readonly long long answered
+    cdef readonly long long parked
 
-    def __init__(self, Cache cache not None, monotonic_ns, request_id, Py_ssize_t accesses_max):
+    def __init__(
+        self,
+        Cache cache not None,
+        monotonic_ns,
+        request_id,
+        Py_ssize_t accesses_max,
+        *,
+        dict kinds not None,
+        watch,
+        render,
+        encode,
+        long_way,
+    ):
         self.cache = cache
+        self.kinds = kinds
+        self.watch = watch
+        self.render = render
+        self.encode = encode
+        self.long_way = long_way
         self.monotonic_ns = monotonic_ns
         self.request_id = request_id
         self.accesses_max = accesses_max
@@ -73,14 +158,15 @@ cdef class Shortcut:
             self.accesses.clear()
         self.accesses[authorization] = access
 
-    def answer(self, dict scope not None, send):
+    def answer(self, dict scope not None, receive, send):
         cdef Fields fields = self.fields
         cdef Exchange exchange
-        cdef Access access
+        cdef Shelf shelf
         cdef Entry entry
         cdef Rendition rendition
         cdef long long now_ns
-        cdef int status
+        cdef str path = <str>scope["path"]
+        cdef Py_ssize_t cut
         if not self.is_open or not PyCFunction_Check(send):
             return None
         owner = <object>PyCFunction_GET_SELF(send)
@@ -92,54 +178,124 @@ cdef class Shortcut:
         found = self.accesses.get(fields.authorization)
         if found is None:
             return None
-        access = <Access>found
+        shelf = (<Access>found).shelf
         now_ns = self.monotonic_ns()
-        if now_ns >= access.until_ns:
+        if now_ns >= (<Access>found).until_ns:
             return None
-        entry = _find(access.shelf, <str>scope["path"])
-        if entry is None:
+        cut = 1 + PyUnicode_FindChar(path, c"/", 0, PyUnicode_GET_LENGTH(path), -1)
+        if cut == 0:
+            return None
+        identifier = PyUnicode_Substring(path, cut, PyUnicode_GET_LENGTH(path))
+        found = shelf.entries.get(identifier)
+        if found is None or now_ns >= shelf.valid_until_ns:
+            return self.park(exchange, shelf, path, cut, identifier, scope, receive, send)
+        entry = <Entry>found
+        if entry.version == 0:
             return None
         rendition = entry.rendition
-        if fields.accepts_encodings and rendition.is_encodable:
-            return None
-        status = 200
-        if fields.if_none_match is not None:
-            if fields.if_none_match == rendition.etag:
-                status = 304
-            elif rendition.etag in fields.if_none_match or b"*" in fields.if_none_match:
+        if rendition is None:
+            if not self.is_of_its_kind(path, cut, identifier):
                 return None
-        if self.cache.look(access.shelf, entry.identifier, now_ns) is None:
+            rendition = self.make(PyUnicode_Substring(path, 0, cut), shelf, entry.value, entry)
+            if rendition is None:
+                return None
+        elif not _leads_to(path, cut, rendition):
             return None
+        if self.cache.look(shelf, entry.identifier, now_ns) is None:
+            return None
+        if not self.write(exchange, rendition, entry, fields.if_none_match, fields.version, fields.accepted):
+            return None
+        return DONE
+
+    cdef object park(
+        self,
+        Exchange exchange,
+        Shelf shelf,
+        str path,
+        Py_ssize_t cut,
+        str identifier,
+        dict scope,
+        object receive,
+        object send,
+    ):
+        # Have the object read; None where that is for the long way.
+        cdef Parked parked
+        if not self.is_of_its_kind(path, cut, identifier):
+            return None
+        parked = Parked.__new__(Parked)
+        parked.shortcut = self
+        parked.exchange = exchange
+        parked.shelf = shelf
+        parked.path = PyUnicode_Substring(path, 0, cut)
+        parked.identifier = identifier
+        parked.scope = scope
+        parked.receive = receive
+        parked.send = send
+        parked.if_none_match = self.fields.if_none_match
+        parked.version = self.fields.version
+        parked.accepted = self.fields.accepted
+        if not self.watch(shelf.scope, identifier, parked):
+            return None
+        self.parked += 1
+        return LATER
+
+    cdef bint is_of_its_kind(self, str path, Py_ssize_t cut, str identifier) except -1:
+        # Whether the path is one of those that show an object, and the identifier one of such an object.
+        prefix = self.kinds.get(PyUnicode_Substring(path, 0, cut))
+        return prefix is not None and identifier.startswith(<str>prefix)
+
+    cdef Rendition make(self, str path, Shelf shelf, object versioned, Entry entry):
+        # Render an object, and keep what was made with its entry, where there is one.
+        cdef Rendition rendition = self.render(path, versioned, shelf.scope)
+        if rendition is not None and entry is not None:
+            self.cache.render(entry, rendition)
+        return rendition
+
+    cdef bint write(
+        self,
+        Exchange exchange,
+        Rendition rendition,
+        Entry entry,
+        bytes if_none_match,
+        bytes version,
+        bytes accepted,
+    ) except -1:
+        # Answer, unless it takes more than comparing bytes to know with what.
+        cdef int status = 200
+        if if_none_match is not None:
+            if _is_tag(if_none_match, rendition.etag):
+                status = 304
+            elif rendition.etag in if_none_match or b"*" in if_none_match:
+                return False
+        if status == 200 and accepted is not None and rendition.is_encodable:
+            rendition = self.encode(entry, rendition, accepted)
         self.answered += 1
         exchange.answer(
             status,
             rendition.head if status == 200 else rendition.short_head,
             rendition.body if status == 200 else b"",
             <str>self.request_id(),
-            fields.version,
+            version,
         )
-        return DONE
+        return True
 
 
-cdef Entry _find(Shelf shelf, str path):
-    # The entry that a path names and whose answer is rendered; None where there is none.
-    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(path)
-    cdef Py_ssize_t cut = PyUnicode_FindChar(path, c"/", 0, length, -1)
-    cdef Entry entry
-    if cut < 0:
-        return None
-    found = shelf.entries.get(PyUnicode_Substring(path, cut + 1, length))
-    if found is None:
-        return None
-    entry = <Entry>found
-    if entry.rendition is None:
-        return None
+cdef bint _is_tag(bytes value, bytes etag) noexcept:
+    # Whether a header says this tag and nothing else, weak or not (RFC 9110 13.1.2 compares weakly).
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
+    cdef const char* text = PyBytes_AS_STRING(value)
+    if size > 2 and memcmp(text, b"W/", 2) == 0:
+        text += 2
+        size -= 2
+    return size == PyBytes_GET_SIZE(etag) and memcmp(text, PyBytes_AS_STRING(etag), size) == 0
+
+
+cdef bint _leads_to(str path, Py_ssize_t cut, Rendition rendition) except -1:
     # An identifier tells the kind of its object, but not that this path leads there.
-    if PyUnicode_GET_LENGTH(entry.rendition.path) != cut + 1:
-        return None
-    if PyUnicode_Tailmatch(path, entry.rendition.path, 0, length, -1) != 1:
-        return None
-    return entry
+    return (
+        PyUnicode_GET_LENGTH(rendition.path) == cut
+        and PyUnicode_Tailmatch(path, rendition.path, 0, cut, -1) == 1
+    )
 
 
 cdef bint _read(Fields fields, list headers) except -1:
@@ -151,7 +307,7 @@ cdef bint _read(Fields fields, list headers) except -1:
     fields.authorization = None
     fields.if_none_match = None
     fields.version = None
-    fields.accepts_encodings = False
+    fields.accepted = None
     for pair in headers:
         name = <bytes>PyTuple_GET_ITEM(pair, 0)
         value = <bytes>PyTuple_GET_ITEM(pair, 1)
@@ -170,7 +326,9 @@ cdef bint _read(Fields fields, list headers) except -1:
                 return False
             fields.version = value
         elif size == 15 and memcmp(text, b"accept-encoding", 15) == 0:
-            fields.accepts_encodings = True
+            if fields.accepted is not None:
+                return False
+            fields.accepted = value
         elif text[0] == c"s" or text[0] == c"f" or text[0] == c"c" or text[0] == c"t" or text[0] == c"i":
             if not _is_harmless(text, size):
                 return False

@@ -1,6 +1,6 @@
 """The application: every path that is served, in one table, compiled, with Starlette behind it."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from starlette.applications import Starlette
@@ -9,6 +9,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from fastpay import limits, telemetry
+from fastpay._native.cache import Entry, Rendition
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
 from fastpay.api import kinds
@@ -23,6 +24,7 @@ from fastpay.api.params import payment_intents as intent_params
 from fastpay.api.params import payment_methods as method_params
 from fastpay.api.params import refunds as refund_params
 from fastpay.api.params.common import NoParams
+from fastpay.api.renditions import form_for
 from fastpay.api.resources import (
     charges,
     customers,
@@ -38,8 +40,10 @@ from fastpay.api.resources.ledger import RetrieveLedgerBalance, VerifyLedger
 from fastpay.api.resources.ledger_entries import ListEntries
 from fastpay.api.retrievals import Retrieve
 from fastpay.api.submissions import Write
+from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
+from fastpay.domain.plan import Versioned
 
 
 class Route(NamedTuple):
@@ -269,12 +273,7 @@ class Application:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for route in ROUTES:
             by_path.setdefault(route.path, {})[route.method] = route.endpoint
-        self._shortcut = Shortcut(
-            services.reader.cache,
-            services.clock.monotonic_ns,
-            services.identifiers.request_id,
-            limits.known_keys_max,
-        )
+        self._shortcut = _create_shortcut(services, self._go_long)
         # Whoever asks for traces is to see every request in them.
         self._shortcut.is_open = not telemetry.is_tracing()
         resources = {
@@ -288,11 +287,15 @@ class Application:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return what answers, a coroutine mostly; a frame of its own would only be in the way of it."""
+        if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
+            answered = self._shortcut.answer(scope, receive, send)
+            if answered is not None:
+                return answered
+        return self._go_long(scope, receive, send)
+
+    def _go_long(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Return what answers by way of the pipeline."""
         if scope["type"] == "http":
-            if scope["method"] in _SAFE_METHODS:
-                answered = self._shortcut.answer(scope, send)
-                if answered is not None:
-                    return answered
             found = self._table.lookup(scope["method"], scope["path"])
             if found is not None:
                 resource, scope["path_params"] = found
@@ -303,6 +306,36 @@ class Application:
 def create_app(services: Services) -> Application:
     """Return the application over these services."""
     return Application(services)
+
+
+def _create_shortcut(
+    services: Services, long_way: Callable[[Scope, Receive, Send], Awaitable[None]]
+) -> Shortcut:
+    """Return the short way to all that is shown by its identifier."""
+    shown = {
+        route.path.removesuffix("{id}"): route.endpoint
+        for route in ROUTES
+        if isinstance(route.endpoint, Retrieve)
+    }
+    cache = services.reader.cache
+
+    def render(path: str, versioned: Versioned, scope: TenantScope) -> Rendition | None:
+        return shown[path].render(path, versioned, scope.livemode)
+
+    def encode(entry: Entry | None, rendition: Rendition, accepted: bytes) -> Rendition:
+        return form_for(cache, entry, rendition, accepted.decode("latin-1"))
+
+    return Shortcut(
+        cache,
+        services.clock.monotonic_ns,
+        services.identifiers.request_id,
+        limits.known_keys_max,
+        kinds={path: endpoint.prefix + "_" for path, endpoint in shown.items()},
+        watch=services.reader.watch,
+        render=render,
+        encode=encode,
+        long_way=long_way,
+    )
 
 
 def _create_starlette(services: Services, resources: Mapping[str, Resource]) -> Starlette:

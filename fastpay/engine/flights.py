@@ -16,7 +16,7 @@ class Flight:
     """One read of one object. `generation` is its shelf's; `is_outdated` says that the object has changed
     since."""
 
-    __slots__ = ("_future", "generation", "is_outdated", "key", "sent_ns")
+    __slots__ = ("_future", "_watchers", "generation", "is_outdated", "key", "sent_ns")
 
     def __init__(self, key: Key, generation: int) -> None:
         self.key = key
@@ -24,21 +24,33 @@ class Flight:
         self.is_outdated = False
         self.sent_ns: int | None = None
         self._future: asyncio.Future[Versioned | None] = asyncio.get_running_loop().create_future()
+        self._watchers: list[Callable[[Versioned | None], None]] = []
 
     def wait(self) -> Awaitable[Versioned | None]:
         """Return what to wait for: whoever stops waiting leaves it as it is to the others."""
         return asyncio.shield(self._future)
 
+    def watch(self, landed: Callable[[Versioned | None], None]) -> None:
+        """Have `landed` called in the turn of the landing, before those who wait. It must not raise."""
+        self._watchers.append(landed)
+
     def land(self, versioned: Versioned | None) -> None:
         """Answer everybody who waits."""
         if not self._future.done():
             self._future.set_result(versioned)
+            self._tell(versioned)
 
     def fail(self, error: Exception) -> None:
         """Tell everybody who waits what went wrong; perhaps that is nobody any more."""
         if not self._future.done():
             self._future.set_exception(error)
             self._future.exception()
+            self._tell(None)
+
+    def _tell(self, versioned: Versioned | None) -> None:
+        watchers, self._watchers = self._watchers, []
+        for landed in watchers:
+            landed(versioned)
 
 
 class Flights:

@@ -1,6 +1,6 @@
 """What the engine asks of a store, and what it offers to the floor above."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -332,6 +332,13 @@ class Reader(Protocol):
 
     def entry(self, scope: Scope, identifier: str) -> Entry | None:
         """Return the cache's entry of an object that may be shown now."""
+
+    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
+        """Have `landed` called with an object that is read for it, and return True.
+
+        It is called with None where the object is not there or could not be read: `get` tells which. Where
+        nothing can be read now, return False.
+        """
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing from before this place in the sequence any more: an answer was given here as of it."""

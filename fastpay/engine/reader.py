@@ -29,7 +29,7 @@ from fastpay.domain.search import Query
 from fastpay.engine.flights import Flight, Flights
 from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderStore, Reading, Verification
 from fastpay.engine.standing import Standing
-from fastpay.errors import DatabaseUnavailable
+from fastpay.errors import DatabaseUnavailable, Overloaded
 
 _log = telemetry.Log("fastpay.reader")
 _Answer = TypeVar("_Answer")
@@ -103,6 +103,18 @@ class Reader:
             return _value(entry)
         flight = self._join(scope, identifier)
         return None if flight is None else await flight.wait()
+
+    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
+        """Have `landed` called with what `get` would return, of an object that is not cached; tell whether it
+        will be. It is called with None where that would raise, too."""
+        try:
+            flight = self._join(scope, identifier)
+        except Overloaded:
+            return False
+        if flight is None:
+            return False
+        flight.watch(landed)
+        return True
 
     async def get_many(self, scope: Scope, identifiers: Sequence[str]) -> dict[str, Versioned]:
         """Return those of the objects that exist, by identifier."""

@@ -204,6 +204,10 @@ class FakeEngine:
         """Return a shelf that stays empty."""
         return self.cache.shelf(scope)
 
+    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
+        """Read nothing for anybody who does not wait for it himself."""
+        return False
+
     def entry(self, scope: Scope, identifier: str) -> cache.Entry | None:
         """Return nothing."""
         return None

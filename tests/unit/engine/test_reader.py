@@ -122,6 +122,31 @@ async def test_a_failed_read_fails_for_all_who_wait_and_for_nobody_else() -> Non
     assert await instance.version(ONE) == 1
 
 
+async def test_who_watches_a_read_hears_how_it_ended_beside_those_who_wait() -> None:
+    instance = Instance()
+    heard: list[Versioned | None] = []
+    assert instance.reader.watch(TENANT, ONE, heard.append)
+    found = await instance.reader.get(TENANT, ONE)
+    assert found is not None
+    assert heard == [found]
+    instance.store.failure = DatabaseUnavailable("Away.")
+    assert instance.reader.watch(TENANT, OTHER, heard.append)
+    with pytest.raises(DatabaseUnavailable):
+        await instance.reader.get(TENANT, OTHER)
+    assert heard == [found, None]
+    assert instance.store.statements == 2
+
+
+async def test_nobody_watches_what_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = Instance()
+    heard: list[Versioned | None] = []
+    assert not instance.reader.watch(TENANT, "cus_nonsense", heard.append)
+    monkeypatch.setattr(limits, "gathered_reads_max", 0)
+    assert not instance.reader.watch(TENANT, ONE, heard.append)
+    await instance.reader.close()
+    assert heard == []
+
+
 async def test_equal_lists_are_read_once_while_they_are_under_way_and_not_kept() -> None:
     instance = Instance()
     pages: Sequence[Page] = [Page(limit=10), Page(limit=10), Page(limit=11)]
