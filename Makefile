@@ -9,7 +9,7 @@ ARGUMENTS ?=
 # How long `make bench-all` loads one server at a time, and how often: make bench-all SECONDS=30 ROUNDS=5
 SECONDS ?= 5
 ROUNDS ?= 3
-# How long `make soak` goes on: make soak MINUTES=60
+# How long `make soak` goes on, without a pooler and with one: make soak MINUTES=60
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
@@ -74,10 +74,11 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 
 # Break everything round a bank, again and again, and hold it to its word.
 # First a hundred instances behind one PgBouncer; then instances and PostgreSQL are killed, frozen and cut off for
-# MINUTES while clients keep a history of every answer.
+# MINUTES while clients keep a history of every answer, and for as long behind a PgBouncer that fares no better.
 soak: $(VENV)/.test $(VENV)/.native packages
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
+	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)
 
 # Plant bugs, one after another, and see the tests catch each.
 # Takes minutes; `make test` plants a few of them each time. ARGUMENTS='name name' plants only these.

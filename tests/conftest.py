@@ -240,8 +240,10 @@ def spawn_server(scratch: Path) -> Iterator[SpawnServer]:
 def pgbouncer_url(empty_database_url: str, scratch: Path) -> Iterator[str]:
     """The URL of an empty database behind PgBouncer in transaction mode, with two connections to it."""
     account = choose_account(scratch / "shared" / "postgresql")
-    with running_pgbouncer(empty_database_url, scratch / f"bouncer{next(NUMBERS)}", account=account) as url:
-        yield url
+    with running_pgbouncer(
+        empty_database_url, scratch / f"bouncer{next(NUMBERS)}", account=account
+    ) as bouncer:
+        yield bouncer.url
 
 
 @contextlib.contextmanager

@@ -115,6 +115,24 @@ async def kill_redis(world: World) -> None:
         await asyncio.to_thread(world.redis.wait_ready)
 
 
+async def kill_the_pooler(world: World) -> None:
+    """Kill -9, and start again after a while; nobody gets to the database meanwhile."""
+    assert world.pooler is not None
+    world.pooler.kill()
+    await asyncio.sleep(world.chance.choice((0.0, 0.5)))
+    await world.restart_pooler()
+
+
+async def freeze_the_pooler(world: World) -> None:
+    """Stop it where it stands, with the transactions that it has in hand."""
+    assert world.pooler is not None
+    children.send(world.pooler.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(world.chance.choice((0.2, 3.0)))
+    finally:
+        children.send(world.pooler.pid, signal.SIGCONT)
+
+
 DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     kill_an_instance,
     kill_all_instances,
@@ -128,3 +146,4 @@ DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     strike_messages,
     trickle,
 )
+POOLER_DISASTERS = (kill_the_pooler, freeze_the_pooler)

@@ -3,7 +3,7 @@
 import sys
 
 from tests.bank.checker import check
-from tests.bank.disasters import DISASTERS
+from tests.bank.disasters import DISASTERS, POOLER_DISASTERS
 from tests.bank.world import World
 from tests.faults.checker import find_faults
 
@@ -15,7 +15,7 @@ ALARMS = ("batch_failed", "request_failed", "command_failed", "command_refused")
 
 async def play(bank: World, clients: int) -> list[str]:
     """Play a round and return every fault found in all that happened so far."""
-    disasters = list(DISASTERS)
+    disasters = [*DISASTERS, *(() if bank.pooler is None else POOLER_DISASTERS)]
     bank.chance.shuffle(disasters)
     bank.start_clients(clients)
     for disaster in disasters:

@@ -1,4 +1,4 @@
-"""Plays rounds of the bank test for as long as is wished: `make soak MINUTES=30`.
+"""Plays rounds of the bank test for as long as is wished, behind a pooler or not: `make soak MINUTES=30`.
 
 Ends with status 1 at the first fault, and leaves the history of the clients behind.
 """
@@ -17,11 +17,11 @@ from tests.bank.world import World, world
 from tests.faults.seeds import SEED
 
 
-async def run(place: Path, *, minutes: float, instances: int, clients: int) -> list[str]:
+async def run(place: Path, *, minutes: float, instances: int, clients: int, pooler: bool) -> list[str]:
     """Play until the time is over, and return the faults of the last round."""
     end_s = time.monotonic() + minutes * 60
     faults: list[str] = []
-    async with world(place, instances=instances, seed=SEED) as bank:
+    async with world(place, instances=instances, seed=SEED, has_pooler=pooler) as bank:
         rounds = 0
         while not faults and time.monotonic() < end_s:
             faults = await play(bank, clients)
@@ -47,6 +47,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--instances", type=int, default=2)
     parser.add_argument("--clients", type=int, default=24)
+    parser.add_argument(
+        "--pooler", action="store_true", help="put PgBouncer before PostgreSQL, and break it too"
+    )
     options = vars(parser.parse_args())
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
     place = Path(tempfile.mkdtemp(prefix="fastpay-soak-"))

@@ -4,6 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bank.history import EVENTS
 from tests.bank.rounds import play
 from tests.bank.world import world
@@ -13,16 +15,17 @@ from tests.faults.seeds import SEED
 CLIENTS = 10
 
 
-def test_what_clients_were_told_stands_whatever_happens(scratch: Path) -> None:
+@pytest.mark.parametrize("has_pooler", [False, True])
+def test_what_clients_were_told_stands_whatever_happens(has_pooler: bool, scratch: Path) -> None:
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
     place = scratch / f"bank{next(NUMBERS)}"
     place.mkdir()
     place.chmod(0o711)
-    asyncio.run(run(place))
+    asyncio.run(run(place, has_pooler=has_pooler))
 
 
-async def run(place: Path) -> None:
-    async with world(place, instances=2, seed=SEED) as bank:
+async def run(place: Path, *, has_pooler: bool) -> None:
+    async with world(place, instances=2, seed=SEED, has_pooler=has_pooler) as bank:
         faults = await play(bank, CLIENTS)
         operations, changes = bank.operations(), await bank.changes()
     assert faults == [], "\n".join(faults)

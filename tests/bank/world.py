@@ -15,6 +15,7 @@ import httpx
 
 from fastpay.clock import SystemClock
 from fastpay.embedded import children
+from fastpay.embedded.account import choose_account
 from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.store import keys, rows
@@ -25,26 +26,40 @@ from tests.bank.history import Change, Operation
 from tests.conftest import PATIENCE_SECONDS, RunningServer, end_server, start_server
 from tests.faults.proxy import Proxy
 from tests.house.tree import ROOT
+from tests.poolers import PgBouncer, running_pgbouncer
+
+# Fewer than the instances have, so that they change hands all the time.
+POOLED_CONNECTIONS = 4
 
 
 class World:
     """Everything that runs, and what is to be done to it."""
 
-    def __init__(self, servers: EmbeddedServers, proxies: list[Proxy], scratch: Path, seed: int) -> None:
+    def __init__(
+        self,
+        servers: EmbeddedServers,
+        proxies: list[Proxy],
+        scratch: Path,
+        seed: int,
+        *,
+        pooler: PgBouncer | None = None,
+    ) -> None:
         assert servers.database_url is not None
         assert servers._postgres is not None
         self.database_url = servers.database_url
         self.postgres = servers._postgres
         self.redis = servers._redis
         self.redis_url = servers.redis_url
+        # On the way out of each instance; the last one is behind the pooler, where there is one.
         self.proxies = proxies
+        self.pooler = pooler
         self.chance = random.Random(seed)
         self.instances: list[RunningServer] = []
         # All that ever were: what a killed one said counts as well.
         self.launched: list[RunningServer] = []
         self.key = ""
         self._scratch = scratch
-        self._ports = [_free_port() for _ in proxies]
+        self._ports = [_free_port() for _ in (proxies if pooler is None else proxies[:-1])]
         self._clients: list[subprocess.Popen[bytes]] = []
         self._clients_started = 0
         self.history = scratch / "history.jsonl"
@@ -58,7 +73,7 @@ class World:
             tenant_id = await keys.create_tenant(connection, "bank", clock=clock)
             made = await keys.create_key(connection, tenant_id, livemode=False, clock=clock)
         self.key = made.key
-        self.instances = [self._launch(number) for number in range(len(self.proxies))]
+        self.instances = [self._launch(number) for number in range(len(self._ports))]
         for instance in self.instances:
             await asyncio.to_thread(instance.wait_ready)
 
@@ -84,6 +99,12 @@ class World:
         )
         self.postgres.launch()
         await asyncio.to_thread(self.postgres.wait_ready)
+
+    async def restart_pooler(self) -> None:
+        """Start the pooler after its end, and wait until it serves."""
+        assert self.pooler is not None
+        self.pooler.launch()
+        await asyncio.to_thread(self.pooler.wait_ready)
 
     def start_clients(self, count: int) -> None:
         """Let new clients loose, in a process of their own."""
@@ -156,6 +177,8 @@ class World:
 
     def _launch(self, number: int) -> RunningServer:
         environment = {"FASTPAY_DATABASE_URL": self.proxies[number].url}
+        if self.pooler is not None:
+            environment["FASTPAY_TRANSACTION_POOLING"] = "true"
         if self.redis_url is not None:
             environment["FASTPAY_REDIS_URL"] = self.redis_url
         instance = start_server(
@@ -170,8 +193,8 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(scratch: Path, *, instances: int, seed: int) -> AsyncIterator[World]:
-    """Run a bank for the block."""
+async def world(scratch: Path, *, instances: int, seed: int, has_pooler: bool) -> AsyncIterator[World]:
+    """Run a bank for the block, behind a pooler or not."""
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(DataDirectory(scratch / "data"))
         servers = EmbeddedServers(directory, with_postgres=True, with_redis=True)
@@ -179,8 +202,18 @@ async def world(scratch: Path, *, instances: int, seed: int) -> AsyncIterator[Wo
         servers.launch()
         servers.wait_ready()
         assert servers.database_url is not None
-        proxies = [await stack.enter_async_context(Proxy(servers.database_url)) for _ in range(instances)]
-        made = World(servers, proxies, scratch, seed)
+        pooler, behind = None, []
+        if has_pooler:
+            behind = [await stack.enter_async_context(Proxy(servers.database_url))]
+            account = choose_account(scratch / "data" / "postgresql")
+            pooler = stack.enter_context(
+                running_pgbouncer(
+                    behind[0].url, scratch / "bouncer", account=account, connections=POOLED_CONNECTIONS
+                )
+            )
+        url = servers.database_url if pooler is None else pooler.url
+        proxies = [await stack.enter_async_context(Proxy(url)) for _ in range(instances)]
+        made = World(servers, [*proxies, *behind], scratch, seed, pooler=pooler)
         stack.callback(made.close)
         await made.open()
         yield made

@@ -149,14 +149,14 @@ def main() -> int:
         assert servers.database_url is not None
         asyncio.run(migrate(servers.database_url))
         account = choose_account(place / "data" / "postgresql")
-        pooled_url = stack.enter_context(
+        bouncer = stack.enter_context(
             running_pgbouncer(
                 servers.database_url, place / "bouncer", account=account, connections=options.connections
             )
         )
         crowd = asyncio.run(
             gather_crowd(
-                pooled_url,
+                bouncer.url,
                 servers.database_url,
                 instances=options.instances,
                 readers=options.readers,
