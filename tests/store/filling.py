@@ -1,65 +1,155 @@
-"""Rows by the thousand, made by the database itself, to see what its plans do with them."""
+"""Rows by the million, made by the database itself, to see what its plans do with them."""
 
 from typing import Any
 
 TENANT = "0" * 31 + "1"
-KINDS = {"customer": 1, "payment_method": 2, "payment_intent": 3, "charge": 4, "refund": 5}
-CUSTOMER = f"{KINDS['customer'] << 32 | 1:032x}"
-PAYMENT_INTENT = f"{KINDS['payment_intent'] << 32 | 1:032x}"
-CHARGE = f"{KINDS['charge'] << 32 | 1:032x}"
-EMAIL = "a@example.com"
+KINDS = {
+    "customer": 1,
+    "payment_method": 2,
+    "payment_intent": 3,
+    "charge": 4,
+    "refund": 5,
+    "transfer": 8,
+    "tenant": 9,
+    "nobody": 10,
+    "account": 6,
+    "api_key": 11,
+}
+# So many payments are there at least, and so many rows in every table.
+FEW = 60
 
 
-def object_digits(table: str, number: int) -> str:
+def digits_of(kind: str, number: int) -> str:
     """Return the digits of the object of this number."""
-    return f"{KINDS[table] << 32 | number:032x}"
-
-
-def other_tenant(number: int) -> str:
-    """Return the tenant of this number, who has a book and an account and nothing else."""
-    return f"{9 << 32 | number:032x}"
+    return f"{KINDS[kind] << 32 | number:032x}"
 
 
 def digest(number: int) -> bytes:
-    """Return the digest of the idempotency key of this number."""
+    """Return the digest of the idempotency key, or of the API key's first half, of this number."""
     return bytes.fromhex(f"{number:032x}")
 
 
-_ID = "lpad(to_hex({kind}::bigint << 32 | number), 32, '0')::uuid"
-_FROM = "from generate_series($1::bigint, $2::bigint) as number"
+CUSTOMER = digits_of("customer", 1)
+PAYMENT_INTENT = digits_of("payment_intent", 1)
+CHARGE = digits_of("charge", 1)
+# Half of all transfers between clients' accounts move between these two.
+BUSY = (digits_of("account", 2), digits_of("account", 4))
+EMAIL = "a@example.com"
+CODE = "wallet"
+
 _OWN = f"'{TENANT}'::uuid, false"
-_HEADS = {
-    "customer": f"1, false, '{EMAIL}'",
-    "payment_method": f"1, '{CUSTOMER}'::uuid",
-    "payment_intent": f"1, 'succeeded', 'usd', 5, 0, 5, '{CUSTOMER}'::uuid",
-    "charge": f"1, 'failed', false, 'usd', 5, 0, 0, 0, '{PAYMENT_INTENT}'::uuid, '{CUSTOMER}'::uuid",
-    "refund": f"1, 'succeeded', 'usd', 5, '{CHARGE}'::uuid, '{PAYMENT_INTENT}'::uuid",
-}
-_OTHER = _ID.format(kind=9)
-_SOURCE = _ID.format(kind=10)
+_ID = {kind: f"('{number:024x}' || lpad(to_hex(number), 8, '0'))::uuid" for kind, number in KINDS.items()}
+# Each has a book, an account, a key, and nothing else.
+_OTHER = f"{_ID['tenant']}, false"
+_IS_ODD = "number % 2 = 1"
 _DIGEST = "decode(lpad(to_hex(number), 32, '0'), 'hex')"
-_STATEMENTS = [
-    *(
-        f"insert into {table} select {_OWN}, {_ID.format(kind=KINDS[table])}, {values} {_FROM}"
-        for table, values in _HEADS.items()
-    ),
-    *(
-        f"insert into object_version select {_OWN}, {_ID.format(kind=kind)}, 1, number, {kind}, '' {_FROM}"
-        for kind in KINDS.values()
-    ),
-    f"insert into book (tenant_id, livemode) select {_OTHER}, false {_FROM}",
-    f"insert into account select {_OTHER}, false, {_OTHER}, 'fees', 'usd', 'C', 0, 0, 0, 0, null {_FROM}",
-    f"insert into transfer select {_OWN}, {_ID.format(kind=8)}, number, 'capture', 'posted', {_OTHER}, "
-    f"{_SOURCE}, 'usd', 5, {_SOURCE}, null, now() {_FROM}",
-    f"insert into search_entry select {_OWN}, 3, {_ID.format(kind=3)}, number, array[1, number] {_FROM}",
-    f"insert into idempotency select {_DIGEST}, {_OWN}, 'k', '', '', 'req', now() {_FROM}",
+_MOMENT = "timestamptz 'epoch' + number * interval '1 second'"
+
+
+def _case(condition: str, then: str, otherwise: str) -> str:
+    return f"case when {condition} then {then} else {otherwise} end"
+
+
+def _early(value: str, otherwise: str) -> str:
+    """Return what the first rows have, and no later one: who goes through all others finds out how many."""
+    return _case(f"number <= {FEW}", value, otherwise)
+
+
+def _versions(*kinds: str) -> list[str]:
+    return [f"object_version select {_OWN}, {_ID[kind]}, 1, number, {KINDS[kind]}, ''" for kind in kinds]
+
+
+_CUSTOMER = _early(f"'{CUSTOMER}'::uuid", _ID["customer"])
+# A charge of an odd number succeeded, and is its payment intent's; the first even ones are attempts at one.
+_CHARGE = ", ".join(
+    (
+        f"charge select {_OWN}, {_ID['charge']}, 1",
+        _case(_IS_ODD, "'succeeded'", "'failed'"),
+        f"{_IS_ODD}, 'usd', 5",
+        _case(_IS_ODD, "5", "0"),
+        "0",
+        _case(_IS_ODD, "1", "0"),
+        _case(f"{_IS_ODD} or number > {FEW}", _ID["payment_intent"], f"'{PAYMENT_INTENT}'::uuid"),
+        _CUSTOMER,
+    )
+)
+_IS_HELD = "number % 10 = 0"
+_PAYMENT_INTENT = ", ".join(
+    (
+        f"payment_intent select {_OWN}, {_ID['payment_intent']}, 1",
+        _case(_IS_HELD, "'requires_capture'", "'succeeded'"),
+        "'usd', 5",
+        _case(_IS_HELD, "5", "0"),
+        _case(_IS_HELD, "0", "5"),
+        _CUSTOMER,
+    )
+)
+# A hold that ends at its time where the number is odd. The first even ones are between the busy accounts.
+_LEDGER_TRANSFER = ", ".join(
+    (
+        f"ledger_transfer select {_OWN}, 0",
+        _case(_IS_ODD, "2", "1"),
+        f"number, {_MOMENT}, 5, 5, 5, 5, 5",
+        _case(f"{_IS_ODD} or number > {FEW}", _ID["account"], f"'{BUSY[0]}'::uuid"),
+        _case(_IS_ODD, f"'{BUSY[0]}'::uuid", _early(f"'{BUSY[1]}'::uuid", _ID["nobody"])),
+        f"'usd', {_case(_IS_ODD, _MOMENT, 'null')}",
+    )
+)
+# By how many there are: one a payment, two a payment, one for ten payments.
+_ONE = [_PAYMENT_INTENT, _CHARGE, *_versions("payment_intent", "charge")]
+_TWO = [
+    f"event select {_OWN}, number, {_ID['tenant']}, 'charge.succeeded', {_ID['charge']}, 1, 'req', {_MOMENT}",
+    f"transfer select {_OWN}, {_ID['transfer']}, number, 'capture', 'hold', "
+    f"'{BUSY[0]}'::uuid, '{BUSY[1]}'::uuid, 'usd', 5, {_ID['charge']}, null, now()",
+    f"idempotency select {_DIGEST}, {_OWN}, 'k', '', '', 'req', now()",
+    _LEDGER_TRANSFER,
+]
+_TENTH = [
+    f"customer select {_OWN}, {_ID['customer']}, 1, false, {_early(repr(EMAIL), 'number::text')}",
+    f"payment_method select {_OWN}, {_ID['payment_method']}, 1, {_CUSTOMER}",
+    f"refund select {_OWN}, {_ID['refund']}, 1, 'succeeded', 'usd', 5, "
+    f"{_early(repr(CHARGE) + '::uuid', _ID['charge'])}, "
+    f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}",
+    *_versions("customer", "payment_method", "refund", "account"),
+    f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
+    "null",
+    f"search_entry select {_OWN}, 3, {_ID['payment_intent']}, number, array[1, number]",
+    f"ledger_expiry select {_OWN}, number, 0, {_MOMENT} where {_IS_ODD}",
+    f"tenant select {_ID['tenant']}, number, sha256(''), now()",
+    f"book (tenant_id, livemode) select {_OTHER}",
+    f"account select {_OTHER}, {_ID['tenant']}, 'fees', 'usd', 'C', 0, 0, 0, 0, null",
+    f"api_key select {_OTHER}, {_ID['api_key']}, 'secret', {_DIGEST} || {_DIGEST}, 'last', now()",
+    f"signing_secret select {_OTHER}, {_ID['api_key']}, {_ID['api_key']}, repeat(' ', 29)::bytea, "
+    "repeat('k', 16), now()",
 ]
 
 
-async def fill(connection: Any, first: int, last: int) -> None:
-    """Write the rows of these numbers in every table, without looking at what they refer to."""
+async def fill(connection: Any, before: int, payments: int) -> None:
+    """Write what so many payments and their surroundings come to, without looking at what they refer to.
+
+    `before` were written already; at first, that is 0. No statistics are made of any of it. For half a
+    million payments there are a million rows in each of object_version, event, transfer, idempotency and
+    ledger_transfer, half as many in payment_intent and charge, and a twentieth in all others.
+    """
     # The driver's connection has no types.
     async with connection.transaction():
         await connection.execute("set local session_replication_role = replica")
-        for statement in _STATEMENTS:
-            await connection.execute(statement, first, last)
+        if not before:
+            for (table,) in await connection.fetch(_TABLES):
+                await connection.execute(f"alter table {table} set (autovacuum_enabled = false)")
+            # Written in two thirds of the time, and read as any other.
+            for statement in _TWO + _ONE:
+                await connection.execute(f"alter table {statement.split()[0]} set unlogged")
+            await connection.execute(f"insert into book (tenant_id, livemode) values ({_OWN})")
+        for statements, first, last in (
+            (_ONE, before, payments),
+            (_TWO, 2 * before, 2 * payments),
+            (_TENTH, min(before, max(before // 10, FEW)), max(payments // 10, FEW)),
+        ):
+            for statement in statements:
+                head, where, condition = statement.partition(" where ")
+                await connection.execute(f"insert into {head} {_FROM}{where}{condition}", first + 1, last)
+
+
+_FROM = "from generate_series($1::bigint, $2::bigint) as number"
+_TABLES = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"

@@ -16,6 +16,8 @@ with recursive search (sequence, step) as (
                     and event.livemode = $2::boolean
                     and event.sequence = search.sequence + search.step
                     and event.created_at <= timestamptz 'epoch' + $3::bigint * interval '1 millisecond'
+                -- Or all events may be gathered first, where the planner expects few.
+                offset 0
             ) then search.step
             else 0
         end,

@@ -14,7 +14,12 @@ select
     tenant.sealed_under,
     secret.listed
 from api_key
-join tenant on tenant.tenant_id = api_key.tenant_id
+cross join lateral (
+    select fingerprint_key, sealed_fingerprint_key, sealed_under
+    from tenant
+    where tenant.tenant_id = api_key.tenant_id
+    offset 0
+) as tenant
 cross join lateral (
     -- As JSON: requests' connections encode arrays in their own way, and read none.
     select
@@ -30,4 +35,4 @@ cross join lateral (
         and found.livemode = api_key.livemode
         and found.key_id = api_key.key_id
 ) as secret
-where api_key.key_hash = $1
+where api_key.key_hash = $1::bytea

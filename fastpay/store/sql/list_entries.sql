@@ -1,5 +1,7 @@
 -- What transfers between clients did to one account, newest first, each with the account's counters after it: those of
--- its own side are in the row, those of the other side in the last row before it on that side.
+-- its own side are in the row, those of the other side in the last row before it on that side. An account is a range
+-- of the order by account: with columns asked for one by one, all accounts' transfers in their order, filtered, would
+-- look as good while there are few.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 uuid     account
@@ -24,11 +26,12 @@ from (
                 sequence, place, phase, amount, created_at, true as is_debit, debits_posted as posted,
                 debits_pending as pending
             from ledger_transfer
-            where not $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-                and debit_account_id = $3::uuid
-                and (sequence, place) < ($4::bigint, $5::smallint)
-                and (sequence, place) > ($6::bigint, $7::smallint)
-            order by sequence desc, place desc
+            where not $8::boolean
+                and (debit_account_id, tenant_id, livemode, sequence, place)
+                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
+                and (debit_account_id, tenant_id, livemode, sequence, place)
+                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
+            order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
             limit $9::integer
         )
         union all
@@ -36,11 +39,12 @@ from (
             select
                 sequence, place, phase, amount, created_at, false, credits_posted, credits_pending
             from ledger_transfer
-            where not $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-                and credit_account_id = $3::uuid
-                and (sequence, place) < ($4::bigint, $5::smallint)
-                and (sequence, place) > ($6::bigint, $7::smallint)
-            order by sequence desc, place desc
+            where not $8::boolean
+                and (credit_account_id, tenant_id, livemode, sequence, place)
+                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
+                and (credit_account_id, tenant_id, livemode, sequence, place)
+                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
+            order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
             limit $9::integer
         )
         union all
@@ -48,11 +52,12 @@ from (
             select
                 sequence, place, phase, amount, created_at, true, debits_posted, debits_pending
             from ledger_transfer
-            where $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-                and debit_account_id = $3::uuid
-                and (sequence, place) < ($4::bigint, $5::smallint)
-                and (sequence, place) > ($6::bigint, $7::smallint)
-            order by sequence, place
+            where $8::boolean
+                and (debit_account_id, tenant_id, livemode, sequence, place)
+                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
+                and (debit_account_id, tenant_id, livemode, sequence, place)
+                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
+            order by debit_account_id, tenant_id, livemode, sequence, place
             limit $9::integer
         )
         union all
@@ -60,11 +65,12 @@ from (
             select
                 sequence, place, phase, amount, created_at, false, credits_posted, credits_pending
             from ledger_transfer
-            where $8::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-                and credit_account_id = $3::uuid
-                and (sequence, place) < ($4::bigint, $5::smallint)
-                and (sequence, place) > ($6::bigint, $7::smallint)
-            order by sequence, place
+            where $8::boolean
+                and (credit_account_id, tenant_id, livemode, sequence, place)
+                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
+                and (credit_account_id, tenant_id, livemode, sequence, place)
+                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
+            order by credit_account_id, tenant_id, livemode, sequence, place
             limit $9::integer
         )
     ) as side
@@ -76,20 +82,22 @@ left join lateral (
     (
         select credits_posted as posted, credits_pending as pending
         from ledger_transfer
-        where entry.is_debit and tenant_id = $1::uuid and livemode = $2::boolean
-            and credit_account_id = $3::uuid
-            and (sequence, place) < (entry.sequence, entry.place)
-        order by sequence desc, place desc
+        where entry.is_debit
+            and (credit_account_id, tenant_id, livemode, sequence, place)
+                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.place)
+            and (credit_account_id, tenant_id, livemode) >= ($3::uuid, $1::uuid, $2::boolean)
+        order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
         limit 1
     )
     union all
     (
         select debits_posted, debits_pending
         from ledger_transfer
-        where not entry.is_debit and tenant_id = $1::uuid and livemode = $2::boolean
-            and debit_account_id = $3::uuid
-            and (sequence, place) < (entry.sequence, entry.place)
-        order by sequence desc, place desc
+        where not entry.is_debit
+            and (debit_account_id, tenant_id, livemode, sequence, place)
+                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.place)
+            and (debit_account_id, tenant_id, livemode) >= ($3::uuid, $1::uuid, $2::boolean)
+        order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
         limit 1
     )
 ) as other on true

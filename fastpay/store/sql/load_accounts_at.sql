@@ -1,5 +1,6 @@
 -- Ledger accounts as they stood at a place in the tenant's sequence, by the last transfers on either side up to it.
--- Those that payments move come with nothing on them (see load_own_accounts_at).
+-- Those that payments move come with nothing on them (see load_own_accounts_at). An account is a range, as in
+-- list_entries.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid[]  accounts
@@ -18,20 +19,18 @@ cross join lateral (
 left join lateral (
     select debits_posted, debits_pending
     from ledger_transfer
-    where ledger_transfer.tenant_id = $1::uuid
-        and ledger_transfer.livemode = $2::boolean
-        and ledger_transfer.debit_account_id = wanted.account_id
-        and ledger_transfer.sequence <= $4::bigint
-    order by sequence desc, place desc
+    where (debit_account_id, tenant_id, livemode, sequence)
+            <= (wanted.account_id, $1::uuid, $2::boolean, $4::bigint)
+        and (debit_account_id, tenant_id, livemode) >= (wanted.account_id, $1::uuid, $2::boolean)
+    order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
     limit 1
 ) as debit on true
 left join lateral (
     select credits_posted, credits_pending
     from ledger_transfer
-    where ledger_transfer.tenant_id = $1::uuid
-        and ledger_transfer.livemode = $2::boolean
-        and ledger_transfer.credit_account_id = wanted.account_id
-        and ledger_transfer.sequence <= $4::bigint
-    order by sequence desc, place desc
+    where (credit_account_id, tenant_id, livemode, sequence)
+            <= (wanted.account_id, $1::uuid, $2::boolean, $4::bigint)
+        and (credit_account_id, tenant_id, livemode) >= (wanted.account_id, $1::uuid, $2::boolean)
+    order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
     limit 1
 ) as credit on true

@@ -1,0 +1,148 @@
+"""What batches write into a filled database: everything of payments, and everything of clients' ledger."""
+
+from typing import Any
+
+from benchmarks.samples import MOMENT_MS
+from fastpay.domain.identifiers import Scope, placed
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
+from fastpay.domain.ledger_rows import LedgerRows
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
+from fastpay.domain.plan import Answer, Book, Event, Versioned
+from fastpay.engine.ports import Changes, IdempotencyRow
+from tests.store.filling import BUSY, CUSTOMER, TENANT, digits_of
+from tests.store.test_batches import CARD
+
+SCOPE = Scope(TENANT, False)
+# Behind everything that is there.
+_BEHIND = 1 << 31
+_SEQUENCE = 1_000_000_000
+_ACCOUNTS = tuple("lacc_" + digits for digits in BUSY)
+
+
+def payments(count: int) -> Changes:
+    """Return the effect of a batch that makes so many objects of each kind and changes as many.
+
+    Half of its transfers end holds.
+    """
+    versions = [
+        written
+        for number in range(count)
+        for first, version in ((_BEHIND + number, 1), (2 * number + 1, 2))
+        for written in _objects(first, version)
+    ]
+    transfers = [
+        Transfer(
+            "tr_" + digits_of("transfer", _BEHIND + number),
+            "capture",
+            "post" if number % 2 else "posted",
+            _ACCOUNTS[0],
+            _ACCOUNTS[1],
+            "usd",
+            5,
+            "ch_" + digits_of("charge", _BEHIND),
+            "tr_" + digits_of("transfer", number) if number % 2 else None,
+        )
+        for number in range(2 * count)
+    ]
+    return _changes(
+        versions, count, transfers=[(SCOPE, transfer, _SEQUENCE, MOMENT_MS) for transfer in transfers]
+    )
+
+
+def ledger(count: int) -> Changes:
+    """Return the effect of a batch: so many transfers of one command, and as many that each end a hold."""
+    rows = LedgerRows(
+        sequence=_SEQUENCE,
+        moment_ms=MOMENT_MS,
+        accounts=list(_ACCOUNTS),
+        currencies=["usd", "usd"],
+        places=list(range(count)),
+        phases=["posted"] * count,
+        debits=[0] * count,
+        credits=[1] * count,
+        amounts=[5] * count,
+        debits_posted=[5] * count,
+        debits_pending=[5] * count,
+        credits_posted=[5] * count,
+        credits_pending=[5] * count,
+    )
+    made = LedgerBatch(id="lbat_" + digits_of("nobody", _BEHIND), created=0, sequence=_SEQUENCE, count=count)
+    posted = [
+        LedgerTransfer(
+            id=placed("ltr", MOMENT_MS, _SEQUENCE + 1 + place, 0),
+            created=0,
+            sequence=_SEQUENCE + 1 + place,
+            phase="post",
+            debit_account="lacc_" + digits_of("account", 2 * place + 1),
+            credit_account=_ACCOUNTS[0],
+            currency="usd",
+            amount=5,
+            debits_posted=5,
+            debits_pending=0,
+            credits_posted=5,
+            credits_pending=0,
+            hold=placed("ltr", 0, 2 * place + 1, 0),
+        )
+        for place in range(count)
+    ]
+    stored: list[StoredObject] = [made, *posted]
+    versions = [Versioned(one, 1, _SEQUENCE) for one in stored]
+    return _changes(versions, count, rows=[(SCOPE, rows)])
+
+
+def _objects(number: int, version: int) -> list[Versioned]:
+    """Return an object of each kind that has this number, and belongs to the others."""
+    intent, charge = "pi_" + digits_of("payment_intent", number), "ch_" + digits_of("charge", number)
+    customer, method = "cus_" + digits_of("customer", number), "pm_" + digits_of("payment_method", number)
+    money: dict[str, Any] = {"created": 1, "amount": 5, "currency": "usd", "status": "succeeded"}
+    stored: tuple[StoredObject, ...] = (
+        Customer(id=customer, created=1, email="new@example.com"),
+        PaymentMethod(id=method, created=1, card=CARD, customer="cus_" + CUSTOMER),
+        PaymentIntent(id=intent, client_secret="s", amount_received=5, customer=customer, **money),
+        Charge(
+            id=charge,
+            payment_intent=intent,
+            payment_method=method,
+            card=CARD,
+            amount_captured=5,
+            captured=True,
+            customer=customer,
+            **money,
+        ),
+        Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
+    )
+    return [Versioned(one, version, _SEQUENCE) for one in stored]
+
+
+def _changes(versions: list[Versioned], count: int, transfers: Any = (), rows: Any = ()) -> Changes:
+    """Return changes with an event for each version, first answers, and accounts of which one is new."""
+    new = "lacc_" + digits_of("account", _BEHIND)
+    return Changes(
+        books=[Book(SCOPE, _SEQUENCE + len(versions), 290, 30, True)],
+        versions=[(SCOPE, versioned) for versioned in versions],
+        accounts=[(SCOPE, Account(account, "wallet", "usd", "C", 5, 5)) for account in (*_ACCOUNTS, new)],
+        events=[
+            (
+                SCOPE,
+                Event("evt_" + digits_of("nobody", number), "made", _SEQUENCE + number, written.object.id, 1),
+                "req",
+                MOMENT_MS,
+            )
+            for number, written in enumerate(versions)
+        ],
+        idempotency=[
+            IdempotencyRow(
+                digest=(2**127 + number).to_bytes(16, "big"),
+                scope=SCOPE,
+                idempotency_key="k",
+                fingerprint=b"f",
+                answer=Answer(None, _SEQUENCE),
+                request_id="req",
+                moment_ms=MOMENT_MS,
+            )
+            for number in range(count)
+        ],
+        transfers=transfers,
+        rows=rows,
+    )
