@@ -4,8 +4,8 @@ Run: python -m benchmarks.growth [--sizes 10000,1000000,10000000 --windows 10 --
 
 First a server over an empty database takes payments without a pause, window after window, since planner
 surprises live where tables grow from nothing. Then the database itself copies payments of the same merchant,
-from one size to the next, and each size is loaded in the same way. Statistics are gathered by autovacuum alone,
-or after each filling with --analyze. Ten million payments with all that belongs to them take 35 gigabytes.
+from one size to the next, and each size is loaded in the same way. Statistics are gathered by autovacuum, or
+after each filling with --analyze. Ten million payments with all that belongs to them take 35 gigabytes.
 Filling for one size ends after --fill-minutes, or when the disk is nearly full, and the table says how many
 there were.
 """
