@@ -134,19 +134,25 @@ class LiveSpan(NoSpan):
 NO_SPAN = NoSpan()
 _tracer: "Tracer | None" = None
 _provider: Any = None  # The SDK's provider: the SDK is an extra, its types may be absent.
+_root_share = 1.0
 
 
 def request_span(
-    method: str, route: str, *, headers: Iterable[tuple[bytes, bytes]] = (), scheme: str = "http"
+    method: str,
+    route: str,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    scheme: str = "http",
+    is_drawn: bool | None = None,
 ) -> NoSpan:
     """Return the span of one HTTP request, to be used with `with`.
 
     `route` is the route's template (`/v1/charges/{charge}`), never the path; `headers` are the ASGI ones
-    and may carry the caller's trace.
+    and may carry the caller's trace. `is_drawn` says whether to sample, where that was decided before.
     """
-    if _tracer is None:
+    if _tracer is None or is_drawn is False:
         return NO_SPAN
-    return _begin_request(_tracer, method, route, headers, scheme)
+    return _begin_request(_tracer, method, route, headers, scheme, is_drawn=is_drawn is True)
 
 
 def batch_span(commands: int, *, links: Sequence["SpanContext | None"] = ()) -> NoSpan:
@@ -161,7 +167,7 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
 
     Raises: ConfigurationError when what they ask for is not installed or not known.
     """
-    global _tracer, _provider  # noqa: PLW0603 - one process has one tracer, looked at on every request
+    global _tracer, _provider, _root_share  # noqa: PLW0603 - one process has one tracer, looked at on every request
     environment = os.environ if environment is None else environment
     exporter = _choose_exporter(environment)
     if exporter is None:
@@ -175,12 +181,18 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
         ) from error
     _provider = tracing.make_provider(exporter)
     _tracer = _provider.get_tracer("fastpay")
+    _root_share = tracing.root_share()
     return True
 
 
 def is_tracing() -> bool:
     """Tell whether tracing is on."""
     return _tracer is not None
+
+
+def root_share() -> float:
+    """Return the share of requests to be sampled of those that carry no trace of a caller's."""
+    return 0.0 if _tracer is None else _root_share
 
 
 def stop_tracing() -> None:
@@ -217,7 +229,13 @@ def _choose_exporter(environment: Mapping[str, str]) -> str | None:
 
 
 def _begin_request(
-    tracer: "Tracer", method: str, route: str, headers: Iterable[tuple[bytes, bytes]], scheme: str
+    tracer: "Tracer",
+    method: str,
+    route: str,
+    headers: Iterable[tuple[bytes, bytes]],
+    scheme: str,
+    *,
+    is_drawn: bool,
 ) -> NoSpan:
     from opentelemetry import propagate  # noqa: PLC0415 - only once tracing is on
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
@@ -227,12 +245,17 @@ def _begin_request(
         for name, value in headers
         if name in (b"traceparent", b"tracestate", b"baggage")
     }
+    context = propagate.extract(carrier)
+    if is_drawn:
+        from fastpay import tracing  # noqa: PLC0415
+
+        context = tracing.drawn(context)
     # Methods are the caller's to choose: only known ones become labels.
     known = method if method in METHODS else "_OTHER"
     return LiveSpan(
         tracer.start_as_current_span(
             f"{known if known != '_OTHER' else 'HTTP'} {route}",
-            context=propagate.extract(carrier),
+            context=context,
             kind=SpanKind.SERVER,
             attributes={"http.request.method": known, "http.route": route, "url.scheme": scheme},
         )

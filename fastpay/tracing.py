@@ -1,12 +1,67 @@
 """OpenTelemetry's SDK, set up. Imported only when tracing is on, since only the otel extra brings it."""
 
 import os
+from collections.abc import Sequence
 
+from opentelemetry import context
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
+from opentelemetry.util.types import Attributes
 
 from fastpay import __version__
+
+_DRAWN = context.create_key("fastpay-drawn")
+
+
+class DrawnSampler(Sampler):
+    """Samples what was drawn before it came here; of everything else another sampler decides."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide about one span."""
+        if parent_context is not None and context.get_value(_DRAWN, parent_context):
+            state = get_current_span(parent_context).get_span_context().trace_state
+            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)
+        return self._sampler.should_sample(
+            parent_context, trace_id, name, kind, attributes, links, trace_state
+        )
+
+    def get_description(self) -> str:
+        """Return what decides."""
+        return self._sampler.get_description()
+
+
+def drawn(parent: Context) -> Context:
+    """Return a context in which the next span is sampled."""
+    return context.set_value(_DRAWN, True, parent)
+
+
+def root_share() -> float:
+    """Return the share of requests without a parent that the OTEL_* variables have sampled."""
+    name = os.environ.get("OTEL_TRACES_SAMPLER", "").lower()
+    if name.endswith("always_off"):
+        return 0.0
+    if name.endswith("traceidratio"):
+        try:
+            return min(max(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "")), 0.0), 1.0)
+        except ValueError:
+            return 1.0
+    return 1.0
 
 
 def make_provider(exporter: str) -> TracerProvider:
@@ -15,6 +70,7 @@ def make_provider(exporter: str) -> TracerProvider:
     if not os.environ.get("OTEL_SERVICE_NAME"):
         attributes[SERVICE_NAME] = "fastpay"
     provider = TracerProvider(resource=Resource.create(attributes))
+    provider.sampler = DrawnSampler(provider.sampler)
     provider.add_span_processor(BatchSpanProcessor(_make_exporter(exporter)))
     return provider
 

@@ -38,6 +38,13 @@ class Shortcut:
         encode: Callable[[Entry | None, Rendition, bytes], Rendition],
         long_way: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None: ...
+    def draw(self, share: float, seed: bytes) -> None:
+        """Have this share of the requests that carry no caller's trace go the long way, to be traced.
+
+        Of each request that the draw was made for, `fastpay.drawn` in its scope says how it came out. What
+        carries a trace goes the long way from now on.
+        """
+
     def admit(self, authorization: bytes, shelf: Shelf, until_ns: int) -> None:
         """Let an Authorization header, which was found good, open a shelf until then."""
 

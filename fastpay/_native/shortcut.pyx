@@ -32,6 +32,10 @@ logger = logging.getLogger(__name__)
 cdef enum:
     VERSION_CHARS_MAX = 64
 
+# How many draws there are.
+cdef double DRAWS = 9007199254740992.0
+cdef unsigned long long MULTIPLIER = 0x2545F4914F6CDD1D
+
 
 @cython.final
 cdef class Access:
@@ -120,6 +124,10 @@ cdef class Shortcut:
     cdef object render
     cdef object encode
     cdef object long_way
+    # Of all requests without a caller's trace, those are traced whose draw is below this.
+    cdef unsigned long long traced_below
+    cdef unsigned long long drawn
+    cdef bint is_tracing
     cdef public bint is_open
     cdef readonly long long answered
     cdef readonly long long parked
@@ -150,6 +158,21 @@ cdef class Shortcut:
         self.fields = Fields.__new__(Fields)
         self.is_open = True
 
+    def draw(self, double share, bytes seed not None):
+        self.is_tracing = True
+        self.traced_below = <unsigned long long>(min(max(share, 0.0), 1.0) * DRAWS)
+        # A generator of this kind never leaves zero.
+        self.drawn = int.from_bytes(seed[:8], "big") | 1
+
+    cdef bint is_traced(self) noexcept:
+        # Source: Marsaglia, "Xorshift RNGs" (2003); Vigna's xorshift64*. Draws are of the upper 53 bits.
+        cdef unsigned long long state = self.drawn
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        self.drawn = state
+        return (state * MULTIPLIER) >> 11 < self.traced_below
+
     def admit(self, bytes authorization not None, Shelf shelf not None, long long until_ns):
         cdef Access access = Access.__new__(Access)
         access.shelf = shelf
@@ -173,8 +196,14 @@ cdef class Shortcut:
         if type(owner) is not Exchange:
             return None
         exchange = <Exchange>owner
-        if PyBytes_GET_SIZE(<bytes>scope["query_string"]) or not _read(fields, <list>scope["headers"]):
+        if PyBytes_GET_SIZE(<bytes>scope["query_string"]):
             return None
+        if not _read(fields, <list>scope["headers"], self.is_tracing):
+            return None
+        if self.is_tracing:
+            scope["fastpay.drawn"] = self.is_traced()
+            if scope["fastpay.drawn"]:
+                return None
         found = self.accesses.get(fields.authorization)
         if found is None:
             return None
@@ -298,7 +327,7 @@ cdef bint _leads_to(str path, Py_ssize_t cut, Rendition rendition) except -1:
     )
 
 
-cdef bint _read(Fields fields, list headers) except -1:
+cdef bint _read(Fields fields, list headers, bint is_tracing) except -1:
     # Whether these are the headers of an ordinary request.
     cdef tuple pair
     cdef bytes name, value
@@ -330,14 +359,19 @@ cdef bint _read(Fields fields, list headers) except -1:
                 return False
             fields.accepted = value
         elif text[0] == c"s" or text[0] == c"f" or text[0] == c"c" or text[0] == c"t" or text[0] == c"i":
-            if not _is_harmless(text, size):
+            if not _is_harmless(text, size, is_tracing):
                 return False
     return fields.authorization is not None
 
 
-cdef bint _is_harmless(const char* text, Py_ssize_t size) noexcept:
+cdef bint _is_harmless(const char* text, Py_ssize_t size, bint is_tracing) noexcept:
     # Headers of ours, and of a body, are for the long way: content-*, fastpay-*, idempotency-key, stripe-*,
-    # te, trailer and transfer-encoding. A name ends with a NUL, so that comparing stops there.
+    # te, trailer and transfer-encoding; and while traces are made, those of a caller's trace. A name ends
+    # with a NUL, so that comparing stops there.
+    if size == 10 and memcmp(text, b"tracestate", 10) == 0:
+        return not is_tracing
+    if size == 11 and memcmp(text, b"traceparent", 11) == 0:
+        return not is_tracing
     return not (
         (size >= 8 and memcmp(text, b"content-", 8) == 0)
         or (size >= 8 and memcmp(text, b"fastpay-", 8) == 0)

@@ -274,8 +274,8 @@ class Application:
         for route in ROUTES:
             by_path.setdefault(route.path, {})[route.method] = route.endpoint
         self._shortcut = _create_shortcut(services, self._go_long)
-        # Whoever asks for traces is to see every request in them.
-        self._shortcut.is_open = not telemetry.is_tracing()
+        if telemetry.is_tracing():
+            self._shortcut.draw(telemetry.root_share(), services.clock.random_bytes(8))
         resources = {
             path: Resource(services, path, by_method, shortcut=self._shortcut)
             for path, by_method in by_path.items()

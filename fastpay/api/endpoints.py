@@ -67,7 +67,11 @@ class _Path:
         request_id = self._services.identifiers.request_id()
         headers: Mapping[str, str] = {}
         with telemetry.request_span(
-            scope["method"], self._template, headers=scope["headers"], scheme=scope.get("scheme", "http")
+            scope["method"],
+            self._template,
+            headers=scope["headers"],
+            scheme=scope.get("scheme", "http"),
+            is_drawn=scope.get("fastpay.drawn"),
         ) as span:
             try:
                 headers = _headers(scope)

@@ -8,10 +8,12 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
 from fastpay import telemetry
 from fastpay.errors import ConfigurationError
+from fastpay.tracing import DrawnSampler
 
 CALLER = (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
@@ -66,9 +68,66 @@ def test_an_exporter_that_is_not_there_is_refused(environment: dict[str, str]) -
 
 def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "fastpay.tracing", raising=False)
+    monkeypatch.delattr("fastpay.tracing", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
     with pytest.raises(ConfigurationError, match="pip install 'fastpay"):
         telemetry.set_up_tracing({"OTEL_TRACES_EXPORTER": "console"})
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "share"),
+    [
+        (None, None, 1.0),
+        ("parentbased_always_on", None, 1.0),
+        ("always_off", None, 0.0),
+        ("parentbased_always_off", "0.5", 0.0),
+        ("traceidratio", "0.01", 0.01),
+        ("parentbased_traceidratio", "0.25", 0.25),
+        # What the SDK makes of them.
+        ("traceidratio", "nonsense", 1.0),
+        ("traceidratio", None, 1.0),
+        ("unheard_of", "0.1", 1.0),
+    ],
+)
+def test_the_share_of_traced_requests_is_the_one_that_the_sdk_takes_from_the_variables(
+    monkeypatch: pytest.MonkeyPatch, sampler: str | None, argument: str | None, share: float
+) -> None:
+    for name, value in (("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", argument)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert telemetry.root_share() == 0.0
+    try:
+        assert telemetry.set_up_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+        assert telemetry.root_share() == share
+        assert telemetry._provider is not None
+        sampler_used = telemetry._provider.sampler
+        # The same of the SDK's own mouth: identifiers just below and just above the share.
+        for draw, is_taken in ((share - 0.001, True), (share + 0.001, False)):
+            if 0 < draw < 1:
+                taken = sampler_used.should_sample(None, int(draw * 2**64), "GET /").decision
+                assert taken.is_sampled() is is_taken
+    finally:
+        telemetry.stop_tracing()
+
+
+def test_what_was_drawn_before_is_decided(spans: InMemorySpanExporter) -> None:
+    with telemetry.request_span("GET", "/", is_drawn=False) as span:
+        assert span.context is None
+    assert spans.get_finished_spans() == ()
+
+
+def test_what_was_drawn_is_sampled_whatever_the_sampler_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=DrawnSampler(ALWAYS_OFF))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
+    for is_drawn in (None, True):
+        with telemetry.request_span("GET", "/", headers=[CALLER], is_drawn=is_drawn):
+            pass
+    found = only(exporter)
+    assert found.parent is not None
+    provider.shutdown()
 
 
 def test_an_endpoint_alone_turns_tracing_on_and_a_stop_turns_it_off() -> None:
