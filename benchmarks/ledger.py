@@ -2,52 +2,79 @@
 
 Run: python -m benchmarks.ledger [--seconds 10 --rounds 3 --connections 256 --accounts 10000 --batch 8190]
 
-Over HTTP, on an empty database in a PostgreSQL with fsync on: single transfers by wrk, and batches by a few
-threads that have their bodies ready; then the same through the writer's door in this process, without HTTP
-before it. All forms of the load take turns within a round. Every request has an idempotency key of its own;
-the rows in the database are counted against the answers, and the books verified at the end.
+Over HTTP, on empty databases in a PostgreSQL with fsync on: single transfers by wrk, batches by a few threads
+that have their bodies ready, and single transfers by FastAPI, which writes the same rows in one transaction a
+request (--no-peer leaves it out). With --door also at the writer's door in this process, without HTTP. All
+forms of the load take turns within a round, after a short one of each that does not count. Every request has
+an idempotency key of its own.
+
+Before the first load the servers must write the same rows for a transfer. After each, its transfers are
+counted in the database, and what they and the accounts moved is added up; after the last, the books are
+verified.
+Takes about (seconds + 1) x loads x rounds, and half a minute.
 """
 
-import asyncio
-import itertools
-import json
+import importlib.util
 import random
-import secrets
-import statistics
-import threading
-import time
 from collections.abc import Callable, Sequence
-from http.client import HTTPConnection
-from pathlib import Path
+from contextlib import ExitStack
+from statistics import median
+from typing import Any
 
 import click
-import uvloop
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load.machine import Database, empty_database, fetch_value, run_machine, run_on
-from benchmarks.load.report import WIDTH
+from benchmarks.load import transfers
+from benchmarks.load.machine import Database, Machine, empty_database, fetch_value, run_machine, run_on
+from benchmarks.load.report import WIDTH, Figures
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
-from benchmarks.load.wrk import run_wrk
+from benchmarks.load.transfers import AMOUNT, SENDERS, Pairs
+from benchmarks.load.wrk import Sample
 from fastpay import limits
-from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.ledger_batches import BatchItems, CreateLedgerBatch
-from fastpay.domain.ledger_transfers import CreateLedgerTransfer
-from fastpay.domain.plan import Command
-from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Submission
-from fastpay.engine.writer import Writer
-from fastpay.store.batches import PostgresBatches
-from fastpay.store.postgres import DatabaseSettings
+from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from fastpay.store.reads import PostgresReads
 
-_COUNT = "select count(*) from ledger_transfer"
-# Enough to have one batch decoded while another is at the database.
-_SENDERS = 4
 _PAIRS = 20_000
+_PLACES = ("hot", "spread")
+_WARM_UP_SECONDS = 1.0
+_WRITTEN = """
+select count(*), coalesce(sum(amount), 0)::bigint,
+    (select sum(debits_posted)::bigint from account), (select sum(credits_posted)::bigint from account)
+from ledger_transfer
+"""
 
-Pairs = list[tuple[str, str]]
-Load = Callable[[], int]
+
+class Load(msgspec.Struct, frozen=True):
+    """One form of the load. `unanswered_max` transfers may be written that were not answered in the end."""
+
+    database: Database
+    run: Callable[[float], Sample]
+    unanswered_max: int = 0
+
+
+class Stand(msgspec.Struct, frozen=True):
+    """A server's database, and the accounts to move money between."""
+
+    database: Database
+    pairs: dict[str, Pairs]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The options."""
+
+    seconds: float
+    rounds: int
+    connections: int
+    accounts: int
+    batch: int
+    peer: bool
+    door: bool
+
+
+Loads = dict[str, Load]
 
 
 @click.command()
@@ -56,74 +83,161 @@ Load = Callable[[], int]
 @click.option("--connections", default=256, show_default=True, help="Of single transfers.")
 @click.option("--accounts", default=10_000, show_default=True, help="That the spread load is spread over.")
 @click.option("--batch", default=limits.ledger_batch_transfers_max, show_default=True)
-@click.option("--directory", default="/var/tmp", show_default=True, help="Where the database is put.")
-def main(seconds: float, rounds: int, connections: int, accounts: int, batch: int, directory: str) -> None:
+@click.option(
+    "--peer/--no-peer", default=True, show_default=True, help="Hold single transfers against FastAPI."
+)
+@click.option("--door", is_flag=True, help="Measure the writer by itself as well.")
+@click.option("--directory", default="/var/tmp", show_default=True, help="Where the databases are put.")
+def main(directory: str, **given: Any) -> None:
     """Measure transfers of the ledger."""
     console = Console(width=WIDTH)
-    with (
-        run_machine(directory, database_url=None, redis_url=None) as machine,
-        empty_database(machine, "bench_ledger", tenants=1) as database,
-    ):
-        serving = serve(
-            "fastpay",
-            database_url=database.url,
-            redis_url=machine.redis_url,
-            directory=machine.directory,
-        )
-        with serving as target:
-            names = _open_accounts(target, database.keys[0], accounts)
-            placed = {"hot": [(names[0], names[1])], "spread": _random_pairs(names)}
-            loads: dict[str, Load] = {}
-            for where, pairs in placed.items():
-                loads[f"single, {where}"] = _singles(
-                    target,
-                    database,
-                    machine.directory / where,
-                    pairs,
-                    connections=connections,
-                    seconds=seconds,
-                )
-                loads[f"batch, {where}"] = _batches(target, database, pairs, batch, seconds)
-            rates = _measure(console, database, loads, rounds, seconds)
-            _check_books(target, database.keys[0])
-        # Without the server: what it holds in memory of the tenant would be wrong from here on.
-        loads = {}
-        for where, pairs in placed.items():
-            loads[f"door, single, {where}"] = _door(database, pairs, 1, connections, seconds)
-            loads[f"door, batch, {where}"] = _door(database, pairs, batch, _SENDERS, seconds)
-        rates |= _measure(console, database, loads, rounds, seconds)
-    _show(console, rates)
-    asked = {"seconds": seconds, "rounds": rounds, "connections": connections, "accounts": accounts}
-    results = {"machine": machine_facts(), "options": asked | {"batch": batch}, "rates": rates}
+    if given["peer"] and importlib.util.find_spec("fastapi") is None:
+        raise SystemExit("FastAPI is not installed: make bench does it, or leave it out with --no-peer")
+    asked = Asked(**given)
+    with run_machine(directory, database_url=None, redis_url=None) as machine:
+        found = _run(console, machine, asked)
+    figures = {name: Figures(samples) for name, samples in found.items()}
+    ratios = _ratios({name: one.rate for name, one in figures.items()})
+    _show(console, figures, ratios)
+    results = {
+        "machine": machine_facts(),
+        "options": given,
+        "loads": {name: one.to_json() for name, one in figures.items()},
+        "ratios": ratios,
+    }
     console.print(f"written to {write_results('ledger', results)}")
 
 
-def _measure(
-    console: Console, database: Database, loads: dict[str, Load], rounds: int, seconds: float
-) -> dict[str, list[float]]:
-    """Run the loads in turn and return the rates of each."""
-    rates: dict[str, list[float]] = {name: [] for name in loads}
-    for number in range(rounds):
+def _run(console: Console, machine: Machine, asked: Asked) -> dict[str, list[Sample]]:
+    found: dict[str, list[Sample]] = {}
+    with ExitStack() as stack:
+        stands = {}
+        for name in ("fastpay", "fastapi_ledger") if asked.peer else ("fastpay",):
+            database = stack.enter_context(empty_database(machine, f"bench_{name}", tenants=1))
+            opened = transfers.open_accounts(database, max(2, asked.accounts))
+            stands[name] = Stand(database, {"hot": [(opened[0], opened[1])], "spread": _random_pairs(opened)})
+            console.print(f"opened {len(opened):,} accounts for {name}")
+        with ExitStack() as serving:
+            loads = _start(console, serving, machine, stands, asked)
+            found |= _measure(console, loads, asked)
+        if asked.door:
+            # Without the server: what it holds in memory of the tenant would be wrong from here on.
+            found |= _measure(console, _doors(stands["fastpay"], asked), asked)
+        for name, stand in stands.items():
+            verify(stand.database)
+            console.print(f"the books of {name} agree")
+    return found
+
+
+def _start(
+    console: Console, stack: ExitStack, machine: Machine, stands: dict[str, Stand], asked: Asked
+) -> Loads:
+    """Start the servers, see that they do the same, and return what they are to be loaded with."""
+    targets, rows = {}, {}
+    for name, stand in stands.items():
+        serving = serve(
+            name,
+            database_url=stand.database.url,
+            redis_url=machine.redis_url,
+            directory=machine.directory,
+        )
+        targets[name] = stack.enter_context(serving)
+        rows[name] = _rows_of_one(targets[name], stand, machine)
+    if any(written != rows["fastpay"] for written in rows.values()):
+        raise SystemExit(f"the servers do not write the same rows for a transfer: {rows}")
+    console.print(f"rows that a transfer adds: {rows['fastpay']}")
+    loads: Loads = {}
+    for where in _PLACES:
+        for name, stand in stands.items():
+            loads |= _singles(machine, targets[name], stand, where, asked.connections)
+        loads |= _batches(targets["fastpay"], stands["fastpay"], where, asked.batch)
+    return loads
+
+
+def _singles(machine: Machine, target: Target, stand: Stand, where: str, connections: int) -> Loads:
+    file = machine.directory / f"{target.name}.{where}"
+    key, pairs = stand.database.keys[0], stand.pairs[where]
+
+    def run(seconds: float) -> Sample:
+        return transfers.run_singles(target, key, file, pairs, connections, seconds)
+
+    # In the end wrk turns away from as many requests as there are connections.
+    name = f"{target.name.removesuffix('_ledger')}, single, {where}"
+    return {name: Load(stand.database, run, unanswered_max=connections)}
+
+
+def _batches(target: Target, stand: Stand, where: str, batch: int) -> Loads:
+    bodies = transfers.batch_bodies(stand.pairs[where], batch)
+
+    def run(seconds: float) -> Sample:
+        return transfers.run_batches(target, stand.database.keys[0], bodies, seconds)
+
+    return {f"{target.name}, batch, {where}": Load(stand.database, run)}
+
+
+def _doors(stand: Stand, asked: Asked) -> Loads:
+    def load(where: str, size: int, waiting: int) -> Load:
+        pairs = stand.pairs[where]
+        return Load(
+            stand.database, lambda seconds: transfers.run_door(stand.database, pairs, size, waiting, seconds)
+        )
+
+    return {
+        f"door, {form}, {where}": load(where, size, waiting)
+        for where in _PLACES
+        for form, size, waiting in (("single", 1, asked.connections), ("batch", asked.batch, SENDERS))
+    }
+
+
+def _measure(console: Console, loads: Loads, asked: Asked) -> dict[str, list[Sample]]:
+    """Run the loads in turn and return the samples of each."""
+    found: dict[str, list[Sample]] = {name: [] for name in loads}
+    for number in range(asked.rounds + 1):
         for name, load in loads.items():
-            before = fetch_value(database.url, _COUNT)
-            begun = time.perf_counter()
-            answered = load()
-            elapsed = time.perf_counter() - begun
-            written = fetch_value(database.url, _COUNT) - before
-            if written < answered:
-                raise SystemExit(f"{name}: {answered} transfers were answered and {written} are there")
-            rates[name].append(answered / max(seconds, elapsed))
-            console.print(f"  round {number + 1}: {name} {rates[name][-1]:,.0f}/s")
-    return rates
+            sample = _checked(name, load, asked.seconds if number else min(_WARM_UP_SECONDS, asked.seconds))
+            label = f"round {number}" if number else "warm-up"
+            console.print(f"  {label}: {name} {sample.rate:,.0f}/s, p99 {sample.p99_ms:.1f} ms")
+            if number:
+                found[name].append(sample)
+    return found
 
 
-def _show(console: Console, rates: dict[str, list[float]]) -> None:
-    table = Table(title="transfers of the ledger, medians")
-    for column in ("load", "transfers/s", "lowest", "highest"):
-        table.add_column(column, justify="left" if column == "load" else "right")
-    for name, found in rates.items():
-        table.add_row(name, *(f"{rate:,.0f}" for rate in (statistics.median(found), min(found), max(found))))
-    console.print(table)
+def _checked(name: str, load: Load, seconds: float) -> Sample:
+    """Run a load. Raises: SystemExit where the database does not hold what was answered."""
+    before = _written(load.database)
+    sample = load.run(seconds)
+    count, moved, debited, credited = (
+        after - earlier for after, earlier in zip(_written(load.database), before, strict=True)
+    )
+    if not sample.requests <= count <= sample.requests + load.unanswered_max:
+        raise SystemExit(f"{name}: {sample.requests} transfers were answered and {count} are there")
+    if {moved, debited, credited} != {AMOUNT * count}:
+        raise SystemExit(
+            f"{name}: {count} transfers have moved {moved}, debits {debited}, credits {credited}"
+        )
+    return sample
+
+
+def _written(database: Database) -> Sequence[int]:
+    row = run_on(database.url, lambda connection: connection.fetchrow(_WRITTEN))
+    return [int(value) for value in row]
+
+
+def _rows_of_one(target: Target, stand: Stand, machine: Machine) -> dict[str, int]:
+    """Return how many rows a transfer leaves in each table, of some that are made one after another."""
+    before = count_rows(stand.database)
+    key, pairs = stand.database.keys[0], stand.pairs["hot"]
+    sample = transfers.run_singles(target, key, machine.directory / "one", pairs, 1, 1.0)
+    grown = {table: count - before[table] for table, count in count_rows(stand.database).items()}
+    # In the end there may be one more that nobody was told of.
+    return {table: round(count / sample.requests) for table, count in grown.items() if count}
+
+
+def count_rows(database: Database) -> dict[str, int]:
+    """Return how many rows each table has."""
+    query = "select array_agg(tablename::text) from pg_tables where schemaname = 'public'"
+    tables = sorted(fetch_value(database.url, query))
+    return {table: fetch_value(database.url, f"select count(*) from {table}") for table in tables}
 
 
 def _random_pairs(names: Sequence[str]) -> Pairs:
@@ -131,177 +245,56 @@ def _random_pairs(names: Sequence[str]) -> Pairs:
     return [(debit, credit) for debit, credit in (chance.sample(names, 2) for _ in range(_PAIRS))]
 
 
-def _open_accounts(target: Target, key: str, count: int) -> list[str]:
-    """Open accounts without bounds, some at a time, and return their identifiers."""
-    names: list[str] = []
-    body = "code=bench&currency=usd&normal_side=credit"
+def verify(database: Database) -> None:
+    """Have the ledger held against itself. Raises: SystemExit where it does not agree."""
 
-    def work() -> None:
-        with _Client(target, key) as client:
-            while len(names) < count:
-                names.append(
-                    str(client.post("/v1/ledger/accounts", body, "application/x-www-form-urlencoded")["id"])
-                )
-
-    _in_threads(work)
-    return names[: max(2, count)]
-
-
-def _singles(
-    target: Target, database: Database, file: Path, pairs: Pairs, *, connections: int, seconds: float
-) -> Load:
-    file.write_text("".join(f"{debit} {credit}\n" for debit, credit in pairs), encoding="utf-8")
-
-    def load() -> int:
-        arguments = [secrets.token_hex(6), database.keys[0], str(file)]
-        return run_wrk(target, "transfers.lua", arguments, connections=connections, seconds=seconds).requests
-
-    return load
-
-
-def _batches(target: Target, database: Database, pairs: Pairs, size: int, seconds: float) -> Load:
-    bodies = []
-    endless = itertools.cycle(pairs)
-    for _ in range(_SENDERS):
-        items = [
-            {"debit_account": debit, "credit_account": credit, "amount": 5}
-            for debit, credit in itertools.islice(endless, size)
-        ]
-        bodies.append(json.dumps({"transfers": items}, separators=(",", ":")))
-
-    def load() -> int:
-        end = time.perf_counter() + seconds
-        made: list[int] = []
-        numbers = itertools.count()
-
-        def work() -> None:
-            body = bodies[next(numbers) % len(bodies)]
-            with _Client(target, database.keys[0]) as client:
-                while time.perf_counter() < end:
-                    made.append(
-                        int(str(client.post("/v1/ledger/batches", body, "application/json")["succeeded"]))
-                    )
-
-        _in_threads(work)
-        return sum(made)
-
-    return load
-
-
-def _door(database: Database, pairs: Pairs, size: int, waiting: int, seconds: float) -> Load:
-    rows = run_on(database.url, lambda connection: connection.fetch("select tenant_id from tenant"))
-    scope = Scope(rows[0]["tenant_id"].hex, False)
-    endless = itertools.cycle(pairs)
-    if size == 1:
-        commands: list[Command] = [
-            CreateLedgerTransfer(debit_account=debit, credit_account=credit, amount=5)
-            for debit, credit in pairs
-        ]
-    else:
-        commands = [
-            CreateLedgerBatch(items=_items(list(itertools.islice(endless, size)))) for _ in range(_SENDERS)
-        ]
-    return lambda: uvloop.run(_submit(database.url, scope, commands, waiting, seconds)) * size
-
-
-def _items(pairs: Pairs) -> BatchItems:
-    numbers: dict[str, int] = {}
-    debits = [numbers.setdefault(debit, len(numbers)) for debit, _ in pairs]
-    credited = [numbers.setdefault(credit, len(numbers)) for _, credit in pairs]
-    return BatchItems(list(numbers), debits, credited, [5] * len(pairs), [0] * len(pairs))
-
-
-async def _submit(url: str, scope: Scope, commands: Sequence[Command], waiting: int, seconds: float) -> int:
-    """Keep so many commands waiting at the writer's door, and return how many were committed."""
-    clock = SystemClock()
-    store = PostgresBatches(DatabaseSettings(url=url))
-    writer = Writer(store, clock=clock)
-    writer.start()
-    identifiers = IdentifierFactory(clock)
-    endless = itertools.cycle(commands)
-    run = secrets.token_hex(6)
-    end = time.perf_counter() + seconds
-    committed = 0
-
-    async def submit_on_and_on() -> None:
-        nonlocal committed
-        while time.perf_counter() < end:
-            stamp = identifiers.stamp()
-            outcome = await writer.submit(
-                Submission(
-                    scope=scope,
-                    command=next(endless),
-                    request_id=identifiers.request_id(),
-                    moment_ms=stamp.moment_ms,
-                    head=stamp.head,
-                    tail=stamp.tail,
-                    idempotency_key=f"{run}-{stamp.head}",
-                    fingerprint=b"f" * 32,
-                )
-            )
-            assert outcome.answer.error is None
-            committed += 1
-
-    await asyncio.gather(*(submit_on_and_on() for _ in range(waiting)))
-    await writer.close()
-    await store.close()
-    return committed
-
-
-def _check_books(target: Target, key: str) -> None:
-    with _Client(target, key) as client:
-        found = client.send("GET", "/v1/ledger/verify", None, {})
-    if found["problems"]:
-        raise SystemExit(f"the books do not agree: {found['problems']}")
-
-
-class _Client:
-    """One connection that asks and must be answered well."""
-
-    def __init__(self, target: Target, key: str) -> None:
-        self._connection = HTTPConnection("127.0.0.1", target.port, timeout=60)
-        self._key = key
-
-    def __enter__(self) -> "_Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def post(self, path: str, body: str, content_type: str) -> dict[str, object]:
-        """Send a request with an idempotency key of its own."""
-        return self.send(
-            "POST", path, body, {"Content-Type": content_type, "Idempotency-Key": secrets.token_hex(16)}
-        )
-
-    def send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> dict[str, object]:
-        """Send any request. Raises: SystemExit where the answer is not a good one."""
-        self._connection.request(method, path, body, {"Authorization": f"Bearer {self._key}", **headers})
-        response = self._connection.getresponse()
-        text = response.read()
-        if response.status != 200:
-            raise SystemExit(f"{path}: {response.status} {text[:300]!r}")
-        answer: dict[str, object] = json.loads(text)
-        return answer
-
-
-def _in_threads(work: Callable[[], None]) -> None:
-    """Run the same work in all senders' threads; what fails in one of them fails here."""
-    failures: list[BaseException] = []
-
-    def guarded() -> None:
+    async def problems(connection: Any) -> Sequence[str]:
+        tenant_id = await connection.fetchval("select tenant_id from tenant limit 1")
+        pool = await open_reader_pool(DatabaseSettings(url=database.url))
         try:
-            work()
-        except BaseException as error:  # noqa: BLE001  it is raised again below, in the thread that waits
-            failures.append(error)
+            return (await PostgresReads(pool).verify(Scope(tenant_id.hex, False))).problems
+        finally:
+            await pool.close()
 
-    threads = [threading.Thread(target=guarded) for _ in range(_SENDERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    found = run_on(database.url, problems)
+    if found:
+        raise SystemExit(f"the books do not agree: {found}")
+
+
+def _ratios(rates: dict[str, float]) -> dict[str, float]:
+    """Return what is asked of the rates, as far as both sides were measured."""
+    asked = {
+        f"{who}batches to singles, {where}": (f"{door}, batch, {where}", f"{door}, single, {where}")
+        for door, who in (("fastpay", ""), ("door", "door: "))
+        for where in _PLACES
+    }
+    asked |= {
+        f"{who}hot to spread, {form}": (f"{door}, {form}, hot", f"{door}, {form}, spread")
+        for door, who in (("fastpay", ""), ("door", "door: "))
+        for form in ("single", "batch")
+    }
+    asked |= {
+        f"fastpay to fastapi, {where}": (f"fastpay, single, {where}", f"fastapi, single, {where}")
+        for where in _PLACES
+    }
+    return {
+        name: rates[above] / rates[below]
+        for name, (above, below) in asked.items()
+        if above in rates and below in rates
+    }
+
+
+def _show(console: Console, figures: dict[str, Figures], ratios: dict[str, float]) -> None:
+    table = Table(title="transfers of the ledger, medians; latencies are those of a request")
+    for column in ("load", "transfers/s", "lowest", "highest", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="left" if column == "load" else "right")
+    for name, one in figures.items():
+        rates = [sample.rate for sample in one.samples]
+        numbers = [f"{rate:,.0f}" for rate in (median(rates), min(rates), max(rates))]
+        table.add_row(name, *numbers, f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}")
+    console.print(table)
+    for name, ratio in ratios.items():
+        console.print(f"{name}: {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
 def default_workers(name: str) -> int:
     """Return how many processes serve: uvicorn one a core, gunicorn two a core and one, fastpay one."""
     cores = os.cpu_count() or 1
-    return {"fastpay": 1, "fastapi": cores, "flask": 2 * cores + 1}[name]
+    return {"fastpay": 1, "fastapi": cores, "fastapi_ledger": cores, "flask": 2 * cores + 1}[name]
 
 
 def free_port() -> int:
@@ -146,12 +146,20 @@ def _command(
                 str(ready_file),
             ]
             return [sys.executable, "-m", "fastpay", "serve", *own]
-        case "fastapi":
+        case "fastapi" | "fastapi_ledger":
+            application = "app" if name == "fastapi" else "ledger"
             options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
             # Long enough that no connection of a load is closed for being idle.
             options += ["--timeout-keep-alive", str(idle_seconds), "--backlog", "4096"]
             place = ["--host", "127.0.0.1", "--port", str(port), "--workers", count]
-            return [sys.executable, "-m", "uvicorn", "benchmarks.peers.fastapi_app:app", *place, *options]
+            return [
+                sys.executable,
+                "-m",
+                "uvicorn",
+                f"benchmarks.peers.fastapi_{application}:app",
+                *place,
+                *options,
+            ]
         case "flask":
             place = ["--bind", f"127.0.0.1:{port}", "--workers", count, "--no-control-socket"]
             return [sys.executable, "-m", "gunicorn", *place, "benchmarks.peers.flask_app:create_app()"]

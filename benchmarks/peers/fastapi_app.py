@@ -26,7 +26,7 @@ from redis.asyncio import Redis
 
 from benchmarks.peers import refund as refunds
 from benchmarks.peers import statements
-from benchmarks.peers.params import CreatePaymentIntent, CreateRefund, parse
+from benchmarks.peers.params import CreatePaymentIntent, CreateRefund, CreateTransfer, parse
 from benchmarks.peers.payment import (
     EVENT_COUNT,
     Payment,
@@ -79,12 +79,12 @@ async def authenticate(request: Request, authorization: Annotated[str, Header()]
 
 async def read_payment(request: Request) -> CreatePaymentIntent:
     """Return the checked parameters of a payment."""
-    return await _read(CreatePaymentIntent, request)
+    return await read(CreatePaymentIntent, request)
 
 
 async def read_refund(request: Request) -> CreateRefund:
     """Return the checked parameters of a refund."""
-    return await _read(CreateRefund, request)
+    return await read(CreateRefund, request)
 
 
 @app.get("/health")
@@ -103,13 +103,13 @@ async def create_payment_intent(
     """Take a payment, once for each idempotency key."""
     payment = pay(tenant, params)
     asked = fingerprint(params)
-    first = await _retried(lambda: _take(request.app.state.pool, payment, idempotency_key, asked))
+    first = await retried(lambda: _take(request.app.state.pool, payment, idempotency_key, asked))
     if first is not None:
-        return _replay(first, asked)
+        return replay(first, asked)
     await request.app.state.redis.set(
         _cache_key(tenant, payment.public_id), payment.answer, ex=ANSWER_CACHE_SECONDS
     )
-    return _answer(payment.answer, payment.request_id)
+    return answer(payment.answer, payment.request_id)
 
 
 @app.post("/v1/refunds")
@@ -122,12 +122,12 @@ async def create_refund(
     """Give money back, once for each idempotency key."""
     asked = fingerprint(params)
     pool = request.app.state.pool
-    made, first = await _retried(lambda: _give_back(pool, tenant, params, idempotency_key, asked))
+    made, first = await retried(lambda: _give_back(pool, tenant, params, idempotency_key, asked))
     if first is not None:
-        return _replay(first, asked)
+        return replay(first, asked)
     if made is None:
         raise HTTPException(400, "This payment cannot be refunded by so much")
-    return _answer(made.answer, made.request_id)
+    return answer(made.answer, made.request_id)
 
 
 @app.get("/v1/payment_intents/{public_id}")
@@ -149,14 +149,15 @@ async def retrieve_payment_intent(
             raise HTTPException(404, "No such payment_intent")
         body = render(orjson.loads(snapshot), livemode=tenant.livemode)
         await request.app.state.redis.set(cache_key, body, ex=ANSWER_CACHE_SECONDS)
-    return _answer(body, f"req_{os.urandom(12).hex()}")
+    return answer(body, f"req_{os.urandom(12).hex()}")
 
 
-_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund)
+_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund, CreateTransfer)
 _Result = TypeVar("_Result")
 
 
-async def _read(model: type[_Params], request: Request) -> _Params:
+async def read(model: type[_Params], request: Request) -> _Params:
+    """Return the checked parameters of a request."""
     try:
         return parse(model, request.headers.get("content-type", ""), await request.body())
     except ValidationError as error:
@@ -165,7 +166,7 @@ async def _read(model: type[_Params], request: Request) -> _Params:
         raise HTTPException(415, str(error)) from error
 
 
-async def _retried(work: Callable[[], Awaitable[_Result]]) -> _Result:
+async def retried(work: Callable[[], Awaitable[_Result]]) -> _Result:
     """Run a transaction, and again where that may help."""
     for attempt in range(1, ATTEMPTS_MAX):
         try:
@@ -258,15 +259,17 @@ async def _book(connection: Any, made: Payment | refunds.Refund, currency: str, 
     await connection.executemany(statements.INSERT_EVENT, made.events(sequence))
 
 
-def _replay(first: Any, asked: bytes) -> Response:
+def replay(first: Any, asked: bytes) -> Response:
+    """Give the first answer again, to the same request."""
     if first["fingerprint"] != asked:
         raise HTTPException(400, "This idempotency key was used with other parameters")
-    response = _answer(first["answer"], first["request_id"])
+    response = answer(first["answer"], first["request_id"])
     response.headers["Idempotent-Replayed"] = "true"
     return response
 
 
-def _answer(body: bytes, request_id: str) -> Response:
+def answer(body: bytes, request_id: str) -> Response:
+    """Return an answer that has its body already."""
     return Response(body, media_type="application/json", headers={"Request-Id": request_id})
 
 

@@ -1,4 +1,4 @@
-"""What both peers accept: the form or JSON of a new payment or refund, checked by pydantic."""
+"""What peers accept: the form or JSON of a new payment, refund or transfer, checked by pydantic."""
 
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -41,7 +41,18 @@ class CreateRefund(BaseModel):
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)] = {}
 
 
-_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund)
+class CreateTransfer(BaseModel):
+    """Money to move between two accounts of the ledger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    debit_account: Annotated[str, Field(pattern="^lacc_[0-9a-f]{32}$")]
+    credit_account: Annotated[str, Field(pattern="^lacc_[0-9a-f]{32}$")]
+    amount: Annotated[int, Field(ge=1, le=99_999_999)]
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)] = {}
+
+
+_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund, CreateTransfer)
 
 
 def parse(model: type[_Params], content_type: str, body: bytes) -> _Params:

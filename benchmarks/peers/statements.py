@@ -103,3 +103,28 @@ REFUND_CHARGE = """
 update charge set version = version + 1, amount_refunded = amount_refunded + $4
 where tenant_id = $1 and livemode = $2 and charge_id = $3
 """
+
+# In the order in which everybody locks them.
+LOCK_ACCOUNTS = """
+select account_id, code, currency, normal_side, debits_posted, credits_posted, debits_pending,
+    credits_pending, min_balance
+from account
+where tenant_id = $1 and livemode = $2 and account_id = any($3::uuid[])
+order by account_id
+for update
+"""
+
+MOVE_BETWEEN = """
+update account
+set debits_posted = debits_posted + case account_id when $3 then $5::bigint else 0 end,
+    credits_posted = credits_posted + case account_id when $4 then $5::bigint else 0 end
+where tenant_id = $1 and livemode = $2 and account_id in ($3, $4)
+"""
+
+INSERT_LEDGER_TRANSFER = """
+insert into ledger_transfer (
+    tenant_id, livemode, sequence, place, phase, created_at, debit_account_id, credit_account_id, currency,
+    amount, debits_posted, debits_pending, credits_posted, credits_pending, metadata
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
