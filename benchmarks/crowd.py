@@ -3,36 +3,51 @@
 Run: python -m benchmarks.crowd [--users 100000 --asking 0.01,0.05 --seconds 20 --peers fastapi] [--one]
 
 So many connections over several loopback addresses to several processes on one port (SO_REUSEPORT), then the
-same beside FastAPI as far as it goes; --one holds what one process can. The load is open, and every
-connection asks in its turn: reads, or with --mixed 80 % reads, 15 % payments and 5 % refunds, of merchants
-by Zipf's law (the peers know no refunds and get reads).
+same beside FastAPI as far as it goes, and where it breaks. --one holds what one process can: 19,000 where a
+process may have 20,000 files. The load is open, and every connection asks in its turn: reads, or with
+--mixed 80 % reads, 15 % payments and 5 % refunds, of merchants by Zipf's law.
 """
 
 import math
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load.machine import Machine, empty_database, run_machine
+from benchmarks.holding import raise_open_files
+from benchmarks.load.machine import Database, Machine, empty_database, run_machine
 from benchmarks.load.mix import ONLY_READS, Shares
 from benchmarks.load.options import Several
 from benchmarks.load.report import WIDTH
-from benchmarks.load.serving import free_port, machine_facts, serve, write_results
+from benchmarks.load.serving import Target, free_port, machine_facts, serve, write_results
 from benchmarks.load.users import Asked, Users
 from benchmarks.payments import make_payment
 from benchmarks.transport_load import cpu_seconds, resident_bytes
+from fastpay import limits
 
 # Below what a process accepts, since the kernel does not spread connections quite evenly.
 _USERS_A_PROCESS = 15_500
-_ONE_PROCESS = 17_500
+_ONE_PROCESS = 19_000
 _PAYMENTS_A_KEY = 50
 _WARM_UP_SECONDS = 3.0
 # Longer than every run, so that nobody is sent away for being idle.
 _IDLE_SECONDS = 1_800
+_COLUMNS = (
+    "server",
+    "open",
+    "asking/s",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "failed",
+    "cores",
+    "MB",
+    "MB a process",
+)
 _PERCENTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
 
 
@@ -59,26 +74,27 @@ def main(
     console = Console(width=WIDTH + 20)
     count = min(users, _ONE_PROCESS) if one else users
     table = Table(title=f"{count:,} users")
-    for column in ("server", "open", "asking/s", "p50 ms", "p99 ms", "p99.9 ms", "failed", "cores", "MB"):
-        table.add_column(column, justify="left" if column == "server" else "right")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column == "server" else "right", no_wrap=True)
     results: dict[str, Any] = {"machine": machine_facts(), "users": count, "mixed": mixed}
     with run_machine(directory, database_url=None, redis_url=None) as machine:
         for name in ("fastpay", *peers):
             processes = 1 if one else math.ceil(count / _USERS_A_PROCESS)
-            shares = Shares() if mixed and name == "fastpay" else ONLY_READS
-            found = hold(machine, name, processes, count, asking, seconds, merchants, shares)
+            found = hold(
+                machine,
+                name,
+                processes,
+                count,
+                asking=asking,
+                seconds=seconds,
+                merchants=merchants,
+                shares=Shares() if mixed else ONLY_READS,
+            )
             results[name] = found
-            for row in found["runs"]:
-                figures = (row["p50_ms"], row["p99_ms"], row["p999_ms"])
-                table.add_row(
-                    f"{name} x {processes}",
-                    f"{found['open']:,}",
-                    f"{row['rate']:,.0f}",
-                    *(f"{figure:.1f}" for figure in figures),
-                    f"{row['failed'] + row['unanswered']:,}",
-                    f"{row['cores']:.2f}",
-                    f"{row['megabytes']:,.0f}",
-                )
+            for cells in rows_of(name, found):
+                table.add_row(*cells)
+            for line in breakages(name, count, found):
+                console.print(line)
     console.print(table)
     console.print(f"written to {write_results('crowd', results)}")
 
@@ -88,54 +104,109 @@ def hold(
     name: str,
     processes: int,
     count: int,
+    *,
     asking: tuple[float, ...],
     seconds: float,
     merchants: int,
     shares: Shares,
 ) -> dict[str, Any]:
-    """Hold so many connections to so many processes of a server, and let shares of them ask."""
+    """Hold so many connections to so many processes of a server, and let shares of them ask.
+
+    What a server breaks at is told under "broke", beside all that was measured until then.
+    """
+    found: dict[str, Any] = {"processes": processes, "open": 0, "runs": []}
+    try:
+        _hold(found, machine, name, count, asking, seconds, merchants, shares)
+    except (SystemExit, OSError) as error:
+        if name == "fastpay":
+            raise
+        found["broke"] = str(error)
+    return found
+
+
+def _hold(
+    found: dict[str, Any],
+    machine: Machine,
+    name: str,
+    count: int,
+    asking: tuple[float, ...],
+    seconds: float,
+    merchants: int,
+    shares: Shares,
+) -> None:
+    # Servers inherit it; a peer does not raise it by itself.
+    raise_open_files()
     with empty_database(machine, f"bench_crowd_{name}", tenants=merchants) as database, ExitStack() as stack:
         port = free_port()
-        # A peer starts its own processes.
         servers = [
-            stack.enter_context(
-                serve(
-                    name,
-                    database_url=database.url,
-                    redis_url=machine.redis_url,
-                    directory=machine.directory,
-                    workers=processes,
-                    port=port,
-                    instance=number,
-                    idle_seconds=_IDLE_SECONDS,
-                )
-            )
-            for number in range(processes if name == "fastpay" else 1)
+            stack.enter_context(serving)
+            for serving in _servings(machine, name, database, port, count, found["processes"])
         ]
         payments = {
             key: [str(make_payment(port, key)["id"]) for _ in range(_PAYMENTS_A_KEY)] for key in database.keys
         }
         users = Users(port, payments, shares)
         stack.callback(users.close)
-        before = sum(resident_bytes(server.pid) for server in servers)
+        found["megabytes_before"] = sum(resident_bytes(server.pid) for server in servers) / 1e6
         begun = time.monotonic()
-        opened = users.open(count)
-        opening_seconds = time.monotonic() - begun
+        opened = found["open"] = users.open(count)
+        found["opening_seconds"] = time.monotonic() - begun
+        if not opened:
+            raise SystemExit("no connection was taken")
         users.ask(max(asking) * opened, _WARM_UP_SECONDS)
-        runs = []
         for share in asking:
             used = sum(cpu_seconds(server.pid) for server in servers)
             asked = users.ask(share * opened, seconds)
             used = sum(cpu_seconds(server.pid) for server in servers) - used
             memory = sum(resident_bytes(server.pid) for server in servers)
-            runs.append(_describe(asked, share * opened, used, memory))
-    return {
-        "open": opened,
-        "opening_seconds": opening_seconds,
-        "processes": processes,
-        "megabytes_before": before / 1e6,
-        "runs": runs,
-    }
+            found["runs"].append(_describe(asked, share * opened, used, memory))
+
+
+def _servings(
+    machine: Machine, name: str, database: Database, port: int, count: int, processes: int
+) -> Iterator[AbstractContextManager[Target]]:
+    """Yield the servers to start, which share the port; a peer starts its own processes."""
+    for number in range(processes if name == "fastpay" else 1):
+        yield serve(
+            name,
+            database_url=database.url,
+            redis_url=machine.redis_url,
+            directory=machine.directory,
+            workers=processes,
+            port=port,
+            instance=number,
+            idle_seconds=_IDLE_SECONDS,
+            # The default leaves room for other files; one process alone is to hold more than that.
+            more={"FASTPAY_CONNECTIONS_MAX": str(max(limits.connections_max, count))}
+            if processes == 1
+            else {},
+        )
+
+
+def rows_of(name: str, found: dict[str, Any]) -> list[list[str]]:
+    """Return the rows of the table."""
+    rows = []
+    for run in found["runs"]:
+        figures = (run["p50_ms"], run["p99_ms"], run["p999_ms"])
+        row = [f"{name} x {found['processes']}", f"{found['open']:,}", f"{run['rate']:,.0f}"]
+        row += [f"{figure:.1f}" for figure in figures]
+        row += [f"{run['failed'] + run['unanswered']:,}", f"{run['cores']:.2f}"]
+        rows.append([*row, f"{run['megabytes']:,.0f}", f"{run['megabytes'] / found['processes']:,.0f}"])
+    return rows
+
+
+def breakages(name: str, count: int, found: dict[str, Any]) -> list[str]:
+    """Return in words where a server did not bear the crowd."""
+    said = []
+    if found["open"] < count:
+        said.append(f"{name}: {found['open']:,} of {count:,} connections were taken")
+    for run in found["runs"]:
+        if run["failed"] or run["unanswered"]:
+            lost = f"{run['failed']:,} requests failed and {run['unanswered']:,} had no answer"
+            said.append(f"{name} at {run['rate']:,.0f} a second: {lost}")
+    if "broke" in found:
+        said.append(f"{name} broke: {found['broke']}")
+    return said
 
 
 def _describe(asked: Asked, rate: float, cpu: float, memory: int) -> dict[str, Any]:

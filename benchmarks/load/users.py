@@ -22,8 +22,12 @@ from benchmarks.load.mix import Mix, Shares
 # How long after the last request answers are waited for.
 _GRACE_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
+# How long opening may take in all: whoever is not let in by then stays outside.
+_OPENING_SECONDS = 180.0
 # Connections that refuse in a row before a process gives up opening more.
 _REFUSALS_MAX = 20
+# What a process may be late beyond what it was told.
+_PATIENCE_SECONDS = 60.0
 
 
 class Asked(msgspec.Struct):
@@ -61,13 +65,14 @@ class Users:
             process = context.Process(target=_hold, args=arguments, daemon=True)
             process.start()
             self._processes.append((process, ours))
-        return sum(pipe.recv() for _, pipe in self._processes)
+        return sum(_receive(pipe, _OPENING_SECONDS + _PATIENCE_SECONDS) for _, pipe in self._processes)
 
     def ask(self, rate: float, seconds: float) -> Asked:
         """Send so many requests a second, over all connections in turn."""
         for _, pipe in self._processes:
             pipe.send((rate / len(self._processes), seconds))
-        parts: list[Asked] = [pipe.recv() for _, pipe in self._processes]
+        patience = seconds + _GRACE_SECONDS + _PATIENCE_SECONDS
+        parts: list[Asked] = [_receive(pipe, patience) for _, pipe in self._processes]
         latencies = [latency for part in parts for latency in part.latencies]
         return Asked(latencies, sum(p.failed for p in parts), sum(p.unanswered for p in parts), seconds)
 
@@ -78,6 +83,16 @@ class Users:
             process.join(10)
             process.kill()
         self._processes.clear()
+
+
+def _receive(pipe: Connection, seconds: float) -> Any:
+    """Return what a process says. Raises: SystemExit where it says nothing in time, or ends."""
+    try:
+        if pipe.poll(seconds):
+            return pipe.recv()
+    except EOFError:
+        raise SystemExit("a process with users has ended") from None
+    raise SystemExit(f"a process with users said nothing for {seconds:g} s")
 
 
 def _hold(
@@ -113,8 +128,10 @@ class _Crowd:
         self._failed = 0
 
     def open(self, first: int, count: int) -> int:
-        refusals = 0
+        refusals, deadline = 0, time.monotonic() + _OPENING_SECONDS
         for number in range(first, first + count):
+            if refusals == _REFUSALS_MAX or time.monotonic() > deadline:
+                break
             connection = socket.socket()
             try:
                 connection.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
@@ -124,8 +141,6 @@ class _Crowd:
             except OSError:
                 connection.close()
                 refusals += 1
-                if refusals == _REFUSALS_MAX:
-                    break
                 continue
             refusals = 0
             connection.setblocking(False)
