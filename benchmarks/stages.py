@@ -65,8 +65,7 @@ _WORKING = (
 # These wait for the database; a batch shares them.
 _WAITING = (
     Step("prefetch", WorkingSet, "load"),
-    Step("lock the books", PostgresTransaction, "lock_books"),
-    Step("write", PostgresTransaction, "write"),
+    Step("lock the books, compare and write", PostgresTransaction, "write_ahead"),
     Step("begin to end of the transaction", PostgresBatches, "run_batch"),
 )
 

@@ -55,7 +55,7 @@ class Batch:
 
     @property
     def asks(self) -> list[Scope]:
-        """The tenants whose state its answers follow from; none when all are replays."""
+        """The tenants, in order, whose state its answers follow from; none when all are replays."""
         return sorted(self._found)
 
     def stands_on(self, books: Sequence[Book]) -> bool:
@@ -65,6 +65,16 @@ class Batch:
         """
         found = {book.scope: book for book in books}
         return all(found.get(scope) == book for scope, book in self._found.items())
+
+    @property
+    def found(self) -> list[Book]:
+        """The books that it was decided on, in the order in which they are locked."""
+        return [self._found[scope] for scope in self.asks]
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether there is anything to write for it."""
+        return bool(self._sequences or self._idempotency)
 
     def add(self, waiting: Waiting) -> None:
         """Take in a command that is decided later."""
@@ -94,9 +104,19 @@ class Batch:
         self.weight += waiting.weight
         self.results.append(self._decide(working_set, waiting))
 
+    def answer(self, results: Sequence[Result]) -> None:
+        """Tell everybody who still waits what came of it."""
+        for entry, result in zip(self.entries, results, strict=True):
+            if entry.future.done():
+                continue
+            if isinstance(result, Exception):
+                entry.future.set_exception(result)
+            else:
+                entry.future.set_result(result)
+
     def changes(self) -> Changes | None:
         """Return the net effect, None when there is none."""
-        if not self._sequences and not self._idempotency:
+        if not self.changes_something:
             return None
         return Changes(
             books=[

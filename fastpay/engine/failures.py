@@ -1,7 +1,11 @@
 """How a batch can fail, in the engine's own words."""
 
 
-class TransientFailure(Exception):
+class BatchFailure(Exception):
+    """Why a batch was not committed, or is not known to be."""
+
+
+class TransientFailure(BatchFailure):
     """Nothing was committed, and trying again may help. Carries the SQLSTATE."""
 
     def __init__(self, sqlstate: str) -> None:
@@ -9,7 +13,7 @@ class TransientFailure(Exception):
         self.sqlstate = sqlstate
 
 
-class RefusedBatch(Exception):
+class RefusedBatch(BatchFailure):
     """The database refused a statement, or our own code failed: nothing was committed.
 
     Trying the same again would not help. Carries the SQLSTATE, XX000 for a fault of our own.
@@ -21,5 +25,9 @@ class RefusedBatch(Exception):
         self.constraint = constraint
 
 
-class UnknownOutcome(Exception):
+class OutdatedBatch(BatchFailure):
+    """A book does not stand as it did when the batch was decided: nothing was committed."""
+
+
+class UnknownOutcome(BatchFailure):
     """The connection was lost after COMMIT was sent, and nobody could be asked what became of it."""

@@ -121,8 +121,14 @@ class BatchTransaction(Loader, Protocol):
     async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
         """Lock and return the books of these scopes: from here on nobody else writes to them."""
 
-    async def write(self, changes: Changes | Encoded) -> None:
+    async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
+
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
+        """Lock these books, and write what was decided on them before this transaction began.
+
+        Raises: OutdatedBatch where one does not stand as it is given, and nothing is written.
+        """
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Keep what fails inside from undoing what came before. Raises: RefusedBatch, TransientFailure."""
@@ -132,17 +138,21 @@ class WriterStore(Protocol):
     """The database as the writer sees it."""
 
     def encode(self, changes: Changes) -> Encoded:
-        """Return the changes as `BatchTransaction.write` takes them, ahead of any transaction.
+        """Return the changes as `BatchTransaction.write_ahead` takes them.
 
         Raises: RefusedBatch for what no database could be told, as a batch that was refused.
         """
 
-    async def run_batch(self, work: "BatchWork") -> None:
+    async def run_batch(self, work: "BatchWork", *, goes_on: Callable[[], bool] = lambda: False) -> None:
         """Run `work` inside one transaction and commit it.
 
+        `goes_on` is asked when the work is done: where another batch is certain to come, its transaction may
+        begin at once.
+
         Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
-        the connection was lost after COMMIT was sent; RefusedBatch when the database refused a statement or
-        `work` raised anything else: nothing was committed, and trying the same again would not help.
+        the connection was lost after COMMIT was sent; OutdatedBatch where `work` did; RefusedBatch when the
+        database refused a statement or `work` raised anything else. With the last two nothing was committed,
+        and trying the same again would not help.
         """
 
     def loading(self) -> AbstractAsyncContextManager[Loader]:

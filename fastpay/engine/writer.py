@@ -27,8 +27,15 @@ from fastpay import limits, telemetry
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.batch import Batch, Result, decide_apart, decide_locked, unknown_outcome
-from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.ports import BatchTransaction, CommitObserver, Outcome, Submission, WriterStore
+from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome
+from fastpay.engine.ports import (
+    BatchTransaction,
+    CommitObserver,
+    Encoded,
+    Outcome,
+    Submission,
+    WriterStore,
+)
 from fastpay.engine.queue import FairQueue, Waiting, wait
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
@@ -275,13 +282,8 @@ class Writer:
         self._commit_ns = self._free_since_ns - begun_ns
         self._answered = len(batch)
         self._wake.set()
-        for entry, result in zip(batch.entries, results, strict=True):
-            if entry.future.done():
-                continue
-            if isinstance(result, Exception):
-                entry.future.set_exception(result)
-            else:
-                entry.future.set_result(result)
+        # A turn later: the next batch goes to the database first, and is on its way while these are answered.
+        asyncio.get_running_loop().call_soon(batch.answer, results)
 
     async def _carry_out(self, batch: Batch) -> Sequence[Result]:
         """Return what came of each command. Raises: DatabaseUnavailable."""
@@ -300,45 +302,47 @@ class Writer:
         raise AssertionError("unreachable")
 
     async def _attempt(self, batch: Batch) -> Sequence[Result]:
-        done: list[Batch] = []
         changes = batch.changes()
-        is_ahead = batch.is_decided
-
-        async def together(transaction: BatchTransaction) -> None:
-            # All of them at once, whatever is asked of each: in one order, so that nobody waits for another
-            # who waits for him.
-            if is_ahead and batch.stands_on(await transaction.lock_books(batch.scopes)):
-                if encoded is not None:
-                    await transaction.write(encoded)
-                done[:] = [batch]
-            else:
-                done[:] = [await decide_locked(transaction, batch.entries)]
-
-        if is_ahead and changes is None and await self._holds(batch):
+        if batch.is_decided and changes is None and await self._holds(batch):
             batch.report_faults()
             return batch.results
         try:
-            encoded = None if changes is None else self._store.encode(changes)
-            try:
-                await self._store.run_batch(together)
-            except RefusedBatch as refusal:
-                if not is_ahead or refusal.constraint != _KEY_IS_TAKEN:
-                    raise
-                # A refusal that another instance kept under the same key, which moves no sequence.
-                is_ahead = False
-                await self._store.run_batch(together)
+            if changes is not None and await self._write_ahead(batch, self._store.encode(changes)):
+                batch.report_faults()
+                self._tell([batch])
+                return batch.results
+            done: list[Batch] = []
+
+            async def decide_and_write(transaction: BatchTransaction) -> None:
+                done[:] = [await decide_locked(transaction, batch.entries)]
+
+            await self._store.run_batch(decide_and_write)
         except RefusedBatch as refusal:
             _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
             results = await self._one_by_one(batch)
             self._start_over()
             return results
-        if batch.is_decided and done[0] is not batch:
+        if batch.is_decided:
             # Decided ahead in vain: another instance serves the same tenant.
             self._start_over(locked_batches=limits.locked_batches)
-        if done[0] is batch:
-            batch.report_faults()
         self._tell(done)
         return done[0].results
+
+    async def _write_ahead(self, batch: Batch, encoded: Encoded) -> bool:
+        """Commit what was decided ahead; False where it does not hold, and nothing was written."""
+        try:
+            await self._store.run_batch(
+                lambda transaction: transaction.write_ahead(batch.found, encoded),
+                goes_on=lambda: self._open.changes_something,
+            )
+        except OutdatedBatch:
+            return False
+        except RefusedBatch as refusal:
+            # A refusal that another instance kept under the same key moves no sequence.
+            if refusal.constraint != _KEY_IS_TAKEN:
+                raise
+            return False
+        return True
 
     async def _holds(self, batch: Batch) -> bool:
         """Tell whether a batch that writes nothing is right in all that it says."""

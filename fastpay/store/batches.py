@@ -1,7 +1,7 @@
 """One transaction around one batch, over a connection kept for nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -16,7 +16,7 @@ from fastpay.store import columns, ledger_rows, rows
 from fastpay.store.columns import Witness
 from fastpay.store.failures import CONTENTION, is_answer, translate
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
-from fastpay.store.statements import SQL
+from fastpay.store.statements import SQL, combine
 
 _BEGIN = "begin"
 _BEGIN_WITHOUT_SESSION = (
@@ -32,6 +32,8 @@ class PostgresBatches:
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._connection: Connection | None = None
+        # Whether the last COMMIT has begun the next transaction already.
+        self._has_begun = False
         self._side: Connection | None = None
         # One connection answers one question at a time.
         self._side_lock = asyncio.Lock()
@@ -43,12 +45,14 @@ class PostgresBatches:
         except Exception as error:
             raise translate(error) from error
 
-    async def run_batch(self, work: BatchWork) -> None:
+    async def run_batch(self, work: BatchWork, *, goes_on: Callable[[], bool] = lambda: False) -> None:
         """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
         transaction = None
         try:
             connection = await self._connected()
-            await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
+            if not self._has_begun:
+                await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
+            self._has_begun = False
             transaction = PostgresTransaction(connection)
             await work(transaction)
         except Exception as error:
@@ -63,8 +67,10 @@ class PostgresBatches:
             # Cancelled: nobody waits for a rollback, and a database that hangs would not answer one.
             await self._close()
             raise
+        # A setting that is local to a transaction would have to be made again.
+        chains = self._settings.session_state and goes_on()
         try:
-            status = await connection.execute("commit")
+            status = await connection.execute("commit and chain" if chains else "commit")
         except Exception as error:
             await self._close()
             if is_answer(error):
@@ -77,6 +83,7 @@ class PostgresBatches:
         if status != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
             raise RefusedBatch("25P02", None)
+        self._has_begun = chains
 
     @asynccontextmanager
     async def loading(self) -> AsyncIterator["PostgresLoader"]:
@@ -113,6 +120,7 @@ class PostgresBatches:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._settings)
+            self._has_begun = False
         return self._connection
 
     async def _abandon(self) -> None:
@@ -241,12 +249,21 @@ class PostgresTransaction(PostgresLoader):
             self.transaction_id = found[0]["transaction_id"]
         return [rows.book(row) for row in found]
 
-    async def write(self, changes: Changes | Encoded) -> None:
+    async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
-        encoded = columns.encode(changes) if isinstance(changes, Changes) else changes
+        encoded = columns.encode(changes)
+        if encoded.names:
+            await self._connection.execute(combine(encoded.names), *encoded.arguments)
+        self.witness = encoded.witness or self.witness
+
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
+        """Lock these books and write, in one statement. Raises: what `translate` makes an OutdatedBatch."""
         assert isinstance(encoded, columns.EncodedChanges)
-        if encoded.statement:
-            await self._connection.execute(encoded.statement, *encoded.arguments)
+        # The statement proper locks and compares; what stands before it in WITH is carried out after it.
+        statement = combine((*encoded.names, "require_books"))
+        self.transaction_id = await self._connection.fetchval(
+            statement, *encoded.arguments, *columns.encode_books(books)
+        )
         self.witness = encoded.witness or self.witness
 
     @asynccontextmanager

@@ -1,16 +1,16 @@
 """What a batch writes, table by table: records with a value for each parameter, and their encoding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
-from fastpay.domain.plan import Versioned
+from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.ports import Changes, Encoded
 from fastpay.store import ledger_columns, rows
-from fastpay.store.statements import array_types, combine
+from fastpay.store.statements import array_types
 
 # One value for each parameter; the statement knows their types. Identifiers still have their prefix.
 Record = tuple[Any, ...]
@@ -19,12 +19,9 @@ Written = tuple[Scope, Versioned]
 
 
 class EncodedChanges(Encoded, frozen=True):
-    """One statement with its arguments as they are sent, and what tells later whether it was committed.
+    """Statements to be combined, their arguments as they are sent, and what tells later of a commit."""
 
-    The statement is empty where there is nothing to write.
-    """
-
-    statement: str
+    names: tuple[str, ...]
     arguments: list[bytes]
     witness: Witness | None
 
@@ -44,7 +41,16 @@ def encode(changes: Changes) -> EncodedChanges:
     for statement, records in writes(changes):
         names.append(statement)
         arguments += encode_columns(_TYPES[statement], records)
-    return EncodedChanges(combine(tuple(names)) if names else "", arguments, witness(changes))
+    return EncodedChanges(tuple(names), arguments, witness(changes))
+
+
+def encode_books(books: Sequence[Book]) -> list[bytes]:
+    """Return the arguments by which `require_books` knows how these books stood."""
+    records = [
+        (*book.scope, book.sequence, book.fee_basis_points, book.fee_fixed, book.refunds_may_overdraw)
+        for book in books
+    ]
+    return encode_columns(_TYPES["require_books"], records)
 
 
 def writes(changes: Changes) -> list[tuple[str, list[Record]]]:
@@ -310,5 +316,6 @@ _TYPES: dict[str, tuple[ArrayType, ...]] = {
         "write_events",
         "write_idempotency",
         "write_books",
+        "require_books",
     )
 }

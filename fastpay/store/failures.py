@@ -2,8 +2,10 @@
 
 import asyncpg
 
-from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
+from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
 
+# The SQLSTATE of our own with which `require_books` refuses (see the migrations).
+OUTDATED = "FP001"
 # SQLSTATEs of a transaction that was in another's way: the connection is as good as before.
 CONTENTION = frozenset(
     (
@@ -40,14 +42,12 @@ LOST: tuple[type[Exception], ...] = (
 )
 
 
-def translate(error: Exception) -> TransientFailure | RefusedBatch | UnknownOutcome:
+def translate(error: Exception) -> BatchFailure:
     """Return the engine's word for what went wrong before COMMIT was sent, or was answered with an error."""
-    if isinstance(error, TransientFailure | RefusedBatch | UnknownOutcome):
+    if isinstance(error, BatchFailure):
         return error
     if isinstance(error, asyncpg.PostgresError):
-        if error.sqlstate in TRANSIENT or isinstance(error, asyncpg.PostgresConnectionError):
-            return TransientFailure(error.sqlstate)
-        return RefusedBatch(error.sqlstate, getattr(error, "constraint_name", None))
+        return _translate_answer(error)
     if isinstance(error, LOST):
         return TransientFailure("08000")
     if isinstance(error, ValueError):
@@ -55,6 +55,14 @@ def translate(error: Exception) -> TransientFailure | RefusedBatch | UnknownOutc
         return RefusedBatch("22000", None)
     # A fault of our own: nothing was kept, and the same again would fail again.
     return RefusedBatch("XX000", None)
+
+
+def _translate_answer(error: asyncpg.PostgresError) -> BatchFailure:
+    if error.sqlstate == OUTDATED:
+        return OutdatedBatch()
+    if error.sqlstate in TRANSIENT or isinstance(error, asyncpg.PostgresConnectionError):
+        return TransientFailure(error.sqlstate)
+    return RefusedBatch(error.sqlstate, getattr(error, "constraint_name", None))
 
 
 def is_answer(error: Exception) -> bool:

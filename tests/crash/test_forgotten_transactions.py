@@ -36,12 +36,12 @@ async def test_a_lost_commit_is_not_taken_for_anothers(
         async with engine(database_url, writer_url=proxy.url) as instance:
             run_batch = instance.batches.run_batch
 
-            async def run_renumbered(work: BatchWork) -> None:
+            async def run_renumbered(work: BatchWork, **options: Any) -> None:
                 async def renumbered(transaction: Any) -> None:
                     await work(transaction)
                     transaction.transaction_id = other
 
-                await run_batch(renumbered)
+                await run_batch(renumbered, **options)
 
             monkeypatch.setattr(instance.batches, "run_batch", run_renumbered)
             proxy.fault = "request lost"

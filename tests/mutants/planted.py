@@ -7,12 +7,14 @@ WRITER = "fastpay/engine/writer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
+PROOF = "fastpay/store/sql/require_books.sql"
 
 CUTS = "tests/faults/test_cuts.py"
 UNKEYED = f"{CUTS}::test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown"
 STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
 AHEAD = "tests/store/test_ahead.py"
 WRITER_AHEAD = "tests/unit/engine/test_writer_ahead.py"
+WRITES = "tests/store/test_writes.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
@@ -33,7 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "answer-before-commit",
         BATCHES,
-        'status = await connection.execute("commit")',
+        'status = await connection.execute("commit and chain" if chains else "commit")',
         'status = "COMMIT"\n            asyncio.get_running_loop().create_task(connection.execute("commit"))',
         (UNKEYED,),
     ),
@@ -94,6 +96,20 @@ MUTANTS: tuple[Mutant, ...] = (
         (INSTANCES,),
     ),
     Mutant(
+        "prove-without-a-lock",
+        PROOF,
+        "    for update\n",
+        "",
+        (WRITES,),
+    ),
+    Mutant(
+        "begin-what-may-never-come",
+        BATCHES,
+        "chains = self._settings.session_state and goes_on()",
+        "chains = self._settings.session_state",
+        (WRITES,),
+    ),
+    Mutant(
         "release-instead-of-rolling-back-to-the-savepoint",
         BATCHES,
         '"rollback to savepoint command; release savepoint command"',
@@ -123,17 +139,17 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "answer-in-the-wrong-order",
-        WRITER,
-        "zip(batch.entries, results, strict=True)",
-        "zip(batch.entries, results[::-1], strict=True)",
+        BATCH,
+        "zip(self.entries, results, strict=True)",
+        "zip(self.entries, results[::-1], strict=True)",
         (ALIKE,),
     ),
     Mutant(
         "do-not-check-the-sequence",
-        BATCH,
-        "return all(found.get(scope) == book for scope, book in self._found.items())",
-        "return found is not None",
-        (INSTANCES, AHEAD),
+        PROOF,
+        "    = (expected.sequence, ",
+        "    = (book.sequence, ",
+        (WRITES,),
     ),
     Mutant(
         "refuse-on-what-no-longer-holds",
@@ -167,8 +183,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "write-the-idempotency-row-in-another-transaction",
         BATCHES,
-        "        self.witness = encoded.witness or self.witness\n",
-        """        self.witness = encoded.witness or self.witness
+        """books)
+        )
+        self.witness = encoded.witness or self.witness
+""",
+        """books)
+        )
+        self.witness = encoded.witness or self.witness
         mine = "delete from idempotency where xmin = pg_current_xact_id()::xid returning *"
         kept = await self._connection.fetch(mine)
         await self._connection.execute("commit; begin")

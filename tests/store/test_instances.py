@@ -136,13 +136,13 @@ async def test_a_batch_waits_for_the_other_instances_before_it_looks_at_anything
         written, released = asyncio.Event(), asyncio.Event()
         run_batch = one.batches.run_batch
 
-        async def run_slowly(work: BatchWork) -> None:
+        async def run_slowly(work: BatchWork, **options: Any) -> None:
             async def wait_before_commit(transaction: BatchTransaction) -> None:
                 await work(transaction)
                 written.set()
                 await released.wait()
 
-            await run_batch(wait_before_commit)
+            await run_batch(wait_before_commit, **options)
 
         monkeypatch.setattr(one.batches, "run_batch", run_slowly)
         first = asyncio.create_task(one.submit(PAY, scope, key="k"))

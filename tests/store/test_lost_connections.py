@@ -87,7 +87,7 @@ class Interrupted:
         self._happens = happens
         self.times = 0
 
-    async def run_batch(self, work: Any) -> None:
+    async def run_batch(self, work: Any, **options: Any) -> None:
         """Run the batch with the interruption in it."""
 
         async def interrupted(transaction: BatchTransaction) -> None:
@@ -96,7 +96,7 @@ class Interrupted:
             if self.times == 1:
                 await self._happens(transaction)
 
-        await self._run_batch(interrupted)
+        await self._run_batch(interrupted, **options)
 
 
 @pytest.mark.parametrize("session_state", [True, False])
@@ -152,19 +152,23 @@ async def test_a_connection_that_the_driver_is_confused_about_is_not_used_again(
 ) -> None:
     scope = await make_tenant(database_url)
     confused: list[asyncpg.Connection] = []
-    fetch = asyncpg.Connection.fetch
+    whole = {name: getattr(asyncpg.Connection, name) for name in ("fetch", "fetchval")}
 
-    async def fail_once(connection: asyncpg.Connection, *arguments: Any, **options: Any) -> Any:
-        if not confused:
-            confused.append(connection)
-        if connection is confused[0]:
-            # What it says where the server's farewell is read together with the answer before it.
-            raise asyncpg.InternalClientError("cannot switch to state 12")
-        return await fetch(connection, *arguments, **options)
+    def failing_once(name: str) -> Any:
+        async def fail_once(connection: asyncpg.Connection, *arguments: Any, **options: Any) -> Any:
+            if not confused:
+                confused.append(connection)
+            if connection is confused[0]:
+                # What it says where the server's farewell is read together with the answer before it.
+                raise asyncpg.InternalClientError("cannot switch to state 12")
+            return await whole[name](connection, *arguments, **options)
+
+        return fail_once
 
     async with engine(database_url) as instance:
         paid = await instance.do(PAY, scope)
-        monkeypatch.setattr(asyncpg.Connection, "fetch", fail_once)
+        for name in whole:
+            monkeypatch.setattr(asyncpg.Connection, name, failing_once(name))
         assert len(await instance.reads.get_objects(scope, [paid.id])) == 1
         assert confused.pop().is_closed()
         assert (await instance.submit(PAY, scope)).answer.error is None

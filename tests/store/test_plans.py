@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST
@@ -13,7 +14,7 @@ from fastpay.engine.ports import Changes
 from fastpay.store import columns, ledger_rows, reads
 from fastpay.store.connections import connected
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
-from fastpay.store.statements import SQL
+from fastpay.store.statements import SQL, combine
 from tests.store import written
 from tests.store.filling import (
     BUSY,
@@ -75,6 +76,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_objects_at": (*_SCOPE, _CHARGES, _LATER),
     "load_transfers": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS]),
     "lock_books": _OTHERS,
+    "require_books": (*_OTHERS, [0] * WANTED, [290] * WANTED, [30] * WANTED, [True] * WANTED),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
     "read_sequences": _OTHERS,
     "search_by_terms": (*_ENTRIES, [1, 7], [8], *_ANY_AMOUNT, LISTED),
@@ -139,7 +141,10 @@ async def make_cases(connection: Connection) -> list[Case]:
     ]
     for name, changes in WRITTEN.items():
         encoded = columns.encode(changes)
-        cases.append(await make_case(connection, name, encoded.statement, encoded.arguments))
+        # As their books are laid down: nothing was ever committed.
+        books = columns.encode_books([msgspec.structs.replace(book, sequence=0) for book in changes.books])
+        statement = combine((*encoded.names, "require_books"))
+        cases.append(await make_case(connection, name, statement, [*encoded.arguments, *books]))
     return cases
 
 

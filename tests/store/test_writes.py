@@ -1,5 +1,6 @@
 """The write of a batch: encoded ahead of its transaction, and sent inside it."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,25 +10,28 @@ from benchmarks import samples
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
-from fastpay.engine.failures import RefusedBatch
+from fastpay.engine.failures import OutdatedBatch, RefusedBatch
 from fastpay.engine.ports import BatchTransaction, Changes
 from fastpay.store import columns
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.statements import combine
+from tests.conftest import PATIENCE_SECONDS
 from tests.store.support import check_books, engine, make_tenant, read_versions
+from tests.store.test_batches_alike import writing
 from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
 
 
 async def run(batches: PostgresBatches, changes: Changes) -> None:
-    """Commit changes that were encoded before the transaction began."""
+    """Commit changes that were encoded ahead, and decided on books with nothing in them."""
     encoded = batches.encode(changes)
+    found = [msgspec.structs.replace(book, sequence=0) for book in changes.books]
 
     async def work(transaction: BatchTransaction) -> None:
-        await transaction.write(encoded)
+        await transaction.write_ahead(found, encoded)
 
     try:
         await batches.run_batch(work)
@@ -110,3 +114,71 @@ async def test_all_that_a_batch_writes_is_one_statement(database_url: str) -> No
     assert "update charge" in refund
     assert [query for query in seen if "insert" in query or "update book" in query] == [payment, refund]
     await check_books(database_url, scope)
+
+
+async def test_a_batch_decided_ahead_locks_its_books_before_it_touches_anything(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    batches = PostgresBatches(DatabaseSettings(url=database_url))
+    await run(batches, samples.new_changes(1, scope))
+    changes = samples.new_changes(3, scope)
+    later = msgspec.structs.replace(changes, versions=(), events=(), transfers=(), idempotency=())
+    async with connected(database_url) as other, connected(database_url) as third:
+        async with other.transaction():
+            await other.execute("select from book for update")
+            writing_on = asyncio.create_task(run(batches, later))
+            waiting = "select count(*) from pg_locks where not granted"
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not await third.fetchval(waiting):  # noqa: ASYNC110  only the database knows
+                    await asyncio.sleep(0.005)
+            # Whoever holds the book may change all that belongs to it, and waits for nobody.
+            async with third.transaction():
+                assert len(await third.fetch("select from account for update nowait")) == 3
+            await other.execute("update book set sequence = 77")
+        # What is compared is what the lock was got for, and not what stood there when the statement began.
+        with pytest.raises(OutdatedBatch):
+            await writing_on
+        assert (
+            await third.fetchval("select sequence from book where tenant_id = $1 and not livemode", scope[0])
+            == 77
+        )
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        "sequence = 1",
+        "fee_basis_points = 291",
+        "fee_fixed = 31",
+        "refunds_may_overdraw = not refunds_may_overdraw",
+    ],
+)
+async def test_a_book_that_has_changed_in_anything_refuses_what_was_decided_ahead(
+    database_url: str, moved: str
+) -> None:
+    scope = await make_tenant(database_url)
+    async with connected(database_url) as connection:
+        await connection.execute(f"update book set {moved}")
+        with pytest.raises(OutdatedBatch):
+            await run(PostgresBatches(DatabaseSettings(url=database_url)), samples.new_changes(3, scope))
+        assert await connection.fetchval("select count(*) from object_version") == 0
+
+
+async def test_batches_that_follow_each_other_need_two_round_trips_each(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    seen: list[str] = []
+    async with engine(database_url) as instance, writing(instance.batches, 1) as writer:
+        instance.writer = writer
+        pay = CreatePaymentIntent(amount=1, currency="usd", secret="s", payment_method=card(), confirm=True)
+        await instance.do(pay, scope)
+        connection = instance.batches._connection
+        assert connection is not None
+        connection.add_query_logger(lambda query: seen.append(query.query.split(None, 1)[0]))
+        await asyncio.gather(*(instance.do(pay, scope) for _ in range(10)))
+        # One writes and one commits; only the first had to begin, and the last leaves nothing begun.
+        assert seen == ["begin", *["with", "commit"] * 10]
+        async with connected(database_url) as other:
+            idle = "select count(*) from pg_stat_activity where state like 'idle in transaction%'"
+            assert await other.fetchval(idle) == 0
+        # And it can go on after that.
+        await instance.do(pay, scope)
+    assert await check_books(database_url, scope) == 36

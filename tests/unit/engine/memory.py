@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
-from fastpay.engine.failures import RefusedBatch, TransientFailure
+from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure
 from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow, Submission
 from tests.unit.domain import invariants
 
@@ -69,7 +69,7 @@ class MemoryStore:
         """Return the changes."""
         return Kept(changes)
 
-    async def run_batch(self, work: BatchWork) -> None:
+    async def run_batch(self, work: BatchWork, *, goes_on: Callable[[], bool] = lambda: False) -> None:
         """Run the work on a copy, and keep the copy."""
         self.batches += 1
         await self.gate.wait()
@@ -81,7 +81,7 @@ class MemoryStore:
         transaction = MemoryTransaction(self)
         try:
             await work(transaction)
-        except (RefusedBatch, TransientFailure):
+        except (RefusedBatch, TransientFailure, OutdatedBatch):
             raise
         except Exception as error:
             raise RefusedBatch("XX000", None) from error
@@ -134,11 +134,15 @@ class MemoryTransaction:
         accounts = self.state.accounts
         return [(place[0], accounts[place]) for place in wanted if place in accounts]
 
-    async def write(self, changes: Changes | Encoded) -> None:
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
+        """Take over the changes where the books stand like this. Raises: OutdatedBatch, RefusedBatch."""
+        if await self.lock_books([book.scope for book in books]) != books:
+            raise OutdatedBatch
+        assert isinstance(encoded, Kept)
+        await self.write(encoded.changes)
+
+    async def write(self, changes: Changes) -> None:
         """Take over the changes, under the constraints that matter. Raises: RefusedBatch."""
-        if isinstance(changes, Encoded):
-            assert isinstance(changes, Kept)
-            changes = changes.changes
         if self._store.refuses(changes):
             raise RefusedBatch("23514", "a_test_refuses")
         state = self.state
