@@ -11,6 +11,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
+from fastpay.engine.timing import Timing
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +51,18 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     once: str | None = None
     # The span context of the request; its type belongs to the tracer.
     trace: Any = None
+    # Only where the client asked how long it all takes.
+    timing: Timing | None = None
 
     @property
     def scope(self) -> Scope:
         """Whose rows, and in which mode."""
         return self.credentials.scope
+
+    def ended(self, stage: str) -> None:
+        """Take note that a stage of the answer has ended, if anybody wants to know."""
+        if self.timing is not None:
+            self.timing.end(stage, self.services.clock.monotonic_ns())
 
     def take_body(self) -> bytes:
         """Return the body, once: what waits for its turn at the database must not hold a megabyte."""

@@ -19,7 +19,9 @@ from fastpay.api.context import Call, Reply, Services
 from fastpay.api.encodings import encoded
 from fastpay.api.kinds import presentable
 from fastpay.api.submissions import Write, is_idempotency_key
+from fastpay.api.timings import TIMING_HEADER, timed
 from fastpay.engine.ports import Credentials
+from fastpay.engine.timing import Timing
 from fastpay.errors import (
     BodyTooLarge,
     FastpayError,
@@ -136,6 +138,7 @@ class Resource(_Path):
                 "the merchant whose money it is."
             )
         services = self._services
+        begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
         credentials = await authenticate(services.keys, headers.get("authorization"))
         if credentials.kind == "publishable" and not endpoint.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
@@ -149,6 +152,10 @@ class Resource(_Path):
             del signed
         if method == "GET" and self._shortcut is not None:
             self._admit(self._shortcut, credentials, headers["authorization"])
+        timing = None
+        if headers.get(TIMING_HEADER) == "1" and credentials.kind == "secret":
+            timing = Timing(begun_ns)
+            timing.end("auth", services.clock.monotonic_ns())
         call = Call(
             services=services,
             credentials=credentials,
@@ -161,8 +168,10 @@ class Resource(_Path):
             unread=unread,
             once=once,
             trace=span.context,
+            timing=timing,
         )
-        return await endpoint.answer(call)
+        reply = await endpoint.answer(call)
+        return reply if timing is None else timed(reply, call, timing)
 
     def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:
         """Let what a key may see without more checks be answered the short way, for as long as it is good.

@@ -54,9 +54,11 @@ class List(Generic[_Params]):
         """Show a page. Raises: FastpayError."""
         params = decode_query(self._params_type, call.query)
         paths = answers.check_expansions(call, self._kind.prefix, params.expand, listed=True)
+        call.ended("decode")
         wanted = self._filter(params) if self._owner is None else await self._owned(call, self._owner)
         page = await self._page(call, params)
         rows = await call.services.reader.list(call.scope, wanted, page)
+        call.ended("read")
         found, has_more = cut(rows, page)
         items = await shown(call, found, paths)
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
@@ -134,7 +136,9 @@ class Search:
             below = search.parse_page_token(params.page, token_query, token_key)
         query = search.parse(params.query, kind)
         page = Page(limit=params.limit, below=below)
+        call.ended("decode")
         found, has_more = cut(await call.services.reader.search(call.scope, query, page), page)
+        call.ended("read")
         next_page = search.page_token(found[-1].object.id, token_query, token_key) if has_more else None
         body = render_search_result(call.path, await shown(call, found, paths), has_more, next_page)
         if counts:

@@ -63,8 +63,11 @@ class Retrieve(Generic[_Params, _Stored]):
             kinds.check(self._kind, identifier)
         params = decode_query(self._params_type, call.query)
         paths = answers.check_expansions(call, self._kind.prefix, params.expand)
+        call.ended("decode")
         if stand_in is None:
+            is_cached = call.timing is not None and call.services.reader.entry(call.scope, identifier)
             found = await call.services.reader.get(call.scope, identifier)
+            call.ended("cache" if is_cached else "read")
         else:
             found = Versioned(stand_in, 1, 0)
         if found is None or not isinstance(found.object, self._stored_type):

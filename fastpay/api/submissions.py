@@ -82,6 +82,7 @@ class Write(Generic[_Params]):
             await self._check(call, params)
         names = (idempotency_key, once)
         submission = _submission(call, self._command(call, params), params, names, deadline_ns=deadline_ns)
+        call.ended("decode")
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
         if submission.is_once and outcome.original_request_id is not None:
@@ -203,6 +204,7 @@ def _submission(
         head=stamp.head,
         tail=stamp.tail,
         trace=call.trace,
+        timing=call.timing,
         deadline_ns=deadline_ns,
         idempotency_key=idempotency_key,
         is_publishable=call.is_publishable,

@@ -13,6 +13,7 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
 from fastpay.domain.search import Query
+from fastpay.engine.timing import Timing
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -38,6 +39,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     deadline_ns: int | None = None
     # The request's span context, for the batch's span to link to; its type belongs to the tracer.
     trace: Any = None
+    # Where a client asked how long it all took: told of "queue" and "commit" before anyone is answered.
+    timing: Timing | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -34,6 +34,15 @@ def wait(submission: Submission) -> Waiting:
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     digest = b"" if submission.idempotency_key is None else submission_digest(submission)
     return Waiting(submission, digest, getattr(submission.command, "weight", 1), future)
+
+
+def note_times(entries: Sequence[Waiting], begun_ns: int, ended_ns: int) -> None:
+    """Tell those who asked when the commit began that their commands were in, and when it ended."""
+    for entry in entries:
+        timing = entry.submission.timing
+        if timing is not None:
+            timing.end("queue", begun_ns)
+            timing.end("commit", ended_ns)
 
 
 class FairQueue:

@@ -28,15 +28,8 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.batch import Batch, Result, decide_apart, decide_locked, unknown_outcome
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.ports import (
-    BatchTransaction,
-    CommitObserver,
-    Encoded,
-    Outcome,
-    Submission,
-    WriterStore,
-)
-from fastpay.engine.queue import FairQueue, Waiting, wait
+from fastpay.engine.ports import BatchTransaction, CommitObserver, Encoded, Outcome, Submission, WriterStore
+from fastpay.engine.queue import FairQueue, Waiting, note_times, wait
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
 
@@ -280,6 +273,7 @@ class Writer:
         self._committing = None
         self._free_since_ns = self._clock.monotonic_ns()
         self._commit_ns = self._free_since_ns - begun_ns
+        note_times(batch.entries, begun_ns, self._free_since_ns)
         self._answered = len(batch)
         self._wake.set()
         # A turn later: the next batch goes to the database first, and is on its way while these are answered.
