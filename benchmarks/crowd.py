@@ -202,7 +202,8 @@ def breakages(name: str, count: int, found: dict[str, Any]) -> list[str]:
         said.append(f"{name}: {found['open']:,} of {count:,} connections were taken")
     for run in found["runs"]:
         if run["failed"] or run["unanswered"]:
-            lost = f"{run['failed']:,} requests failed and {run['unanswered']:,} had no answer"
+            reasons = ", ".join(f"{reason}: {count:,}" for reason, count in run["failures"].items())
+            lost = f"{run['failed']:,} requests failed ({reasons}) and {run['unanswered']:,} had no answer"
             said.append(f"{name} at {run['rate']:,.0f} a second: {lost}")
     if "broke" in found:
         said.append(f"{name} broke: {found['broke']}")
@@ -224,6 +225,7 @@ def _describe(asked: Asked, rate: float, cpu: float, memory: int) -> dict[str, A
         "max_ms": ordered[-1],
         "percentiles": {str(share): percentile(share) for share in _PERCENTILES},
         "failed": asked.failed,
+        "failures": asked.failures,
         "unanswered": asked.unanswered,
         "cores": cpu / asked.seconds,
         "cpu_us_a_request": cpu / max(1, len(asked.latencies)) * 1e6,

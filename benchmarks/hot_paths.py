@@ -1,6 +1,7 @@
 """The paths that a request takes again and again, each as a function that can be called again and again."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -10,9 +11,11 @@ import uvloop
 from benchmarks import samples
 from benchmarks.peers import bare
 from fastpay._native import signature
+from fastpay._native.cache import Cache, Rendition
 from fastpay._native.http1 import Connection
 from fastpay._native.routing import Table
 from fastpay._native.service import Service
+from fastpay._native.shortcut import Shortcut
 from fastpay._native.signature import Signer
 from fastpay.api.decoding import decode_params
 from fastpay.api.params.payment_intents import CreateParams
@@ -20,10 +23,12 @@ from fastpay.api.rendering import render_bytes
 from fastpay.clock import SystemClock
 from fastpay.server.settings import ServerSettings
 
+IDENTIFIER = "pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"
+AUTHORIZATION = b"Bearer sk_test_" + b"0" * 32
 # As the Python SDK sends them, but for a shorter description of itself.
 _FIELDS = (
-    b"Host: localhost:8000\r\nUser-Agent: Stripe/v1 PythonBindings/16.0.0\r\nAuthorization: Bearer sk_test_"
-    + b"0" * 32
+    b"Host: localhost:8000\r\nUser-Agent: Stripe/v1 PythonBindings/16.0.0\r\nAuthorization: "
+    + AUTHORIZATION
     + b"\r\nStripe-Version: 2025-09-30.clover\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\n"
 )
 GET = b"GET /v1/payment_intents/pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c HTTP/1.1\r\n" + _FIELDS + b"\r\n"
@@ -34,6 +39,7 @@ POST = (
     + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%b"
     % (len(samples.BODY), samples.BODY)
 )
+_FOREVER_NS = 1 << 62
 _NOW = 1_790_000_000
 
 
@@ -74,6 +80,43 @@ def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
         protocol.connection_lost(None)
 
 
+def cached_app() -> Any:
+    """Return an application that answers `GET` from the process's own cache, by the short way."""
+    cache, shelf_scope = Cache(1 << 20), "tenant"
+    shelf = cache.shelf(shelf_scope)
+    shelf.valid_until_ns = _FOREVER_NS
+    entry = cache.put(shelf, IDENTIFIER, 1, "the object", 100)
+    assert entry is not None
+    cache.render(entry, rendition(render_bytes(samples.new_intent(), False)))
+
+    async def long_way(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("the short way was not taken")
+
+    shortcut = Shortcut(
+        cache,
+        time.monotonic_ns,
+        lambda: "req_000000000000000000000000",
+        1,
+        kinds={"/v1/payment_intents/": "pi_"},
+        watch=lambda scope, identifier, landed: False,
+        render=lambda path, value, scope: None,
+        encode=lambda entry, whole, accepted: whole,
+        long_way=long_way,
+    )
+    shortcut.admit(AUTHORIZATION, shelf, _FOREVER_NS)
+
+    def app(scope: Any, receive: Any, send: Any) -> Any:
+        return shortcut.answer(scope, receive, send) or long_way(scope, receive, send)
+
+    return app
+
+
+def rendition(body: bytes) -> Rendition:
+    """Return an answer that shows a payment."""
+    head = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+    return Rendition("/v1/payment_intents/", head, b"", body, b'"1"', is_encodable=False)
+
+
 @contextmanager
 def paths() -> Iterator[dict[str, Callable[[], object]]]:
     """Give the paths by their names, ready to be called."""
@@ -83,9 +126,10 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     workspace, command, intent = samples.new_workspace(), samples.new_command(), samples.new_intent()
     table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
     form = "application/x-www-form-urlencoded"
-    with connection(bare.app) as feed:
+    with connection(bare.app) as feed, connection(cached_app()) as feed_cached:
         yield {
             "GET through a connection": lambda: feed(GET),
+            "GET from the cache": lambda: feed_cached(GET),
             "POST through a connection": lambda: feed(POST),
             "route": lambda: table.lookup("GET", "/v1/payment_intents/pi_1"),
             "form to params": lambda: decode_params(

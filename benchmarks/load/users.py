@@ -9,7 +9,7 @@ import selectors
 import socket
 import time
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -34,9 +34,15 @@ class Asked(msgspec.Struct):
     """What came of one run. Latencies are in milliseconds."""
 
     latencies: list[float]
-    failed: int
+    # How many failed, by the status of the answer, or "lost" with the connection.
+    failures: dict[str, int]
     unanswered: int
     seconds: float
+
+    @property
+    def failed(self) -> int:
+        """How many had no good answer, of whatever kind."""
+        return sum(self.failures.values())
 
 
 class Users:
@@ -74,7 +80,10 @@ class Users:
         patience = seconds + _GRACE_SECONDS + _PATIENCE_SECONDS
         parts: list[Asked] = [_receive(pipe, patience) for _, pipe in self._processes]
         latencies = [latency for part in parts for latency in part.latencies]
-        return Asked(latencies, sum(p.failed for p in parts), sum(p.unanswered for p in parts), seconds)
+        failures: Counter[str] = Counter()
+        for part in parts:
+            failures.update(part.failures)
+        return Asked(latencies, dict(failures), sum(p.unanswered for p in parts), seconds)
 
     def close(self) -> None:
         """End all connections."""
@@ -125,7 +134,7 @@ class _Crowd:
         self._idle: deque[socket.socket] = deque()
         self._due: dict[socket.socket, float] = {}
         self._answers: dict[socket.socket, bytes] = {}
-        self._failed = 0
+        self._failures: Counter[str] = Counter()
 
     def open(self, first: int, count: int) -> int:
         refusals, deadline = 0, time.monotonic() + _OPENING_SECONDS
@@ -152,7 +161,7 @@ class _Crowd:
         latencies = array("d")
         total = int(rate * seconds)
         begun = time.monotonic()
-        asked, self._failed = 0, 0
+        asked, self._failures = 0, Counter()
         deadline = begun + seconds + _GRACE_SECONDS
         while (asked < total or self._due) and time.monotonic() < deadline:
             while asked < total and self._idle and begun + asked / rate <= time.monotonic():
@@ -165,7 +174,7 @@ class _Crowd:
                     self._idle.append(connection)
         unanswered = len(self._due) + total - asked
         self._due.clear()
-        return Asked(list(latencies), self._failed, unanswered, seconds)
+        return Asked(list(latencies), dict(self._failures), unanswered, seconds)
 
     def _send(self, connection: socket.socket, due: float) -> None:
         self._due[connection] = due
@@ -196,7 +205,7 @@ class _Crowd:
         if head[9:10] == b"2":
             latencies.append((time.monotonic() - due) * 1000)
         else:
-            self._failed += 1
+            self._failures[head[9:12].decode("ascii", "replace")] += 1
         return True
 
     def _lose(self, connection: socket.socket) -> None:
@@ -205,7 +214,7 @@ class _Crowd:
             self._selector.unregister(connection)
             connection.close()
         if self._due.pop(connection, None) is not None:
-            self._failed += 1
+            self._failures["lost"] += 1
 
 
 def _content_length(head: bytes) -> int:

@@ -50,7 +50,7 @@ def test_a_peer_that_breaks_is_told_of_and_fastpay_ends_the_run(
 
 
 def test_answers_that_did_not_come_are_told_of() -> None:
-    run = {"rate": 50.0, "failed": 2, "unanswered": 1_000}
+    run = {"rate": 50.0, "failed": 2, "failures": {"500": 2}, "unanswered": 1_000}
     assert crowd.breakages("fastapi", 60, {"open": 60, "runs": [run]}) == [
-        "fastapi at 50 a second: 2 requests failed and 1,000 had no answer"
+        "fastapi at 50 a second: 2 requests failed (500: 2) and 1,000 had no answer"
     ]

@@ -1,5 +1,6 @@
 """The benchmarks still run: the small ones once each, and the peers do what they are compared by."""
 
+import ast
 import itertools
 import json
 import subprocess
@@ -20,7 +21,18 @@ from fastpay.api.answers import encode
 from fastpay.api.rendering import render
 
 ROOT = Path(__file__).parents[2]
-MICRO = ("asking", "deciding", "form_decoding", "rendering", "signatures", "transport_steps", "writing")
+MICRO = (
+    "asking",
+    "deciding",
+    "form_decoding",
+    "native_steps",
+    "rendering",
+    "signatures",
+    "transport_steps",
+    "writing",
+)
+# Compiled modules that Python does not call: they run in every request that goes through a connection.
+_INSIDE_A_CONNECTION = {"awaitables", "exchange", "fields", "link", "poller", "reading", "shortcut"}
 _NOT_INSTALLED = "the peers are not installed (make bench does it)"
 _FORM = "application/x-www-form-urlencoded"
 _REQUEST = b"GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -31,6 +43,27 @@ def test_each_micro_benchmark_runs_once() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-disable", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_compiled_module_has_a_micro_benchmark() -> None:
+    modules = {path.stem for path in (ROOT / "fastpay" / "_native").glob("*.pyx")}
+    assert modules >= _INSIDE_A_CONNECTION
+    files = [ROOT / "benchmarks" / f"{name}.py" for name in (*MICRO, "hot_paths")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    imported = {
+        name
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    }
+    # `api/decoding.py`, `api/rendering` and `store/columns.py` are thin about theirs.
+    behind = {
+        "form_params": "fastpay.api.decoding.decode_params",
+        "rendering": "fastpay.api.rendering.render_bytes",
+    }
+    for module in modules - _INSIDE_A_CONNECTION:
+        assert {f"fastpay._native.{module}", behind.get(module)} & imported, module
 
 
 def test_the_peers_answer_with_the_fields_of_ours() -> None:

@@ -90,7 +90,7 @@ def test_users_ask_as_often_as_they_should(status: int) -> None:
             for _ in range(2):
                 asked = users.ask(200, 0.25)
                 answered = len(asked.latencies)
-                assert (answered, asked.failed) == ((50, 0) if status == 200 else (0, 50))
+                assert (answered, asked.failures) == ((50, {}) if status == 200 else (0, {"500": 50}))
                 assert asked.unanswered == 0
         finally:
             users.close()

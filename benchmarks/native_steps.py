@@ -1,0 +1,272 @@
+"""What do the compiled modules that no other file here looks at take, beside plain Python and libraries?
+
+Run: pytest benchmarks/native_steps.py. Where plain Python has to give the same, the test says so.
+"""
+
+import asyncio
+import inspect
+import json
+import socket
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import uvloop
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import hot_paths, samples
+from benchmarks.load.serving import free_port
+from benchmarks.peers import bare
+from fastpay._native import headers, target, transfers_json
+from fastpay._native.arrays import ArrayType, encode_columns
+from fastpay._native.cache import Cache
+from fastpay._native.http1 import Connection
+from fastpay._native.service import Service
+from fastpay._native.wheel import Callback, Wheel
+from fastpay.clock import SystemClock
+from fastpay.server.listener import Server
+from fastpay.server.settings import ServerSettings
+from tests.reference import arrays as plain_arrays
+from tests.reference import headers as plain_headers
+from tests.reference import transfers_json as plain_transfers
+
+_COLUMNS = ("uuid", "bigint", "text", "timestamptz")
+_RECORDS = [(f"pi_{number:032x}", number, "usd", samples.MOMENT_MS + number) for number in range(64)]
+_HEADERS = [
+    (b"host", b"localhost:8000"),
+    (b"user-agent", b"Stripe/v1 PythonBindings/16.0.0"),
+    (b"authorization", hot_paths.AUTHORIZATION),
+    (b"stripe-version", b"2025-09-30.clover"),
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"gzip, deflate"),
+]
+_TARGET = b"/v1/payment_intents?limit=10&customer=cus_1"
+_ACCOUNTS = [f"lacc_{number:032x}" for number in range(16)]
+_TRANSFERS = json.dumps(
+    {
+        "transfers": [
+            {
+                "debit_account": _ACCOUNTS[number % 16],
+                "credit_account": _ACCOUNTS[(number + 1) % 16],
+                "amount": number + 1,
+            }
+            for number in range(256)
+        ]
+    },
+    separators=(",", ":"),
+).encode()
+_OBJECTS = 1_000
+_DEADLINES = 1_000
+_REQUESTS = 100
+
+
+def _columns_by_oracle(records: list[tuple[Any, ...]]) -> list[bytes]:
+    columns = zip(*records, strict=True)
+    return [plain_arrays.encode(name, column) for name, column in zip(_COLUMNS, columns, strict=True)]
+
+
+def test_arrays_of_64_records(benchmark: BenchmarkFixture) -> None:
+    encoded = benchmark(encode_columns, tuple(map(ArrayType, _COLUMNS)), _RECORDS)
+    assert encoded == _columns_by_oracle(_RECORDS)
+
+
+def test_arrays_of_64_records_in_plain_python(benchmark: BenchmarkFixture) -> None:
+    assert len(benchmark(_columns_by_oracle, _RECORDS)) == len(_COLUMNS)
+
+
+@pytest.mark.parametrize("decode", [headers.decode, plain_headers.decode], ids=["compiled", "plain"])
+def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]) -> None:
+    assert benchmark(decode, _HEADERS)["accept"] == "*/*"
+
+
+def test_target(benchmark: BenchmarkFixture) -> None:
+    scope: dict[str, Any] = {}
+    assert benchmark(target.read_target, _TARGET, b"localhost:8000", "GET", scope) == 0
+    assert (scope["path"], scope["query_string"]) == ("/v1/payment_intents", b"limit=10&customer=cus_1")
+
+
+def test_target_by_urlsplit(benchmark: BenchmarkFixture) -> None:
+    """Without its cache; it refuses nothing and only finds the parts."""
+    assert benchmark(inspect.unwrap(urlsplit), _TARGET).path == b"/v1/payment_intents"
+
+
+def test_transfers_of_a_batch(benchmark: BenchmarkFixture) -> None:
+    assert benchmark(transfers_json.decode, _TRANSFERS) == plain_transfers.decode(_TRANSFERS)
+
+
+def test_transfers_of_a_batch_in_plain_python(benchmark: BenchmarkFixture) -> None:
+    assert benchmark(plain_transfers.decode, _TRANSFERS) is not None
+
+
+def test_transfers_of_a_batch_by_msgspec(benchmark: BenchmarkFixture) -> None:
+    """Objects for each transfer, and nothing of their accounts known to be well written."""
+
+    class Transfer(msgspec.Struct, frozen=True, gc=False):
+        debit_account: str
+        credit_account: str
+        amount: int
+
+    class Body(msgspec.Struct, frozen=True, gc=False):
+        transfers: list[Transfer]
+
+    decoder = msgspec.json.Decoder(Body)
+    assert len(benchmark(decoder.decode, _TRANSFERS).transfers) == 256
+
+
+def test_finding_in_the_cache(benchmark: BenchmarkFixture) -> None:
+    cache = Cache(1 << 24)
+    shelf = cache.shelf("tenant")
+    shelf.valid_until_ns = 1 << 62
+    names = [f"pi_{number:032x}" for number in range(_OBJECTS)]
+    for name in names:
+        cache.put(shelf, name, 1, name, 300)
+
+    def find_all() -> int:
+        return sum(cache.find(shelf, name, 1) is not None for name in names)
+
+    assert benchmark(find_all) == _OBJECTS
+
+
+def test_finding_in_an_ordered_dict(benchmark: BenchmarkFixture) -> None:
+    """The usual cache in plain Python: what was used last is moved to the end. It knows no versions."""
+    held: OrderedDict[tuple[str, str], str] = OrderedDict()
+    names = [f"pi_{number:032x}" for number in range(_OBJECTS)]
+    for name in names:
+        held["tenant", name] = name
+
+    def find_all() -> int:
+        count = 0
+        for name in names:
+            if held.get(("tenant", name)) is not None:
+                held.move_to_end(("tenant", name))
+                count += 1
+        return count
+
+    assert benchmark(find_all) == _OBJECTS
+
+
+def test_deadlines_on_the_wheel(benchmark: BenchmarkFixture) -> None:
+    """What a request does: a deadline for each of a thousand connections, replaced by the next."""
+    wheel = Wheel(cast(asyncio.AbstractEventLoop, None), 1.0, lambda: None)
+    nodes = [Callback(lambda: None) for _ in range(_DEADLINES)]
+    for node in nodes:
+        wheel.join(node)
+
+    def set_all() -> None:
+        for node in nodes:
+            wheel.set_deadline(node, 60)
+
+    benchmark(set_all)
+    assert wheel.count == _DEADLINES
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Give the loop of production, which has to be that of the thread."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield runner.get_loop()
+
+
+def test_deadlines_by_call_later(benchmark: BenchmarkFixture, loop: asyncio.AbstractEventLoop) -> None:
+    """The same by the loop's own timers."""
+    timers = [loop.call_later(60, lambda: None) for _ in range(_DEADLINES)]
+
+    def set_all() -> None:
+        for number, timer in enumerate(timers):
+            timer.cancel()
+            timers[number] = loop.call_later(60, lambda: None)
+
+    benchmark(set_all)
+    for timer in timers:
+        timer.cancel()
+
+
+def test_get_from_the_cache(benchmark: BenchmarkFixture) -> None:
+    with hot_paths.connection(hot_paths.cached_app()) as feed:
+        answer = benchmark(feed, hot_paths.GET)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b'"object":"payment_intent"' in answer
+
+
+def test_get_from_a_dict_in_plain_python(benchmark: BenchmarkFixture) -> None:
+    """What any ASGI application does for the same: find the key, find the answer, send two messages."""
+    whole = hot_paths.rendition(b'{"object":"payment_intent"}')
+    answers = {("tenant", hot_paths.IDENTIFIER): (whole.body, whole.etag)}
+    keys = {hot_paths.AUTHORIZATION: ("tenant", 1 << 62)}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        named = dict(scope["headers"])
+        tenant, until_ns = keys[named[b"authorization"]]
+        assert time.monotonic_ns() < until_ns
+        body, etag = answers[tenant, scope["path"].rpartition("/")[2]]
+        fields = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"etag", etag),
+            (b"request-id", b"req_000000000000000000000000"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    with hot_paths.connection(app) as feed:
+        answer = benchmark(feed, hot_paths.GET)
+    assert answer.endswith(whole.body)
+
+
+def test_a_hundred_requests_over_a_socket(
+    benchmark: BenchmarkFixture, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Accepted, read and written by our own poller; the client's part is in it."""
+    port = free_port()
+    server = Server(bare.app, ServerSettings(port=port))
+    loop.run_until_complete(server.start())
+    try:
+        with _connected(loop, port) as ask:
+            benchmark(ask)
+    finally:
+        loop.run_until_complete(server.stop())
+
+
+def test_a_hundred_requests_over_a_socket_by_uvloops_streams(
+    benchmark: BenchmarkFixture, loop: asyncio.AbstractEventLoop
+) -> None:
+    service = Service(
+        bare.app,
+        loop,
+        ServerSettings(),
+        clock=SystemClock(),
+        refuse=lambda reason, is_head: b"refused",
+        switch_to_http2=None,
+        server=("127.0.0.1", 80),
+        scheme="http",
+    )
+    serving = loop.create_server(lambda: cast(asyncio.Protocol, Connection(service)), "127.0.0.1", 0)
+    server = loop.run_until_complete(serving)
+    try:
+        with _connected(loop, server.sockets[0].getsockname()[1]) as ask:
+            benchmark(ask)
+    finally:
+        server.close()
+        loop.run_until_complete(server.wait_closed())
+
+
+@contextmanager
+def _connected(loop: asyncio.AbstractEventLoop, port: int) -> Iterator[Callable[[], None]]:
+    """Give what sends requests one after another on one connection, and reads the answers."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setblocking(False)
+
+        async def ask() -> None:
+            for _ in range(_REQUESTS):
+                await loop.sock_sendall(connection, hot_paths.GET)
+                answer = await loop.sock_recv(connection, 4_096)
+                assert answer.endswith(bare.BODY)
+
+        yield lambda: loop.run_until_complete(ask())
+    # The server sees the end, and forgets the connection.
+    loop.run_until_complete(asyncio.sleep(0.05))
