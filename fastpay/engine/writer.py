@@ -231,7 +231,8 @@ class Writer:
         """Tell whether the open batch is to go now, whoever else may be waiting or coming."""
         if not len(self._open) or self._committing is not None:
             return False
-        return len(self._open) >= self._answered or self._is_open_full() or self._patience_ns() <= 0
+        is_enough = 4 * len(self._open) >= 3 * self._answered
+        return is_enough or self._is_open_full() or self._patience_ns() <= 0
 
     async def _others_come(self) -> bool:
         """Wait for those that were just answered and are about to come again; tell whether somebody came."""
