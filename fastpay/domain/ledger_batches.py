@@ -204,12 +204,17 @@ class _Tables:
     def changed(self) -> dict[str, Account]:
         """Return the accounts that any transfer moved, as they stand after the last."""
         return {
-            account.id: msgspec.structs.replace(
-                account,
-                debits_posted=debits_posted,
-                debits_pending=debits_pending,
-                credits_posted=credits_posted,
-                credits_pending=credits_pending,
+            # Spelt out, since `replace` costs twice as much, and a batch may move 16,000.
+            account.id: Account(
+                account.id,
+                account.code,
+                account.currency,
+                account.normal_side,
+                debits_posted,
+                credits_posted,
+                debits_pending,
+                credits_pending,
+                account.min_balance,
             )
             for account, debits_posted, debits_pending, credits_posted, credits_pending in zip(
                 self._accounts,

@@ -37,7 +37,7 @@ class Batch:
         # Each tenant's book as it was before the first command that is not a replay.
         self._found: dict[Scope, Book] = {}
         self._sequences: dict[Scope, int] = {}
-        self._accounts: dict[tuple[Scope, str], Account] = {}
+        self._accounts: dict[Scope, dict[str, Account]] = {}
         self._versions: list[tuple[Scope, Versioned]] = []
         self._transfers: list[tuple[Scope, Transfer, int, int]] = []
         self._events: list[tuple[Scope, Event, str, int]] = []
@@ -124,7 +124,7 @@ class Batch:
                 for scope, sequence in self._sequences.items()
             ],
             versions=self._versions,
-            accounts=[(scope, account) for (scope, _), account in self._accounts.items()],
+            accounts=[(scope, one) for scope, moved in self._accounts.items() for one in moved.values()],
             transfers=self._transfers,
             events=self._events,
             rows=self.rows,
@@ -190,8 +190,8 @@ class Batch:
         workspace.merge(plan, accounts)
         if plan.events:
             self._sequences[scope] = workspace.sequence
-        for identifier, account in accounts.items():
-            self._accounts[scope, identifier] = account
+        if accounts:
+            self._accounts.setdefault(scope, {}).update(accounts)
         sequence, moment_ms = plan.answer.sequence, submission.moment_ms
         self._versions.extend([(scope, versioned) for versioned in plan.versions])
         self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in plan.transfers])

@@ -28,22 +28,24 @@ class WorkingSet:
     @property
     def is_full(self) -> bool:
         """Whether it holds more than it should carry on (see `shrink`)."""
-        held = 0
-        for workspace in self.workspaces.values():
-            held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
-        return held + len(self.idempotency) + len(self.workspaces) > limits.working_set_entries_max
+        return self._held() > limits.working_set_entries_max
 
     def shrink(self) -> None:
-        """Forget everything that can be loaded again, which is right only while nothing is on its way.
+        """Forget what can be loaded again, which is right only while nothing is on its way.
 
-        The accounts of a tenant that has few stay: nearly every payment moves them.
+        Accounts stay where that leaves half of the room: they are moved again and again, while most objects
+        are never heard of any more. Otherwise only those of tenants that have few.
         """
         self.idempotency.clear()
         for workspace in self.workspaces.values():
             workspace.objects.clear()
+            workspace.asked.intersection_update(workspace.accounts)
+        if self._held() <= limits.working_set_entries_max // 2:
+            return
+        for workspace in self.workspaces.values():
             if len(workspace.accounts) > limits.accounts_carried_max:
                 workspace.accounts.clear()
-            workspace.asked.intersection_update(workspace.accounts)
+                workspace.asked.clear()
         if self.is_full:
             self.workspaces.clear()
 
@@ -95,6 +97,12 @@ class WorkingSet:
             await self._load(loader, sorted(wanted))
         assert not self._missing(entries) - tried, "a command needs more rounds than are allowed"
 
+    def _held(self) -> int:
+        held = len(self.idempotency) + len(self.workspaces)
+        for workspace in self.workspaces.values():
+            held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
+        return held
+
     def _missing(self, entries: Sequence[Waiting]) -> _Wanted:
         missing: _Wanted = set()
         for entry in entries:
@@ -120,5 +128,6 @@ class WorkingSet:
             for scope, account in await loader.load_accounts(accounts):
                 self.workspaces[scope].accounts.setdefault(account.id, account)
         for scope, identifier in accounts:
-            # One that is not there is opened in memory, so that it is there from then on.
-            self.workspaces[scope].asked.add(identifier)
+            # One that is not there may be opened in memory, and is there from then on.
+            if identifier not in self.workspaces[scope].accounts:
+                self.workspaces[scope].asked.add(identifier)

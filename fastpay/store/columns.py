@@ -5,7 +5,8 @@ from typing import Any
 
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay.domain.identifiers import Scope, digits
-from fastpay.domain.ledger_objects import LedgerTransfer
+from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.ports import Changes, Encoded
@@ -58,10 +59,12 @@ def writes(changes: Changes) -> list[tuple[str, list[Record]]]:
 
     Transfers between accounts of clients come by the thousand, and as columns: see `ledger_columns`.
     """
+    uncertain, certain = _accounts(changes)
     written = [
         ("write_versions", _versions(changes)),
         *_heads(changes),
-        ("write_accounts", _accounts(changes)),
+        ("write_accounts", uncertain),
+        ("move_accounts", certain),
         ("write_transfers", _transfers(changes)),
         ("write_events", _events(changes)),
         ("write_idempotency", _idempotency(changes)),
@@ -235,22 +238,54 @@ _CHANGED: dict[type, Callable[[Scope, Versioned], Record]] = {
 }
 
 
-def _accounts(changes: Changes) -> list[Record]:
-    return [
-        (
-            *scope,
-            account.id,
-            account.code,
-            account.currency,
-            account.normal_side,
-            account.debits_posted,
-            account.credits_posted,
-            account.debits_pending,
-            account.credits_pending,
-            account.min_balance,
-        )
-        for scope, account in changes.accounts
-    ]
+def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
+    """Return the accounts that may not be there yet, and those that are for certain.
+
+    Accounts of payments open by themselves, on first use; a client's is there once it was opened.
+    """
+    uncertain: list[tuple[Scope, Account]] = []
+    certain: list[tuple[Scope, Account]] = []
+    for place in changes.accounts:
+        (uncertain if place[1].code in NORMAL_SIDES else certain).append(place)
+    opened = {
+        (scope, versioned.object.id)
+        for scope, versioned in changes.versions
+        if certain and isinstance(versioned.object, LedgerAccount)
+    }
+    if opened:
+        uncertain += [place for place in certain if (place[0], place[1].id) in opened]
+        certain = [place for place in certain if (place[0], place[1].id) not in opened]
+    # Taken apart rather than copied with a star, since there may be thousands.
+    return (
+        [
+            (
+                tenant_id,
+                livemode,
+                account.id,
+                account.code,
+                account.currency,
+                account.normal_side,
+                account.debits_posted,
+                account.credits_posted,
+                account.debits_pending,
+                account.credits_pending,
+                account.min_balance,
+            )
+            for (tenant_id, livemode), account in uncertain
+        ],
+        [
+            (
+                tenant_id,
+                livemode,
+                account.id,
+                account.debits_posted,
+                account.credits_posted,
+                account.debits_pending,
+                account.credits_pending,
+            )
+            for (tenant_id, livemode), account in certain
+        ],
+    )
 
 
 def _transfers(changes: Changes) -> list[Record]:
@@ -311,6 +346,7 @@ _TYPES: dict[str, tuple[ArrayType, ...]] = {
         *(f"write_{table}" for table in _TABLES.values()),
         *(f"write_new_{table}" for table in _TABLES.values()),
         "write_accounts",
+        "move_accounts",
         "write_transfers",
         "write_ledger_transfers",
         "write_events",

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fastpay.domain.identifiers import Scope, placed
+from fastpay.domain.identifiers import IdentifierSequence, Scope, placed
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerTransfer
@@ -102,6 +102,29 @@ async def test_what_a_batch_makes_can_be_named_before_it_is_committed(
         assert isinstance(loaded, LedgerTransfer)
         assert (loaded.metadata, loaded.amount) == ({"a": "b"}, 10)
         assert isinstance(after, LedgerTransfer)
+    await check_database(database_url)
+
+
+async def test_an_account_is_opened_and_moved_in_one_batch(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        accounts = await open_two(instance, scope)
+        new = instance.submission(CreateLedgerAccount(currency="usd", code="new", normal_side="C"), scope)
+        name = IdentifierSequence(new.head, new.tail).next("lacc")
+        move = CreateLedgerTransfer(debit_account=accounts[0], credit_account=name, amount=5)
+        async with held_up(database_url, scope):
+            waiting = [asyncio.create_task(instance.submit(move, scope))]
+            await asyncio.sleep(0.05)
+            # The first is on its way; these two make the next batch.
+            waiting.append(asyncio.create_task(instance.writer.submit(new)))
+            waiting.append(asyncio.create_task(instance.submit(move, scope)))
+            await asyncio.sleep(0.05)
+        outcomes = await asyncio.gather(*waiting)
+        again = await instance.submit(move, scope)
+    assert [code_of(outcome) for outcome in (*outcomes, again)] == ["resource_missing", None, None, None]
+    async with connected(database_url) as connection:
+        moved = await connection.fetchval("select credits_posted from account where code = 'new'")
+    assert moved == 10
     await check_database(database_url)
 
 

@@ -116,12 +116,17 @@ def _objects(number: int, version: int) -> list[Versioned]:
 
 
 def _changes(versions: list[Versioned], count: int, transfers: Any = (), rows: Any = ()) -> Changes:
-    """Return changes with an event for each version, first answers, and accounts of which one is new."""
-    new = "lacc_" + digits_of("account", _BEHIND)
+    """Return changes with an event for each version, first answers, and accounts.
+
+    One is a client's, one of payments, and one of payments is new.
+    """
+    accounts = zip(
+        (*_ACCOUNTS, "lacc_" + digits_of("account", _BEHIND)), ("wallet", "fees", "fees"), strict=True
+    )
     return Changes(
         books=[Book(SCOPE, _SEQUENCE + len(versions), 290, 30, True)],
         versions=[(SCOPE, versioned) for versioned in versions],
-        accounts=[(SCOPE, Account(account, "wallet", "usd", "C", 5, 5)) for account in (*_ACCOUNTS, new)],
+        accounts=[(SCOPE, Account(account, code, "usd", "C", 5, 5)) for account, code in accounts],
         events=[
             (
                 SCOPE,

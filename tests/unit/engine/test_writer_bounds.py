@@ -9,11 +9,13 @@ import pytest
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer
+from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Book, Draft, Workspace
 from fastpay.engine.failures import RefusedBatch
 from fastpay.engine.ports import Outcome
 from fastpay.engine.queue import Waiting
+from fastpay.engine.working_set import WorkingSet
 from fastpay.engine.writer import Writer
 from fastpay.errors import DeadlineExceeded, Overloaded
 from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
@@ -114,6 +116,26 @@ async def test_accounts_opened_in_memory_fill_the_working_set_too(monkeypatch: p
         accounts = writer._working_set.workspaces[TENANT].accounts
         assert len(accounts) < 100
     assert len(store.state.accounts) == 200
+
+
+@pytest.mark.parametrize(("accounts", "kept"), [(20, 20), (28, 28), (29, 0), (70, 0)])
+def test_accounts_are_carried_on_while_they_leave_half_of_the_room(
+    monkeypatch: pytest.MonkeyPatch, accounts: int, kept: int
+) -> None:
+    monkeypatch.setattr(limits, "working_set_entries_max", 60)
+    monkeypatch.setattr(limits, "accounts_carried_max", 10)
+    working_set = WorkingSet()
+    working_set.open([Book(TENANT, 0, 290, 30, True)])
+    workspace = working_set.workspaces[TENANT]
+    for number in range(accounts):
+        workspace.accounts[f"{number}"] = Account(f"{number}", "wallet", "usd", "C")
+    workspace.asked.update(["1", "nobody's"])
+    workspace.objects.update({f"{number}": None for number in range(50)})
+    assert working_set.is_full
+    working_set.shrink()
+    assert (len(workspace.accounts), workspace.objects) == (kept, {})
+    assert workspace.asked == ({"1"} if kept else set())
+    assert not working_set.is_full
 
 
 async def test_an_answer_that_the_database_may_have_forgotten_is_looked_up_again(

@@ -1,0 +1,22 @@
+-- Accounts that clients have opened before, after the batch: one row each, however many transfers moved it. They are
+-- there, and what checks the transfers' references would not have it otherwise: an update is half of the log, and
+-- of the work, that it takes to insert what is there already.
+-- $1 uuid[]    tenants
+-- $2 boolean[] modes
+-- $3 uuid[]    accounts
+-- $4 bigint[]  debits posted
+-- $5 bigint[]  credits posted
+-- $6 bigint[]  debits pending
+-- $7 bigint[]  credits pending
+update account
+set debits_posted = moved.debits_posted, credits_posted = moved.credits_posted,
+    debits_pending = moved.debits_pending, credits_pending = moved.credits_pending
+from (
+    select
+        unnest($1::uuid[]) as tenant_id, unnest($2::boolean[]) as livemode, unnest($3::uuid[]) as account_id,
+        unnest($4::bigint[]) as debits_posted, unnest($5::bigint[]) as credits_posted,
+        unnest($6::bigint[]) as debits_pending, unnest($7::bigint[]) as credits_pending
+) as moved
+where account.tenant_id = moved.tenant_id
+    and account.livemode = moved.livemode
+    and account.account_id = moved.account_id
