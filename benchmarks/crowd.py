@@ -153,8 +153,9 @@ def _hold(
         found["opening_seconds"] = time.monotonic() - begun
         if not opened:
             raise SystemExit("no connection was taken")
-        users.ask(max(asking) * opened, _WARM_UP_SECONDS)
-        for share in asking:
+        # The least first: what a server has not answered under one load would wait in the way of the next.
+        users.ask(min(asking) * opened, _WARM_UP_SECONDS)
+        for share in sorted(asking):
             used = sum(cpu_seconds(server.pid) for server in servers)
             asked = users.ask(share * opened, seconds)
             used = sum(cpu_seconds(server.pid) for server in servers) - used

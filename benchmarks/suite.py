@@ -12,8 +12,10 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
 
 import click
 import msgspec
@@ -22,7 +24,7 @@ from rich.progress import Progress
 from benchmarks import payments, starting, suite_mixed, transport_memory
 from benchmarks.load import options
 from benchmarks.load.machine import Database, Machine, execute, run_machine
-from benchmarks.load.open_loop import Latencies, run_open_loop
+from benchmarks.load.open_loop import Latencies, Phase, Record, count_failures, run_phases, summarize
 from benchmarks.load.serving import ROOT, Target, machine_facts
 from benchmarks.load.wrk import Sample, run_wrk
 from benchmarks.suite_figures import (
@@ -40,6 +42,8 @@ from benchmarks.suite_figures import (
 )
 from benchmarks.suite_processes import cpu_of
 from benchmarks.suite_report import draw, report
+
+_Result = TypeVar("_Result")
 
 
 @click.command()
@@ -69,12 +73,12 @@ def main(
         database_url=database_url,
         redis_url=redis_url,
     )
-    with Progress() as progress:
-        found = measure(plan, asked, progress)
     folder = ROOT / "benchmarks" / "results" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
-    raw = msgspec.to_builtins(found, str_keys=True)
-    (folder / "raw.json").write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+    with Progress() as progress:
+        keeper = Keeper(folder, progress)
+        found = measure(plan, asked, progress, keeper)
+    keeper.write(msgspec.to_builtins(found, str_keys=True))
     text = report(found)
     (folder / "report.md").write_text(text, encoding="utf-8")
     draw(folder, found)
@@ -82,36 +86,57 @@ def main(
     print(f"written to {folder}")
 
 
-def measure(plan: Plan, asked: options.Options, progress: Progress) -> Found:
+class Keeper:
+    """Times the parts, and keeps what they found: a later part that fails takes nothing along."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.durations: dict[str, float] = {}
+        self._progress = progress
+        self._path = folder / "raw.json"
+        self._raw: dict[str, object] = {}
+
+    def run(self, part: str, work: Callable[[], _Result]) -> _Result:
+        """Run a part and return what it found."""
+        begun = time.monotonic()
+        found = work()
+        self.durations[part] = time.monotonic() - begun
+        self._progress.console.print(f"{part}: {self.durations[part]:.0f} s")
+        self.write(self._raw | {part: msgspec.to_builtins(found, str_keys=True)})
+        return found
+
+    def write(self, raw: dict[str, object]) -> None:
+        """Put figures in the place of what was kept before."""
+        self._raw = raw
+        self._path.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(plan: Plan, asked: options.Options, progress: Progress, keeper: Keeper) -> Found:
     """Run every part."""
-    facts, durations = machine_facts(), dict[str, float]()
+    facts, begun = machine_facts(), time.monotonic()
     with (
         run_machine(asked.directory, database_url=asked.database_url, redis_url=asked.redis_url) as machine,
         ExitStack() as stack,
     ):
-        with _timed(progress, durations, "starting"):
-            servers = payments.start(stack, machine, asked, tenants=MERCHANTS)
+        servers = payments.start(stack, machine, asked, tenants=MERCHANTS)
+        keeper.durations["starting"] = time.monotonic() - begun
         # One merchant's payments wait for each other, as a merchant's do; the mixed load has several.
         single = {
             name: (target, Database(made.url, made.keys[:1])) for name, (target, made) in servers.items()
         }
-        with _timed(progress, durations, "payments"):
-            paid = _closed(progress, "payments", single, machine, plan, _pay)
-        with _timed(progress, durations, "open loop"):
-            late = _open(progress, single, {name: peak(by) for name, by in paid.items()}, plan)
-        with _timed(progress, durations, "reads"):
-            read = _closed(progress, "reads", single, machine, plan, _reader(machine, single))
-        with _timed(progress, durations, "mixed"):
-            peaks = {name: (peak(paid[name]), peak(read[name])) for name in servers}
-            bar = progress.add_task("mixed", total=2 * len(servers) + 1)
-            mixed = suite_mixed.measure(machine, servers, peaks, plan, lambda: progress.advance(bar))
-        with _timed(progress, durations, "start to ready"):
-            starts = starting.measure(machine, servers["fastpay"][1], plan.starts)
-    with _timed(progress, durations, "memory"):
-        weights = {
-            name: {held: transport_memory.weigh(name, held) for held in plan.held}
-            for name in ("fastpay", "uvicorn")
-        }
+        paid = keeper.run("payments", lambda: _closed(progress, "payments", single, machine, plan, _pay))
+        peaks = {name: peak(by) for name, by in paid.items()}
+        late = keeper.run("open loop", lambda: _open(progress, single, peaks, plan))
+        reader = _reader(machine, single)
+        read = keeper.run("reads", lambda: _closed(progress, "reads", single, machine, plan, reader))
+        both = {name: (peaks[name], peak(read[name])) for name in servers}
+        bar = progress.add_task("mixed", total=2 * len(servers) + 1)
+        mixed = keeper.run(
+            "mixed", lambda: suite_mixed.measure(machine, servers, both, plan, lambda: progress.advance(bar))
+        )
+        starts = keeper.run(
+            "start to ready", lambda: starting.measure(machine, servers["fastpay"][1], plan.starts)
+        )
+    weights = keeper.run("memory", lambda: _weigh(plan))
     return Found(
         machine=facts,
         plan=plan,
@@ -122,16 +147,15 @@ def measure(plan: Plan, asked: options.Options, progress: Progress) -> Found:
         mixed=mixed,
         memory=weights,
         starts=starts,
-        durations=durations,
+        durations=keeper.durations,
     )
 
 
-@contextmanager
-def _timed(progress: Progress, durations: dict[str, float], part: str) -> Iterator[None]:
-    begun = time.monotonic()
-    yield
-    durations[part] = time.monotonic() - begun
-    progress.console.print(f"{part}: {durations[part]:.0f} s")
+def _weigh(plan: Plan) -> dict[str, dict[int, float]]:
+    return {
+        name: {held: transport_memory.weigh(name, held) for held in plan.held}
+        for name in ("fastpay", "uvicorn")
+    }
 
 
 def _closed(
@@ -187,10 +211,10 @@ def _open(
     for share in plan.shares_of_peak:
         for name, (target, database) in servers.items():
             requests = payments.payment_requests(database.keys)
-            rate = max(2.0, peaks[name] * share)
-            found[name].append(
-                run_open_loop(target.port, requests, rate=rate, connections=64, seconds=plan.seconds)
-            )
+            phase = Phase(max(2.0, peaks[name] * share), plan.seconds)
+            records = run_phases(target.port, requests, (phase,), connections=64, tolerant=True)
+            good = records.get("payment", Record()).latencies
+            found[name].append(summarize(good, phase.rate, failed=count_failures(records)))
             progress.advance(bar)
     return found
 

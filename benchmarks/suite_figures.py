@@ -47,12 +47,13 @@ class Cost(msgspec.Struct, frozen=True):
         return (self.server_cpu_seconds + self.database_cpu_seconds) / self.sample.requests * 1e6
 
 
-class Mixed(msgspec.Struct, frozen=True):
+class Mixed(msgspec.Struct, frozen=True, kw_only=True):
     """One server under the mixed load at one rate: latencies by what was asked for, and what it cost."""
 
     server: str
     rate: float
     latencies: dict[str, Latencies]
+    failed: int
     server_cpu_seconds: float
     database_cpu_seconds: float
 
@@ -64,7 +65,7 @@ class Mixed(msgspec.Struct, frozen=True):
     @property
     def seconds_a_million(self) -> float:
         """Processor time of both for a million requests."""
-        return (self.server_cpu_seconds + self.database_cpu_seconds) / self.requests * 1e6
+        return (self.server_cpu_seconds + self.database_cpu_seconds) / max(1, self.requests) * 1e6
 
 
 class Start(msgspec.Struct, frozen=True):

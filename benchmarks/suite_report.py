@@ -95,8 +95,9 @@ def _latencies(found: Found) -> str:
     for name, runs in found.open_loop.items():
         for run in runs:
             figures = (run.p50_ms, run.p99_ms, run.p999_ms, run.max_ms)
-            rows.append([name, f"{run.rate:,.0f}", *(f"{figure:.1f}" for figure in figures)])
-    return table_of(("server", "arrivals/s", "p50 ms", "p99 ms", "p99.9 ms", "slowest"), rows)
+            row = [name, f"{run.rate:,.0f}", *(f"{figure:.1f}" for figure in figures), f"{run.failed:,}"]
+            rows.append(row)
+    return table_of(("server", "arrivals/s", "p50 ms", "p99 ms", "p99.9 ms", "slowest", "failed"), rows)
 
 
 def _describe_shares() -> str:
@@ -109,12 +110,10 @@ def _mixed(found: list[Mixed]) -> str:
     for one in found:
         for kind, late in sorted(one.latencies.items()):
             figures = (late.p50_ms, late.p99_ms, late.p999_ms)
-            cost = f"{one.seconds_a_million:,.0f}"
-            rows.append(
-                [one.server, f"{one.rate:,.0f}", kind, *(f"{figure:.1f}" for figure in figures), cost]
-            )
-    columns = ("server", "arrivals/s", "kind", "p50 ms", "p99 ms", "p99.9 ms", "CPU s a million of the mix")
-    return table_of(columns, rows)
+            row = [one.server, f"{one.rate:,.0f}", kind, *(f"{figure:.1f}" for figure in figures)]
+            rows.append([*row, f"{one.failed:,}", f"{one.seconds_a_million:,.0f}"])
+    columns = ["server", "arrivals/s", "kind", "p50 ms", "p99 ms", "p99.9 ms", "failed of all"]
+    return table_of([*columns, "CPU s a million of the mix"], rows)
 
 
 def _costs(found: Found) -> str:

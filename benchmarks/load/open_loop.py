@@ -6,6 +6,7 @@ percentiles are exact.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,6 +71,8 @@ class Latencies(msgspec.Struct, frozen=True):
     max_ms: float
     # Latency in milliseconds at ever higher shares of the requests.
     curve: tuple[tuple[float, float], ...] = ()
+    # Beside the requests above, which all had a good answer.
+    failed: int = 0
 
 
 def run_open_loop(
@@ -111,22 +114,28 @@ def run_phases(
         raise SystemExit(str(fault)) from None
 
 
-def summarize(latencies: Iterable[float], rate: float) -> Latencies:
-    """Return the percentiles of latencies in seconds."""
-    ordered = sorted(latencies)
+def summarize(latencies: Iterable[float], rate: float, *, failed: int = 0) -> Latencies:
+    """Return the percentiles of latencies in seconds; they are NaN where there is none."""
+    ordered = sorted(latencies) or [math.nan]
 
     def percentile(share: float) -> float:
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
 
     return Latencies(
         rate=rate,
-        requests=len(ordered),
+        requests=sum(not math.isnan(latency) for latency in ordered),
         p50_ms=percentile(0.5),
         p99_ms=percentile(0.99),
         p999_ms=percentile(0.999),
         max_ms=ordered[-1] * 1000,
         curve=tuple((share, percentile(share)) for share in _CURVE),
+        failed=failed,
     )
+
+
+def count_failures(records: Records) -> int:
+    """Return how many had no good answer."""
+    return sum(len(records[kind].due) for kind in FAILURES if kind in records)
 
 
 def kind_of(request: bytes) -> str:

@@ -201,7 +201,8 @@ class _Crowd:
         self._answers.pop(connection, None)
         due = self._due.pop(connection, None)
         if due is None:
-            return False
+            # Of a run that has ended; the connection may ask again.
+            return True
         if head[9:10] == b"2":
             latencies.append((time.monotonic() - due) * 1000)
         else:

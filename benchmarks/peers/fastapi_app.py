@@ -22,7 +22,7 @@ import asyncpg
 import orjson
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from pydantic import ValidationError
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from benchmarks.peers import refund as refunds
 from benchmarks.peers import statements
@@ -43,6 +43,7 @@ RETRIED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.Lo
 ATTEMPTS_MAX = 3
 BACKOFF_SECONDS = 0.01
 ANSWER_CACHE_SECONDS = 300
+REDIS_CONNECTIONS_MAX, REDIS_WAIT_SECONDS = 50, 20
 
 _known_keys: dict[str, tuple[Tenant, float]] = {}
 
@@ -53,7 +54,11 @@ async def lifespan(application: FastAPI) -> AsyncIterator[None]:
     size = int(os.environ.get("PEER_POOL", "16"))
     async with asyncpg.create_pool(os.environ["PEER_DATABASE_URL"], min_size=size, max_size=size) as pool:
         application.state.pool = pool
-        application.state.redis = Redis.from_url(os.environ["PEER_REDIS_URL"])
+        # Beyond its connections a command waits, where the default pool would raise.
+        connections = BlockingConnectionPool.from_url(
+            os.environ["PEER_REDIS_URL"], max_connections=REDIS_CONNECTIONS_MAX, timeout=REDIS_WAIT_SECONDS
+        )
+        application.state.redis = Redis.from_pool(connections)
         try:
             yield
         finally:
