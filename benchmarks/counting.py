@@ -1,24 +1,26 @@
-"""What does one confirmed payment cost the database? Counted, not timed: a busy machine does not matter.
+"""What does one confirmed payment cost the database? Counted: a busy machine matters only for processor time.
 
 Run: python -m benchmarks.counting [--peers fastapi,flask]
 
 Statements and round trips are counted by a proxy before PostgreSQL, BEGIN and COMMIT among them, after enough
-payments that all statements are prepared. WAL is what the log grew by for a payment, checkpoints apart. Also
-counted: the rows that a payment leaves behind, and what a thousand GETs of one uncached payment at once ask
-of the database.
+payments that all statements are prepared. WAL is what the log grew by for a payment, checkpoints apart.
+Processor time is that of PostgreSQL's backends, which the kernel counts in ticks, over some hundred payments
+at least. Also counted: the rows that a payment leaves behind, and what a thousand GETs of one uncached
+payment at once ask of the database.
 """
 
 import asyncio
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import samples
+from benchmarks.load.backends import BackendTime
 from benchmarks.load.machine import Machine, empty_database, execute, fetch_value, run_machine, run_on
 from benchmarks.load.options import Several
 from benchmarks.load.proxy import Counts, counting
@@ -33,9 +35,21 @@ from fastpay.store.postgres import DatabaseSettings
 
 _WARM_UP = 20
 _MEASURED = 10
+# A tick is ten milliseconds: fewer would not tell a payment's microseconds.
+_TIMED_BATCHES, _TIMED_PAYMENTS, _TIMED_REQUESTS = 1_000, 20_000, 300
+_DATABASE = "bench_count"
 _BATCHES = (1, 8, 64, 512)
 _GETS = 1_000
 _LSN = "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
+
+
+class Cost(NamedTuple):
+    """What a transaction took, and what a payment in it came to: bytes of WAL, microseconds of backends."""
+
+    statements: int
+    round_trips: int
+    wal_bytes: int
+    backend_us: int
 
 
 @click.command()
@@ -45,17 +59,19 @@ def main(peers: tuple[str, ...], directory: str) -> None:
     """Count what a payment costs."""
     console = Console(width=WIDTH)
     table = Table(title="one confirmed payment")
-    for column in ("who", "payments a transaction", "statements", "round trips", "WAL bytes a payment"):
+    for column in (
+        *("who", "payments a transaction", "statements", "round trips", "WAL bytes a payment"),
+        "backend us a payment",
+    ):
         table.add_column(column, justify="left" if column == "who" else "right")
     results: dict[str, Any] = {}
     with run_machine(directory, database_url=None, redis_url=None) as machine:
-        for size, (counts, wal) in count_batches(machine).items():
-            results[f"fastpay, {size} in a batch"] = (counts.statements, counts.round_trips, wal)
-            table.add_row("fastpay", str(size), str(counts.statements), str(counts.round_trips), f"{wal:,}")
+        for size, cost in count_batches(machine).items():
+            results[f"fastpay, {size} in a batch"] = cost
+            table.add_row("fastpay", str(size), *map("{:,}".format, cost))
         for name in peers:
-            counts, wal = count_peer(machine, name)
-            results[name] = (counts.statements, counts.round_trips, wal)
-            table.add_row(name, "1", str(counts.statements), str(counts.round_trips), f"{wal:,}")
+            results[name] = cost = count_peer(machine, name)
+            table.add_row(name, "1", *map("{:,}".format, cost))
         console.print(table)
         rows = {name: count_rows(machine, name) for name in ("fastpay", *peers)}
         for kind in ("payment", "refund"):
@@ -66,20 +82,20 @@ def main(peers: tuple[str, ...], directory: str) -> None:
     console.print(f"written to {write_results('counting', results)}")
 
 
-def count_batches(machine: Machine) -> dict[int, tuple[Counts, int]]:
-    """Return, by size of batch, the counts of one batch and the WAL of one payment in it."""
+def count_batches(machine: Machine) -> dict[int, Cost]:
+    """Return what payments cost by the size of their batch."""
     with (
-        empty_database(machine, "bench_count", tenants=1) as database,
+        empty_database(machine, _DATABASE, tenants=1) as database,
         counting(database.url, machine.directory / "proxy") as (url, counts),
     ):
         tenant_id = fetch_value(database.url, "select tenant_id from tenant").hex
-        return asyncio.run(_count_batches(url, counts, Scope(tenant_id, False), _wal_of(machine)))
+        return asyncio.run(_count_batches(url, counts, Scope(tenant_id, False), machine))
 
 
-def count_peer(machine: Machine, name: str) -> tuple[Counts, int]:
-    """Return the counts and the WAL of one payment that a peer takes."""
+def count_peer(machine: Machine, name: str) -> Cost:
+    """Return what one payment costs that a peer takes."""
     with (
-        empty_database(machine, "bench_count", tenants=1) as database,
+        empty_database(machine, _DATABASE, tenants=1) as database,
         counting(database.url, machine.directory / "proxy") as (url, counts),
         serve(
             name, database_url=url, redis_url=machine.redis_url, directory=machine.directory, workers=1
@@ -96,8 +112,14 @@ def count_peer(machine: Machine, name: str) -> tuple[Counts, int]:
             before = counts.copy()
             make_payment(to.port, database.keys[0])
             found.append(counts.since(before))
+        wal_bytes = (wal() - start) // _MEASURED
+        backends = BackendTime(machine.database_url, _DATABASE)
+        for _ in range(_TIMED_REQUESTS):
+            make_payment(to.port, database.keys[0])
+        backend_us = round(backends.seconds() / _TIMED_REQUESTS * 1e6)
         # The least: now and then a key is looked up again.
-        return min(found, key=lambda one: one.statements), (wal() - start) // _MEASURED
+        least = min(found, key=lambda one: one.statements)
+        return Cost(least.statements, least.round_trips, wal_bytes, backend_us)
 
 
 def count_rows(machine: Machine, name: str) -> dict[str, dict[str, int]]:
@@ -111,7 +133,7 @@ def count_rows(machine: Machine, name: str) -> dict[str, dict[str, int]]:
         }
 
     with (
-        empty_database(machine, "bench_count", tenants=1) as database,
+        empty_database(machine, _DATABASE, tenants=1) as database,
         serve(
             name,
             database_url=database.url,
@@ -134,7 +156,7 @@ def count_rows(machine: Machine, name: str) -> dict[str, dict[str, int]]:
 
 def count_collapsed(machine: Machine) -> int:
     """Return how many statements a thousand GETs of one uncached payment cost, all at once."""
-    with empty_database(machine, "bench_count", tenants=1) as database:
+    with empty_database(machine, _DATABASE, tenants=1) as database:
         start = functools.partial(serve, "fastpay", redis_url=machine.redis_url, directory=machine.directory)
         with start(database_url=database.url) as target:
             made = str(make_payment(target.port, database.keys[0])["id"])
@@ -158,13 +180,11 @@ def show_rows(console: Console, kind: str, rows: dict[str, dict[str, int]]) -> N
     console.print(table)
 
 
-async def _count_batches(
-    url: str, counts: Counts, scope: Scope, wal: Callable[[], int]
-) -> dict[int, tuple[Counts, int]]:
+async def _count_batches(url: str, counts: Counts, scope: Scope, machine: Machine) -> dict[int, Cost]:
     batches = PostgresBatches(DatabaseSettings(url=url))
     writer = Writer(batches, clock=SystemClock())
     writer.start()
-    number = 0
+    number, wal = 0, _wal_of(machine)
 
     async def commit(size: int) -> None:
         nonlocal number
@@ -188,7 +208,13 @@ async def _count_batches(
             one = counts.since(before)
             for _ in range(_MEASURED - 1):
                 await commit(size)
-            found[size] = (one, (await asyncio.to_thread(wal) - start) // (_MEASURED * size))
+            wal_bytes = (await asyncio.to_thread(wal) - start) // (_MEASURED * size)
+            backends = await asyncio.to_thread(BackendTime, machine.database_url, _DATABASE)
+            timed = min(_TIMED_BATCHES, _TIMED_PAYMENTS // size)
+            for _ in range(timed):
+                await commit(size)
+            backend_us = round(await asyncio.to_thread(backends.seconds) / (timed * size) * 1e6)
+            found[size] = Cost(one.statements, one.round_trips, wal_bytes, backend_us)
     finally:
         await writer.close()
         await batches.close()
