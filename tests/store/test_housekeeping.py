@@ -166,6 +166,63 @@ async def buffers(connection: Any, *, first_block: int) -> dict[str, int]:
     return {**touched, "rows": int(scan["Actual Rows"])}
 
 
+@pytest.mark.parametrize("session_state", [True, False])
+async def test_neither_a_step_nor_a_batch_waits_for_the_other(
+    session_state: bool,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A step that has not ended holds nothing that a batch wants, and a batch nothing that a step wants."""
+    # Whoever waits for a lock does not get it, and says so.
+    monkeypatch.setattr(limits, "lock_timeout_ms", 20)
+    scope = await make_tenant(database_url)
+    async with (
+        engine(database_url, session_state=session_state) as instance,
+        connected(database_url) as sweeper,
+        connected(database_url) as writer,
+    ):
+        await instance.submit(CreateCustomer(fields={}), scope, key="old")
+        async with sweeper.transaction(), writer.transaction():
+            await sweeper.execute(f"set local lock_timeout = {limits.lock_timeout_ms}")
+            # What others have under way: a book that is locked, and a first answer that is not committed.
+            other = await make_tenant(database_url, "other")
+            await writer.fetch(SQL["lock_books"], [other.tenant_id], [False])
+            await insert(writer, other, 10, OLD)
+            later_ms = CLOCK.now_ms() + HOUR_MS
+            (row,) = await sweeper.fetch(SQL["purge_idempotency"], (0, 0), (STEP, 0), later_ms)
+            assert row["rows"] == 1
+            # As long as that stands, the old key still has its first answer, and new ones get theirs.
+            again = await instance.submit(CreateCustomer(fields={}), scope, key="old")
+            assert again.original_request_id is not None
+            for number in range(WRITTEN):
+                outcome = await instance.submit(CreateCustomer(fields={}), scope, key=f"key {number}")
+                assert outcome.answer.error is None
+        new = await instance.submit(CreateCustomer(fields={}), scope, key="key 0")
+        assert new.original_request_id is not None
+    assert "batch_retried" not in caplog.text
+    assert "prefetch_retried" not in caplog.text
+
+
+async def test_a_step_forgets_no_more_rows_than_fit_into_its_blocks(database_url: str) -> None:
+    """However small the rows are: what a statement deletes, and logs, and locks, is bounded."""
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance, connected(database_url) as connection:
+        await connection.execute(
+            "insert into idempotency select decode(lpad(to_hex(number), 32, '0'), 'hex'), $1, $2, 'k', '', "
+            "'', '', now() - interval '25 hours' from generate_series(1, 20000) as number",
+            *scope,
+        )
+        store = PostgresHousekeeping(instance.pool)
+        oldest_ms = CLOCK.now_ms() - RETENTION_HOURS * HOUR_MS
+        found = [await store.purge_idempotency(step * STEP, STEP, oldest_ms) for step in range(3)]
+        # 8 kB in a block, 72 bytes in a row with all that is empty in it, and its head.
+        assert all(0 < purged.rows <= STEP * 8_192 // 72 for purged in found)
+        assert await connection.fetchval("select count(*) from idempotency") == 20_000 - sum(
+            purged.rows for purged in found
+        )
+
+
 async def test_writers_go_on_and_lose_nothing_while_two_instances_sweep(database_url: str) -> None:
     scope = await make_tenant(database_url)
     async with (
