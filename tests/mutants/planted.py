@@ -18,6 +18,7 @@ WRITES = "tests/store/test_writes.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
+CIRCLE = f"{INSTANCES}::test_four_instances_on_three_tenants_never_wait_for_each_other_in_a_circle"
 DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
 
 
@@ -94,6 +95,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "    for update\n",
         "",
         (INSTANCES,),
+    ),
+    Mutant(
+        "lock-books-in-any-order",
+        BATCH,
+        "return [self._found[scope] for scope in self.asks]",
+        "return list(self._found.values())",
+        (CIRCLE,),
     ),
     Mutant(
         "prove-without-a-lock",

@@ -1,20 +1,29 @@
-"""Two instances on one database: one effect a key, one sequence, books that add up."""
+"""Some instances on one database: one effect a key, one sequence, books that add up."""
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
 import pytest
 
 from fastpay import limits
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger_accounts import CreateLedgerAccount
+from fastpay.domain.ledger_batches import BatchItems, CreateLedgerBatch
+from fastpay.domain.ledger_transfers import CreateLedgerTransfer
 from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import BatchTransaction, BatchWork, Outcome
 from fastpay.store.connections import connected
+from tests.conftest import PATIENCE_SECONDS
+from tests.faults.checker import check_database
+from tests.faults.seeds import SEED
 from tests.store.support import Engine, check_books, engine, make_tenant
 from tests.unit.domain.world import card
 
@@ -22,7 +31,9 @@ pytestmark = pytest.mark.anyio
 
 PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
+ACCOUNT = CreateLedgerAccount(currency="usd", code="a", normal_side="C")
 KEYS = 60
+BURSTS = 40
 
 
 @pytest.mark.parametrize("session_state", [True, False])
@@ -199,3 +210,74 @@ async def test_an_instance_frozen_in_the_middle_of_a_batch_lets_go_of_its_books(
             await frozen
         await one.do(PAY, scope)
     await check_books(database_url, scope)
+
+
+async def wake(instances: list[Engine]) -> None:
+    """Wake writers that nobody else wakes, again and again: they could not even be closed."""
+    while instances:
+        for instance in instances:
+            instance.writer._wake.set()
+        await asyncio.sleep(0.01)
+
+
+async def test_four_instances_on_three_tenants_never_wait_for_each_other_in_a_circle(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bursts and pauses in turns: whoever sleeps is woken, and whatever was asked is answered."""
+    # Whoever has met another one decides ahead again at once, so that both ways to lock books meet.
+    monkeypatch.setattr(limits, "locked_batches", 1)
+    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
+    chance = random.Random(SEED)
+    scopes = [await make_tenant(database_url, f"shop {number}") for number in range(3)]
+    answered: dict[Scope, int] = dict.fromkeys(scopes, 0)
+    async with AsyncExitStack() as stack:
+        instances = [await stack.enter_async_context(engine(database_url)) for _ in range(4)]
+        accounts = {scope: [(await instances[0].do(ACCOUNT, scope)).id for _ in range(2)] for scope in scopes}
+
+        async def pause() -> None:
+            await asyncio.sleep(chance.choice((0, 0, 0.001, 0.005)))
+
+        def choose(scope: Scope) -> Command:
+            debit, credit = chance.sample(accounts[scope], 2)
+            return chance.choice(
+                (
+                    PAY,
+                    HOLD,
+                    CreateLedgerTransfer(debit_account=debit, credit_account=credit, amount=5),
+                    CreateLedgerBatch(items=BatchItems([debit, credit], [0, 1], [1, 0], [1, 2], [0, 0])),
+                )
+            )
+
+        async def ask(instance: Engine, scope: Scope, key: str | None) -> None:
+            await pause()
+            command = choose(scope) if key is None else PAY
+            outcome = await instance.submit(command, scope, key=key)
+            assert outcome.answer.error is None
+            answered[scope] += outcome.original_request_id is None
+
+        async def live(instance: Engine) -> None:
+            for number in range(BURSTS):
+                # All tenants at once, in any order; now and then what other instances are asked for as well.
+                asked = chance.sample(scopes, 3) * chance.choice((1, 1, 4))
+                keys = [chance.choice((None, None, None, f"{number} {scope}")) for scope in asked]
+                await asyncio.gather(*(ask(instance, *one) for one in zip(asked, keys, strict=True)))
+                await pause()
+
+        lives = [asyncio.create_task(live(instance)) for instance in instances]
+        # A guard against a hang, never a measurement.
+        _, asleep = await asyncio.wait(lives, timeout=PATIENCE_SECONDS)
+        waking = asyncio.create_task(wake(instances if asleep else []))
+        await asyncio.gather(*lives)
+    waking.cancel()
+    assert not asleep, "woken by the test alone"
+    assert "batch_failed" not in caplog.text
+    async with connected(database_url) as connection:
+        # Instances have left, and their last counts are in.
+        statistics = "select deadlocks from pg_stat_database where datname = current_database()"
+        assert await connection.fetchval(statistics) == 0
+        for scope in scopes:
+            written = await connection.fetchval(
+                "select count(distinct request_id) from event where tenant_id = $1", scope.tenant_id
+            )
+            assert written == answered[scope] + len(accounts[scope])
+    await check_database(database_url)
