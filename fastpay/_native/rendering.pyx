@@ -26,20 +26,11 @@ from fastpay._native.json_text cimport (
     put_boolean,
     put_value,
 )
+from fastpay._native.structs cimport offset_of
 
 
 cdef extern from "Python.h":
     int PyUnicode_Compare(PyObject* first, PyObject* second) except? -1
-    PyTypeObject PyMemberDescr_Type
-
-
-cdef extern from "structmember.h":
-    ctypedef struct PyMemberDef:
-        int type
-        Py_ssize_t offset
-    ctypedef struct PyMemberDescrObject:
-        PyMemberDef* d_member
-    int T_OBJECT_EX
 
 
 # Answers of usual size are put together on the stack, and copied once.
@@ -179,12 +170,12 @@ cdef class Template:
         """Fill `path` with where a field lies. A dot leads through a part of the struct."""
         part, _, inner = name.rpartition(".")
         if not part:
-            path.offset = _offset(self.struct_type, name)
+            path.offset = offset_of(self.struct_type, name)
             return 0
         owner = _part_type(self.struct_type, part)
         path.owner = <PyTypeObject*>self.keep(owner)
-        path.part = _offset(self.struct_type, part)
-        path.offset = _offset(owner, inner)
+        path.part = offset_of(self.struct_type, part)
+        path.offset = offset_of(owner, inner)
         return 0
 
 
@@ -202,17 +193,6 @@ cdef object _part_type(object struct_type, str name):
                 if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
                     return kind
     raise TypeError(f"{struct_type.__name__} has no part {name}")
-
-
-cdef Py_ssize_t _offset(object struct_type, str name) except -1:
-    """Return where an instance holds the pointer to a field."""
-    cdef object descriptor = getattr(struct_type, name, None)
-    cdef PyMemberDef* member
-    if Py_TYPE(descriptor) == &PyMemberDescr_Type:
-        member = (<PyMemberDescrObject*>descriptor).d_member
-        if member.type == T_OBJECT_EX:
-            return member.offset
-    raise TypeError(f"{struct_type.__name__} has no field {name}")
 
 
 cdef int _run(Out* out, Template template, PyObject* stored, bint livemode) except -1:

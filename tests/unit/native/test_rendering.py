@@ -1,7 +1,6 @@
 """Rendering by template: the bytes of the plain oracle, whatever the fields hold."""
 
-import types
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,54 +11,10 @@ from fastpay import limits
 from fastpay._native.rendering import Template
 from fastpay.api.rendering import render, render_bytes
 from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
-from fastpay.domain.cards import BEHAVIOURS
-from fastpay.domain.ledger_objects import LedgerTransfer
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
+from fastpay.domain.objects import Customer, StoredObject
 from tests.conformance import samples
 from tests.reference import rendering as oracle
-
-_TEXTS = st.text(max_size=40) | st.text(alphabet='"\\/\b\f\n\r\t\0\x1f\x7f\x80é€😀a', max_size=40)
-_NUMBERS = st.integers(-(2**63), 2**63 - 1)
-_METADATA = st.dictionaries(_TEXTS, _TEXTS, max_size=4)
-
-
-def _of(kind: Any) -> st.SearchStrategy[Any]:
-    """Return what a field of this type may hold."""
-    match kind:
-        case type() if issubclass(kind, msgspec.Struct):
-            return _structs(kind)
-        case types.UnionType():
-            return st.one_of([_of(part) for part in kind.__args__])
-        case types.GenericAlias(__origin__=origin):
-            return _METADATA if origin is dict else st.lists(_TEXTS, max_size=3).map(tuple)
-        case _ if get_origin(kind) is Literal:
-            return st.sampled_from(get_args(kind))
-        case _:
-            return {str: _TEXTS, int: _NUMBERS, bool: st.booleans(), type(None): st.none()}[kind]
-
-
-def _structs(kind: type[Any], **narrower: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return structs with anything in their fields, or in some of them what is given here."""
-    fields = {field.name: _of(field.type) for field in msgspec.structs.fields(kind)}
-    return st.builds(kind, **fields | narrower)
-
-
-_OUTCOMES = {behaviour.outcome_type: None for behaviour in BEHAVIOURS.values()}
-_REASONS = {behaviour.reason: None for behaviour in BEHAVIOURS.values()}
-
-_STORED: st.SearchStrategy[StoredObject] = st.one_of(
-    _structs(Customer),
-    _structs(PaymentMethod),
-    _structs(PaymentIntent, status=st.just("requires_action") | _TEXTS),
-    _structs(
-        Charge,
-        status=st.just("succeeded") | _TEXTS,
-        outcome_type=st.sampled_from([*_OUTCOMES]),
-        outcome_reason=st.sampled_from([*_REASONS]) | _TEXTS,
-    ),
-    _structs(Refund),
-    _structs(LedgerTransfer),
-)
+from tests.unit.native.stored import STORED
 
 
 class _Box(msgspec.Struct, frozen=True):
@@ -74,7 +29,7 @@ def boxed(value: object) -> bytes:
     return _BOX.render(_Box(value), False)
 
 
-@given(_STORED, st.booleans())
+@given(STORED, st.booleans())
 def test_any_object_gives_the_bytes_of_the_oracle(stored: StoredObject, livemode: bool) -> None:
     assert render_bytes(stored, livemode) == oracle.render_bytes(stored, livemode)
 
@@ -85,7 +40,7 @@ def test_every_state_gives_the_bytes_of_the_oracle(stored: StoredObject) -> None
     assert render(stored, False) == oracle.render(stored, False)
 
 
-@given(_STORED)
+@given(STORED)
 def test_what_is_encoded_after_an_expansion_has_the_same_bytes(stored: StoredObject) -> None:
     assert msgspec.json.encode(render(stored, False)) == render_bytes(stored, False)
 
