@@ -1,7 +1,7 @@
 """How many bytes an object takes in memory: counted, and not by encoding it.
 
-The contract is in weighing.pyi. Fields are read where they lie, as in rendering.pyx, so that it takes less than
-half a microsecond. Sizes are those of `sys.getsizeof`, rounded up to what the allocator gives.
+The contract is in weighing.pyi. Fields are read where they lie, as in rendering.pyx, so that it takes less
+than half a microsecond. Sizes are those of `sys.getsizeof`, rounded up to what the allocator gives.
 """
 
 import msgspec
