@@ -23,7 +23,7 @@ from benchmarks.load.mix import Mix, Shares
 _GRACE_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 # How long opening may take in all: whoever is not let in by then stays outside.
-_OPENING_SECONDS = 180.0
+_OPENING_SECONDS = 300.0
 # Connections that refuse in a row before a process gives up opening more.
 _REFUSALS_MAX = 20
 # What a process may be late beyond what it was told.

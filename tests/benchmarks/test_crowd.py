@@ -49,6 +49,15 @@ def test_a_peer_that_breaks_is_told_of_and_fastpay_ends_the_run(
         _hold(machine, "fastpay")
 
 
+def test_being_told_to_end_is_no_breakage(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told_to_end(*_: object) -> None:
+        raise SystemExit(143)
+
+    monkeypatch.setattr(crowd, "_servings", told_to_end)
+    with pytest.raises(SystemExit):
+        _hold(machine, "fastapi")
+
+
 def test_answers_that_did_not_come_are_told_of() -> None:
     run = {"rate": 50.0, "failed": 2, "failures": {"500": 2}, "unanswered": 1_000}
     assert crowd.breakages("fastapi", 60, {"open": 60, "runs": [run]}) == [
