@@ -29,6 +29,8 @@ class Batch:
 
     def __init__(self, *, is_decided: bool = True) -> None:
         self.is_decided = is_decided
+        # Whether some keys were taken for new without a look at the database.
+        self.trusts_keys = False
         self.entries: list[Waiting] = []
         self.weight = 0
         self.results: list[Result] = []
@@ -70,6 +72,14 @@ class Batch:
     def found(self) -> list[Book]:
         """The books that it was decided on, in the order in which they are locked."""
         return [self._found[scope] for scope in self.asks]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every command came to something that the database will hold against its key.
+
+        One that failed by our own fault leaves no row that could refuse its key if it was not new.
+        """
+        return not (self.trusts_keys and self._faults)
 
     @property
     def changes_something(self) -> bool:

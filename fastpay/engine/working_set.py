@@ -61,7 +61,23 @@ class WorkingSet:
         for book in books:
             self.workspaces[book.scope] = Workspace(book)
 
-    async def load(self, loader: Loader, entries: Sequence[Waiting]) -> None:
+    def forget_old_answers(self, entries: Sequence[Waiting]) -> None:
+        """Forget the first answers to these entries' keys that the database may have forgotten by now."""
+        for entry in entries:
+            first = self.idempotency.get(entry.digest)
+            if (
+                first is not None
+                and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
+            ):
+                del self.idempotency[entry.digest]
+
+    def lacks(self, entries: Sequence[Waiting], *, with_keys: bool) -> bool:
+        """Tell whether there is anything to load for these entries."""
+        if any(entry.submission.scope not in self.workspaces for entry in entries):
+            return True
+        return bool(with_keys and self._unknown_keys(entries)) or bool(self._missing(entries))
+
+    async def load(self, loader: Loader, entries: Sequence[Waiting], *, with_keys: bool = True) -> None:
         """Load all that these entries need and that is not there yet, following references some rounds.
 
         What is there is never replaced: it may be newer than what the database shows.
@@ -70,20 +86,8 @@ class WorkingSet:
         if unknown:
             # First of all: a change after this moves the sequence on, and so comes to light.
             self.open(await loader.load_books(sorted(unknown)))
-        for entry in entries:
-            first = self.idempotency.get(entry.digest)
-            if (
-                first is not None
-                and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
-            ):
-                # The database may have forgotten it by now, and then so do we.
-                del self.idempotency[entry.digest]
-        digests = {
-            entry.digest: entry.submission.scope
-            for entry in entries
-            if entry.digest and entry.digest not in self.idempotency
-        }
-        if digests:
+        digests = self._unknown_keys(entries)
+        if with_keys and digests:
             rows = await loader.load_idempotency([(scope, digest) for digest, scope in digests.items()])
             for row in rows:
                 self.idempotency.setdefault(row.digest, row)
@@ -102,6 +106,13 @@ class WorkingSet:
         for workspace in self.workspaces.values():
             held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
         return held
+
+    def _unknown_keys(self, entries: Sequence[Waiting]) -> dict[bytes, Scope]:
+        return {
+            entry.digest: entry.submission.scope
+            for entry in entries
+            if entry.digest and entry.digest not in self.idempotency
+        }
 
     def _missing(self, entries: Sequence[Waiting]) -> _Wanted:
         missing: _Wanted = set()

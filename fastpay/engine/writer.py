@@ -29,6 +29,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.batch import Batch, Result, decide_apart, decide_locked, unknown_outcome
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import BatchTransaction, CommitObserver, Encoded, Outcome, Submission, WriterStore
+from fastpay.engine.prefetch import Prefetch, back_off
 from fastpay.engine.queue import FairQueue, Waiting, note_times, wait
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
@@ -58,6 +59,7 @@ class Writer:
         self._clock = clock
         self._queue = FairQueue()
         self._working_set = WorkingSet()
+        self._prefetch = Prefetch(store, clock)
         # What is being loaded, the batch that is being put together, and the one that is at the database.
         self._loading: list[Waiting] = []
         self._open = Batch()
@@ -74,7 +76,8 @@ class Writer:
         self._free_since_ns = 0
 
     def start(self) -> None:
-        """Begin to take batches."""
+        """Begin to take batches. Those who were waiting when we were started are about to retry."""
+        self._prefetch.doubt_keys()
         self._task = asyncio.create_task(self._run(), name="writer")
 
     async def close(self) -> None:
@@ -173,9 +176,9 @@ class Writer:
             self._working_set.shrink()
         self._loading, working_set = entries, self._working_set
         failure: Exception | None = None
+        trusts_keys = self._prefetch.trusts_keys
         try:
-            async with asyncio.timeout(limits.prefetch_timeout_ms / 1000):
-                await self._load(working_set, entries)
+            await self._prefetch.load(working_set, entries, with_keys=not trusts_keys)
         except Exception as error:  # noqa: BLE001  whatever it is, it is looked at below
             failure = error
         if working_set is not self._working_set:
@@ -183,6 +186,7 @@ class Writer:
             return
         if failure is None or isinstance(failure, TransientFailure):
             self._loading = []
+            self._open.trusts_keys |= trusts_keys
             for entry in self._in_time(entries):
                 if failure is None:
                     self._open.decide(working_set, entry)
@@ -206,19 +210,6 @@ class Writer:
             else:
                 live.append(entry)
         return live
-
-    async def _load(self, working_set: WorkingSet, entries: Sequence[Waiting]) -> None:
-        """Load what these entries need. Raises: TransientFailure after some attempts, RefusedBatch."""
-        for attempt in range(1, limits.commit_attempts_max + 1):
-            try:
-                async with self._store.loading() as loader:
-                    await working_set.load(loader, entries)
-                return
-            except TransientFailure as failure:
-                _log.warning("prefetch_retried", attempt=attempt, sqlstate=failure.sqlstate)
-                if attempt == limits.commit_attempts_max:
-                    raise
-                await self._back_off(attempt)
 
     async def _drain(self) -> None:
         """Commit all that is decided."""
@@ -289,7 +280,7 @@ class Writer:
                 _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
                 if attempt == limits.commit_attempts_max:
                     raise DatabaseUnavailable(_UNREACHABLE) from failure
-                await self._back_off(attempt)
+                await back_off(self._clock, attempt)
             except UnknownOutcome as failure:
                 _log.warning("batch_outcome_unknown", commands=len(batch))
                 self._start_over()
@@ -298,14 +289,28 @@ class Writer:
 
     async def _attempt(self, batch: Batch) -> Sequence[Result]:
         changes = batch.changes()
-        if batch.is_decided and changes is None and await self._holds(batch):
+        is_sound = batch.is_decided and batch.is_sound
+        if is_sound and changes is None and await self._holds(batch):
             batch.report_faults()
             return batch.results
+        locked_batches = 0
         try:
-            if changes is not None and await self._write_ahead(batch, self._store.encode(changes)):
-                batch.report_faults()
-                self._tell([batch])
-                return batch.results
+            if is_sound and changes is not None:
+                try:
+                    await self._write_ahead(batch, self._store.encode(changes))
+                except OutdatedBatch:
+                    # Another instance serves the same tenant, and will come again.
+                    locked_batches = limits.locked_batches
+                except RefusedBatch as refusal:
+                    # A key that was taken for new and is not; or a refusal that another instance kept under
+                    # the same key just now, which moves no sequence.
+                    if refusal.constraint != _KEY_IS_TAKEN:
+                        raise
+                    self._prefetch.doubt_keys()
+                else:
+                    batch.report_faults()
+                    self._tell([batch])
+                    return batch.results
             done: list[Batch] = []
 
             async def decide_and_write(transaction: BatchTransaction) -> None:
@@ -318,26 +323,17 @@ class Writer:
             self._start_over()
             return results
         if batch.is_decided:
-            # Decided ahead in vain: another instance serves the same tenant.
-            self._start_over(locked_batches=limits.locked_batches)
+            # In vain, and so was what was decided on top of it.
+            self._start_over(locked_batches=locked_batches)
         self._tell(done)
         return done[0].results
 
-    async def _write_ahead(self, batch: Batch, encoded: Encoded) -> bool:
-        """Commit what was decided ahead; False where it does not hold, and nothing was written."""
-        try:
-            await self._store.run_batch(
-                lambda transaction: transaction.write_ahead(batch.found, encoded),
-                goes_on=lambda: self._open.changes_something,
-            )
-        except OutdatedBatch:
-            return False
-        except RefusedBatch as refusal:
-            # A refusal that another instance kept under the same key moves no sequence.
-            if refusal.constraint != _KEY_IS_TAKEN:
-                raise
-            return False
-        return True
+    async def _write_ahead(self, batch: Batch, encoded: Encoded) -> None:
+        """Commit what was decided ahead. Raises: OutdatedBatch where it does not hold, RefusedBatch."""
+        await self._store.run_batch(
+            lambda transaction: transaction.write_ahead(batch.found, encoded),
+            goes_on=lambda: self._open.changes_something,
+        )
 
     async def _holds(self, batch: Batch) -> bool:
         """Tell whether a batch that writes nothing is right in all that it says."""
@@ -380,12 +376,6 @@ class Writer:
         self._queue.put_back([*self._open.entries, *self._loading])
         self._open, self._loading = Batch(), []
         self._wake.set()
-
-    async def _back_off(self, attempt: int) -> None:
-        bound_ms = min(limits.commit_backoff_ms * 2**attempt, limits.commit_backoff_max_ms)
-        # Between half of the bound and all of it, so that two instances do not meet again.
-        jitter = int.from_bytes(self._clock.random_bytes(2), "big") / 0x1_0000
-        await asyncio.sleep(bound_ms * (1 + jitter) / 2000)
 
     def _expected_wait_ns(self) -> int:
         """Return how long a command that comes now will wait, going by the last batch."""

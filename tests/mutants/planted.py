@@ -139,6 +139,13 @@ MUTANTS: tuple[Mutant, ...] = (
         (DUPLICATES,),
     ),
     Mutant(
+        "trust-a-key-whose-command-failed",
+        BATCH,
+        "return not (self.trusts_keys and self._faults)",
+        "return True",
+        ("tests/unit/engine/test_trusted_keys.py",),
+    ),
+    Mutant(
         "replay-whatever-was-asked",
         BATCH,
         "if first.fingerprint == waiting.submission.fingerprint:",
@@ -184,7 +191,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "remember-what-was-decided-in-vain",
         WRITER,
-        "self._start_over(locked_batches=limits.locked_batches)",
+        "self._start_over(locked_batches=locked_batches)",
         "self._locked_left = 0",
         (AHEAD, DUPLICATES),
     ),

@@ -36,10 +36,12 @@ KEYS = 60
 BURSTS = 40
 
 
+@pytest.mark.parametrize("keys_doubted_ms", [limits.keys_doubted_ms, 0])
 @pytest.mark.parametrize("session_state", [True, False])
 async def test_instances_that_share_keys_take_each_effect_once(
-    database_url: str, session_state: bool
+    database_url: str, session_state: bool, keys_doubted_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(limits, "keys_doubted_ms", keys_doubted_ms)
     scopes = [await make_tenant(database_url, f"shop {number}") for number in range(2)]
     chance = random.Random(1)
     async with (

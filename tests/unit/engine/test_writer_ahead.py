@@ -260,7 +260,8 @@ async def test_what_was_loaded_while_a_batch_failed_is_loaded_again() -> None:
         first = start(writer, submission(PAY))
         await turns()
         store.loads_gate.clear()
-        second = start(writer, submission(PAY))
+        # With a key there is something to load: keys are looked up after a start.
+        second = start(writer, submission(PAY, key="k"))
         await turns()
         store.gate.set()
         with pytest.raises(DatabaseUnavailable):

@@ -57,7 +57,7 @@ async def test_batches_of_transfers_in_line_count_for_the_wait(monkeypatch: pyte
         await writer.submit(submission(JOIN))
         store.gate.clear()
         store.loads_gate.clear()
-        waiting = [start(writer, submission(JOIN))]
+        waiting = [start(writer, submission(JOIN, key="k"))]
         await turns()
         waiting += [start(writer, submission(Heavy(limits.batch_weight_max)))]
         await turns()
