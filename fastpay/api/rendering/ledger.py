@@ -1,14 +1,20 @@
 """The ledger in the shape that clients see, and the books held against themselves."""
 
+import functools
+
 import msgspec
 
+from fastpay import limits
 from fastpay.api.rendering.layout import Choice, Field, Mode, Part, When, template
-from fastpay.domain.identifiers import digits, moment_of, placed
+from fastpay.domain.identifiers import PLACES, digits, moment_of, placed
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.engine.ledger_ports import Entry
 from fastpay.engine.ports import TrialBalance, Verification
 
+# The identifiers of a batch's transfers differ in so many digits at most, which begin in one of a few ways.
+_LAST_DIGITS = 4
+_BEGINNINGS = 0x1_0000 // PLACES
 _SIDES = {"D": "debit", "C": "credit"}
 # By phase: the type of a transfer, and its status.
 _TYPES = {"posted": "transfer", "hold": "hold", "post": "post", "void": "void", "expire": "expiry"}
@@ -133,14 +139,23 @@ def _results(batch: LedgerBatch) -> msgspec.Raw:
     if batch.dry_run:
         results = ['{"code":null,"id":null}'] * batch.count
     else:
-        # The identifiers differ in their last digits alone, which count up.
         first = placed("ltr", moment_of(batch.id), batch.sequence, 0)
-        head, tail = first[:-16], int(first[-16:], 16)
-        results = [f'{{"code":null,"id":"{head}{tail + place:x}"}}' for place in range(batch.count)]
+        before, after = f'{{"code":null,"id":"{first[:-_LAST_DIGITS]}', '"}'
+        counted = _counted(int(first[-_LAST_DIGITS:], 16))[: batch.count]
+        if not batch.failures:
+            # All that there is between the last digits of two identifiers is always the same.
+            return msgspec.Raw(f"[{before}{f'{after},{before}'.join(counted)}{after}]".encode())
+        results = [f"{before}{digits}{after}" for digits in counted]
     for code, places in batch.failures.items():
         for place in places:
             results[place] = f'{{"code":"{code}","id":null}}'
     return msgspec.Raw(f"[{','.join(results)}]".encode())
+
+
+@functools.lru_cache(maxsize=_BEGINNINGS)
+def _counted(first: int) -> list[str]:
+    """Return the last digits of the identifiers of a batch, of which the first is given: they count up."""
+    return [f"{first + place:0{_LAST_DIGITS}x}" for place in range(limits.ledger_batch_transfers_max)]
 
 
 def render_verification(verification: Verification, livemode: bool) -> dict[str, object]:

@@ -1,8 +1,16 @@
 """The verification of the ledger, as clients see it."""
 
-import pytest
+import json
 
-from fastpay.domain.identifiers import Scope
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fastpay import limits
+from fastpay.api.answers import encode
+from fastpay.api.rendering import render
+from fastpay.domain.identifiers import Scope, placed
+from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.engine.ports import TrialBalance, Verification
 from tests.unit.api.fakes import LIVE, PUBLISHABLE, Api, error_of
 
@@ -47,6 +55,41 @@ def test_books_in_order_are_told_to_be() -> None:
         "ok": True,
         "problems": [],
     }
+
+
+@given(
+    st.integers(1, limits.ledger_batch_transfers_max),
+    st.integers(1, 2**47),
+    st.booleans(),
+    st.dictionaries(st.integers(0, limits.ledger_batch_transfers_max), st.sampled_from("abc"), max_size=4),
+)
+@example(limits.ledger_batch_transfers_max, 7, False, {})
+@example(1, 2**47, False, {})
+def test_the_results_of_a_batch_are_each_in_their_place(
+    count: int, sequence: int, dry_run: bool, drawn: dict[int, str]
+) -> None:
+    codes = {place: code for place, code in drawn.items() if place < count}
+    failures: dict[str, tuple[int, ...]] = {}
+    for place in sorted(codes):
+        failures[codes[place]] = (*failures.get(codes[place], ()), place)
+    moment_ms = 1_790_000_000_123
+    batch = LedgerBatch(
+        id=placed("lbat", moment_ms, 1, 0),
+        created=moment_ms // 1000,
+        sequence=sequence,
+        count=count,
+        dry_run=dry_run,
+        failures=failures,
+    )
+    shown = json.loads(encode(render(batch, False)))
+    assert shown["results"] == [
+        {
+            "code": codes.get(place),
+            "id": None if dry_run or place in codes else placed("ltr", moment_ms, sequence, place),
+        }
+        for place in range(count)
+    ]
+    assert (shown["failed"], shown["succeeded"]) == (len(codes), count - len(codes))
 
 
 @pytest.mark.parametrize(
