@@ -3,7 +3,7 @@
 -- $1 uuid[]      tenants of the commands
 -- $2 boolean[]   modes of the commands
 -- $3 bigint[]    sequences of the commands
--- $4 bigint[]    moments of the commands in milliseconds since 1970
+-- $4 timestamptz[] moments of the commands
 -- $5 uuid[]      accounts
 -- $6 text[]      currencies
 -- $7 integer[]   commands
@@ -27,7 +27,7 @@ insert into ledger_transfer (
 )
 select
     ($1::uuid[])[new.command + 1], ($2::boolean[])[new.command + 1], ($3::bigint[])[new.command + 1],
-    timestamptz 'epoch' + ($4::bigint[])[new.command + 1] * interval '1 millisecond', new.place, new.phase,
+    ($4::timestamptz[])[new.command + 1], new.place, new.phase,
     ($5::uuid[])[new.debit + 1], ($5::uuid[])[new.credit + 1], ($6::text[])[new.currency + 1], new.amount,
     new.debits_posted, new.debits_pending, new.credits_posted, new.credits_pending,
     timestamptz 'epoch' + new.expires_s * interval '1 second', new.hold_sequence, new.hold_place,
