@@ -90,7 +90,7 @@ locked_batches = 16
 working_set_entries_max = 32_768
 accounts_carried_max = 256
 # So long keys are looked up ahead after a start, and after one was met that had been used before.
-keys_doubted_ms = 10_000
+keys_doubted_ms = 3_000
 # Less than first answers are kept in the database.
 first_answer_carried_ms = 3_600_000
 prefetch_timeout_ms = 1_000

@@ -37,5 +37,7 @@ class Lanes:
         return await self._lane(submission.scope).submit(submission)
 
     def _lane(self, scope: Scope) -> Writer:
+        if len(self._writers) == 1:
+            return self._writers[0]
         # The last digits of a tenant's identifier are random. Test and live mode go their own ways.
         return self._writers[(int(scope.tenant_id[-8:], 16) + scope.livemode) % len(self._writers)]
