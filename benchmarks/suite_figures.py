@@ -44,7 +44,7 @@ class Cost(msgspec.Struct, frozen=True):
     @property
     def seconds_a_million(self) -> float:
         """Processor time of both for a million requests."""
-        return (self.server_cpu_seconds + self.database_cpu_seconds) / self.sample.requests * 1e6
+        return (self.server_cpu_seconds + self.database_cpu_seconds) / max(1, self.sample.requests) * 1e6
 
 
 class Mixed(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,4 +79,6 @@ def _labels(name: str) -> tuple[str, ...]:
 def _capacity(payments_a_second: float, reads_a_second: float) -> float:
     """Return the requests a second of the mix, a refund being as dear as a payment."""
     writes = SHARES.payments + SHARES.refunds
-    return 1 / (writes / payments_a_second + (1 - writes) / reads_a_second)
+    # A server may have answered nothing in a short round; then it is asked as good as nothing.
+    dear, cheap = max(1.0, payments_a_second), max(1.0, reads_a_second)
+    return 1 / (writes / dear + (1 - writes) / cheap)

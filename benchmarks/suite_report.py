@@ -80,14 +80,21 @@ def _throughput(title: str, found: Costs) -> str:
         for name, by in found.items():
             rates = sorted(cost.sample.rate for cost in by[count])
             slow = sorted(cost.sample.p99_ms for cost in by[count])
-            pairs = zip(ours[count], by[count], strict=True)
-            times = sorted(one.sample.rate / other.sample.rate for one, other in pairs)
             row = [str(count), name, f"{median(rates):,.0f}", f"{rates[0]:,.0f} to {rates[-1]:,.0f}"]
             row += [f"{median(slow):.1f}", f"{slow[0]:.1f} to {slow[-1]:.1f}"]
-            ratio = "" if by is ours else f"{median(times):.2f}x ({times[0]:.2f} to {times[-1]:.2f})"
+            ratio = "" if by is ours else _ratio(ours[count], by[count])
             rows.append([*row, ratio, _ASKED[title].get(name, "")])
     columns = ("connections", "server", "requests/s", "spread", "p99 ms", "spread", "fastpay is", "asked")
     return table_of(columns, rows)
+
+
+def _ratio(ours: list[Cost], theirs: list[Cost]) -> str:
+    """Return the median of the rounds, each of which met both alike, with its spread."""
+    pairs = zip(ours, theirs, strict=True)
+    times = sorted(one.sample.rate / other.sample.rate for one, other in pairs if other.sample.requests)
+    if len(times) < len(theirs):
+        return "a round without an answer"
+    return f"{median(times):.2f}x ({times[0]:.2f} to {times[-1]:.2f})"
 
 
 def _latencies(found: Found) -> str:

@@ -10,12 +10,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from http.client import HTTPConnection
 from typing import cast
 
 import msgspec
 import uvloop
 
+# How long a server may need to get through what the load before has left it with.
+_SETTLE_SECONDS = 60.0
 # How long the first connections may take to open.
 _PATIENCE_SECONDS = 30.0
 # How long after the last arrival answers are waited for.
@@ -378,12 +381,13 @@ class _Connection(asyncio.Protocol):
 
 
 def _keeps_connections(port: int) -> bool:
-    connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return not connection.getresponse().will_close
-    finally:
-        connection.close()
+    """Ask once. A server that is behind with the load before gets through it first. Raises: _LoadFault."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_SETTLE_SECONDS)) as connection:
+        try:
+            connection.request("GET", "/health")
+            return not connection.getresponse().will_close
+        except OSError as error:
+            raise _LoadFault(f"nothing was asked yet, and the server answers nobody: {error}") from error
 
 
 def _content_length(head: bytes) -> int:

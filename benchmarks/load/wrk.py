@@ -13,6 +13,8 @@ FOLDER = Path(__file__).parent
 _MARK = "RESULT "
 # Slower answers than this count as errors. Flask with 256 connections needs most of a second for one.
 _TIMEOUT_SECONDS = 30
+# How late wrk itself may end.
+_PATIENCE_SECONDS = 60
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -58,7 +60,17 @@ def run_wrk(target: Target, script: str, arguments: list[str], *, connections: i
     command += ["--duration", f"{max(1, round(seconds))}s", "--script", str(FOLDER / script)]
     command += [f"http://127.0.0.1:{target.port}/", "--", str(FOLDER), *arguments]
     environment = os.environ | {"LOAD_FOLDER": str(FOLDER)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds + _PATIENCE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{target.name}: wrk did not end within {_PATIENCE_SECONDS} s of its time") from None
     lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if done.returncode != 0 or not lines:
         raise SystemExit(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")

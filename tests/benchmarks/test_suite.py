@@ -71,6 +71,14 @@ def test_the_report_has_ratios_costs_and_the_command() -> None:
     assert "| resident MB then | 65 | 60 to 70 | 80 |" in text
 
 
+def test_a_server_that_answered_nothing_is_no_end_of_the_report() -> None:
+    found = _found()
+    found.payments["fastapi"][2][0] = _cost(0, 1.0)
+    assert "| 2 | fastapi | 0 | 0 to 0 | 2.0 | 2.0 to 2.0 | a round without an answer | 10x |" in report(
+        found
+    )
+
+
 def test_what_was_found_before_a_part_failed_is_kept(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path, Progress(disable=True))
     assert keeper.run("memory", lambda: {"fastpay": {10: 291.0}}) == {"fastpay": {10: 291.0}}
