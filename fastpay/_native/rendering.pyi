@@ -20,6 +20,9 @@ class Template:
     def put_field(self, path: str) -> None:
         """Put what a field holds: None, a bool, a signed 64-bit int, a text, a map or a tuple of texts."""
 
+    def put_slot(self, path: str) -> None:
+        """Put what a field holds, or unless that is None, what `render` is given to be shown in its place."""
+
     def put_mode(self) -> None:
         """Put whether it is live mode."""
 
@@ -39,8 +42,8 @@ class Template:
     def put_whether_same(self, path: str, other: str) -> None:
         """Put whether two fields hold the same number."""
 
-    def render(self, stored: Any, livemode: bool) -> bytes:
-        """Return what the template makes of a struct.
+    def render(self, stored: Any, livemode: bool, whole: bytes | None = None) -> bytes:
+        """Return what the template makes of a struct. `whole` goes into its slot as it is, where it has one.
 
         Raises: TypeError for a struct of another type, or holding what its fields cannot hold;
         OverflowError for a number beyond signed 64 bit; UnicodeEncodeError for a lone surrogate.

@@ -44,6 +44,7 @@ cdef enum _Kind:
     _WHEN
     _CHOICE
     _SAME
+    _SLOT
 
 
 cdef struct _Path:
@@ -94,6 +95,9 @@ cdef class Template:
     def put_field(self, str path not None):
         self.add(_FIELD, path)
 
+    def put_slot(self, str path not None):
+        self.add(_SLOT, path)
+
     def put_mode(self):
         self.add(_MODE, None)
 
@@ -119,7 +123,7 @@ cdef class Template:
         cdef _Step* step = self.add(_SAME, path)
         self.locate(&step.other, other)
 
-    def render(self, object stored not None, bint livemode) -> bytes:
+    def render(self, object stored not None, bint livemode, bytes whole=None) -> bytes:
         cdef char[_STACK_BYTES] local
         cdef Out out
         if Py_TYPE(stored) != <PyTypeObject*>self.struct_type:
@@ -129,7 +133,7 @@ cdef class Template:
         out.room = _STACK_BYTES
         out.heap = NULL
         try:
-            _run(&out, self, <PyObject*>stored, livemode)
+            _run(&out, self, <PyObject*>stored, livemode, NULL if whole is None else <PyObject*>whole)
             return PyBytes_FromStringAndSize(out.data, out.size)
         finally:
             PyMem_Free(out.heap)
@@ -195,7 +199,7 @@ cdef object _part_type(object struct_type, str name):
     raise TypeError(f"{struct_type.__name__} has no part {name}")
 
 
-cdef int _run(Out* out, Template template, PyObject* stored, bint livemode) except -1:
+cdef int _run(Out* out, Template template, PyObject* stored, bint livemode, PyObject* whole) except -1:
     cdef Py_ssize_t position
     cdef _Step* step
     cdef PyObject* value
@@ -211,13 +215,18 @@ cdef int _run(Out* out, Template template, PyObject* stored, bint livemode) exce
             put_value(out, value)
         elif step.kind == _WHEN:
             chosen = step.then if _holds(value, step.wanted) else step.otherwise
-            _run(out, <Template>chosen, stored, livemode)
+            _run(out, <Template>chosen, stored, livemode, whole)
         elif step.kind == _PART:
-            _run_part(out, <Template>step.then, value, livemode)
+            _run_part(out, <Template>step.then, value, livemode, whole)
+        elif step.kind == _SLOT:
+            if whole == NULL or value == NONE:
+                put_value(out, value)
+            else:
+                put(out, PyBytes_AS_STRING(<object>whole), PyBytes_GET_SIZE(<object>whole))
         elif step.kind == _CHOICE:
             chosen = PyDict_GetItemWithError(<dict>step.wanted, <object>value)
             if chosen == NULL:
-                _run(out, <Template>step.otherwise, stored, livemode)
+                _run(out, <Template>step.otherwise, stored, livemode, whole)
             else:
                 put(out, PyBytes_AS_STRING(<object>chosen), PyBytes_GET_SIZE(<object>chosen))
         else:
@@ -226,12 +235,12 @@ cdef int _run(Out* out, Template template, PyObject* stored, bint livemode) exce
     return 0
 
 
-cdef int _run_part(Out* out, Template template, PyObject* part, bint livemode) except -1:
+cdef int _run_part(Out* out, Template template, PyObject* part, bint livemode, PyObject* whole) except -1:
     if part == NONE:
         return put(out, b"null", 4)
     if Py_TYPE(<object>part) != <PyTypeObject*>template.struct_type:
         raise TypeError(f"a part must be a {template.struct_type.__name__}")
-    return _run(out, template, part, livemode)
+    return _run(out, template, part, livemode, whole)
 
 
 cdef inline PyObject* _find(PyObject* stored, const _Path* path) except NULL:

@@ -20,7 +20,7 @@ from fastpay.api.errors import (
     status_of,
     wants_problem,
 )
-from fastpay.api.expansion import check_paths, expand, stands_alone
+from fastpay.api.expansion import check_paths, expand, shown_whole, stands_alone
 from fastpay.api.rendering import (
     render,
     render_balance_transaction,
@@ -86,7 +86,8 @@ class Snapshots:
             for identifier, versioned in (await self.load(stored)).items()
         }
         if moved:
-            found.update(await self._balance_transactions(moved))
+            for identifier, body in (await self.balance_transactions(moved)).items():
+                found[identifier] = msgspec.json.decode(body)
         if held:
             found.update(await self._ledger_balances(held))
         return found
@@ -125,19 +126,19 @@ class Snapshots:
             versions |= await self.load(changed)
         return [versions[row.object.id] for row in rows if row.object.id in versions]
 
-    async def _balance_transactions(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
+    async def balance_transactions(self, identifiers: Sequence[str]) -> dict[str, bytes]:
+        """Return the balance transactions that exist, in JSON."""
         call = self._call
         transfers = await call.services.reader.transfers(
             call.scope, ["tr_" + digits(identifier) for identifier in identifiers]
         )
         sources = await self.load(list(dict.fromkeys(transfer.source_id for transfer, _ in transfers)))
-        found: dict[str, dict[str, object]] = {}
+        found: dict[str, bytes] = {}
         for transfer, moment_ms in transfers:
             source = sources[transfer.source_id].object if transfer.source_id in sources else None
             if isinstance(source, Charge | Refund) and _is_shown(transfer.id, source):
-                found["txn_" + digits(transfer.id)] = render_balance_transaction(
-                    transfer, moment_ms // 1000, source, call.scope.livemode
-                )
+                body = render_balance_transaction(transfer, moment_ms // 1000, source)
+                found["txn_" + digits(transfer.id)] = body
         return found
 
 
@@ -182,7 +183,7 @@ async def shown(
     call: Call, stored: StoredObject, snapshots: Snapshots, *, paths: Sequence[str] = ()
 ) -> bytes:
     """Return the JSON of an object as this caller may see it, expanded along paths."""
-    body = _as_it_stands(call, stored, paths)
+    body = None if paths else await _in_full(call, stored, snapshots)
     return encode(await _expanded(call, stored, snapshots, paths)) if body is None else body
 
 
@@ -196,6 +197,18 @@ def _as_it_stands(call: Call, stored: StoredObject, paths: Sequence[str]) -> byt
     if paths or not is_plain(call, stored):
         return None
     return render_bytes(stored, call.scope.livemode)
+
+
+async def _in_full(call: Call, stored: StoredObject, snapshots: Snapshots) -> bytes | None:
+    """Return the JSON of an object with what it shows whole in any case; None where a part is left out."""
+    if call.is_publishable:
+        return None
+    livemode = call.scope.livemode
+    identifier = shown_whole(stored)
+    if identifier is None:
+        return render_bytes(stored, livemode)
+    found = (await snapshots.load((identifier,))).get(identifier)
+    return render_bytes(stored, livemode, None if found is None else render_bytes(found.object, livemode))
 
 
 async def _expanded(
@@ -229,11 +242,16 @@ async def _failed(call: Call, error: ErrorRecord, snapshots: Snapshots, headers:
     return _error_reply(error, body, call.headers, more=(*retry_headers(error), *headers))
 
 
-async def _concerned(call: Call, identifier: str | None, snapshots: Snapshots) -> dict[str, object] | None:
+async def _concerned(
+    call: Call, identifier: str | None, snapshots: Snapshots
+) -> dict[str, object] | msgspec.Raw | None:
     if identifier is None:
         return None
     found = (await snapshots.load((identifier,))).get(identifier)
-    return None if found is None else await _expanded(call, found.object, snapshots, ())
+    if found is None:
+        return None
+    body = await _in_full(call, found.object, snapshots)
+    return await _expanded(call, found.object, snapshots, ()) if body is None else msgspec.Raw(body)
 
 
 def _error_reply(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import msgspec
+
 from fastpay.domain.plan import ErrorRecord
 from fastpay.errors import FastpayError, OutcomeUnknown
 
@@ -32,8 +34,8 @@ def error_body(
     *,
     request_log_url: str | None,
     charge: str | None = None,
-    payment_intent: Mapping[str, object] | None = None,
-    payment_method: Mapping[str, object] | None = None,
+    payment_intent: Mapping[str, object] | msgspec.Raw | None = None,
+    payment_method: Mapping[str, object] | msgspec.Raw | None = None,
 ) -> dict[str, object]:
     """Return the dialect's error. What has no value is left out, `type` and `message` never are.
 

@@ -153,10 +153,15 @@ def check_paths(kind: str, paths: Sequence[str], *, listed: bool = False) -> tup
     return tuple(checked)
 
 
+def shown_whole(stored: StoredObject) -> str | None:
+    """Return the identifier of the one object that is shown whole in this one without being asked."""
+    error = stored.last_payment_error if isinstance(stored, PaymentIntent) else None
+    return None if error is None else error.payment_method
+
+
 def stands_alone(stored: StoredObject) -> bool:
     """Tell whether an object shows no other one whole without being asked: nothing of it needs expanding."""
-    error = stored.last_payment_error if isinstance(stored, PaymentIntent) else None
-    return error is None or error.payment_method is None
+    return shown_whole(stored) is None
 
 
 async def expand(rendered: Sequence[dict[str, object]], paths: Sequence[str], resolver: Resolver) -> None:

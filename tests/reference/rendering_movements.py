@@ -1,7 +1,9 @@
-"""Refunds and transfers of the ledger rendered slowly and plainly, for `tests/reference/rendering`."""
+"""What moves money rendered slowly and plainly, for `tests/reference/rendering`."""
 
+from fastpay.domain.identifiers import digits
+from fastpay.domain.ledger import Transfer
 from fastpay.domain.ledger_objects import LedgerTransfer
-from fastpay.domain.objects import Refund
+from fastpay.domain.objects import Charge, Refund
 
 _STATUSES = {"posted": "posted", "hold": "held", "post": "posted", "void": "voided", "expire": "expired"}
 
@@ -58,4 +60,39 @@ def render_refund(refund: Refund) -> dict[str, object]:
         "source_transfer_reversal": None,
         "status": refund.status,
         "transfer_reversal": None,
+    }
+
+
+def render_balance_transaction(
+    transfer: Transfer, created_s: int, source: Charge | Refund
+) -> dict[str, object]:
+    """Return what a capture or a refund did to the balance."""
+    amount, fee, description, is_available, kind = -transfer.amount, 0, None, True, "refund"
+    if isinstance(source, Charge):
+        amount, fee, description = transfer.amount, source.fee, source.description
+        is_available, kind = source.funds_available, "charge"
+    details = {
+        "amount": fee,
+        "application": None,
+        "currency": transfer.currency,
+        "description": "Processing fee",
+        "type": "stripe_fee",
+    }
+    return {
+        "id": "txn_" + digits(transfer.id),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": created_s if is_available else created_s + 2 * 24 * 3600,
+        "balance_type": "payments",
+        "created": created_s,
+        "currency": transfer.currency,
+        "description": description,
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": [details] if fee else [],
+        "net": amount - fee,
+        "reporting_category": kind,
+        "source": source.id,
+        "status": "available" if is_available else "pending",
+        "type": kind,
     }

@@ -39,11 +39,14 @@ _TEMPLATES: dict[type[StoredObject], Template] = {
 }
 
 
-def render_bytes(stored: StoredObject, livemode: bool) -> bytes:
-    """Return the object as the dialect writes it, in JSON."""
+def render_bytes(stored: StoredObject, livemode: bool, whole: bytes | None = None) -> bytes:
+    """Return the object as the dialect writes it, in JSON.
+
+    `whole` is the object, rendered, that it shows whole without being asked (see `expansion.shown_whole`).
+    """
     template = _TEMPLATES.get(type(stored))
     if template is not None:
-        return template.render(stored, livemode)
+        return template.render(stored, livemode, whole)
     # What payments seldom ask for comes last, so that they need not ask what they are not.
     assert isinstance(stored, LedgerAccount | LedgerBatch)
     return msgspec.json.encode(render_from_ledger(stored, livemode))

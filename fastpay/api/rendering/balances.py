@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
+from fastpay.api.rendering.layout import Field, When, template
 from fastpay.domain.identifiers import digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Charge, Refund
@@ -33,80 +36,86 @@ def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, obj
     }
 
 
-def render_balance_transaction(
-    transfer: Transfer, created_s: int, source: Charge | Refund, livemode: bool
-) -> dict[str, object]:
-    """Return what a capture or a refund did to the balance. The dialect says nothing of the mode here.
+class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a capture or a refund did to the balance: a view of a transfer and what it was for.
 
-    `created_s` is the moment of the transfer in seconds.
+    Moments are in seconds.
     """
-    if isinstance(source, Charge):
-        return _transaction(
-            transfer,
-            created_s,
-            source_id=source.id,
-            kind="charge",
-            amount=transfer.amount,
-            fee=source.fee,
-            description=source.description,
-            is_available=source.funds_available,
-        )
-    # A refund is paid out of the balance at once.
-    return _transaction(
-        transfer,
-        created_s,
-        source_id=source.id,
-        kind="refund",
-        amount=-transfer.amount,
-        fee=0,
-        description=None,
-        is_available=True,
-    )
+
+    id: str
+    amount: int
+    available_on: int
+    created: int
+    currency: str
+    description: str | None
+    fee: int
+    has_fee: bool
+    net: int
+    source: str
+    status: str
+    type: str
 
 
-def _transaction(
-    transfer: Transfer,
-    created_s: int,
-    *,
-    source_id: str,
-    kind: str,
-    amount: int,
-    fee: int,
-    description: str | None,
-    is_available: bool,
-) -> dict[str, object]:
-    return {
-        "id": "txn_" + digits(transfer.id),
+BALANCE_TRANSACTION = template(
+    BalanceTransaction,
+    {
+        "id": Field("id"),
         "object": "balance_transaction",
-        "amount": amount,
-        "available_on": created_s if is_available else created_s + _PENDING_S,
+        "amount": Field("amount"),
+        "available_on": Field("available_on"),
         "balance_type": "payments",
-        "created": created_s,
-        "currency": transfer.currency,
-        "description": description,
+        "created": Field("created"),
+        "currency": Field("currency"),
+        "description": Field("description"),
         "exchange_rate": None,
-        "fee": fee,
-        "fee_details": _fee_details(fee, transfer.currency),
-        "net": amount - fee,
-        "reporting_category": kind,
-        "source": source_id,
-        "status": "available" if is_available else "pending",
-        "type": kind,
-    }
+        "fee": Field("fee"),
+        "fee_details": When(
+            "has_fee",
+            [
+                {
+                    "amount": Field("fee"),
+                    "application": None,
+                    "currency": Field("currency"),
+                    "description": "Processing fee",
+                    "type": "stripe_fee",
+                }
+            ],
+            otherwise=[],
+        ),
+        "net": Field("net"),
+        "reporting_category": Field("type"),
+        "source": Field("source"),
+        "status": Field("status"),
+        "type": Field("type"),
+    },
+)
 
 
-def _fee_details(fee: int, currency: str) -> list[dict[str, object]]:
-    if not fee:
-        return []
-    return [
-        {
-            "amount": fee,
-            "application": None,
-            "currency": currency,
-            "description": "Processing fee",
-            "type": "stripe_fee",
-        }
-    ]
+def render_balance_transaction(transfer: Transfer, created_s: int, source: Charge | Refund) -> bytes:
+    """Return, in JSON, what a capture or a refund did to the balance.
+
+    `created_s` is the moment of the transfer in seconds. The dialect says nothing of the mode here.
+    """
+    # A refund is paid out of the balance at once.
+    is_charge = isinstance(source, Charge)
+    is_available = source.funds_available if isinstance(source, Charge) else True
+    amount = transfer.amount if is_charge else -transfer.amount
+    fee = source.fee if isinstance(source, Charge) else 0
+    shown = BalanceTransaction(
+        id="txn_" + digits(transfer.id),
+        amount=amount,
+        available_on=created_s if is_available else created_s + _PENDING_S,
+        created=created_s,
+        currency=transfer.currency,
+        description=source.description if isinstance(source, Charge) else None,
+        fee=fee,
+        has_fee=fee != 0,
+        net=amount - fee,
+        source=source.id,
+        status="available" if is_available else "pending",
+        type="charge" if is_charge else "refund",
+    )
+    return BALANCE_TRANSACTION.render(shown, False)
 
 
 def _funds(amount: int, currency: str) -> dict[str, object]:

@@ -5,6 +5,7 @@ stored struct:
 
     Field("amount")                            what a field holds
     Field("card.brand")                        what a field of a part holds that is always there
+    Slot("payment_method")                     the same, or an object in its place that was rendered before
     Mode()                                     whether this is live mode
     Part("shipping", Shipping, shape)          the shape of a part, null where there is none
     When("hold", shape, otherwise=shape)       the first where the field is neither None nor false
@@ -22,6 +23,12 @@ from fastpay._native.rendering import Template
 
 class Field(msgspec.Struct, frozen=True):
     """What a field holds: null, a boolean, a number, a text, a map of texts or a tuple of them."""
+
+    path: str
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """What a field holds, or the object that it names where that is given."""
 
     path: str
 
@@ -62,7 +69,7 @@ class Same(msgspec.Struct, frozen=True):
     other: str
 
 
-Node: TypeAlias = Field | Mode | Part | When | Choice | Same
+Node: TypeAlias = Field | Slot | Mode | Part | When | Choice | Same
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | None"
 
 
@@ -84,6 +91,8 @@ def _put(made: Template, struct_type: type[msgspec.Struct], shape: Shape) -> Non
             _put_array(made, struct_type, shape)
         case Field():
             made.put_field(shape.path)
+        case Slot():
+            made.put_slot(shape.path)
         case Mode():
             made.put_mode()
         case Part():

@@ -1,9 +1,10 @@
 """Payment intents as the dialect shows them.
 
-`last_payment_error.payment_method` is an identifier here; expansion shows it whole without being asked.
+`last_payment_error.payment_method` is an identifier here, but shown whole without being asked: rendered
+before, or put in by expansion.
 """
 
-from fastpay.api.rendering.layout import Field, Mode, Part, Shape, When, template
+from fastpay.api.rendering.layout import Field, Mode, Part, Shape, Slot, When, template
 from fastpay.api.rendering.parts import SHIPPING
 from fastpay.domain.objects import PaymentError, PaymentIntent
 
@@ -16,7 +17,7 @@ _LAST_PAYMENT_ERROR = Part(
         "decline_code": Field("decline_code"),
         "message": Field("message"),
         "param": Field("param"),
-        "payment_method": Field("payment_method"),
+        "payment_method": Slot("payment_method"),
         "type": Field("type"),
     },
 )

@@ -1,5 +1,7 @@
 """The balance and its transactions: views of the ledger."""
 
+import msgspec
+
 from fastpay.api import answers, kinds
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
@@ -32,8 +34,11 @@ class RetrieveBalanceTransaction:
         paths = answers.check_expansions(call, kinds.BALANCE_TRANSACTION.prefix, params.expand)
         identifier = kinds.check(kinds.BALANCE_TRANSACTION, call.arguments["id"])
         snapshots = answers.Snapshots(call, {})
-        found = (await snapshots.resolve((identifier,))).get(identifier)
-        if found is None:
+        body = (await snapshots.balance_transactions((identifier,))).get(identifier)
+        if body is None:
             raise kinds.absent(kinds.BALANCE_TRANSACTION, identifier)
-        await expand((found,), paths, snapshots)
-        return Reply(body=answers.encode(found))
+        if paths:
+            shown = msgspec.json.decode(body)
+            await expand((shown,), paths, snapshots)
+            body = answers.encode(shown)
+        return Reply(body=body)

@@ -47,9 +47,8 @@ class Shelf:
         self.objects = {
             stored.id: render(stored, False) for stored in (CUSTOMER, METHOD, INTENT, CHARGE, REFUND)
         }
-        self.objects[samples.TRANSACTION_ID] = render_balance_transaction(
-            samples.transfer(), samples.CREATED_S, CHARGE, False
-        )
+        transaction = render_balance_transaction(samples.transfer(), samples.CREATED_S, CHARGE)
+        self.objects[samples.TRANSACTION_ID] = msgspec.json.decode(transaction)
         for identifier in without:
             del self.objects[identifier]
         self.refunds = refunds

@@ -11,10 +11,10 @@ from fastpay import limits
 from fastpay._native.rendering import Template
 from fastpay.api.rendering import render, render_bytes
 from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
-from fastpay.domain.objects import Customer, StoredObject
+from fastpay.domain.objects import Customer, PaymentIntent, PaymentMethod, StoredObject
 from tests.conformance import samples
 from tests.reference import rendering as oracle
-from tests.unit.native.stored import STORED
+from tests.unit.native.stored import STORED, structs
 
 
 class _Box(msgspec.Struct, frozen=True):
@@ -38,6 +38,19 @@ def test_any_object_gives_the_bytes_of_the_oracle(stored: StoredObject, livemode
 def test_every_state_gives_the_bytes_of_the_oracle(stored: StoredObject) -> None:
     assert render_bytes(stored, True) == oracle.render_bytes(stored, True)
     assert render(stored, False) == oracle.render(stored, False)
+
+
+@given(structs(PaymentIntent), structs(PaymentMethod), st.booleans())
+def test_what_is_shown_whole_takes_the_place_of_its_identifier_and_nothing_else(
+    intent: PaymentIntent, method: PaymentMethod, livemode: bool
+) -> None:
+    shown = oracle.render(intent, livemode)
+    error = shown["last_payment_error"]
+    if isinstance(error, dict) and error["payment_method"] is not None:
+        error["payment_method"] = oracle.render(method, livemode)
+    whole = render_bytes(method, livemode)
+    assert render_bytes(intent, livemode, whole) == msgspec.json.encode(shown)
+    assert render_bytes(method, livemode, whole) == whole
 
 
 @given(STORED)
