@@ -1,5 +1,6 @@
 """Plots of one run, as SVG and PNG, from the figures that the tables show."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _COLORS = {
     "granian": "#cc79a7",
     "uvicorn": "#e69f00",
 }
+_STROKES = ("-", "--", ":", "-.")
 # Nines of a percentile: where its tick stands, and what it is called.
 _NINES = {0.0: "0", 0.5: "50", 0.9: "90", 0.99: "99", 0.999: "99.9", 0.9999: "99.99"}
 
@@ -41,9 +43,14 @@ def draw_lines(
 def draw_percentiles(folder: Path, name: str, curves: Mapping[str, Line], *, title: str) -> None:
     """Draw latency over percentiles, each further nine as wide as the one before (as HdrHistogram does)."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    drawn: Counter[str | None] = Counter()
     for server, points in curves.items():
         places = [(1 / (1 - share), latency) for share, latency in points if share < 1]
-        axes.plot(*zip(*places, strict=True), label=server, color=_color(server))
+        color = _color(server)
+        # Lines of one server have its colour, and are told apart by their strokes.
+        style = _STROKES[drawn[color] % len(_STROKES)]
+        axes.plot(*zip(*places, strict=True), label=server, color=color, linestyle=style)
+        drawn[color] += 1
     axes.set_xscale("log")
     axes.set_xticks([1 / (1 - share) for share in _NINES], list(_NINES.values()))
     axes.minorticks_off()
@@ -53,7 +60,7 @@ def draw_percentiles(folder: Path, name: str, curves: Mapping[str, Line], *, tit
 
 
 def _color(server: str) -> str | None:
-    return _COLORS.get(server.split(" ", maxsplit=1)[0])
+    return _COLORS.get(server.split(" ", maxsplit=1)[0].rstrip(","))
 
 
 def _finish(figure: Figure, axes: Axes, folder: Path, name: str) -> None:
