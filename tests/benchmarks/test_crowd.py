@@ -22,7 +22,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["fastpay", "fastapi"])
 def test_all_are_let_in_and_answered(machine: Machine, name: str) -> None:
     if name != "fastpay":
-        pytest.importorskip(name, reason="the peers are not installed (make bench does it)")
+        pytest.importorskip(name, reason="the peers are not installed (make test does it)")
     found = _hold(machine, name, Shares(payments=0.2, refunds=0.2))
     assert crowd.breakages(name, 60, found) == []
     (run,) = found["runs"]

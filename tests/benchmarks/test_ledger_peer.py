@@ -14,7 +14,7 @@ from benchmarks.load.machine import Database, Machine, empty_database, execute, 
 from benchmarks.load.serving import serve
 from benchmarks.load.transfers import open_accounts
 
-pytest.importorskip("fastapi", reason="the peers are not installed (make bench does it)")
+pytest.importorskip("fastapi", reason="the peers are not installed (make test does it)")
 
 
 class Bank:

@@ -71,7 +71,6 @@ def test_what_serves_and_what_loads_have_cores_each(cores: list[int]) -> None:
 
 def test_spans_arrive_from_the_server_that_is_to_be_traced(machine: Machine) -> None:
     """Without a round to measure, only the loads that warm up; a run without a span ends with an error."""
-    pytest.importorskip("opentelemetry.sdk")
     with Progress(disable=True) as progress:
         found = tracing.measure(machine, rounds=0, seconds=1, connections=2, progress=progress)
     assert {name: set(by) for name, by in found.items()} == {

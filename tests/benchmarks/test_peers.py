@@ -13,7 +13,7 @@ from benchmarks.load.machine import Database, Machine, empty_database, fetch_val
 from benchmarks.load.serving import Target, serve
 from benchmarks.payments import make_payment
 
-pytest.importorskip("fastapi", reason="the peers are not installed (make bench does it)")
+pytest.importorskip("fastapi", reason="the peers are not installed (make test does it)")
 
 PEERS = ("fastapi", "flask")
 

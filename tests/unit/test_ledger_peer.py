@@ -20,7 +20,7 @@ from fastpay.errors import FastpayError
 from fastpay.store import ledger_columns
 from tests.unit.domain.world import SCOPE, World
 
-_NOT_INSTALLED = "the peers are not installed (make bench does it)"
+_NOT_INSTALLED = "the peers are not installed (make test does it)"
 params = pytest.importorskip("benchmarks.peers.params", reason=_NOT_INSTALLED)
 payment = pytest.importorskip("benchmarks.peers.payment", reason=_NOT_INSTALLED)
 transfer = pytest.importorskip("benchmarks.peers.transfer", reason=_NOT_INSTALLED)
