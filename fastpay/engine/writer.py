@@ -119,6 +119,8 @@ class Writer:
         while True:
             if self._is_due():
                 self._begin_commit()
+                # So that it is on its way before anything more is decided, which may need no wait at all.
+                await asyncio.sleep(0)
             elif self._may_take():
                 await self._take()
             elif len(self._open) and self._committing is None:

@@ -123,3 +123,25 @@ async def test_a_used_key_whose_command_fails_now_gets_its_first_answer() -> Non
         alone = await other.submit(submission(msgspec.structs.replace(command), key="k"))
         assert alone.answer == first.answer
     check_books(store)
+
+
+class Watching(CreateCustomer, frozen=True, kw_only=True):
+    """A command that notes how many batches are at the database when it is decided."""
+
+    store: MemoryStore
+    seen: list[int]
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Create the customer."""
+        self.seen.append(self.store.batches)
+        return super().execute(workspace, draft)
+
+
+async def test_a_batch_is_on_its_way_before_the_next_one_is_decided() -> None:
+    store = MemoryStore()
+    async with running(store, batch_commands_max=2) as writer:
+        await writer.submit(submission(JOIN))
+        before = store.batches
+        command = Watching(fields={}, store=store, seen=[])
+        await asyncio.gather(*(start(writer, submission(command)) for _ in range(4)))
+    assert command.seen == [before, before, before + 1, before + 1]
