@@ -47,10 +47,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests may
     take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
     `read_staleness_ms` bounds how much older than the latest commit of another instance a read may be, and is
-    0 where every read is to ask the database; `cache_bytes_max` bounds the process's own cache.
-    `sealing_key_file` holds the keys that secrets in the database are sealed under, one a line in base64, the
-    newest first. `trusted_proxies` are addresses, networks or the word "unix", as a list or with commas
-    between them. `transaction_pooling` says that a pooler in transaction mode stands before the database.
+    0 where every read is to ask the database; `cache_bytes_max` bounds the process's own cache, and
+    `redis_copies` lets instances share copies of objects in Redis. `sealing_key_file` holds the keys that
+    secrets in the database are sealed under, one a line in base64, the newest first. `trusted_proxies` are
+    addresses, networks or the word "unix", as a list or with commas between them. `transaction_pooling` says
+    that a pooler in transaction mode stands before the database.
     """
 
     host: Text = "127.0.0.1"
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key_cache_ms: CacheTime = limits.key_cache_ms
     read_staleness_ms: Staleness = limits.read_staleness_ms
     cache_bytes_max: CacheBytes = limits.cache_bytes_max
+    redis_copies: bool = True
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:

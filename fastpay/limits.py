@@ -115,6 +115,19 @@ announcement_objects_max = 1_000
 announcements_waiting_max = 1_024
 announcements_at_once_max = 64
 redis_timeout_ms = 50
+# A connection that lasted so long was a good one: the next is tried at once.
+redis_stable_ms = 10_000
+redis_commands_max = 4_096
+redis_reply_bytes_max = 64 << 20
+copy_bytes_max = 64 << 10
+copy_lifetime_ms = 3_600_000
+copies_at_once_max = 256
+copies_waiting_max = 16_384
+copies_gap_ms = 5
+# Of 1,024 copies that are looked for, so many must be there for it to be worth looking for all.
+copies_worth_min = 64
+# So long after the last one a commit that a mark waits for is taken for lost.
+prime_patience_ms = 1_000
 redis_backoff_ms = 100
 redis_backoff_max_ms = 2_000
 
@@ -234,6 +247,10 @@ assert read_staleness_ms <= read_staleness_ms_max
 assert known_keys_max <= standings_max
 assert announcements_at_once_max <= announcements_waiting_max
 assert redis_backoff_ms <= redis_backoff_max_ms
+assert redis_timeout_ms < redis_backoff_max_ms < redis_stable_ms
+assert copies_at_once_max <= copies_waiting_max
+assert copy_bytes_max * batch_reads_max <= redis_reply_bytes_max
+assert redis_timeout_ms < prime_patience_ms < copy_lifetime_ms
 assert signing_secrets_max <= signature_candidates_max
 assert read_wait_timeout_ms < statement_timeout_ms
 assert encoded_bytes_min < encoded_bytes_max

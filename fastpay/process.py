@@ -12,37 +12,28 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-import click
 import msgspec
 
 from fastpay import collector, limits, telemetry
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings
-from fastpay.embedded.directory import TEST_TENANT, DataDirectory, write_private
+from fastpay.counters import Counters
+from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
-from fastpay.invocation import command_name
 from fastpay.preflight import open_files_missing, require_address, require_tls_pair
+from fastpay.readiness import Ready, greet, ready_file
 
 if TYPE_CHECKING:
+    from fastpay.engine.reader import Reader
     from fastpay.server.listener import ASGIApplication, Server
+    from fastpay.store.reads import PostgresReads
     from fastpay.store.sealing import Vault
 
 WATCH_SECONDS = 0.25
 REDIS_ADVICE = "instances hear of each other more slowly; check FASTPAY_REDIS_URL and that Redis runs"
-
-
-class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the ready file says: how to reach this server and what stands under it."""
-
-    url: str
-    pid: int
-    database_url: str
-    redis_url: str | None
-    test_key: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def run(settings: Settings) -> int:
@@ -90,10 +81,12 @@ async def open_application(
     clock: Clock,
     deadline: "Deadline",
     vault: "Vault | None" = None,
+    counters: Counters | None = None,
 ) -> "AsyncIterator[ASGIApplication]":
     """Build the application over its database and cache, and take it down at the end of the block.
 
-    Once the deadline runs, a database that does not answer cannot hold the end up.
+    `counters` gets to know all that counts. Once the deadline runs, a database that does not answer cannot
+    hold the end up.
     """
     from fastpay.api import context  # noqa: PLC0415
     from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
@@ -102,9 +95,7 @@ async def open_application(
     from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
     from fastpay.engine.indexing import Indexer  # noqa: PLC0415
     from fastpay.engine.lanes import Lanes  # noqa: PLC0415
-    from fastpay.engine.reader import Reader  # noqa: PLC0415
     from fastpay.engine.writer import Writer  # noqa: PLC0415
-    from fastpay.store.announcements import Announcements  # noqa: PLC0415
     from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
     from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
     from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
@@ -124,11 +115,10 @@ async def open_application(
         for batches in lanes:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
         reads = PostgresReads(pool)
-        staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
-        reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max)
-        _keep_running(stack, reader, deadline)
-        reader.announcer = announcements = Announcements(redis_url, clock=clock, heard=reader.heard)
-        _keep_running(stack, announcements, deadline)
+        counters = counters or Counters()
+        reader = _open_reader(
+            stack, settings, reads, redis_url, clock=clock, deadline=deadline, counters=counters
+        )
         writer = Lanes([Writer(batches, clock=clock, observer=reader) for batches in lanes])
         _keep_running(stack, writer, deadline)
         housekeeping = PostgresHousekeeping(pool)
@@ -151,6 +141,36 @@ async def open_application(
                 settings=context.Settings(body_bytes_max=settings.body_bytes_max),
             )
         )
+
+
+def _open_reader(
+    stack: AsyncExitStack,
+    settings: Settings,
+    reads: "PostgresReads",
+    redis_url: str | None,
+    *,
+    clock: Clock,
+    deadline: "Deadline",
+    counters: Counters,
+) -> "Reader":
+    """Start what reads, with all that instances tell each other and keep for each other."""
+    from fastpay.engine.reader import Reader  # noqa: PLC0415 - see `run`
+    from fastpay.store.announcements import Announcements  # noqa: PLC0415
+    from fastpay.store.copies import RedisCopies  # noqa: PLC0415
+
+    staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
+    copies = None
+    if redis_url is not None and settings.redis_copies and staleness_ms:
+        copies = RedisCopies(redis_url, clock=clock, identify=reads.identify)
+        _keep_running(stack, copies, deadline)
+        counters.add(copies)
+    reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max, copies=copies)
+    _keep_running(stack, reader, deadline)
+    reader.announcer = announcements = Announcements(redis_url, clock=clock, heard=reader.heard)
+    _keep_running(stack, announcements, deadline)
+    counters.add(reader)
+    counters.add(announcements)
+    return reader
 
 
 class Part(Protocol):
@@ -207,7 +227,7 @@ async def _serve(
     vault = await open_at_start(settings, database_url, clock=clock)
     if settings.database_url is None and directory is not None:
         test_key = await keep_test_key(database_url, directory, clock=clock, vault=vault)
-    status = 0
+    status, counters = 0, Counters()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(
             open_application(
@@ -217,6 +237,7 @@ async def _serve(
                 clock=clock,
                 deadline=deadline,
                 vault=vault,
+                counters=counters,
             )
         )
         if settings.redis_url is not None:
@@ -227,13 +248,14 @@ async def _serve(
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         collector.spare()
         ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
-        with _ready_file(settings.ready_file, ready):
-            _greet(ready, settings)
+        with ready_file(settings.ready_file, ready):
+            greet(ready, settings)
             watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
             await stopping.wait()
             deadline.start()
             telemetry.log.info("stopping")
         status = 0 if await watcher else 1
+    telemetry.log.info("counted", **counters.read())
     telemetry.log.info("stopped")
     return status
 
@@ -353,41 +375,6 @@ def _stopping_on_signals() -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-
-
-@contextmanager
-def _ready_file(path: str | None, ready: Ready) -> Iterator[None]:
-    """Have the ready file there for as long as requests are served."""
-    if path is None:
-        yield
-        return
-    try:
-        write_private(Path(path).absolute(), msgspec.json.encode(ready) + b"\n")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write the ready file {path}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        Path(path).unlink(missing_ok=True)
-
-
-def _greet(ready: Ready, settings: Settings) -> None:
-    """Say where the server is and how to make a first payment."""
-    telemetry.log.info("serving", url=ready.url, pid=ready.pid)
-    lines = ["", f"  fastpay serves on {ready.url}"]
-    if isinstance(ready.test_key, str):
-        place = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
-        lines += [
-            f"  test key          {ready.test_key} (tenant {TEST_TENANT!r})",
-            "",
-            "  Make a payment:",
-            "",
-            f"  curl {place}/v1/payment_intents -u {ready.test_key}: -H 'Idempotency-Key: order-1' \\",
-            "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true",
-        ]
-    else:
-        lines += [f"  make a key with   {command_name()} keys create --tenant NAME --mode test"]
-    click.echo("\n".join([*lines, ""]))
 
 
 def _raise_file_limit() -> None:

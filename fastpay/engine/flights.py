@@ -26,6 +26,11 @@ class Flight:
         self._future: asyncio.Future[Versioned | None] = asyncio.get_running_loop().create_future()
         self._watchers: list[Callable[[Versioned | None], None]] = []
 
+    @property
+    def has_landed(self) -> bool:
+        """Tell whether everybody who waited was answered."""
+        return self._future.done()
+
     def wait(self) -> Awaitable[Versioned | None]:
         """Return what to wait for: whoever stops waiting leaves it as it is to the others."""
         return asyncio.shield(self._future)
@@ -56,34 +61,61 @@ class Flight:
 class Flights:
     """Starts reads, at most one of each object, and all those of one loop turn together.
 
-    While as many statements are under way as may be, what is missed gathers for the next one.
+    While as many statements are under way as may be, what is missed gathers for the next one. Before that,
+    `look` may land some of those flights that ask for it; it returns the others, and never raises.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[Flight]], Awaitable[None]], *, clock: Clock, staleness_ns: int
+        self,
+        read: Callable[[Sequence[Flight]], Awaitable[None]],
+        *,
+        clock: Clock,
+        staleness_ns: int,
+        look: Callable[[Sequence[Flight]], Awaitable[Sequence[Flight]]],
     ) -> None:
         self._read = read
+        self._look = look
         self._clock = clock
         self._staleness_ns = staleness_ns
         self._running: dict[Key, Flight] = {}
         self._gathered: list[Flight] = []
+        # Missed in this turn, and to be looked for first; then how many of them are looked for.
+        self._missing: list[Flight] = []
+        self._looked_for = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lookers: set[asyncio.Task[None]] = set()
         self._is_scheduled = False
         self._is_closed = False
         self.joined = 0
         self.missed = 0
         self.sent = 0
+        # Turns of the loop in which anything was missed.
+        self.turns = 0
+        self._is_turn_counted = False
 
-    def join(self, key: Key, generation: int) -> Flight:
-        """Return the flight to wait for. Raises: Overloaded."""
+    def join(self, key: Key, generation: int, *, looks: bool = False) -> Flight:
+        """Return the flight to wait for; a new one is looked for first where it `looks`.
+
+        Raises: Overloaded.
+        """
         flight = self._running.get(key)
         if flight is not None and flight.generation == generation and self._is_fresh(flight):
             self.joined += 1
             return flight
-        if self._is_closed or len(self._gathered) >= limits.gathered_reads_max:
+        waiting = len(self._gathered) + len(self._missing) + self._looked_for
+        if self._is_closed or waiting >= limits.gathered_reads_max:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
         self.missed += 1
+        if not self._is_turn_counted:
+            self._is_turn_counted = True
+            self.turns += 1
+            asyncio.get_running_loop().call_soon(self._end_turn)
         flight = self._running[key] = Flight(key, generation)
+        if looks:
+            if not self._missing:
+                asyncio.get_running_loop().call_soon(self._look_for_missing)
+            self._missing.append(flight)
+            return flight
         self._gathered.append(flight)
         if not self._is_scheduled and len(self._tasks) < limits.batch_reads_at_once:
             self._is_scheduled = True
@@ -105,10 +137,10 @@ class Flights:
     async def close(self) -> None:
         """End what is under way."""
         self._is_closed = True
-        gathered, self._gathered = self._gathered, []
+        gathered, self._gathered, self._missing = [*self._gathered, *self._missing], [], []
         for flight in gathered:
             flight.fail(DatabaseUnavailable("The server is stopping. Try again."))
-        tasks = list(self._tasks)
+        tasks = [*self._tasks, *self._lookers]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -117,6 +149,34 @@ class Flights:
     def _is_fresh(self, flight: Flight) -> bool:
         """Tell whether what a read finds is new enough for somebody who comes only now."""
         return flight.sent_ns is None or self._clock.monotonic_ns() - flight.sent_ns < self._staleness_ns
+
+    def _end_turn(self) -> None:
+        self._is_turn_counted = False
+
+    def _look_for_missing(self) -> None:
+        missing, self._missing = self._missing, []
+        for start in range(0, len(missing), limits.batch_reads_max):
+            task = asyncio.create_task(self._look_for(missing[start : start + limits.batch_reads_max]))
+            self._lookers.add(task)
+            task.add_done_callback(self._lookers.discard)
+
+    async def _look_for(self, batch: Sequence[Flight]) -> None:
+        self._looked_for += len(batch)
+        try:
+            left = await self._look(batch)
+        except asyncio.CancelledError:
+            _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
+            raise
+        finally:
+            self._looked_for -= len(batch)
+            self._forget([flight for flight in batch if flight.has_landed])
+        self._gathered += left
+        self._send()
+
+    def _forget(self, flights: Sequence[Flight]) -> None:
+        for flight in flights:
+            if self._running.get(flight.key) is flight:
+                del self._running[flight.key]
 
     def _send(self) -> None:
         self._is_scheduled = False
@@ -140,9 +200,7 @@ class Flights:
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
             _fail(batch, error)
         finally:
-            for flight in batch:
-                if self._running.get(flight.key) is flight:
-                    del self._running[flight.key]
+            self._forget(batch)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -2,19 +2,19 @@
 
 An object that is asked for by its identifier is looked for in the process's own cache; then among the reads
 that are under way; and what is missing after that waits for the end of the loop turn, so that everything that
-was missed in it is read by one statement. Lists and searches are joined too while they are under way, and
-never kept.
+was missed in it is looked for together: among the copies that instances share, and then in the database, by
+one statement. Lists and searches are joined too while they are under way, and never kept.
 
 What is read by nobody else while it is read has no fault that another's going away could cause: a read
 belongs to the reader and not to who asked first, and everybody waits for it behind a shield.
 
-Whether the cache may be shown is decided by `engine/standing.py`. Decisions about money are made elsewhere,
-on what the database holds under a lock.
+Whether the cache may be shown, or a copy, is decided by `engine/standing.py`. Decisions about money are made
+elsewhere, on what the database holds under a lock.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import TypeVar, cast
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from fastpay import limits, telemetry
 from fastpay._native import weighing
@@ -25,13 +25,14 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
+from fastpay.engine.copy_ports import CopyStore, Found
 from fastpay.engine.flights import Flight, Flights
 from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderStore, Reading, Verification
+from fastpay.engine.shared_reads import SharedReads
 from fastpay.engine.standing import Standing
 from fastpay.errors import DatabaseUnavailable, Overloaded
 
 _log = telemetry.Log("fastpay.reader")
-_Answer = TypeVar("_Answer")
 # What says which version an object is: three fields, of which one is a number of its own.
 _VERSIONED_BYTES = 80
 # What is cached: objects of which every change is a version that commits tell of, and whose identifiers carry
@@ -55,16 +56,22 @@ class Reader:
         staleness_ms: int = limits.read_staleness_ms,
         cache_bytes_max: int = limits.cache_bytes_max,
         announcer: CommitObserver | None = None,
+        copies: CopyStore | None = None,
     ) -> None:
         self.announcer = announcer
+        # With no staleness allowed everything is read anew, and nothing is worth a copy.
+        self._copies = copies if staleness_ms else None
         self._store = store
         self._clock = clock
         self._staleness_ns = staleness_ms * 1_000_000
         self.cache = self._cache = Cache(cache_bytes_max if staleness_ms else 0)
         self._standings: dict[Scope, Standing] = {}
-        self._flights = Flights(self._read, clock=clock, staleness_ns=self._staleness_ns)
-        self._together: dict[Scope, dict[Hashable, tuple[asyncio.Task[object], int]]] = {}
-        self._joined = 0
+        self._flights = Flights(self._read, clock=clock, staleness_ns=self._staleness_ns, look=self._look)
+        self._lists = SharedReads(clock=clock, staleness_ns=self._staleness_ns)
+        # What became of copies that were found.
+        self._found = Counter[str]()
+        # What was asked before standings were forgotten says nothing about those that came after.
+        self._forgotten_ns = 0
         self._confirming: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -84,9 +91,13 @@ class Reader:
         return {
             "reads_process_hits": self._cache.hits,
             "reads_negative_hits": self._cache.negative_hits,
-            "reads_joined": self._flights.joined + self._joined,
+            "reads_joined": self._flights.joined + self._lists.joined,
             "reads_missed": self._flights.missed,
+            "reads_turns": self._flights.turns,
             "reads_statements": self._flights.sent,
+            "reads_copies_shown": self._found["shown"],
+            "reads_copies_behind": self._found["behind"],
+            "reads_copies_unproven": self._found["unproven"],
             "cache_entries": len(self._cache),
             "cache_bytes": self._cache.bytes_held,
             "cache_evictions": self._cache.evictions,
@@ -146,19 +157,19 @@ class Reader:
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
-        return await self._share(
+        return await self._lists.share(
             scope, ("list", wanted, page), lambda: self._store.list_objects(scope, wanted, page)
         )
 
     async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first."""
-        return await self._share(
+        return await self._lists.share(
             scope, ("search", query, page), lambda: self._store.search(scope, query, page)
         )
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""
-        return await self._share(scope, "accounts", lambda: self._store.list_accounts(scope))
+        return await self._lists.share(scope, "accounts", lambda: self._store.list_accounts(scope))
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves: counters, transfers and payments."""
@@ -169,7 +180,7 @@ class Reader:
         for commit in commits:
             standing = self._standing(commit.scope)
             standing.advance(commit.before, commit.after)
-            self._together.pop(commit.scope, None)
+            self._lists.outdate(commit.scope)
             for versioned in commit.versions:
                 identifier = versioned.object.id
                 self._flights.outdate((commit.scope, identifier))
@@ -177,29 +188,31 @@ class Reader:
                     self._put(standing, identifier, versioned)
                 else:
                     self._cache.drop(standing.shelf, identifier, versioned.version)
+            if self._copies is not None:
+                kept = [versioned for versioned in commit.versions if self._is_kept(versioned.object.id)]
+                self._copies.prime(commit.scope, commit.before, commit.after, kept)
         if self.announcer is not None:
             self.announcer.committed(commits)
 
-    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]], sequence: int = 0) -> None:
         """Forget what another instance says that it has changed: objects, with the versions they have by now.
+
+        `sequence` is how far it says that the tenant's sequence has come, 0 where it does not say.
 
         It may be late, or wrong: it makes nothing valid, and for longer than agreed nothing is shown anyway.
         """
         standing = self._standings.get(scope)
         if standing is not None:
-            self._together.pop(scope, None)
-            standing.changes += 1
+            self._lists.outdate(scope)
+            standing.hear(sequence)
             for identifier, version in versions:
                 self._flights.outdate((scope, identifier))
                 self._cache.drop(standing.shelf, identifier, version)
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
-        standing = self._standing(scope)
-        if standing.known is None or standing.known < sequence:
-            # Where nothing is known either: what is being read already may be older.
-            standing.void(None)
-            self._together.pop(scope, None)
+        if self._standing(scope).acknowledge(sequence):
+            self._lists.outdate(scope)
 
     def shelf(self, scope: Scope) -> Shelf:
         """Return the cache's shelf of a scope."""
@@ -222,6 +235,7 @@ class Reader:
                 self._cache.forget_shelves()
                 self._standings.clear()
                 self._flights.outdate_all()
+                self._forgotten_ns = self._clock.monotonic_ns()
             standing = Standing(self._cache, scope, staleness_ns=self._staleness_ns)
             self._standings[scope] = standing
         return standing
@@ -235,10 +249,38 @@ class Reader:
         if not is_well_formed(identifier, prefix_of(identifier)):
             return None
         standing = self._standing(scope)
-        is_cached = prefix_of(identifier) in _CACHED
-        return self._flights.join(
-            (scope, identifier), standing.shelf.generation if is_cached else -1 - standing.changes
+        if prefix_of(identifier) not in _CACHED:
+            return self._flights.join((scope, identifier), -1 - standing.changes)
+        looks = (
+            self._copies is not None
+            and self._copies.wants(identifier)
+            and standing.is_proven(self._clock.monotonic_ns())
         )
+        return self._flights.join((scope, identifier), standing.shelf.generation, looks=looks)
+
+    async def _look(self, flights: Sequence[Flight]) -> Sequence[Flight]:
+        """Land those of the flights of which there is a copy to be shown, and return the others."""
+        assert self._copies is not None
+        for scope in {flight.key[0] for flight in flights}:
+            # So that the proof goes on where nothing but copies is shown.
+            self._standing(scope).shelf.was_used = True
+        found = await self._copies.find([flight.key for flight in flights])
+        return [flight for flight in flights if not self._land_on_copy(flight, found)]
+
+    def _land_on_copy(self, flight: Flight, found: Found) -> bool:
+        """Answer with the copy if it may be shown now, whatever was so when it was asked for."""
+        copy = found.copies.get(flight.key)
+        if copy is None:
+            return False
+        scope, identifier = flight.key
+        standing, now_ns = self._standing(scope), self._clock.monotonic_ns()
+        if not standing.accepts(found.sequences[scope], now_ns):
+            self._found["behind" if standing.is_proven(now_ns) else "unproven"] += 1
+            return False
+        self._found["shown"] += 1
+        self._put(standing, identifier, copy)
+        flight.land(copy)
+        return True
 
     async def _read(self, flights: Sequence[Flight]) -> None:
         """Read what these flights are for, and let them land."""
@@ -260,12 +302,29 @@ class Reader:
             and flight.generation == standings[flight.key[0]].shelf.generation
         ]
         for scope, sequence in reading.sequences.items():
-            standings[scope].confirm(sequence, asked_ns, now_ns)
+            self._confirm(standings[scope], sequence, asked_ns, now_ns)
         for flight in kept:
             scope, identifier = flight.key
             self._put(standings[scope], identifier, latest.get(flight.key))
         for flight in flights:
             flight.land(latest.get(flight.key))
+        self._fill(reading)
+
+    def _fill(self, reading: Reading) -> None:
+        """Have copies kept of what was read: as of that moment they are right, whatever has changed since."""
+        if self._copies is None:
+            return
+        by_scope: dict[Scope, list[Versioned]] = {}
+        for scope, versioned in reading.objects:
+            identifier = versioned.object.id
+            if self._is_kept(identifier) and self._copies.wants(identifier):
+                by_scope.setdefault(scope, []).append(versioned)
+        for scope, versions in by_scope.items():
+            self._copies.fill(scope, reading.sequences[scope], versions)
+
+    def _confirm(self, standing: Standing, sequence: int, asked_ns: int, now_ns: int) -> None:
+        if asked_ns > self._forgotten_ns:
+            standing.confirm(sequence, asked_ns, now_ns)
 
     def _is_kept(self, identifier: str) -> bool:
         return self._staleness_ns > 0 and prefix_of(identifier) in _CACHED
@@ -286,31 +345,6 @@ class Reader:
         moment_ms = int(identifier[-32:-20], 16)
         age_ms = self._clock.now_ms() - moment_ms
         return not -limits.negative_cache_ms - limits.clock_skew_ms_max <= age_ms <= limits.creation_ms_max
-
-    async def _share(self, scope: Scope, wanted: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Return what `ask` returns, to all who want the same thing while it is being read."""
-        running = self._together.setdefault(scope, {})
-        now_ns = self._clock.monotonic_ns()
-        found = running.get(wanted)
-        if found is not None and now_ns - found[1] < self._staleness_ns:
-            self._joined += 1
-            task = found[0]
-        else:
-            task = asyncio.create_task(_call(ask))
-            running[wanted] = (task, now_ns)
-            task.add_done_callback(lambda ended: self._unshare(scope, wanted, ended))
-        # The key tells what its task returns.
-        return cast(_Answer, await asyncio.shield(task))
-
-    def _unshare(self, scope: Scope, wanted: Hashable, task: "asyncio.Task[object]") -> None:
-        running = self._together.get(scope, {})
-        if wanted in running and running[wanted][0] is task:
-            del running[wanted]
-        if not running:
-            self._together.pop(scope, None)
-        if not task.cancelled():
-            # Where everybody has gone away there is nobody to hear of it.
-            task.exception()
 
     async def confirm(self) -> None:
         """Ask the database whether what was used since the last time is still right."""
@@ -339,7 +373,7 @@ class Reader:
         now_ns = self._clock.monotonic_ns()
         for standing in standings:
             if standing.scope in sequences:
-                standing.confirm(sequences[standing.scope], asked_ns, now_ns)
+                self._confirm(standing, sequences[standing.scope], asked_ns, now_ns)
 
 
 def weigh(versioned: Versioned) -> int:
@@ -351,7 +385,3 @@ def _value(entry: Entry) -> Versioned | None:
     value = entry.value
     assert value is None or isinstance(value, Versioned)
     return value
-
-
-async def _call(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-    return await ask()

@@ -6,6 +6,11 @@ the database is asked how far the sequence has come. If it was no further than `
 shelf was outdated at the moment of asking, and the shelf may be shown for the agreed time after it. If it was
 further, then another instance has committed something, or we have and will hear of it in a moment: the shelf
 stays valid to the end of the time that was proven before, and is emptied then unless it was our own.
+
+A copy that is kept elsewhere, and is at least as new as a place in the sequence, may go on the shelf while
+the shelf may be shown and has come no further than that place. Nor may anything have been answered or
+committed here as of a later place: `least` remembers that also where `known` is behind, or was forgotten.
+What others have told of (`told`) asks for more as well, until the database says that it was not so.
 """
 
 from fastpay._native.cache import Cache, Shelf
@@ -15,7 +20,17 @@ from fastpay.domain.identifiers import Scope
 class Standing:
     """The shelf of a scope, and up to which place in the sequence it is known to be right."""
 
-    __slots__ = ("_awaited", "_cache", "_staleness_ns", "changes", "known", "scope", "shelf")
+    __slots__ = (
+        "_awaited",
+        "_cache",
+        "_least",
+        "_staleness_ns",
+        "_told",
+        "changes",
+        "known",
+        "scope",
+        "shelf",
+    )
 
     def __init__(self, cache: Cache, scope: Scope, *, staleness_ns: int) -> None:
         self._cache = cache
@@ -23,6 +38,8 @@ class Standing:
         self.scope = scope
         self.shelf: Shelf = cache.shelf(scope)
         self.known: int | None = None
+        self._least = 0
+        self._told = 0
         # How often anything was heard of a change.
         self.changes = 0
         # A moment that the shelf was right at if the sequence had come no further than this.
@@ -31,6 +48,7 @@ class Standing:
     def advance(self, before: int, after: int) -> None:
         """Take note that all that was committed between two places has been applied to the shelf."""
         self.changes += 1
+        self._least = max(self._least, after)
         if self.known is None:
             # What was read before this, and is still on its way, may be older.
             self.void(after)
@@ -43,6 +61,30 @@ class Standing:
             self._extend(self._awaited[0])
             self._awaited = None
 
+    def acknowledge(self, sequence: int) -> bool:
+        """Take note that an answer was given as of this place; tell whether the shelf was older than that."""
+        self._least = max(self._least, sequence)
+        if self.known is not None and self.known >= sequence:
+            return False
+        # Where nothing is known either: what is being read already may be older.
+        self.void(None)
+        return True
+
+    def hear(self, sequence: int) -> None:
+        """Take note that somebody says that the sequence has come this far."""
+        self.changes += 1
+        self._told = max(self._told, sequence)
+
+    def is_proven(self, now_ns: int) -> bool:
+        """Tell whether the shelf may be shown."""
+        return self.known is not None and now_ns < self.shelf.valid_until_ns
+
+    def accepts(self, sequence: int, now_ns: int) -> bool:
+        """Tell whether what is at least as new as this place may be shown."""
+        if self.known is None or now_ns >= self.shelf.valid_until_ns:
+            return False
+        return sequence >= max(self.known, self._least, self._told)
+
     def is_furthest(self, after: int) -> bool:
         """Tell whether nothing is known that was committed after this place.
 
@@ -52,6 +94,8 @@ class Standing:
 
     def confirm(self, sequence: int, asked_ns: int, now_ns: int) -> None:
         """Take note of how far the database says that the sequence has come, and when it was asked."""
+        # Whoever told of more may have told it since, but may as well have made it up.
+        self._told = min(self._told, sequence)
         if self.known is None:
             self.void(sequence)
             self._extend(asked_ns)

@@ -1,9 +1,10 @@
 """What instances tell each other through Redis: which objects they have changed.
 
 A channel of messages and not the invalidations that Redis can send of keys (client tracking): those tell of
-keys that Redis holds, and there are none. A message can only make another instance forget what it has cached,
-so that Redis may lose, delay, repeat or invent messages: what is lost is found by asking the database (see
-`engine/standing.py`), and what is invented costs a read.
+keys that Redis holds, while an instance has cached far more than has a copy there. A message can only make
+another instance forget what it has cached, or ask more of copies than it had to. So Redis may lose, delay,
+repeat or invent messages: what is lost is found by asking the database (see `engine/standing.py`), and what
+is invented costs a read.
 
 Nobody waits for Redis. What cannot be sent is dropped, and after a failure nothing is sent until a new
 connection has been made.
@@ -29,16 +30,20 @@ CHANNEL = "fastpay:changes:1"
 
 _log = telemetry.Log("fastpay.announcements")
 
-Heard = Callable[[Scope, Sequence[tuple[str, int]]], None]
+Heard = Callable[[Scope, Sequence[tuple[str, int]], int], None]
 
 
 class Announcement(msgspec.Struct, frozen=True, array_like=True):
-    """Objects of one tenant and mode with the versions that they have by now. `origin` is the instance's."""
+    """Objects of one tenant and mode with the versions that they have by now.
+
+    `origin` is the instance's; `sequence` is how far the tenant's has come, 0 where that is not said.
+    """
 
     origin: bytes
     tenant_id: str
     livemode: bool
     versions: tuple[tuple[str, int], ...]
+    sequence: int = 0
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -79,6 +84,16 @@ class Announcements:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name."""
+        return {
+            "announcements_sent": self.sent,
+            "announcements_received": self.received,
+            "announcements_dropped": self.dropped,
+            "announcements_refused": self.refused,
+            "announcements_failures": self.failures,
+        }
+
     def committed(self, commits: Sequence[Commit]) -> None:
         """Tell of a batch, or drop it where Redis is away."""
         for commit in commits:
@@ -89,7 +104,8 @@ class Announcements:
                     self.dropped += 1
                     continue
                 part = tuple(versions[start : start + limits.announcement_objects_max])
-                self._waiting.append(_ENCODER.encode(Announcement(self._origin, *commit.scope, part)))
+                told = Announcement(self._origin, *commit.scope, part, commit.after)
+                self._waiting.append(_ENCODER.encode(told))
                 self._wake.set()
 
     async def _keep_trying(self, work: "Callable[[Redis], Awaitable[None]]") -> None:
@@ -150,4 +166,5 @@ class Announcements:
             self.refused += 1
         elif announcement.origin != self._origin:
             self.received += 1
-            self._heard(Scope(announcement.tenant_id, announcement.livemode), announcement.versions)
+            scope = Scope(announcement.tenant_id, announcement.livemode)
+            self._heard(scope, announcement.versions, announcement.sequence)

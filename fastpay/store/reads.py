@@ -16,6 +16,7 @@ from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, Reading, TrialBalance, Verification
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store import ledger_rows, rows
+from fastpay.store.copy_format import Incarnation
 from fastpay.store.failures import CONTENTION, translate
 from fastpay.store.search import PostgresSearch
 from fastpay.store.search_index import PostgresSearchIndex
@@ -93,6 +94,12 @@ class PostgresReads:
             objects += [(scope, versioned) for versioned in fetched]
         sequences = {rows.scope_of(row): row["sequence"] for row in found if row["kind"] is None}
         return Reading(objects, sequences)
+
+    async def identify(self) -> Incarnation:
+        """Return what tells this database from every other, and from itself before it went back in time."""
+        (row,) = await self.fetch(SQL["read_incarnation"])
+        named = (row["system_identifier"], row["database_oid"], row["timeline"])
+        return Incarnation(row["seal_key"], ":".join(map(str, named)).encode())
 
     async def read_sequences(self, scopes: Sequence[Scope]) -> Mapping[Scope, int]:
         """Return how far the sequences of these tenants have come."""

@@ -12,7 +12,16 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "_native": frozenset(),
     "server": frozenset({"_native"}),
     "engine": frozenset({"_native", "domain"}),
-    "store": frozenset({"_native", "domain", "engine.ports", "engine.ledger_ports", "engine.failures"}),
+    "store": frozenset(
+        {
+            "_native",
+            "domain",
+            "engine.ports",
+            "engine.ledger_ports",
+            "engine.copy_ports",
+            "engine.failures",
+        }
+    ),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
     "api": frozenset({"_native", "domain", "engine"}),
     "signing": frozenset({"_native"}),
@@ -23,6 +32,7 @@ DOMAIN_COMMON = frozenset({"errors", "limits"})
 # The operator's floor puts the others together.
 OPERATOR = (
     "process.py",
+    "readiness.py",
     "cli.py",
     "cli_shared.py",
     "cli_keys.py",
@@ -39,6 +49,7 @@ OPERATOR = (
 DOORS: dict[str, tuple[str, ...]] = {
     "asyncpg": ("store/",),
     "redis": ("store/",),
+    "hiredis": ("store/",),
     "sqlalchemy": ("store/",),
     "alembic": ("store/",),
     "cryptography": ("store/",),

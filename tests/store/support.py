@@ -18,6 +18,7 @@ from fastpay.engine.writer import Writer
 from fastpay.store import keys, rows
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
+from fastpay.store.copies import RedisCopies
 from fastpay.store.postgres import DatabaseSettings, open_reader_pool
 from fastpay.store.reads import PostgresReads
 from tests.unit.domain import invariants
@@ -29,14 +30,27 @@ class Engine:
     """One instance: a writer and reads, on connections of their own."""
 
     def __init__(
-        self, writer: Writer, reader: Reader, reads: PostgresReads, batches: PostgresBatches, pool: Any
+        self,
+        writer: Writer,
+        reader: Reader,
+        reads: PostgresReads,
+        batches: PostgresBatches,
+        pool: Any,
+        copies: RedisCopies | None,
     ) -> None:
         self.writer = writer
         self.reader = reader
         self.reads = reads
         self.batches = batches
         self.pool = pool
+        self._copies = copies
         self._identifiers = IdentifierFactory(CLOCK)
+
+    @property
+    def copies(self) -> RedisCopies:
+        """The copies that this instance shares with others."""
+        assert self._copies is not None
+        return self._copies
 
     def submission(
         self, command: Command, scope: Scope, *, key: str | None = None, fingerprint: bytes = b"same"
@@ -74,8 +88,12 @@ async def engine(
     session_state: bool = True,
     reader_connections_max: int = 2,
     staleness_ms: int = limits.read_staleness_ms,
+    redis_url: str | None = None,
 ) -> AsyncIterator[Engine]:
-    """Run an instance for the block; `writer_url` where its writer takes another way to the database."""
+    """Run an instance for the block; `writer_url` where its writer takes another way to the database.
+
+    With `redis_url` it shares copies with the others, once `copies` is open.
+    """
     async with AsyncExitStack() as stack:
         settings = DatabaseSettings(url=writer_url or database_url, session_state=session_state)
         batches = PostgresBatches(settings)
@@ -87,13 +105,18 @@ async def engine(
         )
         stack.push_async_callback(pool.close)
         reads = PostgresReads(pool)
-        reader = Reader(reads, clock=CLOCK, staleness_ms=staleness_ms)
+        copies = None
+        if redis_url is not None:
+            copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
+            copies.start()
+            stack.push_async_callback(copies.close)
+        reader = Reader(reads, clock=CLOCK, staleness_ms=staleness_ms, copies=copies)
         reader.start()
         stack.push_async_callback(reader.close)
         writer = Writer(batches, clock=CLOCK, observer=reader)
         writer.start()
         stack.push_async_callback(writer.close)
-        yield Engine(writer, reader, reads, batches, pool)
+        yield Engine(writer, reader, reads, batches, pool, copies)
 
 
 async def make_tenant(

@@ -43,7 +43,8 @@ class Told:
         self.heard: list[tuple[Scope, list[tuple[str, int]]]] = []
         self.announcements = Announcements(redis_url, clock=SystemClock(), heard=self._hear)
 
-    def _hear(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+    def _hear(self, scope: Scope, versions: Sequence[tuple[str, int]], sequence: int) -> None:
+        assert sequence == 1
         self.heard.append((scope, list(versions)))
 
     def tell(self, *versions: tuple[str, int], scope: Scope = TENANT) -> None:

@@ -1,5 +1,5 @@
 """Two readers over one database against what they promise, however reads, commits and announcements
-interleave."""
+interleave, and whatever becomes of the copies that they share."""
 
 import asyncio
 import random
@@ -15,6 +15,7 @@ from fastpay.engine.reader import Reader
 from fastpay.errors import DatabaseUnavailable
 from tests.unit.engine.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import HandClock, Objects, settle
+from tests.unit.engine.shared_copies import MemoryCopies, SharedState
 
 STALENESS_MS = 100
 STEPS = 250
@@ -38,6 +39,32 @@ ACTIONS = {
     "replay": 2,
     "wait": 6,
     "evict": 3,
+    "deliver": 20,
+    "reply": 12,
+    "cut": 1,
+    "lose copy": 2,
+    "lose mark": 1,
+    "flush copies": 1,
+    "save copies": 1,
+    "put copies back": 1,
+    "close copies": 1,
+}
+# The same with little but copies to read from, and much that becomes of them.
+WITH_COPIES = ACTIONS | {
+    "write": 5,
+    "list": 0,
+    "cancel": 0,
+    "fail": 0,
+    "replay": 1,
+    "answer": 6,
+    "flush": 10,
+    "confirm": 8,
+    "wait": 8,
+    "deliver": 24,
+    "reply": 16,
+    "cut": 2,
+    "save copies": 3,
+    "put copies back": 3,
 }
 FILTER, PAGE = Filter(kind="cus"), Page(limit=10)
 
@@ -66,6 +93,9 @@ class World:
     history: list[tuple[int, Scope, str, int]] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     others: "set[asyncio.Task[None]]" = field(default_factory=set)
+    shared: SharedState = field(default_factory=SharedState)
+    copies: list[MemoryCopies] = field(default_factory=list)
+    saved: list[object] = field(default_factory=list)
 
     def least(self, instance: int, scope: Scope, identifiers: list[str]) -> dict[str, int]:
         """Return the versions that a read which begins now must not be older than."""
@@ -93,7 +123,9 @@ class World:
             case "announce" if self.unannounced:
                 instance, commit = self.unannounced.pop(number % len(self.unannounced))
                 versions = [(one.object.id, one.version) for one in commit.versions]
-                self.readers[instance].heard(commit.scope, versions)
+                # Now and then one that tells nothing of the sequence, or a lie.
+                told = {0: 0, 1: commit.after + 5}.get(number, commit.after)
+                self.readers[instance].heard(commit.scope, versions, told)
             case "lose" if self.unannounced:
                 self.unannounced.pop(number % len(self.unannounced))
             case "read":
@@ -128,8 +160,35 @@ class World:
                     cache.put(cache.shelf("another"), f"{self.clock.ns} {one}", 1, None, 1_000)
             case "wait":
                 self.clock.advance(number)
+                self.shared.ticks += number % 2
+            case _:
+                self.change_copies(action, number)
         await settle()
         self.check()
+
+    def change_copies(self, action: str, number: int) -> None:
+        """Do something to what the instances share."""
+        shared = self.shared
+        match action:
+            case "deliver":
+                self.copies[number % 2].deliver()
+            case "reply":
+                self.copies[number % 2].reply()
+            case "cut":
+                self.copies[number % 2].cut()
+            case "close copies":
+                self.copies[number % 2].is_open = not self.copies[number % 2].is_open
+            case "lose copy" if shared.copies:
+                del shared.copies[list(shared.copies)[number % len(shared.copies)]]
+            case "lose mark" if shared.marks:
+                del shared.marks[list(shared.marks)[number % len(shared.marks)]]
+            case "flush copies":
+                shared.marks.clear()
+                shared.copies.clear()
+            case "save copies":
+                self.saved.append(shared.save())
+            case "put copies back" if self.saved:
+                shared.put_back(self.saved[number % len(self.saved)])
 
     async def get(self, instance: int, scope: Scope, name: str) -> list[Versioned]:
         """Read one object."""
@@ -157,8 +216,13 @@ class World:
 
     async def end(self) -> None:
         """Answer everything, so that nobody waits for ever; check that nobody does."""
-        while self.store.pending:
-            self.store.pending.pop().answer()
+        while self.store.pending or any(one.underway or one.replies for one in self.copies):
+            for copies in self.copies:
+                copies.deliver()
+                copies.reply()
+            await settle()
+            if self.store.pending:
+                self.store.pending.pop().answer()
             await settle()
         self.check()
         assert not self.reads
@@ -167,15 +231,23 @@ class World:
         await asyncio.gather(*self.others)
 
 
-async def run(seed: int, bytes_max: int) -> World:
+async def run(seed: int, bytes_max: int, actions: dict[str, int] = ACTIONS) -> World:
     """Let things happen by chance."""
     world = World()
     chance = random.Random(seed)
     for _ in range(2):
-        reader = Reader(world.store, clock=world.clock, staleness_ms=STALENESS_MS, cache_bytes_max=bytes_max)
+        copies = MemoryCopies(world.shared, is_held=True)
+        reader = Reader(
+            world.store,
+            clock=world.clock,
+            staleness_ms=STALENESS_MS,
+            cache_bytes_max=bytes_max,
+            copies=copies,
+        )
+        world.copies.append(copies)
         world.readers.append(reader)
     scopes = SCOPES[: chance.randint(1, 2)]
-    for action in chance.choices(list(ACTIONS), list(ACTIONS.values()), k=STEPS):
+    for action in chance.choices(list(actions), list(actions.values()), k=STEPS):
         highest = {"wait": 40} | dict.fromkeys(("write", "read", "list", "confirm", "replay"), 1)
         number = chance.randint(0, highest.get(action, 9))
         await world.step(action, number, chance.choice(NAMES), chance.choice(scopes))
@@ -189,3 +261,11 @@ def test_no_read_is_older_than_agreed_nor_than_what_was_acknowledged_here(seed: 
     world = asyncio.run(run(seed, bytes_max))
     hits = sum(reader.counts()["reads_process_hits"] for reader in world.readers)
     event(f"hits: {'many' if hits > 10 else 'some' if hits else 'none'}")
+
+
+@settings(max_examples=400)
+@given(st.integers(0, 1 << 64), st.sampled_from([0, 0, 0, 32_000]))
+def test_no_copy_is_shown_that_breaks_this_whatever_becomes_of_copies(seed: int, bytes_max: int) -> None:
+    world = asyncio.run(run(seed, bytes_max, WITH_COPIES))
+    copies = sum(reader.counts()["reads_copies_shown"] for reader in world.readers)
+    event(f"copies: {'many' if copies > 3 else 'some' if copies else 'none'}")

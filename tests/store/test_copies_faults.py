@@ -1,0 +1,268 @@
+"""Copies in a Redis that is frozen, slowed down, killed and emptied while two instances use it."""
+
+import asyncio
+import random
+import signal
+from pathlib import Path
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fastpay import limits
+from fastpay.domain.customers import UpdateCustomer
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import Customer
+from fastpay.domain.plan import Versioned
+from fastpay.store.copies import _SCRIPTS
+from fastpay.store.copy_format import CopyFormat, Incarnation
+from tests.store.sharing import (
+    LONG_MS,
+    counted,
+    prove_again,
+    put_back,
+    save,
+    settled,
+    sharing,
+    shown,
+)
+from tests.store.support import Engine, engine, make_tenant
+from tests.store.test_announcements import own_redis, until
+from tests.store.test_reader import make_customers, rename
+from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.unit.engine.shared_copies import SharedState
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have all copies looked for."""
+    monkeypatch.setattr(limits, "copies_worth_min", 0)
+
+
+@pytest.mark.parametrize("how", ["frozen", "slow"])
+async def test_a_redis_that_does_not_answer_is_waited_for_once(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    scope = await make_tenant(database_url)
+    # So long that nothing opens a connection again.
+    monkeypatch.setattr(limits, "redis_backoff_ms", 60_000)
+    monkeypatch.setattr(limits, "redis_backoff_max_ms", 60_000)
+    with own_redis(tmp_path) as (url, start):
+        process = start()
+        await until(lambda: Path(url.removeprefix("unix://")).exists())
+        async with sharing(database_url, url) as one, sharing(database_url, url) as other:
+            (customer,) = await make_customers(one, scope, 1)
+            await settled(one)
+            await prove_again(other, scope)
+            sleeper: asyncio.Future[object] | None = None
+            if how == "frozen":
+                process.send_signal(signal.SIGSTOP)
+            else:
+                client = redis.Redis.from_url(url)
+                loop = asyncio.get_running_loop()
+                sleeper = loop.run_in_executor(None, client.execute_command, "debug", "sleep", "1")
+                await asyncio.sleep(0.05)
+            # All at once, then one after the other: only those who came before it was known have waited.
+            assert (
+                await asyncio.gather(*(shown(other, scope, customer) for _ in range(100))) == ["name 0"] * 100
+            )
+            assert counted(other, "timeouts") == 1
+            assert not other.copies.is_open
+            sent = counted(other, "bytes_sent")
+            for _ in range(5):
+                await prove_again(other, scope)
+                assert await shown(other, scope, customer) == "name 0"
+                await rename(one, scope, customer, "name 0")
+            assert counted(other, "timeouts") == 1
+            assert counted(other, "bytes_sent") == sent
+            assert counted(other, "breaker_openings") == 1
+            process.send_signal(signal.SIGCONT)
+            if sleeper is not None:
+                await sleeper
+
+
+async def test_a_redis_that_answers_again_is_used_again(database_url: str, tmp_path: Path) -> None:
+    scope = await make_tenant(database_url)
+    with own_redis(tmp_path) as (url, start):
+        process = start()
+        async with sharing(database_url, url) as one, sharing(database_url, url) as other:
+            (customer,) = await make_customers(one, scope, 1)
+            for number, end in enumerate((signal.SIGKILL, signal.SIGSTOP, signal.SIGKILL)):
+                process.send_signal(end)
+                await rename(one, scope, customer, f"new {number}")
+                await until(lambda: not one.copies.is_open)
+                await prove_again(other, scope)
+                assert await shown(other, scope, customer) == f"new {number}"
+                if end == signal.SIGKILL:
+                    process.wait()
+                    process = start()
+                else:
+                    process.send_signal(signal.SIGCONT)
+                await until(lambda: one.copies.is_open and other.copies.is_open)
+                await prove_again(other, scope)
+                assert await shown(other, scope, customer) == f"new {number}"
+                await settled(other)
+                await rename(one, scope, customer, f"newer {number}")
+                await settled(one)
+                hits = counted(other, "hits")
+                await prove_again(other, scope)
+                assert await shown(other, scope, customer) == f"newer {number}"
+                assert counted(other, "hits") == hits + 1
+
+
+async def test_two_instances_never_show_less_than_was_acknowledged_whatever_becomes_of_redis(
+    database_url: str, tmp_path: Path
+) -> None:
+    """On the same instance at once, on the other once the agreed time is over."""
+    staleness_ms = 40
+    scope = await make_tenant(database_url)
+    chance = random.Random(11)
+    with own_redis(tmp_path) as (url, start):
+        start()
+        async with (
+            sharing(database_url, url, staleness_ms=staleness_ms) as one,
+            sharing(database_url, url, staleness_ms=staleness_ms) as other,
+        ):
+            client = redis.Redis.from_url(url)
+            customers = await make_customers(one, scope, 4)
+            instances = (one, other)
+            loop = asyncio.get_running_loop()
+            # By instance, and when everybody must show it.
+            own: dict[tuple[int, str], int] = {}
+            history: list[tuple[float, str, int]] = []
+
+            async def work(place: int, instance: Engine) -> None:
+                for _ in range(100):
+                    name = chance.choice(customers)
+                    if chance.random() < 0.15:
+                        outcome = await instance.submit(UpdateCustomer(id=name, fields={"name": "n"}), scope)
+                        version = outcome.objects[name].version
+                        own[place, name] = max(version, own.get((place, name), 0))
+                        history.append((loop.time() + staleness_ms / 1000, name, version))
+                    now = loop.time()
+                    due = [version for moment, owner, version in history if owner == name and moment < now]
+                    least = max([own.get((place, name), 0), *due])
+                    if chance.random() < 0.3:
+                        instance.reader._standing(scope).shelf.entries.clear()
+                    found = await instance.reader.get(scope, name)
+                    assert found is not None
+                    assert found.version >= least
+                    await asyncio.sleep(chance.random() * 0.004)
+
+            async def trouble() -> None:
+                saved: dict[str | bytes, bytes] = {}
+                while True:
+                    await asyncio.sleep(chance.random() * 0.03)
+                    keys = sorted(client.keys("fastpay:*"))
+                    match chance.randrange(5):
+                        case 0:
+                            client.flushall()
+                        case 1 if keys:
+                            client.delete(chance.choice(keys))
+                        case 2:
+                            saved = save(client)
+                        case 3:
+                            put_back(client, saved)
+                        case 4:
+                            client.client_kill_filter(_type="normal", skipme=True)
+
+            troubling = asyncio.create_task(trouble())
+            await asyncio.gather(
+                *(work(place, instance) for place, instance in enumerate(instances) for _ in "ab")
+            )
+            troubling.cancel()
+            shown_copies = sum(instance.reader.counts()["reads_copies_shown"] for instance in instances)
+    assert shown_copies > 0
+
+
+IDENTITY = Incarnation(b"k" * 64, b"here")
+NAMES = [f"cus_{number:032x}" for number in range(3)]
+STEP = st.tuples(
+    st.sampled_from(["prime", "prime", "prime", "fill", "evict copy", "evict mark"]),
+    st.sampled_from([TENANT, OTHER_TENANT]),
+    st.integers(0, 6),
+    st.integers(1, 3),
+    st.sets(st.sampled_from(NAMES)),
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STEP, max_size=25))
+def test_the_scripts_do_what_their_model_does(
+    redis_url: str, steps: list[tuple[str, Scope, int, int, set[str]]]
+) -> None:
+    """The model stands for them where reads are tried in every order."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    form, model = CopyFormat(IDENTITY), SharedState(patience=0)
+    for number, (action, scope, place, length, names) in enumerate(steps):
+        mark = form.mark_key(scope)
+        versions = [Versioned(Customer(id=name, created=0), number + 1, number) for name in sorted(names)]
+        values = [form.pack(scope, one) for one in versions]
+        keys = [mark, *(form.key(scope, one.object.id) for one in versions)]
+        if action in {"prime", "fill"}:
+            generation = model._generations + 1
+            after = place + length if action == "prime" else place
+            # A reading finds the mark either just moved, or long ago.
+            patience = 0 if action == "prime" else (60_000 if length == 1 else -1)
+            model._patience = patience
+            where = (place, after) if action == "prime" else (place, patience)
+            words: list[str | int | bytes] = [*keys, *where, form.seal_mark(scope, after)]
+            words += [generation.to_bytes(8, "big"), 60_000, *values]
+            outcome = client.eval(_SCRIPTS[action], len(keys), *words)
+            if action == "prime":
+                assert outcome == model.prime(scope, place, after, versions)
+            else:
+                assert outcome == model.fill(scope, place, versions)
+        elif action == "evict copy":
+            client.delete(form.key(scope, NAMES[place % 3]))
+            model.copies.pop((scope, NAMES[place % 3]), None)
+        elif action == "evict mark":
+            client.delete(mark)
+            model.marks.pop(scope, None)
+        _compare(client, form, model)
+
+
+def _compare(client: "redis.Redis", form: CopyFormat, model: SharedState) -> None:
+    for scope in (TENANT, OTHER_TENANT):
+        held = form.read_mark(scope, client.get(form.mark_key(scope)))
+        expected = model.marks.get(scope)
+        assert (held is None) == (expected is None)
+        if held is None or expected is None:
+            continue
+        assert (int.from_bytes(held.generation, "big"), held.sequence) == (expected[0], expected[2])
+        _compare_copies(client, form, model, scope)
+
+
+def _compare_copies(client: "redis.Redis", form: CopyFormat, model: SharedState, scope: Scope) -> None:
+    places = [(scope, name) for name in NAMES]
+    found = model.find(places).copies
+    mark = form.read_mark(scope, client.get(form.mark_key(scope)))
+    assert mark is not None
+    for place in places:
+        data = client.get(form.key(*place))
+        if place in found:
+            assert isinstance(data, bytes)
+            assert form.unpack(mark, *place, data) == found[place]
+        else:
+            assert data is None or (isinstance(data, bytes) and data[:8] != mark.generation)
+
+
+async def test_an_instance_without_redis_works_beside_one_that_has_it(
+    database_url: str, redis_url: str
+) -> None:
+    scope = await make_tenant(database_url)
+    async with sharing(database_url, redis_url) as one, engine(database_url, staleness_ms=LONG_MS) as plain:
+        first, second = await make_customers(one, scope, 2)
+        await settled(one)
+        # Of this commit Redis hears nothing.
+        await rename(plain, scope, first, "new")
+        await prove_again(one, scope)
+        assert await shown(one, scope, first) == "new"
+        await rename(one, scope, second, "also new")
+        await settled(one)
+        await prove_again(one, scope)
+        assert await shown(one, scope, first) == "new"

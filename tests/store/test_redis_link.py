@@ -1,0 +1,168 @@
+"""The one connection to Redis: who it lets in, in which order it answers, and what it makes of nonsense."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import hiredis
+import pytest
+import redis
+
+from fastpay import limits
+from fastpay.store.redis_link import RedisAwayError, RedisLink
+from tests.conftest import PATIENCE_SECONDS
+from tests.store.test_announcements import until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give Redis all the time that a busy machine may need."""
+    monkeypatch.setattr(limits, "redis_timeout_ms", PATIENCE_SECONDS * 1000)
+
+
+async def greet_nobody() -> None:
+    """Ask nothing of a new connection."""
+
+
+@asynccontextmanager
+async def linked(url: str) -> AsyncIterator[RedisLink]:
+    """Run a connection that is open."""
+    link = RedisLink(url, greet=greet_nobody)
+    link.start()
+    try:
+        await until(lambda: link.is_open)
+        yield link
+    finally:
+        await link.close()
+
+
+async def test_commands_of_one_turn_are_answered_in_their_order_whatever_becomes_of_some(
+    redis_url: str,
+) -> None:
+    async with linked(redis_url) as link:
+        commands = [("ECHO", str(number)) for number in range(500)]
+        commands[250] = ("NONSENSE", "")
+        asked = [link.ask(*command) for command in commands]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[250], hiredis.ReplyError)
+    del answers[250]
+    assert answers == [str(number).encode() for number in range(500) if number != 250]
+
+
+async def test_who_stopped_waiting_takes_nobody_elses_answer(redis_url: str) -> None:
+    async with linked(redis_url) as link:
+        tasks = [asyncio.create_task(link.ask("ECHO", str(number))) for number in range(10)]
+        await asyncio.sleep(0)
+        tasks[3].cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(answers.pop(3), asyncio.CancelledError)
+    assert answers == [str(number).encode() for number in range(10) if number != 3]
+
+
+async def test_nobody_is_let_in_before_a_new_connection_was_greeted(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "redis_backoff_ms", 1)
+    greeted, goes_on = 0, asyncio.Event()
+    goes_on.set()
+
+    async def greet() -> None:
+        nonlocal greeted
+        greeted += 1
+        assert await link.ask("PING") == b"PONG"
+        await goes_on.wait()
+
+    link = RedisLink(redis_url, greet=greet)
+    link.start()
+    try:
+        await until(lambda: link.is_open)
+        goes_on.clear()
+        assert await link.ask("QUIT") == b"OK"
+        with pytest.raises(RedisAwayError):
+            await link.ask("PING")
+        await until(lambda: greeted == 2)
+        await asyncio.sleep(0.05)
+        assert not link.is_open
+        goes_on.set()
+        await until(lambda: link.is_open)
+    finally:
+        await link.close()
+
+
+async def test_a_greeting_that_fails_is_tried_again(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "redis_backoff_ms", 1)
+    faults: list[Exception] = [ValueError("no database"), RedisAwayError(), hiredis.ReplyError("ERR")]
+
+    async def greet() -> None:
+        if faults:
+            raise faults.pop(0)
+
+    link = RedisLink(redis_url, greet=greet)
+    link.start()
+    try:
+        await until(lambda: link.is_open)
+        assert faults == []
+        assert link.openings == 0
+    finally:
+        await link.close()
+
+
+@pytest.mark.parametrize("said", [b"!nonsense\r\n", b"+OK\r\n+OK\r\n+OK\r\n", b"$5000\r\n" + b"x" * 4_000])
+async def test_what_no_redis_says_ends_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(limits, "redis_reply_bytes_max", 2_000)
+
+    async def lie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(said)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_unix_server(lie, tmp_path / "liar.sock")
+    async with server, linked(f"unix://{tmp_path}/liar.sock") as link:
+        (answer,) = await asyncio.gather(link.ask("GET", "one"), return_exceptions=True)
+        # What answers more than was asked has answered that as well.
+        assert answer == b"OK" if said.startswith(b"+OK") else isinstance(answer, RedisAwayError)
+        await until(lambda: link.openings > 0)
+
+
+async def test_after_the_end_nothing_is_waited_for(redis_url: str) -> None:
+    async with linked(redis_url) as link:
+        waiting = asyncio.create_task(link.ask("BLPOP", "nothing", "0"))
+        await asyncio.sleep(0.02)
+    with pytest.raises(RedisAwayError):
+        await waiting
+    with pytest.raises(RedisAwayError):
+        await link.ask("PING")
+
+
+async def test_a_name_a_password_and_a_database_are_those_of_the_url(redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.acl_setuser(
+            "reader", enabled=True, passwords=["+s/cret"], commands=["+@all"], keys=["*"], reset=True
+        )
+        client.select(0)
+        async with linked(redis_url.replace("unix://", "unix://reader:s%2Fcret@") + "?db=3") as link:
+            assert await link.ask("ACL", "WHOAMI") == b"reader"
+            assert await link.ask("SET", "where", "three") == b"OK"
+        assert client.get("where") is None
+        client.acl_deluser("reader")
+        with redis.Redis.from_url(redis_url, db=3) as third:
+            assert third.get("where") == b"three"
+            third.flushdb()
+
+
+async def test_more_commands_than_may_wait_close_the_door_for_now(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "redis_commands_max", 3)
+    async with linked(redis_url) as link:
+        waiting = [asyncio.create_task(link.ask("PING")) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert not link.is_open
+        assert await asyncio.gather(*waiting) == [b"PONG"] * 3
+        assert link.is_open
