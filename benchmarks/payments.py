@@ -12,6 +12,7 @@ answers. Any answer but a 2xx ends the run.
 import itertools
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
@@ -30,6 +31,9 @@ from benchmarks.samples import BODY
 
 # At what share of a server's own peak the latency is taken.
 SHARE_OF_PEAK = 0.5
+_WRITTEN = "select count(*) from payment_intent where status = 'succeeded'"
+# Longer than a batch takes: who has written nothing for so long has nothing left.
+_SETTLED_SECONDS = 0.2
 
 Servers = dict[str, tuple[Target, Database]]
 
@@ -136,15 +140,25 @@ def _closed_loop(
 
 def load(target: Target, database: Database, *, connections: int, seconds: float) -> Sample:
     """Load a server with payments. Raises: SystemExit where it did not write what it answered."""
-    query = "select count(*) from payment_intent where status = 'succeeded'"
-    before = fetch_value(database.url, query)
+    before = _count_settled(database)
     arguments = [secrets.token_hex(6), *database.keys]
     sample = run_wrk(target, "payments.lua", arguments, connections=connections, seconds=seconds)
-    written = fetch_value(database.url, query) - before
+    written = fetch_value(database.url, _WRITTEN) - before
     # At the end wrk turns away from as many requests as there are connections.
     if not sample.requests <= written <= sample.requests + connections:
         raise SystemExit(f"{target.name} answered {sample.requests} payments and wrote {written}")
     return sample
+
+
+def _count_settled(database: Database) -> int:
+    """Return how many payments there are once no more of an earlier load are on their way."""
+    count = int(fetch_value(database.url, _WRITTEN))
+    while True:
+        time.sleep(_SETTLED_SECONDS)
+        again = int(fetch_value(database.url, _WRITTEN))
+        if again == count:
+            return count
+        count = again
 
 
 def _open_loop(

@@ -23,11 +23,11 @@ def test_goodput_and_refusals_are_those_of_the_overload() -> None:
         "refused": _record((1.5, 1.6, 1.601), (2.35, 2.35, 2.36)),
         "lost": _record((1.7, 1.7, 1.8)),
     }
-    found = overload.judge(records, peak=4, arrivals=40, seconds=1)
+    probed = {"refused": _record((1.5, 1.5, 1.504), (1.6, 1.6, 1.601)), "payment": _record((0.1, 0.1, 3))}
+    found = overload.judge(records, probed, peak=4, arrivals=40, seconds=1)
     assert (found.goodput, found.sent, found.arrivals) == (2, 5, 40)
-    assert found.refused == 1
-    assert found.refused_p99_ms == pytest.approx(101)
-    assert found.refused_p99_ms_from_sending == pytest.approx(1)
+    assert (found.refused, found.probes_refused) == (1, 2)
+    assert found.refused_p99_ms == pytest.approx(4)
     assert found.good_p99_ms == pytest.approx(700)
     assert found.p99_ms_before == pytest.approx(10)
     assert found.others == {"lost": 1}
@@ -36,16 +36,16 @@ def test_goodput_and_refusals_are_those_of_the_overload() -> None:
 
 
 def test_nothing_wrong_after_an_overload_is_recovery_at_once() -> None:
-    found = overload.judge({"payment": _record((0.5, 0.5, 0.6), (2.5, 2.5, 2.6))}, 1, 1, 1)
+    found = overload.judge({"payment": _record((0.5, 0.5, 0.6), (2.5, 2.5, 2.6))}, {}, 1, 1, 1)
     assert found.recovery_seconds == 0
 
 
 def test_what_is_late_to_the_end_has_not_recovered() -> None:
     records = {"payment": _record((0.5, 0.5, 0.51), (2.95, 2.95, 4))}
-    assert overload.judge(records, 1, 1, 1).recovery_seconds is None
+    assert overload.judge(records, {}, 1, 1, 1).recovery_seconds is None
 
 
-def test_an_overload_that_is_none_is_taken_whole(machine: Machine) -> None:
+def test_an_overload_that_is_none_is_taken_whole(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         empty_database(machine, "overload", tenants=2) as database,
         serve(
@@ -55,6 +55,7 @@ def test_an_overload_that_is_none_is_taken_whole(machine: Machine) -> None:
             directory=machine.directory,
         ) as target,
     ):
+        monkeypatch.setattr(overload, "_PROBED_LONGER_SECONDS", 0.1)
         found = overload.overload(target, database, 50, factor=2, seconds=0.4, connections=100)
     # So few that no machine is too slow for them, unless it stands still.
     assert (found.refused, found.others) == (0, {})
