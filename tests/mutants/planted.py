@@ -7,6 +7,8 @@ WRITER = "fastpay/engine/writer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
+STANDING = "fastpay/engine/standing.py"
+PRIME = "fastpay/store/lua/copies_prime.lua"
 PROOF = "fastpay/store/sql/require_books.sql"
 
 CUTS = "tests/faults/test_cuts.py"
@@ -20,6 +22,10 @@ MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
 CIRCLE = f"{INSTANCES}::test_four_instances_on_three_tenants_never_wait_for_each_other_in_a_circle"
 DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
+OWN_COMMIT = (
+    "tests/unit/engine/test_reader_copies.py::test_a_copy_from_before_an_own_commit_is_not_shown_after_it"
+)
+LOST_COMMIT = "tests/store/test_copies.py::test_a_lost_commit_leaves_nothing_to_be_shown_from_before_it"
 
 
 class Mutant(NamedTuple):
@@ -255,5 +261,19 @@ MUTANTS: tuple[Mutant, ...] = (
         """command_timeout=limits.statement_timeout_ms / 1000,
             statement_cache_size=256,""",
         ("tests/store/test_poolers.py",),
+    ),
+    Mutant(
+        "show-a-copy-from-before-an-own-commit",
+        STANDING,
+        "return sequence >= max(self.known, self._least, self._told)",
+        "return sequence >= max(self.known, self._told)",
+        (OWN_COMMIT,),
+    ),
+    Mutant(
+        "go-on-over-a-lost-commit-in-the-same-generation",
+        PRIME,
+        "if sequence and sequence == before then",
+        "if sequence and sequence < after then",
+        (LOST_COMMIT,),
     ),
 )
