@@ -12,10 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fastpay.clock import SystemClock
-from fastpay.demo.audit import check_books, compare, list_payments, newest_payment, verify_books
+from fastpay.demo.audit import (
+    check_books,
+    compare,
+    list_payments,
+    newest_payment,
+    read_back,
+    verify_books,
+)
 from fastpay.demo.client import Client
 from fastpay.demo.payments import Customers, Order, plan_orders
-from fastpay.demo.report import Findings, show, show_next
+from fastpay.demo.report import Findings, show, show_next, show_reads
 from fastpay.demo.server import Place, run_server
 from fastpay.errors import ConfigurationError
 
@@ -37,6 +44,7 @@ def run(*, payments: int, concurrency: int, url: str | None, key: str | None, da
     if key is not None and not key.startswith("sk_test_"):
         raise ConfigurationError("the demo makes up its payments: it takes a key that begins with sk_test_")
     console = Console(highlight=False)
+    counts: dict[str, int] = {}
     if not console.is_terminal:
         # A pipe has no width.
         console.width = _PIPE_COLUMNS
@@ -47,12 +55,13 @@ def run(*, payments: int, concurrency: int, url: str | None, key: str | None, da
                 place = Place(url, key)
             else:
                 console.print("Starting a server of the demo's own...")
-                place = stack.enter_context(run_server(data_dir))
+                place = stack.enter_context(run_server(data_dir, counts))
             findings = asyncio.run(_trade_until_told(console, place, payments, concurrency))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped.")
         return _INTERRUPTED
     show(console, findings)
+    show_reads(console, counts)
     show_next(console, url=url, data_dir=data_dir)
     return 1 if findings.faults else 0
 
@@ -87,6 +96,7 @@ async def _trade(console: Console, place: Place, payments: int, concurrency: int
         await _serve_all(console, customers, orders, concurrency)
         seconds = time.monotonic() - started
         found = await list_payments(client, run_name, after=newest)
+        misread = await read_back(client, found, at_once=concurrency)
         books = await verify_books(client)
     finally:
         await client.close()
@@ -94,7 +104,7 @@ async def _trade(console: Console, place: Place, payments: int, concurrency: int
         expected=customers.payments,
         found=found,
         books=books,
-        faults=[*customers.faults, *compare(customers.payments, found), *check_books(books)],
+        faults=[*customers.faults, *compare(customers.payments, found), *misread, *check_books(books)],
         latencies_ms=customers.latencies_ms,
         kinds=Counter(order.kind for order in orders),
         retries=client.retries,

@@ -1,7 +1,8 @@
 """What the server says in the end, held against what its clients were told."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,6 +52,23 @@ async def list_payments(client: Client, run: str, *, after: str | None) -> list[
         if not listed["has_more"]:
             return found
         page["starting_after"] = listed["data"][-1]["id"]
+
+
+async def read_back(client: Client, payments: Sequence[Payment], *, at_once: int) -> list[str]:
+    """Read each payment by its identifier; return a sentence for each that differs from what was listed."""
+    faults: list[str] = []
+    waiting = deque(payments)
+
+    async def read() -> None:
+        while waiting:
+            payment = waiting.popleft()
+            answer = await client.get(f"/v1/payment_intents/{payment.id}", expand=["latest_charge"])
+            stands = _read(_success(answer))
+            if stands != payment:
+                faults.append(f"{payment.id} reads {_describe(stands)}, listed was {_describe(payment)}")
+
+    await asyncio.gather(*(read() for _ in range(at_once)))
+    return faults
 
 
 async def verify_books(client: Client) -> Books:

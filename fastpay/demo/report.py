@@ -3,7 +3,7 @@
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from rich.console import Console
@@ -44,6 +44,26 @@ def show(console: Console, findings: Findings) -> None:
         console.print(f"  {fault}", markup=False, soft_wrap=True)
     if len(findings.faults) > limits.demo_faults_shown_max:
         console.print("  and more")
+
+
+def show_reads(console: Console, counts: Mapping[str, int]) -> None:
+    """Print where the server found what was read; nothing where it did not say."""
+    if "reads_missed" not in counts:
+        return
+    found = counts["reads_copies_shown"]
+    table = _table("Where reads by identifier found it", "found", ("objects",))
+    table.add_row("in the process's own cache", f"{counts['reads_process_hits']:,}")
+    table.add_row("in a read that was under way", f"{counts['reads_joined']:,}")
+    table.add_row("in Redis", f"{found:,}")
+    table.add_row("in PostgreSQL", f"{counts['reads_missed'] - found:,}")
+    console.print()
+    console.print(table)
+    carried = counts.get("redis_bytes_sent", 0) + counts.get("redis_bytes_received", 0)
+    console.print(
+        f"{counts['reads_statements']:,} statements in {counts['reads_turns']:,} turns of the loop that "
+        f"missed anything; {counts['cache_bytes']:,} bytes cached, {carried:,} to and from Redis.",
+        soft_wrap=True,
+    )
 
 
 def show_next(console: Console, *, url: str | None, data_dir: str | None) -> None:

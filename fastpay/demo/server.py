@@ -28,8 +28,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def run_server(data_dir: str | None) -> Iterator[Place]:
+def run_server(data_dir: str | None, counts: dict[str, int]) -> Iterator[Place]:
     """Run a server for the block, on `data_dir`, or on a directory that is removed at the end.
+
+    At the end of the block `counts` is filled with what the server says that it counted.
 
     Raises: ConfigurationError with what the server said when it does not start.
     """
@@ -37,6 +39,8 @@ def run_server(data_dir: str | None) -> Iterator[Place]:
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         ready_file, log = directory / "ready.json", directory / "server.log"
+        # What was registered last is done first: the server says it while it stops.
+        stack.callback(lambda: counts.update(read_counts(log)))
         place = str(Path(data_dir).absolute() if data_dir is not None else directory / "data")
         arguments = ["--port", "0", "--data-dir", place, "--ready-file", str(ready_file)]
         process = children.launch(
@@ -53,6 +57,17 @@ def run_server(data_dir: str | None) -> Iterator[Place]:
             said = log.read_text(encoding="utf-8", errors="replace").strip()
             raise ConfigurationError(f"the demo's server did not start; it said:\n{said}")
         yield msgspec.json.decode(ready_file.read_bytes(), type=Place)
+
+
+def read_counts(log: Path) -> dict[str, int]:
+    """Return what a server has counted, from the log of its stop; nothing where it was not in order."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    said = [line.partition(" info counted ")[2] for line in lines if " info counted " in line]
+    pairs = (word.partition("=") for word in said[-1].split()) if said else ()
+    return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
 
 def _environment() -> dict[str, str]:

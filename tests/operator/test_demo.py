@@ -75,6 +75,10 @@ def test_the_demo_pays_on_a_server_of_its_own_and_leaves_nothing(place: Path) ->
     assert status == 0, output
     assert "100 payments to http://127.0.0.1:" in output
     assert "payments/s" in output
+    assert "Where reads by identifier found it" in output
+    # Each payment and its charge were read back, and all of them had been made here.
+    cached = next(line for line in output.splitlines() if "process's own cache" in line)
+    assert int(cached.split()[-1].replace(",", "")) >= 100
     for kind in ("paid at once", "declined", "held, captured in part", "held, canceled", "refunded in full"):
         assert kind in output
     assert "Everything agrees" in output
