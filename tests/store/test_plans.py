@@ -118,6 +118,7 @@ ELSEWHERE = {
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
     "asks no table": ("transaction_status",),
+    "asks for the one row of a table, once a connection to Redis": ("read_incarnation",),
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
 }
 
