@@ -117,15 +117,16 @@ class Bench:
         await reader.get_many(self._scope, [one.object.id for one in self.made])
         await self.settle()
 
-    async def levels(self, *, is_filled: bool) -> dict[str, Level]:
-        """Return the ways to an object, on readers that were just made; see `measure` for the order."""
+    async def levels(self, *, is_filled: bool) -> dict[str, tuple[Level, Callable[[], int] | None]]:
+        """Return the ways to an object, and what tells how many were found there."""
         scope = self._scope
         form = CopyFormat(await self._reads.identify())
         keys = {one.object.id: form.key(scope, one.object.id) for one in self.made}
         warm = await self.reader(with_copies=False)
         for one in self.made:
             warm.cache.put(warm.shelf(scope), one.object.id, one.version, one, 1_000)
-        with_copies, without = await self.reader(with_copies=True), await self.reader(with_copies=False)
+        with_copies = await self.reader(with_copies=True)
+        without, joined = await self.reader(with_copies=False), await self.reader(with_copies=False)
 
         def through(reader: Reader) -> Level:
             return lambda part: asyncio.gather(*(reader.get(scope, one) for one in part))
@@ -136,21 +137,29 @@ class Bench:
                 pipeline.get(keys[one])
             return await pipeline.execute()
 
+        def in_redis() -> int:
+            return with_copies.counts()["reads_copies_shown"]
+
+        def in_database() -> int:
+            counts = with_copies.counts()
+            # One was read beforehand.
+            return counts["reads_missed"] - counts["reads_copies_shown"] - 1
+
         if not is_filled:
             often = "PostgreSQL, after a look at an empty Redis"
-            return {
-                often if limits.copies_worth_min == 0 else f"{often}, after a while": through(with_copies)
-            }
+            name = often if limits.copies_worth_min == 0 else f"{often}, after a while"
+            return {name: (through(with_copies), in_database)}
         return {
-            "process cache": through(warm),
-            "joined": lambda part: asyncio.gather(*(without.get(scope, part[0]) for _ in part)),
-            "Redis": through(with_copies),
-            "PostgreSQL": through(await self.reader(with_copies=False)),
-            "(MGET on the connection of our own)": lambda part: self._link.ask(
-                "MGET", *(keys[one] for one in part)
+            "process cache": (through(warm), lambda: warm.counts()["reads_process_hits"]),
+            "joined": (lambda part: asyncio.gather(*(joined.get(scope, part[0]) for _ in part)), None),
+            "Redis": (through(with_copies), in_redis),
+            "PostgreSQL": (through(without), lambda: without.counts()["reads_missed"] - 1),
+            "(MGET on the connection of our own)": (
+                lambda part: self._link.ask("MGET", *(keys[one] for one in part)),
+                None,
             ),
-            "(MGET by redis-py)": lambda part: self._redis.mget([keys[one] for one in part]),
-            "(GETs in a pipeline of redis-py)": piped,
+            "(MGET by redis-py)": (lambda part: self._redis.mget([keys[one] for one in part]), None),
+            "(GETs in a pipeline of redis-py)": (piped, None),
         }
 
     async def measure(self, together: int) -> dict[str, float]:
@@ -162,12 +171,14 @@ class Bench:
             limits.copies_worth_min = worth_min
             if not is_filled:
                 await self.flush()
-            for name, ask in (await self.levels(is_filled=is_filled)).items():
+            for name, (ask, count) in (await self.levels(is_filled=is_filled)).items():
                 begun = time.process_time_ns()
                 for start in range(0, len(names), together):
                     await ask(names[start : start + together])
                 await self.settle()
                 found[name] = (time.process_time_ns() - begun) / len(names) / 1000
+                if count is not None and count() != len(names):
+                    raise SystemExit(f"{count()} of {len(names)} objects were found in: {name}")
         return found
 
     async def measure_priming(self, payments: int = 64) -> float:
