@@ -10,11 +10,13 @@ an idempotency key of its own.
 
 Before the first load the servers must write the same rows for a transfer. After each, its transfers are
 counted in the database, and what they and the accounts moved is added up; after the last, the books are
-verified.
+verified. What the server and PostgreSQL have used of the processor is told for each transfer.
 Takes about (seconds + 1) x loads x rounds, and half a minute.
 """
 
+import functools
 import importlib.util
+import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -32,6 +34,7 @@ from benchmarks.load.report import WIDTH, Figures
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.transfers import AMOUNT, SENDERS, Pairs
 from benchmarks.load.wrk import Sample
+from benchmarks.suite_processes import cpu_of
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.store.postgres import DatabaseSettings, open_reader_pool
@@ -48,11 +51,23 @@ from ledger_transfer
 
 
 class Load(msgspec.Struct, frozen=True):
-    """One form of the load. `unanswered_max` transfers may be written that were not answered in the end."""
+    """One form of the load. `unanswered_max` transfers may be written that were not answered in the end.
+
+    `used_seconds` tells how much of the processor the server has used by now, and PostgreSQL.
+    """
 
     database: Database
     run: Callable[[float], Sample]
+    used_seconds: Callable[[], tuple[float, float]]
     unanswered_max: int = 0
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a load came to, and the processor time of a transfer in microseconds."""
+
+    sample: Sample
+    server_us: float
+    postgres_us: float
 
 
 class Stand(msgspec.Struct, frozen=True):
@@ -96,20 +111,25 @@ def main(directory: str, **given: Any) -> None:
     asked = Asked(**given)
     with run_machine(directory, database_url=None, redis_url=None) as machine:
         found = _run(console, machine, asked)
-    figures = {name: Figures(samples) for name, samples in found.items()}
+    figures = {name: Figures([one.sample for one in runs]) for name, runs in found.items()}
     ratios = _ratios({name: one.rate for name, one in figures.items()})
-    _show(console, figures, ratios)
+    used = {
+        name: (median(one.server_us for one in runs), median(one.postgres_us for one in runs))
+        for name, runs in found.items()
+    }
+    _show(console, figures, used, ratios)
     results = {
         "machine": machine_facts(),
         "options": given,
         "loads": {name: one.to_json() for name, one in figures.items()},
+        "used_us": used,
         "ratios": ratios,
     }
     console.print(f"written to {write_results('ledger', results)}")
 
 
-def _run(console: Console, machine: Machine, asked: Asked) -> dict[str, list[Sample]]:
-    found: dict[str, list[Sample]] = {}
+def _run(console: Console, machine: Machine, asked: Asked) -> dict[str, list[Found]]:
+    found: dict[str, list[Found]] = {}
     with ExitStack() as stack:
         stands = {}
         for name in ("fastpay", "fastapi_ledger") if asked.peer else ("fastpay",):
@@ -122,7 +142,7 @@ def _run(console: Console, machine: Machine, asked: Asked) -> dict[str, list[Sam
             found |= _measure(console, loads, asked)
         if asked.door:
             # Without the server: what it holds in memory of the tenant would be wrong from here on.
-            found |= _measure(console, _doors(stands["fastpay"], asked), asked)
+            found |= _measure(console, _doors(machine, stands["fastpay"], asked), asked)
         for name, stand in stands.items():
             verify(stand.database)
             console.print(f"the books of {name} agree")
@@ -150,7 +170,7 @@ def _start(
     for where in _PLACES:
         for name, stand in stands.items():
             loads |= _singles(machine, targets[name], stand, where, asked.connections)
-        loads |= _batches(targets["fastpay"], stands["fastpay"], where, asked.batch)
+        loads |= _batches(machine, targets["fastpay"], stands["fastpay"], where, asked.batch)
     return loads
 
 
@@ -163,23 +183,30 @@ def _singles(machine: Machine, target: Target, stand: Stand, where: str, connect
 
     # In the end wrk turns away from as many requests as there are connections.
     name = f"{target.name.removesuffix('_ledger')}, single, {where}"
-    return {name: Load(stand.database, run, unanswered_max=connections)}
+    used = functools.partial(cpu_of, target, machine)
+    return {name: Load(stand.database, run, used, unanswered_max=connections)}
 
 
-def _batches(target: Target, stand: Stand, where: str, batch: int) -> Loads:
+def _batches(machine: Machine, target: Target, stand: Stand, where: str, batch: int) -> Loads:
     bodies = transfers.batch_bodies(stand.pairs[where], batch)
 
     def run(seconds: float) -> Sample:
         return transfers.run_batches(target, stand.database.keys[0], bodies, seconds)
 
-    return {f"{target.name}, batch, {where}": Load(stand.database, run)}
+    used = functools.partial(cpu_of, target, machine)
+    return {f"{target.name}, batch, {where}": Load(stand.database, run, used)}
 
 
-def _doors(stand: Stand, asked: Asked) -> Loads:
+def _doors(machine: Machine, stand: Stand, asked: Asked) -> Loads:
+    # The server is this process here.
+    used = functools.partial(cpu_of, Target("door", 0, os.getpid()), machine)
+
     def load(where: str, size: int, waiting: int) -> Load:
         pairs = stand.pairs[where]
         return Load(
-            stand.database, lambda seconds: transfers.run_door(stand.database, pairs, size, waiting, seconds)
+            stand.database,
+            lambda seconds: transfers.run_door(stand.database, pairs, size, waiting, seconds),
+            used,
         )
 
     return {
@@ -189,23 +216,25 @@ def _doors(stand: Stand, asked: Asked) -> Loads:
     }
 
 
-def _measure(console: Console, loads: Loads, asked: Asked) -> dict[str, list[Sample]]:
-    """Run the loads in turn and return the samples of each."""
-    found: dict[str, list[Sample]] = {name: [] for name in loads}
+def _measure(console: Console, loads: Loads, asked: Asked) -> dict[str, list[Found]]:
+    """Run the loads in turn and return what each came to."""
+    found: dict[str, list[Found]] = {name: [] for name in loads}
     for number in range(asked.rounds + 1):
         for name, load in loads.items():
-            sample = _checked(name, load, asked.seconds if number else min(_WARM_UP_SECONDS, asked.seconds))
+            one = _checked(name, load, asked.seconds if number else min(_WARM_UP_SECONDS, asked.seconds))
             label = f"round {number}" if number else "warm-up"
-            console.print(f"  {label}: {name} {sample.rate:,.0f}/s, p99 {sample.p99_ms:.1f} ms")
+            console.print(f"  {label}: {name} {one.sample.rate:,.0f}/s, p99 {one.sample.p99_ms:.1f} ms")
             if number:
-                found[name].append(sample)
+                found[name].append(one)
     return found
 
 
-def _checked(name: str, load: Load, seconds: float) -> Sample:
+def _checked(name: str, load: Load, seconds: float) -> Found:
     """Run a load. Raises: SystemExit where the database does not hold what was answered."""
     before = _written(load.database)
+    began = load.used_seconds()
     sample = load.run(seconds)
+    used = [now - then for now, then in zip(load.used_seconds(), began, strict=True)]
     count, moved, debited, credited = (
         after - earlier for after, earlier in zip(_written(load.database), before, strict=True)
     )
@@ -215,7 +244,8 @@ def _checked(name: str, load: Load, seconds: float) -> Sample:
         raise SystemExit(
             f"{name}: {count} transfers have moved {moved}, debits {debited}, credits {credited}"
         )
-    return sample
+    server_us, postgres_us = (seconds_used * 1e6 / count for seconds_used in used)
+    return Found(sample, server_us, postgres_us)
 
 
 def _written(database: Database) -> Sequence[int]:
@@ -284,14 +314,21 @@ def _ratios(rates: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _show(console: Console, figures: dict[str, Figures], ratios: dict[str, float]) -> None:
-    table = Table(title="transfers of the ledger, medians; latencies are those of a request")
-    for column in ("load", "transfers/s", "lowest", "highest", "p50 ms", "p99 ms"):
+def _show(
+    console: Console,
+    figures: dict[str, Figures],
+    used: dict[str, tuple[float, float]],
+    ratios: dict[str, float],
+) -> None:
+    table = Table(title="transfers of the ledger, medians; latencies of a request, processor of a transfer")
+    for column in ("load", "per s", "lowest", "highest", "p50 ms", "p99 ms", "server us", "PG us"):
         table.add_column(column, justify="left" if column == "load" else "right")
     for name, one in figures.items():
         rates = [sample.rate for sample in one.samples]
         numbers = [f"{rate:,.0f}" for rate in (median(rates), min(rates), max(rates))]
-        table.add_row(name, *numbers, f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}")
+        table.add_row(
+            name, *numbers, f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", *(f"{us:.1f}" for us in used[name])
+        )
     console.print(table)
     for name, ratio in ratios.items():
         console.print(f"{name}: {ratio:.2f}")

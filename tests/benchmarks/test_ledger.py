@@ -24,10 +24,12 @@ def test_every_form_of_the_load_runs_and_ends(machine: Machine) -> None:
         for where in ("hot", "spread")
         for form in ("single", "batch")
     ]
-    assert all(len(samples) == 1 and samples[0].requests > 0 for samples in found.values())
-    ratios = ledger._ratios({name: samples[0].rate for name, samples in found.items()})
-    assert ratios["batches to singles, hot"] == pytest.approx(
-        found["fastpay, batch, hot"][0].rate / found["fastpay, single, hot"][0].rate
+    assert all(len(runs) == 1 and runs[0].sample.requests > 0 for runs in found.values())
+    # On a short run the clock that counts processor time may not have ticked for the smaller of the two.
+    assert all(runs[0].server_us + runs[0].postgres_us > 0 for runs in found.values())
+    rates = {name: runs[0].sample.rate for name, runs in found.items()}
+    assert ledger._ratios(rates)["batches to singles, hot"] == pytest.approx(
+        rates["fastpay, batch, hot"] / rates["fastpay, single, hot"]
     )
 
 
@@ -62,12 +64,13 @@ def test_a_load_is_believed_where_the_database_has_what_it_says(
         def run(seconds: float) -> Sample:
             return change(database, transfers.run_door(database, [(first, second)], 1, 2, seconds))
 
+        load = Load(database, run, lambda: (0.0, 0.0))
         if fault is None:
-            assert ledger._checked("load", Load(database, run), 0.05).requests > 0
+            assert ledger._checked("load", load, 0.05).sample.requests > 0
             ledger.verify(database)
             return
         with pytest.raises(SystemExit, match=fault):
-            ledger._checked("load", Load(database, run), 0.05)
+            ledger._checked("load", load, 0.05)
 
 
 def test_books_that_do_not_agree_end_the_run(machine: Machine) -> None:
