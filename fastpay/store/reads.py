@@ -85,14 +85,22 @@ class PostgresReads:
             [scope.tenant_id for scope in by_scope],
             [scope.livemode for scope in by_scope],
         )
-        objects = [(rows.scope_of(row), rows.versioned(row)) for row in found if row["kind"] is not None]
+        objects: list[tuple[Scope, Versioned]] = []
+        sequences: dict[Scope, int] = {}
+        scopes = list(by_scope)
+        for row in found:
+            # By its place: to make scopes of what the rows say would cost more than the rest.
+            place = row["place"] - 1
+            if row["kind"] is None:
+                sequences[scopes[place]] = row["sequence"]
+            else:
+                objects.append((wanted[place][0], rows.versioned(row)))
         for scope, identifiers in by_scope.items():
             if not any(identifier.startswith(_LEDGER_PREFIXES) for identifier in identifiers):
                 continue
             stored = [versioned for place, versioned in objects if place == scope]
             fetched = await self._get_from_ledger(scope, identifiers, stored, ledger_rows.NOW)
             objects += [(scope, versioned) for versioned in fetched]
-        sequences = {rows.scope_of(row): row["sequence"] for row in found if row["kind"] is None}
         return Reading(objects, sequences)
 
     async def identify(self) -> Incarnation:

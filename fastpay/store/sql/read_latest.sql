@@ -1,13 +1,15 @@
 -- The latest version of each of these objects, and in rows without a kind how far their tenants' books had come:
--- all as of the same moment, which is what makes the one prove something about the other.
+-- all as of the same moment, which is what makes the one prove something about the other. A row says by its place
+-- among the parameters what it is about.
 -- $1 uuid[]    tenants of the objects
 -- $2 boolean[] their modes
 -- $3 uuid[]    objects
 -- $4 uuid[]    tenants, each once
 -- $5 boolean[] their modes
 select
-    wanted.tenant_id, wanted.livemode, found.version, found.sequence, found.kind, found.snapshot
-from unnest($1::uuid[], $2::boolean[], $3::uuid[]) as wanted (tenant_id, livemode, object_id)
+    wanted.place, found.version, found.sequence, found.kind, found.snapshot
+from unnest($1::uuid[], $2::boolean[], $3::uuid[]) with ordinality
+    as wanted (tenant_id, livemode, object_id, place)
 cross join lateral (
     select version, sequence, kind, snapshot
     from object_version
@@ -18,8 +20,8 @@ cross join lateral (
     limit 1
 ) as found
 union all
-select wanted.tenant_id, wanted.livemode, 0, found.sequence, null, null
-from unnest($4::uuid[], $5::boolean[]) as wanted (tenant_id, livemode)
+select wanted.place, 0, found.sequence, null, null
+from unnest($4::uuid[], $5::boolean[]) with ordinality as wanted (tenant_id, livemode, place)
 cross join lateral (
     select book.sequence
     from book
