@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.plan import Versioned
 from fastpay.engine.reader import Reader
@@ -154,6 +155,28 @@ async def test_a_copy_from_before_an_answer_that_was_given_here_is_not_shown_aft
     one.store.write(TENANT, ONE)
     one.reader.acknowledged(TENANT, one.store.sequences[TENANT])
     # What comes in now was read before that, and proves less.
+    one.store.is_held = False
+    await one.answer()
+    assert await late == 0
+    assert await one.version(ONE) == 2
+
+
+async def test_what_was_asked_before_a_tenant_was_forgotten_proves_nothing_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = Sharing(SharedState())
+    await one.version(ONE)
+    before = one.copies.state.save()
+    one.store.is_held = True
+    late = one.begin("cus_" + "9" * 32)
+    await settle()
+    one.store.pending[0].look()
+    one.clock.advance(1)
+    one.commit(ONE)
+    # More tenants than are followed: that anything was committed here is forgotten as well.
+    monkeypatch.setattr(limits, "standings_max", 1)
+    one.reader.shelf(OTHER_TENANT)
+    one.copies.state.put_back(before)
     one.store.is_held = False
     await one.answer()
     assert await late == 0
