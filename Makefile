@@ -92,9 +92,10 @@ bench-transport: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.transport $(ARGUMENTS)
 
 # Compare this commit's micro-benchmarks with those of the commit that was saved last.
-# The first time there is nothing to compare with; each run is saved under its commit in .benchmarks/.
+# The first time there is nothing to compare with, which is a warning; each run is saved under its commit in .benchmarks/.
 bench-compare: $(VENV)/.native $(VENV)/.test
 	$(BIN)/python -m pytest $(wildcard benchmarks/*.py) --benchmark-autosave --benchmark-compare \
+		-W default::pytest_benchmark.logger.PytestBenchmarkWarning \
 		--benchmark-columns=min,median,iqr --benchmark-sort=fullname $(ARGUMENTS)
 	$(BIN)/python -m benchmarks.instructions
 

@@ -52,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True):
     part_seconds_max: float
 
 
-QUICK = Plan(3, 1, 3_000, 5_000, 1_000, 0.5, 3, 150)
+QUICK = Plan(3, 1, 3_000, 5_000, 1_000, 0.5, 3, 240)
 FULL = Plan(7, 10, 40_000, 17_500, 6_000, 4.0, 9, 3_600)
 TINY = Plan(1, 1, 200, 200, 50, 0.2, 2, 100)
 

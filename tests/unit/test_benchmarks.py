@@ -3,6 +3,7 @@
 import ast
 import itertools
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -43,6 +44,31 @@ def test_each_micro_benchmark_runs_once() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-disable", *files]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_first_comparison_ends_well_though_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    planned = subprocess.run(
+        ["make", "-n", "bench-compare"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = planned.stdout.replace("\\\n", " ").splitlines()
+    (line,) = (line for line in lines if "--benchmark-autosave" in line)
+    words = [word for word in shlex.split(line)[3:] if not word.startswith("benchmarks/")]
+    quick = ["--benchmark-max-time=0.01", "--benchmark-min-rounds=1", f"--benchmark-storage={tmp_path}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "benchmarks/deciding.py",
+        *words,
+        *quick,
+    ]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(tmp_path.rglob("*.json"))) == 2
+    assert "(NOW)" in done.stdout
 
 
 def test_every_compiled_module_has_a_micro_benchmark() -> None:
