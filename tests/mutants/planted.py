@@ -15,7 +15,7 @@ CUTS = "tests/faults/test_cuts.py"
 UNKEYED = f"{CUTS}::test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown"
 STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
 AHEAD = "tests/store/test_ahead.py"
-WRITER_AHEAD = "tests/unit/engine/test_writer_ahead.py"
+TRUSTED = "tests/unit/engine/test_trusted_keys.py"
 WRITES = "tests/store/test_writes.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
@@ -184,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
         WRITER,
         "results = await self._one_by_one(batch)\n            self._start_over()",
         "results = await self._one_by_one(batch)",
-        (ALIKE, f"{WRITER_AHEAD}::test_what_was_decided_on_top_of_a_refused_batch_is_decided_anew"),
+        (f"{TRUSTED}::test_a_batch_of_replays_alone_falls_with_what_it_replays",),
     ),
     Mutant(
         "remember-what-may-not-have-been-committed",

@@ -10,10 +10,12 @@ from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command, Draft, Workspace
 from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.ports import Outcome
 from tests.unit.domain.world import card
-from tests.unit.engine.memory import MemoryStore, check_books, submission
-from tests.unit.engine.test_writer import created, running
-from tests.unit.engine.test_writer_ahead import start
+from tests.unit.engine.commands import Unwritable
+from tests.unit.engine.memory import TENANT, MemoryStore, check_books, submission
+from tests.unit.engine.test_writer import created, names_the_unwritable, running
+from tests.unit.engine.test_writer_ahead import start, turns
 
 pytestmark = pytest.mark.anyio
 
@@ -145,3 +147,22 @@ async def test_a_batch_is_on_its_way_before_the_next_one_is_decided() -> None:
         command = Watching(fields={}, store=store, seen=[])
         await asyncio.gather(*(start(writer, submission(command)) for _ in range(4)))
     assert command.seen == [before, before, before + 1, before + 1]
+
+
+async def test_a_batch_of_replays_alone_falls_with_what_it_replays() -> None:
+    """It writes nothing, and no book is held against it."""
+    store = MemoryStore()
+    store.refuses = names_the_unwritable
+    store.gate.clear()
+    async with running(store) as writer:
+        refused = start(writer, submission(Unwritable(), key="k"))
+        await turns()
+        again = start(writer, submission(JOIN, key="k"))
+        await turns()
+        store.gate.set()
+        results = await asyncio.gather(refused, again, return_exceptions=True)
+    assert isinstance(results[0], Exception)
+    assert isinstance(results[1], Outcome)
+    assert results[1].original_request_id is None
+    assert store.state.books[TENANT].sequence == 1
+    check_books(store)
