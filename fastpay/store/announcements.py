@@ -79,10 +79,12 @@ class Announcements:
 
     async def close(self) -> None:
         """End both."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        left = set(self._tasks)
+        while left:
+            # A cancellation that comes together with an answer gets lost in the driver: it is sent again.
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=limits.redis_backoff_ms / 1000)
 
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name."""
