@@ -39,6 +39,9 @@ _VERSIONED_BYTES = 80
 # the moment of their request. The ledger's are read anew, and joined only as long as nothing changes for
 # their tenant.
 _CACHED = frozenset(("cus", "pm", "pi", "ch", "re"))
+# New ones come with nearly every payment, and few are ever asked for by themselves: they are kept once they
+# were. Nobody can have an older version of one.
+_UNASKED = frozenset(("pm", "ch"))
 
 
 class Reader:
@@ -185,11 +188,16 @@ class Reader:
                 identifier = versioned.object.id
                 self._flights.outdate((commit.scope, identifier))
                 if self._is_kept(identifier) and standing.is_furthest(commit.after):
-                    self._put(standing, identifier, versioned)
+                    if _is_awaited(versioned) or identifier in standing.shelf.entries:
+                        self._put(standing, identifier, versioned)
                 else:
                     self._cache.drop(standing.shelf, identifier, versioned.version)
             if self._copies is not None:
-                kept = [versioned for versioned in commit.versions if self._is_kept(versioned.object.id)]
+                kept = [
+                    versioned
+                    for versioned in commit.versions
+                    if self._is_kept(versioned.object.id) and _is_awaited(versioned)
+                ]
                 self._copies.prime(commit.scope, commit.before, commit.after, kept)
         if self.announcer is not None:
             self.announcer.committed(commits)
@@ -379,6 +387,11 @@ class Reader:
 def weigh(versioned: Versioned) -> int:
     """Return about how many bytes an object takes in memory with its version, rather more than less."""
     return _VERSIONED_BYTES + weighing.weigh(versioned.object)
+
+
+def _is_awaited(versioned: Versioned) -> bool:
+    """Tell whether somebody may have an older version, or is likely to ask for this one."""
+    return versioned.version > 1 or prefix_of(versioned.object.id) not in _UNASKED
 
 
 def _value(entry: Entry) -> Versioned | None:
