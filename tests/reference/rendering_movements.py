@@ -1,5 +1,8 @@
 """What moves money rendered slowly and plainly, for `tests/reference/rendering`."""
 
+import msgspec
+
+from fastpay.api.rendering.events import RecordedEvent
 from fastpay.domain.identifiers import digits
 from fastpay.domain.ledger import Transfer
 from fastpay.domain.ledger_objects import LedgerTransfer
@@ -95,4 +98,21 @@ def render_balance_transaction(
         "source": source.id,
         "status": "available" if is_available else "pending",
         "type": kind,
+    }
+
+
+def render_event(event: RecordedEvent, shown: bytes, livemode: bool) -> dict[str, object]:
+    """Return the event, with its object put in as it was rendered."""
+    return {
+        "id": event.id,
+        "object": "event",
+        "api_version": None,
+        "created": event.created,
+        "data": {"object": msgspec.Raw(shown)},
+        "livemode": livemode,
+        "pending_webhooks": event.pending_webhooks,
+        "request": {"id": event.request_id, "idempotency_key": event.idempotency_key},
+        "sequence": event.sequence,
+        "type": event.type,
+        "version": event.version,
     }

@@ -1,0 +1,48 @@
+"""Events in the dialect's shape: what happened to one object, and the object as it was then."""
+
+import msgspec
+
+from fastpay.api.rendering.layout import Field, Mode, Slot, template
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An event as it was written down. `created` is in seconds; `sequence` is its place among the tenant's.
+
+    `request_id` and `idempotency_key` are those of the request that caused it, where there was one.
+    """
+
+    id: str
+    type: str
+    created: int
+    sequence: int
+    object_id: str
+    version: int
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    pending_webhooks: int = 0
+
+
+EVENT = template(
+    RecordedEvent,
+    {
+        "id": Field("id"),
+        "object": "event",
+        "api_version": None,
+        "created": Field("created"),
+        "data": {"object": Slot("object_id")},
+        "livemode": Mode(),
+        "pending_webhooks": Field("pending_webhooks"),
+        "request": {"id": Field("request_id"), "idempotency_key": Field("idempotency_key")},
+        "sequence": Field("sequence"),
+        "type": Field("type"),
+        "version": Field("version"),
+    },
+)
+
+
+def render_event(event: RecordedEvent, shown: bytes, livemode: bool) -> bytes:
+    """Return the event in JSON. `shown` is its object as it was then, rendered already.
+
+    The same event and object give the same bytes, whenever it is asked for and however often it is delivered.
+    """
+    return EVENT.render(event, livemode, shown)
