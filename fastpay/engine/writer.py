@@ -3,16 +3,18 @@
 Requests become submissions and wait on a future. For each batch:
 
     prefetch   what the commands need and the working set does not hold yet is loaded beside the batch that is
-               at the database: books, idempotency rows, objects, accounts, following references some rounds
+               at the database: books, objects, accounts, following references some rounds, and idempotency
+               rows while keys are doubted (see `engine/prefetch.py`)
     execute    the domain runs the commands one after another on the working set: no await, no race. The next
                batch stands on the one before, although that is not committed yet
-    commit     in one transaction the books are locked, in order, and held against those that the batch was
-               decided on; the net effect is written; and only after COMMIT do the futures resolve
+    commit     in one transaction, by one statement, the books are locked, in order, and held against those
+               that the batch was decided on, and the net effect is written; and only after COMMIT do the
+               futures resolve, when the next batch is on its way
 
 Whatever changes anything of a tenant moves the sequence in its book on, and nobody does so without the lock.
 So a book that stands as it was expected to proves that everything the batch was decided on still holds. Where
-it does not (another instance was faster), the batch is decided anew in the same transaction, under the lock,
-and for a while no batch is decided ahead. Whatever fails voids the working set and all that was decided on
+it does not (another instance was faster), nothing is written, the batch is decided anew under the lock, and
+for a while no batch is decided ahead. Whatever fails voids the working set and all that was decided on
 top of it.
 
 A batch is closed when the database is free for it and nobody else is coming: an idle system commits a batch
