@@ -184,21 +184,21 @@ class Reader:
             standing = self._standing(commit.scope)
             standing.advance(commit.before, commit.after)
             self._lists.outdate(commit.scope)
+            is_furthest = standing.is_furthest(commit.after)
+            awaited: list[Versioned] = []
             for versioned in commit.versions:
                 identifier = versioned.object.id
                 self._flights.outdate((commit.scope, identifier))
-                if self._is_kept(identifier) and standing.is_furthest(commit.after):
-                    if _is_awaited(versioned) or identifier in standing.shelf.entries:
-                        self._put(standing, identifier, versioned)
-                else:
+                is_kept = self._is_kept(identifier)
+                is_awaited = is_kept and _is_awaited(versioned)
+                if is_awaited:
+                    awaited.append(versioned)
+                if not (is_kept and is_furthest):
                     self._cache.drop(standing.shelf, identifier, versioned.version)
+                elif is_awaited or identifier in standing.shelf.entries:
+                    self._put(standing, identifier, versioned)
             if self._copies is not None:
-                kept = [
-                    versioned
-                    for versioned in commit.versions
-                    if self._is_kept(versioned.object.id) and _is_awaited(versioned)
-                ]
-                self._copies.prime(commit.scope, commit.before, commit.after, kept)
+                self._copies.prime(commit.scope, commit.before, commit.after, awaited)
         if self.announcer is not None:
             self.announcer.committed(commits)
 

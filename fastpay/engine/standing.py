@@ -81,8 +81,9 @@ class Standing:
 
     def accepts(self, sequence: int, now_ns: int) -> bool:
         """Tell whether what is at least as new as this place may be shown."""
-        if self.known is None or now_ns >= self.shelf.valid_until_ns:
+        if not self.is_proven(now_ns):
             return False
+        assert self.known is not None
         return sequence >= max(self.known, self._least, self._told)
 
     def is_furthest(self, after: int) -> bool:
