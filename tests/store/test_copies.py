@@ -13,7 +13,6 @@ from fastpay import limits
 from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Versioned
 from fastpay.store.copies import _parts
-from tests.conftest import PATIENCE_SECONDS
 from tests.store.sharing import (
     LONG_MS,
     NOBODY,
@@ -31,22 +30,7 @@ from tests.store.support import engine, make_tenant
 from tests.store.test_announcements import until
 from tests.store.test_reader import count_reads, make_customers, name_of, rename
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give Redis all the time that a busy machine may need, and the benefit of every doubt."""
-    monkeypatch.setattr(limits, "redis_timeout_ms", PATIENCE_SECONDS * 1000)
-    monkeypatch.setattr(limits, "copies_worth_min", 0)
-
-
-@pytest.fixture
-def cache(redis_url: str) -> "redis.Redis":
-    """The Redis of these tests, emptied."""
-    client = redis.Redis.from_url(redis_url)
-    client.flushall()
-    return client
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
 
 
 async def test_a_thousand_cold_objects_are_one_question_to_redis_and_none_to_the_database(

@@ -7,32 +7,15 @@ import msgspec
 import pytest
 import redis
 
-from fastpay import limits
 from fastpay.store import rows
 from fastpay.store.copy_format import CopyFormat, Incarnation, _Payload
-from tests.conftest import PATIENCE_SECONDS
 from tests.store.sharing import counted, form_of, prove, prove_again, settled, sharing, shown
 from tests.store.support import make_tenant
 from tests.store.test_reader import count_reads, make_customers, rename
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
 
 SEAL = slice(8, 24)
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give Redis all the time that a busy machine may need, and the benefit of every doubt."""
-    monkeypatch.setattr(limits, "redis_timeout_ms", PATIENCE_SECONDS * 1000)
-    monkeypatch.setattr(limits, "copies_worth_min", 0)
-
-
-@pytest.fixture
-def cache(redis_url: str) -> "redis.Redis":
-    """The Redis of these tests, emptied."""
-    client = redis.Redis.from_url(redis_url)
-    client.flushall()
-    return client
 
 
 Tampering = Callable[[bytes, bytes, Callable[..., bytes]], bytes]
