@@ -55,21 +55,25 @@ class _Transport:
         return ("127.0.0.1", 9) if name == "peername" else None
 
 
+def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
+    """Return what the connections of a server share, for an application that nobody listens for."""
+    return Service(
+        app,
+        loop,
+        ServerSettings(),
+        clock=SystemClock(),
+        refuse=lambda reason, is_head: b"refused",
+        switch_to_http2=None,
+        server=("127.0.0.1", 80),
+        scheme="http",
+    )
+
+
 @contextmanager
 def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
     """Give a function that sends bytes through a connection to an application and returns its answer."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        service = Service(
-            app,
-            runner.get_loop(),
-            ServerSettings(),
-            clock=SystemClock(),
-            refuse=lambda reason, is_head: b"refused",
-            switch_to_http2=None,
-            server=("127.0.0.1", 80),
-            scheme="http",
-        )
-        transport, protocol = _Transport(), Connection(service)
+        transport, protocol = _Transport(), Connection(new_service(app, runner.get_loop()))
         protocol.connection_made(cast(asyncio.Transport, transport))
 
         def feed(data: bytes) -> bytes:

@@ -26,9 +26,7 @@ from fastpay._native import headers, target, transfers_json
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
-from fastpay._native.service import Service
 from fastpay._native.wheel import Callback, Wheel
-from fastpay.clock import SystemClock
 from fastpay.server.listener import Server
 from fastpay.server.settings import ServerSettings
 from tests.reference import arrays as plain_arrays
@@ -235,16 +233,7 @@ def test_a_hundred_requests_over_a_socket(
 def test_a_hundred_requests_over_a_socket_by_uvloops_streams(
     benchmark: BenchmarkFixture, loop: asyncio.AbstractEventLoop
 ) -> None:
-    service = Service(
-        bare.app,
-        loop,
-        ServerSettings(),
-        clock=SystemClock(),
-        refuse=lambda reason, is_head: b"refused",
-        switch_to_http2=None,
-        server=("127.0.0.1", 80),
-        scheme="http",
-    )
+    service = hot_paths.new_service(bare.app, loop)
     serving = loop.create_server(lambda: cast(asyncio.Protocol, Connection(service)), "127.0.0.1", 0)
     server = loop.run_until_complete(serving)
     try:
