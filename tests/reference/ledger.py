@@ -1,5 +1,6 @@
 """The ledger's rules slowly and plainly: all that was done is kept, and balances are added up anew."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -37,6 +38,22 @@ class Item:
     linked: bool = False
 
 
+def refuse(accounts: Sequence[Account], item: Item, now: int) -> str | None:
+    """Return the code of why a transfer cannot be made whatever the accounts hold, None where it may."""
+    if not (item.debit < len(accounts) and item.credit < len(accounts)):
+        return "resource_missing"
+    if item.debit == item.credit:
+        return "ledger_accounts_equal"
+    debit, credit = accounts[item.debit], accounts[item.credit]
+    if debit.is_reserved or credit.is_reserved:
+        return "ledger_account_reserved"
+    if debit.currency != credit.currency:
+        return "currency_mismatch"
+    if item.expires_at is not None and item.expires_at <= now:
+        return "expires_at_past"
+    return None
+
+
 @dataclass
 class Ledger:
     """All accounts and all that moved them."""
@@ -71,17 +88,9 @@ class Ledger:
 
     def transfer(self, item: Item, now: int) -> str | None:
         """Make a transfer or a hold; return the code of why it cannot be made."""
-        if not (item.debit < len(self.accounts) and item.credit < len(self.accounts)):
-            return "resource_missing"
-        if item.debit == item.credit:
-            return "ledger_accounts_equal"
-        debit, credit = self.accounts[item.debit], self.accounts[item.credit]
-        if debit.is_reserved or credit.is_reserved:
-            return "ledger_account_reserved"
-        if debit.currency != credit.currency:
-            return "currency_mismatch"
-        if item.expires_at is not None and item.expires_at <= now:
-            return "expires_at_past"
+        refusal = refuse(self.accounts, item, now)
+        if refusal is not None:
+            return refusal
         posted = 0 if item.hold else item.amount
         self.moves.append(Move(item.debit, item.credit, item.amount, item.hold, posted, item.expires_at))
         if not self.is_within_bounds():

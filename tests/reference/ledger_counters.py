@@ -6,7 +6,7 @@ Unlike `tests.reference.ledger` it adds nothing up. A chain that breaks leaves w
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.reference.ledger import Account, Item
+from tests.reference.ledger import Account, Item, refuse
 
 
 @dataclass
@@ -43,17 +43,9 @@ class Counters:
         return codes
 
     def _transfer(self, item: Item, now: int) -> str | None:
-        if max(item.debit, item.credit) >= len(self.accounts):
-            return "resource_missing"
-        if item.debit == item.credit:
-            return "ledger_accounts_equal"
-        debit, credit = self.accounts[item.debit], self.accounts[item.credit]
-        if debit.is_reserved or credit.is_reserved:
-            return "ledger_account_reserved"
-        if debit.currency != credit.currency:
-            return "currency_mismatch"
-        if item.expires_at is not None and item.expires_at <= now:
-            return "expires_at_past"
+        refusal = refuse(self.accounts, item, now)
+        if refusal is not None:
+            return refusal
         kind = 2 if item.hold else 0
         self.held[item.debit][kind] += item.amount
         self.held[item.credit][kind + 1] += item.amount
