@@ -1,0 +1,1 @@
+"""Attacks on a running server, bounded in count and time. Each was seen to succeed once."""
