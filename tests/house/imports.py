@@ -10,11 +10,12 @@ COMMON = frozenset({"errors", "limits", "clock", "config", "telemetry"})
 # Floor or module -> the floors and modules of fastpay that it may import, beside itself and COMMON.
 DIRECTIONS: dict[str, frozenset[str]] = {
     "_native": frozenset(),
-    "server": frozenset({"_native"}),
+    "server": frozenset({"_native", "addresses"}),
     "engine": frozenset({"_native", "domain"}),
     "store": frozenset(
         {
             "_native",
+            "addresses",
             "domain",
             "engine.ports",
             "engine.ledger_ports",
@@ -23,7 +24,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
         }
     ),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
-    "api": frozenset({"_native", "domain", "engine"}),
+    "api": frozenset({"_native", "domain", "engine", "addresses"}),
     "signing": frozenset({"_native"}),
     "telemetry": frozenset({"tracing"}),
 }
