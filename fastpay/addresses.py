@@ -27,10 +27,10 @@ def group_of(host: str | None) -> str:
 class TokenBuckets:
     """A token bucket for each group of addresses, and for at most `groups_max` of them.
 
-    A bucket holds `burst` tokens and gains `per_second`. Each is one number, the time at which it is full again
-    (the generic cell rate algorithm, ITU-T I.371): a full bucket needs no entry at all. Beyond `groups_max` the
-    bucket that was used least recently is forgotten, which makes it full. Who has more groups of addresses than
-    that is not limited by address, so that a limit for all clients together must stand behind this one.
+    A bucket holds `burst` tokens and gains `per_second`. Each is one number, the time at which it is full
+    again (the generic cell rate algorithm, ITU-T I.371): a full bucket needs no entry at all. Beyond
+    `groups_max` the least recently used bucket is forgotten, which makes it full. A client with more groups
+    than that is not limited by address, so a limit for all clients together must stand behind this one.
     """
 
     def __init__(self, *, burst: int, per_second: int, groups_max: int) -> None:
