@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -86,6 +87,14 @@ async def agree(one: Told, other: Told) -> None:
         await asyncio.sleep(0.05)
 
 
+def debug_allowed(program: Path) -> list[str]:
+    """Return the arguments with which this server takes DEBUG: from version 7 on it must be allowed."""
+    said = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.search(r"v=(\d+)", said)
+    assert version is not None, said
+    return ["--enable-debug-command", "yes"] if int(version[1]) >= 7 else []
+
+
 @contextlib.contextmanager
 def own_redis(directory: Path) -> Iterator[tuple[str, "Callable[[], subprocess.Popen[bytes]]"]]:
     """Yield the URL of a Redis of the test's own, and what starts it."""
@@ -98,6 +107,7 @@ def own_redis(directory: Path) -> Iterator[tuple[str, "Callable[[], subprocess.P
     def start() -> "subprocess.Popen[bytes]":
         socket.unlink(missing_ok=True)
         arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(directory)]
+        arguments += debug_allowed(program)
         process = subprocess.Popen([str(program), *arguments], stdout=subprocess.DEVNULL)
         started.append(process)
         return process
