@@ -48,6 +48,7 @@ commands.add_command(sealing)
 @click.option("--reuse-port", is_flag=True, default=None, help="Share the port with other instances.")
 @click.option("--tls-cert", metavar="FILE", help="Serve TLS with this certificate chain.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
+@click.option("--redis-url", metavar="URL", help="A Redis or Valkey of your own.")
 @click.option(
     "--allow-unsafe-database",
     is_flag=True,
@@ -126,7 +127,11 @@ def bench(**options: Any) -> None:
 
 
 @commands.command(epilog=EPILOGUE)
-@click.option("--database-url", metavar="URL", help="The PostgreSQL to look at.")
+@click.option("--host", metavar="ADDRESS", help="The address that would be listened on.")
+@click.option("--port", metavar="PORT", help="The port that would be listened on.")
+@click.option("--unix", metavar="PATH", help="The Unix socket that would be listened on.")
+@click.option("--ready-file", metavar="FILE", help="The ready file that would be written.")
+@click.option("--redis-url", metavar="URL", help="The Redis or Valkey to look at.")
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain to look at.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @settings_options

@@ -1,6 +1,7 @@
 """What the commands of an operator share: their options, the settings, and the way to the database."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ import click
 
 from fastpay.config import Settings, load_settings
 from fastpay.embedded.access import open_database
+from fastpay.embedded.directory import has_directory
 from fastpay.errors import ConfigurationError
 from fastpay.invocation import command_name
-from fastpay.telemetry import set_up_logging
+from fastpay.preflight import require_embedded, require_intended_ledger
+from fastpay.telemetry import log, set_up_logging
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -26,6 +29,7 @@ def settings_options(command: Command) -> Command:
         click.option(
             "--data-dir", metavar="DIR", help="Where the embedded servers keep their data (.fastpay)."
         ),
+        click.option("--database-url", metavar="URL", help="A PostgreSQL of your own, instead."),
         click.option("--config", metavar="FILE", help="A TOML file with settings (or FASTPAY_CONFIG)."),
     ):
         command = option(command)
@@ -62,6 +66,11 @@ def open_database_of(settings: Settings, *, create: bool) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
+    if create:
+        require_embedded(settings)
+        require_intended_ledger(settings)
+        if not has_directory(settings.data_dir):
+            log.info("ledger_created", data_dir=os.path.abspath(settings.data_dir))
     with open_database(settings.data_dir, create=create) as database_url:
         yield database_url
 

@@ -52,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     secrets in the database are sealed under, one a line in base64, the newest first. `trusted_proxies` are
     addresses, networks or the word "unix", as a list or with commas between them. `transaction_pooling` says
     that a pooler in transaction mode stands before the database.
+
+    `data_dir` is absolute where an operator named it: a flag counts from the working directory, a line of the
+    settings file from the file's folder. A relative one is the default, or comes from the environment: it
+    means another directory in another working directory.
     """
 
     host: Text = "127.0.0.1"
@@ -112,7 +116,8 @@ def load_settings(
     values |= _read_environment(environment)
     for name, value in (flags or {}).items():
         if value is not None:
-            values[name] = _convert(name, value, f"--{name.replace('_', '-')}", strict=False)
+            converted = _convert(name, value, f"--{name.replace('_', '-')}", strict=False)
+            values[name] = os.path.abspath(converted) if name == "data_dir" else converted
     return Settings(**values)
 
 
@@ -128,7 +133,12 @@ def _read_file(path: str) -> dict[str, Any]:
         raise ConfigurationError(f"cannot read the settings file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the settings file {path} is not valid TOML: {error}") from error
-    return {name: _convert(name, value, path, strict=True) for name, value in table.items()}
+    values = {name: _convert(name, value, path, strict=True) for name, value in table.items()}
+    folder = os.path.dirname(os.path.abspath(path))
+    return {
+        name: os.path.join(folder, value) if name in _PATHS and value is not None else value
+        for name, value in values.items()
+    }
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -188,4 +198,6 @@ def _show(value: Any) -> str:
 
 
 _LISTS = frozenset({"trusted_proxies"})
+# In a settings file these are relative to its folder, so that it means the same wherever it is used from.
+_PATHS = frozenset({"data_dir", "ready_file", "sealing_key_file", "tls_cert", "tls_key", "unix"})
 _FIELDS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}

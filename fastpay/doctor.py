@@ -2,6 +2,8 @@
 
 import asyncio
 import ctypes
+import errno
+import importlib
 import os
 import resource
 import shutil
@@ -17,17 +19,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fastpay import limits
+from fastpay import limits, telemetry
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings, redact
 from fastpay.custody import key_file, require_used
 from fastpay.embedded.access import run_servers
-from fastpay.embedded.directory import Addresses, DataDirectory, DirectoryInUseError, read_addresses
-from fastpay.embedded.postgres import find_wheel
+from fastpay.embedded.directory import (
+    Addresses,
+    DataDirectory,
+    DirectoryInUseError,
+    has_directory,
+    read_addresses,
+)
+from fastpay.embedded.postgres import find_installation
 from fastpay.embedded.redis import find_redis
 from fastpay.errors import ConfigurationError
 from fastpay.invocation import command_name
-from fastpay.preflight import open_files_missing, require_tls_pair
+from fastpay.preflight import REQUIREMENTS, open_files_missing, require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
 from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
@@ -37,6 +45,8 @@ from fastpay.store.sealing import read_keys
 # adjtimex answers this while nothing keeps the kernel's clock right.
 TIME_ERROR = 5
 RESEAL = "sealing reseal"
+# They import the whole of what serves.
+MODULES = ("uvloop", "fastpay.process", "fastpay.api.app", "fastpay.server.listener", "fastpay.store.batches")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -73,7 +83,8 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
     What serves is not disturbed; embedded servers at rest are started for it, where there are any.
     """
     clock = clock if clock is not None else SystemClock()
-    findings = [check_files(), check_tls(settings, clock=clock), check_clock(clock)]
+    findings = [check_modules(), check_files(), check_tls(settings, clock=clock), check_clock(clock)]
+    findings += [check_tracing(), *check_requirements(settings)]
     with ExitStack() as stack:
         database_url, redis_url = settings.database_url, settings.redis_url
         if database_url is None or redis_url is None:
@@ -81,7 +92,8 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
             try:
                 addresses = stack.enter_context(_embedded(settings))
             except ConfigurationError as error:
-                findings.append(Finding("embedded servers", "fault", *_split(error)))
+                finding = Finding("embedded servers", "fault", *_split(error))
+                findings += [finding] if finding not in findings else []
             else:
                 database_url = database_url or addresses.database_url
                 redis_url = redis_url or addresses.redis_url
@@ -169,6 +181,44 @@ async def check_redis(redis_url: str | None) -> Finding:
     return Finding("redis", "good", f"reached {redact(redis_url)}")
 
 
+def check_modules() -> Finding:
+    """Import all that serving needs, compiled modules included."""
+    try:
+        for name in MODULES:
+            importlib.import_module(name)
+    except ImportError as error:
+        advice = "install fastpay again; in a clone run: make .venv/.native"
+        return Finding("modules", "fault", str(error), advice)
+    return Finding("modules", "good", "all can be imported")
+
+
+def check_requirements(settings: Settings) -> list[Finding]:
+    """Look at everything that `serve` requires before it starts or creates anything."""
+    findings = []
+    for name, require in REQUIREMENTS.items():
+        if require is require_tls_pair:
+            continue  # `check_tls` looks at it more closely
+        try:
+            require(settings)
+        except ConfigurationError as error:
+            taken = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
+            # What listens there may be the very server that is examined.
+            findings.append(Finding(name, "note" if taken else "fault", *_split(error)))
+        else:
+            findings.append(Finding(name, "good", "as serve requires it"))
+    return findings
+
+
+def check_tracing() -> Finding:
+    """Look at whether the traces that OTEL_* variables ask for can be made."""
+    try:
+        asked = telemetry.set_up_tracing()
+        telemetry.stop_tracing()
+    except ConfigurationError as error:
+        return Finding("tracing", "fault", *_split(error))
+    return Finding("tracing", "good", "on" if asked else "not asked for")
+
+
 def check_files() -> Finding:
     """Look at how many files, and so connections, this process may have open."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -219,7 +269,7 @@ def check_directory(path: Path) -> Finding:
     seen = f"{path.absolute()}, {free >> 20} MiB free"
     if free < limits.free_bytes_min:
         return Finding("data directory", "fault", seen, "make room, or move the data directory")
-    if not os.path.lexists(path / "lock"):
+    if not has_directory(path):
         advice = "run fastpay serve, or give --data-dir"
         return Finding("data directory", "note", f"no data directory at {path.absolute()}", advice)
     return Finding("data directory", "good", seen)
@@ -278,9 +328,9 @@ def _embedded(settings: Settings) -> Iterator[Addresses]:
     """
     nothing = Addresses(database_url=None, redis_url=None)
     with_postgres = settings.database_url is None
-    if not os.path.lexists(Path(settings.data_dir) / "lock"):
-        if with_postgres:
-            find_wheel()
+    if with_postgres:
+        find_installation(Path(settings.data_dir) / "postgresql")
+    if not has_directory(settings.data_dir):
         yield nothing
         return
     try:

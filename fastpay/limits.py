@@ -167,6 +167,7 @@ open_files_min = 4_096
 clock_skew_ms_max = 2_000
 free_bytes_min = 1 << 30
 migration_wait_ms = 120_000
+address_probe_timeout_ms = 1_000
 embedded_start_timeout_ms = 60_000
 embedded_stop_timeout_ms = 4_000
 embedded_restarts_max = 5

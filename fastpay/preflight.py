@@ -6,11 +6,22 @@ import resource
 import socket
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from fastpay import limits
 from fastpay.config import Settings
+from fastpay.embedded.account import require_account
+from fastpay.embedded.directory import has_directory
+from fastpay.embedded.postgres import find_wheel
 from fastpay.errors import ConfigurationError
+from fastpay.server.forwarded import create_reader
+
+
+def require_all(settings: Settings) -> None:
+    """Require all that `REQUIREMENTS` lists. Raises: ConfigurationError for the first that is not met."""
+    for require in REQUIREMENTS.values():
+        require(settings)
 
 
 def require_tls_pair(settings: Settings) -> None:
@@ -62,16 +73,75 @@ def require_address(settings: Settings) -> None:
             # Two may be bound to one address as long as none of them listens.
             probe.listen(1)
         except OSError as error:
-            place = f"{settings.host}:{settings.port}"
             raise ConfigurationError(
-                f"cannot listen on {place}: {error.strerror or error}; {_advise(error)}"
+                f"cannot listen on {_address(settings)}: {error.strerror or error}; {_advise(error)}"
             ) from error
+
+
+def require_intended_ledger(settings: Settings) -> None:
+    """Refuse to make a ledger in a folder that nobody named while a server runs on the configured address.
+
+    The default data directory is relative to the working directory. A command typed in another folder than
+    the server's would make a second, empty ledger there.
+    Raises: ConfigurationError.
+    """
+    named = settings.database_url is not None or os.path.isabs(settings.data_dir)
+    if named or has_directory(settings.data_dir) or not _is_served(settings):
+        return
+    raise ConfigurationError(
+        f"there is no data directory at {os.path.abspath(settings.data_dir)}, and a server listens on "
+        f"{_address(settings)} already; to use its ledger give its --data-dir or --database-url, "
+        f"to make a second ledger give --data-dir {os.path.abspath(settings.data_dir)}"
+    )
+
+
+def require_embedded(settings: Settings) -> None:
+    """Require what the embedded PostgreSQL needs, where it is to be used, and make nothing.
+
+    Raises: ConfigurationError.
+    """
+    if settings.database_url is None:
+        find_wheel()
+        require_account(Path(settings.data_dir) / "postgresql")
+
+
+def require_ready_file(settings: Settings) -> None:
+    """Require that the ready file can be written where one is asked for. Raises: ConfigurationError."""
+    if settings.ready_file is None:
+        return
+    folder = os.path.dirname(os.path.abspath(settings.ready_file))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"cannot write the ready file {settings.ready_file}: {folder} is not a directory that this user "
+            "may write to; create it, or give another --ready-file"
+        )
+
+
+def require_proxies(settings: Settings) -> None:
+    """Require that every trusted proxy is an address, a network or `unix`. Raises: ConfigurationError."""
+    create_reader(settings.trusted_proxies)
 
 
 def open_files_missing() -> int | None:
     """Return how many files this process may open at most when those are too few, else None."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return hard if hard != resource.RLIM_INFINITY and hard < limits.open_files_min else None
+
+
+def _address(settings: Settings) -> str:
+    return settings.unix or f"{settings.host}:{settings.port}"
+
+
+def _is_served(settings: Settings) -> bool:
+    """Tell whether something accepts connections on the address that the settings name."""
+    family = socket.AF_UNIX if settings.unix else socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as client:
+        client.settimeout(limits.address_probe_timeout_ms / 1000)
+        try:
+            client.connect(settings.unix or (settings.host, settings.port))
+        except OSError:
+            return False
+    return True
 
 
 def _advise(error: OSError) -> str:
@@ -107,3 +177,14 @@ def _read(settings: Settings, name: str) -> str:
 
 def _refuse_password(settings: Settings) -> str:
     raise ConfigurationError(f"tls_key {settings.tls_key} is encrypted; give the key without a password")
+
+
+# What must hold before `serve` starts or makes anything. `doctor` looks at each.
+REQUIREMENTS: dict[str, Callable[[Settings], None]] = {
+    "TLS": require_tls_pair,
+    "trusted proxies": require_proxies,
+    "address": require_address,
+    "ready file": require_ready_file,
+    "embedded servers": require_embedded,
+    "ledger": require_intended_ledger,
+}

@@ -20,10 +20,10 @@ from fastpay import collector, limits, telemetry
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings
 from fastpay.counters import Counters
-from fastpay.embedded.directory import DataDirectory
+from fastpay.embedded.directory import DataDirectory, has_directory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
-from fastpay.preflight import open_files_missing, require_address, require_tls_pair
+from fastpay.preflight import open_files_missing, require_all
 from fastpay.readiness import Ready, greet, ready_file
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def run(settings: Settings) -> int:
 
     Raises: ConfigurationError when something that the operator must put right stands in the way.
     """
-    require_tls_pair(settings)
-    require_address(settings)
+    require_all(settings)
     telemetry.set_up_tracing()
     _raise_file_limit()
     deadline = Deadline(settings.drain_timeout_ms)
@@ -54,7 +53,9 @@ def run(settings: Settings) -> int:
             # Before there is a directory: what stands in the way must leave nothing behind.
             asyncio.run(prepare_database(settings.database_url, allow_unsafe=settings.allow_unsafe_database))
         if settings.database_url is None or settings.redis_url is None:
+            is_new = not has_directory(settings.data_dir)
             directory = stack.enter_context(DataDirectory(settings.data_dir))
+            telemetry.log.info("data_directory", path=directory.path, new=is_new)
             servers = EmbeddedServers(
                 directory,
                 with_postgres=settings.database_url is None,

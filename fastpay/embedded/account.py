@@ -14,6 +14,7 @@ from fastpay.errors import ConfigurationError
 
 # The first is what distributions call PostgreSQL's own user; the second is made when there is neither.
 NAMES = ("postgres", "fastpay")
+ADVICE = f"run fastpay as an ordinary user, or create a system user named {NAMES[-1]}"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -37,6 +38,26 @@ def choose_account(cluster: Path) -> Account | None:
         if (account := _look_up(name)) is not None:
             return account
     return _create(NAMES[-1])
+
+
+def require_account(cluster: Path) -> None:
+    """Require that there is a user to run PostgreSQL as, or that one can be made, and make none.
+
+    PostgreSQL looks its user's name up, so a user id without a name will not do.
+    Raises: ConfigurationError.
+    """
+    uid = os.geteuid()
+    if uid == 0 and cluster.exists():
+        uid = cluster.stat().st_uid
+    if uid == 0:
+        if not any(_look_up(name) for name in NAMES):
+            _find_useradd()
+        return
+    if not _name(uid):
+        raise ConfigurationError(
+            f"the user id {uid} has no name on this machine, and PostgreSQL refuses to start without one; "
+            "add the user to /etc/passwd, run fastpay as one that is there, or set FASTPAY_DATABASE_URL"
+        )
 
 
 def open_paths(paths: Iterable[Path], account: Account | None) -> list[Path]:
@@ -123,10 +144,7 @@ def _name(uid: int) -> str:
 
 
 def _create(name: str) -> Account:
-    command = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    advice = f"run fastpay as an ordinary user, or create a system user named {name}"
-    if command is None:
-        raise ConfigurationError(f"PostgreSQL refuses to run as root and there is no useradd; {advice}")
+    command = _find_useradd()
     arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     made = subprocess.run(  # noqa: S603 - useradd, by its full path
         [command, *arguments, "--shell", "/usr/sbin/nologin", name],
@@ -137,5 +155,12 @@ def _create(name: str) -> Account:
     )
     # Another start may have been quicker: what counts is that the user is there now.
     if (account := _look_up(name)) is None:
-        raise ConfigurationError(f"cannot create the user {name}: {made.stderr.strip()}; {advice}")
+        raise ConfigurationError(f"cannot create the user {name}: {made.stderr.strip()}; {ADVICE}")
     return account
+
+
+def _find_useradd() -> str:
+    command = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if command is None:
+        raise ConfigurationError(f"PostgreSQL refuses to run as root and there is no useradd; {ADVICE}")
+    return command

@@ -93,6 +93,11 @@ class DataDirectory:
         (self.path / "addresses.json").unlink(missing_ok=True)
 
 
+def has_directory(path: str | Path) -> bool:
+    """Tell whether there is a data directory at this path."""
+    return os.path.lexists(Path(path) / "lock")
+
+
 def require_cluster(path: str | Path) -> None:
     """Let only a data directory pass that has a database in it already: whoever reads must make none.
 

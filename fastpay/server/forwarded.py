@@ -23,7 +23,9 @@ def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | 
     try:
         networks = [ipaddress.ip_network(name) for name in names - {"unix"}]
     except ValueError as error:
-        raise ConfigurationError(f"trusted proxies: {error}") from error
+        raise ConfigurationError(
+            f"trusted_proxies: {error}; give addresses, networks, or unix for the Unix socket"
+        ) from error
 
     def read(scope: dict[str, Any]) -> None:
         client = scope["client"]

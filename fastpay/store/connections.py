@@ -20,6 +20,12 @@ async def connect(database_url: str) -> Any:
         return await asyncpg.connect(
             database_url, statement_cache_size=0, timeout=limits.connect_timeout_ms / 1000
         )
+    except KeyError as error:
+        # Without a user in the URL the driver looks up the name of the user id that we run as.
+        raise ConfigurationError(
+            f"the database {redact(database_url)} names no user, and the user id that fastpay runs as has no "
+            "name; put the user into FASTPAY_DATABASE_URL: postgresql://USER@HOST/DATABASE"
+        ) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise ConfigurationError(

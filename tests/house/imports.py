@@ -33,6 +33,7 @@ DOMAIN_COMMON = frozenset({"errors", "limits"})
 # The operator's floor puts the others together.
 OPERATOR = (
     "process.py",
+    "preflight.py",
     "readiness.py",
     "cli.py",
     "cli_shared.py",

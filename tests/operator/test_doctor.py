@@ -1,22 +1,24 @@
 """fastpay/doctor.py finds each fault, and nothing where nothing is wrong."""
 
 import asyncio
+import importlib.util
 import io
 import resource
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from fastpay import doctor, limits
+from fastpay import doctor, limits, preflight
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.doctor import Finding
-from fastpay.embedded import servers
 from fastpay.embedded.account import choose_account
 from fastpay.embedded.directory import DataDirectory
 from fastpay.embedded.postgres import ADVICE, EmbeddedPostgres, find_installation
@@ -266,19 +268,50 @@ def test_the_table_shows_every_character_of_what_was_found(columns: int) -> None
 def test_what_to_do_about_missing_servers_stands_where_it_is_looked_for(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> Path:
-        raise ConfigurationError(f"PostgreSQL's programs are not installed; {ADVICE}")
-
-    monkeypatch.setattr(servers, "find_installation", refuse)
-    monkeypatch.setattr(doctor, "find_wheel", lambda: refuse(None))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     settings = Settings(data_dir=str(data_dir), redis_url="redis://127.0.0.1:1")
-    for make in (False, True):
-        if make:
-            (data_dir / "postgresql").mkdir(parents=True)
-            (data_dir / "lock").touch()
+    # Nothing yet, then what a start without the wheel has left behind, then a whole data directory.
+    for made in ((), ("lock",), ("lock", "postgresql")):
+        for name in made:
+            (data_dir / name).mkdir(parents=True, exist_ok=True)
         findings = asyncio.run(doctor.examine(settings))
         found = next(finding for finding in findings if finding.check == "embedded servers")
         assert (found.seen, found.advice) == ("PostgreSQL's programs are not installed", ADVICE)
+
+
+def test_what_serve_requires_is_what_the_doctor_looks_at(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever keeps `serve` from starting is a fault, with advice."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        wrong: list[dict[str, Any]] = [
+            {"host": "192.0.2.1"},
+            {"unix": str(tmp_path / "none" / "socket")},
+            {"ready_file": str(tmp_path / "none" / "ready.json")},
+            {"trusted_proxies": ("10.0.0.0/99",)},
+            {"tls_cert": str(tmp_path / "none.pem"), "tls_key": str(tmp_path / "none.pem")},
+        ]
+        for values in wrong:
+            settings = Settings(**{"data_dir": str(data_dir), "port": 0, **values})
+            with pytest.raises(ConfigurationError):
+                preflight.require_all(settings)
+            found = [one for one in asyncio.run(doctor.examine(settings)) if one.state == "fault"]
+            assert len(found) == 1, values
+            assert found[0].advice
+        busy = Settings(data_dir=str(data_dir), port=taken.getsockname()[1])
+        findings = asyncio.run(doctor.examine(busy))
+        assert [one.check for one in findings if "Address already in use" in one.seen] == ["address"]
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "unheard-of")
+    findings = asyncio.run(doctor.examine(Settings(data_dir=str(data_dir), port=0)))
+    assert [one.check for one in findings if one.state == "fault"] == ["tracing"]
+
+
+def test_a_module_that_cannot_be_imported_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.check_modules().state == "good"
+    monkeypatch.setattr(doctor, "MODULES", ("fastpay.process", "fastpay._native.not_built"))
+    assert doctor.check_modules().state == "fault"
 
 
 def run_doctor(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

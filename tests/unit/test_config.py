@@ -26,7 +26,7 @@ def test_flags_win_over_the_environment_which_wins_over_the_file(tmp_path: Path)
     )
     environment = {"FASTPAY_PORT": "2", "FASTPAY_HOST": "2.2.2.2", "FASTPAY_CONFIG": "not read"}
     settings = load_settings(config=file, environment=environment, flags={"port": "3", "host": None})
-    assert (settings.port, settings.host, settings.data_dir) == (3, "2.2.2.2", "from-file")
+    assert (settings.port, settings.host, settings.data_dir) == (3, "2.2.2.2", str(tmp_path / "from-file"))
     assert settings.log_level == "error"
 
 
