@@ -1,18 +1,15 @@
 """The writing half of the surface: parameters to a command, and the command to the engine."""
 
-import functools
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
-
-import msgspec
 
 from fastpay import limits
 from fastpay.api import answers, kinds
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_params
+from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.params.common import Params
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Submission
@@ -25,8 +22,6 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
 _ESCAPED = re.compile(r'\\(["\\])')
 _TIMEOUT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
-
-_PARAMS = msgspec.msgpack.Encoder(order="deterministic")
 
 
 class Write(Generic[_Params]):
@@ -58,6 +53,7 @@ class Write(Generic[_Params]):
         self._check = check
         self._decode = decode or self._decode_params
         self._is_trial = is_trial
+        self._fingerprints = Fingerprints(params_type)
         self.body_factor = body_factor
 
     @property
@@ -80,8 +76,10 @@ class Write(Generic[_Params]):
         answers.check_expansions(call, self._shows, params.expand)
         if self._check is not None:
             await self._check(call, params)
+        command = self._command(call, params)
+        digest = b"" if idempotency_key is None else self._fingerprints.make(call, params)
         names = (idempotency_key, once)
-        submission = _submission(call, self._command(call, params), params, names, deadline_ns=deadline_ns)
+        submission = _submission(call, command, digest, names, deadline_ns=deadline_ns)
         call.ended("decode")
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
@@ -133,26 +131,6 @@ def is_idempotency_key(header: str) -> bool:
     return _key_of(header) is not None
 
 
-def fingerprint(call: Call, params: msgspec.Struct) -> bytes:
-    """Return a keyed digest of what is asked, whatever spelling it came in.
-
-    Card data go into it. It is keyed with the tenant's own key, which lies sealed in the same database: it
-    hides them from whoever sees the digest, and not from whoever has the operator's sealing key as well.
-    """
-    credentials = call.credentials
-    # The kind of key counts, for an answer to one says more than to the other.
-    place = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
-    digest = _keyed(credentials.fingerprint_key).copy()
-    digest.update(place + _PARAMS.encode(params))
-    return digest.digest()
-
-
-# A digest that has taken its key in, to go on from.
-@functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
-def _keyed(key: bytes) -> "hashlib.blake2b":
-    return hashlib.blake2b(key=key[:64], digest_size=32)
-
-
 def _key_of(header: str) -> str | None:
     key = header
     if header.startswith('"'):
@@ -184,7 +162,7 @@ def _deadline(call: Call) -> int | None:
 def _submission(
     call: Call,
     command: Command,
-    params: Params,
+    digest: bytes,
     names: tuple[str | None, str | None],
     *,
     deadline_ns: int | None,
@@ -192,7 +170,6 @@ def _submission(
     """Return the submission of a command that is known by its idempotency key, or by what was signed."""
     idempotency_key, once = names
     stamp = call.services.identifiers.stamp()
-    digest = b"" if idempotency_key is None else fingerprint(call, params)
     if once is not None:
         # No client's key begins with a space. What was signed is all that there is to compare.
         idempotency_key, digest = f" signed {once}", bytes.fromhex(once)

@@ -161,6 +161,25 @@ def test_a_batch_is_replayed_byte_for_byte(books: Books, database: Database) -> 
     assert after["ledger_transfer"] == before["ledger_transfer"] + 1
 
 
+@pytest.mark.parametrize(
+    "more", [{"metadata": {"b": "2", "a": "1"}}, {"hold": True, "expires_at": 1_900_000_000}]
+)
+def test_a_batch_with_metadata_or_expiry_is_replayed_from_json_and_from_a_form(
+    books: Books, more: dict[str, Any]
+) -> None:
+    item = {**books.sides(books.source, books.wallet), "amount": 3, **more}
+    key = f"batch with {next(iter(more))} {books.wallet}"
+    first = send(books, [item], key=key)
+    assert codes(made(first)) == [None]
+    flat = {name: value for name, value in item.items() if name != "metadata"}
+    fields = {f"transfers[0][{name}]": "true" if value is True else value for name, value in flat.items()}
+    fields |= {f"transfers[0][metadata][{name}]": value for name, value in item.get("metadata", {}).items()}
+    for again in (send(books, [item], key=key), books.send("batches", fields, key=key)):
+        assert again.content == first.content
+        assert again.headers["idempotent-replayed"] == "true"
+    assert send(books, [item | {"amount": 4}], key=key).json()["error"]["type"] == "idempotency_error"
+
+
 def test_a_whole_batch_is_one_event_one_snapshot_and_a_row_each(books: Books, database: Database) -> None:
     count = limits.ledger_batch_transfers_max
     items = [{**books.sides(books.source, books.wallet), "amount": 1} for _ in range(count)]

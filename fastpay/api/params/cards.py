@@ -7,6 +7,7 @@ import functools
 import re
 from typing import Annotated, Literal, TypeVar
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
@@ -96,7 +97,7 @@ def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
     no year of a card.
     """
     check_month(month, prefix=prefix)
-    full = year + 2000 if 0 <= year < 100 else year
+    full = _in_four_digits(year)
     if not _EXPIRY_YEAR_MIN <= full <= _this_year(call) + _EXPIRY_YEARS_AHEAD_MAX:
         raise cards.expiry_refused("year", param=prefix)
     return full
@@ -106,6 +107,19 @@ def check_month(month: int, *, prefix: str) -> None:
     """Raises: CardDeclined for a month that is none."""
     if not 1 <= month <= 12:
         raise cards.expiry_refused("month", param=prefix)
+
+
+def canonical(data: Part) -> Part:
+    """Return a card, or the data of a payment method, in the one spelling that equal ones share."""
+    if isinstance(data, PaymentMethodData):
+        return data if data.card is UNSET else msgspec.structs.replace(data, card=canonical(data.card))
+    number, year = getattr(data, "number", UNSET), getattr(data, "exp_year", UNSET)
+    spelled: dict[str, object] = {}
+    if isinstance(number, str):
+        spelled["number"] = _SEPARATORS.sub("", number)
+    if isinstance(year, int):
+        spelled["exp_year"] = _in_four_digits(year)
+    return msgspec.structs.replace(data, **spelled)
 
 
 def _card(call: Call, params: CardParams, name: str) -> cards.Card:
@@ -137,6 +151,10 @@ def _card_of_token(call: Call, params: CardParams, name: str) -> cards.Card:
     if number is None:
         raise InvalidRequest("No such token.", code="resource_missing", param=f"{name}[token]")
     return magic_card(call, number)
+
+
+def _in_four_digits(year: int) -> int:
+    return year + 2000 if 0 <= year < 100 else year
 
 
 def _required(value: _Value | UnsetType, param: str) -> _Value:

@@ -1,6 +1,6 @@
 """Parameters that many requests share, and how they become what the domain knows."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -37,9 +37,18 @@ Metadata = dict[str, str]
 
 
 class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """What every request may say."""
+    """What every request may say.
+
+    `creates` is True for requests that make an object: null means as little there as nothing.
+    """
+
+    creates: ClassVar[bool] = False
 
     expand: Expand = ()
+
+    def canonical(self) -> object:
+        """Return what the request's fingerprint is made of: nothing in it has two spellings."""
+        return self
 
 
 class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):

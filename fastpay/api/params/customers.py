@@ -1,6 +1,6 @@
 """What requests about customers may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -50,6 +50,8 @@ class _Fields(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class CreateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Begin to know a customer."""
+
+    creates: ClassVar[bool] = True
 
     payment_method: Identifier | UnsetType = UNSET
 

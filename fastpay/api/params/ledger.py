@@ -1,6 +1,6 @@
 """What requests about the ledger may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -17,6 +17,8 @@ MinBalance = Annotated[int, Meta(ge=-limits.balance_max, le=0)]
 class CreateAccountParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Open an account."""
 
+    creates: ClassVar[bool] = True
+
     code: Code
     currency: Text
     metadata: Metadata | UnsetType | None = UNSET
@@ -32,6 +34,8 @@ class AccountListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unk
 
 class CreateTransferParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Move an amount, or hold it."""
+
+    creates: ClassVar[bool] = True
 
     amount: int
     credit_account: Identifier

@@ -1,6 +1,6 @@
 """What requests about payment intents may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -73,6 +73,8 @@ class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Begin a payment."""
+
+    creates: ClassVar[bool] = True
 
     amount: int
     currency: Text

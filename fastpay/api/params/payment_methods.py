@@ -1,6 +1,6 @@
 """What requests about payment methods may say."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
@@ -19,6 +19,8 @@ from fastpay.api.params.common import (
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Keep a card for later. The fields are those of `PaymentMethodData`."""
+
+    creates: ClassVar[bool] = True
 
     type: Literal["card"]
     card: CardParams | UnsetType = UNSET

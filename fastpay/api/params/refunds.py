@@ -1,6 +1,6 @@
 """What requests about refunds may say."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
@@ -9,6 +9,8 @@ from fastpay.api.params.common import Identifier, Metadata, Params
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Give money back."""
+
+    creates: ClassVar[bool] = True
 
     amount: int | UnsetType = UNSET
     charge: Identifier | UnsetType = UNSET

@@ -1,0 +1,96 @@
+"""Fingerprints of requests: two that mean the same have the same one, however they are spelled.
+
+The digest is made over the decoded params, so that a form and JSON are alike. What params still leave open:
+
+| in the params                            | counts as                                 |
+|------------------------------------------|-------------------------------------------|
+| a currency in upper case                 | the one in lower case                     |
+| the order and repetition of expand paths | a set                                     |
+| the order of metadata                    | a map                                     |
+| a card's number with spaces or dashes    | its digits                                |
+| a card's year in two digits              | the year in four                          |
+| null, where an object is created         | nothing, since there is nothing to unset  |
+| metadata without a value, there too      | nothing                                   |
+
+A release that changes the bytes of what was canonical before refuses retries that cross the upgrade.
+"""
+
+import functools
+import hashlib
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from fastpay import limits
+from fastpay.api.context import Call
+from fastpay.api.params import cards
+from fastpay.api.params.common import Params
+
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Fingerprints:
+    """Makes the fingerprints of requests whose params are of one type."""
+
+    def __init__(self, params_type: type[Params]) -> None:
+        names = params_type.__struct_fields__
+        self._creates = params_type.creates
+        self._has_currency = "currency" in names
+        self._card = next((name for name in ("payment_method_data", "card") if name in names), None)
+
+    def make(self, call: Call, params: Params) -> bytes:
+        """Return a keyed digest of what is asked.
+
+        Card data go into it. It is keyed with the tenant's own key, which lies sealed in the same database:
+        it hides them from whoever sees the digest, and not from whoever has the operator's sealing key too.
+        """
+        credentials = call.credentials
+        # The kind of key counts, for an answer to one says more than to the other.
+        place = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
+        digest = _keyed(credentials.fingerprint_key).copy()
+        digest.update(place + self.encode(params))
+        return digest.digest()
+
+    def encode(self, params: Params) -> bytes:
+        """Return the bytes that params of the same meaning share."""
+        if self._has_currency:
+            currency: Any = params.currency  # type: ignore[attr-defined]
+            if currency is not UNSET and not currency.islower():
+                params = msgspec.structs.replace(params, currency=currency.lower())
+        if len(params.expand) > 1:
+            params = msgspec.structs.replace(params, expand=tuple(sorted(set(params.expand))))
+        if self._card is not None:
+            card = getattr(params, self._card)
+            if card is not UNSET:
+                params = msgspec.structs.replace(params, **{self._card: cards.canonical(card)})
+        encoded = _ENCODER.encode(params.canonical())
+        # MessagePack's null, empty text and empty map. Other values may hold these bytes too.
+        if self._creates and (b"\xc0" in encoded or b"\xa0" in encoded or b"\x80" in encoded):
+            # Back to the same type, so that params that have nothing empty keep their bytes.
+            tree = _without_empty(msgspec.to_builtins(params))
+            encoded = _ENCODER.encode(msgspec.convert(tree, type(params)))
+        return encoded
+
+
+def _without_empty(tree: Any, *, is_metadata: bool = False) -> Any:
+    """Return a tree without its nulls, and without metadata that has no value."""
+    if isinstance(tree, tuple):
+        return tuple(_without_empty(value) for value in tree)
+    if not isinstance(tree, dict):
+        return tree
+    kept = {}
+    for name, value in tree.items():
+        if value is None or (is_metadata and value == ""):
+            continue
+        inside = _without_empty(value, is_metadata=name == "metadata" and not is_metadata)
+        if name == "metadata" and not is_metadata and inside == {}:
+            continue
+        kept[name] = inside
+    return kept
+
+
+# A digest that has taken its key in, to go on from.
+@functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
+def _keyed(key: bytes) -> "hashlib.blake2b":
+    return hashlib.blake2b(key=key[:64], digest_size=32)
