@@ -1,11 +1,8 @@
 """What the README shows works when it is typed in."""
 
-import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,33 +10,7 @@ import stripe
 
 from tests.conftest import RunningServer
 from tests.http.tenants import Tenant
-
-README = Path(__file__).parents[2] / "README.md"
-ADDRESS = "http://127.0.0.1:8000"
-PATIENCE_SECONDS = 60
-
-
-def block(language: str, containing: str) -> str:
-    """Return the first block of a language with this in it."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.M | re.S)
-    found = next((text for text in blocks if containing in text), None)
-    assert isinstance(found, str), f"README.md has no block of {language or 'text'} with {containing}"
-    return found
-
-
-def run(command: Sequence[str], *, cwd: Path | None = None, **environment: str) -> str:
-    """Run a program to its end and return what it printed."""
-    ran = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+from tests.pages.blocks import ADDRESS, block, run
 
 
 def test_the_curl_command_makes_one_payment(

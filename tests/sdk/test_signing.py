@@ -12,7 +12,7 @@ import stripe
 from fastpay.signing import RequestsAuth
 from tests.conftest import RunningServer
 from tests.http.signers import SigningKey, make_signing_key
-from tests.sdk.test_readme import ADDRESS, block, run
+from tests.pages.blocks import ADDRESS, block, run
 
 
 @pytest.fixture

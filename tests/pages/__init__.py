@@ -1,0 +1,1 @@
+"""What the pages show works when it is typed in: every block of every page is run."""
