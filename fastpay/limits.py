@@ -220,8 +220,14 @@ http2_reset_burst = 100
 http2_reset_per_second = 20
 http2_continuations_max = 8
 http2_small_frame_bytes = 64
+# A DATA frame of ours below this pays for no WINDOW_UPDATE; a stream's window is given back in such steps.
+http2_paid_frame_bytes = 1_024
+http2_credit_bytes = 8_192
 http2_frame_bytes_max = 16_384
 http2_check_ms = 1_000
+# The table that fields of answers are compressed by, and the ended streams that a connection remembers.
+http2_table_bytes_max = 4_096
+http2_closed_streams_max = 1_024
 
 assert writer_lanes <= writer_lanes_max
 assert batch_commands_max <= queued_commands_max
@@ -267,4 +273,6 @@ assert header_bytes_max + target_bytes_max <= ahead_bytes_max
 assert linger_timeout_ms < drain_timeout_ms
 assert tick_ms < min(head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_timeout_ms)
 assert http2_ahead_bytes < http2_window_bytes
+assert http2_credit_bytes + http2_ahead_bytes < http2_window_bytes
+assert http2_streams_max < http2_closed_streams_max
 assert write_buffer_low_bytes < write_buffer_high_bytes

@@ -1,4 +1,15 @@
-"""HTTP/2 on one connection; `create_factory` is all of the interface, for any engine that may follow."""
+"""HTTP/2 on one connection; `create_factory` is all of the interface, for any engine that may follow.
+
+A connection passes through these states, and never goes back:
+
+    serving   -> answering   a fault of the connection, a spent budget, the end of input, too long idle
+    answering -> lingering   what was completely asked is answered, or drain_timeout_ms are over: GOAWAY
+    lingering -> closed      the client closes too, or linger_timeout_ms are over
+
+Answers leave before the GOAWAY, since many clients read nothing after it, and a payment that was committed
+must not go unanswered for the fault of another request. RFC 9113 5.4.1 asks for a GOAWAY before the end of
+the connection, not for an immediate one.
+"""
 
 import asyncio
 import logging
@@ -43,6 +54,10 @@ class Http2Connection(asyncio.Protocol):
         self._idle_since = service.loop.time()
         self._paused_since = 0.0
         self._closing = False
+        # Why the connection ends once all is answered, and when at the latest.
+        self._ending: ErrorCodes | None = None
+        self._ending_due = 0.0
+        self._input_ended = False
         self._busy = False
         self._flush_scheduled = False
 
@@ -78,30 +93,35 @@ class Http2Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read frames, unless the client has spent its budget."""
         guard = self._guard
-        if self._closing or guard is None:
+        if self._closing or guard is None or self._ending is not None:
             return
-        fault = self._budget.take_in(data, self._service.loop.time())
-        if fault is not None:
-            self._send_away(fault)
-            return
+        paid = self._budget.take_in(data, self._service.loop.time())
         self._busy = True
         try:
-            goes_on = guard.take_in(data)
+            fault = guard.take_in(data if paid < 0 else data[:paid])
         except Exception:
             # A bug of ours or of the codec: this connection ends, the others go on.
             logger.exception("connection_failed")
-            self._end(ErrorCodes.INTERNAL_ERROR)
-            return
+            fault = ErrorCodes.INTERNAL_ERROR
         finally:
             self._busy = False
-        self.flush()
-        if not goes_on:
-            guard.lose()
-            self._linger()
+        if fault is None and paid >= 0:
+            fault = ErrorCodes.ENHANCE_YOUR_CALM
+        if fault is None:
+            self.flush()
+        else:
+            self._send_away(fault)
 
     def eof_received(self) -> bool:
-        """Close: HTTP/2 has no half-closed connections."""
-        return False
+        """Answer what was asked, as over HTTP/1.1; TLS has no half-closed connections."""
+        self._input_ended = True
+        guard, transport = self._guard, self._transport
+        if self._closing or guard is None or not guard.streams:
+            return False
+        if transport is None or not transport.can_write_eof():
+            return False
+        self._end(ErrorCodes.NO_ERROR)
+        return True
 
     def pause_writing(self) -> None:
         """Note since when the client does not read."""
@@ -131,12 +151,14 @@ class Http2Connection(asyncio.Protocol):
             return
         data = guard.take_out()
         if data:
-            if not self._budget.take_out(data, self._service.loop.time()):
-                self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)
-                return
             transport.write(data)
-        if guard.streams:
+        resets, dropped = guard.take_wasted()
+        if not self._budget.pay(resets=resets, dropped=dropped, now=self._service.loop.time()):
+            self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)
+        elif guard.streams:
             self._idle_since = 0.0
+        elif self._ending is not None:
+            self._say_goodbye(self._ending)
         elif guard.terminated:
             self._close()
         elif not self._idle_since:
@@ -155,10 +177,19 @@ class Http2Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _send_away(self, code: ErrorCodes) -> None:
-        logger.info("http2_client_sent_away", extra={"code": code.name})
-        self._end(code)
+        if self._ending is None:
+            logger.info("http2_client_sent_away", extra={"code": code.name})
+            self._end(code)
 
     def _end(self, code: ErrorCodes) -> None:
+        """Read nothing more, and say GOAWAY when all that was asked is answered."""
+        if self._guard is not None and self._ending is None:
+            self._ending = code
+            self._ending_due = self._service.loop.time() + self._settings.drain_timeout_ms / 1000
+            self._guard.stop_reading()
+            self.flush()
+
+    def _say_goodbye(self, code: ErrorCodes) -> None:
         if self._guard is not None and self._transport is not None:
             self._transport.write(self._guard.goodbye(code))
             self._guard.lose()
@@ -168,8 +199,8 @@ class Http2Connection(asyncio.Protocol):
         """Throw away what still comes for a while: a reset must not overtake the GOAWAY."""
         if self._closing or self._transport is None:
             return
-        if not self._transport.can_write_eof():
-            # TLS lingers by itself, until the other side has said goodbye too.
+        if self._input_ended or not self._transport.can_write_eof():
+            # Nothing comes any more; or TLS, which lingers until the other side has said goodbye too.
             self._close()
             return
         self._closing = True
@@ -193,10 +224,18 @@ class Http2Connection(asyncio.Protocol):
         if self._idle_since and now - self._idle_since >= self._settings.idle_timeout_ms / 1000:
             self._end(ErrorCodes.NO_ERROR)
             return
-        guard.check_deadlines()
+        if self._ending is not None and now >= self._ending_due:
+            self._say_goodbye(self._ending)
+            return
+        if not guard.check_deadlines():
+            self._end(ErrorCodes.NO_ERROR)
         self.flush()
         if not self._closing:
             period = min(
-                limits.http2_check_ms, self._settings.body_timeout_ms, self._settings.idle_timeout_ms
+                limits.http2_check_ms,
+                self._settings.head_timeout_ms,
+                self._settings.body_timeout_ms,
+                self._settings.idle_timeout_ms,
+                self._settings.drain_timeout_ms,
             )
             self._service.wheel.set_deadline(self._node, period / 1000)

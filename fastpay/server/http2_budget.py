@@ -5,15 +5,13 @@ PINGs, SETTINGS, resets and crumbs? Frames are counted by their headers, before 
 them.
 """
 
-from h2.errors import ErrorCodes
-
 from fastpay import limits
 
 DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
-END_STREAM = 0x1
+END_STREAM, PADDED = 0x1, 0x8
 
 _HEADER_BYTES = 9
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_PREFACE_BYTES = 24
 
 
 class Bucket:
@@ -25,10 +23,15 @@ class Bucket:
         self._tokens = float(burst)
         self._filled = now
 
-    def spend(self, count: int, now: float) -> bool:
-        """Take tokens; return False when there are not enough."""
+    def refill(self, now: float) -> float:
+        """Return how many tokens there are."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_second)
         self._filled = now
+        return self._tokens
+
+    def spend(self, count: int, now: float) -> bool:
+        """Take tokens; return False when there are not enough."""
+        self.refill(now)
         self._tokens -= count
         return self._tokens >= 0
 
@@ -40,70 +43,82 @@ class Bucket:
 class FrameCounter:
     """Finds the frames in a byte stream that arrives in any pieces."""
 
-    def __init__(self, *, skip: int) -> None:
-        self._skip = skip
+    def __init__(self) -> None:
+        self._skip = _PREFACE_BYTES
+        # A frame's header, with the length of its padding where it has one, as far as it is here.
         self._header = b""
         self._continuations = 0
+        self.control = 0
+        self.resets = 0
 
-    def count(self, data: bytes) -> tuple[int, int, ErrorCodes | None]:
-        """Return how many frames are mere control, how many are resets, and what is wrong with the last."""
-        control = resets = 0
-        place = 0
-        length = len(data)
+    def count(self, data: bytes, *, control_max: float, resets_max: float) -> int:
+        """Count control frames and resets; return how many of the bytes come before one too many, or -1."""
+        self.control = self.resets = 0
+        place, length = 0, len(data)
         while True:
             skipped = min(self._skip, length - place)
             place += skipped
             self._skip -= skipped
-            missing = _HEADER_BYTES - len(self._header)
-            if length - place < missing:
-                self._header += data[place:]
-                return control, resets, None
-            header = self._header + data[place : place + missing] if self._header else data[place : place + 9]
+            start = place - len(self._header)
+            header = self._header + data[place : place + _HEADER_BYTES + 1 - len(self._header)]
+            if len(header) < _HEADER_BYTES or (len(header) == _HEADER_BYTES and _has_padding_length(header)):
+                self._header = header
+                return -1
             self._header = b""
-            place += missing
+            place = start + _HEADER_BYTES
             self._skip = header[0] << 16 | header[1] << 8 | header[2]
-            if self._skip > limits.http2_frame_bytes_max:
-                # The codec would first wait for all of it (RFC 9113 4.2).
-                return control, resets, ErrorCodes.FRAME_SIZE_ERROR
-            kind = header[3]
-            if kind == DATA:
-                small = self._skip < limits.http2_small_frame_bytes and not header[4] & END_STREAM
-                control += small
-            elif kind == HEADERS:
-                self._continuations = 0
-            else:
-                control += 1
-                resets += kind == RST_STREAM
-                if kind == CONTINUATION:
-                    self._continuations += 1
-                    if self._continuations > limits.http2_continuations_max:
-                        return control, resets, ErrorCodes.ENHANCE_YOUR_CALM
+            if self._is_too_much(header) or self.control > control_max or self.resets > resets_max:
+                return max(start, 0)
+
+    def _is_too_much(self, header: bytes) -> bool:
+        kind = header[3]
+        if kind == DATA:
+            self.control += (
+                not header[4] & END_STREAM and _data_bytes(header) < limits.http2_small_frame_bytes
+            )
+        elif kind == HEADERS:
+            self._continuations = 0
+        else:
+            self.control += 1
+            self.resets += kind == RST_STREAM
+            if kind == CONTINUATION:
+                self._continuations += 1
+        return self._continuations > limits.http2_continuations_max
+
+
+def _has_padding_length(header: bytes) -> bool:
+    return header[3] == DATA and bool(header[4] & PADDED) and header[:3] != b"\0\0\0"
+
+
+def _data_bytes(header: bytes) -> int:
+    # Padding is no payload, whatever the frame's length says.
+    length = header[0] << 16 | header[1] << 8 | header[2]
+    return length - 1 - header[_HEADER_BYTES] if _has_padding_length(header) else length
 
 
 class Budget:
     """The budget of one connection."""
 
     def __init__(self, now: float) -> None:
-        self._incoming = FrameCounter(skip=len(PREFACE))
-        self._outgoing = FrameCounter(skip=0)
+        self._incoming = FrameCounter()
         self._control = Bucket(limits.http2_control_burst, limits.http2_control_per_second, now)
         self._resets = Bucket(limits.http2_reset_burst, limits.http2_reset_per_second, now)
 
-    def take_in(self, data: bytes, now: float) -> ErrorCodes | None:
-        """Pay for what a client sent; return why the connection must end when it cannot."""
-        control, resets, fault = self._incoming.count(data)
-        if fault is not None:
-            return fault
-        if resets and not self._resets.spend(resets, now):
-            return ErrorCodes.ENHANCE_YOUR_CALM
-        if control and not self._control.spend(control, now):
-            return ErrorCodes.ENHANCE_YOUR_CALM
-        return None
+    def take_in(self, data: bytes, now: float) -> int:
+        """Pay for what a client sent; return how many of the bytes it could pay for, or -1 for all."""
+        frames = self._incoming
+        paid = frames.count(data, control_max=self._control.refill(now), resets_max=self._resets.refill(now))
+        if frames.control:
+            self._control.spend(frames.control, now)
+        if frames.resets:
+            self._resets.spend(frames.resets, now)
+        return paid
 
-    def take_out(self, data: bytes, now: float) -> bool:
-        """Pay for resets that a client provoked; return False when it cannot."""
-        _, resets, _ = self._outgoing.count(data)
-        return not resets or self._resets.spend(resets, now)
+    def pay(self, *, resets: int, dropped: int, now: float) -> bool:
+        """Pay for resets that a client provoked and frames that led nowhere; return False when it cannot."""
+        return (not resets or self._resets.spend(resets, now)) and (
+            not dropped or self._control.spend(dropped, now)
+        )
 
     def earn_request(self) -> None:
         """A request was answered to its end."""
@@ -111,5 +126,5 @@ class Budget:
         self._resets.earn(1)
 
     def earn_data(self) -> None:
-        """A DATA frame was sent, for which a client may send two WINDOW_UPDATEs."""
+        """A DATA frame of some size was sent, for which a client may send two WINDOW_UPDATEs."""
         self._control.earn(2)

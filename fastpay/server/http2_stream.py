@@ -37,8 +37,14 @@ class Stream:
         self.scope = scope
         self.body = bytearray()
         self.body_bytes = 0
+        # Of the request, nothing more can come; of its body, all is here and it is as it should be.
+        self.input_ended = False
         self.body_complete = False
         self.body_due = 0.0
+        # What Content-Length says, or -1; and what was taken and not yet given back to the window.
+        self.length = -1
+        self.window_owed = 0
+        self.malformed = False
         self.expects = False
         self.running = False
         self.pending = bytearray()

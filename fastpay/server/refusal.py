@@ -6,7 +6,8 @@ from http import HTTPStatus
 from fastpay._native import service
 from fastpay.clock import Clock, SystemClock
 
-# Numbers 2 to 18 are the gate's verdicts, 32 to 47 the reader's, 64 and above the connection's.
+# Numbers 2 to 18 are the gate's verdicts, 32 to 47 the reader's, 48 to 53 those of HTTP/2, 64 and above the
+# connection's.
 REFUSALS: dict[int, tuple[int, str]] = {
     2: (400, "The request line is malformed."),
     3: (400, "A request must not begin with an empty line."),
@@ -41,6 +42,12 @@ REFUSALS: dict[int, tuple[int, str]] = {
     45: (417, "The only expectation that can be met is 100-continue."),
     46: (400, "The request target must be a path."),
     47: (400, "The path contains an escape that is not two hexadecimal digits."),
+    48: (400, "A pseudo-header field is missing, repeated, unknown, invalid or behind other fields."),
+    49: (400, "A header field that is about a connection does not exist in HTTP/2."),
+    50: (400, "The TE header field may only say trailers."),
+    51: (400, "A header field value begins or ends with white space."),
+    52: (400, "The request body is not as long as the Content-Length header field says."),
+    53: (400, "The trailer section is malformed."),
     service.HEAD_TIMEOUT: (408, "The request did not arrive in time."),
     service.BODY_TIMEOUT: (408, "The request body did not arrive in time."),
     service.CONNECTIONS_EXHAUSTED: (503, "The server holds as many connections as it can."),

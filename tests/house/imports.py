@@ -57,6 +57,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "cryptography": ("store/",),
     "hypercorn": ("server/", "_native/"),
     "h2": ("server/", "_native/"),
+    "hpack": ("server/",),
+    "hyperframe": ("server/",),
     "httptools": ("server/", "_native/"),
     "uvloop": ("process.py",),
     "opentelemetry": ("telemetry.py", "tracing.py"),

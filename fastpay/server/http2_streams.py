@@ -1,0 +1,213 @@
+"""What the server does to the streams of one HTTP/2 connection: answers, windows, resets.
+
+Built on Hypercorn's HTTP/2 protocol, with a codec and streams of our own.
+
+A malformed request is answered 400, and its stream is reset with PROTOCOL_ERROR behind that answer. RFC 9113
+8.1.1 wants a stream error and allows an answer before it; the answer says what is wrong. The reset follows
+END_STREAM, where clients ignore it, so that none of them loses the answer.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, cast
+
+import h2.exceptions
+from h2.errors import ErrorCodes
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.typing import ConnectionState
+
+from fastpay import limits
+from fastpay._native.service import Service
+from fastpay.server.http2_codec import Codec
+from fastpay.server.http2_linger import LingeringStreams
+from fastpay.server.http2_stream import Headers, Stream
+from fastpay.server.refusal import REFUSALS, list_headers, render_body
+
+
+class ServedStreams(H2Protocol):
+    """The streams that are open, and how answers leave on them."""
+
+    def __init__(self, service: Service, settings: Any, client: tuple[str, int] | None) -> None:
+        super().__init__(
+            service.app,
+            Config(),
+            WorkerContext(None),
+            cast(Any, None),
+            ConnectionState({}),
+            service.template["scheme"] == "https",
+            client,
+            service.template["server"],
+            self._send_nothing,
+        )
+        self.service = service
+        self.settings = settings
+        # A codec and streams of ours in the place of Hypercorn's.
+        self.connection: Codec = Codec(settings.header_bytes_max)
+        self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
+        self._lingering = LingeringStreams(settings)
+        self.writable = True
+        self.on_output: Callable[[], None] = lambda: None
+        self.on_request_end: Callable[[], None] = lambda: None
+        self.on_data: Callable[[], None] = lambda: None
+        self.request_id: Callable[[], str] = lambda: ""
+
+    async def _send_nothing(self, event: object) -> None:
+        """Stand where Hypercorn would write; the guard hands its bytes out by `take_out`."""
+
+    @property
+    def now(self) -> float:
+        """The loop's clock."""
+        return self.service.loop.time()
+
+    # What streams ask for.
+
+    def respond(self, stream: Stream, headers: Headers) -> None:
+        """Send the head of an answer, and with it whatever body is there."""
+        date = self.service.date_value
+        headers = [(name, value or date if name == b"date" else value) for name, value in headers]
+        if self._lacks(stream):
+            return
+        ends = stream.ends and not stream.pending
+        if not self._does(stream, self.connection.send_headers, headers, ends):
+            return
+        if ends:
+            self._finish(stream)
+        else:
+            self.pump(stream)
+
+    def pump(self, stream: Stream) -> None:
+        """Send what the stream has and the windows allow."""
+        self.on_output()
+        while stream.pending and not self._lacks(stream):
+            size = self._sendable(stream)
+            if size <= 0:
+                stream.pending_since = stream.pending_since or self.now
+                return
+            ends = stream.ends and size == len(stream.pending)
+            if not self._does(stream, self.connection.send_data, bytes(stream.pending[:size]), ends):
+                return
+            del stream.pending[:size]
+            stream.pending_since = self.now if stream.pending else 0.0
+            if ends or size >= limits.http2_paid_frame_bytes:
+                self.on_data()
+            if ends:
+                self._finish(stream)
+                return
+        if self._lacks(stream):
+            return
+        if not stream.ends:
+            stream.drained()
+        elif self._does(stream, self.connection.end_stream):
+            self._finish(stream)
+
+    def pump_all(self) -> None:
+        """Send what all streams have and the windows allow, each stream a frame at a time."""
+        for stream in list(self.streams.values()):
+            if stream.pending:
+                self.pump(stream)
+
+    def _sendable(self, stream: Stream) -> int:
+        if not self.writable:
+            return 0
+        connection = self.connection
+        try:
+            window: int = connection.local_flow_control_window(stream.number)
+        except h2.exceptions.ProtocolError:
+            # Reset in the same packet, as for `_does`.
+            self.streams.pop(stream.number, None)
+            stream.lose()
+            return 0
+        return min(window, connection.max_outbound_frame_size, len(stream.pending))
+
+    def body_wanted(self, stream: Stream, count: int) -> None:
+        """Open the stream's window again by what its handler has taken."""
+        if self._lacks(stream) or stream.input_ended:
+            return
+        if stream.expects and not stream.body_bytes:
+            self._does(stream, self.connection.send_headers, [(b":status", b"100")])
+        stream.expects = False
+        if count >= limits.http2_ahead_bytes:
+            # The window was closing because the handler had not read.
+            stream.body_due = self.now + self.settings.body_timeout_ms / 1000
+        self._open_window(stream, count)
+        self.on_output()
+
+    # Ends of streams.
+
+    def _does(self, stream: Stream, action: Callable[..., object], *arguments: object) -> bool:
+        """Do something to a stream; return False when the client has reset it in the same packet."""
+        try:
+            action(stream.number, *arguments)
+        except h2.exceptions.ProtocolError:
+            self.streams.pop(stream.number, None)
+            stream.lose()
+            return False
+        return True
+
+    def _open_window(self, stream: Stream, count: int) -> None:
+        # In large steps, so that small frames do not have one sent for each of them.
+        stream.window_owed += count
+        if stream.window_owed >= limits.http2_credit_bytes:
+            self._credit_stream(stream.number, stream.window_owed)
+            stream.window_owed = 0
+
+    def _credit_stream(self, number: int, count: int) -> None:
+        # The client may have ended or reset the stream in the same packet, and the codec forgotten it.
+        with suppress(h2.exceptions.ProtocolError, KeyError):
+            self.connection.increment_flow_control_window(count, number)
+
+    def _lacks(self, stream: Stream) -> bool:
+        return self.streams.get(stream.number) is not stream
+
+    def _refuse(self, stream: Stream, reason: int) -> None:
+        status, message = REFUSALS[reason]
+        stream.malformed = status == HTTPStatus.BAD_REQUEST
+        if stream.head_sent:
+            self._reset(stream, ErrorCodes.PROTOCOL_ERROR if stream.malformed else ErrorCodes.CANCEL)
+            return
+        body = render_body(status, message)
+        headers = [
+            (b":status", b"%d" % status),
+            *list_headers(status, body, self.request_id()),
+            (b"date", b""),
+        ]
+        stream.head_sent = stream.ends = True
+        stream.pending[:] = b"" if stream.scope["method"] == "HEAD" else body
+        self.respond(stream, headers)
+        stream.lose()
+
+    def _reset(self, stream: Stream, code: ErrorCodes) -> None:
+        self.streams.pop(stream.number, None)
+        stream.lose()
+        self._does(stream, self.connection.reset_stream, code)
+        self.on_output()
+
+    def _finish(self, stream: Stream) -> None:
+        self.streams.pop(stream.number, None)
+        if not stream.input_ended:
+            code = ErrorCodes.PROTOCOL_ERROR if stream.malformed else ErrorCodes.NO_ERROR
+            self._lingering.add(stream.number, self.now, code)
+            # What no handler has read.
+            self._throw_away(stream.number, len(stream.body) + stream.window_owed)
+        elif stream.malformed:
+            self.connection.reset_answered(stream.number, ErrorCodes.PROTOCOL_ERROR)
+        stream.drained()
+        if not stream.malformed:
+            self.on_request_end()
+
+    def _throw_away(self, number: int, count: int) -> None:
+        taken = self._lingering.take(number, count) if count else None
+        if taken:
+            self._credit_stream(number, count)
+            self.on_output()
+        elif taken is not None:
+            self._stop_lingering(number)
+
+    def _stop_lingering(self, number: int) -> None:
+        code = self._lingering.remove(number)
+        with suppress(h2.exceptions.ProtocolError):
+            self.connection.reset_stream(number, code or ErrorCodes.NO_ERROR)
+        self.on_output()
