@@ -6,9 +6,12 @@ from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import NewCard
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Workspace
+from fastpay.domain.rules import Rules
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 
 SCOPE = Scope("0190a5f0b7e97cc08d0a8b8e5b1f2a3c", False)
+# The tenants of benchmarks pay fees, so that a payment writes all rows that it can.
+FEES = Rules(290, 30)
 MOMENT_MS = 1_790_000_000_000
 BODY = (
     b"amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa"
@@ -18,7 +21,7 @@ BODY = (
 
 def new_workspace(scope: Scope = SCOPE) -> Workspace:
     """Return the workspace of a tenant that never had a payment, with all looked for that one needs."""
-    workspace = Workspace(Book(scope, 0, 290, 30, True))
+    workspace = Workspace(Book(scope, 0, FEES))
     workspace.asked.update(new_command().needs(workspace))
     return workspace
 
@@ -78,7 +81,7 @@ def new_changes(count: int, scope: Scope = SCOPE) -> Changes:
         workspace.merge(plan, draft.accounts)
         plans.append(plan)
     return Changes(
-        books=[Book(scope, workspace.sequence, 290, 30, True)],
+        books=[Book(scope, workspace.sequence, FEES)],
         versions=[(scope, versioned) for plan in plans for versioned in plan.versions],
         accounts=[(scope, account) for account in workspace.accounts.values()],
         transfers=[

@@ -10,6 +10,7 @@ from fastpay import __version__, limits
 from fastpay.cli_keys import keys
 from fastpay.cli_sealing import sealing
 from fastpay.cli_shared import EPILOGUE, open_database_of, prepare, settings_options
+from fastpay.cli_tenants import tenants
 from fastpay.errors import ConfigurationError, FastpayError
 
 
@@ -38,6 +39,7 @@ def commands() -> None:
 
 commands.add_command(keys)
 commands.add_command(sealing)
+commands.add_command(tenants)
 
 
 @commands.command(epilog=EPILOGUE)

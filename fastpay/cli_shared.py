@@ -106,7 +106,7 @@ async def find_tenant_id(connection: Any, tenant: str) -> uuid.UUID:
     found = await find_tenant(connection, tenant)
     if found is None:
         raise ConfigurationError(
-            f"there is no tenant named {tenant!r}; {command_name()} keys create makes it"
+            f"there is no tenant named {tenant!r}; {command_name()} tenants create makes it"
         )
     return found
 

@@ -45,6 +45,9 @@ ledger_batch_body_factor = 4
 second_max = 253_402_300_799  # the last second of the year 9999
 locales_max = 10
 magic_cards_kept = 4_096
+fee_basis_points_max = 10_000
+funds_delay_days = 2
+funds_delay_days_max = 365
 fingerprint_keys_kept = 4_096
 payment_method_types_max = 10
 search_query_chars_max = 1_000
@@ -263,6 +266,7 @@ assert read_wait_timeout_ms < statement_timeout_ms
 assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
+assert funds_delay_days <= funds_delay_days_max
 assert signature_candidates_max * len("v1=," + 64 * "f") < signature_header_bytes_max
 assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
 assert embedded_stop_timeout_ms < stop_timeout_ms

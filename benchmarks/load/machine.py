@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import asyncpg
 import msgspec
 
+from benchmarks import samples
 from fastpay.clock import SystemClock
 from fastpay.embedded.access import run_servers
 from fastpay.embedded.directory import DataDirectory, write_private
@@ -120,7 +121,9 @@ async def _populate(url: str, tenants: int) -> tuple[str, ...]:
     try:
         made = []
         for number in range(tenants):
-            tenant_id = await keys.create_tenant(connection, f"bench {number}", clock=clock)
+            tenant_id = await keys.create_tenant(
+                connection, f"bench {number}", clock=clock, rules=samples.FEES
+            )
             made.append(await keys.create_key(connection, tenant_id, livemode=False, clock=clock))
         return tuple(new.key for new in made)
     finally:

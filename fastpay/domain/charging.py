@@ -99,13 +99,13 @@ def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) 
         phase="posted" if charge.hold is None else "post",
         hold=None if charge.hold is None else (charge.hold, charge.amount),
     )
-    book = workspace.book
-    fee = money.fee(amount, basis_points=book.fee_basis_points, fixed=book.fee_fixed)
+    rules = workspace.book.rules
+    fee = money.fee(amount, basis_points=rules.fee_basis_points, fixed=rules.fee_fixed)
     if fee:
         draft.transfer(
             "fee", debit="pending", credit="fees", currency=charge.currency, amount=fee, source_id=charge.id
         )
-    available = BEHAVIOURS[charge.card.behaviour].funds_available
+    available = rules.funds_delay_days == 0 or BEHAVIOURS[charge.card.behaviour].funds_available
     if available and amount > fee:
         draft.transfer(
             "available",
@@ -122,6 +122,7 @@ def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) 
         captured=True,
         fee=fee,
         funds_available=available,
+        funds_delay_days=rules.funds_delay_days,
     )
 
 

@@ -7,6 +7,7 @@ All amounts are minor units, all moments seconds since 1970 unless the name says
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.cards import Card
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 
@@ -163,6 +164,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     statement_descriptor_suffix: str | None = None
     transfer_group: str | None = None
     fraud_report: str | None = None
+    funds_delay_days: int = limits.funds_delay_days
 
 
 class Refund(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -51,6 +51,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the payment intent."""
+        workspace.book.rules.check_minimum(self.amount, self.currency)
         if self.customer is not None:
             customers.require(workspace, self.customer, param="customer")
         identifier = draft.new_id("pi")
@@ -121,6 +122,8 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         changed = msgspec.structs.replace(
             intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
         )
+        if self.fields.keys() & {"amount", "currency"}:
+            workspace.book.rules.check_minimum(changed.amount, changed.currency)
         if self.payment_method is not None:
             method = payment_methods.take(workspace, draft, self.payment_method)
             charging.check_owner(changed, method)
@@ -286,7 +289,8 @@ def capture(
 ) -> None:
     """Post the hold of an authorized payment, or `amount` of it, and write both as they are after it.
 
-    Raises: InvalidRequest about `param` above what is held, UnexpectedState once it has expired.
+    Raises: InvalidRequest about `param` above what is held or for a part below the smallest amount,
+    UnexpectedState once it has expired.
     """
     amount = intent.amount_capturable if amount is None else amount
     if amount > intent.amount_capturable:
@@ -296,6 +300,9 @@ def capture(
             code="amount_too_large",
             param=param,
         )
+    if amount < intent.amount_capturable:
+        # What was authorized under older rules can still be captured in whole.
+        workspace.book.rules.check_minimum(amount, intent.currency, param=param)
     if charge.capture_before is not None and draft.moment_s > charge.capture_before:
         raise UnexpectedState(
             "The authorization has expired, so it can no longer be captured. Cancel the payment intent.",

@@ -14,17 +14,16 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import StoredObject
+from fastpay.domain.rules import Rules
 from fastpay.errors import FastpayError, NotFound
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
-    """What a tenant has agreed for one mode, and how far its sequence has come."""
+    """A tenant's rules for one mode, and how far its sequence has come."""
 
     scope: Scope
     sequence: int
-    fee_basis_points: int
-    fee_fixed: int
-    refunds_may_overdraw: bool
+    rules: Rules = Rules()
 
 
 class Versioned(msgspec.Struct, frozen=True, gc=False):

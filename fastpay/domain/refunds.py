@@ -42,7 +42,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         amount = refundable(charge, self.amount)
         source = "available" if charge.funds_available else "pending"
         balance = workspace.account(charge.currency, source).balance
-        if not workspace.book.refunds_may_overdraw and balance < amount:
+        if not workspace.book.rules.refunds_may_overdraw and balance < amount:
             raise InsufficientFunds("Insufficient funds in your balance to refund this amount.")
         refund_id = draft.new_id("re")
         transfer = draft.transfer(

@@ -47,10 +47,7 @@ def encode(changes: Changes) -> EncodedChanges:
 
 def encode_books(books: Sequence[Book]) -> list[bytes]:
     """Return the arguments by which `require_books` knows how these books stood."""
-    records = [
-        (*book.scope, book.sequence, book.fee_basis_points, book.fee_fixed, book.refunds_may_overdraw)
-        for book in books
-    ]
+    records = [(*book.scope, book.sequence, rows.encode_rules(book.rules)) for book in books]
     return encode_columns(_TYPES["require_books"], records)
 
 

@@ -8,11 +8,13 @@ from typing import Any, Literal
 import msgspec
 
 from fastpay.clock import Clock
+from fastpay.domain.rules import Rules
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store.fresh import moment, random_text, random_uuid
 from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
 from fastpay.store.signing_secrets import KeyName, copy_secrets
 from fastpay.store.statements import SQL
+from fastpay.store.tenants import rule_values
 
 # Connections are asyncpg's, which has no types: hence `Any` throughout.
 
@@ -94,8 +96,10 @@ async def find_tenant(connection: Any, name: str) -> uuid.UUID | None:
     return found
 
 
-async def create_tenant(connection: Any, name: str, *, clock: Clock, vault: Vault | None = None) -> uuid.UUID:
-    """Make the tenant, with a book for each mode, or return the one that has this name.
+async def create_tenant(
+    connection: Any, name: str, *, clock: Clock, vault: Vault | None = None, rules: Rules | None = None
+) -> uuid.UUID:
+    """Make the tenant, with a book for each mode, or return the one that has this name, as it is.
 
     Without a vault its fingerprint key is kept in plain, until the installation has one.
     Raises: InvalidRequest when the name is empty, too long or cannot be stored.
@@ -110,7 +114,7 @@ async def create_tenant(connection: Any, name: str, *, clock: Clock, vault: Vaul
     if vault is not None:
         sealed = vault.seal(fingerprint_key, fingerprint_place(tenant_id))
         kept = (None, sealed.content, sealed.under)
-    values = (tenant_id, name, *kept, moment(clock))
+    values = (tenant_id, name, *kept, moment(clock), *rule_values(rules or Rules()))
     if await connection.fetch(SQL["tenant_create"], *values):
         return tenant_id
     found = await find_tenant(connection, name)

@@ -8,11 +8,14 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import TYPES, StoredObject
 from fastpay.domain.plan import Answer, Book, Versioned
+from fastpay.domain.rules import Rules
 from fastpay.engine.ports import IdempotencyRow
 
 _ENCODER = msgspec.msgpack.Encoder()
 _SNAPSHOT_DECODERS = {number: msgspec.msgpack.Decoder(kind) for number, kind in TYPES.items()}
 _ANSWER_DECODER = msgspec.msgpack.Decoder(Answer)
+_RULES_DECODER = msgspec.json.Decoder(Rules)
+_RULES_ENCODER = msgspec.json.Encoder(order="deterministic")
 
 # A row of the driver: indexed by column name, its values as untyped as SQL's are to us.
 Row = Any
@@ -36,13 +39,17 @@ def versioned(row: Row) -> Versioned:
 
 def book(row: Row) -> Book:
     """Return a tenant's book."""
-    return Book(
-        scope=scope_of(row),
-        sequence=row["sequence"],
-        fee_basis_points=row["fee_basis_points"],
-        fee_fixed=row["fee_fixed"],
-        refunds_may_overdraw=row["refunds_may_overdraw"],
-    )
+    return Book(scope_of(row), row["sequence"], rules(row["rules"]))
+
+
+def rules(text: str) -> Rules:
+    """Return the rules that a book's generated column holds."""
+    return _RULES_DECODER.decode(text)
+
+
+def encode_rules(rules: Rules) -> str:
+    """Return rules exactly as the generated column has them, so that the two can be compared."""
+    return _RULES_ENCODER.encode(rules).decode()
 
 
 def account(row: Row) -> Account:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from fastpay.clock import SystemClock
+from fastpay.domain.rules import Rules
 from fastpay.embedded import children
 from fastpay.embedded.account import choose_account
 from fastpay.embedded.directory import DataDirectory
@@ -22,6 +23,7 @@ from fastpay.store import keys, rows
 from fastpay.store.connections import connected
 from fastpay.store.migrate import migrate
 from tests.bank import history
+from tests.bank.checker import FEE_BASIS_POINTS, FEE_FIXED
 from tests.bank.history import Change, Operation
 from tests.conftest import PATIENCE_SECONDS, RunningServer, end_server, start_server
 from tests.faults.proxy import Proxy
@@ -70,7 +72,9 @@ class World:
         await migrate(self.database_url)
         clock = SystemClock()
         async with connected(self.database_url) as connection:
-            tenant_id = await keys.create_tenant(connection, "bank", clock=clock)
+            tenant_id = await keys.create_tenant(
+                connection, "bank", clock=clock, rules=Rules(FEE_BASIS_POINTS, FEE_FIXED)
+            )
             made = await keys.create_key(connection, tenant_id, livemode=False, clock=clock)
         self.key = made.key
         self.instances = [self._launch(number) for number in range(len(self._ports))]

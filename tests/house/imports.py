@@ -39,6 +39,7 @@ OPERATOR = (
     "cli_shared.py",
     "cli_keys.py",
     "cli_sealing.py",
+    "cli_tenants.py",
     "custody.py",
     "doctor.py",
     "bench.py",

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from fastpay.clock import SystemClock
+from fastpay.domain.rules import Rules
 from fastpay.store import keys
 from fastpay.store.connections import connected
 
@@ -23,13 +24,13 @@ class Tenant:
     live_publishable: str
 
 
-def make_tenant(database_url: str) -> Tenant:
+def make_tenant(database_url: str, rules: Rules | None = None) -> Tenant:
     """Make a tenant that nobody else has."""
 
     async def work() -> Tenant:
         async with connected(database_url) as connection:
             name = f"tenant of a test {next(_NUMBERS)} {uuid.uuid4()}"
-            tenant_id = await keys.create_tenant(connection, name, clock=CLOCK)
+            tenant_id = await keys.create_tenant(connection, name, clock=CLOCK, rules=rules)
 
             async def key(kind: keys.Kind, livemode: bool) -> str:
                 made = await keys.create_key(connection, tenant_id, livemode=livemode, clock=CLOCK, kind=kind)

@@ -5,6 +5,7 @@ import time
 import httpx
 import pytest
 
+from benchmarks.samples import FEES
 from tests.conftest import RunningServer
 from tests.doors import Door
 from tests.http.ledger import Books, open_books
@@ -15,7 +16,7 @@ from tests.http.tenants import Tenant, make_tenant
 @pytest.fixture(scope="module")
 def tenant(door: Door, server: RunningServer) -> Tenant:
     """A tenant for each of the doors."""
-    return make_tenant(server.database_url)
+    return make_tenant(server.database_url, FEES)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from benchmarks.samples import FEES
 from fastpay.store.connections import connected
 from tests.conftest import PATIENCE_SECONDS, RunningServer
 from tests.faults.checker import check_database
@@ -54,7 +55,7 @@ class Payments(RuleBasedStateMachine):
 
     @initialize(may_overdraw=st.booleans())
     def open(self, may_overdraw: bool) -> None:
-        tenant = make_tenant(self.server.database_url)
+        tenant = make_tenant(self.server.database_url, FEES)
         allow_overdraft(self.server.database_url, tenant, may_overdraw)
         self.books = Books(may_overdraw=may_overdraw)
         self.sent: list[tuple[str, str, dict[str, str], httpx.Response]] = []
@@ -224,7 +225,7 @@ def open_client(server: RunningServer, tenant: Tenant) -> httpx.AsyncClient:
 
 def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: RunningServer) -> None:
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
-    tenant = make_tenant(server.database_url)
+    tenant = make_tenant(server.database_url, FEES)
 
     async def work() -> None:
         async with open_client(server, tenant) as http:
@@ -241,7 +242,7 @@ def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: 
 
 def test_refunds_of_one_who_may_not_overdraw_are_what_the_model_says(server: RunningServer) -> None:
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
-    tenant = make_tenant(server.database_url)
+    tenant = make_tenant(server.database_url, FEES)
     allow_overdraft(server.database_url, tenant, False)
 
     async def work() -> None:

@@ -168,8 +168,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "do-not-check-the-sequence",
         PROOF,
-        "    = (expected.sequence, ",
-        "    = (book.sequence, ",
+        " = (expected.sequence, ",
+        " = (book.sequence, ",
         (WRITES,),
     ),
     Mutant(
@@ -242,7 +242,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "let-every-refund-overdraw",
         "fastpay/domain/refunds.py",
-        "if not workspace.book.refunds_may_overdraw and balance < amount:",
+        "if not workspace.book.rules.refunds_may_overdraw and balance < amount:",
         "if workspace.book is None and balance < amount:",
         (MODEL,),
     ),

@@ -110,13 +110,13 @@ def test_the_demo_says_what_disagrees_and_fails(spawn_server: SpawnServer, place
     assert answer.status_code == 200
     execute(
         server.database_url,
-        "update account set debits_posted = debits_posted + 1 where code = 'fees' and currency = 'sek'",
+        "update account set debits_posted = debits_posted + 1 where code = 'pending' and currency = 'sek'",
     )
     status, output = demo("--payments", "30", *using(server), place=place)
     assert status == 1, output
     assert "Something disagrees" in output
     assert "the accounts in sek differ by 1" in output
-    assert "The counters of fees in sek differ from its transfers." in output
+    assert "The counters of pending in sek differ from its transfers." in output
     assert "Traceback" not in output
 
 

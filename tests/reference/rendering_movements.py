@@ -71,9 +71,10 @@ def render_balance_transaction(
 ) -> dict[str, object]:
     """Return what a capture or a refund did to the balance."""
     amount, fee, description, is_available, kind = -transfer.amount, 0, None, True, "refund"
+    delay_days = 0
     if isinstance(source, Charge):
         amount, fee, description = transfer.amount, source.fee, source.description
-        is_available, kind = source.funds_available, "charge"
+        is_available, kind, delay_days = source.funds_available, "charge", source.funds_delay_days
     details = {
         "amount": fee,
         "application": None,
@@ -85,7 +86,7 @@ def render_balance_transaction(
         "id": "txn_" + digits(transfer.id),
         "object": "balance_transaction",
         "amount": amount,
-        "available_on": created_s if is_available else created_s + 2 * 24 * 3600,
+        "available_on": created_s if is_available else created_s + delay_days * 24 * 3600,
         "balance_type": "payments",
         "created": created_s,
         "currency": transfer.currency,

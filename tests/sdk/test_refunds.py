@@ -3,8 +3,18 @@
 import pytest
 import stripe
 
-# What a new tenant pays: 2.9 % and 30, as the book's defaults have it.
+from benchmarks.samples import FEES
+from tests.conftest import RunningServer
+from tests.http.tenants import Tenant, make_tenant
+
+# 2.9 % and 30.
 FEE_2000 = 58 + 30
+
+
+@pytest.fixture
+def tenant(server: RunningServer) -> Tenant:
+    """A tenant that pays fees."""
+    return make_tenant(server.database_url, FEES)
 
 
 def pay(

@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import msgspec
+
+from benchmarks import samples
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
@@ -124,10 +127,8 @@ async def make_tenant(
 ) -> Scope:
     """Make a tenant and return its scope."""
     async with connected(database_url) as connection:
-        tenant_id: uuid.UUID = await keys.create_tenant(connection, name, clock=CLOCK)
-        await connection.execute(
-            "update book set refunds_may_overdraw = $2 where tenant_id = $1", tenant_id, may_overdraw
-        )
+        rules = msgspec.structs.replace(samples.FEES, refunds_may_overdraw=may_overdraw)
+        tenant_id: uuid.UUID = await keys.create_tenant(connection, name, clock=CLOCK, rules=rules)
     return Scope(tenant_id.hex, livemode)
 
 

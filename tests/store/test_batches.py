@@ -152,6 +152,7 @@ FULL: list[StoredObject] = [
         statement_descriptor_suffix="sds",
         transfer_group="tg",
         fraud_report="safe",
+        funds_delay_days=7,
     ),
     Refund(
         id=name("re", 5),

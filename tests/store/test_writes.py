@@ -150,6 +150,8 @@ async def test_a_batch_decided_ahead_locks_its_books_before_it_touches_anything(
         "fee_basis_points = 291",
         "fee_fixed = 31",
         "refunds_may_overdraw = not refunds_may_overdraw",
+        "funds_delay_days = 3",
+        "amount_minimums = '{\"usd\": 50}'",
     ],
 )
 async def test_a_book_that_has_changed_in_anything_refuses_what_was_decided_ahead(

@@ -124,7 +124,7 @@ def _changes(versions: list[Versioned], count: int, transfers: Any = (), rows: A
         (*_ACCOUNTS, "lacc_" + digits_of("account", _BEHIND)), ("wallet", "fees", "fees"), strict=True
     )
     return Changes(
-        books=[Book(SCOPE, _SEQUENCE + len(versions), 290, 30, True)],
+        books=[Book(SCOPE, _SEQUENCE + len(versions))],
         versions=[(SCOPE, versioned) for versioned in versions],
         accounts=[(SCOPE, Account(account, code, "usd", "C", 5, 5)) for account, code in accounts],
         events=[

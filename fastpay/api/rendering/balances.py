@@ -12,7 +12,7 @@ from fastpay.domain.objects import Charge, Refund
 _SHOWN_CODES = ("available", "pending")
 # What the dialect shows of a balance that nothing ever moved.
 _FIRST_CURRENCY = "usd"
-_PENDING_S = 2 * 24 * 3600
+_DAY_S = 24 * 3600
 
 
 def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
@@ -96,15 +96,17 @@ def render_balance_transaction(transfer: Transfer, created_s: int, source: Charg
 
     `created_s` is the moment of the transfer in seconds. The dialect says nothing of the mode here.
     """
-    # A refund is paid out of the balance at once.
     is_charge = isinstance(source, Charge)
-    is_available = source.funds_available if isinstance(source, Charge) else True
+    # A refund is paid out of the balance at once.
+    is_available, delay_s, fee = True, 0, 0
+    if isinstance(source, Charge):
+        is_available, fee = source.funds_available, source.fee
+        delay_s = 0 if is_available else source.funds_delay_days * _DAY_S
     amount = transfer.amount if is_charge else -transfer.amount
-    fee = source.fee if isinstance(source, Charge) else 0
     shown = BalanceTransaction(
         id="txn_" + digits(transfer.id),
         amount=amount,
-        available_on=created_s if is_available else created_s + _PENDING_S,
+        available_on=created_s + delay_s,
         created=created_s,
         currency=transfer.currency,
         description=source.description if isinstance(source, Charge) else None,

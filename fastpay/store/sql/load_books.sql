@@ -2,7 +2,7 @@
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select
-    book.tenant_id, book.livemode, book.sequence, book.fee_basis_points, book.fee_fixed, book.refunds_may_overdraw
+    book.tenant_id, book.livemode, book.sequence, book.rules
 from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
 cross join lateral (
     select *

@@ -2,8 +2,8 @@
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select
-    book.tenant_id, book.livemode, book.sequence, book.fee_basis_points, book.fee_fixed,
-    book.refunds_may_overdraw, pg_current_xact_id()::text as transaction_id
+    book.tenant_id, book.livemode, book.sequence, book.rules,
+    pg_current_xact_id()::text as transaction_id
 from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
 cross join lateral (
     select *

@@ -3,12 +3,10 @@
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences
--- $4 integer[] fees in hundredths of a percent
--- $5 bigint[]  fixed fees
--- $6 boolean[] whether refunds may overdraw
+-- $4 text[]    rules, as the generated column has them
 select require_books(count(*) = cardinality($1::uuid[])) as transaction_id
-from unnest($1::uuid[], $2::boolean[], $3::bigint[], $4::integer[], $5::bigint[], $6::boolean[])
-    as expected (tenant_id, livemode, sequence, fee_basis_points, fee_fixed, refunds_may_overdraw)
+from unnest($1::uuid[], $2::boolean[], $3::bigint[], $4::text[])
+    as expected (tenant_id, livemode, sequence, rules)
 cross join lateral (
     select *
     from book
@@ -16,5 +14,4 @@ cross join lateral (
     for update
     offset 0
 ) as book
-where (book.sequence, book.fee_basis_points, book.fee_fixed, book.refunds_may_overdraw)
-    = (expected.sequence, expected.fee_basis_points, expected.fee_fixed, expected.refunds_may_overdraw)
+where (book.sequence, book.rules) = (expected.sequence, expected.rules)

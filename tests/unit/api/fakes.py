@@ -16,6 +16,7 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
+from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
 from fastpay.engine.idempotency import submission_digest
 from fastpay.engine.identity import IdentifierFactory
@@ -121,7 +122,7 @@ class FakeEngine:
 
     def _execute(self, submission: Submission) -> Plan:
         scope = submission.scope
-        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, 290, 30, True)))
+        workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, Rules(290, 30))))
         workspace.asked.update(map(_well_formed, submission.command.needs(workspace)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)

@@ -95,7 +95,7 @@ def shown_transaction(moved: Transfer, source: Charge | Refund) -> dict[str, Any
         hold_id=st.none(),
     ),
     st.integers(0, 2**40),
-    structs(Charge, fee=st.integers(0, 2**53)) | structs(Refund),
+    structs(Charge, fee=st.integers(0, 2**53), funds_delay_days=st.integers(0, 365)) | structs(Refund),
 )
 def test_a_balance_transaction_has_the_bytes_of_the_oracle(
     moved: Transfer, created_s: int, source: Charge | Refund
@@ -118,6 +118,11 @@ def test_a_capture_adds_its_amount_less_the_fee() -> None:
 def test_funds_that_are_available_at_once_say_so() -> None:
     shown = shown_transaction(transfer(), captured_charge(funds_available=True))
     assert (shown["status"], shown["available_on"]) == ("available", 1_000)
+
+
+def test_funds_are_available_after_the_delay_that_applied_to_the_capture() -> None:
+    shown = shown_transaction(transfer(), captured_charge(funds_delay_days=7))
+    assert (shown["status"], shown["available_on"]) == ("pending", 1_000 + 7 * 24 * 3600)
 
 
 def test_a_capture_without_a_fee_details_none() -> None:

@@ -128,7 +128,7 @@ class Books(RuleBasedStateMachine):
             versions=world.versions,
             sequence=world.book.sequence,
         )
-        if not world.book.refunds_may_overdraw:
+        if not world.book.rules.refunds_may_overdraw:
             assert all(account.balance >= 0 for account in world.accounts.values())
 
     def attempt(self, command: Command, prefix: str = "") -> MultipleResults[str]:

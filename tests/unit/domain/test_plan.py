@@ -16,7 +16,7 @@ LONE = Customer(id="cus_" + "1" * 32, created=0)
 
 def make_draft(sequence: int = 0) -> tuple[Workspace, Draft]:
     """Return a draft over an empty workspace."""
-    workspace = Workspace(Book(SCOPE, sequence, 0, 0, True))
+    workspace = Workspace(Book(SCOPE, sequence))
     identifiers = IdentifierSequence(7 << 12, b"\0" * 8)
     return workspace, Draft(workspace, moment_s=1, identifiers=identifiers)
 

@@ -1,6 +1,6 @@
 """One tenant's books in memory: commands run one at a time, each seeing only what it says it needs."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import CreatePaymentMethod, NewCard
 from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Plan, Versioned, Workspace, record
+from fastpay.domain.rules import Rules
 from fastpay.errors import FastpayError
 
 Kind = TypeVar("Kind")
@@ -29,8 +30,9 @@ class World:
         fee_basis_points: int = 290,
         fee_fixed: int = 30,
         refunds_may_overdraw: bool = True,
+        **rules: Any,
     ) -> None:
-        self.book = Book(scope, 0, fee_basis_points, fee_fixed, refunds_may_overdraw)
+        self.book = Book(scope, 0, Rules(fee_basis_points, fee_fixed, refunds_may_overdraw, **rules))
         self.moment_s = START_S
         self.objects: dict[str, Versioned] = {}
         self.accounts: dict[str, Account] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
+from fastpay.domain.rules import Rules
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure
 from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow, Submission
 from tests.unit.domain import invariants
@@ -50,7 +51,7 @@ class MemoryStore:
     """
 
     def __init__(self, *scopes: Scope) -> None:
-        books = {scope: Book(scope, 0, 290, 30, True) for scope in scopes or (TENANT, OTHER_TENANT)}
+        books = {scope: Book(scope, 0, Rules(290, 30)) for scope in scopes or (TENANT, OTHER_TENANT)}
         self.state = State(books=books)
         self.failures: list[Exception] = []
         self.lost: list[Exception] = []

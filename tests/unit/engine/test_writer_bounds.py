@@ -12,6 +12,7 @@ from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.plan import Book, Draft, Workspace
+from fastpay.domain.rules import Rules
 from fastpay.engine.failures import RefusedBatch
 from fastpay.engine.ports import Outcome
 from fastpay.engine.queue import Waiting
@@ -125,7 +126,7 @@ def test_accounts_are_carried_on_while_they_leave_half_of_the_room(
     monkeypatch.setattr(limits, "working_set_entries_max", 60)
     monkeypatch.setattr(limits, "accounts_carried_max", 10)
     working_set = WorkingSet()
-    working_set.open([Book(TENANT, 0, 290, 30, True)])
+    working_set.open([Book(TENANT, 0, Rules(290, 30))])
     workspace = working_set.workspaces[TENANT]
     for number in range(accounts):
         workspace.accounts[f"{number}"] = Account(f"{number}", "wallet", "usd", "C")

@@ -1,0 +1,8 @@
+-- List tenants by name, with the rules of both modes.
+-- $1 name text: one tenant only; null for all of them
+select tenant.tenant_id, tenant.name, tenant.created_at, test.rules as test_rules, live.rules as live_rules
+from tenant
+join book as test on test.tenant_id = tenant.tenant_id and not test.livemode
+join book as live on live.tenant_id = tenant.tenant_id and live.livemode
+where $1::text is null or tenant.name = $1
+order by tenant.name
