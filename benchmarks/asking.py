@@ -41,7 +41,7 @@ class _Keys:
         credentials = Credentials(scope=samples.SCOPE, kind="secret", fingerprint_key=b"k" * 32)
         self._known = {_KEY: credentials}
 
-    async def authenticate(self, key: str) -> Credentials | None:
+    async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
         return self._known.get(key)
 
     def believed_until_ns(self, key: str) -> int:

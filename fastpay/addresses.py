@@ -58,12 +58,6 @@ class TokenBuckets:
         self._full_at_ns[group] = full_at_ns
         return True
 
-    def give_back(self, group: str) -> None:
-        """Return one token to a bucket: what it was taken for turned out not to count."""
-        full_at_ns = self._full_at_ns.get(group)
-        if full_at_ns is not None:
-            self._full_at_ns[group] = full_at_ns - self._cost_ns
-
     def has_token(self, group: str, now_ns: int) -> bool:
         """Tell whether a token could be taken now."""
         return self.wait_ns(group, now_ns) == 0

@@ -146,6 +146,7 @@ expiry_rows_max = 500
 
 # Store
 reader_connections_max = 8
+key_connections_max = 1
 queued_reads_max = 2_048
 scans_share = 4
 read_wait_timeout_ms = 4_000
@@ -162,6 +163,15 @@ stop_reserve_ms = 700
 idempotency_retention_hours_min = 24
 key_cache_ms = 2_000
 known_keys_max = 10_000
+absent_keys_max = 16_384
+# Look-ups of API keys that are not known to be good: see `store/key_lookups.py`.
+key_lookups_batch_max = 256
+key_lookups_gap_ms = 10
+key_lookups_waiting_max = 2_048
+key_lookups_suspects_max = 8
+key_failures_burst = 100
+key_failures_per_second = 10
+key_failure_groups_max = 16_384
 signing_secrets_max = 4
 sealing_keys_max = 16
 sealing_file_bytes_max = 65_536
@@ -255,6 +265,8 @@ assert batch_reads_at_once < reader_connections_max
 assert batch_reads_max <= gathered_reads_max
 assert read_staleness_ms <= read_staleness_ms_max
 assert known_keys_max <= standings_max
+assert key_lookups_batch_max <= key_lookups_waiting_max
+assert key_lookups_gap_ms < read_wait_timeout_ms
 assert announcements_at_once_max <= announcements_waiting_max
 assert redis_backoff_ms <= redis_backoff_max_ms
 assert redis_timeout_ms < redis_backoff_max_ms < redis_stable_ms

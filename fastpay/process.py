@@ -101,7 +101,7 @@ async def open_application(
     from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
     from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
     from fastpay.store.ledger import PostgresLedger  # noqa: PLC0415
-    from fastpay.store.postgres import DatabaseSettings, open_reader_pool  # noqa: PLC0415
+    from fastpay.store.postgres import DatabaseSettings, open_pool, open_reader_pool  # noqa: PLC0415
     from fastpay.store.reads import PostgresReads  # noqa: PLC0415
 
     database = DatabaseSettings(
@@ -112,6 +112,8 @@ async def open_application(
     async with AsyncExitStack() as stack:
         pool = await open_reader_pool(database)
         stack.push_async_callback(_close_in_time, pool.close, deadline)
+        key_pool = await open_pool(database, connections_max=limits.key_connections_max)
+        stack.push_async_callback(_close_in_time, key_pool.close, deadline)
         lanes = [PostgresBatches(database) for _ in range(settings.writer_lanes)]
         for batches in lanes:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
@@ -136,7 +138,7 @@ async def open_application(
                 writer=writer,
                 reader=reader,
                 ledger=PostgresLedger(reads),
-                keys=PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
+                keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
                 clock=clock,
                 identifiers=identifiers,
                 settings=context.Settings(body_bytes_max=settings.body_bytes_max),

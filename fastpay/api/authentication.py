@@ -24,10 +24,17 @@ _REFUSAL = (
 )
 
 
-async def authenticate(keys: KeyRing, authorization: str | None) -> Credentials:
-    """Return the credentials behind an Authorization header. Raises: Unauthenticated, DatabaseUnavailable."""
+async def authenticate(
+    keys: KeyRing, authorization: str | None, client: tuple[str, int] | None
+) -> Credentials:
+    """Return the credentials behind an Authorization header. `client` is who sent it, as ASGI says.
+
+    Raises: Unauthenticated, RateLimited, DatabaseUnavailable.
+    """
     key = key_of(authorization or "")
-    credentials = await keys.authenticate(key) if _KEY.fullmatch(key) is not None else None
+    credentials = None
+    if _KEY.fullmatch(key) is not None:
+        credentials = await keys.authenticate(key, client=client[0] if client else None)
     if credentials is None:
         raise Unauthenticated(_REFUSAL)
     return credentials

@@ -139,7 +139,7 @@ class Resource(_Path):
             )
         services = self._services
         begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
-        credentials = await authenticate(services.keys, headers.get("authorization"))
+        credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
         if credentials.kind == "publishable" and not endpoint.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
         # Nothing but this list holds the body: see `Call.take_body`.

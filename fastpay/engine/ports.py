@@ -381,8 +381,11 @@ class Credentials(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class KeyRing(Protocol):
     """Where API keys are looked up."""
 
-    async def authenticate(self, key: str) -> Credentials | None:
-        """Return what the key stands for, None where nobody has it. Raises: DatabaseUnavailable."""
+    async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
+        """Return what the key stands for, None where nobody has it. `client` is the sender's address.
+
+        Raises: DatabaseUnavailable; RateLimited for a key that is not known.
+        """
 
     def believed_until_ns(self, key: str) -> int:
-        """Return until when, by the monotonic clock, the last answer for this key is good; 0 for none."""
+        """Return until when, by the monotonic clock, a key that was found is good; 0 for none."""

@@ -2,94 +2,113 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
-
-import asyncpg
+from typing import Any, TypeVar
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Credentials
 from fastpay.errors import DatabaseUnavailable
-from fastpay.store.failures import LOST
-from fastpay.store.keys import FoundKey, find_key, hash_key, open_fingerprint_key
+from fastpay.store.key_lookups import KeyLookups, Landing
+from fastpay.store.keys import FoundKey, hash_key, open_fingerprint_key
 from fastpay.store.sealing import Vault
 from fastpay.store.signing_secrets import open_signers
 
+_Name = TypeVar("_Name")
+_Value = TypeVar("_Value")
+
 
 class PostgresKeyRing:
-    """Satisfies `KeyRing`. What was found is believed for `cache_ms`, and so is that nothing was found.
+    """Satisfies `KeyRing`. What was found is believed for `cache_ms`, that nothing was found for at most
+    `negative_cache_ms`.
 
     So a revoked key may work for that long, and no longer, and so may a signing secret that was removed; what
-    ends at a time ends then. The pool is the driver's, which has no types.
+    ends at a time ends then. A key that was good is remembered beyond that, without being believed: it is
+    looked up before keys that nobody is known to have. The pool is the driver's, which has no types.
     """
 
     def __init__(self, pool: Any, *, clock: Clock, cache_ms: int, vault: Vault | None = None) -> None:
-        self._pool = pool
         self._clock = clock
         self._vault = vault
         self._cache_ns = cache_ms * 1_000_000
-        self._known: dict[str, tuple[Credentials | None, int]] = {}
-        # Apart from the others, so that a flood of wrong keys makes nobody forget the right ones.
-        self._missed: dict[str, tuple[Credentials | None, int]] = {}
-        self._asking: dict[str, asyncio.Task[Credentials | None]] = {}
+        self._absent_ns = min(cache_ms, limits.negative_cache_ms) * 1_000_000
+        self._lookups = KeyLookups(pool, clock=clock)
+        # Both hold until when they are believed, oldest look-up first.
+        self._known: dict[str, tuple[Credentials, int]] = {}
+        # By digest: a key that nobody has may be long.
+        self._absent: dict[bytes, int] = {}
+        self._asking: dict[str, asyncio.Future[Credentials | None]] = {}
 
-    async def authenticate(self, key: str) -> Credentials | None:
-        """Return what the key stands for, None where it stands for nothing.
+    async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
+        """Return what the key stands for, None for nothing. `client` is the sender's address.
 
-        Raises: DatabaseUnavailable; SecretUnreadable when the operator must act.
+        Raises: DatabaseUnavailable; RateLimited for a key that is not known; SecretUnreadable when the
+        operator must act.
         """
-        known = self._known.get(key) or self._missed.get(key)
+        known = self._known.get(key)
         if known is not None:
             credentials, until_ns = known
             left_ns = until_ns - self._clock.monotonic_ns()
             if left_ns > 0:
-                if left_ns < self._cache_ns // 2 and credentials is not None:
+                if left_ns < self._cache_ns // 2:
                     # In time, so that a key in use never makes anybody wait.
-                    self._start_asking(key)
+                    self._look_up(key, client)
                 return credentials
-        return await asyncio.shield(self._start_asking(key))
-
-    def _start_asking(self, key: str) -> "asyncio.Task[Credentials | None]":
-        """Return the task that asks the database: one, however many requests want to know."""
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = self._asking[key] = asyncio.create_task(self._ask(key), name="look a key up")
-            asking.add_done_callback(lambda ended: self._end_asking(key, ended))
-        return asking
-
-    def _end_asking(self, key: str, asking: "asyncio.Task[Credentials | None]") -> None:
-        self._asking.pop(key, None)
-        if not asking.cancelled():
-            # Where nobody waits for it, nobody hears of its fault: whoever waits next asks again.
-            asking.exception()
-
-    def believed_until_ns(self, key: str) -> int:
-        """Return until when, by the monotonic clock, the last answer for this key is good; 0 for none."""
-        known = self._known.get(key) or self._missed.get(key)
-        return 0 if known is None else known[1]
-
-    async def _ask(self, key: str) -> Credentials | None:
-        asked_ns = self._clock.monotonic_ns()
+        elif self._clock.monotonic_ns() < self._absent.get(hash_key(key), 0):
+            return None
+        answer = self._look_up(key, client)
         try:
             async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
-                found = await find_key(self._pool, hash_key(key))
-        except (*LOST, asyncpg.PostgresError) as error:
+                return await asyncio.shield(answer)
+        except TimeoutError as error:
             raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
+
+    def believed_until_ns(self, key: str) -> int:
+        """Return until when, by the monotonic clock, a key that was found is good; 0 for none."""
+        known = self._known.get(key)
+        return 0 if known is None else known[1]
+
+    def _look_up(self, key: str, client: str | None) -> "asyncio.Future[Credentials | None]":
+        """Return what the database will say: one look-up, however many requests want to know.
+
+        Raises: RateLimited.
+        """
+        answer = self._asking.get(key)
+        if answer is None:
+            landing = self._lookups.find(key, was_good=key in self._known, client=client)
+            answer = self._asking[key] = asyncio.get_running_loop().create_future()
+            landing.add_done_callback(lambda landed: self._landed(key, landed))
+        return answer
+
+    def _landed(self, key: str, landed: "asyncio.Future[Landing]") -> None:
+        answer = self._asking.pop(key)
+        try:
+            credentials = self._keep(key, landed.result())
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+            answer.set_exception(error)
+            # Where nobody waits for it, nobody hears of its fault: whoever waits next asks again.
+            answer.exception()
+        else:
+            answer.set_result(credentials)
+
+    def _keep(self, key: str, landing: Landing) -> Credentials | None:
+        """Remember what was found and return what it stands for."""
         now_ms = self._clock.now_ms()
+        found, asked_ns = landing
         credentials, end = None, None
         if found is not None and found.revoked_at is None:
             credentials, end = self._open(found, datetime.fromtimestamp(now_ms / 1000, UTC))
-        left_ms = self._cache_ns // 1_000_000
-        if end is not None:
-            left_ms = min(left_ms, int(end.timestamp() * 1000) - now_ms)
         # From the question on: what changes while the answer is on its way is not known any longer than that.
-        until_ns = asked_ns + left_ms * 1_000_000
-        kept, other = (self._missed, self._known) if credentials is None else (self._known, self._missed)
-        other.pop(key, None)
-        if len(kept) >= limits.known_keys_max:
-            kept.clear()
-        kept[key] = (credentials, until_ns)
+        until_ns = asked_ns + (self._absent_ns if credentials is None else self._cache_ns)
+        if end is not None:
+            until_ns = min(until_ns, asked_ns + (int(end.timestamp() * 1000) - now_ms) * 1_000_000)
+        self._known.pop(key, None)
+        digest = hash_key(key)
+        self._absent.pop(digest, None)
+        if credentials is None:
+            _put(self._absent, digest, until_ns, limits.absent_keys_max)
+        else:
+            _put(self._known, key, (credentials, until_ns), limits.known_keys_max)
         return credentials
 
     def _open(self, found: FoundKey, now: datetime) -> tuple[Credentials | None, datetime | None]:
@@ -105,3 +124,10 @@ class PostgresKeyRing:
             must_sign=found.signature_required,
         )
         return credentials, min((time for time in (found.expires_at, end) if time is not None), default=None)
+
+
+def _put(kept: dict[_Name, _Value], name: _Name, value: _Value, count_max: int) -> None:
+    """Keep something; what was looked up longest ago makes room."""
+    if len(kept) >= count_max:
+        del kept[next(iter(kept))]
+    kept[name] = value

@@ -1,7 +1,9 @@
 """Tenants and their API keys: make, list, roll, revoke, find. A key is shown once and kept as a digest."""
 
 import hashlib
+import hmac
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -10,7 +12,7 @@ import msgspec
 from fastpay.clock import Clock
 from fastpay.domain.rules import Rules
 from fastpay.errors import InvalidRequest, NotFound
-from fastpay.store.fresh import moment, random_text, random_uuid
+from fastpay.store.fresh import ALPHABET, moment, random_text, random_uuid
 from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
 from fastpay.store.signing_secrets import KeyName, copy_secrets
 from fastpay.store.statements import SQL
@@ -21,6 +23,7 @@ from fastpay.store.tenants import rule_values
 Kind = Literal["secret", "publishable"]
 
 TENANT_NAME_CHARS_MAX = 100
+TAG_CHARS = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PREFIXES: dict[tuple[Kind, bool], str] = {
     ("secret", False): "sk_test_",
@@ -133,7 +136,9 @@ async def create_key(
 ) -> NewKey:
     """Make a key. Its text is returned here and nowhere else, ever."""
     key_id = random_uuid(clock)
-    key = PREFIXES[kind, livemode] + random_text(clock)
+    key = PREFIXES[kind, livemode] + random_text(clock)[:-TAG_CHARS]
+    tag_key = await read_tag_key(connection)
+    key += tag_of(key, tag_key)
     values = (tenant_id, livemode, key_id, kind, hash_key(key), key[-4:], signature_required, moment(clock))
     await connection.execute(SQL["key_create"], *values)
     return NewKey(key_id, key)
@@ -189,15 +194,44 @@ async def revoke_key(
 
 async def find_key(connection: Any, key_hash: bytes) -> FoundKey | None:
     """Return whose key has this digest, or None. One statement; expired and revoked ones are found too."""
-    row = await connection.fetchrow(SQL["key_find"], key_hash)
-    if row is None:
-        return None
-    *facts, listed = row
+    return (await find_keys(connection, [key_hash])).get(key_hash)
+
+
+async def find_keys(connection: Any, key_hashes: Sequence[bytes]) -> dict[bytes, FoundKey]:
+    """Return the keys that exist among those with these digests, as `find_key` does, in one statement."""
+    rows = await connection.fetch(SQL["key_find"], key_hashes)
+    return {bytes(row["key_hash"]): _found(row) for row in rows}
+
+
+def _found(row: Any) -> FoundKey:
+    _, *facts, listed = row
     secrets = msgspec.json.decode(listed or "[]", type=list[tuple[str, str, int | None]])
     sealed = [bytes.fromhex(text) for text, _, _ in secrets]
     under = [name for _, name, _ in secrets]
     ends = [None if end_us is None else _EPOCH + timedelta(microseconds=end_us) for _, _, end_us in secrets]
     return FoundKey(*(*facts, sealed, under, ends))
+
+
+async def read_tag_key(connection: Any) -> bytes:
+    """Return the installation's secret that API keys are tagged with."""
+    seal_key: bytes = await connection.fetchval(SQL["read_seal_key"])
+    return hashlib.blake2b(key=seal_key, person=b"api key tag", digest_size=32).digest()
+
+
+def tag_of(text: str, tag_key: bytes) -> str:
+    """Return the last characters of a key that begins with `text`.
+
+    Nobody outside can compute them. They tell a key that was made here from one that was made up, before the
+    database is asked; they say nothing about whether the key is still good, and open nothing.
+    """
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=tag_key, digest_size=TAG_CHARS)
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest.digest())
+
+
+def has_tag(key: str, tag_key: bytes) -> bool:
+    """Tell whether a key has the tag of this installation. Keys made before there were tags have none."""
+    tag = tag_of(key[:-TAG_CHARS], tag_key)
+    return hmac.compare_digest(tag.encode(), key[-TAG_CHARS:].encode("utf-8", "surrogatepass"))
 
 
 def fingerprint_place(tenant_id: uuid.UUID) -> Place:

@@ -62,7 +62,12 @@ async def connect(settings: DatabaseSettings) -> Connection:
 
 
 async def open_reader_pool(settings: DatabaseSettings) -> Any:
-    """Open the pool that reads share. Its type is the driver's, which publishes none.
+    """Open the pool that reads share. Raises: ConfigurationError when the database cannot be reached."""
+    return await open_pool(settings, connections_max=settings.reader_connections_max)
+
+
+async def open_pool(settings: DatabaseSettings, *, connections_max: int) -> Any:
+    """Open a pool of connections that are made when they are needed. The driver publishes no type for it.
 
     Raises: ConfigurationError when the database cannot be reached.
     """
@@ -78,7 +83,7 @@ async def open_reader_pool(settings: DatabaseSettings) -> Any:
             settings.url,
             # None are kept open for their own sake: the pool would log an error for each during an outage.
             min_size=0,
-            max_size=settings.reader_connections_max,
+            max_size=connections_max,
             timeout=limits.connect_timeout_ms / 1000,
             command_timeout=limits.statement_timeout_ms / 1000,
             statement_cache_size=256 if settings.session_state else 0,

@@ -174,7 +174,7 @@ async def test_a_key_is_found_by_its_digest_and_nothing_else(connection: Any, te
     # On any statistics: the only index that can serve leads with the digest.
     await connection.execute("set enable_seqscan = off")
     plan = await connection.fetch(
-        "explain " + SQL["key_find"].replace("$1", "decode(repeat('00', 32), 'hex')")
+        "explain " + SQL["key_find"].replace("$1", "array[decode(repeat('00', 32), 'hex')]")
     )
     assert any("api_key_hash_unique" in row[0] for row in plan)
 

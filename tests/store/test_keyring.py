@@ -52,12 +52,16 @@ class CountingPool:
         self.asked = 0
         self.away = False
 
-    async def fetchrow(self, *arguments: Any) -> Any:
-        """Ask the database, or fail as if it were not there."""
+    async def fetch(self, *arguments: Any) -> Any:
+        """Look keys up, or fail as if the database were not there."""
         self.asked += 1
         if self.away:
             raise ConnectionRefusedError
-        return await self._pool.fetchrow(*arguments)
+        return await self._pool.fetch(*arguments)
+
+    async def fetchval(self, *arguments: Any) -> Any:
+        """Read what is read once."""
+        return await self._pool.fetchval(*arguments)
 
 
 class Ring:
@@ -223,10 +227,14 @@ async def test_no_more_keys_are_remembered_than_allowed(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "known_keys_max", 3)
+    monkeypatch.setattr(limits, "absent_keys_max", 3)
     async with ring(database_url) as own:
+        made = [await own.make() for _ in range(5)]
         for number in range(10):
             assert not await own.is_good(f"wrong {number}")
-            assert len(own.keys._missed) <= 3
+            assert await own.is_good(made[number % 5].key)
+            assert len(own.keys._absent) <= 3
+            assert len(own.keys._known) <= 3
         assert own.keys._asking == {}
 
 
@@ -234,6 +242,7 @@ async def test_a_flood_of_wrong_keys_makes_nobody_forget_the_right_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "known_keys_max", 3)
+    monkeypatch.setattr(limits, "absent_keys_max", 3)
     async with ring(database_url) as own:
         right = await own.make()
         assert await own.is_good(right.key)

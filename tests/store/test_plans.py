@@ -63,7 +63,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "event_written": (*_SCOPE, 7, digits_of("tenant", 7)),
     "find_sequence": (*_SCOPE, 55_500),
     "idempotency_written": (digest(7), *_SCOPE, "req"),
-    "key_find": (2 * digest(7),),
+    "key_find": ([2 * digest(7)],),
     "list_accounts": (digits_of("tenant", 7), False, ["fees", "pending"]),
     "list_due_holds": (_LATER * 1000, LISTED),
     "list_due_payments": (LOWEST, HIGHEST, 5),
@@ -118,7 +118,9 @@ ELSEWHERE = {
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
     "asks no table": ("transaction_status",),
-    "asks for the one row of a table, once a connection to Redis": ("read_incarnation",),
+    "asks for the one row of a table, once a start or a connection to Redis": (
+        *("read_incarnation", "read_seal_key"),
+    ),
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
 }
 

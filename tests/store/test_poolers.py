@@ -123,11 +123,11 @@ async def test_a_statement_runs_in_the_transaction_that_it_was_parsed_in(databas
     scope = await make_tenant(database_url)
     async with Proxy(database_url) as proxy, engine(proxy.url, session_state=False) as instance:
         paid = await instance.do(PAY, scope)
-        # The first time, the driver asks about types as well.
+        keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
+        # The first time, the driver asks about types as well, and the key ring for the secret of its tags.
         for _ in range(2):
             proxy.arm()
             assert await instance.reads.get_objects(scope, [paid.id])
-            keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
             assert await keys.authenticate("sk_test_nobody") is None
     transactions = " ".join(step.partition(" ")[0] for step in proxy.log).split("Sync")
     assert len(transactions) == 3

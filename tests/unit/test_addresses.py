@@ -55,14 +55,6 @@ def test_each_group_has_a_bucket_of_its_own() -> None:
     assert buckets.take("b", 0)
 
 
-def test_a_token_that_is_given_back_can_be_taken_again() -> None:
-    buckets = TokenBuckets(burst=1, per_second=1, groups_max=10)
-    assert buckets.take("a", 0)
-    buckets.give_back("a")
-    buckets.give_back("never seen")
-    assert [buckets.take("a", 0) for _ in range(2)] == [True, False]
-
-
 def test_there_are_no_more_buckets_than_allowed_and_the_least_recently_used_goes_first() -> None:
     buckets = TokenBuckets(burst=2, per_second=1, groups_max=3)
     for group in "abc":

@@ -1,7 +1,8 @@
--- Find whose API key this is, with its signing secrets, oldest first; whether it and they are still good is for
--- the caller, who has the clock. The fingerprint key is there in plain or sealed.
--- $1 key_hash bytea
+-- Find whose API keys these are, with their signing secrets, oldest first; whether keys and secrets are still good
+-- is for the caller, who has the clock. A fingerprint key is there in plain or sealed.
+-- $1 key_hashes bytea[]
 select
+    api_key.key_hash,
     api_key.tenant_id,
     api_key.livemode,
     api_key.key_id,
@@ -35,4 +36,4 @@ cross join lateral (
         and found.livemode = api_key.livemode
         and found.key_id = api_key.key_id
 ) as secret
-where api_key.key_hash = $1::bytea
+where api_key.key_hash = any($1::bytea[])

@@ -57,7 +57,7 @@ class FakeClock:
 class FakeKeys:
     """Two tenants, one of them with all the kinds of key, and three whose keys sign."""
 
-    async def authenticate(self, key: str) -> Credentials | None:
+    async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
         assert key.isascii(), "what cannot be a key must not be looked for"
         assert key[:3] in {"sk_", "pk_"}
         match key:

@@ -1,0 +1,176 @@
+"""Look-ups of API keys in the database: many in one statement, on a connection of their own.
+
+Anybody can send well-formed keys that nobody has, and each is a question to the database. So that they cost
+the others nothing, a key that waits is in one of three classes:
+
+| class   | a key that                                           | is looked up                     |
+|---------|------------------------------------------------------|----------------------------------|
+| trusted | was good before, or has the tag of this installation | by the next statement            |
+| unknown | comes from an address with few failures              | by one every `key_lookups_gap_ms`|
+| suspect | comes from an address with many failures             | so too, or 429: chosen at random |
+
+One statement is under way at a time. Suspects are chosen at random and not in order: a flood cannot keep out
+an older key without a tag that shares its address, since each try has the same chance as any of the flood.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from fastpay import limits
+from fastpay.addresses import TokenBuckets, group_of
+from fastpay.clock import Clock
+from fastpay.errors import DatabaseUnavailable, RateLimited
+from fastpay.store.failures import LOST
+from fastpay.store.keys import FoundKey, find_keys, has_tag, hash_key, read_tag_key
+
+_AWAY = "The database cannot be reached right now. Try again."
+_LIMITED = "Too many requests with unknown API keys are coming in. Try again in a moment."
+_GAP_NS = limits.key_lookups_gap_ms * 1_000_000
+
+
+class Landing(NamedTuple):
+    """What a look-up brought, and when the database was asked, by the monotonic clock."""
+
+    found: FoundKey | None
+    asked_ns: int
+
+
+class _Lookup(NamedTuple):
+    """A key that waits. `group` is who pays for a failure, None where nobody does."""
+
+    digest: bytes
+    group: str | None
+    future: "asyncio.Future[Landing]"
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class KeyLookups:
+    """Looks keys up. The pool is the driver's, which has no types; one connection of it is used at a time."""
+
+    def __init__(self, pool: Any, *, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._trusted: list[_Lookup] = []
+        self._unknown: list[_Lookup] = []
+        self._suspects: list[_Lookup] = []
+        # Those that wait are a fair sample of as many since the last statement.
+        self._suspects_seen = 0
+        self._failures = TokenBuckets(
+            burst=limits.key_failures_burst,
+            per_second=limits.key_failures_per_second,
+            groups_max=limits.key_failure_groups_max,
+        )
+        # Read with the first look-up.
+        self._tag_key: bytes | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due_ns = 0
+
+    def find(self, key: str, *, was_good: bool, client: str | None) -> "asyncio.Future[Landing]":
+        """Return what will be known of a key. `client` is the address that it came from.
+
+        The future raises DatabaseUnavailable or RateLimited. Raises: RateLimited.
+        """
+        future: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
+        digest = hash_key(key)
+        if was_good or (self._tag_key is not None and has_tag(key, self._tag_key)):
+            self._trusted.append(_Lookup(digest, None, future))
+        else:
+            group = group_of(client)
+            lookup = _Lookup(digest, group, future)
+            if not self._failures.has_token(group, self._clock.monotonic_ns()):
+                self._sample(lookup)
+            elif len(self._unknown) < limits.key_lookups_waiting_max:
+                self._unknown.append(lookup)
+            else:
+                raise RateLimited(_LIMITED)
+        self._schedule()
+        return future
+
+    def _sample(self, lookup: _Lookup) -> None:
+        """Have a suspect wait, or another one not any more, so that each has the same chance.
+
+        Source: Vitter, "Random Sampling with a Reservoir" (1985), algorithm R. Raises: RateLimited.
+        """
+        self._suspects_seen += 1
+        if len(self._suspects) < limits.key_lookups_suspects_max:
+            self._suspects.append(lookup)
+            return
+        place = int.from_bytes(self._clock.random_bytes(8)) % self._suspects_seen
+        if place >= len(self._suspects):
+            raise RateLimited(_LIMITED)
+        self._suspects[place].fail(RateLimited(_LIMITED))
+        self._suspects[place] = lookup
+
+    def _schedule(self) -> None:
+        """Send the next statement, now or when those that are not trusted may be looked up again."""
+        if self._sending is not None or not (self._trusted or self._unknown or self._suspects):
+            return
+        wait_ns = self._due_ns - self._clock.monotonic_ns()
+        if wait_ns <= 0:
+            self._start(with_unknown=True)
+        elif self._trusted:
+            self._start(with_unknown=False)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(wait_ns / 1e9, self._end_gap)
+
+    def _end_gap(self) -> None:
+        self._timer = None
+        self._due_ns = 0
+        self._schedule()
+
+    def _start(self, *, with_unknown: bool) -> None:
+        batch, self._trusted = _cut(self._trusted)
+        if with_unknown:
+            unknown, self._unknown = _cut(self._unknown)
+            batch += unknown + self._suspects
+            self._suspects, self._suspects_seen = [], 0
+            self._due_ns = self._clock.monotonic_ns() + _GAP_NS
+        self._sending = asyncio.create_task(self._send(batch), name="look keys up")
+
+    async def _send(self, batch: Sequence[_Lookup]) -> None:
+        asked_ns = self._clock.monotonic_ns()
+        try:
+            async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
+                if self._tag_key is None:
+                    self._tag_key = await read_tag_key(self._pool)
+                found = await find_keys(self._pool, [lookup.digest for lookup in batch])
+        except asyncio.CancelledError:
+            _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
+            raise
+        except (*LOST, asyncpg.PostgresError) as error:
+            unavailable = DatabaseUnavailable(_AWAY)
+            unavailable.__cause__ = error
+            _fail(batch, unavailable)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+            _fail(batch, error)
+        else:
+            self._land(batch, found, asked_ns)
+        finally:
+            self._sending = None
+            self._schedule()
+
+    def _land(self, batch: Sequence[_Lookup], found: dict[bytes, FoundKey], asked_ns: int) -> None:
+        now_ns = self._clock.monotonic_ns()
+        for lookup in batch:
+            key = found.get(lookup.digest)
+            if key is None and lookup.group is not None:
+                # Charged only now: many good keys that come at once from one address are no attack.
+                self._failures.take(lookup.group, now_ns)
+            if not lookup.future.done():
+                lookup.future.set_result(Landing(key, asked_ns))
+
+
+def _cut(waiting: list[_Lookup]) -> tuple[list[_Lookup], list[_Lookup]]:
+    return waiting[: limits.key_lookups_batch_max], waiting[limits.key_lookups_batch_max :]
+
+
+def _fail(batch: Sequence[_Lookup], error: Exception) -> None:
+    for lookup in batch:
+        lookup.fail(error)
