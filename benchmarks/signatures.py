@@ -19,7 +19,7 @@ _WEBHOOK = b"w" * 289
 _BODY = b"b" * 300
 _TARGET = b"/v1/payment_intents"
 # Signed with the digest of an empty body: 300 bytes again.
-_LONG_TARGET = b"/" + b"t" * 219
+_LONG_TARGET = b"/" + b"t" * 218
 
 
 def test_hmac_alone(benchmark: BenchmarkFixture) -> None:
@@ -34,7 +34,7 @@ def test_webhook_of_300_bytes(benchmark: BenchmarkFixture) -> None:
 
 def test_request_whose_signed_text_has_300_bytes(benchmark: BenchmarkFixture) -> None:
     header = signature.sign_request(_SIGNERS, "GET", _LONG_TARGET, b"", _NOW).encode()
-    assert len(f"{_NOW}.GET.".encode() + _LONG_TARGET) + 1 + 64 == 300
+    assert len(f"{_NOW}.GET.".encode() + _LONG_TARGET + b"..") + 64 == 300
     assert benchmark(signature.verify_request, _SIGNERS, header, "GET", _LONG_TARGET, b"", _NOW) == _NOW
 
 

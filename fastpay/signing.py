@@ -1,11 +1,11 @@
 """For clients: requests signed with the signing secret of an API key.
 
-    headers["Fastpay-Signature"] = sign_request(secret, "POST", "/v1/refunds", body)
+    headers["Fastpay-Signature"] = sign_request(secret, "POST", "/v1/refunds", body, idempotency_key=name)
     client = httpx.Client(base_url=..., auth=HttpxAuth(secret, api_key=key))
 
-A signature is good for 300 s either way. It covers method, path, query and body, and no header: give every
-POST an Idempotency-Key, so that it is answered and not carried out again when it is seen twice; one without
-is taken once.
+A signature is good for 300 s either way. It covers method, path, query, body and the Idempotency-Key, and no
+other header. Give every POST an Idempotency-Key: sent again with it, a request gets the first answer, while
+one without is taken once.
 """
 
 from collections.abc import Generator
@@ -16,6 +16,7 @@ from fastpay._native.signature import sign_request as _sign
 from fastpay.clock import Clock, SystemClock
 
 HEADER = "Fastpay-Signature"
+KEY_HEADER = "Idempotency-Key"
 
 
 class RequestSigner:
@@ -29,24 +30,39 @@ class RequestSigner:
         self._clock = clock if clock is not None else SystemClock()
 
     def sign(
-        self, method: str, url: str | bytes, body: str | bytes = b"", *, timestamp: int | None = None
+        self,
+        method: str,
+        url: str | bytes,
+        body: str | bytes = b"",
+        *,
+        idempotency_key: str | bytes | None = None,
+        timestamp: int | None = None,
     ) -> str:
         """Return the Fastpay-Signature of a request that is sent now, or was at a time in seconds since 1970.
 
         `url` is the address or only its path and query; of these every byte must be as it is sent, and so
-        must every byte of the body. Raises: ValueError where there is something in it that no address holds.
+        must every byte of the body. `idempotency_key` is the value of that header, None where none is sent.
+        Raises: ValueError where there is something in it that no address holds.
         """
         if timestamp is None:
             timestamp = self._clock.now_ms() // 1000
         content = body.encode() if isinstance(body, str) else body
-        return _sign(self._signers, method.upper(), _target(url), content, timestamp)
+        key = _field(idempotency_key)
+        return _sign(self._signers, method.upper(), _target(url), content, timestamp, key)
 
 
 def sign_request(
-    secret: str, method: str, url: str | bytes, body: str | bytes = b"", *, timestamp: int | None = None
+    secret: str,
+    method: str,
+    url: str | bytes,
+    body: str | bytes = b"",
+    *,
+    idempotency_key: str | bytes | None = None,
+    timestamp: int | None = None,
 ) -> str:
     """Return the Fastpay-Signature of one request: see `RequestSigner.sign`, which spares work for many."""
-    return RequestSigner(secret).sign(method, url, body, timestamp=timestamp)
+    signer = RequestSigner(secret)
+    return signer.sign(method, url, body, idempotency_key=idempotency_key, timestamp=timestamp)
 
 
 class RequestsAuth:
@@ -64,7 +80,10 @@ class RequestsAuth:
         body = request.body if request.body is not None else b""
         if not isinstance(body, str | bytes):
             raise TypeError("a body that is streamed cannot be signed: give it in one piece")
-        request.headers[HEADER] = self._signer.sign(request.method, request.path_url, body)
+        key = request.headers.get(KEY_HEADER)
+        request.headers[HEADER] = self._signer.sign(
+            request.method, request.path_url, body, idempotency_key=key
+        )
         return request
 
 
@@ -89,8 +108,23 @@ else:
             """Put the signature, and where it is known the key, into the request."""
             if self._api_key is not None:
                 request.headers["Authorization"] = f"Bearer {self._api_key}"
-            request.headers[HEADER] = self._signer.sign(request.method, request.url.raw_path, request.content)
+            # As it is sent: httpx would have to guess the encoding.
+            keys = [
+                value for name, value in request.headers.raw if name.lower() == KEY_HEADER.encode().lower()
+            ]
+            request.headers[HEADER] = self._signer.sign(
+                request.method,
+                request.url.raw_path,
+                request.content,
+                idempotency_key=keys[0] if keys else None,
+            )
             yield request
+
+
+def _field(value: str | bytes | None) -> bytes:
+    """Return the value of a header as it reaches the server, empty where it is not sent."""
+    text = value.encode("latin-1") if isinstance(value, str) else value
+    return (text or b"").strip(b" \t")
 
 
 def _target(url: str | bytes) -> bytes:

@@ -70,14 +70,18 @@ class Mix:
         return self._request("GET", f"/v1/payment_intents/{identifier}", key)
 
     def _post(self, path: str, key: str, body: str) -> bytes:
-        own = (
-            f"{_FORM}Content-Length: {len(body)}\r\nIdempotency-Key: {self._prefix}-{next(self._numbers)}\r\n"
-        )
-        return self._request("POST", path, key, own, body)
+        name = f"{self._prefix}-{next(self._numbers)}"
+        return self._request("POST", path, key, body=body, idempotency_key=name)
 
-    def _request(self, method: str, path: str, key: str, more: str = "", body: str = "") -> bytes:
+    def _request(
+        self, method: str, path: str, key: str, *, body: str = "", idempotency_key: str | None = None
+    ) -> bytes:
+        more = ""
+        if idempotency_key is not None:
+            more = f"{_FORM}Content-Length: {len(body)}\r\nIdempotency-Key: {idempotency_key}\r\n"
         signer = self._signers.get(key)
         if signer is not None:
-            more += f"{HEADER}: {signer.sign(method, path, body)}\r\n"
+            signature = signer.sign(method, path, body, idempotency_key=idempotency_key)
+            more += f"{HEADER}: {signature}\r\n"
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n{more}\r\n"
         return (head + body).encode()

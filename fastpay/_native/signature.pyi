@@ -1,11 +1,21 @@
 """HMAC-SHA256 signatures of requests and webhooks: made, and checked in constant time.
 
-A header is `t=<seconds since 1970>,v1=<hex>`: elements `name=value` with commas between and no white space,
+A header is `t=<seconds since 1970>,v2=<hex>`: elements `name=value` with commas between and no white space,
 in any order. There is one `t`, without sign or leading zeros, and at least one and at most
-`limits.signature_candidates_max` times `v1`, 64 digits in lower case. Elements of other names are ignored.
-Whatever breaks these rules anywhere makes the whole header worth nothing.
+`limits.signature_candidates_max` signatures, 64 digits in lower case each. Elements of other names are
+ignored. Whatever breaks these rules anywhere makes the whole header worth nothing.
 
-Several signers stand for secrets that are good at the same time: signing gives one `v1` for each, and
+| version | of         | signed text                                                    |
+|---------|------------|----------------------------------------------------------------|
+| v1      | a request  | `t.METHOD.target.hex(sha256(body))`                            |
+| v2      | a request  | `t.METHOD.target.idempotency-key.hex(sha256(body))`            |
+| v1      | a webhook  | `t.body`                                                       |
+
+The idempotency key is the value of the header as it is sent, quotes included, and empty where there is none.
+In it, `%` is written `%25` and `.` is written `%2E`: a target may hold full stops too, and the text must have
+one reading. Where a header has a v2, every v1 in it is ignored.
+
+Several signers stand for secrets that are good at the same time: signing gives one signature for each, and
 checking is content with one that is right. How long a check takes tells nothing that the sender does not
 know: neither where a signature is wrong nor which of the signers it is right for.
 """
@@ -33,18 +43,34 @@ def choose_hashing(direct: bool) -> bool:
     against each other.
     """
 
-def sign_request(signers: tuple[Signer, ...], method: str, target: bytes, body: bytes, timestamp: int) -> str:
-    """Return the Fastpay-Signature of a request: over `t.METHOD.target.hex(sha256(body))`.
+def sign_request(
+    signers: tuple[Signer, ...],
+    method: str,
+    target: bytes,
+    body: bytes,
+    timestamp: int,
+    idempotency_key: bytes = b"",
+) -> str:
+    """Return the Fastpay-Signature of a request, in version 2.
 
-    `target` is path and query exactly as they are sent. Raises: ValueError without a signer, or for a
-    timestamp that is no number of seconds since 1970.
+    `target` is path and query exactly as they are sent, `idempotency_key` the header's value likewise.
+    Raises: ValueError without a signer, or for a timestamp that is no number of seconds since 1970.
     """
 
 def verify_request(
-    signers: tuple[Signer, ...], header: bytes, method: str, target: bytes, body: bytes, now_s: int
+    signers: tuple[Signer, ...],
+    header: bytes,
+    method: str,
+    target: bytes,
+    body: bytes,
+    now_s: int,
+    idempotency_key: bytes = b"",
+    covers_key: bool = False,
 ) -> int | None:
     """Return the timestamp of a request that one of the signers signed at most
     `limits.signature_tolerance_s` ago or ahead; None for any other. Without signers that is every request.
+
+    With `covers_key`, only version 2 counts.
     """
 
 def sign_webhook(signers: tuple[Signer, ...], body: bytes, timestamp: int) -> str:

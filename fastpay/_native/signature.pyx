@@ -1,11 +1,9 @@
 # cython: autotestdict=False
 """HMAC-SHA256 signatures of requests and webhooks. The contract is in signature.pyi.
 
-What `hmac` does again for every message, hashing both pads of the key, is done once for a key here. The
-hashing itself is OpenSSL's, the one that Python's own `hashlib` stands on: its SHA-256 functions are looked
-up in the library that is loaded already, so that no header is needed to build this and no library to run it.
-Where they are not to be found (a Python with OpenSSL inside and nothing exported), `hashlib` is asked
-instead, which gives the same and takes twice as long.
+Both pads of a key are hashed once for the key, not for every message. The hashing is OpenSSL's: its SHA-256
+functions are looked up in the library that Python has loaded, so that no header is needed to build this.
+Where they are not to be found, `hashlib` is asked instead, which takes twice as long.
 """
 
 cimport cython
@@ -79,6 +77,9 @@ cdef struct _Parsed:
     Py_ssize_t text_chars
     int count
     unsigned char[_CANDIDATES_MAX][_DIGEST_BYTES] candidates
+    # The version of the scheme that each candidate belongs to, and the newest of them.
+    int[_CANDIDATES_MAX] versions
+    int newest
 
 
 @cython.final
@@ -111,29 +112,32 @@ cdef class Signer:
 
 
 def sign_request(tuple signers not None, str method not None, bytes target not None, bytes body not None,
-                 long long timestamp):
+                 long long timestamp, bytes idempotency_key not None=b""):
     cdef bytes text = _timestamp(timestamp)
-    cdef bytes message = _request(text, len(text), method, target, body)
-    return _header(text, signers, message)
+    cdef bytes message = _request(text, len(text), method, target, _spelled(idempotency_key), body)
+    return _header(text, b"v2=", signers, message)
 
 
 def verify_request(tuple signers not None, bytes header not None, str method not None,
-                   bytes target not None, bytes body not None, long long now_s):
+                   bytes target not None, bytes body not None, long long now_s,
+                   bytes idempotency_key not None=b"", bint covers_key=False):
     cdef _Parsed parsed
-    if not _read(header, now_s, &parsed):
+    if not _read(header, now_s, 2, &parsed) or (covers_key and parsed.newest < 2):
         return None
-    cdef bytes message = _request(<const char*>parsed.text, parsed.text_chars, method, target, body)
+    # The newest version alone decides: a good v1 must not make up for a v2 that another key has broken.
+    cdef bytes key = _spelled(idempotency_key) if parsed.newest == 2 else None
+    cdef bytes message = _request(<const char*>parsed.text, parsed.text_chars, method, target, key, body)
     return parsed.timestamp if _is_signed(&parsed, signers, message) else None
 
 
 def sign_webhook(tuple signers not None, bytes body not None, long long timestamp):
     cdef bytes text = _timestamp(timestamp)
-    return _header(text, signers, text + b"." + body)
+    return _header(text, b"v1=", signers, text + b"." + body)
 
 
 def verify_webhook(tuple signers not None, bytes header not None, bytes body not None, long long now_s):
     cdef _Parsed parsed
-    if not _read(header, now_s, &parsed):
+    if not _read(header, now_s, 1, &parsed):
         return None
     cdef bytes message = PyBytes_FromStringAndSize(NULL, parsed.text_chars + 1 + PyBytes_GET_SIZE(body))
     cdef char* place = _copy(PyBytes_AS_STRING(message), <const char*>parsed.text, parsed.text_chars)
@@ -192,12 +196,19 @@ cdef bytes _timestamp(long long timestamp):
     return b"%d" % timestamp
 
 
-cdef bytes _request(const char* text, Py_ssize_t text_chars, str method, bytes target, bytes body):
-    # t.METHOD.target.hex(sha256(body)), written once into its place.
+cdef bytes _spelled(bytes key):
+    # A target may hold full stops as well: with none in the key, the text that is signed has one reading.
+    return key.replace(b"%", b"%25").replace(b".", b"%2E")
+
+
+cdef bytes _request(const char* text, Py_ssize_t text_chars, str method, bytes target, bytes key, bytes body):
+    # t.METHOD.target.key.hex(sha256(body)), written once into its place. Version 1 has no key: None.
     cdef Py_ssize_t method_chars = 0
     cdef const char* name = PyUnicode_AsUTF8AndSize(method, &method_chars)
     cdef Py_ssize_t target_bytes = PyBytes_GET_SIZE(target)
     cdef Py_ssize_t size = text_chars + method_chars + target_bytes + _HEX_CHARS + 3
+    if key is not None:
+        size += PyBytes_GET_SIZE(key) + 1
     cdef bytes digest = _digest_body(body) if PyBytes_GET_SIZE(body) else _EMPTY_DIGEST
     cdef bytes message = PyBytes_FromStringAndSize(NULL, size)
     cdef char* place = _copy(PyBytes_AS_STRING(message), text, text_chars)
@@ -206,6 +217,9 @@ cdef bytes _request(const char* text, Py_ssize_t text_chars, str method, bytes t
     place[0] = c"."
     place = _copy(place + 1, PyBytes_AS_STRING(target), target_bytes)
     place[0] = c"."
+    if key is not None:
+        place = _copy(place + 1, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        place[0] = c"."
     _write_hex(place + 1, digest)
     return message
 
@@ -223,32 +237,35 @@ cdef void _write_hex(char* place, bytes digest) noexcept:
         place[2 * index + 1] = _DIGITS[source[index] & 15]
 
 
-cdef str _header(bytes text, tuple signers, bytes message):
+cdef str _header(bytes text, bytes name, tuple signers, bytes message):
     if not signers:
         raise ValueError("there is nothing to sign with")
     cdef list parts = ["t=" + text.decode()]
     cdef char[_HEX_CHARS] written
     for signer in signers:
         _write_hex(written, _digest(<Signer?>signer, message))
-        parts.append("v1=" + PyUnicode_DecodeASCII(written, _HEX_CHARS, NULL))
+        parts.append(name.decode() + PyUnicode_DecodeASCII(written, _HEX_CHARS, NULL))
     return ",".join(parts)
 
 
-cdef bint _read(bytes header, long long now_s, _Parsed* parsed) noexcept:
+cdef bint _read(bytes header, long long now_s, int version_max, _Parsed* parsed) noexcept:
     # Whether the header is well formed and not too old or too new.
     cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(header)
     cdef Py_ssize_t length = PyBytes_GET_SIZE(header)
-    if length > _HEADER_BYTES_MAX or not _parse(text, length, parsed):
+    if length > _HEADER_BYTES_MAX or not _parse(text, length, version_max, parsed):
         return False
     return -_TOLERANCE_S <= now_s - parsed.timestamp <= _TOLERANCE_S
 
 
-cdef bint _parse(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) noexcept nogil:
+cdef bint _parse(const unsigned char* text, Py_ssize_t length, int version_max,
+                 _Parsed* parsed) noexcept nogil:
     # name=value with commas between; every element must be well formed, also one that is of no interest.
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t start, equals
+    cdef int version
     parsed.timestamp = -1
     parsed.count = 0
+    parsed.newest = 0
     while True:
         start = at
         while at < length and _is_name(text[at]):
@@ -264,9 +281,11 @@ cdef bint _parse(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) 
         if equals == start + 1 and text[start] == c"t":
             if not _parse_timestamp(text + equals + 1, at - equals - 1, parsed):
                 return False
-        elif equals == start + 2 and text[start] == c"v" and text[start + 1] == c"1":
-            if not _parse_candidate(text + equals + 1, at - equals - 1, parsed):
-                return False
+        elif equals == start + 2 and text[start] == c"v":
+            version = text[start + 1] - c"0"
+            if 1 <= version <= version_max:
+                if not _parse_candidate(text + equals + 1, at - equals - 1, version, parsed):
+                    return False
         if at == length:
             return parsed.timestamp >= 0 and parsed.count > 0
         at += 1
@@ -292,7 +311,8 @@ cdef bint _parse_timestamp(const unsigned char* text, Py_ssize_t length, _Parsed
     return True
 
 
-cdef bint _parse_candidate(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) noexcept nogil:
+cdef bint _parse_candidate(const unsigned char* text, Py_ssize_t length, int version,
+                           _Parsed* parsed) noexcept nogil:
     cdef Py_ssize_t index
     cdef unsigned int value
     cdef unsigned int faults = 0
@@ -302,7 +322,9 @@ cdef bint _parse_candidate(const unsigned char* text, Py_ssize_t length, _Parsed
         value = _VALUES[text[2 * index]] << 4 | _VALUES[text[2 * index + 1]]
         faults |= value
         parsed.candidates[parsed.count][index] = <unsigned char>value
+    parsed.versions[parsed.count] = version
     parsed.count += 1
+    parsed.newest = max(parsed.newest, version)
     return faults <= 0xFF
 
 
@@ -316,16 +338,15 @@ cdef void _fill_values() noexcept:
 
 
 cdef bint _is_signed(_Parsed* parsed, tuple signers, bytes message) except -1:
-    # Every candidate is held against every signer, whether one was right already or not.
+    # Every candidate of the newest version is held against every signer, also after one was right.
     cdef unsigned int found = 0
     cdef bytes digest
     cdef int index
     for signer in signers:
         digest = _digest(<Signer?>signer, message)
         for index in range(parsed.count):
-            found |= _equal(
-                parsed.candidates[index], <const unsigned char*>PyBytes_AS_STRING(digest)
-            )
+            if parsed.versions[index] == parsed.newest:
+                found |= _equal(parsed.candidates[index], <const unsigned char*>PyBytes_AS_STRING(digest))
     return found != 0
 
 

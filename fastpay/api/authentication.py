@@ -48,17 +48,23 @@ def is_signed(credentials: Credentials, headers: Mapping[str, str]) -> bool:
 def check_signature(
     credentials: Credentials, headers: Mapping[str, str], scope: Scope, body: bytes, now_ms: int
 ) -> str | None:
-    """Return a name for what was signed, where a POST has no idempotency key to be known by, else None.
+    """Return a name for what was signed of a POST whose signature leaves the idempotency key open, else None.
 
-    However its header is put together, what was signed has one name. A header that was sent twice is here as
-    one with a comma and a space in it, which no signature has. Raises: Unauthenticated, all alike.
+    It does so where there is no such key, and where the header has a v1, which an attacker could send by
+    itself: that the header also has a v2 does not help. However its header is put together, what was signed
+    has one name. A key that must sign takes no v1. A header that was sent twice is here as one with a comma
+    and a space in it, which no signature has. Raises: Unauthenticated, all alike.
     """
     header = headers.get(SIGNATURE_HEADER, "").encode("latin-1")
+    key = headers.get("idempotency-key", "").encode("latin-1")
     method, target = scope["method"], _target(scope)
-    timestamp = verify_request(credentials.signers, header, method, target, body, now_ms // 1000)
+    now_s = now_ms // 1000
+    timestamp = verify_request(
+        credentials.signers, header, method, target, body, now_s, key, credentials.must_sign
+    )
     if timestamp is None:
         raise Unauthenticated(_REFUSAL)
-    if method != "POST" or "idempotency-key" in headers:
+    if method != "POST" or (key and b"v1=" not in header):
         return None
     digest = hashlib.blake2b(b"%d.%b." % (timestamp, target), digest_size=32)
     digest.update(hashlib.sha256(body).digest())
@@ -66,7 +72,7 @@ def check_signature(
 
 
 def refuse_repeated() -> Unauthenticated:
-    """Return the error for a signed request that was carried out before."""
+    """Return the error for a signature that was used before, under another idempotency key or none."""
     return Unauthenticated(_REFUSAL)
 
 

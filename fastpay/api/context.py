@@ -36,7 +36,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
     `unread` holds the body, in whole and within its limit, until `take_body` gives it away; none for a GET.
-    `once` names what was signed, where this is all that can tell whether it was sent before.
+    `signed` names what was signed, where the signature leaves open under which idempotency key.
     """
 
     services: Services
@@ -48,7 +48,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     headers: Mapping[str, str]
     query: bytes
     unread: list[bytes]
-    once: str | None = None
+    signed: str | None = None
     # The span context of the request; its type belongs to the tracer.
     trace: Any = None
     # Only where the client asked how long it all takes.

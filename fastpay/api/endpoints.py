@@ -145,10 +145,10 @@ class Resource(_Path):
         # Nothing but this list holds the body: see `Call.take_body`.
         body_bytes_max = _body_bytes_max(endpoint, services)
         unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]
-        once = None
+        name = None
         if is_signed(credentials, headers):
             signed = unread[0] if unread else await _read_body(receive, headers, body_bytes_max)
-            once = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
+            name = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
             del signed
         if method == "GET" and self._shortcut is not None:
             self._admit(self._shortcut, credentials, headers["authorization"])
@@ -166,7 +166,7 @@ class Resource(_Path):
             headers=headers,
             query=scope["query_string"],
             unread=unread,
-            once=once,
+            signed=name,
             trace=span.context,
             timing=timing,
         )

@@ -70,21 +70,20 @@ class Write(Generic[_Params]):
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
         params = self._decode(call)
-        once = call.once
+        signed = call.signed
         if self._is_trial is not None and self._is_trial(params):
-            idempotency_key = once = None
+            idempotency_key = signed = None
         answers.check_expansions(call, self._shows, params.expand)
         if self._check is not None:
             await self._check(call, params)
         command = self._command(call, params)
         digest = b"" if idempotency_key is None else self._fingerprints.make(call, params)
-        names = (idempotency_key, once)
+        names = (idempotency_key, signed)
         submission = _submission(call, command, digest, names, deadline_ns=deadline_ns)
         call.ended("decode")
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
-        if submission.is_once and outcome.original_request_id is not None:
-            # Seen before, and without a key of the client's own to give the first answer for.
+        if outcome.is_signature_spent:
             raise refuse_repeated()
         if outcome.original_request_id is not None or outcome.answer.error is not None:
             # It may follow from what another instance did, and which this one has not heard of yet.
@@ -167,12 +166,9 @@ def _submission(
     *,
     deadline_ns: int | None,
 ) -> Submission:
-    """Return the submission of a command that is known by its idempotency key, or by what was signed."""
-    idempotency_key, once = names
+    """Return the submission of a command, with its idempotency key and what was signed without one."""
+    idempotency_key, signed = names
     stamp = call.services.identifiers.stamp()
-    if once is not None:
-        # No client's key begins with a space. What was signed is all that there is to compare.
-        idempotency_key, digest = f" signed {once}", bytes.fromhex(once)
     return Submission(
         scope=call.scope,
         command=command,
@@ -185,6 +181,6 @@ def _submission(
         deadline_ns=deadline_ns,
         idempotency_key=idempotency_key,
         is_publishable=call.is_publishable,
-        is_once=once is not None,
+        signed=signed,
         fingerprint=digest,
     )

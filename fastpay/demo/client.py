@@ -52,12 +52,11 @@ class Client:
 
     async def get(self, path: str, **params: Any) -> Answer:
         """Ask for something; `params` are what `encode` takes."""
-        return await self._send("GET", f"{path}?{encode(params)}" if params else path, "", b"")
+        return await self._send("GET", f"{path}?{encode(params)}" if params else path, b"")
 
     async def post(self, path: str, key: str, params: Mapping[str, Any]) -> Answer:
         """Have something done, once however often it must be sent: `key` is its idempotency key."""
-        more = f"Idempotency-Key: {key}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        return await self._send("POST", path, more, encode(params).encode())
+        return await self._send("POST", path, encode(params).encode(), key=key)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -66,13 +65,17 @@ class Client:
         # One turn of the loop, in which the transports are taken down.
         await asyncio.sleep(0)
 
-    async def _send(self, method: str, target: str, more: str, body: bytes) -> Answer:
+    async def _send(self, method: str, target: str, body: bytes, *, key: str | None = None) -> Answer:
         """Send until there is an answer that counts, as the dialect's own clients do.
 
         Raises: ConfigurationError when the server gives none.
         """
+        more = ""
+        if key is not None:
+            more = f"Idempotency-Key: {key}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         if self._signer is not None:
-            more += f"{HEADER}: {self._signer.sign(method, self._prefix + target, body)}\r\n"
+            signature = self._signer.sign(method, self._prefix + target, body, idempotency_key=key)
+            more += f"{HEADER}: {signature}\r\n"
         head = f"{method} {self._prefix}{target} HTTP/1.1\r\n{self._head}{more}"
         message = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         for attempt in range(limits.demo_attempts_max):

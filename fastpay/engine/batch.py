@@ -10,6 +10,7 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
 from fastpay.engine.failures import RefusedBatch, UnknownOutcome
+from fastpay.engine.idempotency import signature_binding, signature_key
 from fastpay.engine.ports import BatchTransaction, Changes, Commit, IdempotencyRow, Outcome, Submission
 from fastpay.engine.queue import Waiting
 from fastpay.engine.working_set import WorkingSet
@@ -156,12 +157,18 @@ class Batch:
         workspace = working_set.workspaces.get(submission.scope)
         if workspace is None:
             return FastpayError("The tenant of this key has no book.")
+        bound = working_set.idempotency.get(waiting.signature) if waiting.signature else None
+        if bound is not None and not (waiting.digest and bound.fingerprint == waiting.digest):
+            return Outcome(answer=Answer(None, workspace.sequence), objects={}, is_signature_spent=True)
         if waiting.digest:
             first = working_set.idempotency.get(waiting.digest)
             if first is not None:
+                if waiting.signature and bound is None:
+                    # A captured retry must not be good for another key either.
+                    self._stand_on(workspace)
+                    self._bind(working_set, waiting, first.answer)
                 return _replay(first, waiting, workspace)
-        if submission.scope not in self._found:
-            self._found[submission.scope] = workspace.current_book()
+        self._stand_on(workspace)
         draft = Draft(
             workspace,
             moment_s=submission.moment_ms // 1000,
@@ -179,20 +186,49 @@ class Batch:
             return error
         self._take(waiting, workspace, plan, draft.accounts)
         if waiting.digest:
-            assert submission.idempotency_key is not None
-            row = IdempotencyRow(
-                digest=waiting.digest,
-                scope=submission.scope,
-                idempotency_key=submission.idempotency_key,
-                fingerprint=submission.fingerprint,
-                answer=plan.answer,
-                request_id=submission.request_id,
-                moment_ms=submission.moment_ms,
+            key, fingerprint = submission.idempotency_key, submission.fingerprint
+            self._keep(
+                working_set, submission, waiting.digest, key, fingerprint=fingerprint, answer=plan.answer
             )
-            # For the rest of this batch as for all later ones.
-            working_set.idempotency[waiting.digest] = row
-            self._idempotency.append(row)
+        if waiting.signature:
+            self._bind(working_set, waiting, plan.answer)
         return Outcome(answer=plan.answer, objects=_shown(workspace, plan.answer))
+
+    def _stand_on(self, workspace: Workspace) -> None:
+        """Take note of the book that all that is written for a tenant follows from."""
+        if workspace.scope not in self._found:
+            self._found[workspace.scope] = workspace.current_book()
+
+    def _keep(
+        self,
+        working_set: WorkingSet,
+        submission: Submission,
+        digest: bytes,
+        key: str | None,
+        *,
+        fingerprint: bytes,
+        answer: Answer,
+    ) -> None:
+        """Keep what came of a submission under a key, for the rest of this batch as for all later ones."""
+        assert key is not None
+        row = IdempotencyRow(
+            digest=digest,
+            scope=submission.scope,
+            idempotency_key=key,
+            fingerprint=fingerprint,
+            answer=answer,
+            request_id=submission.request_id,
+            moment_ms=submission.moment_ms,
+        )
+        working_set.idempotency[digest] = row
+        self._idempotency.append(row)
+
+    def _bind(self, working_set: WorkingSet, waiting: Waiting, answer: Answer) -> None:
+        """Bind a signature to the idempotency key that it came with, or to none."""
+        submission = waiting.submission
+        binding = signature_binding(submission, waiting.digest)
+        key = signature_key(submission)
+        self._keep(working_set, submission, waiting.signature, key, fingerprint=binding, answer=answer)
 
     def _take(self, waiting: Waiting, workspace: Workspace, plan: Plan, accounts: dict[str, Account]) -> None:
         """Take over what a command decided."""
@@ -248,7 +284,7 @@ async def decide_apart(transaction: BatchTransaction, batch: Batch) -> tuple[lis
 def unknown_outcome(submission: Submission, failure: UnknownOutcome) -> FastpayError:
     """Return what to say to a request of which nobody knows whether it was committed."""
     error: FastpayError
-    if submission.idempotency_key is None or submission.is_once:
+    if submission.idempotency_key is None:
         error = OutcomeUnknown(
             "The database went away while it was answering. Look whether this took effect before you send it "
             "again, and give an idempotency key with every request that must not happen twice."

@@ -20,9 +20,10 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A command on its way to the writer, with its place in the world.
 
     `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
-    missing together. `is_publishable` says that anybody may have sent it. `is_once` says that the idempotency
-    key is none of the client's: whoever sends the request again cannot name it. `head` and `tail` make the
-    identifiers (see `IdentifierSequence`).
+    missing together. `is_publishable` says that anybody may have sent it. `signed` is a digest, in
+    hexadecimal digits, of what a signature covers that leaves the idempotency key open: the first request
+    with it binds it to the key that it came with, or to none. `head` and `tail` make the identifiers (see
+    `IdentifierSequence`).
     """
 
     scope: Scope
@@ -34,7 +35,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     is_publishable: bool = False
-    is_once: bool = False
+    signed: str | None = None
     # When, on the monotonic clock, the client stops waiting: a command not begun by then is not begun at all.
     deadline_ns: int | None = None
     # The request's span context, for the batch's span to link to; its type belongs to the tracer.
@@ -46,16 +47,19 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the commit made of a command: the answer, and those objects it shows that are at hand.
 
-    `original_request_id` is set on a replay and names the request that was first.
+    `original_request_id` is set on a replay and names the request that was first. `is_signature_spent` says
+    that nothing was done, since the request's signature was used before under another idempotency key, or
+    under none.
     """
 
     answer: Answer
     objects: Mapping[str, Versioned]
     original_request_id: str | None = None
+    is_signature_spent: bool = False
 
 
 class IdempotencyRow(msgspec.Struct, frozen=True, gc=False):
-    """The first answer to an idempotency key."""
+    """The first answer to an idempotency key, or the binding of a signature (see `signature_key`)."""
 
     digest: bytes
     scope: Scope

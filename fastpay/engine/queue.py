@@ -7,21 +7,27 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.idempotency import submission_digest
+from fastpay.engine.idempotency import signature_digest, submission_digest
 from fastpay.engine.ports import Outcome, Submission
 
 
 class Waiting(msgspec.Struct, frozen=True, eq=False):
     """A submission in line, and who waits for it.
 
-    `digest` is that of the idempotency key, empty without one; `weight` is how many plain commands it counts
-    for.
+    `digest` is that of the idempotency key, empty without one, `signature` that of a signature which does not
+    cover the key; `weight` is how many plain commands it counts for.
     """
 
     submission: Submission
     digest: bytes
     weight: int
     future: "asyncio.Future[Outcome]"
+    signature: bytes = b""
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The digests of the rows that it may find or write; an empty one has none."""
+        return (self.digest, self.signature) if self.signature else (self.digest,)
 
     def fail(self, error: Exception) -> None:
         """Tell whoever waits that nothing came of it."""
@@ -32,8 +38,9 @@ class Waiting(msgspec.Struct, frozen=True, eq=False):
 def wait(submission: Submission) -> Waiting:
     """Return the submission with a future of its own. Needs a running loop."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    digest = b"" if submission.idempotency_key is None else submission_digest(submission)
-    return Waiting(submission, digest, getattr(submission.command, "weight", 1), future)
+    weight: int = getattr(submission.command, "weight", 1)
+    signature = b"" if submission.signed is None else signature_digest(submission)
+    return Waiting(submission, submission_digest(submission), weight, future, signature)
 
 
 def note_times(entries: Sequence[Waiting], begun_ns: int, ended_ns: int) -> None:

@@ -64,12 +64,13 @@ class WorkingSet:
     def forget_old_answers(self, entries: Sequence[Waiting]) -> None:
         """Forget the first answers to these entries' keys that the database may have forgotten by now."""
         for entry in entries:
-            first = self.idempotency.get(entry.digest)
-            if (
-                first is not None
-                and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
-            ):
-                del self.idempotency[entry.digest]
+            for digest in entry.digests:
+                first = self.idempotency.get(digest)
+                if (
+                    first is not None
+                    and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
+                ):
+                    del self.idempotency[digest]
 
     def lacks(self, entries: Sequence[Waiting], *, with_keys: bool) -> bool:
         """Tell whether there is anything to load for these entries."""
@@ -109,9 +110,10 @@ class WorkingSet:
 
     def _unknown_keys(self, entries: Sequence[Waiting]) -> dict[bytes, Scope]:
         return {
-            entry.digest: entry.submission.scope
+            digest: entry.submission.scope
             for entry in entries
-            if entry.digest and entry.digest not in self.idempotency
+            for digest in entry.digests
+            if digest and digest not in self.idempotency
         }
 
     def _missing(self, entries: Sequence[Waiting]) -> _Wanted:

@@ -84,8 +84,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "retry-unknown-outcomes-without-a-key",
         BATCH,
-        "if submission.idempotency_key is None or submission.is_once:",
-        "if submission.is_once:",
+        "if submission.idempotency_key is None:",
+        "if submission.signed is not None:",
         (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),
     ),
     Mutant(

@@ -115,7 +115,8 @@ def test_requests_of_a_key_that_signs_are_signed() -> None:
         if header:
             now = int(header.partition(b"t=")[2].split(b",")[0])
             signers = (Signer(b"a secret"),)
-            assert signature.verify_request(signers, header, method.decode(), path, body, now) == now
+            name = head.partition(b"Idempotency-Key: ")[2].split(b"\r\n")[0]
+            assert signature.verify_request(signers, header, method.decode(), path, body, now, name) == now
             signed.add((method, path.split(b"/pi_")[0]))
     assert len(signed) == 3
 

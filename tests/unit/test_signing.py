@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 
 from fastpay.signing import HEADER, HttpxAuth, RequestsAuth, RequestSigner, sign_request
 from tests.reference import signature as oracle
@@ -17,8 +18,8 @@ CLOCK = FakeClock()
 SECRET = "fpss_ä secret"
 
 
-def expected(method: str, target: bytes, body: bytes = b"", *, at: int = NOW) -> str:
-    return oracle.header((SECRET.encode(),), oracle.request_message(at, method, target, body), at)
+def expected(method: str, target: bytes, body: bytes = b"", *, at: int = NOW, key: bytes = b"") -> str:
+    return oracle.signed((SECRET.encode(),), method, target, body, at, key)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +47,19 @@ def test_a_body_is_signed_as_text_or_bytes_and_the_method_as_it_is_sent() -> Non
         assert signer.sign("post", "/v1/x", body) == expected("POST", b"/v1/x", "name=ä".encode())
 
 
+def test_the_idempotency_key_is_signed_as_it_is_sent() -> None:
+    for key in ('"order.1"', b'\t"order.1" '):
+        header = sign_request(SECRET, "POST", "/v1/x", idempotency_key=key, timestamp=NOW)
+        assert header == expected("POST", b"/v1/x", key=b'"order.1"')
+    assert sign_request(SECRET, "POST", "/v1/x", idempotency_key="", timestamp=NOW) == expected(
+        "POST", b"/v1/x"
+    )
+
+
 def test_several_secrets_make_several_signatures() -> None:
     header = RequestSigner("one", SECRET, clock=CLOCK).sign("GET", "/")
-    assert header.count("v1=") == 2
+    assert header.count("v2=") == 2
+    assert "v1=" not in header
     assert header.endswith(expected("GET", b"/").partition(",")[2])
 
 
@@ -81,7 +92,9 @@ def test_httpx_signs_what_it_sends() -> None:
     with httpx.Client(transport=transport, base_url="http://pay.test/prefix", auth=auth) as client:
         client.post("/v1/x", params={"a": "ä b"}, json={"amount": 1})
         client.post("/v1/x", content=iter([b"one", b"two"]))
-    first, second = seen
+        client.post("/v1/x", headers={"idempotency-key": " order.1 "})
+    first, second, third = seen
+    assert third.headers[HEADER] == expected("POST", b"/prefix/v1/x", key=b"order.1")
     assert first.headers["authorization"] == "Bearer sk_test_x"
     target = b"/prefix/v1/x?a=%C3%A4%20b"
     assert first.url.raw_path in {target, target.replace(b"%20", b"+")}
@@ -90,12 +103,16 @@ def test_httpx_signs_what_it_sends() -> None:
 
 
 def test_requests_are_signed_once_they_are_prepared() -> None:
-    def prepared(body: Any) -> Any:
-        return SimpleNamespace(method="POST", path_url="/v1/x?a", body=body, headers={})
+    def prepared(body: Any, **headers: str | bytes) -> Any:
+        named = requests.structures.CaseInsensitiveDict(headers)
+        return SimpleNamespace(method="POST", path_url="/v1/x?a", body=body, headers=named)
 
     auth = RequestsAuth(SECRET, clock=CLOCK)
     assert auth(prepared(None)).headers[HEADER] == expected("POST", b"/v1/x?a")
     assert auth(prepared("a=1")).headers[HEADER] == expected("POST", b"/v1/x?a", b"a=1")
+    for key in ("order.1", b"order.1"):
+        keyed = auth(prepared(None, **{"idempotency-key": key}))
+        assert keyed.headers[HEADER] == expected("POST", b"/v1/x?a", key=b"order.1")
     with pytest.raises(TypeError, match="in one piece"):
         auth(prepared(iter([b"a"])))
 

@@ -18,7 +18,7 @@ from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
-from fastpay.engine.idempotency import submission_digest
+from fastpay.engine.idempotency import signature_digest, submission_digest
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
@@ -97,6 +97,7 @@ class FakeEngine:
         self._workspaces: dict[Scope, Workspace] = {}
         self._history: dict[tuple[Scope, str], list[Versioned]] = {}
         self._transfers: dict[tuple[Scope, str], tuple[Transfer, int]] = {}
+        self._bound: dict[bytes, bytes] = {}
         self._answered: dict[bytes, tuple[Submission, Answer]] = {}
 
     def admit(self, scope: Scope) -> None:
@@ -108,8 +109,13 @@ class FakeEngine:
         if self.failure is not None:
             raise self.failure
         self.submissions.append(submission)
-        digest = b"" if submission.idempotency_key is None else submission_digest(submission)
-        if digest in self._answered:
+        digest, signature = submission_digest(submission), signature_digest(submission)
+        if signature and self._bound.setdefault(signature, digest) != digest:
+            return Outcome(answer=Answer(None, 0), objects={}, is_signature_spent=True)
+        if signature and not digest:
+            # Bound to no key, and so used up.
+            self._bound[signature] = b"spent"
+        if digest and digest in self._answered:
             first, answer = self._answered[digest]
             if first.fingerprint != submission.fingerprint:
                 mismatch = IdempotencyMismatch("Another request had this key.")

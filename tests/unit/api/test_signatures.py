@@ -9,6 +9,8 @@ import pytest
 
 from fastpay._native import signature
 from fastpay._native.signature import Signer
+from fastpay.engine.idempotency import signature_key
+from tests.reference import signature as oracle
 from tests.unit.api.fakes import (
     CAN_SIGN,
     CANNOT_SIGN,
@@ -33,18 +35,26 @@ def sign(
     *,
     at: int = NOW,
     secrets: tuple[bytes, ...] = (SIGNING_SECRET,),
+    named: str = "",
 ) -> str:
+    """Sign a request that has this idempotency key."""
     signers = tuple(map(Signer, secrets))
-    return signature.sign_request(signers, method, target.encode(), body.encode(), at)
+    return signature.sign_request(signers, method, target.encode(), body.encode(), at, named.encode())
+
+
+def sign_first(body: str = FORM, *, at: int = NOW, secrets: tuple[bytes, ...] = (SIGNING_SECRET,)) -> str:
+    """Sign in the first version, which leaves the idempotency key open."""
+    return oracle.signed_first(secrets, "POST", PATH.encode(), body.encode(), at)
 
 
 GOOD = sign()
-V1 = GOOD.partition(",")[2]
+V2 = GOOD.partition(",")[2]
+FIRST = sign_first()
 
 
 def send(api: Api, header: str | None, *, key: str = MUST_SIGN, **more: Any) -> httpx.Response:
-    """Send the payment of these tests, under an idempotency key of its own."""
-    headers = dict(more.pop("headers", {"idempotency-key": f"k{next(NUMBERS)}"}))
+    """Send the payment of these tests, without an idempotency key."""
+    headers = dict(more.pop("headers", {}))
     if header is not None:
         headers["fastpay-signature"] = header
     return api.send(
@@ -66,7 +76,9 @@ def api() -> Api:
         sign(secrets=(OLD_SIGNING_SECRET, SIGNING_SECRET)),
         sign(secrets=(b"another", SIGNING_SECRET)),
         GOOD + ",v0=x",
-        f"{V1},t={NOW}",
+        f"{V2},t={NOW}",
+        GOOD + "," + FIRST.partition(",")[2],
+        GOOD + ",v1=" + "0" * 64,
         sign(at=NOW - 300),
         sign(at=NOW + 300),
     ],
@@ -88,9 +100,16 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     (GOOD.upper(), {}),
     (GOOD + "," + GOOD, {}),
     (f"t={NOW}", {}),
-    (V1, {}),
-    (GOOD.replace("v1=", "v0="), {}),
-    (GOOD.replace("v1=", "v2="), {}),
+    (V2, {}),
+    (GOOD.replace("v2=", "v0="), {}),
+    (GOOD.replace("v2=", "v1="), {}),
+    (FIRST, {}),
+    (FIRST, {"headers": {"idempotency-key": "k"}}),
+    (FIRST.replace("v1=", "v2="), {}),
+    (FIRST + ",v2=" + "0" * 64, {"key": CAN_SIGN}),
+    (GOOD, {"headers": {"idempotency-key": "k"}}),
+    (sign(named="k"), {}),
+    (sign(named="k"), {"headers": {"idempotency-key": '"k"'}}),
     (sign(at=NOW - 301), {}),
     (sign(at=NOW + 301), {}),
     (sign(at=0), {}),
@@ -121,7 +140,7 @@ def test_every_refusal_is_the_same_to_the_byte_but_for_its_name(api: Api) -> Non
 
 
 @pytest.mark.parametrize(
-    "pair", [(GOOD, GOOD), (f"t={NOW}", V1), (GOOD, ""), ("", GOOD), (GOOD, "v0=x"), ("v0=x", GOOD)]
+    "pair", [(GOOD, GOOD), (f"t={NOW}", V2), (GOOD, ""), ("", GOOD), (GOOD, "v0=x"), ("v0=x", GOOD)]
 )
 def test_a_header_that_was_sent_twice_is_refused_even_if_it_is_right(api: Api, pair: tuple[str, str]) -> None:
     headers = [
@@ -140,7 +159,8 @@ def test_a_header_that_was_sent_twice_is_refused_even_if_it_is_right(api: Api, p
 
 
 def _without_name(response: httpx.Response) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
-    kept = [(name, value) for name, value in response.headers.raw if name.lower() != b"request-id"]
+    own = {b"request-id", b"idempotency-key"}
+    kept = [(name, value) for name, value in response.headers.raw if name.lower() not in own]
     return response.content, tuple(kept)
 
 
@@ -213,7 +233,8 @@ def test_a_delete_is_signed_too(api: Api) -> None:
 
 def test_seen_twice_with_an_idempotency_key_it_gets_the_first_answer(api: Api) -> None:
     named = {"idempotency-key": "order-1"}
-    first, second = send(api, GOOD, headers=named), send(api, GOOD, headers=named)
+    header = sign(named="order-1")
+    first, second = send(api, header, headers=named), send(api, header, headers=named)
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.content == second.content
     assert second.headers["idempotent-replayed"] == "true"
@@ -233,9 +254,10 @@ def test_seen_twice_without_an_idempotency_key_it_is_refused(api: Api) -> None:
 @pytest.mark.parametrize(
     "again",
     [
-        f"{V1},t={NOW}",
+        f"{V2},t={NOW}",
         GOOD + ",v0=x",
-        GOOD + ",v1=" + "0" * 64,
+        GOOD + ",v2=" + "0" * 64,
+        GOOD + "," + FIRST.partition(",")[2],
         sign(secrets=(OLD_SIGNING_SECRET,)),
         sign(secrets=(OLD_SIGNING_SECRET, SIGNING_SECRET)),
     ],
@@ -278,17 +300,43 @@ def test_what_was_refused_by_the_parameters_may_come_again(api: Api) -> None:
 
 def test_no_idempotency_key_of_a_client_can_stand_for_a_signature(api: Api) -> None:
     assert send(api, GOOD, headers={}).status_code == 200
-    taken = api.engine.submissions[0].idempotency_key
+    taken = signature_key(api.engine.submissions[0])
     assert taken is not None
     for key, status in ((taken, 400), (f'"{taken}"', 400), (taken.strip(), 200)):
-        response = send(api, sign(at=NOW + 1), headers={"idempotency-key": key})
+        response = send(api, sign(at=NOW + 1, named=key), headers={"idempotency-key": key})
         assert response.status_code == status
         assert "idempotent-replayed" not in response.headers
 
 
-def test_a_submission_says_whether_its_key_is_the_clients(api: Api) -> None:
-    assert send(api, GOOD, headers={}).status_code == 200
-    assert send(api, sign(at=NOW + 1)).status_code == 200
-    assert send(api, None, key=CAN_SIGN, headers={}).status_code == 200
-    assert [submission.is_once for submission in api.engine.submissions] == [True, False, False]
-    assert api.engine.submissions[2].idempotency_key is None
+@pytest.mark.parametrize("own", ["order-1", None])
+def test_the_first_version_is_bound_to_the_key_that_it_came_with(api: Api, own: str | None) -> None:
+    def replay(header: str, key: str | None) -> httpx.Response:
+        return send(api, header, key=CAN_SIGN, headers={} if key is None else {"idempotency-key": key})
+
+    assert replay(FIRST, own).status_code == 200
+    refused = _without_name(send(api, None))
+    for other in ("another", "another still", *([None] if own else ["order-1"])):
+        assert _without_name(replay(FIRST, other)) == refused, other
+    # The same key in another spelling is the same key.
+    if own is not None:
+        for spelling in (own, f'"{own}"'):
+            assert replay(FIRST, spelling).headers["idempotent-replayed"] == "true"
+    assert replay(sign_first(at=NOW + 1), "another").status_code == 200
+
+
+def test_a_second_version_beside_the_first_does_not_leave_that_free(api: Api) -> None:
+    both = sign(named="order-1") + "," + FIRST.partition(",")[2]
+    assert send(api, both, key=CAN_SIGN, headers={"idempotency-key": "order-1"}).status_code == 200
+    for headers in ({"idempotency-key": "another"}, {}):
+        assert send(api, FIRST, key=CAN_SIGN, headers=headers).status_code == 401
+
+
+def test_a_submission_has_what_was_signed_where_the_key_is_open(api: Api) -> None:
+    named = {"idempotency-key": "order-1"}
+    assert send(api, GOOD).status_code == 200
+    assert send(api, sign(at=NOW + 1, named="order-1"), headers=named).status_code == 200
+    assert send(api, sign_first(at=NOW + 2), key=CAN_SIGN, headers=named).status_code == 200
+    assert send(api, None, key=CAN_SIGN).status_code == 200
+    found = api.engine.submissions
+    assert [submission.signed is not None for submission in found] == [True, False, True, False]
+    assert [submission.idempotency_key for submission in found] == [None, "order-1", "order-1", None]

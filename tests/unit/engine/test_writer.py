@@ -228,8 +228,8 @@ async def test_an_unknown_outcome_without_a_key_is_not_to_be_tried_again() -> No
     async with running(store) as writer:
         keyed = asyncio.create_task(writer.submit(submission(PAY, key="k")))
         bare = asyncio.create_task(writer.submit(submission(PAY)))
-        # A key that is none of the client's is no help to him.
-        once = msgspec.structs.replace(submission(PAY, key=" signed"), is_once=True)
+        # What was signed is no name that the client could give.
+        once = msgspec.structs.replace(submission(PAY), signed="ab" * 32)
         signed = asyncio.create_task(writer.submit(once))
         with pytest.raises(OutcomeUnknown) as told:
             await bare

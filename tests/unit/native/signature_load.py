@@ -9,9 +9,9 @@ WARMING = 3
 def headers() -> list[bytes]:
     """Return headers whose signature agrees with the right one in none, one ... 64 of its first digits."""
     good = sign_request((Signer(b"secret"),), "POST", b"/v1/refunds", b"charge=ch_1", NOW)
-    start, _, digits = good.partition("v1=")
+    start, _, digits = good.partition("v2=")
     return [
-        (start + "v1=" + digits[:count] + "".join(_other(digit) for digit in digits[count:])).encode()
+        (start + "v2=" + digits[:count] + "".join(_other(digit) for digit in digits[count:])).encode()
         for count in range(len(digits) + 1)
     ]
 

@@ -46,10 +46,15 @@ def check(
     body: bytes = BODY,
     now_s: int = NOW,
     signers: tuple[Signer, ...] = SIGNERS,
+    key: bytes = b"",
+    covers_key: bool = False,
 ) -> bool:
-    return signature.verify_request(signers, header, method, target, body, now_s) is not None
+    found = signature.verify_request(signers, header, method, target, body, now_s, key, covers_key)
+    return found is not None
 
 
+KEY = b"order-1.2"
+SECOND = oracle.signed((SECRET,), "POST", TARGET, BODY, NOW, KEY).encode()
 GOOD = signed()
 V1 = GOOD.partition(b",")[2]
 WRONG = b"v1=" + b"0" * 64
@@ -72,14 +77,16 @@ def test_methods_targets_and_bodies_of_all_sizes(
     hashing: bool, method: str, target: bytes, body: bytes
 ) -> None:
     header = signature.sign_request(SIGNERS, method, target, body, NOW)
-    assert header == oracle.header((SECRET,), oracle.request_message(NOW, method, target, body), NOW)
-    assert check(header.encode(), method=method, target=target, body=body)
+    assert header == oracle.signed((SECRET,), method, target, body, NOW)
+    first = oracle.signed_first((SECRET,), method, target, body, NOW)
+    for one in (header, first):
+        assert check(one.encode(), method=method, target=target, body=body)
 
 
 def test_an_empty_body_has_the_digest_of_nothing() -> None:
     nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    expected = oracle.digest(SECRET, f"{NOW}.GET./v1/balance.{nothing}".encode()).hex()
-    assert signature.sign_request(SIGNERS, "GET", b"/v1/balance", b"", NOW) == f"t={NOW},v1={expected}"
+    expected = oracle.digest(SECRET, f"{NOW}.GET./v1/balance..{nothing}".encode()).hex()
+    assert signature.sign_request(SIGNERS, "GET", b"/v1/balance", b"", NOW) == f"t={NOW},v2={expected}"
 
 
 def test_every_bit_of_header_method_target_and_body_counts(hashing: bool) -> None:
@@ -129,9 +136,9 @@ def test_one_that_matches_among_several_is_enough(hashing: bool) -> None:
 
 
 def test_unknown_schemes_are_ignored_and_never_enough() -> None:
-    assert check(GOOD + b",v0=abc,v2=%s,t1=5,T=x" % V1[3:])
+    assert check(GOOD + b",v0=abc,v3=%s,t1=5,T=x" % V1[3:])
     assert check(b"v10=x," + GOOD)
-    for name in (b"v0", b"v2", b"v11", b"V1", b"v", b"1", b"v-1"):
+    for name in (b"v0", b"v2", b"v3", b"v11", b"V1", b"v", b"1", b"v-1"):
         assert not check(b"t=%d,%s=%s" % (NOW, name, V1[3:])), name
 
 
@@ -166,6 +173,8 @@ MALFORMED = [
     GOOD + b"," + GOOD,
     GOOD + b", " + GOOD,
     GOOD + b",v1=%s" % V1[4:],
+    GOOD + b",v2=%s" % V1[4:],
+    GOOD + b",v2=",
     GOOD + b",v1=%s0" % V1[3:],
     GOOD + b",v1=%s" % (b"g" * 64),
     GOOD.replace(V1, b"v1=" + V1[3:].upper()),
@@ -234,18 +243,28 @@ _PIECES = st.sampled_from(
             b"\0",
         ),
         *(V1, V1[3:], WRONG, WRONG[3:], GOOD),
+        *(b"v2=", SECOND, SECOND.partition(b",")[2]),
     ]
 )
 _HEADERS = st.one_of(st.lists(_PIECES, max_size=9).map(b"".join), st.binary(max_size=90))
 
 
-@given(header=_HEADERS, now_s=st.integers(NOW - 302, NOW + 302))
-@example(header=GOOD, now_s=NOW + 300)
-@example(header=b"t=0," + V1, now_s=0)
-def test_any_header_is_judged_as_the_oracle_judges_it(header: bytes, now_s: int) -> None:
+@given(
+    header=_HEADERS,
+    now_s=st.integers(NOW - 302, NOW + 302),
+    key=st.sampled_from([b"", KEY]),
+    covers_key=st.booleans(),
+)
+@example(header=GOOD, now_s=NOW + 300, key=b"", covers_key=False)
+@example(header=b"t=0," + V1, now_s=0, key=KEY, covers_key=False)
+@example(header=SECOND + b"," + V1, now_s=NOW, key=KEY, covers_key=True)
+def test_any_header_is_judged_as_the_oracle_judges_it(
+    header: bytes, now_s: int, key: bytes, covers_key: bool
+) -> None:
     signers = (Signer(OLD), Signer(SECRET))
-    assert signature.verify_request(signers, header, "POST", TARGET, BODY, now_s) == oracle.verify_request(
-        (OLD, SECRET), header, "POST", TARGET, BODY, now_s
+    rest = ("POST", TARGET, BODY, now_s, key, covers_key)
+    assert signature.verify_request(signers, header, *rest) == oracle.verify_request(
+        (OLD, SECRET), header, *rest
     )
 
 
@@ -272,7 +291,7 @@ def test_a_mutated_header_is_accepted_only_if_it_says_the_same(header: bytes) ->
     accepted = check(header)
     assert accepted == (oracle.verify_request((SECRET,), header, "POST", TARGET, BODY, NOW) is not None)
     if accepted:
-        parsed = oracle.parse(header)
+        parsed = oracle.parse(header, (b"v1", b"v2"))
         assert parsed is not None
         assert parsed[0] == NOW
         assert bytes.fromhex(V1[3:].decode()) in parsed[1]
@@ -284,19 +303,25 @@ def test_a_mutated_header_is_accepted_only_if_it_says_the_same(header: bytes) ->
     target=st.binary(max_size=300),
     body=st.binary(max_size=300),
     timestamp=st.integers(0, 10**12 - 1),
+    key=st.binary(max_size=60),
     direct=st.booleans(),
 )
 def test_signatures_are_those_of_the_oracle(
-    secrets: tuple[bytes, ...], method: str, target: bytes, body: bytes, timestamp: int, direct: bool
+    secrets: tuple[bytes, ...],
+    method: str,
+    target: bytes,
+    body: bytes,
+    timestamp: int,
+    key: bytes,
+    direct: bool,
 ) -> None:
     signature.choose_hashing(direct)
     signers = tuple(map(Signer, secrets))
     try:
-        message = oracle.request_message(timestamp, method, target, body)
-        header = signature.sign_request(signers, method, target, body, timestamp)
-        assert header == oracle.header(secrets, message, timestamp)
+        header = signature.sign_request(signers, method, target, body, timestamp, key)
+        assert header == oracle.signed(secrets, method, target, body, timestamp, key)
         at = (header.encode(), method, target, body, timestamp)
-        assert signature.verify_request(signers[-1:], *at) == timestamp
+        assert signature.verify_request(signers[-1:], *at, key, True) == timestamp
         webhook = signature.sign_webhook(signers, body, timestamp)
         assert webhook == oracle.header(secrets, oracle.webhook_message(timestamp, body), timestamp)
         assert signature.verify_webhook(signers[:1], webhook.encode(), body, timestamp) == timestamp
