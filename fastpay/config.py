@@ -51,7 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `redis_copies` lets instances share copies of objects in Redis. `sealing_key_file` holds the keys that
     secrets in the database are sealed under, one a line in base64, the newest first. `trusted_proxies` are
     addresses, networks or the word "unix", as a list or with commas between them. `transaction_pooling` says
-    that a pooler in transaction mode stands before the database.
+    that a pooler in transaction mode stands before the database. The bounds that begin with `address_` hold
+    for each client address (a /64 network of IPv6), but not for trusted proxies; without an
+    `address_connections_max` one address may hold half of `connections_max`.
 
     `data_dir` is absolute where an operator named it: a flag counts from the working directory, a line of the
     settings file from the file's folder. A relative one is the default, or comes from the environment: it
@@ -75,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trusted_proxies: tuple[Text, ...] = ()
     http2: bool = True
     connections_max: Count = limits.connections_max
+    address_connections_max: Count | None = None
+    address_connections_per_second: Count = limits.address_connections_per_second
+    address_handshakes_max: Count = limits.address_handshakes_max
+    address_handshakes_per_second: Count = limits.address_handshakes_per_second
     connection_requests_max: Count = limits.connection_requests_max
     head_timeout_ms: Patience = limits.head_timeout_ms
     body_timeout_ms: Patience = limits.body_timeout_ms

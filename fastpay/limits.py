@@ -207,6 +207,13 @@ bench_payments_known_max = 10_000
 # Transport
 connections_max = 18_000
 connection_requests_max = 1_000_000
+# For each client address. One may hold half of all connections.
+address_connections_per_second = 1_000
+address_handshakes_max = 512
+address_handshakes_per_second = 200
+addresses_known_max = 16_384
+refusals_answered_per_second = 100
+refusals_logged_ms = 60_000
 ahead_bytes_max = 65_536
 linger_bytes_max = 1_048_576
 tick_ms = 250

@@ -67,6 +67,9 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
     if name == "fastpay":
         environment |= {
             "FASTPAY_IDLE_TIMEOUT_MS": f"{idle_seconds * 1000}",
+            # The load generator is one address that stands for many clients.
+            "FASTPAY_ADDRESS_CONNECTIONS_MAX": f"{1 << 20}",
+            "FASTPAY_ADDRESS_CONNECTIONS_PER_SECOND": f"{1 << 20}",
             "FASTPAY_SEALING_KEY_FILE": str(directory / SEALING_KEYS),
             **(more or {}),
         }

@@ -64,7 +64,17 @@ def _serve_fastpay(app: str, port: int, cert: str | None, key: str | None) -> No
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415
 
     async def serve() -> None:
-        server = Server(_load(app), ServerSettings(port=port, tls_cert=cert, tls_key=key))
+        # The load generator is one address that stands for many clients.
+        settings = ServerSettings(
+            port=port,
+            tls_cert=cert,
+            tls_key=key,
+            address_connections_max=1 << 20,
+            address_connections_per_second=1 << 20,
+            address_handshakes_max=1 << 20,
+            address_handshakes_per_second=1 << 20,
+        )
+        server = Server(_load(app), settings)
         await server.start()
         await asyncio.Event().wait()
 

@@ -4,13 +4,11 @@ from fastpay._native.link cimport Link
 
 cdef class Connection(Link):
     cdef Exchange exchange
-    cdef object client_host
-    cdef int client_port
     cdef int requests
-    cdef bint busy
-    cdef bint write_paused
-    cdef bint timed
-    cdef bint scheduled
+    cdef unsigned char busy
+    cdef unsigned char write_paused
+    cdef unsigned char timed
+    cdef unsigned char scheduled
 
     cdef int _receive(self, bytes data) except -1
     cdef int _process(self) except -1

@@ -23,17 +23,13 @@ from fastpay._native.fields cimport is_text
 from fastpay._native.gate cimport DONE, MORE
 from fastpay._native.link cimport Link
 from fastpay._native.poller cimport Stream
-from fastpay._native.reading cimport Reading
+from fastpay._native.reading cimport PREFACE_BYTES, Reading
 from fastpay._native.service cimport Service
 
 from fastpay._native.service import BODY_TIMEOUT, CONNECTIONS_EXHAUSTED, HANDLER_FAILED, HEAD_TIMEOUT
 from fastpay._native.service import log_failure
 
 logger = logging.getLogger(__name__)
-
-cdef bytes PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-cdef enum:
-    PREFACE_BYTES = 24
 
 
 @cython.final
@@ -61,11 +57,6 @@ cdef class Connection(Link):
             channel = transport.get_extra_info("ssl_object")
             if channel is not None and channel.selected_alpn_protocol() == "h2":
                 self._switch(b"")
-        if self.transport is not None:
-            address = transport.get_extra_info("peername")
-            if isinstance(address, tuple):
-                self.client_host = service.share(address[0])
-                self.client_port = address[1]
 
     def connection_lost(self, error):
         cdef Exchange exchange = self.exchange
@@ -183,23 +174,23 @@ cdef class Connection(Link):
     cdef bint _is_preface(self) except -1:
         # True while the bytes are, or may still become, the preface of HTTP/2 (RFC 9113 3.4).
         cdef Reading reading = self.reading
-        cdef const unsigned char* data = reading.start()
-        cdef Py_ssize_t length = min(reading.unread(), PREFACE_BYTES)
-        if data[0] != c"P" or self.service.is_tls or self.service.switch_to_http2 is None:
+        if reading.start()[0] != c"P" or self.service.is_tls or self.service.switch_to_http2 is None:
             return False
-        if data[:length] != PREFACE[:length]:
+        if not reading.may_be_preface():
             return False
-        if length == PREFACE_BYTES:
-            self._switch(data[:reading.unread()])
+        if reading.unread() >= PREFACE_BYTES:
+            self._switch(reading.rest())
         return True
 
     cdef int _switch(self, bytes data) except -1:
         transport = self.transport
+        peer = self.peer
         self._detach()
         self.closing = True
         self.transport = self.stream = None
         self.reading = None
         protocol = self.service.switch_to_http2(self.service)
+        protocol.peer = peer
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if data:
@@ -278,6 +269,8 @@ cdef class Connection(Link):
                 service.take_back(self.reading)
                 self.reading = None
         if self.write_paused:
+            if exchange is None:
+                self._wait()
             return 0
         if exchange is None and self.ended:
             return self._close()
@@ -286,12 +279,15 @@ cdef class Connection(Link):
             if exchange.message_complete or self.read_paused:
                 self.timed = False
                 service.wheel.disarm(self)
+                if exchange.message_complete:
+                    self._work()
             elif not self.timed:
                 self.timed = True
                 service.wheel.arm(self, service.body_ticks)
         elif self.reading is None:
             self.timed = False
             service.wheel.arm(self, service.idle_ticks)
+            self._wait()
         elif not self.timed:
             self.timed = True
             service.wheel.arm(self, service.head_ticks)
@@ -341,6 +337,7 @@ cdef class Connection(Link):
             self._schedule()
         elif not self.write_paused:
             self.service.wheel.arm(self, self.service.idle_ticks)
+            self._wait()
         return 0
 
     cdef int handler_done(self, Exchange exchange, object error) except -1:

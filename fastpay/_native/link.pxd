@@ -11,12 +11,12 @@ cdef class Link(Channel):
     cdef Stream stream
     cdef Reading reading
     cdef Py_ssize_t lingered
-    cdef bint counted
-    cdef bint corked
-    cdef bint lingering
-    cdef bint closing
-    cdef bint ended
-    cdef bint read_paused
+    cdef unsigned char counted
+    cdef unsigned char corked
+    cdef unsigned char lingering
+    cdef unsigned char closing
+    cdef unsigned char ended
+    cdef unsigned char read_paused
 
     cdef int _put(self, bytes data) except -1
     cdef int _pause_reading(self) except -1
@@ -25,4 +25,7 @@ cdef class Link(Channel):
     cdef int _close(self) except -1
     cdef int _flush(self) except -1
     cdef int _detach(self) except -1
+    cdef int evict(self) except -1
+    cdef void _wait(self) noexcept
+    cdef void _work(self) noexcept
     cdef bint _has_unread(self) except -1

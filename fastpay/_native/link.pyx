@@ -71,6 +71,7 @@ cdef class Link(Channel):
     cdef int _linger(self) except -1:
         self.lingering = True
         self.reading = None
+        self._wait()
         if self.transport is None or self.ended or not self.transport.can_write_eof():
             # TLS lingers by itself, until the other side has said goodbye too.
             return self._close()
@@ -82,6 +83,7 @@ cdef class Link(Channel):
     cdef int _close(self) except -1:
         if self.transport is not None and not self.closing:
             self.closing = True
+            self._wait()
             # A client that does not take the last bytes is not waited for longer than this.
             self.service.wheel.arm(self, self.service.write_ticks)
             self.transport.close()
@@ -90,9 +92,25 @@ cdef class Link(Channel):
 
     cdef int _detach(self) except -1:
         self.service.wheel.drop(self)
+        self.service.peers.leave(self)
         if self.counted:
             self.counted = False
             self.service.leave()
+        return 0
+
+    cdef void _wait(self) noexcept:
+        # From now on the connection may be closed to make room for another.
+        if self.peer is not None:
+            self.peer.wait(self)
+
+    cdef void _work(self) noexcept:
+        if self.peer is not None:
+            self.peer.work(self)
+
+    cdef int evict(self) except -1:
+        # The place is free at once: whoever takes it does not wait for the transport's end.
+        self._detach()
+        self.abort()
         return 0
 
     cdef bint _has_unread(self) except -1:

@@ -1,13 +1,21 @@
-from fastpay._native.wheel cimport Node
+from fastpay._native.peers cimport Member
 
 
-cdef class Endpoint(Node):
+cdef class Endpoint(Member):
+    # Where the client is, as ASGI has it; None for a Unix socket.
+    cdef object client_host
+    cdef int client_port
+
     cdef int received(self, bytes data) except -1
+
+
+cdef class Door:
+    cdef int open_some(self) except -1
 
 
 cdef class Poller:
     cdef object loop
-    cdef object accept
+    cdef Door door
     cdef object listener
     cdef object retry
     cdef object family
@@ -18,7 +26,8 @@ cdef class Poller:
     cdef bint turning
 
     cdef object address_of(self, int descriptor, bint of_peer, object default)
-    cdef int _accept_some(self) except -1
+    cdef int adopt(self, int descriptor, Endpoint endpoint) except -1
+    cdef int rest(self, int number) except -1
     cdef int _serve(self, Stream stream, unsigned int events) except -1
     cdef int _watch(self, Stream stream, unsigned int events) except -1
 
@@ -31,12 +40,12 @@ cdef class Stream:
     cdef bytearray pending
     cdef int descriptor
     cdef unsigned int watched
-    cdef bint paused
-    cdef bint ended
-    cdef bint closing
-    cdef bint lost
-    cdef bint protocol_paused
-    cdef bint eof_wanted
+    cdef unsigned char paused
+    cdef unsigned char ended
+    cdef unsigned char closing
+    cdef unsigned char lost
+    cdef unsigned char protocol_paused
+    cdef unsigned char eof_wanted
 
     cdef int put(self, bytes data) except -1
     cdef int _read(self) except -1

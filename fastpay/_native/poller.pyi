@@ -2,23 +2,26 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from typing import Any
 
-from fastpay._native.wheel import Node
+from fastpay._native.peers import Member
 
-class Endpoint(Node):
+class Endpoint(Member):
     """A compiled protocol, which a Stream calls without looking its methods up."""
 
-class Poller:
-    """Accepts connections on a listening socket and carries their bytes.
+class Door:
+    """Who takes in connections when the listening socket is ready."""
 
-    `accept()` makes the protocol of one connection. The listening socket belongs to the poller from here on.
+class Poller:
+    """Watches a listening socket and carries the bytes of connections.
+
+    The listening socket belongs to the poller from here on.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, listener: socket.socket, accept: Callable[[], Any]
-    ) -> None: ...
+    def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None: ...
+    def listen(self, door: Door) -> None:
+        """Begin to take in connections."""
+
     def close(self) -> None:
         """Accept nothing more. Open connections go on."""
 

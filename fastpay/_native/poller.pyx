@@ -5,7 +5,7 @@ When it is ready, one turn takes what the kernel has, reads every ready socket i
 calls the protocol in place. A write goes to the socket at once; only what the kernel does not take is kept.
 So a request costs one recv and one send and no callback of the loop, and an idle connection one small object.
 
-A Stream is an asyncio transport in all that protocols use. Connections over TLS are uvloop's.
+A Stream is an asyncio transport in all that protocols use. `tls.pyx` is a protocol on top of it.
 """
 
 import logging
@@ -16,7 +16,7 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno as last_error
+from libc.errno cimport EAGAIN, EINTR, errno as last_error
 from posix.unistd cimport close
 
 from fastpay import limits
@@ -43,14 +43,9 @@ cdef extern from "<sys/epoll.h>" nogil:
     int epoll_wait(int epoll, epoll_event* events, int count, int timeout_ms)
 
 cdef extern from "<sys/socket.h>" nogil:
-    struct sockaddr:
-        pass
     enum:
-        SOCK_NONBLOCK
-        SOCK_CLOEXEC
         MSG_NOSIGNAL
         SHUT_WR
-    int accept4(int descriptor, sockaddr* address, unsigned int* length, int flags)
     ssize_t recv(int descriptor, void* buffer, size_t length, int flags)
     ssize_t send(int descriptor, const void* data, size_t length, int flags)
     int shutdown(int descriptor, int how)
@@ -59,7 +54,6 @@ cdef enum:
     READ_BYTES = 65_536
     # So many sockets are served before the loop's other descriptors get their turn.
     EVENTS_MAX = 128
-    ACCEPTS_MAX = 64
 
 cdef Py_ssize_t PAUSE_BYTES = limits.write_buffer_high_bytes
 cdef Py_ssize_t RESUME_BYTES = limits.write_buffer_low_bytes
@@ -67,21 +61,28 @@ cdef Py_ssize_t RESUME_BYTES = limits.write_buffer_low_bytes
 cdef char read_buffer[READ_BYTES]
 
 
-cdef class Endpoint(Node):
+cdef class Endpoint(Member):
     """A compiled protocol, which a Stream calls without looking its methods up."""
 
     cdef int received(self, bytes data) except -1:
         raise NotImplementedError
 
 
+cdef class Door:
+    """Who takes in connections when the listening socket is ready."""
+
+    cdef int open_some(self) except -1:
+        raise NotImplementedError
+
+
 @cython.final
 cdef class Poller:
-    """Accepts connections on a listening socket and carries their bytes."""
+    """Watches a listening socket and carries the bytes of connections."""
 
-    def __init__(self, loop, listener, accept):
+    def __init__(self, loop, listener):
         self.loop = loop
         self.listener = listener
-        self.accept = accept
+        self.door = None
         self.family = listener.family
         self.retry = None
         self.ended = []
@@ -93,6 +94,9 @@ cdef class Poller:
             # Inherited by what is accepted.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop.add_reader(self.epoll, self._turn)
+
+    def listen(self, Door door not None):
+        self.door = door
         self._listen()
 
     def __dealloc__(self):
@@ -145,7 +149,7 @@ cdef class Poller:
         self.turning = True
         for index in range(count):
             if events[index].data.ptr == NULL:
-                self._accept_some()
+                self.door.open_some()
                 continue
             stream = <Stream>events[index].data.ptr
             try:
@@ -165,34 +169,24 @@ cdef class Poller:
             stream._write_pending()
         return 0
 
-    cdef int _accept_some(self) except -1:
-        cdef int descriptor
-        cdef Stream stream
-        for _ in range(ACCEPTS_MAX):
-            if self.listener is None:
-                return 0
-            descriptor = accept4(self.listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
-            if descriptor < 0:
-                if last_error == EINTR or last_error == ECONNABORTED:
-                    continue
-                if last_error != EAGAIN:
-                    self._rest(last_error)
-                return 0
-            stream = Stream.__new__(Stream)
-            stream.poller = self
-            stream.descriptor = descriptor
-            try:
-                stream._begin(self.accept())
-            except Exception:
-                logger.exception("connection_failed")
-                stream.abort()
+    cdef int adopt(self, int descriptor, Endpoint endpoint) except -1:
+        # Carry the bytes of a connection from here on. The descriptor is ours, also after a failure.
+        cdef Stream stream = Stream.__new__(Stream)
+        stream.poller = self
+        stream.descriptor = descriptor
+        try:
+            stream._begin(endpoint)
+        except Exception:
+            logger.exception("connection_failed")
+            stream.abort()
         return 0
 
-    def _rest(self, number):
+    cdef int rest(self, int number) except -1:
         # Out of descriptors or memory: a socket that stays ready would keep the loop busy with failing.
         logger.error("accept_failed", extra={"fields": {"error": os.strerror(number)}})
         self._deafen()
         self.retry = self.loop.call_later(limits.accept_retry_ms / 1000, self._listen)
+        return 0
 
     cdef int _watch(self, Stream stream, unsigned int events) except -1:
         cdef epoll_event event
@@ -245,7 +239,7 @@ cdef class Stream:
         return default
 
     def is_closing(self):
-        return self.closing
+        return bool(self.closing)
 
     # Reading.
 

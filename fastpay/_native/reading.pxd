@@ -1,6 +1,9 @@
 from fastpay._native.gate cimport Bounds, ChunkGate, HeadGate, Verdict
 from fastpay._native.names cimport Names
 
+cdef enum:
+    PREFACE_BYTES = 24
+
 
 cdef class Reading:
     cdef HeadGate gate
@@ -37,6 +40,8 @@ cdef class Reading:
     cdef int add(self, bytes data) except -1
     cdef Py_ssize_t unread(self) noexcept
     cdef const unsigned char* start(self) except NULL
+    cdef bytes rest(self)
+    cdef bint may_be_preface(self) except -1
     cdef int skip(self, Py_ssize_t count) except -1
     cdef int renew(self) except -1
     cdef bint is_last(self) noexcept

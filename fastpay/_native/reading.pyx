@@ -14,6 +14,7 @@ from cpython.buffer cimport PyBUF_READ
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.string cimport memcmp
 
 from fastpay._native.gate cimport (
     DONE,
@@ -56,6 +57,8 @@ cdef enum Field:
 
 cdef enum:
     LENGTH_DIGITS = 15
+
+cdef const char* PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 cdef tuple COMMON = (
     b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"cookie", b"origin", b"priority",
@@ -126,6 +129,14 @@ cdef class Reading:
         if type(self.buffer) is bytes:
             return <const unsigned char*>PyBytes_AS_STRING(self.buffer) + self.offset
         return <const unsigned char*>PyByteArray_AS_STRING(self.buffer) + self.offset
+
+    cdef bytes rest(self):
+        cdef const char* data = <const char*>self.start()
+        return PyBytes_FromStringAndSize(data, self.unread())
+
+    cdef bint may_be_preface(self) except -1:
+        # Whether the unread bytes are, or may still become, the preface of HTTP/2 (RFC 9113 3.4).
+        return memcmp(self.start(), PREFACE, min(self.unread(), PREFACE_BYTES)) == 0
 
     cdef int skip(self, Py_ssize_t count) except -1:
         self.offset += count

@@ -1,5 +1,6 @@
 from fastpay._native.gate cimport Bounds
 from fastpay._native.names cimport Names
+from fastpay._native.peers cimport Peers
 from fastpay._native.reading cimport Reading
 from fastpay._native.runner cimport Runner
 from fastpay._native.wheel cimport Wheel
@@ -10,6 +11,7 @@ cdef class Service:
     cdef readonly object loop
     cdef readonly Wheel wheel
     cdef readonly Runner runner
+    cdef readonly Peers peers
     cdef readonly dict template
     cdef public dict state
     cdef public object forwarded
@@ -27,7 +29,6 @@ cdef class Service:
     cdef Names names
     cdef Reading pool
     cdef int pooled
-    cdef dict hosts
     cdef Bounds bounds
     cdef bint is_tls
     cdef Py_ssize_t connections_max
@@ -39,8 +40,9 @@ cdef class Service:
     cdef long long idle_ticks
     cdef long long write_ticks
     cdef long long linger_ticks
+    cdef long long handshake_ticks
+    cdef long long shutdown_ticks
 
     cdef Reading lend(self)
     cdef int take_back(self, Reading reading) except -1
     cdef int build_scope(self, Reading reading, object client, dict scope) except -1
-    cdef object share(self, object host)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from fastpay._native.peers import Peers
 from fastpay._native.runner import Runner
 from fastpay._native.wheel import Wheel
 from fastpay.clock import Clock
@@ -12,6 +13,9 @@ HEAD_TIMEOUT: int
 BODY_TIMEOUT: int
 CONNECTIONS_EXHAUSTED: int
 HANDLER_FAILED: int
+CONNECTION_SHARE: int
+CONNECTION_RATE: int
+HANDSHAKE_RATE: int
 
 def log_failure(error: BaseException, is_disconnected: bool) -> None:
     """Say what ended a handler, as loudly as it deserves."""
@@ -28,6 +32,7 @@ class Service:
     loop: asyncio.AbstractEventLoop
     wheel: Wheel
     runner: Runner
+    peers: Peers
     template: dict[str, Any]
     state: dict[str, Any] | None
     forwarded: Callable[[dict[str, Any]], None] | None
@@ -47,6 +52,7 @@ class Service:
         switch_to_http2: Callable[[Service], asyncio.Protocol] | None,
         server: tuple[str, int | None] | None,
         scheme: str,
+        is_exempt: Callable[[str | None], bool] = ...,
     ) -> None: ...
     def enter(self) -> None:
         """Count a connection that another protocol serves."""

@@ -6,11 +6,13 @@ from email.utils import formatdate
 
 cimport cython
 
+from fastpay._native.peers cimport Peers
 from fastpay._native.reading cimport Reading
 from fastpay._native.runner cimport Runner
 from fastpay._native.target cimport split_target
 from fastpay._native.wheel cimport Wheel
 
+from fastpay import limits
 from fastpay._native.reading import build_names
 
 logger = logging.getLogger(__name__)
@@ -20,17 +22,25 @@ HEAD_TIMEOUT = 64
 BODY_TIMEOUT = 65
 CONNECTIONS_EXHAUSTED = 66
 HANDLER_FAILED = 67
+CONNECTION_SHARE = 68
+CONNECTION_RATE = 69
+HANDSHAKE_RATE = 70
 
 cdef enum:
     POOLED_READINGS_MAX = 64
-    SHARED_HOSTS_MAX = 1024
+
+
+def _is_never(host):
+    return False
 
 
 @cython.final
 cdef class Service:
     """One application, its limits, and what its connections share."""
 
-    def __init__(self, app, loop, settings, *, clock, refuse, switch_to_http2, server, scheme):
+    def __init__(
+        self, app, loop, settings, *, clock, refuse, switch_to_http2, server, scheme, is_exempt=_is_never
+    ):
         cdef double tick = settings.tick_ms / 1000
         self.app = app
         self.loop = loop
@@ -40,10 +50,10 @@ cdef class Service:
         self.is_tls = scheme == "https"
         self.runner = Runner(loop)
         self.wheel = Wheel(loop, tick, self.update_date)
+        self.peers = Peers(settings.connections_max, is_exempt)
         self.names = build_names(settings.single_headers)
         self.pool = None
         self.pooled = 0
-        self.hosts = {}
         self.http2_connections = set()
         self.state = None
         self.forwarded = None
@@ -75,6 +85,8 @@ cdef class Service:
         self.idle_ticks = _ticks(settings.idle_timeout_ms, settings.tick_ms)
         self.write_ticks = _ticks(settings.write_timeout_ms, settings.tick_ms)
         self.linger_ticks = _ticks(settings.linger_timeout_ms, settings.tick_ms)
+        self.handshake_ticks = _ticks(limits.tls_handshake_timeout_ms, settings.tick_ms)
+        self.shutdown_ticks = _ticks(limits.tls_shutdown_timeout_ms, settings.tick_ms)
         self.update_date()
 
     def update_date(self):
@@ -116,12 +128,6 @@ cdef class Service:
         if self.forwarded is not None:
             self.forwarded(scope)
         return 0
-
-    cdef object share(self, object host):
-        # Most connections come from a few addresses; one text for each serves all of them.
-        if len(self.hosts) >= SHARED_HOSTS_MAX:
-            self.hosts.clear()
-        return self.hosts.setdefault(host, host)
 
     cdef Reading lend(self):
         cdef Reading reading = self.pool

@@ -1,9 +1,11 @@
 """What a proxy in front says about its client, believed only from proxies that the operator named."""
 
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fastpay import limits
 from fastpay.errors import ConfigurationError
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,12 +22,7 @@ def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | 
     if not names:
         return None
     trusts_unix = "unix" in names
-    try:
-        networks = [ipaddress.ip_network(name) for name in names - {"unix"}]
-    except ValueError as error:
-        raise ConfigurationError(
-            f"trusted_proxies: {error}; give addresses, networks, or unix for the Unix socket"
-        ) from error
+    networks = _read_networks(names)
 
     def read(scope: dict[str, Any]) -> None:
         client = scope["client"]
@@ -33,6 +30,31 @@ def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | 
             _apply(scope, networks)
 
     return read
+
+
+def create_check(trusted: Iterable[str]) -> Callable[[str | None], bool]:
+    """Return what tells whether a host is a trusted proxy; None stands for a Unix socket.
+
+    Raises: ConfigurationError for what is no address, network or "unix".
+    """
+    names = set(trusted)
+    networks = _read_networks(names)
+    if not networks:
+        return lambda host: host is None and "unix" in names
+
+    def check(host: str | None) -> bool:
+        return "unix" in names if host is None else _is_trusted(_parse(host), networks)
+
+    return functools.lru_cache(limits.addresses_known_max)(check)
+
+
+def _read_networks(names: Iterable[str]) -> list[_Network]:
+    try:
+        return [ipaddress.ip_network(name) for name in names if name != "unix"]
+    except ValueError as error:
+        raise ConfigurationError(
+            f"trusted_proxies: {error}; give addresses, networks, or unix for the Unix socket"
+        ) from error
 
 
 def _apply(scope: dict[str, Any], networks: list[_Network]) -> None:

@@ -19,8 +19,8 @@ from typing import Any, cast
 from h2.errors import ErrorCodes
 
 from fastpay import limits
+from fastpay._native.peers import Guest, Peer
 from fastpay._native.service import Service
-from fastpay._native.wheel import Callback
 from fastpay.server.http2_budget import Budget
 from fastpay.server.http2_guard import GuardedH2
 from fastpay.server.http2_request import RequestPolicy
@@ -50,7 +50,10 @@ class Http2Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._guard: GuardedH2 | None = None
         self._budget = Budget(service.loop.time())
-        self._node = Callback(self._expire)
+        # Set by whoever hands the connection over, if its peer is known.
+        self.peer: Peer | None = None
+        self._node = Guest(self._expire, self._evict)
+        self._entered = False
         self._idle_since = service.loop.time()
         self._paused_since = 0.0
         self._closing = False
@@ -65,6 +68,9 @@ class Http2Connection(asyncio.Protocol):
         """Say who we are."""
         self._transport = cast(asyncio.Transport, transport)
         self._service.enter()
+        self._entered = True
+        if self.peer is not None:
+            self._service.peers.enter(self._node, self.peer)
         # Found there by the server when it drains.
         self._service.http2_connections.add(self)
         self._service.wheel.join(self._node)
@@ -73,6 +79,7 @@ class Http2Connection(asyncio.Protocol):
         client = (address[0], address[1]) if isinstance(address, tuple) else None
         guard = self._guard = GuardedH2(self._service, self._settings, self._policy, client)
         guard.on_output = self._schedule_flush
+        guard.on_request_begin = self._note_working
         guard.on_request_end = self._budget.earn_request
         guard.on_data = self._budget.earn_data
         guard.request_id = self._request_id
@@ -83,9 +90,7 @@ class Http2Connection(asyncio.Protocol):
         """Tell the handlers that nobody listens any more."""
         self._closing = True
         self._transport = None
-        self._service.http2_connections.discard(self)
-        self._service.wheel.leave(self._node)
-        self._service.leave()
+        self._leave()
         if self._guard is not None:
             self._guard.lose()
             self._guard = None
@@ -161,8 +166,9 @@ class Http2Connection(asyncio.Protocol):
             self._say_goodbye(self._ending)
         elif guard.terminated:
             self._close()
-        elif not self._idle_since:
-            self._idle_since = self._service.loop.time()
+        else:
+            self._idle_since = self._idle_since or self._service.loop.time()
+            self._service.peers.note_waiting(self._node)
 
     def retire(self) -> None:
         """Take no new requests, and close when the running ones are answered."""
@@ -175,6 +181,22 @@ class Http2Connection(asyncio.Protocol):
         self._closing = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _note_working(self) -> None:
+        self._service.peers.note_working(self._node)
+
+    def _evict(self) -> None:
+        """Make room for another connection at once."""
+        self._leave()
+        self.abort()
+
+    def _leave(self) -> None:
+        if self._entered:
+            self._entered = False
+            self._service.http2_connections.discard(self)
+            self._service.wheel.leave(self._node)
+            self._service.peers.exit(self._node)
+            self._service.leave()
 
     def _send_away(self, code: ErrorCodes) -> None:
         if self._ending is None:
@@ -229,6 +251,8 @@ class Http2Connection(asyncio.Protocol):
             return
         if not guard.check_deadlines():
             self._end(ErrorCodes.NO_ERROR)
+        if not any(stream.body_complete for stream in guard.streams.values()):
+            self._service.peers.note_waiting(self._node)
         self.flush()
         if not self._closing:
             period = min(

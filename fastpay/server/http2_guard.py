@@ -222,6 +222,7 @@ class GuardedH2(ServedStreams):
             self._refuse(stream, LENGTH_DIFFERENT)
         else:
             stream.finish_body()
+            self.on_request_begin()
             self._schedule(stream)
 
     def _give_credit(self) -> None:

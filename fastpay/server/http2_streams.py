@@ -50,6 +50,7 @@ class ServedStreams(H2Protocol):
         self._lingering = LingeringStreams(settings)
         self.writable = True
         self.on_output: Callable[[], None] = lambda: None
+        self.on_request_begin: Callable[[], None] = lambda: None
         self.on_request_end: Callable[[], None] = lambda: None
         self.on_data: Callable[[], None] = lambda: None
         self.request_id: Callable[[], str] = lambda: ""

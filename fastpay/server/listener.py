@@ -13,12 +13,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from fastpay import limits
+from fastpay._native.acceptor import Acceptor
 from fastpay._native.http1 import Connection
 from fastpay._native.poller import Poller
 from fastpay._native.service import Service
+from fastpay._native.tls import Tls
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
 from fastpay.server import forwarded, http2, tls
+from fastpay.server.admission import Admission
 from fastpay.server.lifespan import Lifespan
 from fastpay.server.refusal import Refuser
 from fastpay.server.settings import ASGIApplication, ServerSettings
@@ -36,7 +39,8 @@ class Server:
         self._lifespan = Lifespan(app)
         self._context: SSLContext | None = None
         self._service: Service | None = None
-        self._acceptor: asyncio.Server | Poller | None = None
+        self._admission: Admission | None = None
+        self._poller: Poller | None = None
         self._emptied = asyncio.Event()
         self._forwarded: Callable[[dict[str, Any]], None] | None = None
         self._unix_identity: tuple[int, int] | None = None
@@ -70,23 +74,22 @@ class Server:
             raise
         self.url = self._describe(listener)
         service = self._service = self._create_service(listener)
-        await self._accept(listener, service)
+        self._accept(listener, service)
         service.wheel.start()
 
     async def stop(self) -> None:
         """Accept nothing new, finish what runs within the drain timeout, and close."""
-        service, acceptor = self._service, self._acceptor
-        if service is None or acceptor is None:
+        service, poller = self._service, self._poller
+        if service is None or poller is None:
             return
-        self._acceptor = None
+        self._poller = None
         service.draining = True
-        acceptor.close()
+        poller.close()
         self._forget_unix_socket()
         for connection in self._connections(service):
             connection.retire()
         await self._drain(service)
-        if isinstance(acceptor, Poller):
-            acceptor.release()
+        poller.release()
         service.wheel.stop()
         await service.runner.close()
         await self._lifespan.stop(timeout_seconds=self._settings.stop_timeout_ms / 1000)
@@ -115,40 +118,40 @@ class Server:
         await asyncio.sleep(0)
 
     def _connections(self, service: Service) -> list[Any]:
-        nodes = [node for node in service.wheel.nodes() if isinstance(node, Connection)]
+        nodes = [node for node in service.wheel.nodes() if isinstance(node, Connection | Tls)]
         return nodes + list(service.http2_connections)
 
     def _create_service(self, listener: socket.socket) -> Service:
         settings = self._settings
+        connections_max = open_connections_max(settings.connections_max)
         refuser = Refuser(self._clock)
+        admission = self._admission = Admission(
+            settings,
+            self._clock,
+            refuser,
+            forwarded.create_check(settings.trusted_proxies),
+            connections_max=connections_max,
+        )
         service = Service(
             self._app,
             asyncio.get_running_loop(),
-            replace(settings, connections_max=open_connections_max(settings.connections_max)),
+            replace(settings, connections_max=connections_max),
             clock=self._clock,
             refuse=refuser,
             switch_to_http2=http2.create_factory(settings, refuser.request_id) if settings.http2 else None,
             server=self._server_address(listener),
             scheme="https" if self._context is not None else "http",
+            is_exempt=admission.is_exempt,
         )
         service.forwarded = self._forwarded
         if self._lifespan.supported:
             service.state = self._lifespan.state
         return service
 
-    async def _accept(self, listener: socket.socket, service: Service) -> None:
-        loop = asyncio.get_running_loop()
-        if self._context is None:
-            self._acceptor = Poller(loop, listener, lambda: Connection(service))
-            return
-        options: dict[str, Any] = {
-            "backlog": limits.accept_backlog,
-            "ssl": self._context,
-            "ssl_handshake_timeout": limits.tls_handshake_timeout_ms / 1000,
-            "ssl_shutdown_timeout": limits.tls_shutdown_timeout_ms / 1000,
-        }
-        create: Any = loop.create_server if self._settings.unix is None else loop.create_unix_server
-        self._acceptor = await create(lambda: Connection(service), sock=listener, **options)
+    def _accept(self, listener: socket.socket, service: Service) -> None:
+        assert self._admission is not None
+        poller = self._poller = Poller(asyncio.get_running_loop(), listener)
+        poller.listen(Acceptor(poller, service, self._admission, self._context))
 
     def _bind(self) -> socket.socket:
         settings = self._settings

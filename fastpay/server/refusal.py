@@ -52,6 +52,8 @@ REFUSALS: dict[int, tuple[int, str]] = {
     service.BODY_TIMEOUT: (408, "The request body did not arrive in time."),
     service.CONNECTIONS_EXHAUSTED: (503, "The server holds as many connections as it can."),
     service.HANDLER_FAILED: (500, "Something went wrong on our side."),
+    service.CONNECTION_SHARE: (429, "Your address holds as many connections as one address may."),
+    service.CONNECTION_RATE: (429, "Your address opens connections faster than one address may."),
 }
 
 
@@ -69,7 +71,7 @@ def list_headers(status: int, body: bytes, request_id: str) -> list[tuple[bytes,
         (b"request-id", request_id.encode()),
         (b"cache-control", b"private, no-store"),
     ]
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers += [(b"retry-after", b"1"), (b"stripe-should-retry", b"true")]
     return headers
 

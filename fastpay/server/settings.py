@@ -17,7 +17,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     how long running requests may take to end once `Server.stop` was called. `trusted_proxies` are
     addresses or networks (or the word "unix") whose X-Forwarded-For and X-Forwarded-Proto are believed.
     A handler starts when its request's body is complete or `ahead_bytes_max` of it are here; 0 starts it
-    with the head. `single_headers` are fields that a request may carry only once.
+    with the head. `single_headers` are fields that a request may carry only once. The bounds that begin with
+    `address_` hold for each client address (a /64 network of IPv6), but not for trusted proxies; without an
+    `address_connections_max` one address may hold half of `connections_max`.
     """
 
     host: str = "127.0.0.1"
@@ -45,6 +47,10 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ahead_bytes_max: int = limits.ahead_bytes_max
     linger_bytes_max: int = limits.linger_bytes_max
     connections_max: int = limits.connections_max
+    address_connections_max: int | None = None
+    address_connections_per_second: int = limits.address_connections_per_second
+    address_handshakes_max: int = limits.address_handshakes_max
+    address_handshakes_per_second: int = limits.address_handshakes_per_second
     connection_requests_max: int = limits.connection_requests_max
     tick_ms: int = limits.tick_ms
     head_timeout_ms: int = limits.head_timeout_ms

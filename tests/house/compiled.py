@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 # These have no oracle: they are fed and compared at the wire, the short way with the long one.
 COVERED_ELSEWHERE = {
+    "acceptor": "tests/attacks/",
     "awaitables": "tests/transport/",
     "exchange": "tests/transport/",
     "fields": "tests/transport/",
@@ -16,6 +17,7 @@ COVERED_ELSEWHERE = {
     "service": "tests/transport/",
     "shortcut": "tests/http/",
     "target": "tests/transport/",
+    "tls": "tests/transport/",
 }
 
 

@@ -147,19 +147,33 @@ def test_a_refused_sender_that_never_stops_is_cut_off() -> None:
     run(main())
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
 def test_one_connection_too_many_is_told_so() -> None:
+    released = asyncio.Event()
+
+    async def stalling(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await released.wait()
+            await respond(send)
+
     async def main() -> None:
-        async with serving(answering(), connections_max=2) as server:
+        async with serving(stalling, connections_max=2, address_connections_max=3) as server:
             held = [await connect(server) for _ in range(2)]
+            for _, writer in held:
+                writer.write(GET)
             await asyncio.sleep(0.02)
             (refused,) = split(await talk(server, b"", half_close=False))
             assert refused.status == 503
             assert refused.headers["retry-after"] == "1"
             assert refused.headers["stripe-should-retry"] == "true"
-            held[0][1].close()
-            await asyncio.sleep(0.02)
+            released.set()
+            # Now both are idle, and one of them makes room.
+            assert (await held[0][0].readline(), await held[1][0].readline()) == (OK, OK)
             assert split(await talk(server, GET))[0].status == 200
-            held[1][1].close()
+            for _, writer in held:
+                writer.close()
 
     run(main())
 
