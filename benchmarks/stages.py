@@ -33,10 +33,11 @@ from benchmarks.load.wrk import run_wrk
 from fastpay.api import answers, endpoints, submissions
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
+from fastpay.deadline import Deadline
 from fastpay.engine.batch import Batch
 from fastpay.engine.working_set import WorkingSet
 from fastpay.engine.writer import Writer
-from fastpay.process import Deadline, open_application
+from fastpay.process import open_application
 from fastpay.server.listener import Server, ServerSettings
 from fastpay.store.batches import PostgresBatches, PostgresTransaction
 

@@ -2,13 +2,12 @@
 
 import sys
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fastpay.cli_shared import find_tenant_id, key_options, prepare, with_connection
-from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
 from fastpay.invocation import command_name
 
@@ -40,10 +39,12 @@ def create(
     from fastpay.custody import open_vault  # noqa: PLC0415
     from fastpay.store import keys as store  # noqa: PLC0415
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
 
-    settings, clock, livemode = prepare(config, flags), SystemClock(), mode == "live"
+    settings, livemode = prepare(config, flags), mode == "live"
 
     async def work(connection: Any) -> tuple[store.NewKey, str | None]:
+        clock = await database_clock(connection)
         vault = await open_vault(settings, connection, clock=clock, create=True)
         async with connection.transaction():
             tenant_id = await store.create_tenant(connection, tenant, clock=clock, vault=vault)
@@ -66,7 +67,7 @@ def create(
 @key_options
 def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
     """List a tenant's keys. Their text is not kept: only the last four characters are known."""
-    listed = with_connection(prepare(config, flags), lambda connection: _list(connection, tenant, mode))
+    listed, now = with_connection(prepare(config, flags), lambda connection: _list(connection, tenant, mode))
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -74,7 +75,6 @@ def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
     table = Table()
     for heading in ("key id", "kind", "ends in", "made", "expires", "state", "signs"):
         table.add_column(heading, overflow="fold")
-    now = datetime.now(UTC)
     for key in listed:
         times = [
             f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "" for moment in (key.created_at, key.expires_at)
@@ -105,19 +105,21 @@ def roll(
     """
     from fastpay.custody import open_vault  # noqa: PLC0415
     from fastpay.store import keys as store  # noqa: PLC0415
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
 
     settings = prepare(config, flags)
 
     async def work(connection: Any) -> store.NewKey:
-        old = key_id or _only_good(await _list(connection, tenant, mode))
+        old = key_id or _only_good(*await _list(connection, tenant, mode))
+        clock = await database_clock(connection)
         return await store.roll_key(
             connection,
             await find_tenant_id(connection, tenant),
             old,
             livemode=mode == "live",
-            clock=SystemClock(),
+            clock=clock,
             overlap=timedelta(hours=expires_in_hours),
-            vault=await open_vault(settings, connection, clock=SystemClock()),
+            vault=await open_vault(settings, connection, clock=clock),
         )
 
     _show_key(with_connection(settings, work))
@@ -128,12 +130,14 @@ def roll(
 @key_options
 def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
     """End a key for good."""
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
     from fastpay.store.keys import revoke_key  # noqa: PLC0415
 
     async def work(connection: Any) -> datetime | None:
-        listed = await _list(connection, tenant, mode)
+        listed, _ = await _list(connection, tenant, mode)
         tenant_id = await find_tenant_id(connection, tenant)
-        await revoke_key(connection, tenant_id, key_id, livemode=mode == "live", clock=SystemClock())
+        clock = await database_clock(connection)
+        await revoke_key(connection, tenant_id, key_id, livemode=mode == "live", clock=clock)
         return next((key.revoked_at for key in listed if key.key_id == key_id), None)
 
     before = with_connection(prepare(config, flags), work)
@@ -183,10 +187,12 @@ def require(
 ) -> None:
     """Say whether a key must sign: on or off. Within seconds all servers know."""
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
 
     async def work(connection: Any) -> None:
         name = secrets.KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
-        await secrets.require_signatures(connection, name, required=required == "on", clock=SystemClock())
+        clock = await database_clock(connection)
+        await secrets.require_signatures(connection, name, required=required == "on", clock=clock)
 
     with_connection(prepare(config, flags), work)
     click.echo(f"{key_id} {'must' if required == 'on' else 'need not'} sign")
@@ -198,10 +204,11 @@ def require(
 def remove(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
     """Forget the secrets of a key, at once."""
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
 
     async def work(connection: Any) -> int:
         name = secrets.KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
-        return await secrets.remove_secrets(connection, name, clock=SystemClock())
+        return await secrets.remove_secrets(connection, name, clock=await database_clock(connection))
 
     removed = with_connection(prepare(config, flags), work)
     click.echo(f"removed {removed} signing secret{'' if removed == 1 else 's'} of {key_id}")
@@ -219,10 +226,12 @@ def _change_secret(
     """Have a signing secret made by the function of this name, and return it."""
     from fastpay.custody import open_vault  # noqa: PLC0415
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
 
-    settings, clock = prepare(config, flags), SystemClock()
+    settings = prepare(config, flags)
 
     async def work(connection: Any) -> str:
+        clock = await database_clock(connection)
         name = secrets.KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
         vault = await open_vault(settings, connection, clock=clock, create=True)
         made: str = await getattr(secrets, change)(
@@ -247,16 +256,17 @@ def _show_secret(secret: str) -> None:
     click.echo("this is the only time that the signing secret is shown", err=True)
 
 
-async def _list(connection: Any, tenant: str, mode: str) -> "list[ListedKey]":
+async def _list(connection: Any, tenant: str, mode: str) -> "tuple[list[ListedKey], datetime]":
+    """Return a tenant's keys, and the database's time, by which they are good or not."""
+    from fastpay.store.fresh import database_clock, moment  # noqa: PLC0415
     from fastpay.store.keys import list_keys  # noqa: PLC0415
 
-    return await list_keys(
-        connection, await find_tenant_id(connection, tenant), livemode=mode == "live", clock=SystemClock()
-    )
+    clock, tenant_id = await database_clock(connection), await find_tenant_id(connection, tenant)
+    return await list_keys(connection, tenant_id, livemode=mode == "live", clock=clock), moment(clock)
 
 
-def _only_good(listed: "list[ListedKey]") -> uuid.UUID:
-    good = [key for key in listed if key.state(datetime.now(UTC)) == "good"]
+def _only_good(listed: "list[ListedKey]", now: datetime) -> uuid.UUID:
+    good = [key for key in listed if key.state(now) == "good"]
     if len(good) != 1:
         raise ConfigurationError(
             f"{len(good)} keys are good; give the KEY_ID ({command_name()} keys list shows them)"

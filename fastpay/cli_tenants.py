@@ -8,7 +8,6 @@ import click
 
 from fastpay import limits
 from fastpay.cli_shared import find_tenant_id, prepare, settings_options, with_connection
-from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -88,14 +87,16 @@ def create(name: str, config: str | None, **flags: Any) -> None:
     """Make a tenant. Without options it pays no fees and has no smallest amounts."""
     from fastpay.custody import open_vault  # noqa: PLC0415
     from fastpay.domain.rules import Rules  # noqa: PLC0415
+    from fastpay.store.fresh import database_clock  # noqa: PLC0415
     from fastpay.store.keys import create_tenant, find_tenant  # noqa: PLC0415
 
     rules = _take_changes(flags).applied_to(Rules())
-    settings, clock = prepare(config, flags), SystemClock()
+    settings = prepare(config, flags)
 
     async def work(connection: Any) -> None:
         if await find_tenant(connection, name) is not None:
             raise ConfigurationError(f"there is a tenant named {name!r} already")
+        clock = await database_clock(connection)
         vault = await open_vault(settings, connection, clock=clock, create=True)
         await create_tenant(connection, name, clock=clock, vault=vault, rules=rules)
 

@@ -35,6 +35,7 @@ CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
 Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
 CacheBytes = Annotated[int, Meta(ge=1 << 20, le=1 << 40)]
 Patience = Annotated[int, Meta(ge=100, le=3_600_000)]
+ClockSkew = Annotated[int, Meta(ge=limits.clock_skew_ms_max, le=limits.clock_refused_ms_max)]
 Count = Annotated[int, Meta(ge=1, le=1 << 30)]
 RootPath = Annotated[str, Meta(pattern=r"^(/[^/?#]+)*$", examples=["/payments"])]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `unix` takes the place of `host` and `port`. Without `database_url` (`redis_url`) fastpay starts a
     PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests may
     take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
+    `clock_refused_ms` is how far the machine's clock may be from the database's before writes are refused.
     `read_staleness_ms` bounds how much older than the latest commit of another instance a read may be, and is
     0 where every read is to ask the database; `cache_bytes_max` bounds the process's own cache, and
     `redis_copies` lets instances share copies of objects in Redis. `sealing_key_file` holds the keys that
@@ -92,6 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     writer_lanes: Lanes = limits.writer_lanes
     idempotency_retention_hours: Hours = limits.idempotency_retention_hours_min
     key_cache_ms: CacheTime = limits.key_cache_ms
+    clock_refused_ms: ClockSkew = limits.clock_refused_ms
     read_staleness_ms: Staleness = limits.read_staleness_ms
     cache_bytes_max: CacheBytes = limits.cache_bytes_max
     redis_copies: bool = True

@@ -16,6 +16,7 @@ from fastpay.config import Settings
 from fastpay.embedded.directory import TEST_TENANT, DataDirectory, write_private
 from fastpay.errors import ConfigurationError
 from fastpay.store.connections import connected
+from fastpay.store.fresh import database_clock
 from fastpay.store.keys import create_key, create_tenant, find_key, hash_key
 from fastpay.store.resealing import reseal, survey
 from fastpay.store.sealing import KEY_FILE, SealingKey, Vault, make_key, read_keys, render_keys
@@ -72,9 +73,7 @@ async def open_at_start(settings: Settings, database_url: str, *, clock: Clock) 
         return vault
 
 
-async def keep_test_key(
-    database_url: str, directory: DataDirectory, *, clock: Clock, vault: Vault | None = None
-) -> str:
+async def keep_test_key(database_url: str, directory: DataDirectory, *, vault: Vault | None = None) -> str:
     """Return the API key of the embedded test tenant; on the first run make both and keep the key."""
     async with connected(database_url) as connection:
         kept = directory.read_test_key()
@@ -82,6 +81,7 @@ async def keep_test_key(
             found = await find_key(connection, hash_key(kept))
             if found is not None and found.revoked_at is None and found.expires_at is None:
                 return kept
+        clock = await database_clock(connection)
         tenant_id = await create_tenant(connection, TEST_TENANT, clock=clock, vault=vault)
         made = await create_key(connection, tenant_id, livemode=False, clock=clock)
     directory.write_test_key(made.key)

@@ -163,6 +163,14 @@ class DatabaseUnavailable(FastpayError):
     retryable = True
 
 
+class ClockSkewed(FastpayError):
+    """This instance's time is not the database's. Nothing was begun, and another instance may be right."""
+
+    status = 503
+    default_code = "clock_skewed"
+    retryable = True
+
+
 class OutcomeUnknown(FastpayError):
     """The database went away while it committed, and the request had no key by which to learn the outcome.
 

@@ -178,6 +178,14 @@ sealing_file_bytes_max = 65_536
 sealing_rows_max = 100
 open_files_min = 4_096
 clock_skew_ms_max = 2_000
+# An instance whose own clock is off by more refuses writes. Between the bounds `fastpay doctor` says so.
+clock_refused_ms = 10_000
+clock_refused_ms_max = 3_600_000
+clock_interval_ms = 1_000
+clock_reading_ms_max = 100
+clock_report_interval_ms = 60_000
+# After the database's clock went back, new identifiers stay above earlier ones by so much at most.
+identifiers_ahead_ms_max = 1_000
 free_bytes_min = 1 << 30
 migration_wait_ms = 120_000
 address_probe_timeout_ms = 1_000
@@ -271,6 +279,10 @@ assert reader_connections_max <= queued_reads_max
 assert batch_reads_at_once < reader_connections_max
 assert batch_reads_max <= gathered_reads_max
 assert read_staleness_ms <= read_staleness_ms_max
+# Identifiers that run ahead must still pass for the database's time.
+assert identifiers_ahead_ms_max < clock_skew_ms_max <= clock_refused_ms <= clock_refused_ms_max
+assert clock_reading_ms_max < clock_skew_ms_max
+assert queue_wait_ms_max + statement_timeout_ms < creation_ms_max
 assert known_keys_max <= standings_max
 assert key_lookups_batch_max <= key_lookups_waiting_max
 assert key_lookups_gap_ms < read_wait_timeout_ms

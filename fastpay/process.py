@@ -9,7 +9,6 @@ import functools
 import os
 import resource
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 import msgspec
 
 from fastpay import collector, limits, telemetry
-from fastpay.clock import Clock, SystemClock
+from fastpay.clock import Clock, DatabaseClock, SystemClock
 from fastpay.config import Settings
 from fastpay.counters import Counters
+from fastpay.deadline import Deadline
 from fastpay.embedded.directory import DataDirectory, has_directory
 from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
@@ -27,6 +27,7 @@ from fastpay.preflight import open_files_missing, require_all
 from fastpay.readiness import Ready, greet, ready_file
 
 if TYPE_CHECKING:
+    from fastpay.engine.identity import IdentifierFactory
     from fastpay.engine.reader import Reader
     from fastpay.server.listener import ASGIApplication, Server
     from fastpay.store.reads import PostgresReads
@@ -80,20 +81,19 @@ async def open_application(
     database_url: str,
     redis_url: str | None,
     clock: Clock,
-    deadline: "Deadline",
+    deadline: Deadline,
     vault: "Vault | None" = None,
     counters: Counters | None = None,
 ) -> "AsyncIterator[ASGIApplication]":
     """Build the application over its database and cache, and take it down at the end of the block.
 
-    `counters` gets to know all that counts. Once the deadline runs, a database that does not answer cannot
-    hold the end up.
+    `clock` is the machine's; the application goes by the database's time. `counters` gets to know all that
+    counts. Once the deadline runs, a database that does not answer cannot hold the end up.
     """
     from fastpay.api import context  # noqa: PLC0415
     from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
     from fastpay.engine.expiry import Expirer  # noqa: PLC0415
     from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
-    from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415
     from fastpay.engine.indexing import Indexer  # noqa: PLC0415
     from fastpay.engine.lanes import Lanes  # noqa: PLC0415
     from fastpay.engine.writer import Writer  # noqa: PLC0415
@@ -119,6 +119,10 @@ async def open_application(
             stack.push_async_callback(_close_in_time, batches.close, deadline)
         reads = PostgresReads(pool)
         counters = counters or Counters()
+        machine_clock = clock
+        clock, identifiers = await _keep_time(
+            stack, settings, reads, machine_clock, deadline=deadline, counters=counters
+        )
         reader = _open_reader(
             stack, settings, reads, redis_url, clock=clock, deadline=deadline, counters=counters
         )
@@ -126,13 +130,10 @@ async def open_application(
         _keep_running(stack, writer, deadline)
         housekeeping = PostgresHousekeeping(pool)
         hours = settings.idempotency_retention_hours
-        housekeeper = Housekeeper(housekeeping, clock=clock, retention_hours=hours)
+        housekeeper = Housekeeper(housekeeping, clock=machine_clock, retention_hours=hours)
         _keep_running(stack, housekeeper, deadline)
-        identifiers = IdentifierFactory(clock)
-        expirer = Expirer(housekeeping, writer, clock=clock, identifiers=identifiers)
-        _keep_running(stack, expirer, deadline)
-        indexer = Indexer(reads.search_index)
-        _keep_running(stack, indexer, deadline)
+        _keep_running(stack, Expirer(housekeeping, writer, identifiers=identifiers), deadline)
+        _keep_running(stack, Indexer(reads.search_index), deadline)
         yield create_app(
             context.Services(
                 writer=writer,
@@ -146,6 +147,28 @@ async def open_application(
         )
 
 
+async def _keep_time(
+    stack: AsyncExitStack,
+    settings: Settings,
+    reads: "PostgresReads",
+    machine_clock: Clock,
+    *,
+    deadline: Deadline,
+    counters: Counters,
+) -> "tuple[Clock, IdentifierFactory]":
+    """Return a clock that is kept at the database's time, and what makes identifiers by it."""
+    from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415 - see `run`
+    from fastpay.engine.timekeeper import Timekeeper  # noqa: PLC0415
+
+    clock = DatabaseClock(machine_clock)
+    identifiers = IdentifierFactory(clock)
+    timekeeper = Timekeeper(reads, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms)
+    await timekeeper.look()
+    _keep_running(stack, timekeeper, deadline)
+    counters.add(timekeeper)
+    return clock, identifiers
+
+
 def _open_reader(
     stack: AsyncExitStack,
     settings: Settings,
@@ -153,7 +176,7 @@ def _open_reader(
     redis_url: str | None,
     *,
     clock: Clock,
-    deadline: "Deadline",
+    deadline: Deadline,
     counters: Counters,
 ) -> "Reader":
     """Start what reads, with all that instances tell each other and keep for each other."""
@@ -186,28 +209,6 @@ class Part(Protocol):
         """End in order."""
 
 
-class Deadline:
-    """How long a stop may still take, counted from the moment that it was asked for."""
-
-    def __init__(self, drain_timeout_ms: int) -> None:
-        self._drain_timeout_ms = drain_timeout_ms
-        self._started: float | None = None
-
-    def start(self) -> None:
-        """Begin to count; only the first call does."""
-        if self._started is None:
-            self._started = time.monotonic()
-
-    def left_ms(self) -> float:
-        """Return what is left for an orderly end, with a reserve kept back for a forced one."""
-        self.start()
-        assert self._started is not None
-        # A longer drain than the default moves the end of everything else with it.
-        slack = limits.stop_timeout_ms - limits.drain_timeout_ms
-        total = max(limits.stop_timeout_ms, self._drain_timeout_ms + slack) - limits.stop_reserve_ms
-        return max(0.0, total - (time.monotonic() - self._started) * 1000)
-
-
 async def _serve(
     settings: Settings,
     directory: DataDirectory | None,
@@ -229,7 +230,7 @@ async def _serve(
         await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
     vault = await open_at_start(settings, database_url, clock=clock)
     if settings.database_url is None and directory is not None:
-        test_key = await keep_test_key(database_url, directory, clock=clock, vault=vault)
+        test_key = await keep_test_key(database_url, directory, vault=vault)
     status, counters = 0, Counters()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(

@@ -186,7 +186,7 @@ class Resource(_Path):
 
 
 class Health(_Path):
-    """Says that the process is alive, and where `asks_database` that the database answers it."""
+    """Says that the process is alive, and where `asks_database` that it could write to the database now."""
 
     def __init__(self, services: Services, template: str, *, asks_database: bool) -> None:
         super().__init__(services, template)
@@ -204,6 +204,7 @@ class Health(_Path):
             return _method_refused(scope["method"], ["GET", "HEAD"], headers)
         if self._asks_database:
             await self._services.reader.ping()
+            self._services.identifiers.require()
         return Reply(body=encode({"status": "ok"}))
 
 

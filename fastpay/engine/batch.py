@@ -4,14 +4,22 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fastpay import telemetry
+from fastpay import limits, telemetry
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
-from fastpay.engine.failures import RefusedBatch, UnknownOutcome
+from fastpay.engine.failures import RefusedBatch, UnknownOutcome, WrongMoment
 from fastpay.engine.idempotency import signature_binding, signature_key
-from fastpay.engine.ports import BatchTransaction, Changes, Commit, IdempotencyRow, Outcome, Submission
+from fastpay.engine.ports import (
+    BatchTransaction,
+    Changes,
+    Commit,
+    IdempotencyRow,
+    Loader,
+    Outcome,
+    Submission,
+)
 from fastpay.engine.queue import Waiting
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, OutcomeUnknown
@@ -246,10 +254,26 @@ class Batch:
         self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
 
 
+def check_moments(entries: Sequence[Waiting], loader: Loader) -> None:
+    """Compare the moments of commands with the database's clock, while nothing is committed or answered.
+
+    A moment may be as old as a command may wait. It is older where the process, or its machine, was stopped,
+    and ahead where the database's clock went back. Raises: WrongMoment.
+    """
+    if loader.moment_ms is None:
+        return
+    oldest_ms = loader.moment_ms - limits.creation_ms_max
+    newest_ms = loader.moment_ms + limits.clock_skew_ms_max
+    for entry in entries:
+        if not oldest_ms <= entry.submission.moment_ms <= newest_ms:
+            raise WrongMoment
+
+
 async def decide_locked(transaction: BatchTransaction, entries: Sequence[Waiting]) -> Batch:
     """Lock the books, load, decide and write in one transaction. Results are in the order of `entries`."""
     working_set = WorkingSet()
     working_set.open(await transaction.lock_books(sorted({entry.submission.scope for entry in entries})))
+    check_moments(entries, transaction)
     await working_set.load(transaction, entries)
     batch = Batch()
     for entry in entries:

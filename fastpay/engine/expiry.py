@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from fastpay import limits, telemetry
-from fastpay.clock import Clock
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
 from fastpay.domain.payment_intents import ExpirePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Submission, Writer
-from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
 
 _log = telemetry.Log("fastpay.expiry")
 
@@ -24,12 +23,12 @@ Due = Sequence[tuple[Scope, str]]
 
 
 class ExpiryStore(Protocol):
-    """The database as it is asked for what is due, over all tenants, the oldest first."""
+    """The database as it is asked for what is due by its own clock, over all tenants, the oldest first."""
 
-    async def list_due_holds(self, moment_ms: int, rows_max: int) -> Due:
+    async def list_due_holds(self, rows_max: int) -> Due:
         """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
 
-    async def list_due_payments(self, moment_ms: int, after: str, rows_max: int) -> Due:
+    async def list_due_payments(self, after: str, rows_max: int) -> Due:
         """Return payment intents with an authorization that may be due, above an identifier's digits.
 
         Raises: DatabaseUnavailable.
@@ -39,12 +38,9 @@ class ExpiryStore(Protocol):
 class Expirer:
     """Ends what is due, a bounded number at a time, again and again."""
 
-    def __init__(
-        self, store: ExpiryStore, writer: Writer, *, clock: Clock, identifiers: IdentifierFactory
-    ) -> None:
+    def __init__(self, store: ExpiryStore, writer: Writer, *, identifiers: IdentifierFactory) -> None:
         self._store = store
         self._writer = writer
-        self._clock = clock
         self._identifiers = identifiers
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,7 +62,7 @@ class Expirer:
         """End every hold that is due by now, and return how many were looked at."""
         count = 0
         while True:
-            due = await self._store.list_due_holds(self._clock.now_ms(), limits.expiry_rows_max)
+            due = await self._store.list_due_holds(limits.expiry_rows_max)
             await self._submit([(scope, ExpireLedgerTransfer(id=identifier)) for scope, identifier in due])
             count += len(due)
             if len(due) < limits.expiry_rows_max:
@@ -77,8 +73,7 @@ class Expirer:
         count = 0
         after = LOWEST
         while True:
-            moment_ms = self._clock.now_ms()
-            due = await self._store.list_due_payments(moment_ms, after, limits.expiry_rows_max)
+            due = await self._store.list_due_payments(after, limits.expiry_rows_max)
             await self._submit([(scope, ExpirePaymentIntent(id=identifier)) for scope, identifier in due])
             count += len(due)
             if len(due) < limits.expiry_rows_max:
@@ -111,7 +106,7 @@ class Expirer:
             await asyncio.sleep(interval_ms / 1000)
             try:
                 await work()
-            except (DatabaseUnavailable, Overloaded):
+            except (ClockSkewed, DatabaseUnavailable, Overloaded):
                 _log.warning("expiry_postponed")
             except Exception:  # noqa: BLE001  what is due tomorrow must not stay for today's fault
                 _log.exception("expiry_failed")

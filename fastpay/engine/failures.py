@@ -29,5 +29,9 @@ class OutdatedBatch(BatchFailure):
     """A book does not stand as it did when the batch was decided: nothing was committed."""
 
 
+class WrongMoment(BatchFailure):
+    """A command carries a moment that is not the database's time: nothing was committed."""
+
+
 class UnknownOutcome(BatchFailure):
     """The connection was lost after COMMIT was sent, and nobody could be asked what became of it."""

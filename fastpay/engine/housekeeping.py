@@ -10,14 +10,14 @@ from fastpay.errors import DatabaseUnavailable
 
 _log = telemetry.Log("fastpay.housekeeping")
 
-_HOUR_MS = 3_600_000
-
 
 class HousekeepingStore(Protocol):
     """The database as the housekeeper sees it."""
 
-    async def purge_idempotency(self, first_block: int, blocks_max: int, oldest_ms: int) -> Purged:
-        """Forget the first answers in these blocks that are older than `oldest_ms`.
+    async def purge_idempotency(
+        self, first_block: int, blocks_max: int, *, retention_hours: int, now_ms: int
+    ) -> Purged:
+        """Forget the first answers in these blocks that are too old by the database's time and by `now_ms`.
 
         Raises: DatabaseUnavailable.
         """
@@ -30,12 +30,14 @@ class Housekeeper:
     a step mostly empties its blocks or leaves them alone. Nothing relies on it, since space is used again: a
     sweep goes over all blocks and looks at every row's age. After a step it waits many times as long as the
     step took, so that a database that has much to do gets more time. Any number of instances may sweep.
+
+    `clock` is the machine's own. Where it and the database's disagree about an age, the younger one counts.
     """
 
     def __init__(self, store: HousekeepingStore, *, clock: Clock, retention_hours: int) -> None:
         self._store = store
         self._clock = clock
-        self._retention_ms = retention_hours * _HOUR_MS
+        self._retention_hours = retention_hours
         self._task: asyncio.Task[None] | None = None
         # None until it is known how large the table is.
         self._next_block: int | None = None
@@ -62,8 +64,12 @@ class Housekeeper:
         while True:
             first_block = self._next_block or 0
             began_ns = self._clock.monotonic_ns()
-            oldest_ms = self._clock.now_ms() - self._retention_ms
-            purged = await self._store.purge_idempotency(first_block, limits.purge_blocks_max, oldest_ms)
+            purged = await self._store.purge_idempotency(
+                first_block,
+                limits.purge_blocks_max,
+                retention_hours=self._retention_hours,
+                now_ms=self._clock.now_ms(),
+            )
             took_ms = (self._clock.monotonic_ns() - began_ns) / 1_000_000
             count += purged.rows
             if self._next_block is None:

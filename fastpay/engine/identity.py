@@ -2,7 +2,9 @@
 
 import msgspec
 
+from fastpay import limits
 from fastpay.clock import Clock
+from fastpay.errors import ClockSkewed
 
 _COUNT_BITS = 12
 _COUNT_MAX = (1 << _COUNT_BITS) - 1
@@ -24,23 +26,42 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
 
 
 class IdentifierFactory:
-    """Gives out stamps, each above all before it, whatever the clock does.
+    """Gives out stamps, each above all before it, unless the clock goes back a long way.
 
-    Where the clock stands still or goes back, the last moment is used on; a moment whose count is used
-    up makes way for the next millisecond. Source: RFC 9562 6.2, methods 1 and 4.
+    Where the clock stands still or goes back a little, the last moment is used on; a moment whose count is
+    used up makes way for the next millisecond. A clock that goes back by more than `identifiers_ahead_ms_max`
+    was wrong before: stamps come back to the right time, and only their random tails keep them apart from
+    those of the same moment. Source: RFC 9562 6.2, methods 1 and 4.
     """
 
-    __slots__ = ("_clock", "_count", "_moment_ms")
+    __slots__ = ("_clock", "_count", "_moment_ms", "_reason")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._moment_ms = 0
         self._count = 0
+        # Why no stamp may be given out now.
+        self._reason: str | None = None
+
+    def suspend(self, reason: str) -> None:
+        """Refuse stamps from now on: the time is in doubt."""
+        self._reason = reason
+
+    def resume(self) -> None:
+        """Give out stamps again."""
+        self._reason = None
+
+    def require(self) -> None:
+        """Return when a stamp would be given out now. Raises: ClockSkewed."""
+        if self._reason is not None:
+            raise ClockSkewed(self._reason)
 
     def stamp(self) -> Stamp:
-        """Return the next stamp."""
+        """Return the next stamp. Raises: ClockSkewed."""
+        if self._reason is not None:
+            raise ClockSkewed(self._reason)
         now_ms = self._clock.now_ms()
-        if now_ms > self._moment_ms:
+        if now_ms > self._moment_ms or now_ms < self._moment_ms - limits.identifiers_ahead_ms_max:
             self._moment_ms = now_ms
             self._count = 0
         elif self._count < _COUNT_MAX:

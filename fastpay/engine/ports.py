@@ -107,7 +107,9 @@ class CommitObserver(Protocol):
 
 
 class Loader(Protocol):
-    """What a batch may read."""
+    """What a batch may read. `moment_ms` is the database's time when books were last read or locked here."""
+
+    moment_ms: int | None
 
     async def load_books(self, scopes: Sequence[Scope]) -> list[Book]:
         """Return the books that exist, without locking them."""
@@ -157,9 +159,9 @@ class WriterStore(Protocol):
         begin at once.
 
         Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
-        the connection was lost after COMMIT was sent; OutdatedBatch where `work` did; RefusedBatch when the
-        database refused a statement or `work` raised anything else. With the last two nothing was committed,
-        and trying the same again would not help.
+        the connection was lost after COMMIT was sent; OutdatedBatch and WrongMoment where `work` did;
+        RefusedBatch when the database refused a statement or `work` raised anything else. With the last three
+        nothing was committed, and trying the same again would not help.
         """
 
     def loading(self) -> AbstractAsyncContextManager[Loader]:

@@ -28,13 +28,13 @@ from collections.abc import Sequence
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.batch import Batch, Result, decide_apart, decide_locked, unknown_outcome
-from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome
+from fastpay.engine.batch import Batch, Result, check_moments, decide_apart, decide_locked, unknown_outcome
+from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
 from fastpay.engine.ports import BatchTransaction, CommitObserver, Encoded, Outcome, Submission, WriterStore
 from fastpay.engine.prefetch import Prefetch, back_off
 from fastpay.engine.queue import FairQueue, Waiting, note_times, wait
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
+from fastpay.errors import ClockSkewed, DatabaseUnavailable, DeadlineExceeded, Overloaded
 
 _log = telemetry.Log("fastpay.writer")
 
@@ -42,6 +42,7 @@ _log = telemetry.Log("fastpay.writer")
 _KEY_IS_TAKEN = "idempotency_pkey"
 _OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
+_SKEWED = "The time of this request is not the database's. Nothing was done. Try again."
 
 
 class Writer:
@@ -285,6 +286,10 @@ class Writer:
                 if attempt == limits.commit_attempts_max:
                     raise DatabaseUnavailable(_UNREACHABLE) from failure
                 await back_off(self._clock, attempt)
+            except WrongMoment:
+                _log.warning("batch_of_wrong_time", commands=len(batch))
+                self._start_over()
+                return [ClockSkewed(_SKEWED)] * len(batch)
             except UnknownOutcome as failure:
                 _log.warning("batch_outcome_unknown", commands=len(batch))
                 self._start_over()
@@ -333,20 +338,25 @@ class Writer:
         return done[0].results
 
     async def _write_ahead(self, batch: Batch, encoded: Encoded) -> None:
-        """Commit what was decided ahead. Raises: OutdatedBatch where it does not hold, RefusedBatch."""
-        await self._store.run_batch(
-            lambda transaction: transaction.write_ahead(batch.found, encoded),
-            goes_on=lambda: self._open.changes_something,
-        )
+        """Commit what was decided ahead. Raises: OutdatedBatch where it fails, WrongMoment, RefusedBatch."""
+
+        async def write(transaction: BatchTransaction) -> None:
+            await transaction.write_ahead(batch.found, encoded)
+            check_moments(batch.entries, transaction)
+
+        await self._store.run_batch(write, goes_on=lambda: self._open.changes_something)
 
     async def _holds(self, batch: Batch) -> bool:
-        """Tell whether a batch that writes nothing is right in all that it says."""
+        """Tell whether a batch that writes nothing is right in all that it says. Raises: WrongMoment."""
         if not batch.asks:
             # Replays of what was committed: that holds for ever.
             return True
         try:
             async with self._store.loading() as loader:
-                return batch.stands_on(await loader.load_books(batch.asks))
+                books = await loader.load_books(batch.asks)
+                # A refusal may follow from the time, and is answered although nothing is written.
+                check_moments(batch.entries, loader)
+                return batch.stands_on(books)
         except RefusedBatch:
             return False
 

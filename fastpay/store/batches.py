@@ -182,12 +182,15 @@ class PostgresLoader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.moment_ms: int | None = None
 
     async def load_books(self, scopes: Sequence[Scope]) -> list[Book]:
         """Return the books of these scopes that exist, without locking them."""
         found = await self._connection.fetch(
             SQL["load_books"], [scope.tenant_id for scope in scopes], [scope.livemode for scope in scopes]
         )
+        if found:
+            self.moment_ms = found[-1]["moment_ms"]
         return [rows.book(row) for row in found]
 
     async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
@@ -247,6 +250,7 @@ class PostgresTransaction(PostgresLoader):
         )
         if found:
             self.transaction_id = found[0]["transaction_id"]
+            self.moment_ms = found[-1]["moment_ms"]
         return [rows.book(row) for row in found]
 
     async def write(self, changes: Changes) -> None:
@@ -261,7 +265,7 @@ class PostgresTransaction(PostgresLoader):
         assert isinstance(encoded, columns.EncodedChanges)
         # The statement proper locks and compares; what stands before it in WITH is carried out after it.
         statement = combine((*encoded.names, "require_books"))
-        self.transaction_id = await self._connection.fetchval(
+        self.transaction_id, self.moment_ms = await self._connection.fetchrow(
             statement, *encoded.arguments, *columns.encode_books(books)
         )
         self.witness = encoded.witness or self.witness

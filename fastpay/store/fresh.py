@@ -2,12 +2,26 @@
 
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
-from fastpay.clock import Clock
+from fastpay.clock import Clock, DatabaseClock, SystemClock
+from fastpay.store.statements import SQL
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # 32 characters of 62 are 190 bits; 10 more cost nothing and say that nobody need count.
 RANDOM_CHARS = 42
+
+
+async def database_clock(connection: Any) -> DatabaseClock:
+    """Return a clock that shows the time of the database behind an asyncpg connection (which has no types).
+
+    What an operator makes, rolls and revokes goes by that time, whatever the operator's machine says.
+    """
+    clock = DatabaseClock(SystemClock())
+    asked_ns = clock.monotonic_ns()
+    moment_us = await connection.fetchval(SQL["read_moment"])
+    clock.observe(moment_us, asked_ns=asked_ns, answered_ns=clock.monotonic_ns())
+    return clock
 
 
 def moment(clock: Clock) -> datetime:

@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 
 from fastpay.domain.charging import AUTHORIZATION_VALID_S
-from fastpay.domain.identifiers import Scope, lower_bound, placed
+from fastpay.domain.identifiers import Scope, placed
 from fastpay.engine.ports import Purged
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import rows
@@ -19,30 +19,31 @@ class PostgresHousekeeping:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def purge_idempotency(self, first_block: int, blocks_max: int, oldest_ms: int) -> Purged:
-        """Forget the first answers in these blocks that are older than `oldest_ms`.
+    async def purge_idempotency(
+        self, first_block: int, blocks_max: int, *, retention_hours: int, now_ms: int
+    ) -> Purged:
+        """Forget the first answers in these blocks that are too old by the database's time and by `now_ms`.
 
         Raises: DatabaseUnavailable.
         """
         places = (first_block, 0), (first_block + blocks_max, 0)
-        (row,) = await self._fetch("purge_idempotency", *places, oldest_ms)
+        (row,) = await self._fetch("purge_idempotency", *places, retention_hours, now_ms)
         return Purged(rows=row["rows"], blocks=row["blocks"])
 
-    async def list_due_holds(self, moment_ms: int, rows_max: int) -> list[tuple[Scope, str]]:
+    async def list_due_holds(self, rows_max: int) -> list[tuple[Scope, str]]:
         """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
-        found = await self._fetch("list_due_holds", moment_ms, rows_max)
+        found = await self._fetch("list_due_holds", rows_max)
         return [
             (rows.scope_of(row), placed("ltr", row["moment_ms"], row["sequence"], row["place"]))
             for row in found
         ]
 
-    async def list_due_payments(self, moment_ms: int, after: str, rows_max: int) -> list[tuple[Scope, str]]:
+    async def list_due_payments(self, after: str, rows_max: int) -> list[tuple[Scope, str]]:
         """Return payment intents with an authorization that may be due, above an identifier's digits.
 
         None is due that is not as old as an authorization is valid. Raises: DatabaseUnavailable.
         """
-        below = lower_bound(moment_ms // 1000 - AUTHORIZATION_VALID_S)
-        found = await self._fetch("list_due_payments", after, below, rows_max)
+        found = await self._fetch("list_due_payments", after, AUTHORIZATION_VALID_S * 1000, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
 
     async def _fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:

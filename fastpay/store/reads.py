@@ -69,6 +69,11 @@ class PostgresReads:
         """Ask the database for nothing. Raises: DatabaseUnavailable."""
         await self.fetch("select 1")
 
+    async def read_moment(self) -> int:
+        """Return the database's time in microseconds since 1970. Raises: DatabaseUnavailable, Overloaded."""
+        (row,) = await self.fetch(SQL["read_moment"])
+        return int(row["moment_us"])
+
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
         """Return the latest versions of the objects that exist, and the sequences of their tenants.
 

@@ -34,6 +34,7 @@ DOMAIN_COMMON = frozenset({"errors", "limits"})
 OPERATOR = (
     "process.py",
     "preflight.py",
+    "deadline.py",
     "readiness.py",
     "cli.py",
     "cli_shared.py",

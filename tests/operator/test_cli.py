@@ -9,7 +9,8 @@ import pytest
 
 from fastpay import __version__
 from fastpay.store.keys import hash_key
-from tests.conftest import RunningServer, execute, fetch, run_fastpay
+from tests.clocks import MovableClock, find_library
+from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, execute, fetch, run_fastpay
 
 KEYS = ("--tenant", "shop", "--mode", "test")
 
@@ -98,6 +99,33 @@ def test_keys_are_made_listed_rolled_and_revoked(
     refused = keys("roll")
     assert refused.returncode == 2
     assert "0 keys are good" in refused.stderr
+
+
+@pytest.mark.parametrize("offset", ["+25h", "-25h"])
+def test_keys_are_made_and_ended_by_the_time_of_the_database(
+    offset: str, database_url: str, scratch: Path
+) -> None:
+    clock = MovableClock(scratch / f"clock{next(NUMBERS)}", find_library())
+    clock.move(offset)
+    environment = {"FASTPAY_DATABASE_URL": database_url} | clock.environment
+
+    def keys(*arguments: str) -> str:
+        done = run_fastpay("keys", *arguments, *KEYS, environment=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    keys("create")
+    rolled = keys("roll", "--expires-in-hours", "2").strip()
+    listed = keys("list")
+    assert re.search(rf"{rolled[-4:]}.*good", listed)
+    assert "expiring" in listed
+    (found,) = fetch(
+        database_url,
+        "select max(abs(extract(epoch from created_at - now()))), "
+        "max(extract(epoch from expires_at - now())) from api_key",
+    )
+    assert found[0] < PATIENCE_SECONDS
+    assert 7_200 - PATIENCE_SECONDS < found[1] <= 7_200
 
 
 def test_keys_are_made_while_no_server_runs(data_dir: Path) -> None:

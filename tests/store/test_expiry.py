@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastpay.clock import SystemClock
@@ -20,8 +21,10 @@ from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIn
 from fastpay.domain.plan import Command
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory
+from fastpay.errors import ClockSkewed
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
+from tests.store.clocks import give_clock, move_clock
 from tests.store.support import CLOCK, Engine, engine, make_tenant
 from tests.unit.domain.world import card
 
@@ -38,14 +41,16 @@ class Later(SystemClock):
         return super().now_ms() + self._ahead_ms
 
 
+@pytest.fixture(autouse=True)
+def movable_clock(database_url: str) -> None:
+    """Let tests say what time it is for the database."""
+    asyncio.run(give_clock(database_url))
+
+
 def expirer(instance: Engine, seconds: int) -> Expirer:
     """Return what ends things in an instance whose clock is ahead."""
-    clock = Later(seconds)
     return Expirer(
-        PostgresHousekeeping(instance.pool),
-        instance.writer,
-        clock=clock,
-        identifiers=IdentifierFactory(clock),
+        PostgresHousekeeping(instance.pool), instance.writer, identifiers=IdentifierFactory(Later(seconds))
     )
 
 
@@ -81,7 +86,9 @@ async def test_what_is_due_expires_and_nothing_else_does(database_url: str) -> N
         due = await holds(instance, scope, 3, seconds=100)
         later = await holds(instance, scope, 2, seconds=300)
         await instance.do(VoidLedgerTransfer(id=due[0]), scope)
+        await move_clock(database_url, seconds=50)
         assert await expirer(instance, 50).expire_holds() == 0
+        await move_clock(database_url, seconds=200)
         assert await expirer(instance, 200).expire_holds() == 2
         assert await phases(instance, scope, due + later) == ["void", "expire", "expire", None, None]
         assert await expirer(instance, 200).expire_holds() == 0
@@ -104,6 +111,7 @@ async def test_many_that_are_due_expire_a_bounded_number_at_a_time(
     scope = await make_tenant(database_url)
     async with engine(database_url) as instance:
         due = await holds(instance, scope, 9, seconds=100)
+        await move_clock(database_url, seconds=200)
         assert await expirer(instance, 200).expire_holds() == 9
         assert await phases(instance, scope, due) == ["expire"] * 9
 
@@ -112,7 +120,7 @@ async def test_whatever_races_exactly_one_ends_a_hold(database_url: str) -> None
     """Posts and voids by clients of two instances, and expiry by both."""
     scope = await make_tenant(database_url)
     async with engine(database_url) as first, engine(database_url) as second:
-        raced = await holds(first, scope, 40, seconds=100)
+        raced = await holds(first, scope, 40, seconds=50)
         attempts: list[Any] = []
         for place, name in enumerate(raced):
             commands: list[Command] = [
@@ -125,9 +133,10 @@ async def test_whatever_races_exactly_one_ends_a_hold(database_url: str) -> None
                 attempts.append(instance.submit(command, scope))
         outcomes = asyncio.gather(*attempts)
         # While they are at it, time comes for all of them.
-        await asyncio.gather(expirer(second, 200).expire_holds(), expirer(first, 200).expire_holds())
+        await move_clock(database_url, seconds=100)
+        await asyncio.gather(expirer(second, 100).expire_holds(), expirer(first, 100).expire_holds())
         errors = [outcome.answer.error for outcome in await outcomes]
-        await expirer(first, 200).expire_holds()
+        await expirer(first, 100).expire_holds()
         ended = Counter(await phases(first, scope, raced))
         assert None not in ended
         won = sum(error is None for error in errors)
@@ -149,6 +158,37 @@ async def test_a_hold_that_is_not_due_does_not_expire(database_url: str) -> None
         assert await phases(instance, scope, [hold]) == [None]
 
 
+async def test_nothing_is_due_by_the_clock_of_an_instance_alone(database_url: str) -> None:
+    """Days ahead or behind: what is due is for the database to say, and it refuses what was stamped then."""
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance:
+        (hold,) = await holds(instance, scope, 1, seconds=100)
+        payment = await authorize(instance, scope)
+        for seconds in (200, 8 * 86_400, -90_000):
+            assert await expirer(instance, seconds).expire_holds() == 0
+            assert await expirer(instance, seconds).expire_payments() == 0
+            stamp = IdentifierFactory(Later(seconds)).stamp()
+            submission = instance.submission(CapturePaymentIntent(id=payment), scope)
+            moved = msgspec.structs.replace(submission, moment_ms=stamp.moment_ms, head=stamp.head)
+            with pytest.raises(ClockSkewed):
+                await instance.writer.submit(moved)
+        assert await phases(instance, scope, [hold]) == [None]
+        assert (await instance.do(CapturePaymentIntent(id=payment), scope)).id == payment
+
+
+async def test_a_batch_decided_under_the_lock_is_held_against_the_clock_too(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as first, engine(database_url) as second:
+        await authorize(first, scope)
+        await authorize(second, scope)
+        # The first one's books are outdated now: what it decides next is decided again, under the lock.
+        await move_clock(database_url, seconds=-60)
+        with pytest.raises(ClockSkewed):
+            await authorize(first, scope)
+        await move_clock(database_url, seconds=0)
+        await authorize(first, scope)
+
+
 async def authorize(instance: Engine, scope: Scope) -> str:
     command = CreatePaymentIntent(
         amount=1000,
@@ -167,7 +207,9 @@ async def test_an_authorization_that_nobody_captured_is_given_back(database_url:
         forgotten = [await authorize(first, scope) for _ in range(3)]
         captured = await authorize(first, scope)
         await first.do(CapturePaymentIntent(id=captured), scope)
+        await move_clock(database_url, seconds=AUTHORIZATION_VALID_S - 60)
         assert await expirer(first, AUTHORIZATION_VALID_S - 60).expire_payments() == 0
+        await move_clock(database_url, seconds=AUTHORIZATION_VALID_S + 60)
         both = (expirer(instance, AUTHORIZATION_VALID_S + 60) for instance in (first, second))
         await asyncio.gather(*(one.expire_payments() for one in both))
         found: list[Any] = await first.reads.get_objects(scope, [*forgotten, captured])

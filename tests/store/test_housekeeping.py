@@ -10,10 +10,12 @@ from fastpay import limits
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.housekeeping import Housekeeper
+from fastpay.engine.ports import Purged
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.postgres import DatabaseSettings, connect
 from fastpay.store.statements import SQL
+from tests.store.clocks import give_clock, move_clock
 from tests.store.support import CLOCK, Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +65,16 @@ def keeper(instance: Engine) -> Housekeeper:
     return Housekeeper(store, clock=CLOCK, retention_hours=RETENTION_HOURS)
 
 
+async def step(instance: Engine, first_block: int, *, ahead_hours: int = 0) -> Purged:
+    """Take one step, as an instance whose clock is so far ahead."""
+    return await PostgresHousekeeping(instance.pool).purge_idempotency(
+        first_block,
+        STEP,
+        retention_hours=RETENTION_HOURS,
+        now_ms=CLOCK.now_ms() + ahead_hours * HOUR_MS,
+    )
+
+
 async def sweep_all(instance: Engine) -> int:
     """Sweep over the whole table, wherever the first sweep begins."""
     sweeps = keeper(instance)
@@ -102,6 +114,29 @@ async def test_old_rows_go_from_among_young_ones_that_took_free_space(database_u
         assert await count_rows(connection) == {scope.tenant_id: (0, 4_500)}
 
 
+@pytest.mark.parametrize("ahead_hours", [25, 8 * 24, -25])
+async def test_a_clock_that_is_off_makes_no_answer_older(ahead_hours: int, database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance, connected(database_url) as connection:
+        await insert(connection, scope, 100, YOUNG, name="young ")
+        await insert(connection, scope, 100, OLD, name="old ")
+        purged = await step(instance, 0, ahead_hours=ahead_hours)
+        # One that is behind forgets what it must later: what is forgotten does not come back.
+        assert purged.rows == (100 if ahead_hours > 0 else 0)
+        assert (await count_rows(connection))[scope.tenant_id][1] == 100
+
+
+async def test_a_database_whose_clock_is_off_makes_no_answer_older(database_url: str) -> None:
+    await give_clock(database_url)
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as instance, connected(database_url) as connection:
+        await connection.execute("set search_path = public")
+        await insert(connection, scope, 100, YOUNG)
+        await move_clock(database_url, hours=25)
+        assert (await step(instance, 0)).rows == 0
+        assert (await step(instance, 0, ahead_hours=25)).rows == 100
+
+
 async def test_a_step_leaves_all_other_blocks_alone(database_url: str) -> None:
     scope = await make_tenant(database_url)
     async with engine(database_url) as instance, connected(database_url) as connection:
@@ -109,9 +144,7 @@ async def test_a_step_leaves_all_other_blocks_alone(database_url: str) -> None:
         where = "select array_agg(distinct (ctid::text::point)[0]::integer) from idempotency"
         before = set(await connection.fetchval(where))
         assert len(before) > 4 * STEP
-        oldest_ms = CLOCK.now_ms() - RETENTION_HOURS * HOUR_MS
-        store = PostgresHousekeeping(instance.pool)
-        purged = await store.purge_idempotency(STEP, STEP, oldest_ms)
+        purged = await step(instance, STEP)
         assert before - set(await connection.fetchval(where)) == set(range(STEP, 2 * STEP))
         assert purged.blocks == len(before)
         assert purged.rows == 4_000 - await connection.fetchval("select count(*) from idempotency")
@@ -145,12 +178,9 @@ async def test_a_step_touches_as_much_of_a_large_table_as_of_a_small_one(
 
 async def buffers(connection: Any, *, first_block: int) -> dict[str, int]:
     """Take a step; return the buffers that its scan and the whole statement touched, and its rows."""
-    oldest_ms = CLOCK.now_ms() - RETENTION_HOURS * HOUR_MS
-    places = f"'({first_block},0)', '({first_block + STEP},0)'"
+    arguments = f"'({first_block},0)', '({first_block + STEP},0)', {RETENTION_HOURS}, {CLOCK.now_ms()}"
     (plan,) = json.loads(
-        await connection.fetchval(
-            f"explain (analyze, buffers, format json) execute purge ({places}, {oldest_ms})"
-        )
+        await connection.fetchval(f"explain (analyze, buffers, format json) execute purge ({arguments})")
     )
     nodes = [plan["Plan"]]
     for node in nodes:
@@ -190,7 +220,7 @@ async def test_neither_a_step_nor_a_batch_waits_for_the_other(
             await writer.fetch(SQL["lock_books"], [other.tenant_id], [False])
             await insert(writer, other, 10, OLD)
             later_ms = CLOCK.now_ms() + HOUR_MS
-            (row,) = await sweeper.fetch(SQL["purge_idempotency"], (0, 0), (STEP, 0), later_ms)
+            (row,) = await sweeper.fetch(SQL["purge_idempotency"], (0, 0), (STEP, 0), 0, later_ms)
             assert row["rows"] == 1
             # As long as that stands, the old key still has its first answer, and new ones get theirs.
             again = await instance.submit(CreateCustomer(fields={}), scope, key="old")
@@ -213,9 +243,7 @@ async def test_a_step_forgets_no_more_rows_than_fit_into_its_blocks(database_url
             "'', '', now() - interval '25 hours' from generate_series(1, 20000) as number",
             *scope,
         )
-        store = PostgresHousekeeping(instance.pool)
-        oldest_ms = CLOCK.now_ms() - RETENTION_HOURS * HOUR_MS
-        found = [await store.purge_idempotency(step * STEP, STEP, oldest_ms) for step in range(3)]
+        found = [await step(instance, number * STEP) for number in range(3)]
         # 8 kB in a block, 72 bytes in a row with all that is empty in it, and its head.
         assert all(0 < purged.rows <= STEP * 8_192 // 72 for purged in found)
         assert await connection.fetchval("select count(*) from idempotency") == 20_000 - sum(

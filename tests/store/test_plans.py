@@ -65,8 +65,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "idempotency_written": (digest(7), *_SCOPE, "req"),
     "key_find": ([2 * digest(7)],),
     "list_accounts": (digits_of("tenant", 7), False, ["fees", "pending"]),
-    "list_due_holds": (_LATER * 1000, LISTED),
-    "list_due_payments": (LOWEST, HIGHEST, 5),
+    "list_due_holds": (LISTED,),
+    "list_due_payments": (LOWEST, 0, 5),
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
     "load_accounts_at": (*_SCOPE, [*BUSY], _LATER),
     "load_books": _OTHERS,
@@ -117,7 +117,7 @@ ELSEWHERE = {
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
-    "asks no table": ("transaction_status",),
+    "asks no table": ("read_moment", "transaction_status"),
     "asks for the one row of a table, once a start or a connection to Redis": (
         *("read_incarnation", "read_seal_key"),
     ),

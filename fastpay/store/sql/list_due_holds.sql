@@ -1,15 +1,15 @@
 -- Holds between accounts of clients that have not ended and whose expiry has come, of all tenants, the oldest first.
--- $1 bigint  moment in milliseconds since 1970
--- $2 integer rows at most
+-- The database's clock decides.
+-- $1 integer rows at most
 select
     due.tenant_id, due.livemode, due.sequence, due.place,
     (extract(epoch from hold.created_at) * 1000)::bigint as moment_ms
 from (
     select tenant_id, livemode, sequence, place, expires_at
     from ledger_expiry
-    where expires_at <= timestamptz 'epoch' + $1::bigint * interval '1 millisecond'
+    where expires_at <= now()
     order by expires_at, tenant_id, livemode, sequence, place
-    limit $2::integer
+    limit $1::integer
 ) as due
 cross join lateral (
     select created_at

@@ -1,9 +1,14 @@
--- Payment intents of all tenants that are authorized and not captured, between two identifiers, the oldest first.
+-- Payment intents of all tenants that are authorized and not captured, above an identifier and of a certain age, the
+-- oldest first. Identifiers begin with their moment in milliseconds; the age is by the database's clock.
 -- $1 uuid    only above this identifier
--- $2 uuid    only below this identifier
+-- $2 bigint  age in milliseconds
 -- $3 integer rows at most
 select tenant_id, livemode, payment_intent_id
 from payment_intent
-where status = 'requires_capture' and payment_intent_id > $1::uuid and payment_intent_id < $2::uuid
+where status = 'requires_capture'
+    and payment_intent_id > $1::uuid
+    and payment_intent_id < rpad(
+        lpad(to_hex((date_part('epoch', now()) * 1000)::bigint - $2::bigint), 12, '0'), 32, '0'
+    )::uuid
 order by payment_intent_id
 limit $3::integer

@@ -1,8 +1,9 @@
--- The books of these tenants, as they stand.
+-- The books of these tenants, as they stand, and when, in milliseconds since 1970.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select
-    book.tenant_id, book.livemode, book.sequence, book.rules
+    book.tenant_id, book.livemode, book.sequence, book.rules,
+    (date_part('epoch', clock_timestamp()) * 1000)::bigint as moment_ms
 from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
 cross join lateral (
     select *

@@ -1,9 +1,10 @@
--- Locks the books of a batch in the order given, and tells by which transaction.
+-- Locks the books of a batch in the order given, and tells by which transaction and when, in milliseconds since 1970.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select
     book.tenant_id, book.livemode, book.sequence, book.rules,
-    pg_current_xact_id()::text as transaction_id
+    pg_current_xact_id()::text as transaction_id,
+    (date_part('epoch', clock_timestamp()) * 1000)::bigint as moment_ms
 from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
 cross join lateral (
     select *

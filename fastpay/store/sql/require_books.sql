@@ -1,10 +1,13 @@
--- Locks the books of a batch in the order given and tells by which transaction, or refuses the whole statement where
--- one does not stand as it is expected to. What is compared is what the lock found, not what stood before it.
+-- Locks the books of a batch in the order given and tells by which transaction and when, in milliseconds since 1970, or
+-- refuses the whole statement where one does not stand as it is expected to. What is compared is what the lock found,
+-- not what stood before it.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences
 -- $4 text[]    rules, as the generated column has them
-select require_books(count(*) = cardinality($1::uuid[])) as transaction_id
+select
+    require_books(count(*) = cardinality($1::uuid[])) as transaction_id,
+    (date_part('epoch', clock_timestamp()) * 1000)::bigint as moment_ms
 from unnest($1::uuid[], $2::boolean[], $3::bigint[], $4::text[])
     as expected (tenant_id, livemode, sequence, rules)
 cross join lateral (

@@ -259,6 +259,7 @@ class Api:
     def __init__(self, *, body_bytes_max: int = 65_536) -> None:
         self.clock = FakeClock()
         self.engine = FakeEngine()
+        self.identifiers = IdentifierFactory(self.clock)
         self.app = create_app(
             Services(
                 writer=self.engine,
@@ -266,7 +267,7 @@ class Api:
                 ledger=self.engine,
                 keys=FakeKeys(),
                 clock=self.clock,
-                identifiers=IdentifierFactory(self.clock),
+                identifiers=self.identifiers,
                 settings=Settings(body_bytes_max=body_bytes_max),
             )
         )

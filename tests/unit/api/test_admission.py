@@ -3,7 +3,7 @@
 import pytest
 
 from fastpay.errors import Overloaded
-from tests.unit.api.fakes import Api
+from tests.unit.api.fakes import Api, error_of
 
 PAYMENT = "amount=1000&currency=usd"
 
@@ -33,3 +33,25 @@ def test_a_timeout_that_is_none_is_refused(header: str) -> None:
     assert reply.status_code == 400
     assert "Fastpay-Timeout-Ms" in reply.json()["error"]["message"]
     assert api.engine.submissions == []
+
+
+def test_while_the_time_is_in_doubt_writes_are_refused_and_reads_answered() -> None:
+    api = Api()
+    paid = api.pay()
+    api.identifiers.suspend("The clocks disagree.")
+    refused = [
+        api.send("POST", "/v1/customers", ""),
+        api.send("POST", "/v1/payment_intents", "amount=100&currency=usd"),
+        api.send("GET", "/readyz", key=None),
+    ]
+    for response in refused:
+        assert response.status_code == 503
+        assert error_of(response)["code"] == "clock_skewed"
+        assert response.headers["stripe-should-retry"] == "true"
+        assert response.headers["retry-after"] == "1"
+    assert len(api.engine.submissions) == 1
+    assert api.get(f"/v1/payment_intents/{paid['id']}") == paid
+    assert api.send("GET", "/healthz", key=None).status_code == 200
+    api.identifiers.resume()
+    assert api.send("GET", "/readyz", key=None).status_code == 200
+    api.pay()

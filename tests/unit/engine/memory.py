@@ -10,7 +10,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.domain.rules import Rules
-from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure
+from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch
 from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow, Submission
 from tests.unit.domain import invariants
 
@@ -65,6 +65,8 @@ class MemoryStore:
         self.gate.set()
         self.loads_gate = asyncio.Event()
         self.loads_gate.set()
+        # The time that its clock shows while a batch is written, None for no matter when.
+        self.moment_ms: int | None = None
 
     def encode(self, changes: Changes) -> Kept:
         """Return the changes."""
@@ -82,7 +84,7 @@ class MemoryStore:
         transaction = MemoryTransaction(self)
         try:
             await work(transaction)
-        except (RefusedBatch, TransientFailure, OutdatedBatch):
+        except BatchFailure:
             raise
         except Exception as error:
             raise RefusedBatch("XX000", None) from error
@@ -109,6 +111,7 @@ class MemoryTransaction:
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.state = store.state.copy()
+        self.moment_ms = store.moment_ms
         self.commands = 0
 
     async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
@@ -168,7 +171,7 @@ class MemoryTransaction:
         before = self.state.copy()
         try:
             yield
-        except (RefusedBatch, TransientFailure):
+        except BatchFailure:
             self.state = before
             raise
         except Exception as error:

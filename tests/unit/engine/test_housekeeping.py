@@ -39,15 +39,17 @@ class Table:
         self.blocks = blocks
         self.step_ms = step_ms
         self.looked_at: Counter[int] = Counter()
-        self.oldest_ms: list[int] = []
+        self.asked: list[tuple[int, int]] = []
         self.fails_at: int | None = None
 
-    async def purge_idempotency(self, first_block: int, blocks_max: int, oldest_ms: int) -> Purged:
+    async def purge_idempotency(
+        self, first_block: int, blocks_max: int, *, retention_hours: int, now_ms: int
+    ) -> Purged:
         if first_block == self.fails_at:
             raise DatabaseUnavailable("away")
         assert blocks_max == STEP
         self.time.passed_ms += self.step_ms
-        self.oldest_ms.append(oldest_ms)
+        self.asked.append((retention_hours, now_ms))
         seen = range(first_block, min(first_block + blocks_max, self.blocks))
         rows = sum(block not in self.looked_at for block in seen)
         self.looked_at.update(seen)
@@ -113,8 +115,8 @@ def test_a_sweep_that_broke_off_goes_on_at_the_block_that_it_had_come_to() -> No
     assert table.looked_at == Counter(range(5 * STEP))
 
 
-def test_every_step_keeps_what_is_young_by_its_own_time(pauses_ms: list[float]) -> None:
+def test_every_step_is_told_what_time_it_is_by_then(pauses_ms: list[float]) -> None:
     table = Table(Time(), 3 * STEP, step_ms=HOUR_MS)
     asyncio.run(keeper(table, hours=30).sweep())
     assert len(pauses_ms) == 2
-    assert table.oldest_ms == [20 * HOUR_MS, 21 * HOUR_MS, 22 * HOUR_MS]
+    assert table.asked == [(30, 50 * HOUR_MS), (30, 51 * HOUR_MS), (30, 52 * HOUR_MS)]

@@ -1,0 +1,112 @@
+"""Keeps the process at the database's time, and stops its writes while its own clock is wrong.
+
+All times in the books come from one `DatabaseClock`, which this asks the database to correct once in
+`clock_interval_ms`. So a wall clock that jumps puts no wrong time anywhere. It is wrong all the same, and so
+may be the database's: with two clocks nobody can tell which one. While they are further apart than the bound,
+the instance takes no writes and ends nothing that is due.
+
+How old the estimate is has no bound of its own, its error has: whatever a batch writes is held against the
+database's clock in the same transaction (see `engine/batch.py`).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from fastpay import limits, telemetry
+from fastpay.clock import DatabaseClock
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.errors import DatabaseUnavailable, Overloaded
+
+_log = telemetry.Log("fastpay.clock")
+
+_ADVICE = "let NTP set the clocks of this machine and of the database; writes are refused until they agree"
+
+
+class MomentStore(Protocol):
+    """The database as it is asked for the time."""
+
+    async def read_moment(self) -> int:
+        """Return the database's time in microseconds since 1970. Raises: DatabaseUnavailable, Overloaded."""
+
+
+class Timekeeper:
+    """Corrects the clock, and suspends identifiers while the wall clock is off by more than `refused_ms`."""
+
+    def __init__(
+        self,
+        store: MomentStore,
+        *,
+        clock: DatabaseClock,
+        identifiers: IdentifierFactory,
+        refused_ms: int = limits.clock_refused_ms,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._identifiers = identifiers
+        self._refused_ms = refused_ms
+        self._task: asyncio.Task[None] | None = None
+        self._skew_ms = 0
+        # Since when the clock is off, and when that was last said, by the monotonic clock.
+        self._wrong_since_ns: int | None = None
+        self._said_ns = 0
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._run(), name="timekeeper")
+
+    async def close(self) -> None:
+        """Stop at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return by how much the wall clock was ahead of the database's at the last look."""
+        return {"clock_skew_ms": self._skew_ms}
+
+    async def look(self) -> None:
+        """Ask the database for the time, and judge the wall clock by it."""
+        asked_ns = self._clock.monotonic_ns()
+        try:
+            moment_us = await self._store.read_moment()
+        except (DatabaseUnavailable, Overloaded):
+            # The monotonic clock carries the last answer on.
+            pass
+        else:
+            self._clock.observe(moment_us, asked_ns=asked_ns, answered_ns=self._clock.monotonic_ns())
+        skew_ms = self._clock.skew_ms()
+        if skew_ms is None:
+            return
+        self._skew_ms = skew_ms
+        if abs(skew_ms) > self._refused_ms:
+            self._suspend()
+        elif self._wrong_since_ns is not None:
+            self._resume(self._wrong_since_ns)
+
+    def _suspend(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        self._identifiers.suspend(
+            "The clock of this server and that of its database disagree. Nothing was done. Try again."
+        )
+        if self._wrong_since_ns is None:
+            self._wrong_since_ns = now_ns
+        elif now_ns - self._said_ns < limits.clock_report_interval_ms * 1_000_000:
+            return
+        self._said_ns = now_ns
+        for_s = (now_ns - self._wrong_since_ns) // 1_000_000_000
+        _log.error("clock_skewed", ahead_ms=self._skew_ms, for_s=for_s, advice=_ADVICE)
+
+    def _resume(self, wrong_since_ns: int) -> None:
+        self._identifiers.resume()
+        self._wrong_since_ns = None
+        for_s = (self._clock.monotonic_ns() - wrong_since_ns) // 1_000_000_000
+        _log.info("clock_right", ahead_ms=self._skew_ms, was_wrong_for_s=for_s)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(limits.clock_interval_ms / 1000)
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001  the next look must not end with this one's fault
+                _log.exception("clock_look_failed")

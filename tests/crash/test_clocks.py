@@ -1,0 +1,142 @@
+"""Two instances on one database, of which one has a clock that jumps days ahead and back.
+
+Time is the database's: nobody pays twice, no first answer goes, nothing expires, and lists stay in order.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fastpay.embedded import children
+from tests.clocks import MovableClock, find_library
+from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
+from tests.http.tenants import make_tenant
+
+PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
+KEYS = [f"order {number}" for number in range(10)]
+
+
+class Shop:
+    """A client of both instances: `steady` has the right time, `jumping` has a clock that is moved."""
+
+    def __init__(self, steady: RunningServer, jumping: RunningServer, clock: MovableClock) -> None:
+        self._server = jumping
+        self.clock = clock
+        key = make_tenant(steady.database_url).secret
+        self.steady, self.jumping = (
+            httpx.Client(base_url=server.url, auth=(key, ""), timeout=PATIENCE_SECONDS, trust_env=False)
+            for server in (steady, jumping)
+        )
+        # Payments in the order in which they were made.
+        self.paid: list[str] = []
+
+    def pay(self, http: httpx.Client, **more: str) -> str:
+        """Make a payment that must succeed, and return its identifier."""
+        answer = http.post("/v1/payment_intents", data=PAY | more)
+        assert answer.status_code == 200, answer.text
+        self.paid.append(answer.json()["id"])
+        assert abs(answer.json()["created"] - time.time()) < PATIENCE_SECONDS
+        return self.paid[-1]
+
+    def move(self, offset: str) -> None:
+        """Move one instance's clock, and wait until the instance says what it makes of it."""
+        self.clock.move(offset)
+        status = 200 if offset == "+0" else 503
+        assert children.wait_until(
+            lambda: self.jumping.get("/readyz").status_code == status, timeout_ms=PATIENCE_SECONDS * 1000
+        ), self._server.output
+        # Long enough for what it does by itself, several times.
+        time.sleep(0.6)
+
+    def check_refused(self) -> None:
+        """The instance refuses what would write, says why, and shows what is there."""
+        for http_path, form in (("/v1/payment_intents", PAY), ("/v1/customers", {})):
+            answer = self.jumping.post(http_path, data=form)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "clock_skewed")
+            assert answer.headers["stripe-should-retry"] == "true"
+            assert answer.headers["retry-after"] == "1"
+        assert self.jumping.get("/readyz").json()["error"]["code"] == "clock_skewed"
+        assert self.jumping.get(f"/v1/payment_intents/{self.paid[0]}").status_code == 200
+
+    def check_order(self) -> None:
+        """Both list what was made in the order in which it was made."""
+        for http in (self.steady, self.jumping):
+            listed = http.get("/v1/payment_intents", params={"limit": 100}).json()["data"]
+            assert [payment["id"] for payment in listed] == self.paid[::-1]
+
+
+@pytest.fixture
+def shop(spawn_server: SpawnServer, database_url: str, scratch: Path) -> Iterator[Shop]:
+    clock = MovableClock(scratch / f"clock{next(NUMBERS)}", find_library())
+    own = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": "unix:///nowhere"}
+    steady, jumping = (spawn_server(environment=own | more) for more in ({}, clock.environment))
+    found = Shop(steady, jumping, clock)
+    yield found
+    for http in (found.steady, found.jumping):
+        http.close()
+
+
+def test_a_clock_that_jumps_costs_no_first_answer_no_capture_and_no_order(
+    shop: Shop, database_url: str
+) -> None:
+    first = {key: send(shop.steady, key) for key in KEYS}
+    shop.paid += [answer.json()["id"] for answer in first.values()]
+    held = shop.pay(shop.steady, capture_method="manual")
+    hold = make_hold(shop.jumping)
+
+    for offset in ("+25h", "+8d", "-25h"):
+        shop.move(offset)
+        shop.check_refused()
+        for key, http in zip(KEYS, itertools.cycle((shop.steady, shop.jumping)), strict=False):
+            answer = send(http, key)
+            if http is shop.jumping:
+                assert answer.status_code == 503
+                answer = send(shop.steady, key)
+            assert answer.content == first[key].content
+            assert answer.headers["idempotent-replayed"] == "true"
+        shop.pay(shop.steady)
+        shop.check_order()
+
+        shop.move("+0")
+        for http in (shop.jumping, shop.steady, shop.jumping):
+            shop.pay(http)
+        shop.check_order()
+        # And what it forgets by itself it forgets by the right time.
+        assert fetch(database_url, "select count(*) from idempotency")[0][0] >= len(KEYS)
+        for key in KEYS:
+            assert send(shop.jumping, key).content == first[key].content
+        assert shop.jumping.get(f"/v1/payment_intents/{held}").json()["status"] == "requires_capture"
+        assert shop.jumping.get(f"/v1/ledger/transfers/{hold}").json()["status"] == "held"
+
+    assert shop.jumping.post(f"/v1/payment_intents/{held}/capture").json()["status"] == "succeeded"
+    assert shop.jumping.post(f"/v1/ledger/transfers/{hold}/post").status_code == 200
+    output = shop._server.output
+    assert output.count(" error clock_skewed ") == output.count(" clock_right ") == 3, output
+
+
+def send(http: httpx.Client, key: str) -> httpx.Response:
+    """Pay under a key."""
+    return http.post("/v1/payment_intents", data=PAY, headers={"Idempotency-Key": key})
+
+
+def make_hold(http: httpx.Client) -> str:
+    """Reserve an amount for an hour between two accounts of the client's own."""
+    accounts: list[Any] = [
+        http.post("/v1/ledger/accounts", data={"code": code, "currency": "usd", "normal_side": "credit"})
+        for code in ("from", "to")
+    ]
+    form = {
+        "debit_account": accounts[0].json()["id"],
+        "credit_account": accounts[1].json()["id"],
+        "amount": "5",
+        "hold": "true",
+        "expires_at": str(int(time.time()) + 3_600),
+    }
+    answer = http.post("/v1/ledger/transfers", data=form)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
