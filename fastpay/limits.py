@@ -25,6 +25,8 @@ accept_encodings_kept = 256
 # Objects
 amount_min = 1
 amount_max = 99_999_999
+# What each of the four counters of an account comes to at most, with what is reserved counted as moved.
+ledger_counter_max = 10**18
 metadata_keys_max = 50
 metadata_key_chars_max = 40
 metadata_value_chars_max = 500
@@ -298,6 +300,8 @@ assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
 assert funds_delay_days <= funds_delay_days_max
+# A balance is a difference of two counters, and what is available one of three: both fit into a bigint.
+assert balance_max + amount_max < ledger_counter_max < 2**63 // 4
 assert signature_candidates_max * len("v1=," + 64 * "f") < signature_header_bytes_max
 assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
 assert embedded_stop_timeout_ms < stop_timeout_ms

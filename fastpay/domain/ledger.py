@@ -12,7 +12,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, derived
-from fastpay.errors import InsufficientFunds
+from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit).
 NORMAL_SIDES: dict[str, str] = {"processor": "D", "pending": "C", "available": "C", "fees": "C"}
@@ -111,6 +111,25 @@ def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
             credits_pending=account.credits_pending + pending,
         )
     )
+
+
+def check_room(source: Account, target: Account, amount: int) -> None:
+    """Let pass what both accounts can still count, each on its side.
+
+    `amount` is what posted and pending counters together grow by. Reserved amounts count as if they were
+    moved, so that what is held can always be posted. Raises: InvalidRequest, naming the side.
+    """
+    for account, counted, side in (
+        (source, source.debits_posted + source.debits_pending, "debit"),
+        (target, target.credits_posted + target.credits_pending, "credit"),
+    ):
+        if counted + amount > limits.ledger_counter_max:
+            raise InvalidRequest(
+                f"The {side}s of the account {account.code} would come to more than "
+                f"{limits.ledger_counter_max}, the most that an account counts. Use another account.",
+                code="ledger_account_full",
+                param=f"{side}_account",
+            )
 
 
 def _within_bounds(account: Account) -> Account:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.domain.ledger_rows import LedgerRows
@@ -12,8 +13,9 @@ from fastpay.domain.plan import Draft, Versioned, Workspace
 LINKED = 1
 HOLD = 2
 
-# More than any account can hold, and far from overflowing what a row can hold.
+# More than any account can hold.
 _UNBOUNDED = 1 << 61
+assert limits.ledger_counter_max < _UNBOUNDED
 
 
 class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -121,6 +123,8 @@ def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, mo
     is_hold = items.flags[place] & HOLD
     if is_hold and items.expires_at.get(place, moment_s + 1) <= moment_s:
         return "expires_at_past"
+    if tables.is_nearly_full and tables.is_full(debit, credit, amount):
+        return "ledger_account_full"
     gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
     if (gives and room[debit] < amount) or (not takes and room[credit] < amount):
         return "insufficient_funds"
@@ -183,7 +187,8 @@ class _Tables:
     """The accounts of a batch, a column for each of their counters.
 
     `room` is how much an account can still give on the side that it gives from: credit accounts are debited,
-    debit accounts credited. `refusals` have the code of those that no transfer may touch.
+    debit accounts credited. `refusals` have the code of those that no transfer may touch. `is_nearly_full`
+    says that some counter could pass its bound within the batch.
     """
 
     def __init__(self, accounts: list[Account | None]) -> None:
@@ -200,6 +205,19 @@ class _Tables:
             _UNBOUNDED if account.min_balance is None else account.available - account.min_balance
             for account in known
         ]
+        # Nearly always far away, so that nobody has to look at each transfer.
+        nearly = limits.ledger_counter_max - limits.ledger_batch_transfers_max * limits.amount_max
+        self.is_nearly_full = any(
+            account.debits_posted + account.debits_pending > nearly
+            or account.credits_posted + account.credits_pending > nearly
+            for account in known
+        )
+
+    def is_full(self, debit: int, credit: int, amount: int) -> bool:
+        """Tell whether a transfer would take a counter past its bound: see `ledger.check_room`."""
+        debited = self.debits_posted[debit] + self.debits_pending[debit]
+        credited = self.credits_posted[credit] + self.credits_pending[credit]
+        return max(debited, credited) + amount > limits.ledger_counter_max
 
     def changed(self) -> dict[str, Account]:
         """Return the accounts that any transfer moved, as they stand after the last."""

@@ -1,8 +1,8 @@
 """What clients do with money on their own accounts: move it, hold it, post or void what is held.
 
 The rules, in the order in which they are held up: both accounts exist, are two, are not those that payments
-move, and are in one currency; and no account falls below its bound, where what is reserved on the way out
-counts as gone. A hold is ended at most once.
+move, and are in one currency; no counter passes its bound; and no account falls below its own, where what is
+reserved on the way out counts as gone. A hold is ended at most once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -235,6 +235,8 @@ def _write(
     amount: int,
 ) -> LedgerTransfer:
     """Move the two accounts and return the transfer, at the place that this command's only event has."""
+    if moved or reserved > 0:
+        ledger.check_room(*accounts, moved + reserved)
     param = "debit_account"
     try:
         source = ledger.debit(accounts[0], posted=moved, pending=reserved)

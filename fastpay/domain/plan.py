@@ -217,7 +217,7 @@ class Draft:
         """Move or reserve an amount between two of the tenant's accounts, named by code.
 
         `hold` is the identifier and the whole amount of the hold that a "post" or "void" ends.
-        Returns the transfer's identifier. Raises: InsufficientFunds.
+        Returns the transfer's identifier. Raises: InsufficientFunds, InvalidRequest.
         """
         hold_id, held = (None, 0) if hold is None else hold
         moved = amount if phase in ("posted", "post") else 0
@@ -228,6 +228,8 @@ class Draft:
         # An account that this draft has moved already stands in `accounts`.
         source = accounts.get(debit_id) or self._workspace.account(currency, debit)
         target = accounts.get(credit_id) or self._workspace.account(currency, credit)
+        if moved or reserved > 0:
+            ledger.check_room(source, target, moved + reserved)
         accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
         accounts[credit_id] = ledger.credit(target, posted=moved, pending=reserved)
         identifier = self.new_id("tr")

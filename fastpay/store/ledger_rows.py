@@ -78,10 +78,11 @@ def entry(row: Row, account: Account) -> Entry:
     """Return an entry of an account: of a transfer between clients, or of one of payments."""
     after = msgspec.structs.replace(
         account,
-        debits_posted=row["debits_posted"],
-        debits_pending=row["debits_pending"],
-        credits_posted=row["credits_posted"],
-        credits_pending=row["credits_pending"],
+        # Added up in the database where payments move the account, and then no bigint but a decimal number.
+        debits_posted=int(row["debits_posted"]),
+        debits_pending=int(row["debits_pending"]),
+        credits_posted=int(row["credits_posted"]),
+        credits_pending=int(row["credits_pending"]),
     )
     if account.code in NORMAL_SIDES:
         moved = "tr_" + row["transfer_id"].hex

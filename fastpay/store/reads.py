@@ -223,6 +223,7 @@ class PostgresReads:
             if isinstance(translate(error), TransientFailure):
                 raise DatabaseUnavailable(_reason(error)) from error
             raise
+        # Sums are decimal numbers: no bigint would hold what all accounts together may count.
         unbalanced = [row for row in balances if not _is_balanced(row)]
         problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
         problems += [
@@ -240,9 +241,7 @@ class PostgresReads:
             + ("there." if row["found"] is None else f"the latest one, {row['found']}.")
             for row in versions
         ]
-        return Verification(
-            balances=tuple(TrialBalance(**dict(row)) for row in balances), problems=tuple(problems)
-        )
+        return Verification(balances=tuple(_trial_balance(row) for row in balances), problems=tuple(problems))
 
     async def fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
         """Run one statement, on a connection for what may read a lot where it `scans`."""
@@ -317,6 +316,11 @@ async def _again_if_lost(run: Callable[[], Awaitable[list[_Found]]]) -> list[_Fo
 def _reason(error: Exception) -> str:
     slow = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
     return _TOO_SLOW if slow else _UNREACHABLE
+
+
+def _trial_balance(row: rows.Row) -> TrialBalance:
+    counters = {name: int(row[name]) for name in TrialBalance.__struct_fields__ if name != "currency"}
+    return TrialBalance(currency=row["currency"], **counters)
 
 
 def _is_balanced(row: rows.Row) -> bool:

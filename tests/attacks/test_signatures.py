@@ -10,14 +10,12 @@ import itertools
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from fastpay.store.sealing import KEY_FILE
-from tests.conftest import NUMBERS, RunningServer, SpawnServer, end_server, start_server
+from tests.conftest import RunningServer, SpawnServer
 from tests.http.signers import SigningKey, make_signing_key
 
 INTENTS = "/v1/payment_intents"
@@ -67,26 +65,6 @@ class Merchant:
         listed = self.clients[0].get(target, headers=self._headers | {"fastpay-signature": signed})
         assert listed.status_code == 200, listed.text
         return len(listed.json()["data"])
-
-
-@pytest.fixture(scope="module")
-def environment(server: RunningServer) -> dict[str, str]:
-    """Settings of another instance on the same database."""
-    return {
-        "FASTPAY_DATABASE_URL": server.database_url,
-        "FASTPAY_SEALING_KEY_FILE": str(server.data_dir / KEY_FILE),
-    }
-
-
-@pytest.fixture(scope="module")
-def second(environment: dict[str, str], scratch: Path) -> Iterator[RunningServer]:
-    """Another instance."""
-    running = start_server(scratch / f"data{next(NUMBERS)}", scratch, environment=environment)
-    try:
-        running.wait_ready()
-        yield running
-    finally:
-        end_server(running)
 
 
 @pytest.fixture(params=[1, 2])

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fastpay import limits
+
 
 @dataclass
 class Account:
@@ -72,6 +74,11 @@ class Ledger:
             sum(move.amount for move in credited if move.open),
         )
 
+    def _counted(self, account: int) -> tuple[int, int]:
+        """Return all debits and all credits of an account, with what is reserved."""
+        debited, credited, debits_pending, credits_pending = self.counters(account)
+        return debited + debits_pending, credited + credits_pending
+
     def available(self, account: int) -> int:
         """Return the balance on the account's side without what is reserved on the way out."""
         debited, credited, debits_pending, credits_pending = self.counters(account)
@@ -91,6 +98,10 @@ class Ledger:
         refusal = refuse(self.accounts, item, now)
         if refusal is not None:
             return refusal
+        if self._counted(item.debit)[0] + item.amount > limits.ledger_counter_max:
+            return "ledger_account_full"
+        if self._counted(item.credit)[1] + item.amount > limits.ledger_counter_max:
+            return "ledger_account_full"
         posted = 0 if item.hold else item.amount
         self.moves.append(Move(item.debit, item.credit, item.amount, item.hold, posted, item.expires_at))
         if not self.is_within_bounds():

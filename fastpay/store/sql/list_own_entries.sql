@@ -25,10 +25,10 @@ with entry as (
 running as (
     select
         entry.*, row_number() over told as number,
-        coalesce(sum(posted) filter (where is_debit) over told, 0)::bigint as debits_posted,
-        coalesce(sum(pending) filter (where is_debit) over told, 0)::bigint as debits_pending,
-        coalesce(sum(posted) filter (where not is_debit) over told, 0)::bigint as credits_posted,
-        coalesce(sum(pending) filter (where not is_debit) over told, 0)::bigint as credits_pending
+        coalesce(sum(posted) filter (where is_debit) over told, 0) as debits_posted,
+        coalesce(sum(pending) filter (where is_debit) over told, 0) as debits_pending,
+        coalesce(sum(posted) filter (where not is_debit) over told, 0) as credits_posted,
+        coalesce(sum(pending) filter (where not is_debit) over told, 0) as credits_pending
     from entry
     window told as (order by sequence, transfer_id)
 ),

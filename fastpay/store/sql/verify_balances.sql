@@ -3,10 +3,10 @@
 -- $2 boolean mode
 select
     currency,
-    sum(debits_posted)::bigint as debits_posted,
-    sum(credits_posted)::bigint as credits_posted,
-    sum(debits_pending)::bigint as debits_pending,
-    sum(credits_pending)::bigint as credits_pending
+    sum(debits_posted) as debits_posted,
+    sum(credits_posted) as credits_posted,
+    sum(debits_pending) as debits_pending,
+    sum(credits_pending) as credits_pending
 from account
 where tenant_id = $1::uuid and livemode = $2::boolean
 group by currency

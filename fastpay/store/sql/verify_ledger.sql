@@ -57,8 +57,8 @@ select 'The account lacc_' || replace(account_id::text, '-', '') || ' is below i
 from account
 where tenant_id = $1::uuid and livemode = $2::boolean
     and case normal_side
-        when 'C' then credits_posted - debits_posted - debits_pending
-        else debits_posted - credits_posted - credits_pending
+        when 'C' then credits_posted::numeric - debits_posted - debits_pending
+        else debits_posted::numeric - credits_posted - credits_pending
     end < min_balance
 union all
 select

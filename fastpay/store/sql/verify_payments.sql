@@ -45,7 +45,7 @@ claim (object_id, prefix, field, stated, found) as (
     where payment_intent.tenant_id = $1::uuid and payment_intent.livemode = $2::boolean
     group by payment_intent.payment_intent_id, payment_intent.amount_received
 )
-select object_id, prefix, field, stated::bigint as stated, found::bigint as found
+select object_id, prefix, field, stated, found
 from claim
 where stated <> found
 limit 100

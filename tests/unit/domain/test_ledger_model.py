@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fastpay import limits
 from fastpay.domain import ledger
 from fastpay.domain.identifiers import placed
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
@@ -21,6 +22,7 @@ from tests.reference.ledger import Account, Item, Ledger
 from tests.unit.domain.world import START_S, World
 
 ACCOUNTS = 5
+MOST = limits.ledger_counter_max
 _NUMBERS = st.integers(0, ACCOUNTS + 1)
 _ITEMS = st.builds(
     Item,
@@ -46,8 +48,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize(
         bounds=st.lists(st.none() | st.integers(-30, 0), min_size=ACCOUNTS, max_size=ACCOUNTS),
         sides=st.lists(st.sampled_from("DC"), min_size=ACCOUNTS, max_size=ACCOUNTS),
+        most=st.sampled_from([MOST, 90]),
     )
-    def open_accounts(self, bounds: list[int | None], sides: str) -> None:
+    def open_accounts(self, bounds: list[int | None], sides: str, most: int) -> None:
+        limits.ledger_counter_max = most
         for number, (least, side) in enumerate(zip(bounds, sides, strict=True)):
             currency = "eur" if number == ACCOUNTS - 1 else "usd"
             command = CreateLedgerAccount(currency=currency, code="a", normal_side=side, min_balance=least)
@@ -58,6 +62,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.accounts[own.id] = own
         self.accounts += [own.id, "lacc_" + "0" * 32]
         self.model.accounts.append(Account("usd", "C", None, is_reserved=True))
+
+    def teardown(self) -> None:
+        limits.ledger_counter_max = MOST
 
     def at(self, seconds: int | None, *, hold: bool) -> int | None:
         return None if seconds is None or not hold else self.world.moment_s + seconds

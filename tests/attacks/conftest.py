@@ -1,0 +1,29 @@
+"""What attacks share: a second instance on the database of the server that all tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fastpay.store.sealing import KEY_FILE
+from tests.conftest import NUMBERS, RunningServer, end_server, start_server
+
+
+@pytest.fixture(scope="session")
+def environment(server: RunningServer) -> dict[str, str]:
+    """Settings of another instance on the same database."""
+    return {
+        "FASTPAY_DATABASE_URL": server.database_url,
+        "FASTPAY_SEALING_KEY_FILE": str(server.data_dir / KEY_FILE),
+    }
+
+
+@pytest.fixture(scope="session")
+def second(environment: dict[str, str], scratch: Path) -> Iterator[RunningServer]:
+    """Another instance."""
+    running = start_server(scratch / f"data{next(NUMBERS)}", scratch, environment=environment)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        end_server(running)
