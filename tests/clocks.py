@@ -14,19 +14,23 @@ _IMPATIENCE = (
 
 
 class MovableClock:
-    """The wall clock of one process. The monotonic clock goes on as it does when a machine's time is set."""
+    """The wall clock of one process. The monotonic clock goes on as it does when a machine's time is set.
+
+    `environment` gives a process this clock. `impatience` is the part of it that makes a server do more often
+    what it does by itself.
+    """
 
     def __init__(self, folder: Path, library: Path) -> None:
         self._file = folder / "offset"
         folder.mkdir()
         (folder / "sitecustomize.py").write_text(_IMPATIENCE, encoding="ascii")
         self.move("+0")
-        self.environment = {
+        self.impatience = {"PYTHONPATH": str(folder)}
+        self.environment = self.impatience | {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "PYTHONPATH": str(folder),
         }
 
     def move(self, offset: str) -> None:

@@ -1,8 +1,9 @@
-"""Two instances on one database, of which one has a clock that jumps days ahead and back.
+"""Two instances on one database. The clock of one jumps days ahead and back, then that of the database does.
 
 Time is the database's: nobody pays twice, no first answer goes, nothing expires, and lists stay in order.
 """
 
+import asyncio
 import itertools
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from fastpay.embedded import children
 from tests.clocks import MovableClock, find_library
 from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
 from tests.http.tenants import make_tenant
+from tests.store.clocks import give_clock, move_clock
 
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 KEYS = [f"order {number}" for number in range(10)]
@@ -25,8 +27,8 @@ class Shop:
     """A client of both instances: `steady` has the right time, `jumping` has a clock that is moved."""
 
     def __init__(self, steady: RunningServer, jumping: RunningServer, clock: MovableClock) -> None:
-        self._server = jumping
-        self.clock = clock
+        self._servers = (steady, jumping)
+        self._clock = clock
         key = make_tenant(steady.database_url).secret
         self.steady, self.jumping = (
             httpx.Client(base_url=server.url, auth=(key, ""), timeout=PATIENCE_SECONDS, trust_env=False)
@@ -45,23 +47,35 @@ class Shop:
 
     def move(self, offset: str) -> None:
         """Move one instance's clock, and wait until the instance says what it makes of it."""
-        self.clock.move(offset)
-        status = 200 if offset == "+0" else 503
-        assert children.wait_until(
-            lambda: self.jumping.get("/readyz").status_code == status, timeout_ms=PATIENCE_SECONDS * 1000
-        ), self._server.output
-        # Long enough for what it does by itself, several times.
-        time.sleep(0.6)
+        self._clock.move(offset)
+        self._wait(self.jumping, 200 if offset == "+0" else 503)
 
-    def check_refused(self) -> None:
+    def move_database(self, hours: int) -> None:
+        """Move the database's clock, and wait until both instances say what they make of it."""
+        asyncio.run(move_clock(self._servers[0].database_url, hours=hours))
+        for http in (self.steady, self.jumping):
+            self._wait(http, 503 if hours else 200)
+
+    def logged(self, event: str) -> list[int]:
+        """Return how often each instance logged an event, the steady one first."""
+        return [server.output.count(f" {event} ") for server in self._servers]
+
+    def _wait(self, http: httpx.Client, status: int) -> None:
+        assert children.wait_until(
+            lambda: http.get("/readyz").status_code == status, timeout_ms=PATIENCE_SECONDS * 1000
+        ), [server.output for server in self._servers]
+        # Long enough for some rounds of what an impatient instance does by itself.
+        time.sleep(0.4)
+
+    def check_refused(self, http: httpx.Client) -> None:
         """The instance refuses what would write, says why, and shows what is there."""
-        for http_path, form in (("/v1/payment_intents", PAY), ("/v1/customers", {})):
-            answer = self.jumping.post(http_path, data=form)
+        for path, form in (("/v1/payment_intents", PAY), ("/v1/customers", {})):
+            answer = http.post(path, data=form)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "clock_skewed")
             assert answer.headers["stripe-should-retry"] == "true"
             assert answer.headers["retry-after"] == "1"
-        assert self.jumping.get("/readyz").json()["error"]["code"] == "clock_skewed"
-        assert self.jumping.get(f"/v1/payment_intents/{self.paid[0]}").status_code == 200
+        assert http.get("/readyz").json()["error"]["code"] == "clock_skewed"
+        assert http.get(f"/v1/payment_intents/{self.paid[0]}").status_code == 200
 
     def check_order(self) -> None:
         """Both list what was made in the order in which it was made."""
@@ -73,8 +87,9 @@ class Shop:
 @pytest.fixture
 def shop(spawn_server: SpawnServer, database_url: str, scratch: Path) -> Iterator[Shop]:
     clock = MovableClock(scratch / f"clock{next(NUMBERS)}", find_library())
+    asyncio.run(give_clock(database_url))
     own = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": "unix:///nowhere"}
-    steady, jumping = (spawn_server(environment=own | more) for more in ({}, clock.environment))
+    steady, jumping = (spawn_server(environment=own | more) for more in (clock.impatience, clock.environment))
     found = Shop(steady, jumping, clock)
     yield found
     for http in (found.steady, found.jumping):
@@ -91,7 +106,7 @@ def test_a_clock_that_jumps_costs_no_first_answer_no_capture_and_no_order(
 
     for offset in ("+25h", "+8d", "-25h"):
         shop.move(offset)
-        shop.check_refused()
+        shop.check_refused(shop.jumping)
         for key, http in zip(KEYS, itertools.cycle((shop.steady, shop.jumping)), strict=False):
             answer = send(http, key)
             if http is shop.jumping:
@@ -113,10 +128,20 @@ def test_a_clock_that_jumps_costs_no_first_answer_no_capture_and_no_order(
         assert shop.jumping.get(f"/v1/payment_intents/{held}").json()["status"] == "requires_capture"
         assert shop.jumping.get(f"/v1/ledger/transfers/{hold}").json()["status"] == "held"
 
+    assert shop.logged("error clock_skewed") == shop.logged("info clock_right") == [0, 3]
+    for hours in (25, -25):
+        shop.move_database(hours)
+        for http in (shop.steady, shop.jumping):
+            shop.check_refused(http)
+        shop.move_database(0)
+        for http in (shop.steady, shop.jumping):
+            shop.pay(http)
+            assert [send(http, key).content for key in KEYS] == [first[key].content for key in KEYS]
+        shop.check_order()
+    assert shop.logged("error clock_skewed") == shop.logged("info clock_right") == [2, 5]
+
     assert shop.jumping.post(f"/v1/payment_intents/{held}/capture").json()["status"] == "succeeded"
     assert shop.jumping.post(f"/v1/ledger/transfers/{hold}/post").status_code == 200
-    output = shop._server.output
-    assert output.count(" error clock_skewed ") == output.count(" clock_right ") == 3, output
 
 
 def send(http: httpx.Client, key: str) -> httpx.Response:

@@ -96,6 +96,20 @@ MUTANTS: tuple[Mutant, ...] = (
         (f"{CUTS}::test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer", STORM),
     ),
     Mutant(
+        "forget-by-one-clock",
+        "fastpay/store/sql/purge_idempotency.sql",
+        "least(now(), timestamptz 'epoch' + $4::bigint * interval '1 millisecond')",
+        "(timestamptz 'epoch' + $4::bigint * interval '1 millisecond')",
+        ("tests/store/test_housekeeping.py::test_a_clock_that_is_off_makes_no_answer_older",),
+    ),
+    Mutant(
+        "take-any-time",
+        BATCH,
+        "            raise WrongMoment\n",
+        "            continue\n",
+        ("tests/unit/engine/test_writer_moments.py",),
+    ),
+    Mutant(
         "lock-no-book",
         "fastpay/store/sql/lock_books.sql",
         "    for update\n",
