@@ -92,44 +92,35 @@ def open_account(scope: Scope, currency: str, code: str) -> Account:
 
 
 def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
-    """Return the account after its debit counters moved. Raises: InsufficientFunds below the bound."""
+    """Return the account after its debit counters moved.
+
+    What is reserved counts as if it was moved, so that what is held can always be posted.
+    Raises: InvalidRequest above what an account counts, InsufficientFunds below the account's own bound.
+    """
+    debits_posted, debits_pending = account.debits_posted + posted, account.debits_pending + pending
+    if debits_posted + debits_pending > limits.ledger_counter_max and (posted or pending > 0):
+        raise _full(account, "debits")
     return _within_bounds(
-        msgspec.structs.replace(
-            account,
-            debits_posted=account.debits_posted + posted,
-            debits_pending=account.debits_pending + pending,
-        )
+        msgspec.structs.replace(account, debits_posted=debits_posted, debits_pending=debits_pending)
     )
 
 
 def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
-    """Return the account after its credit counters moved. Raises: InsufficientFunds below the bound."""
+    """Return the account after its credit counters moved. Raises: as `debit`."""
+    credits_posted, credits_pending = account.credits_posted + posted, account.credits_pending + pending
+    if credits_posted + credits_pending > limits.ledger_counter_max and (posted or pending > 0):
+        raise _full(account, "credits")
     return _within_bounds(
-        msgspec.structs.replace(
-            account,
-            credits_posted=account.credits_posted + posted,
-            credits_pending=account.credits_pending + pending,
-        )
+        msgspec.structs.replace(account, credits_posted=credits_posted, credits_pending=credits_pending)
     )
 
 
-def check_room(source: Account, target: Account, amount: int) -> None:
-    """Let pass what both accounts can still count, each on its side.
-
-    `amount` is what posted and pending counters together grow by. Reserved amounts count as if they were
-    moved, so that what is held can always be posted. Raises: InvalidRequest, naming the side.
-    """
-    for account, counted, side in (
-        (source, source.debits_posted + source.debits_pending, "debit"),
-        (target, target.credits_posted + target.credits_pending, "credit"),
-    ):
-        if counted + amount > limits.ledger_counter_max:
-            raise InvalidRequest(
-                f"The {side}s of the account {account.code} would come to more than "
-                f"{limits.ledger_counter_max}, the most that an account counts. Use another account.",
-                code="ledger_account_full",
-                param=f"{side}_account",
-            )
+def _full(account: Account, counters: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"The {counters} of the account {account.code} would come to more than "
+        f"{limits.ledger_counter_max}, the most that an account counts. Use another account.",
+        code="ledger_account_full",
+    )
 
 
 def _within_bounds(account: Account) -> Account:

@@ -123,9 +123,9 @@ def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, mo
     is_hold = items.flags[place] & HOLD
     if is_hold and items.expires_at.get(place, moment_s + 1) <= moment_s:
         return "expires_at_past"
+    gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
     if tables.is_nearly_full and tables.is_full(debit, credit, amount):
         return "ledger_account_full"
-    gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
     if (gives and room[debit] < amount) or (not takes and room[credit] < amount):
         return "insufficient_funds"
     if is_hold:
@@ -214,10 +214,15 @@ class _Tables:
         )
 
     def is_full(self, debit: int, credit: int, amount: int) -> bool:
-        """Tell whether a transfer would take a counter past its bound: see `ledger.check_room`."""
-        debited = self.debits_posted[debit] + self.debits_pending[debit]
-        credited = self.credits_posted[credit] + self.credits_pending[credit]
-        return max(debited, credited) + amount > limits.ledger_counter_max
+        """Tell whether a transfer is refused because a counter would pass its bound: see `ledger.debit`.
+
+        What the debit account cannot give is looked at before what the credit account cannot count.
+        """
+        if self.debits_posted[debit] + self.debits_pending[debit] + amount > limits.ledger_counter_max:
+            return True
+        if self.gives_debits[debit] and self.room[debit] < amount:
+            return False
+        return self.credits_posted[credit] + self.credits_pending[credit] + amount > limits.ledger_counter_max
 
     def changed(self) -> dict[str, Account]:
         """Return the accounts that any transfer moved, as they stand after the last."""

@@ -1,8 +1,8 @@
 """What clients do with money on their own accounts: move it, hold it, post or void what is held.
 
 The rules, in the order in which they are held up: both accounts exist, are two, are not those that payments
-move, and are in one currency; no counter passes its bound; and no account falls below its own, where what is
-reserved on the way out counts as gone. A hold is ended at most once.
+move, and are in one currency; and, for the debit account first, no counter passes its bound and no account
+falls below its own, where what is reserved on the way out counts as gone. A hold is ended at most once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -235,8 +235,6 @@ def _write(
     amount: int,
 ) -> LedgerTransfer:
     """Move the two accounts and return the transfer, at the place that this command's only event has."""
-    if moved or reserved > 0:
-        ledger.check_room(*accounts, moved + reserved)
     param = "debit_account"
     try:
         source = ledger.debit(accounts[0], posted=moved, pending=reserved)
@@ -244,6 +242,8 @@ def _write(
         target = ledger.credit(accounts[1], posted=moved, pending=reserved)
     except InsufficientFunds as error:
         raise InsufficientFunds(error.message, code="insufficient_funds", param=param) from None
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, code=error.code, param=param) from None
     draft.accounts[source.id] = source
     draft.accounts[target.id] = target
     sequence = workspace.sequence + 1

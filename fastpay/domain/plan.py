@@ -228,8 +228,6 @@ class Draft:
         # An account that this draft has moved already stands in `accounts`.
         source = accounts.get(debit_id) or self._workspace.account(currency, debit)
         target = accounts.get(credit_id) or self._workspace.account(currency, credit)
-        if moved or reserved > 0:
-            ledger.check_room(source, target, moved + reserved)
         accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
         accounts[credit_id] = ledger.credit(target, posted=moved, pending=reserved)
         identifier = self.new_id("tr")

@@ -88,25 +88,28 @@ class Ledger:
 
     def is_within_bounds(self) -> bool:
         """Tell whether every account holds what it must."""
-        return all(
-            account.least is None or self.available(number) >= account.least
-            for number, account in enumerate(self.accounts)
-        )
+        return all(map(self._holds_enough, range(len(self.accounts))))
+
+    def _holds_enough(self, account: int) -> bool:
+        least = self.accounts[account].least
+        return least is None or self.available(account) >= least
 
     def transfer(self, item: Item, now: int) -> str | None:
         """Make a transfer or a hold; return the code of why it cannot be made."""
         refusal = refuse(self.accounts, item, now)
         if refusal is not None:
             return refusal
-        if self._counted(item.debit)[0] + item.amount > limits.ledger_counter_max:
-            return "ledger_account_full"
-        if self._counted(item.credit)[1] + item.amount > limits.ledger_counter_max:
-            return "ledger_account_full"
         posted = 0 if item.hold else item.amount
         self.moves.append(Move(item.debit, item.credit, item.amount, item.hold, posted, item.expires_at))
-        if not self.is_within_bounds():
-            self.moves.pop()
-            return "insufficient_funds"
+        for account, side in ((item.debit, 0), (item.credit, 1)):
+            code = None
+            if self._counted(account)[side] > limits.ledger_counter_max:
+                code = "ledger_account_full"
+            elif not self._holds_enough(account):
+                code = "insufficient_funds"
+            if code is not None:
+                self.moves.pop()
+                return code
         return None
 
     def end(self, hold: int, amount: int | None, now: int) -> str | None:
