@@ -152,7 +152,7 @@ async def test_a_connection_that_the_driver_is_confused_about_is_not_used_again(
 ) -> None:
     scope = await make_tenant(database_url)
     confused: list[asyncpg.Connection] = []
-    whole = {name: getattr(asyncpg.Connection, name) for name in ("fetch", "fetchval")}
+    whole = {name: getattr(asyncpg.Connection, name) for name in ("fetch", "fetchrow", "fetchval")}
 
     def failing_once(name: str) -> Any:
         async def fail_once(connection: asyncpg.Connection, *arguments: Any, **options: Any) -> Any:

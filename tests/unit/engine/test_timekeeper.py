@@ -32,8 +32,9 @@ class Machine(HandClock):
 class World:
     """A machine, a database with a clock of its own, and a timekeeper between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ahead_ms: int = 0) -> None:
         self.machine = Machine()
+        self.machine.ahead_ms = ahead_ms
         self.database_ahead_ms = 0
         self.is_away = False
         self.clock = DatabaseClock(self.machine)
@@ -83,6 +84,14 @@ async def test_a_clock_that_is_off_is_said_to_be_and_refuses_until_it_is_right(
         world.machine.ahead_ms = 0
         assert await world.look()
         assert said(caplog) == [(logging.INFO, "clock_right")]
+
+
+@pytest.mark.parametrize("ahead_ms", [25 * 3_600_000, -25 * 3_600_000])
+async def test_a_process_that_starts_with_a_wrong_clock_refuses_and_recovers(ahead_ms: int) -> None:
+    world = World(ahead_ms=ahead_ms)
+    assert not await world.look(after_ms=0)
+    world.machine.ahead_ms = 0
+    assert await world.look()
 
 
 async def test_what_is_off_by_less_than_the_bound_is_put_right_in_silence(
