@@ -18,6 +18,7 @@ from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Versioned
+from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
@@ -92,6 +93,7 @@ class Asking:
                 keys=_Keys(),
                 clock=clock,
                 identifiers=IdentifierFactory(clock),
+                readiness=Readiness(),
             )
         )
         self._sent: list[MutableMapping[str, Any]] = []

@@ -37,7 +37,8 @@ from benchmarks.load.wrk import Sample
 from benchmarks.suite_processes import cpu_of
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from fastpay.store.pool import open_reader_pool
+from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 
 _PAIRS = 20_000

@@ -35,7 +35,8 @@ from fastpay.engine.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.copies import RedisCopies
 from fastpay.store.copy_format import CopyFormat
-from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from fastpay.store.pool import open_reader_pool
+from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from fastpay.store.redis_link import RedisLink
 
@@ -228,6 +229,10 @@ def main(objects: int, rounds: int, together: tuple[int, ...], **places: Any) ->
     console.print(f"written to {write_results('levels', results | {'priming': priming})}")
 
 
+async def _greet_nobody() -> None:
+    """Ask nothing of a new connection."""
+
+
 async def _run(
     url: str, redis_url: str, scope: Scope, objects: int, rounds: int, together: Sequence[int]
 ) -> tuple[dict[int, dict[str, float]], float]:
@@ -235,7 +240,7 @@ async def _run(
     reads, batches = PostgresReads(pool), PostgresBatches(DatabaseSettings(url=url))
     copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
     copies.start()
-    link = RedisLink(redis_url, greet=reads.ping)
+    link = RedisLink(redis_url, greet=_greet_nobody)
     link.start()
     while not copies.is_open or not link.is_open:  # noqa: ASYNC110  what it waits for has no event
         await asyncio.sleep(0.01)

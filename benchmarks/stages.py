@@ -31,13 +31,13 @@ from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import Target, free_port, machine_facts, write_results
 from benchmarks.load.wrk import run_wrk
 from fastpay.api import answers, endpoints, submissions
+from fastpay.application import open_application
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.deadline import Deadline
 from fastpay.engine.batch import Batch
 from fastpay.engine.working_set import WorkingSet
 from fastpay.engine.writer import Writer
-from fastpay.process import open_application
 from fastpay.server.listener import Server, ServerSettings
 from fastpay.store.batches import PostgresBatches, PostgresTransaction
 

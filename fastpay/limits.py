@@ -118,10 +118,10 @@ batch_reads_at_once = 4
 gathered_reads_max = 16_384
 announcement_objects_max = 1_000
 announcements_waiting_max = 1_024
-announcements_at_once_max = 64
 redis_timeout_ms = 50
 # A connection that lasted so long was a good one: the next is tried at once.
 redis_stable_ms = 10_000
+redis_ping_interval_ms = 5_000
 redis_commands_max = 4_096
 redis_reply_bytes_max = 64 << 20
 copy_bytes_max = 64 << 10
@@ -151,12 +151,41 @@ reader_connections_max = 8
 key_connections_max = 1
 queued_reads_max = 2_048
 scans_share = 4
-read_wait_timeout_ms = 4_000
-statement_timeout_ms = 10_000
+scan_wait_timeout_ms = 1_000
+# On the server's side, so that a slow statement is answered with an error before its client gives up.
+read_statement_timeout_ms = 2_250
+statement_timeout_ms = 4_500
 lock_timeout_ms = 4_000
 idle_in_transaction_timeout_ms = 2_000
 verify_timeout_ms = 60_000
 connect_timeout_ms = 5_000
+# What an operator's command asks of the database, from the question to the answer.
+operator_timeout_ms = 30_000
+
+# Deadlines of requests. They hold whatever hangs: a full pool, a connection, a frozen server.
+# A read: its API key is looked up, then it is answered.
+key_timeout_ms = 1_500
+read_timeout_ms = 2_500
+read_answer_timeout_ms = 4_000
+# A write: its API key, its turn, its batch, and what became of a COMMIT that was not answered.
+begin_timeout_ms = 3_000
+commit_timeout_ms = 5_000
+resolve_timeout_ms = 2_000
+write_answer_timeout_ms = 11_500
+deadline_check_ms = 250
+# After a batch of reads failed, further reads fail at once for so long.
+failed_reads_ms = 100
+
+# Dependencies
+probe_interval_ms = 1_000
+probe_timeout_ms = 2_000
+# A readiness that was last checked longer ago is not believed.
+readiness_stale_ms = 10_000
+outage_reminder_ms = 60_000
+# So many losses of one dependency are logged within `outage_reminder_ms`.
+outage_lines_max = 5
+# PostgreSQL needs room for some segments of its log, of 16 MiB each.
+disk_free_bytes_min = 64 << 20
 
 # Process
 drain_timeout_ms = 3_000
@@ -268,7 +297,6 @@ assert prefetch_timeout_ms < lock_timeout_ms
 assert accounts_carried_max < working_set_entries_max
 assert decided_at_once_max <= batch_commands_max
 assert gather_gap_us <= gather_us_max
-assert lock_timeout_ms < statement_timeout_ms
 assert search_statement_timeout_ms < lock_timeout_ms
 assert search_recent_entries <= search_step_entries <= search_examined_max
 assert search_candidates_step <= search_candidates_max <= search_examined_max
@@ -287,15 +315,25 @@ assert clock_reading_ms_max < clock_skew_ms_max
 assert queue_wait_ms_max + statement_timeout_ms < creation_ms_max
 assert known_keys_max <= standings_max
 assert key_lookups_batch_max <= key_lookups_waiting_max
-assert key_lookups_gap_ms < read_wait_timeout_ms
-assert announcements_at_once_max <= announcements_waiting_max
+assert key_lookups_gap_ms < key_timeout_ms
+assert announcements_waiting_max <= redis_commands_max
 assert redis_backoff_ms <= redis_backoff_max_ms
 assert redis_timeout_ms < redis_backoff_max_ms < redis_stable_ms
+assert redis_timeout_ms < redis_ping_interval_ms
 assert copies_at_once_max <= copies_waiting_max
 assert copy_bytes_max * batch_reads_max <= redis_reply_bytes_max
 assert redis_timeout_ms < prime_patience_ms < copy_lifetime_ms
 assert signing_secrets_max <= signature_candidates_max
-assert read_wait_timeout_ms < statement_timeout_ms
+assert key_timeout_ms + read_timeout_ms <= read_answer_timeout_ms
+assert search_statement_timeout_ms < read_statement_timeout_ms < read_timeout_ms
+assert scan_wait_timeout_ms < read_timeout_ms
+assert key_timeout_ms + begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms <= write_answer_timeout_ms
+assert lock_timeout_ms < statement_timeout_ms < commit_timeout_ms
+assert queue_wait_ms_max <= begin_timeout_ms
+assert prefetch_timeout_ms < begin_timeout_ms
+assert deadline_check_ms < min(begin_timeout_ms, probe_interval_ms)
+assert failed_reads_ms < read_timeout_ms
+assert probe_interval_ms + probe_timeout_ms < readiness_stale_ms < outage_reminder_ms
 assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53

@@ -9,14 +9,14 @@ import functools
 import os
 import resource
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from fastpay import collector, limits, telemetry
-from fastpay.clock import Clock, DatabaseClock, SystemClock
+from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.counters import Counters
 from fastpay.deadline import Deadline
@@ -27,14 +27,9 @@ from fastpay.preflight import open_files_missing, require_all
 from fastpay.readiness import Ready, greet, ready_file
 
 if TYPE_CHECKING:
-    from fastpay.engine.identity import IdentifierFactory
-    from fastpay.engine.reader import Reader
     from fastpay.server.listener import ASGIApplication, Server
-    from fastpay.store.reads import PostgresReads
-    from fastpay.store.sealing import Vault
 
 WATCH_SECONDS = 0.25
-REDIS_ADVICE = "instances hear of each other more slowly; check FASTPAY_REDIS_URL and that Redis runs"
 
 
 def run(settings: Settings) -> int:
@@ -66,147 +61,12 @@ def run(settings: Settings) -> int:
             servers.launch()
         import uvloop  # noqa: PLC0415 - imported while PostgreSQL starts, as are the floors below
 
-        import fastpay.server.listener  # noqa: PLC0415
+        import fastpay.application  # noqa: PLC0415
         import fastpay.store.migrate  # noqa: F401, PLC0415
 
         if servers is not None:
             servers.wait_ready()
         return uvloop.run(_serve(settings, directory, servers, deadline))
-
-
-@asynccontextmanager
-async def open_application(
-    settings: Settings,
-    *,
-    database_url: str,
-    redis_url: str | None,
-    clock: Clock,
-    deadline: Deadline,
-    vault: "Vault | None" = None,
-    counters: Counters | None = None,
-) -> "AsyncIterator[ASGIApplication]":
-    """Build the application over its database and cache, and take it down at the end of the block.
-
-    `clock` is the machine's; the application goes by the database's time. `counters` gets to know all that
-    counts. Once the deadline runs, a database that does not answer cannot hold the end up.
-    """
-    from fastpay.api import context  # noqa: PLC0415
-    from fastpay.api.app import create_app  # noqa: PLC0415 - see `run`
-    from fastpay.engine.expiry import Expirer  # noqa: PLC0415
-    from fastpay.engine.housekeeping import Housekeeper  # noqa: PLC0415
-    from fastpay.engine.indexing import Indexer  # noqa: PLC0415
-    from fastpay.engine.lanes import Lanes  # noqa: PLC0415
-    from fastpay.engine.writer import Writer  # noqa: PLC0415
-    from fastpay.store.batches import PostgresBatches  # noqa: PLC0415
-    from fastpay.store.housekeeping import PostgresHousekeeping  # noqa: PLC0415
-    from fastpay.store.keyring import PostgresKeyRing  # noqa: PLC0415
-    from fastpay.store.ledger import PostgresLedger  # noqa: PLC0415
-    from fastpay.store.postgres import DatabaseSettings, open_pool, open_reader_pool  # noqa: PLC0415
-    from fastpay.store.reads import PostgresReads  # noqa: PLC0415
-
-    database = DatabaseSettings(
-        url=database_url,
-        session_state=not settings.transaction_pooling,
-        reader_connections_max=settings.reader_connections_max,
-    )
-    async with AsyncExitStack() as stack:
-        pool = await open_reader_pool(database)
-        stack.push_async_callback(_close_in_time, pool.close, deadline)
-        key_pool = await open_pool(database, connections_max=limits.key_connections_max)
-        stack.push_async_callback(_close_in_time, key_pool.close, deadline)
-        lanes = [PostgresBatches(database) for _ in range(settings.writer_lanes)]
-        for batches in lanes:
-            stack.push_async_callback(_close_in_time, batches.close, deadline)
-        reads = PostgresReads(pool)
-        counters = counters or Counters()
-        machine_clock = clock
-        clock, identifiers = await _keep_time(
-            stack, settings, reads, machine_clock, deadline=deadline, counters=counters
-        )
-        reader = _open_reader(
-            stack, settings, reads, redis_url, clock=clock, deadline=deadline, counters=counters
-        )
-        writer = Lanes([Writer(batches, clock=clock, observer=reader) for batches in lanes])
-        _keep_running(stack, writer, deadline)
-        housekeeping = PostgresHousekeeping(pool)
-        hours = settings.idempotency_retention_hours
-        housekeeper = Housekeeper(housekeeping, clock=machine_clock, retention_hours=hours)
-        _keep_running(stack, housekeeper, deadline)
-        _keep_running(stack, Expirer(housekeeping, writer, identifiers=identifiers), deadline)
-        _keep_running(stack, Indexer(reads.search_index), deadline)
-        yield create_app(
-            context.Services(
-                writer=writer,
-                reader=reader,
-                ledger=PostgresLedger(reads),
-                keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
-                clock=clock,
-                identifiers=identifiers,
-                settings=context.Settings(body_bytes_max=settings.body_bytes_max),
-            )
-        )
-
-
-async def _keep_time(
-    stack: AsyncExitStack,
-    settings: Settings,
-    reads: "PostgresReads",
-    machine_clock: Clock,
-    *,
-    deadline: Deadline,
-    counters: Counters,
-) -> "tuple[Clock, IdentifierFactory]":
-    """Return a clock that is kept at the database's time, and what makes identifiers by it."""
-    from fastpay.engine.identity import IdentifierFactory  # noqa: PLC0415 - see `run`
-    from fastpay.engine.timekeeper import Timekeeper  # noqa: PLC0415
-
-    clock = DatabaseClock(machine_clock)
-    identifiers = IdentifierFactory(clock)
-    timekeeper = Timekeeper(reads, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms)
-    await timekeeper.look()
-    _keep_running(stack, timekeeper, deadline)
-    counters.add(timekeeper)
-    return clock, identifiers
-
-
-def _open_reader(
-    stack: AsyncExitStack,
-    settings: Settings,
-    reads: "PostgresReads",
-    redis_url: str | None,
-    *,
-    clock: Clock,
-    deadline: Deadline,
-    counters: Counters,
-) -> "Reader":
-    """Start what reads, with all that instances tell each other and keep for each other."""
-    from fastpay.engine.reader import Reader  # noqa: PLC0415 - see `run`
-    from fastpay.store.announcements import Announcements  # noqa: PLC0415
-    from fastpay.store.copies import RedisCopies  # noqa: PLC0415
-
-    staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
-    copies = None
-    if redis_url is not None and settings.redis_copies and staleness_ms:
-        copies = RedisCopies(redis_url, clock=clock, identify=reads.identify)
-        _keep_running(stack, copies, deadline)
-        counters.add(copies)
-    reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max, copies=copies)
-    _keep_running(stack, reader, deadline)
-    reader.announcer = announcements = Announcements(redis_url, clock=clock, heard=reader.heard)
-    _keep_running(stack, announcements, deadline)
-    counters.add(reader)
-    counters.add(announcements)
-    return reader
-
-
-class Part(Protocol):
-    """What of the engine runs by itself."""
-
-    def start(self) -> None:
-        """Begin."""
-
-    async def close(self) -> None:
-        """End in order."""
 
 
 async def _serve(
@@ -215,7 +75,8 @@ async def _serve(
     servers: EmbeddedServers | None,
     deadline: Deadline,
 ) -> int:
-    from fastpay.custody import keep_test_key, open_at_start  # noqa: PLC0415 - see `run`
+    from fastpay.application import open_application  # noqa: PLC0415 - see `run`
+    from fastpay.custody import keep_test_key, open_at_start  # noqa: PLC0415
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -244,8 +105,6 @@ async def _serve(
                 counters=counters,
             )
         )
-        if settings.redis_url is not None:
-            stack.enter_context(_warning_of_redis(settings.redis_url))
         server = _make_server(app, settings)
         await server.start()
         stack.push_async_callback(_stop_server, server, deadline)
@@ -284,24 +143,6 @@ async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
         telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance did")
 
 
-@contextmanager
-def _warning_of_redis(redis_url: str) -> Iterator[None]:
-    """Say once when Redis is away; nobody waits for the answer."""
-    from fastpay.store.health import ping_redis  # noqa: PLC0415 - see `run`
-
-    async def look() -> None:
-        try:
-            await ping_redis(redis_url)
-        except ConfigurationError as error:
-            telemetry.log.warning("redis_unreachable", reason=str(error), advice=REDIS_ADVICE)
-
-    task = asyncio.create_task(look(), name="look for Redis")
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
 def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
@@ -320,21 +161,6 @@ async def _stop_server(server: "Server", deadline: Deadline) -> None:
             await server.stop()
     except TimeoutError:
         telemetry.log.warning("stop_forced", advice="a longer drain_timeout_ms lets more requests finish")
-
-
-def _keep_running(stack: AsyncExitStack, part: Part, deadline: Deadline) -> None:
-    """Start a part of the engine, and close it at the end of the stack."""
-    part.start()
-    stack.push_async_callback(_close_in_time, part.close, deadline)
-
-
-async def _close_in_time(close: Callable[[], Awaitable[None]], deadline: Deadline) -> None:
-    """Close in order, for half of the time that is left: what comes after needs some as well."""
-    try:
-        async with asyncio.timeout(deadline.left_ms() / 2000):
-            await close()
-    except TimeoutError:
-        telemetry.log.warning("close_forced", advice="the database did not answer; see that it is well")
 
 
 async def _watch(servers: EmbeddedServers | None, stopping: asyncio.Event) -> bool:

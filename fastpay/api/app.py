@@ -340,8 +340,8 @@ def _create_shortcut(
 
 def _create_starlette(services: Services, resources: Mapping[str, Resource]) -> Starlette:
     routes: list[BaseRoute] = [StarletteRoute(path, resource) for path, resource in resources.items()]
-    for path, asks_database in (("/healthz", False), ("/readyz", True)):
-        routes.append(StarletteRoute(path, Health(services, path, asks_database=asks_database)))
+    for path, is_readiness in (("/healthz", False), ("/readyz", True)):
+        routes.append(StarletteRoute(path, Health(services, path, is_readiness=is_readiness)))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     app.router.default = UnknownPath(services)

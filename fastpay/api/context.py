@@ -8,6 +8,7 @@ import msgspec
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
@@ -29,6 +30,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     keys: KeyRing
     clock: Clock
     identifiers: IdentifierFactory
+    readiness: Readiness
     settings: Settings = Settings()
 
 

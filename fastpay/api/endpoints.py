@@ -16,6 +16,7 @@ from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import SIGNATURE_HEADER, authenticate, check_signature, is_signed, key_of
 from fastpay.api.conditions import CACHE_CONTROL, conditional
 from fastpay.api.context import Call, Reply, Services
+from fastpay.api.deadlines import in_time
 from fastpay.api.encodings import encoded
 from fastpay.api.kinds import presentable
 from fastpay.api.submissions import Write, is_idempotency_key
@@ -48,6 +49,10 @@ class Endpoint(Protocol):
     @property
     def is_public(self) -> bool:
         """Whether a publishable key may come this far; the endpoint then checks what protects the object."""
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether answering takes one read where there is no query, or has a deadline of its own."""
 
     async def answer(self, call: Call) -> Reply:
         """Answer. Raises: FastpayError."""
@@ -170,7 +175,9 @@ class Resource(_Path):
             trace=span.context,
             timing=timing,
         )
-        reply = await endpoint.answer(call)
+        answering = endpoint.answer(call)
+        is_brief = endpoint.is_brief and not (call.query and method == "GET")
+        reply = await (answering if is_brief else in_time(answering))
         return reply if timing is None else timed(reply, call, timing)
 
     def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:
@@ -186,11 +193,14 @@ class Resource(_Path):
 
 
 class Health(_Path):
-    """Says that the process is alive, and where `asks_database` that it could write to the database now."""
+    """Says that the process is alive, and where `is_readiness` whether it can serve requests.
 
-    def __init__(self, services: Services, template: str, *, asks_database: bool) -> None:
+    It answers at once, from what is known: nobody is asked for it.
+    """
+
+    def __init__(self, services: Services, template: str, *, is_readiness: bool) -> None:
         super().__init__(services, template)
-        self._asks_database = asks_database
+        self._is_readiness = is_readiness
 
     async def _reply(
         self,
@@ -202,9 +212,8 @@ class Health(_Path):
     ) -> Reply:
         if scope["method"] not in {"GET", "HEAD"}:
             return _method_refused(scope["method"], ["GET", "HEAD"], headers)
-        if self._asks_database:
-            await self._services.reader.ping()
-            self._services.identifiers.require()
+        if self._is_readiness:
+            self._services.readiness.check()
         return Reply(body=encode({"status": "ok"}))
 
 

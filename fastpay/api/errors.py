@@ -99,11 +99,13 @@ def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that tell a client what to do next: try again, wait, or authenticate."""
     status = status_of(error)
     headers: list[tuple[bytes, bytes]] = []
+    # A recorded error is answered the same way for ever, so that a retry of it is in vain.
+    retryable = isinstance(error, FastpayError) and error.retryable
     if status in (409, 429) or status >= 500:
-        # A recorded error is answered the same way for ever, so that a retry of it is in vain.
-        retryable = isinstance(error, FastpayError) and error.retryable
         headers.append((b"stripe-should-retry", b"true" if retryable else b"false"))
-    if status in (429, 503) and not isinstance(error, OutcomeUnknown):
+    # Whoever must not try again is not told when to.
+    is_final = isinstance(error, OutcomeUnknown) or (status == 409 and not retryable)
+    if status in (409, 429, 503) and not is_final:
         headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="fastpay"'))

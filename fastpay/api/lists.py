@@ -35,6 +35,7 @@ class List(Generic[_Params]):
     """
 
     is_public = False
+    is_brief = False
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class Search:
     """The endpoint that shows the objects of one kind that a query finds, newest first."""
 
     is_public = False
+    is_brief = False
 
     def __init__(self, kind: kinds.Kind) -> None:
         self._kind = kind
@@ -151,6 +153,7 @@ class RetrieveOwned:
     """The endpoint that shows a payment method of a customer, both named by the path."""
 
     is_public = False
+    is_brief = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the payment method. Raises: NotFound, also for another customer's."""

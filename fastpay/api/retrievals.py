@@ -42,6 +42,8 @@ class Retrieve(Generic[_Params, _Stored]):
         self._stand_in = stand_in
         self.is_public = is_public
 
+    is_brief = True
+
     @property
     def prefix(self) -> str:
         """How the identifiers begin of what is shown here."""

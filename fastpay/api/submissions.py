@@ -8,6 +8,7 @@ from fastpay import limits
 from fastpay.api import answers, kinds
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.context import Call, Reply
+from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.params.common import Params
@@ -61,6 +62,9 @@ class Write(Generic[_Params]):
         """Whether a publishable key may come this far."""
         return self._check is not None
 
+    # The writer has deadlines of its own.
+    is_brief = True
+
     async def answer(self, call: Call) -> Reply:
         """Commit what the request wants. Raises: FastpayError."""
         # Who comes in vain is told so before anything is done for him.
@@ -89,7 +93,9 @@ class Write(Generic[_Params]):
             # It may follow from what another instance did, and which this one has not heard of yet.
             call.services.reader.acknowledged(call.scope, outcome.answer.sequence)
         try:
-            return await answers.committed(call, outcome)
+            answering = answers.committed(call, outcome)
+            # To expand something takes reads of its own.
+            return await (in_time(answering) if outcome.answer.expand else answering)
         except (DatabaseUnavailable, Overloaded) as error:
             if idempotency_key is not None:
                 raise

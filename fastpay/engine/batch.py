@@ -1,5 +1,6 @@
 """A batch: commands decided one after another, and the net effect of all of them."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -9,7 +10,7 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
-from fastpay.engine.failures import RefusedBatch, UnknownOutcome, WrongMoment
+from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
 from fastpay.engine.idempotency import signature_binding, signature_key
 from fastpay.engine.ports import (
     BatchTransaction,
@@ -19,10 +20,11 @@ from fastpay.engine.ports import (
     Loader,
     Outcome,
     Submission,
+    WriterStore,
 )
 from fastpay.engine.queue import Waiting
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import DatabaseUnavailable, FastpayError, IdempotencyMismatch, OutcomeUnknown
+from fastpay.errors import FastpayError, IdempotencyMismatch
 
 _log = telemetry.Log("fastpay.writer")
 
@@ -305,21 +307,24 @@ async def decide_apart(transaction: BatchTransaction, batch: Batch) -> tuple[lis
     return results, done
 
 
-def unknown_outcome(submission: Submission, failure: UnknownOutcome) -> FastpayError:
-    """Return what to say to a request of which nobody knows whether it was committed."""
-    error: FastpayError
-    if submission.idempotency_key is None:
-        error = OutcomeUnknown(
-            "The database went away while it was answering. Look whether this took effect before you send it "
-            "again, and give an idempotency key with every request that must not happen twice."
-        )
-    else:
-        error = DatabaseUnavailable(
-            "The database went away while it was answering. Send the request again with the same idempotency "
-            "key to learn what became of it."
-        )
-    error.__cause__ = failure
-    return error
+async def holds(store: WriterStore, batch: Batch, *, timeout_ms: float) -> bool:
+    """Tell whether a batch that writes nothing is right in all that it says.
+
+    Raises: TransientFailure, WrongMoment.
+    """
+    if not batch.asks:
+        # Replays of what was committed: that holds for ever.
+        return True
+    try:
+        async with asyncio.timeout(timeout_ms / 1000), store.loading() as loader:
+            books = await loader.load_books(batch.asks)
+            # A refusal may follow from the time, and is answered although nothing is written.
+            check_moments(batch.entries, loader)
+            return batch.stands_on(books)
+    except RefusedBatch:
+        return False
+    except TimeoutError as error:
+        raise TransientFailure("08000", reason="no answer in time") from error
 
 
 def _replay(first: IdempotencyRow, waiting: Waiting, workspace: Workspace) -> Outcome:

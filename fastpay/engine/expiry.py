@@ -5,17 +5,18 @@ the writer like anybody's, and of which only the first finds something to do.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fastpay import limits, telemetry
+from fastpay.clock import Clock
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
 from fastpay.domain.payment_intents import ExpirePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import Submission, Writer
-from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
 
 _log = telemetry.Log("fastpay.expiry")
 
@@ -38,25 +39,34 @@ class ExpiryStore(Protocol):
 class Expirer:
     """Ends what is due, a bounded number at a time, again and again."""
 
-    def __init__(self, store: ExpiryStore, writer: Writer, *, identifiers: IdentifierFactory) -> None:
+    def __init__(
+        self,
+        store: ExpiryStore,
+        writer: Writer,
+        *,
+        clock: Clock,
+        identifiers: IdentifierFactory,
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._identifiers = identifiers
-        self._tasks: list[asyncio.Task[None]] = []
+        self._periodics = [
+            Periodic(name, work, interval_ms=interval_ms, clock=clock, log=_log, is_away=is_away)
+            for name, work, interval_ms in (
+                ("expiry", self.expire_holds, limits.expiry_interval_ms),
+                ("payment_expiry", self.expire_payments, limits.housekeeping_interval_ms),
+            )
+        ]
 
     def start(self) -> None:
         """Begin to look."""
-        for name, work, interval_ms in (
-            ("expire holds", self.expire_holds, limits.expiry_interval_ms),
-            ("expire payments", self.expire_payments, limits.housekeeping_interval_ms),
-        ):
-            self._tasks.append(asyncio.create_task(self._run(work, interval_ms), name=name))
+        for periodic in self._periodics:
+            periodic.start()
 
     async def close(self) -> None:
         """Stop at once: what was not ended is ended next time."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(periodic.close() for periodic in self._periodics))
 
     async def expire_holds(self) -> int:
         """End every hold that is due by now, and return how many were looked at."""
@@ -100,13 +110,3 @@ class Expirer:
             head=stamp.head,
             tail=stamp.tail,
         )
-
-    async def _run(self, work: Callable[[], Awaitable[int]], interval_ms: int) -> None:
-        while True:
-            await asyncio.sleep(interval_ms / 1000)
-            try:
-                await work()
-            except (ClockSkewed, DatabaseUnavailable, Overloaded):
-                _log.warning("expiry_postponed")
-            except Exception:  # noqa: BLE001  what is due tomorrow must not stay for today's fault
-                _log.exception("expiry_failed")

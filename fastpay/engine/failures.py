@@ -1,16 +1,23 @@
 """How a batch can fail, in the engine's own words."""
 
+from typing import Literal
+
+# contention: another transaction was in the way. The others say what the database, as a whole, cannot do now.
+FailureKind = Literal["contention", "unreachable", "disk full", "read-only"]
+
 
 class BatchFailure(Exception):
     """Why a batch was not committed, or is not known to be."""
 
 
 class TransientFailure(BatchFailure):
-    """Nothing was committed, and trying again may help. Carries the SQLSTATE."""
+    """Nothing was committed, and trying again may help. `reason` is for the log."""
 
-    def __init__(self, sqlstate: str) -> None:
+    def __init__(self, sqlstate: str, *, kind: FailureKind = "unreachable", reason: str = "") -> None:
         super().__init__(sqlstate)
         self.sqlstate = sqlstate
+        self.kind = kind
+        self.reason = reason or f"SQLSTATE {sqlstate}"
 
 
 class RefusedBatch(BatchFailure):

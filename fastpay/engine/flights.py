@@ -63,6 +63,10 @@ class Flights:
 
     While as many statements are under way as may be, what is missed gathers for the next one. Before that,
     `look` may land some of those flights that ask for it; it returns the others, and never raises.
+
+    Where a statement failed after a long wait, what has gathered meanwhile fails as well, and so does what
+    comes within `failed_reads_ms`, such as a parked request that now goes the long way. It would only wait
+    for as long again, beyond its deadline.
     """
 
     def __init__(
@@ -92,12 +96,17 @@ class Flights:
         # Turns of the loop in which anything was missed.
         self.turns = 0
         self._is_turn_counted = False
+        # What the last statement failed with, and until when that holds for others too.
+        self._failure: DatabaseUnavailable | None = None
+        self._failed_until_ns = 0
 
     def join(self, key: Key, generation: int, *, looks: bool = False) -> Flight:
         """Return the flight to wait for; a new one is looked for first where it `looks`.
 
-        Raises: Overloaded.
+        Raises: Overloaded, DatabaseUnavailable.
         """
+        if self._failure is not None:
+            self._refuse_for_a_while(self._failure)
         flight = self._running.get(key)
         if flight is not None and flight.generation == generation and self._is_fresh(flight):
             self.joined += 1
@@ -198,9 +207,28 @@ class Flights:
             _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+            if isinstance(error, DatabaseUnavailable):
+                batch = [*batch, *self._fail_for_a_while(error, batch[0])]
             _fail(batch, error)
         finally:
             self._forget(batch)
+
+    def _fail_for_a_while(self, failure: DatabaseUnavailable, flight: Flight) -> list[Flight]:
+        """Have reads fail for a while if this flight took long to fail; return those that fail with it."""
+        assert flight.sent_ns is not None
+        now_ns, span_ns = self._clock.monotonic_ns(), limits.failed_reads_ms * 1_000_000
+        if now_ns - flight.sent_ns < span_ns:
+            return []
+        self._failure, self._failed_until_ns = failure, now_ns + span_ns
+        gathered, self._gathered = self._gathered, []
+        self._forget(gathered)
+        return gathered
+
+    def _refuse_for_a_while(self, failure: DatabaseUnavailable) -> None:
+        """Raise what the last statement failed with, unless that was long ago."""
+        if self._clock.monotonic_ns() < self._failed_until_ns:
+            raise DatabaseUnavailable(failure.message)
+        self._failure = None
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

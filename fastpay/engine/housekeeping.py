@@ -1,12 +1,13 @@
 """What has to be done now and then, away from any request."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
+from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import Purged
-from fastpay.errors import DatabaseUnavailable
 
 _log = telemetry.Log("fastpay.housekeeping")
 
@@ -34,23 +35,35 @@ class Housekeeper:
     `clock` is the machine's own. Where it and the database's disagree about an age, the younger one counts.
     """
 
-    def __init__(self, store: HousekeepingStore, *, clock: Clock, retention_hours: int) -> None:
+    def __init__(
+        self,
+        store: HousekeepingStore,
+        *,
+        clock: Clock,
+        retention_hours: int,
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._retention_hours = retention_hours
-        self._task: asyncio.Task[None] | None = None
         # None until it is known how large the table is.
         self._next_block: int | None = None
+        self._periodic = Periodic(
+            "housekeeping",
+            self._keep_house,
+            interval_ms=limits.housekeeping_interval_ms,
+            clock=clock,
+            log=_log,
+            is_away=is_away,
+        )
 
     def start(self) -> None:
         """Begin to keep house."""
-        self._task = asyncio.create_task(self._run(), name="housekeeping")
+        self._periodic.start()
 
     async def close(self) -> None:
         """Stop at once: whatever was not done is done next time."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._periodic.close()
 
     async def sweep(self) -> int:
         """Go on from where the last sweep stopped to the table's end; return how many keys were forgotten.
@@ -86,15 +99,7 @@ class Housekeeper:
         beyond = max(blocks - limits.purge_blocks_max, 1)
         return limits.purge_blocks_max + int.from_bytes(self._clock.random_bytes(8), "big") % beyond
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(limits.housekeeping_interval_ms / 1000)
-            try:
-                count = await self.sweep()
-            except DatabaseUnavailable:
-                _log.warning("housekeeping_postponed")
-            except Exception:  # noqa: BLE001  tomorrow's work must not end with today's fault
-                _log.exception("housekeeping_failed")
-            else:
-                if count:
-                    _log.info("idempotency_keys_purged", rows=count)
+    async def _keep_house(self) -> None:
+        count = await self.sweep()
+        if count:
+            _log.info("idempotency_keys_purged", rows=count)

@@ -56,6 +56,10 @@ class IdentifierFactory:
         if self._reason is not None:
             raise ClockSkewed(self._reason)
 
+    def fault(self) -> ClockSkewed | None:
+        """Return why no stamp would be given out now, None where one would."""
+        return None if self._reason is None else ClockSkewed(self._reason)
+
     def stamp(self) -> Stamp:
         """Return the next stamp. Raises: ClockSkewed."""
         if self._reason is not None:

@@ -1,11 +1,13 @@
 """Carries the search index on, in hours when there is less to do."""
 
 import asyncio
+from collections.abc import Callable
 
 from fastpay import limits, telemetry
+from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import SearchIndex
-from fastpay.errors import DatabaseUnavailable, Overloaded
 
 _log = telemetry.Log("fastpay.indexing")
 
@@ -17,20 +19,27 @@ class Indexer:
     Searches do not wait for any of it: what is missing they carry on themselves.
     """
 
-    def __init__(self, index: SearchIndex) -> None:
+    def __init__(
+        self, index: SearchIndex, *, clock: Clock, is_away: Callable[[], bool] = lambda: False
+    ) -> None:
         self._index = index
         self._seen: dict[Scope, int] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._periodic = Periodic(
+            "indexing",
+            self.look,
+            interval_ms=limits.search_interval_ms,
+            clock=clock,
+            log=_log,
+            is_away=is_away,
+        )
 
     def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name="indexing")
+        self._periodic.start()
 
     async def close(self) -> None:
         """Stop at once: whatever was not done is done next time."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._periodic.close()
 
     async def look(self) -> int:
         """Carry on what may be carried on now, and return how many events it was."""
@@ -53,13 +62,3 @@ class Indexer:
             # Payments come first: most of the time is theirs.
             await asyncio.sleep(limits.search_pause_ms / 1000)
         return total
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(limits.search_interval_ms / 1000)
-            try:
-                await self.look()
-            except (DatabaseUnavailable, Overloaded):
-                _log.warning("indexing_postponed")
-            except Exception:  # noqa: BLE001  tomorrow's work must not end with today's fault
-                _log.exception("indexing_failed")

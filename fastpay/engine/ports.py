@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from fastpay import limits
 from fastpay._native.cache import Cache, Entry, Rendition, Shelf
 from fastpay._native.signature import Signer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
@@ -152,11 +153,17 @@ class WriterStore(Protocol):
         Raises: RefusedBatch for what no database could be told, as a batch that was refused.
         """
 
-    async def run_batch(self, work: "BatchWork", *, goes_on: Callable[[], bool] = lambda: False) -> None:
-        """Run `work` inside one transaction and commit it.
+    async def run_batch(
+        self,
+        work: "BatchWork",
+        *,
+        goes_on: Callable[[], bool] = lambda: False,
+        timeout_ms: float = limits.commit_timeout_ms,
+    ) -> None:
+        """Run `work` inside one transaction and commit it, within `timeout_ms`, whatever hangs.
 
         `goes_on` is asked when the work is done: where another batch is certain to come, its transaction may
-        begin at once.
+        begin at once. To find out what became of a COMMIT may take `resolve_timeout_ms` more.
 
         Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
         the connection was lost after COMMIT was sent; OutdatedBatch and WrongMoment where `work` did;
@@ -230,9 +237,6 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 class ReaderStore(Protocol):
     """The database as the reader sees it. Identifiers of other tenants are simply not there."""
-
-    async def ping(self) -> None:
-        """Ask the database for nothing. Raises: DatabaseUnavailable."""
 
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
         """Return the latest versions of the objects that exist, and the sequences of their tenants."""
@@ -338,9 +342,6 @@ class Reader(Protocol):
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves."""
-
-    async def ping(self) -> None:
-        """Return when the database has answered. Raises: DatabaseUnavailable."""
 
     @property
     def cache(self) -> Cache:

@@ -7,11 +7,11 @@ the start on, keys are looked up for `keys_doubted_ms`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
-from fastpay.engine.failures import TransientFailure
+from fastpay.engine.failures import RefusedBatch, TransientFailure
 from fastpay.engine.ports import WriterStore
 from fastpay.engine.queue import Waiting
 from fastpay.engine.working_set import WorkingSet
@@ -22,9 +22,10 @@ _log = telemetry.Log("fastpay.writer")
 class Prefetch:
     """Fills a working set for commands that are about to be decided on it."""
 
-    def __init__(self, store: WriterStore, clock: Clock) -> None:
+    def __init__(self, store: WriterStore, clock: Clock, failed: Callable[[TransientFailure], None]) -> None:
         self._store = store
         self._clock = clock
+        self._failed = failed
         self._doubts_until_ns = 0
 
     @property
@@ -44,6 +45,13 @@ class Prefetch:
         working_set.forget_old_answers(entries)
         if not working_set.lacks(entries, with_keys=with_keys):
             return
+        try:
+            await self._load(working_set, entries, with_keys=with_keys)
+        except RefusedBatch as refusal:
+            _log.warning("prefetch_refused", sqlstate=refusal.sqlstate, commands=len(entries))
+            raise
+
+    async def _load(self, working_set: WorkingSet, entries: Sequence[Waiting], *, with_keys: bool) -> None:
         async with asyncio.timeout(limits.prefetch_timeout_ms / 1000):
             for attempt in range(1, limits.commit_attempts_max + 1):
                 try:
@@ -51,7 +59,9 @@ class Prefetch:
                         await working_set.load(loader, entries, with_keys=with_keys)
                     return
                 except TransientFailure as failure:
-                    _log.warning("prefetch_retried", attempt=attempt, sqlstate=failure.sqlstate)
+                    self._failed(failure)
+                    if failure.kind == "contention":
+                        _log.warning("prefetch_retried", attempt=attempt, sqlstate=failure.sqlstate)
                     if attempt == limits.commit_attempts_max:
                         raise
                     await back_off(self._clock, attempt)

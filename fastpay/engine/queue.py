@@ -6,22 +6,39 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.failures import UnknownOutcome
 from fastpay.engine.idempotency import signature_digest, submission_digest
 from fastpay.engine.ports import Outcome, Submission
+from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, FastpayError, OutcomeUnknown, Overloaded
+
+OVERLOADED = "Too many requests are waiting. Try again in a moment."
+_EXPIRED = "The time that the request allowed was over. Nothing was changed."
+_LATE = "The database did not get to this in time. Nothing was changed. Try again."
+_UNKNOWN = (
+    "The database went away while it was answering. Look whether this took effect before you send it again, "
+    "and give an idempotency key with every request that must not happen twice."
+)
+_UNKNOWN_BY_KEY = (
+    "The database went away while it was answering. Send the request again with the same idempotency key to "
+    "learn what became of it."
+)
 
 
 class Waiting(msgspec.Struct, frozen=True, eq=False):
     """A submission in line, and who waits for it.
 
     `digest` is that of the idempotency key, empty without one, `signature` that of a signature which does not
-    cover the key; `weight` is how many plain commands it counts for.
+    cover the key; `weight` is how many plain commands it counts for. What is not at the database by
+    `begin_by_ns`, on the monotonic clock, is not begun at all.
     """
 
     submission: Submission
     digest: bytes
     weight: int
     future: "asyncio.Future[Outcome]"
+    begin_by_ns: int
     signature: bytes = b""
 
     @property
@@ -34,13 +51,42 @@ class Waiting(msgspec.Struct, frozen=True, eq=False):
         if not self.future.done():
             self.future.set_exception(error)
 
+    def expire(self) -> None:
+        """Tell whoever waits that its time was over before it was begun."""
+        is_own = self.begin_by_ns == self.submission.deadline_ns
+        self.fail(DeadlineExceeded(_EXPIRED) if is_own else DatabaseUnavailable(_LATE))
 
-def wait(submission: Submission) -> Waiting:
+    def unknown(self, failure: UnknownOutcome) -> FastpayError:
+        """Return what to say to a request of which nobody knows whether it was committed."""
+        error: FastpayError
+        if self.submission.idempotency_key is None:
+            error = OutcomeUnknown(_UNKNOWN)
+        else:
+            error = DatabaseUnavailable(_UNKNOWN_BY_KEY)
+        error.__cause__ = failure
+        return error
+
+
+def wait(submission: Submission, now_ns: int) -> Waiting:
     """Return the submission with a future of its own. Needs a running loop."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     weight: int = getattr(submission.command, "weight", 1)
+    begin_by_ns = now_ns + limits.begin_timeout_ms * 1_000_000
+    if submission.deadline_ns is not None:
+        begin_by_ns = min(begin_by_ns, submission.deadline_ns)
     signature = b"" if submission.signed is None else signature_digest(submission)
-    return Waiting(submission, submission_digest(submission), weight, future, signature)
+    return Waiting(submission, submission_digest(submission), weight, future, begin_by_ns, signature)
+
+
+def in_time(entries: Iterable[Waiting], now_ns: int) -> list[Waiting]:
+    """Return those that may still be begun; tell the others that their time is over."""
+    live = []
+    for entry in entries:
+        if entry.begin_by_ns > now_ns:
+            live.append(entry)
+        else:
+            entry.expire()
+    return live
 
 
 def note_times(entries: Sequence[Waiting], begun_ns: int, ended_ns: int) -> None:
@@ -69,8 +115,20 @@ class FairQueue:
         """Return how many wait in all lines."""
         return self._count
 
+    def has_place(self, scope: Scope, weight: int) -> bool:
+        """Tell whether there is a place for a command of this tenant, or somebody who gives way to it."""
+        return not self._is_full(weight) or self.heaviest_line(scope, weight) is not None
+
     def append(self, waiting: Waiting) -> None:
-        """Put at the end of its tenant's line."""
+        """Put at the end of its tenant's line. Raises: Overloaded.
+
+        Where there is no place, whoever has the most in line gives way to a tenant with less than its share.
+        """
+        while self._is_full(waiting.weight):
+            heaviest = self.heaviest_line(waiting.submission.scope, waiting.weight)
+            if heaviest is None:
+                raise Overloaded(OVERLOADED)
+            self.drop_youngest(heaviest).fail(Overloaded(OVERLOADED))
         line = self._lines.get(waiting.submission.scope)
         if line is None:
             line = self._lines[waiting.submission.scope] = deque()
@@ -127,6 +185,20 @@ class FairQueue:
             del self._lines[scope]
         self._weigh(waiting, -1)
         return waiting
+
+    def expire(self, now_ns: int) -> None:
+        """Take out what was not begun in time, and tell whoever waits for it."""
+        for scope, line in list(self._lines.items()):
+            # In order, but for those whose clients wait for less long than others do.
+            while line and line[0].begin_by_ns <= now_ns:
+                waiting = line.popleft()
+                self._weigh(waiting, -1)
+                waiting.expire()
+            if not line:
+                del self._lines[scope]
+
+    def _is_full(self, weight: int) -> bool:
+        return len(self) >= limits.queued_commands_max or self.weight + weight > limits.queued_weight_max
 
     def _weigh(self, waiting: Waiting, sign: int) -> None:
         """Note that one has come (1) or gone (-1)."""

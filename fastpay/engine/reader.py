@@ -106,10 +106,6 @@ class Reader:
             "cache_evictions": self._cache.evictions,
         }
 
-    async def ping(self) -> None:
-        """Tell whether the database answers. Raises: DatabaseUnavailable."""
-        await self._store.ping()
-
     async def get(self, scope: Scope, identifier: str) -> Versioned | None:
         """Return the object as it stands now, None where there is none."""
         entry = self._find(scope, identifier)
@@ -123,7 +119,7 @@ class Reader:
         will be. It is called with None where that would raise, too."""
         try:
             flight = self._join(scope, identifier)
-        except Overloaded:
+        except (DatabaseUnavailable, Overloaded):
             return False
         if flight is None:
             return False

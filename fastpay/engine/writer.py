@@ -20,33 +20,39 @@ top of it.
 A batch is closed when the database is free for it and nobody else is coming: an idle system commits a batch
 of one at once, a busy one waits for the clients that it has just answered, for half of what a commit takes at
 most.
+
+Everything has a deadline, whatever hangs at the database. What is not begun `begin_timeout_ms` after it came
+is refused, and nothing was changed. What was begun is answered within `commit_timeout_ms`, and where COMMIT
+was sent and not answered, `resolve_timeout_ms` after that.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.batch import Batch, Result, check_moments, decide_apart, decide_locked, unknown_outcome
+from fastpay.engine.batch import Batch, Result, check_moments, decide_apart, decide_locked, holds
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
 from fastpay.engine.ports import BatchTransaction, CommitObserver, Encoded, Outcome, Submission, WriterStore
 from fastpay.engine.prefetch import Prefetch, back_off
-from fastpay.engine.queue import FairQueue, Waiting, note_times, wait
+from fastpay.engine.queue import OVERLOADED, FairQueue, Waiting, in_time, note_times, wait
 from fastpay.engine.working_set import WorkingSet
-from fastpay.errors import ClockSkewed, DatabaseUnavailable, DeadlineExceeded, Overloaded
+from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
 
 _log = telemetry.Log("fastpay.writer")
 
 # The constraint that refuses a second first answer to a key.
 _KEY_IS_TAKEN = "idempotency_pkey"
-_OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
 _SKEWED = "The time of this request is not the database's. Nothing was done. Try again."
 
 
 class Writer:
-    """Takes submissions, commits them in batches, and answers each when its batch is on disk."""
+    """Takes submissions, commits them in batches, and answers each when its batch is on disk.
+
+    `failed` hears of what kept a batch from being committed, and says in the log what there is to say.
+    """
 
     def __init__(
         self,
@@ -55,14 +61,16 @@ class Writer:
         clock: Clock,
         batch_commands_max: int = limits.batch_commands_max,
         observer: CommitObserver | None = None,
+        failed: Callable[[TransientFailure], None] = lambda _: None,
     ) -> None:
         self._store = store
+        self._failed = failed
         self._observer = observer
         self._batch_commands_max = batch_commands_max
         self._clock = clock
         self._queue = FairQueue()
         self._working_set = WorkingSet()
-        self._prefetch = Prefetch(store, clock)
+        self._prefetch = Prefetch(store, clock, failed)
         # What is being loaded, the batch that is being put together, and the one that is at the database.
         self._loading: list[Waiting] = []
         self._open = Batch()
@@ -77,24 +85,35 @@ class Writer:
         self._answered = 0
         self._commit_ns = 0
         self._free_since_ns = 0
+        # When the batch that is at the database must have been answered.
+        self._commit_by_ns = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to take batches. Those who were waiting when we were started are about to retry."""
         self._prefetch.doubt_keys()
         self._task = asyncio.create_task(self._run(), name="writer")
+        self._keep_deadlines()
 
     async def close(self) -> None:
         """Commit what is waiting, then end."""
         self._closing = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        try:
+            if self._task is not None:
+                await self._task
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
 
     def admit(self, scope: Scope, weight: int = 1) -> None:
         """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
-        has_no_place = self._is_full(weight) and self._queue.heaviest_line(scope, weight) is None
-        if self._closing or has_no_place or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000:
-            raise Overloaded(_OVERLOADED)
+        if (
+            self._closing
+            or not self._queue.has_place(scope, weight)
+            or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000
+        ):
+            raise Overloaded(OVERLOADED)
 
     async def submit(self, submission: Submission) -> Outcome:
         """Wait until the command was committed, or refused by the domain, and return what came of it.
@@ -102,21 +121,11 @@ class Writer:
         A caller that is cancelled meanwhile takes nothing back. Raises: Overloaded and DeadlineExceeded
         before anything was begun; DatabaseUnavailable when nothing is known to have been done.
         """
-        waiting = wait(submission)
+        waiting = wait(submission, self._clock.monotonic_ns())
         self.admit(submission.scope, waiting.weight)
-        while self._is_full(waiting.weight):
-            # Whoever has the most in line gives way to a tenant that has less than its share.
-            heaviest = self._queue.heaviest_line(submission.scope, waiting.weight)
-            if heaviest is None:
-                raise Overloaded(_OVERLOADED)
-            self._queue.drop_youngest(heaviest).fail(Overloaded(_OVERLOADED))
         self._queue.append(waiting)
         self._wake.set()
         return await waiting.future
-
-    def _is_full(self, weight: int) -> bool:
-        too_many = len(self._queue) >= limits.queued_commands_max
-        return too_many or self._queue.weight + weight > limits.queued_weight_max
 
     async def _run(self) -> None:
         while True:
@@ -199,22 +208,20 @@ class Writer:
                     entry.fail(DatabaseUnavailable(_UNREACHABLE))
         else:
             # Who is to blame is found out one by one, under the lock.
-            _log.warning("prefetch_refused", reason=type(failure).__name__, commands=len(entries))
             self._start_over(locked_batches=1)
 
     def _in_time(self, entries: Sequence[Waiting]) -> list[Waiting]:
-        """Return those that somebody still waits for; tell the others that their time is over."""
+        return in_time(entries, self._clock.monotonic_ns())
+
+    def _keep_deadlines(self) -> None:
+        """Refuse what was not begun in time, now and then: the batch before may hang for longer than that."""
         now_ns = self._clock.monotonic_ns()
-        live = []
-        for entry in entries:
-            deadline_ns = entry.submission.deadline_ns
-            if deadline_ns is not None and deadline_ns <= now_ns:
-                entry.fail(
-                    DeadlineExceeded("The time that the request allowed was over. Nothing was changed.")
-                )
-            else:
-                live.append(entry)
-        return live
+        if any(entry.begin_by_ns <= now_ns for entry in (*self._open.entries, *self._loading)):
+            # Decided on top of what hangs. Nothing of it has left, so that it can be forgotten.
+            self._start_over()
+        self._queue.expire(now_ns)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(limits.deadline_check_ms / 1000, self._keep_deadlines)
 
     async def _drain(self) -> None:
         """Commit all that is decided."""
@@ -257,13 +264,12 @@ class Writer:
 
     async def _commit(self, batch: Batch) -> None:
         begun_ns = self._clock.monotonic_ns()
+        self._commit_by_ns = begun_ns + limits.commit_timeout_ms * 1_000_000
         try:
             with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
                 results = await self._carry_out(batch)
         except Exception as error:  # noqa: BLE001  the writer must outlive whatever one batch does to it
-            if isinstance(error, DatabaseUnavailable):
-                _log.warning("batch_unavailable", commands=len(batch), reason=error.message)
-            else:
+            if not isinstance(error, DatabaseUnavailable):
                 _log.exception("batch_failed", commands=len(batch))
             self._start_over()
             results = [error] * len(batch)
@@ -282,8 +288,10 @@ class Writer:
             try:
                 return await self._attempt(batch)
             except TransientFailure as failure:
-                _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
-                if attempt == limits.commit_attempts_max:
+                self._failed(failure)
+                if failure.kind == "contention":
+                    _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
+                if attempt == limits.commit_attempts_max or self._left_ms() <= 0:
                     raise DatabaseUnavailable(_UNREACHABLE) from failure
                 await back_off(self._clock, attempt)
             except WrongMoment:
@@ -293,13 +301,13 @@ class Writer:
             except UnknownOutcome as failure:
                 _log.warning("batch_outcome_unknown", commands=len(batch))
                 self._start_over()
-                return [unknown_outcome(entry.submission, failure) for entry in batch.entries]
+                return [entry.unknown(failure) for entry in batch.entries]
         raise AssertionError("unreachable")
 
     async def _attempt(self, batch: Batch) -> Sequence[Result]:
         changes = batch.changes()
         is_sound = batch.is_decided and batch.is_sound
-        if is_sound and changes is None and await self._holds(batch):
+        if is_sound and changes is None and await holds(self._store, batch, timeout_ms=self._left_ms()):
             batch.report_faults()
             return batch.results
         locked_batches = 0
@@ -325,7 +333,7 @@ class Writer:
             async def decide_and_write(transaction: BatchTransaction) -> None:
                 done[:] = [await decide_locked(transaction, batch.entries)]
 
-            await self._store.run_batch(decide_and_write)
+            await self._store.run_batch(decide_and_write, timeout_ms=self._left_ms())
         except RefusedBatch as refusal:
             _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
             results = await self._one_by_one(batch)
@@ -344,21 +352,12 @@ class Writer:
             await transaction.write_ahead(batch.found, encoded)
             check_moments(batch.entries, transaction)
 
-        await self._store.run_batch(write, goes_on=lambda: self._open.changes_something)
+        goes_on = lambda: self._open.changes_something  # noqa: E731
+        await self._store.run_batch(write, goes_on=goes_on, timeout_ms=self._left_ms())
 
-    async def _holds(self, batch: Batch) -> bool:
-        """Tell whether a batch that writes nothing is right in all that it says. Raises: WrongMoment."""
-        if not batch.asks:
-            # Replays of what was committed: that holds for ever.
-            return True
-        try:
-            async with self._store.loading() as loader:
-                books = await loader.load_books(batch.asks)
-                # A refusal may follow from the time, and is answered although nothing is written.
-                check_moments(batch.entries, loader)
-                return batch.stands_on(books)
-        except RefusedBatch:
-            return False
+    def _left_ms(self) -> float:
+        """Return how long the batch that is at the database may still take."""
+        return (self._commit_by_ns - self._clock.monotonic_ns()) / 1_000_000
 
     async def _one_by_one(self, batch: Batch) -> list[Result]:
         """Decide each command under the lock and keep its failure to itself."""
@@ -368,7 +367,7 @@ class Writer:
         async def work(transaction: BatchTransaction) -> None:
             results[:], done[:] = await decide_apart(transaction, batch)
 
-        await self._store.run_batch(work)
+        await self._store.run_batch(work, timeout_ms=self._left_ms())
         self._tell(done)
         return results
 

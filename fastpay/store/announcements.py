@@ -7,28 +7,23 @@ repeat or invent messages: what is lost is found by asking the database (see `en
 is invented costs a read.
 
 Nobody waits for Redis. What cannot be sent is dropped, and after a failure nothing is sent until a new
-connection has been made.
+connection has been made. Both connections, to tell and to listen, have the deadlines and the bounds of
+`store/redis_link.py`.
 """
 
 import asyncio
-import itertools
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.dependency_ports import Part
 from fastpay.engine.ports import Commit
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+from fastpay.store.redis_link import RedisLink, Reply
 
 CHANNEL = "fastpay:changes:1"
-
-_log = telemetry.Log("fastpay.announcements")
 
 Heard = Callable[[Scope, Sequence[tuple[str, int]], int], None]
 
@@ -53,38 +48,50 @@ _DECODER = msgspec.msgpack.Decoder(Announcement)
 class Announcements:
     """Satisfies `CommitObserver`: tells the other instances, and `heard` of what they tell.
 
-    Without a Redis there is nobody to tell.
+    Without a Redis there is nobody to tell. `parts` hear whether Redis can be reached, to tell and to listen.
     """
 
-    def __init__(self, redis_url: str | None, *, clock: Clock, heard: Heard) -> None:
-        self._redis_url = redis_url
+    def __init__(
+        self,
+        redis_url: str | None,
+        *,
+        clock: Clock,
+        heard: Heard,
+        parts: tuple[Part | None, Part | None] = (None, None),
+    ) -> None:
         self._heard = heard
         self._origin = clock.random_bytes(16)
-        self._waiting: deque[bytes] = deque()
-        self._wake = asyncio.Event()
-        self._is_connected = False
-        self._tasks: list[asyncio.Task[None]] = []
+        self._mouth: RedisLink | None = None
+        self._ears: RedisLink | None = None
+        if redis_url is not None:
+            self._mouth = RedisLink(redis_url, greet=self._greet, part=parts[0])
+            self._ears = RedisLink(redis_url, greet=self._subscribe, pushed=self._hear, part=parts[1])
+        # How many were sent and not answered yet.
+        self.waiting = 0
         self.sent = 0
         self.received = 0
         self.dropped = 0
         self.refused = 0
-        self.failures = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the other instances can be told now."""
+        return self._mouth is not None and self._mouth.is_open
+
+    @property
+    def failures(self) -> int:
+        """How many connections ended, or could not be made."""
+        return sum(link.failures for link in (self._mouth, self._ears) if link is not None)
 
     def start(self) -> None:
         """Begin to tell and to listen."""
-        if self._redis_url is None:
-            return
-        for work, name in ((self._tell, "announce"), (self._listen, "listen")):
-            self._tasks.append(asyncio.create_task(self._keep_trying(work), name=name))
+        for link in (self._mouth, self._ears):
+            if link is not None:
+                link.start()
 
     async def close(self) -> None:
         """End both."""
-        left = set(self._tasks)
-        while left:
-            # A cancellation that comes together with an answer gets lost in the driver: it is sent again.
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=limits.redis_backoff_ms / 1000)
+        await asyncio.gather(*(link.close() for link in (self._mouth, self._ears) if link is not None))
 
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name."""
@@ -102,64 +109,34 @@ class Announcements:
             latest = {versioned.object.id: versioned.version for versioned in commit.versions}
             versions = list(latest.items())
             for start in range(0, len(versions), limits.announcement_objects_max):
-                if not self._is_connected or len(self._waiting) >= limits.announcements_waiting_max:
-                    self.dropped += 1
-                    continue
                 part = tuple(versions[start : start + limits.announcement_objects_max])
-                told = Announcement(self._origin, *commit.scope, part, commit.after)
-                self._waiting.append(_ENCODER.encode(told))
-                self._wake.set()
+                self._tell(commit, part)
 
-    async def _keep_trying(self, work: "Callable[[Redis], Awaitable[None]]") -> None:
-        from redis.asyncio import Redis  # noqa: PLC0415 - 0.2 s to import, and a start does without it
-        from redis.exceptions import RedisError  # noqa: PLC0415
+    def _tell(self, commit: Commit, part: tuple[tuple[str, int], ...]) -> None:
+        link = self._mouth
+        if link is None or not link.is_open or self.waiting >= limits.announcements_waiting_max:
+            self.dropped += 1
+            return
+        told = Announcement(self._origin, *commit.scope, part, commit.after)
+        self.waiting += 1
+        link.send("PUBLISH", CHANNEL, _ENCODER.encode(told), heard=self._told)
 
-        assert self._redis_url is not None
-        backoff_ms = limits.redis_backoff_ms
-        while True:
-            client = Redis.from_url(
-                self._redis_url, socket_connect_timeout=limits.connect_timeout_ms / 1000, retry=None
-            )
-            try:
-                await work(client)
-            except (OSError, RedisError, TimeoutError) as error:
-                if self.failures == 0:
-                    _log.warning("announcements_interrupted", reason=type(error).__name__)
-                self.failures += 1
-            finally:
-                await client.aclose()
-            await asyncio.sleep(backoff_ms / 1000)
-            backoff_ms = min(backoff_ms * 2, limits.redis_backoff_max_ms)
+    def _told(self, reply: Reply) -> None:
+        self.waiting -= 1
+        if isinstance(reply, int):
+            self.sent += 1
+        else:
+            self.dropped += 1
 
-    async def _tell(self, client: "Redis") -> None:
-        await client.ping()
-        self._is_connected = True
-        try:
-            while True:
-                self._wake.clear()
-                if not self._waiting:
-                    await self._wake.wait()
-                pipeline = client.pipeline(transaction=False)
-                count = min(len(self._waiting), limits.announcements_at_once_max)
-                for message in itertools.islice(self._waiting, count):
-                    pipeline.publish(CHANNEL, message)
-                async with asyncio.timeout(limits.redis_timeout_ms / 1000):
-                    await pipeline.execute()
-                for _ in range(count):
-                    self._waiting.popleft()
-                self.sent += count
-        finally:
-            self._is_connected = False
-            self.dropped += len(self._waiting)
-            self._waiting.clear()
+    async def _greet(self) -> None:
+        assert self._mouth is not None
+        await self._mouth.ask("PING")
 
-    async def _listen(self, client: "Redis") -> None:
-        async with client.pubsub(ignore_subscribe_messages=True) as channel:
-            await channel.subscribe(CHANNEL)
-            async for message in channel.listen():
-                self._hear(message["data"])
+    async def _subscribe(self) -> None:
+        assert self._ears is not None
+        await self._ears.ask("SUBSCRIBE", CHANNEL)
 
-    def _hear(self, data: object) -> None:
+    def _hear(self, data: Reply) -> None:
         try:
             announcement = _DECODER.decode(data) if isinstance(data, bytes) else None
         except msgspec.MsgspecError:

@@ -14,7 +14,7 @@ from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutco
 from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow
 from fastpay.store import columns, ledger_rows, rows
 from fastpay.store.columns import Witness
-from fastpay.store.failures import CONTENTION, is_answer, translate
+from fastpay.store.failures import is_answer, translate
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
 from fastpay.store.statements import SQL, combine
 
@@ -45,19 +45,29 @@ class PostgresBatches:
         except Exception as error:
             raise translate(error) from error
 
-    async def run_batch(self, work: BatchWork, *, goes_on: Callable[[], bool] = lambda: False) -> None:
+    async def run_batch(
+        self,
+        work: BatchWork,
+        *,
+        goes_on: Callable[[], bool] = lambda: False,
+        timeout_ms: float = limits.commit_timeout_ms,
+    ) -> None:
         """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
         transaction = None
+        until = asyncio.get_running_loop().time() + timeout_ms / 1000
         try:
-            connection = await self._connected()
-            if not self._has_begun:
-                await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
-            self._has_begun = False
-            transaction = PostgresTransaction(connection)
-            await work(transaction)
+            async with asyncio.timeout_at(until):
+                connection = await self._connected()
+                if not self._has_begun:
+                    await connection.execute(
+                        _BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION
+                    )
+                self._has_begun = False
+                transaction = PostgresTransaction(connection)
+                await work(transaction)
         except Exception as error:
             failure = translate(error)
-            if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+            if isinstance(failure, TransientFailure) and failure.kind != "contention":
                 # Whoever is at the other end, the next attempt must look for it anew.
                 await self._close()
             else:
@@ -70,7 +80,8 @@ class PostgresBatches:
         # A setting that is local to a transaction would have to be made again.
         chains = self._settings.session_state and goes_on()
         try:
-            status = await connection.execute("commit and chain" if chains else "commit")
+            async with asyncio.timeout_at(until):
+                status = await connection.execute("commit and chain" if chains else "commit")
         except Exception as error:
             await self._close()
             if is_answer(error):
@@ -100,7 +111,7 @@ class PostgresBatches:
                         yield PostgresLoader(self._side)
             except Exception as error:
                 failure = translate(error)
-                if isinstance(failure, TransientFailure) and failure.sqlstate not in CONTENTION:
+                if isinstance(failure, TransientFailure) and failure.kind != "contention":
                     self._drop_side()
                 raise failure from error
             except BaseException:
@@ -129,7 +140,8 @@ class PostgresBatches:
             self._connection = None
             return
         try:
-            await self._connection.execute("rollback")
+            async with asyncio.timeout(limits.resolve_timeout_ms / 1000):
+                await self._connection.execute("rollback")
         except Exception:  # noqa: BLE001  whatever it is, a connection that cannot roll back is of no use
             await self._close()
 
@@ -141,30 +153,38 @@ class PostgresBatches:
     async def _resolve(self, transaction: "PostgresTransaction") -> None:
         """Find out what became of a COMMIT that nobody answered. Returns when it was committed.
 
+        Raises: TransientFailure when it was not committed; UnknownOutcome when nobody can be asked in time.
+        """
+        if transaction.witness is None:
+            return
+        try:
+            async with asyncio.timeout(limits.resolve_timeout_ms / 1000):
+                written = await self._look_for(transaction, transaction.witness)
+        except TimeoutError as error:
+            await self._close()
+            raise UnknownOutcome from error
+        if not written:
+            raise TransientFailure("08007")
+
+    async def _look_for(self, transaction: "PostgresTransaction", witness: Witness) -> bool:
+        """Return whether a transaction that has ended was committed. Raises: UnknownOutcome.
+
         The transaction's number only tells whether it still runs: a crash makes the database forget numbers
         that it gave out, and give them out again. What tells the end is whether a row of ours is there.
-        Raises: TransientFailure when it was not committed; UnknownOutcome when nobody can be asked.
         """
-        witness = transaction.witness
-        if witness is None:
-            return
         for attempt in range(limits.commit_attempts_max):
             try:
                 connection = await self._connected()
                 # Two statements: what the second one sees is what stands after the first one's answer.
                 if await _has_ended(connection, transaction.transaction_id):
-                    written = await connection.fetchval(SQL[witness[0]], *witness[1:])
-                    break
+                    return bool(await connection.fetchval(SQL[witness[0]], *witness[1:]))
             except Exception as error:
                 await self._close()
                 if not isinstance(translate(error), TransientFailure):
                     raise UnknownOutcome from error
             backoff_ms = min(limits.commit_backoff_ms * 2 ** (attempt + 2), limits.commit_backoff_max_ms)
             await asyncio.sleep(backoff_ms / 1000)
-        else:
-            raise UnknownOutcome
-        if not written:
-            raise TransientFailure("08007")
+        raise UnknownOutcome
 
 
 async def _has_ended(connection: Connection, transaction_id: str | None) -> bool:

@@ -35,6 +35,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.engine.copy_ports import Found
+from fastpay.engine.dependency_ports import Part
 from fastpay.store.copy_format import (
     GENERATION_BYTES,
     REASONS,
@@ -65,14 +66,22 @@ class _Work(NamedTuple):
 
 
 class RedisCopies:
-    """Satisfies `CopyStore`. `identify` asks the database who it is, on each new connection to Redis."""
+    """Satisfies `CopyStore`. `identify` asks the database who it is, on each new connection to Redis.
+
+    `part` is told whether Redis can be reached.
+    """
 
     def __init__(
-        self, redis_url: str, *, clock: Clock, identify: Callable[[], Awaitable[Incarnation]]
+        self,
+        redis_url: str,
+        *,
+        clock: Clock,
+        identify: Callable[[], Awaitable[Incarnation]],
+        part: Part | None = None,
     ) -> None:
         self._clock = clock
         self._identify = identify
-        self._link = RedisLink(redis_url, greet=self._greet)
+        self._link = RedisLink(redis_url, greet=self._greet, part=part)
         self._format: CopyFormat | None = None
         self._scripts: dict[str, bytes] = {}
         self._work: deque[_Work] = deque()

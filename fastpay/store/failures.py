@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
+from fastpay.engine.failures import BatchFailure, FailureKind, OutdatedBatch, RefusedBatch, TransientFailure
 
 # The SQLSTATE of our own with which `require_books` refuses (see the migrations).
 OUTDATED = "FP001"
@@ -31,6 +31,7 @@ TRANSIENT = CONTENTION | frozenset(
         "57P05",  # idle_session_timeout
     )
 )
+_KINDS: dict[str, FailureKind] = {"25006": "read-only", "53100": "disk full"}
 # What the driver raises when there is no connection, or no longer one.
 LOST: tuple[type[Exception], ...] = (
     OSError,
@@ -49,7 +50,7 @@ def translate(error: Exception) -> BatchFailure:
     if isinstance(error, asyncpg.PostgresError):
         return _translate_answer(error)
     if isinstance(error, LOST):
-        return TransientFailure("08000")
+        return TransientFailure("08000", reason=describe(error))
     if isinstance(error, ValueError):
         # A parameter could not even be encoded: as good as a refusal by the database.
         return RefusedBatch("22000", None)
@@ -61,8 +62,17 @@ def _translate_answer(error: asyncpg.PostgresError) -> BatchFailure:
     if error.sqlstate == OUTDATED:
         return OutdatedBatch()
     if error.sqlstate in TRANSIENT or isinstance(error, asyncpg.PostgresConnectionError):
-        return TransientFailure(error.sqlstate)
+        kind = "contention" if error.sqlstate in CONTENTION else _KINDS.get(error.sqlstate, "unreachable")
+        return TransientFailure(error.sqlstate, kind=kind, reason=describe(error))
     return RefusedBatch(error.sqlstate, getattr(error, "constraint_name", None))
+
+
+def describe(error: Exception) -> str:
+    """Return what the log says of a driver's error: nothing in it is secret."""
+    if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError) and not str(error):
+        return "no answer in time"
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def is_answer(error: Exception) -> bool:

@@ -1,22 +1,17 @@
 """Housekeeping in the database: small statements on the shared pool."""
 
-from typing import Any
-
-import asyncpg
-
 from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.identifiers import Scope, placed
 from fastpay.engine.ports import Purged
-from fastpay.errors import DatabaseUnavailable
 from fastpay.store import rows
-from fastpay.store.failures import LOST
+from fastpay.store.pool import ReaderPool
 from fastpay.store.statements import SQL
 
 
 class PostgresHousekeeping:
-    """Satisfies `HousekeepingStore` and `ExpiryStore`. The pool is the driver's, which publishes no types."""
+    """Satisfies `HousekeepingStore` and `ExpiryStore`."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
 
     async def purge_idempotency(
@@ -27,12 +22,12 @@ class PostgresHousekeeping:
         Raises: DatabaseUnavailable.
         """
         places = (first_block, 0), (first_block + blocks_max, 0)
-        (row,) = await self._fetch("purge_idempotency", *places, retention_hours, now_ms)
+        (row,) = await self._pool.fetch(SQL["purge_idempotency"], *places, retention_hours, now_ms)
         return Purged(rows=row["rows"], blocks=row["blocks"])
 
     async def list_due_holds(self, rows_max: int) -> list[tuple[Scope, str]]:
         """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
-        found = await self._fetch("list_due_holds", rows_max)
+        found = await self._pool.fetch(SQL["list_due_holds"], rows_max)
         return [
             (rows.scope_of(row), placed("ltr", row["moment_ms"], row["sequence"], row["place"]))
             for row in found
@@ -43,12 +38,6 @@ class PostgresHousekeeping:
 
         None is due that is not as old as an authorization is valid. Raises: DatabaseUnavailable.
         """
-        found = await self._fetch("list_due_payments", after, AUTHORIZATION_VALID_S * 1000, rows_max)
+        valid_ms = AUTHORIZATION_VALID_S * 1000
+        found = await self._pool.fetch(SQL["list_due_payments"], after, valid_ms, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
-
-    async def _fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
-        try:
-            found: list[rows.Row] = await self._pool.fetch(SQL[statement], *arguments)
-        except (*LOST, asyncpg.PostgresError) as error:
-            raise DatabaseUnavailable("The database cannot be reached right now.") from error
-        return found

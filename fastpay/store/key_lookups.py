@@ -15,7 +15,7 @@ an older key without a tag that shares its address, since each try has the same 
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asyncpg
 
@@ -25,8 +25,8 @@ from fastpay.clock import Clock
 from fastpay.errors import DatabaseUnavailable, RateLimited
 from fastpay.store.failures import LOST
 from fastpay.store.keys import FoundKey, find_keys, has_tag, hash_key, read_tag_key
+from fastpay.store.pool import Lender, due
 
-_AWAY = "The database cannot be reached right now. Try again."
 _LIMITED = "Too many requests with unknown API keys are coming in. Try again in a moment."
 _GAP_NS = limits.key_lookups_gap_ms * 1_000_000
 
@@ -51,9 +51,9 @@ class _Lookup(NamedTuple):
 
 
 class KeyLookups:
-    """Looks keys up. The pool is the driver's, which has no types; one connection of it is used at a time."""
+    """Looks keys up, on one connection of the pool at a time."""
 
-    def __init__(self, pool: Any, *, clock: Clock) -> None:
+    def __init__(self, pool: Lender, *, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
         self._trusted: list[_Lookup] = []
@@ -137,15 +137,15 @@ class KeyLookups:
     async def _send(self, batch: Sequence[_Lookup]) -> None:
         asked_ns = self._clock.monotonic_ns()
         try:
-            async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
+            async with self._pool.lend(until=due(limits.key_timeout_ms)) as connection:
                 if self._tag_key is None:
-                    self._tag_key = await read_tag_key(self._pool)
-                found = await find_keys(self._pool, [lookup.digest for lookup in batch])
+                    self._tag_key = await read_tag_key(connection)
+                found = await find_keys(connection, [lookup.digest for lookup in batch])
         except asyncio.CancelledError:
             _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
             raise
         except (*LOST, asyncpg.PostgresError) as error:
-            unavailable = DatabaseUnavailable(_AWAY)
+            unavailable = self._pool.unavailable(error)
             unavailable.__cause__ = error
             _fail(batch, unavailable)
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait

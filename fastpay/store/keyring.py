@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -11,6 +11,7 @@ from fastpay.engine.ports import Credentials
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.key_lookups import KeyLookups, Landing
 from fastpay.store.keys import FoundKey, hash_key, open_fingerprint_key
+from fastpay.store.pool import Lender
 from fastpay.store.sealing import Vault
 from fastpay.store.signing_secrets import open_signers
 
@@ -24,10 +25,10 @@ class PostgresKeyRing:
 
     So a revoked key may work for that long, and no longer, and so may a signing secret that was removed; what
     ends at a time ends then. A key that was good is remembered beyond that, without being believed: it is
-    looked up before keys that nobody is known to have. The pool is the driver's, which has no types.
+    looked up before keys that nobody is known to have.
     """
 
-    def __init__(self, pool: Any, *, clock: Clock, cache_ms: int, vault: Vault | None = None) -> None:
+    def __init__(self, pool: Lender, *, clock: Clock, cache_ms: int, vault: Vault | None = None) -> None:
         self._clock = clock
         self._vault = vault
         self._cache_ns = cache_ms * 1_000_000
@@ -58,7 +59,7 @@ class PostgresKeyRing:
             return None
         answer = self._look_up(key, client)
         try:
-            async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
+            async with asyncio.timeout(limits.key_timeout_ms / 1000):
                 return await asyncio.shield(answer)
         except TimeoutError as error:
             raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error

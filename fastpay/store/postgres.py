@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how they are opened, what they assume, and the pool for reads."""
+"""Connections to PostgreSQL: how they are opened, and what they assume."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ import msgspec
 
 from fastpay import limits
 from fastpay._native.arrays import ArrayType
-from fastpay.errors import ConfigurationError
 
 # A connection of the driver, which publishes no types.
 Connection = Any
@@ -45,11 +44,13 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def connect(settings: DatabaseSettings) -> Connection:
-    """Open one connection of our own. Raises: what the driver raises when it cannot."""
+    """Open one connection of our own. Whoever asks something of it sets the deadline.
+
+    Raises: what the driver raises when it cannot be opened.
+    """
     connection = await asyncpg.connect(
         settings.url,
         timeout=limits.connect_timeout_ms / 1000,
-        command_timeout=limits.statement_timeout_ms / 1000 * 2,
         statement_cache_size=256 if settings.session_state else 0,
         server_settings={"application_name": "fastpay"},
     )
@@ -61,46 +62,17 @@ async def connect(settings: DatabaseSettings) -> Connection:
     return connection
 
 
-async def open_reader_pool(settings: DatabaseSettings) -> Any:
-    """Open the pool that reads share. Raises: ConfigurationError when the database cannot be reached."""
-    return await open_pool(settings, connections_max=settings.reader_connections_max)
-
-
-async def open_pool(settings: DatabaseSettings, *, connections_max: int) -> Any:
-    """Open a pool of connections that are made when they are needed. The driver publishes no type for it.
-
-    Raises: ConfigurationError when the database cannot be reached.
-    """
-
-    async def initialize(connection: Connection) -> None:
-        await prepare(connection, settings)
-
-    async def keep(_connection: Connection) -> None:
-        """Leave the session as it is: reads change nothing in it, and a reset would cost a round trip."""
-
-    try:
-        return await asyncpg.create_pool(
-            settings.url,
-            # None are kept open for their own sake: the pool would log an error for each during an outage.
-            min_size=0,
-            max_size=connections_max,
-            timeout=limits.connect_timeout_ms / 1000,
-            command_timeout=limits.statement_timeout_ms / 1000,
-            statement_cache_size=256 if settings.session_state else 0,
-            server_settings={"application_name": "fastpay"},
-            init=initialize,
-            reset=keep,
-        )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise ConfigurationError(f"cannot connect to the database: {error}") from error
-
-
-async def prepare(connection: Connection, settings: DatabaseSettings) -> None:
+async def prepare(
+    connection: Connection,
+    settings: DatabaseSettings,
+    *,
+    statement_timeout_ms: int = limits.statement_timeout_ms,
+) -> None:
     """Have arrays encoded by us, and make the session's settings where there is a session to speak of."""
     _encode_arrays(connection)
     if settings.session_state:
         await connection.execute(
-            f"set statement_timeout = {limits.statement_timeout_ms}; "
+            f"set statement_timeout = {statement_timeout_ms}; "
             f"set lock_timeout = {limits.lock_timeout_ms}; "
             # An instance that is frozen, or cut off, lets go of its books before the others give up waiting.
             f"set idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}; {_PLANNER}"

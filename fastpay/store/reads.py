@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import asyncpg
-
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
@@ -14,10 +12,12 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, Reading, TrialBalance, Verification
-from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.errors import Overloaded
 from fastpay.store import ledger_rows, rows
 from fastpay.store.copy_format import Incarnation
-from fastpay.store.failures import CONTENTION, translate
+from fastpay.store.failures import translate
+from fastpay.store.pool import OVERLOADED, ReaderPool, due
+from fastpay.store.postgres import Connection
 from fastpay.store.search import PostgresSearch
 from fastpay.store.search_index import PostgresSearchIndex
 from fastpay.store.statements import SQL
@@ -41,11 +41,6 @@ _LISTS: dict[tuple[str, str | None], str] = {
 
 _LEDGER_PREFIXES = ("ltr_", "lacc_")
 
-_OVERLOADED = "Too many requests are waiting. Try again in a moment."
-_UNREACHABLE = "The database cannot be reached right now. Try again."
-
-_TOO_SLOW = "This took longer than the database may take for it. Ask for less, or try again later."
-
 # What is grouped first cannot be estimated; where few rows are expected of it, a nested loop over two whole
 # tables looks cheap. With hashes the effort grows as the tables do, whatever is expected.
 _PLAN_FOR_MANY = (
@@ -55,19 +50,16 @@ _PLAN_FOR_MANY = (
 
 
 class PostgresReads:
-    """Satisfies `ReaderStore`. The pool is the driver's, which publishes no types."""
+    """Satisfies `ReaderStore`."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
-        self._waiting = 0
+        # How many wait for their turn to scan.
+        self._scanners = 0
         # What reads a whole table leaves most connections to the rest, which finding keys is a part of.
-        self._scans = asyncio.Semaphore(max(1, pool.get_max_size() // limits.scans_share))
-        self.search_index = PostgresSearchIndex(self._scanning_connection)
-        self._search = PostgresSearch(self._scanning_connection, self.search_index)
-
-    async def ping(self) -> None:
-        """Ask the database for nothing. Raises: DatabaseUnavailable."""
-        await self.fetch("select 1")
+        self._scans = asyncio.Semaphore(max(1, pool.connections_max // limits.scans_share))
+        self.search_index = PostgresSearchIndex(self._lend_to_scan, pool.unavailable)
+        self._search = PostgresSearch(self._lend_to_scan, self.search_index)
 
     async def read_moment(self) -> int:
         """Return the database's time in microseconds since 1970. Raises: DatabaseUnavailable, Overloaded."""
@@ -195,7 +187,13 @@ class PostgresReads:
 
         Raises: InvalidRequest for a query that takes too much, Overloaded, DatabaseUnavailable.
         """
-        return await _again_if_lost(lambda: self._search.search(scope, query, page))
+
+        async def run(until: float) -> list[Versioned]:
+            # Of many statements, all together.
+            async with asyncio.timeout_at(until):
+                return await self._search.search(scope, query, page)
+
+        return await self._again_if_lost(run)
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return the scope's accounts that payments move."""
@@ -204,24 +202,23 @@ class PostgresReads:
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold counters against transfers and payments against both, all as of one moment."""
-        seconds = limits.verify_timeout_ms / 1000
         try:
             async with (
-                self._scanning_connection() as connection,
+                self._lend_to_scan(until=due(limits.verify_timeout_ms), is_patient=True) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 # These read everything: the plans that suit single rows would not suit them.
                 await connection.execute(
                     f"{_PLAN_FOR_MANY}; set local statement_timeout = {limits.verify_timeout_ms}"
                 )
-                balances = await connection.fetch(SQL["verify_balances"], *scope, timeout=seconds)
-                accounts = await connection.fetch(SQL["verify_accounts"], *scope, timeout=seconds)
-                payments = await connection.fetch(SQL["verify_payments"], *scope, timeout=seconds)
-                ledger = await connection.fetch(SQL["verify_ledger"], *scope, timeout=seconds)
-                versions = await connection.fetch(SQL["verify_versions"], *scope, timeout=seconds)
+                balances = await connection.fetch(SQL["verify_balances"], *scope)
+                accounts = await connection.fetch(SQL["verify_accounts"], *scope)
+                payments = await connection.fetch(SQL["verify_payments"], *scope)
+                ledger = await connection.fetch(SQL["verify_ledger"], *scope)
+                versions = await connection.fetch(SQL["verify_versions"], *scope)
         except Exception as error:
             if isinstance(translate(error), TransientFailure):
-                raise DatabaseUnavailable(_reason(error)) from error
+                raise self._pool.unavailable(error) from error
             raise
         # Sums are decimal numbers: no bigint would hold what all accounts together may count.
         unbalanced = [row for row in balances if not _is_balanced(row)]
@@ -245,77 +242,50 @@ class PostgresReads:
 
     async def fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
         """Run one statement, on a connection for what may read a lot where it `scans`."""
-        lend = self._scanning_connection if scans else self._connection
+        lend = self._lend_to_scan if scans else self._pool.lend
 
-        async def run() -> list[rows.Row]:
-            async with lend() as connection:
+        async def run(until: float) -> list[rows.Row]:
+            async with lend(until=until) as connection:
                 found: list[rows.Row] = await connection.fetch(statement, *arguments)
                 return found
 
-        return await _again_if_lost(run)
+        return await self._again_if_lost(run)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        """Lend one of the pool's connections; more than some do not wait for one, and none for long.
-
-        Raises: Overloaded, DatabaseUnavailable.
-        """
-        if self._waiting >= limits.queued_reads_max:
-            raise Overloaded(_OVERLOADED)
-        self._waiting += 1
+    async def _lend_to_scan(
+        self, *, until: float | None = None, is_patient: bool = False
+    ) -> AsyncIterator[Connection]:
+        """Lend a connection to what may read a lot. Raises: Overloaded, and see `ReaderPool.lend`."""
+        if self._scanners >= limits.queued_reads_max:
+            raise Overloaded(OVERLOADED)
+        self._scanners += 1
         try:
-            connection = await self._pool.acquire(timeout=limits.read_wait_timeout_ms / 1000)
-        except TimeoutError as error:
-            raise DatabaseUnavailable(_UNREACHABLE) from error
-        finally:
-            self._waiting -= 1
-        try:
-            yield connection
-        except asyncpg.InternalClientError:
-            # The pool would lend it again.
-            connection.terminate()
-            raise
-        finally:
-            await self._pool.release(connection)
-
-    @asynccontextmanager
-    async def _scanning_connection(self) -> AsyncIterator[Any]:
-        """Lend a connection to what may read a lot. Raises: Overloaded, DatabaseUnavailable."""
-        if self._waiting >= limits.queued_reads_max:
-            raise Overloaded(_OVERLOADED)
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(limits.read_wait_timeout_ms / 1000):
+            async with asyncio.timeout(limits.scan_wait_timeout_ms / 1000):
                 await self._scans.acquire()
         except TimeoutError as error:
-            raise Overloaded(_OVERLOADED) from error
+            raise Overloaded(OVERLOADED) from error
         finally:
-            self._waiting -= 1
+            self._scanners -= 1
         try:
-            async with self._connection() as connection:
+            async with self._pool.lend(until=until, is_patient=is_patient) as connection:
                 yield connection
         finally:
             self._scans.release()
 
-
-async def _again_if_lost(run: Callable[[], Awaitable[list[_Found]]]) -> list[_Found]:
-    """Do something; once more where the pooled connection turned out to be dead."""
-    for attempt in (1, 2):
-        try:
-            return await run()
-        except Exception as error:
-            translated = translate(error)
-            if not isinstance(translated, TransientFailure):
-                raise
-            # What took too long once would take as long again.
-            if attempt == 2 or isinstance(error, TimeoutError) or translated.sqlstate in CONTENTION:
-                raise DatabaseUnavailable(_reason(error)) from error
-    raise AssertionError("unreachable")
-
-
-def _reason(error: Exception) -> str:
-    slow = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
-    return _TOO_SLOW if slow else _UNREACHABLE
+    async def _again_if_lost(self, run: Callable[[float], Awaitable[list[_Found]]]) -> list[_Found]:
+        """Do something by its deadline; once more where the pooled connection turned out to be dead."""
+        until = due()
+        for attempt in (1, 2):
+            try:
+                return await run(until)
+            except Exception as error:
+                translated = translate(error)
+                if not isinstance(translated, TransientFailure):
+                    raise
+                # What took too long once would take as long again.
+                if attempt == 2 or isinstance(error, TimeoutError) or translated.kind == "contention":
+                    raise self._pool.unavailable(error) from error
+        raise AssertionError("unreachable")
 
 
 def _trial_balance(row: rows.Row) -> TrialBalance:

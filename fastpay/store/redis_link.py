@@ -6,7 +6,8 @@ order.
 
 Nobody waits for longer than `redis_timeout_ms`. Who does closes the connection for all: it is what a circuit
 breaker does, and there is no answer left that could be taken for another command's. From then on `is_open` is
-False, and nothing is asked, until a connection made in the background has answered.
+False, and nothing is asked, until a connection made in the background has answered. A connection on which
+nothing is asked is sent a PING now and then, so that one that leads nowhere does not stay.
 """
 
 import asyncio
@@ -17,9 +18,9 @@ from typing import Any, cast
 
 import hiredis
 
-from fastpay import limits, telemetry
-
-_log = telemetry.Log("fastpay.redis")
+from fastpay import limits
+from fastpay.engine.dependency_ports import NoPart, Part
+from fastpay.errors import FastpayError
 
 # What hiredis makes of an answer: bytes, integers, None, errors, and lists of these.
 Reply = Any
@@ -28,23 +29,35 @@ Word = bytes | str | int
 
 
 class RedisAwayError(Exception):
-    """There is no connection, or it ended before the answer came."""
+    """There is no connection, or it ended before the answer came. Says why, where that is known."""
 
 
 class RedisLink:
     """Sends commands, and tells whoever asked of the answer: a `RedisAwayError` where none came.
 
     `greet` is called on each new connection before it is open to everybody. It asks what has to be asked
-    first; what it raises closes the connection again.
+    first; what it raises closes the connection again. `pushed` gets the messages of a channel that `greet`
+    subscribed to. `part` is told whether there is a connection to be had.
     """
 
-    def __init__(self, redis_url: str, *, greet: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        greet: Callable[[], Awaitable[None]],
+        pushed: Heard | None = None,
+        part: Part | None = None,
+    ) -> None:
         self._redis_url = redis_url
         self._greet = greet
+        self.pushed = pushed
+        self._part = part if part is not None else NoPart()
         self._wire: _Wire | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_greeted = False
         self.openings = 0
+        # Connections that ended, or could not be made.
+        self.failures = 0
         self.timeouts = 0
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -90,31 +103,43 @@ class RedisLink:
     async def _keep_connected(self) -> None:
         loop = asyncio.get_running_loop()
         backoff_ms = limits.redis_backoff_ms
-        was_told = False
+        failed_before = False
         while True:
             opened_at = None
             try:
                 async with asyncio.timeout(limits.connect_timeout_ms / 1000):
                     self._wire = await self._connect()
                     await self._greet()
-                self._is_greeted, opened_at, was_told = True, loop.time(), False
-                # A task that is cancelled takes with it the future that it waits for.
-                await asyncio.shield(self._wire.ended)
+                self._is_greeted, opened_at, failed_before = True, loop.time(), False
+                self._part.back()
+                await self._keep_asking(self._wire)
+            except FastpayError:
+                # The database was away, and not Redis.
+                pass
             except Exception as error:  # noqa: BLE001  whatever stands in the way, reads go on without it
-                if not was_told:
-                    _log.warning("copies_unavailable", reason=str(error) or type(error).__name__)
-                was_told = True
+                # Once may be a moment's delay.
+                if failed_before:
+                    self._part.lost(str(error) or type(error).__name__)
+                failed_before = True
             finally:
                 self._is_greeted = False
                 if self._wire is not None:
                     self._wire.abort()
                     self._wire = None
+            self.failures += 1
             if opened_at is not None:
                 self.openings += 1
                 if loop.time() - opened_at >= limits.redis_stable_ms / 1000:
                     backoff_ms = limits.redis_backoff_ms
             await asyncio.sleep(backoff_ms / 1000)
             backoff_ms = min(backoff_ms * 2, limits.redis_backoff_max_ms)
+
+    async def _keep_asking(self, wire: "_Wire") -> None:
+        """Return when the connection has ended, and find out now and then whether it leads anywhere."""
+        while not wire.ended.done():
+            await asyncio.wait((wire.ended,), timeout=limits.redis_ping_interval_ms / 1000)
+            if wire.is_idle:
+                self.send("PING", heard=lambda _: None)
 
     async def _connect(self) -> "_Wire":
         from redis.asyncio.connection import SSLConnection, parse_url  # noqa: PLC0415 - 0.2 s to import
@@ -153,7 +178,13 @@ class _Wire(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
         self._is_paused = False
+        self._reason = "the connection was closed"
         self.ended: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing is asked that would find out whether anybody answers."""
+        return not self._waiting
 
     @property
     def is_full(self) -> bool:
@@ -163,7 +194,7 @@ class _Wire(asyncio.Protocol):
     def send(self, command: bytes, heard: Heard) -> None:
         """Send a command at the end of this turn."""
         if self.ended.done():
-            heard(RedisAwayError())
+            heard(RedisAwayError(self._reason))
             return
         if not self._unsent:
             self._loop.call_soon(self._flush)
@@ -172,8 +203,10 @@ class _Wire(asyncio.Protocol):
         if self._watch is None:
             self._watch = self._loop.call_later(limits.redis_timeout_ms / 1000, self._look)
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "the connection was given up") -> None:
         """End the connection at once."""
+        if not self.ended.done():
+            self._reason = reason
         if self._transport is not None:
             self._transport.abort()
         self.connection_lost(None)
@@ -190,23 +223,28 @@ class _Wire(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
                 self._unread_bytes = 0
-                self._waiting.popleft()[0](reply)
+                if self._link.pushed is not None and _is_message(reply):
+                    self._link.pushed(reply[2])
+                else:
+                    self._waiting.popleft()[0](reply)
         except (hiredis.ProtocolError, IndexError):
             # Not the language of Redis, or an answer to nothing that was asked.
-            self.abort()
+            self.abort("the answer is none of Redis's")
         if self._unread_bytes > limits.redis_reply_bytes_max:
-            self.abort()
+            self.abort(f"an answer has more than {limits.redis_reply_bytes_max >> 20} MiB")
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell everybody who still waits."""
         if self.ended.done():
             return
+        if error is not None:
+            self._reason = str(error) or type(error).__name__
         self.ended.set_result(None)
         if self._watch is not None:
             self._watch.cancel()
         self._unsent.clear()
         while self._waiting:
-            self._waiting.popleft()[0](RedisAwayError())
+            self._waiting.popleft()[0](RedisAwayError(self._reason))
 
     def pause_writing(self) -> None:
         """Take nothing more for now."""
@@ -240,6 +278,11 @@ class _Wire(asyncio.Protocol):
         self._watch = None
         if self._waiting and self._waiting[0] is late:
             self._link.timeouts += 1
-            self.abort()
+            self.abort(f"no answer within {limits.redis_timeout_ms} ms")
         else:
             self._look()
+
+
+def _is_message(reply: Reply) -> bool:
+    """Tell whether this came without being asked for. Source: Redis, Pub/Sub, format of pushed messages."""
+    return isinstance(reply, list) and len(reply) == 3 and reply[0] == b"message"

@@ -23,14 +23,17 @@ Lend = Callable[[], AbstractAsyncContextManager[Connection]]
 
 # What is lost of the index in a crash is made again from where it then stands.
 _UNHURRIED = "set local synchronous_commit = off"
-_AWAY = "The database cannot be reached right now."
 
 
 class PostgresSearchIndex:
-    """Satisfies `SearchIndex`. `lend` gives a connection for a block."""
+    """Satisfies `SearchIndex`.
 
-    def __init__(self, lend: Lend) -> None:
+    `lend` gives a connection for a block; `unavailable` makes of a driver's error what to answer with.
+    """
+
+    def __init__(self, lend: Lend, unavailable: Callable[[Exception], DatabaseUnavailable]) -> None:
         self._lend = lend
+        self._unavailable = unavailable
 
     async def list_backlogs(self, scopes_max: int) -> list[Backlog]:
         """Return the scopes whose index does not go all the way. Raises: DatabaseUnavailable."""
@@ -38,7 +41,7 @@ class PostgresSearchIndex:
             async with self._lend() as connection:
                 found = await connection.fetch(SQL["list_search_backlogs"], scopes_max)
         except (*LOST, asyncpg.PostgresError) as error:
-            raise DatabaseUnavailable(_AWAY) from error
+            raise self._unavailable(error) from error
         return [Backlog(rows.scope_of(row), row["sequence"], row["behind"]) for row in found]
 
     async def advance(self, scope: Scope) -> int:
@@ -48,7 +51,7 @@ class PostgresSearchIndex:
                 await connection.execute(_UNHURRIED)
                 return await _advance(connection, scope)
         except (*LOST, asyncpg.PostgresError) as error:
-            raise DatabaseUnavailable(_AWAY) from error
+            raise self._unavailable(error) from error
 
 
 async def load_latest(connection: Connection, scope: Scope, object_ids: Sequence[Any]) -> list[Versioned]:

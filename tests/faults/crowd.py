@@ -9,7 +9,6 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -23,6 +22,7 @@ from fastpay.engine.ports import Filter, Page
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
+from fastpay.store.pool import ReaderPool, due
 from tests.faults.checker import find_faults
 from tests.poolers import running_pgbouncer
 from tests.store.support import Engine, engine, make_tenant
@@ -36,6 +36,10 @@ HOLD = CreatePaymentIntent(
     confirm=True,
     fields={"capture_method": "manual"},
 )
+
+
+# A guard against a hang.
+_FILL_TIMEOUT_MS = 60_000
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +67,7 @@ async def gather_crowd(
         for one in engines:
             await fill(one.pool, readers)
         # A writer opens its connection when it first has something to write.
-        connections = sum(one.pool.get_size() for one in engines) + instances
+        connections = sum(one.pool.connections_max for one in engines) + instances
         for number in range(rounds):
             work = asyncio.gather(
                 *(
@@ -86,11 +90,11 @@ async def gather_crowd(
     )
 
 
-async def fill(pool: Any, size: int) -> None:
+async def fill(pool: ReaderPool, size: int) -> None:
     """Have a pool open all the connections that it may have."""
-    borrowed = [await pool.acquire() for _ in range(size)]
-    for connection in borrowed:
-        await pool.release(connection)
+    async with AsyncExitStack() as stack:
+        for _ in range(size):
+            await stack.enter_async_context(pool.lend(until=due(_FILL_TIMEOUT_MS)))
 
 
 async def serve(one: Engine, scope: Scope, name: str, readers: int) -> None:

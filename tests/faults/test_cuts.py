@@ -148,7 +148,7 @@ async def test_answers_that_trickle_in_are_the_same_answers(database_url: str, c
 async def test_a_database_that_falls_silent_at_commit_is_left_and_asked_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "statement_timeout_ms", 150)
+    monkeypatch.setattr(limits, "commit_timeout_ms", 300)
     scope = await make_tenant(database_url)
     async with Proxy(database_url) as proxy, engine(proxy.url) as instance:
         await instance.do(PAY, scope)

@@ -20,6 +20,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.ports",
             "engine.ledger_ports",
             "engine.copy_ports",
+            "engine.dependency_ports",
             "engine.failures",
         }
     ),
@@ -33,8 +34,10 @@ DOMAIN_COMMON = frozenset({"errors", "limits"})
 # The operator's floor puts the others together.
 OPERATOR = (
     "process.py",
+    "application.py",
     "preflight.py",
     "deadline.py",
+    "outages.py",
     "readiness.py",
     "cli.py",
     "cli_shared.py",

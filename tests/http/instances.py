@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 
 from fastpay._native.cache import Cache
+from fastpay.application import open_application
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.deadline import Deadline
 from fastpay.domain.identifiers import Scope
-from fastpay.process import _make_server, open_application
+from fastpay.process import _make_server
 from fastpay.store import keys
 from fastpay.store.connections import connected
 

@@ -18,15 +18,33 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.reader import Reader
 from fastpay.engine.writer import Writer
+from fastpay.errors import DatabaseUnavailable
 from fastpay.store import keys, rows
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.copies import RedisCopies
-from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from tests.unit.domain import invariants
 
 CLOCK = SystemClock()
+
+
+class OneConnection:
+    """Lends the connection of a test, whoever asks."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @asynccontextmanager
+    async def lend(self, *, until: float | None = None) -> AsyncIterator[Any]:
+        """Lend it."""
+        yield self._connection
+
+    def unavailable(self, error: Exception) -> DatabaseUnavailable:
+        """Say that it is not there."""
+        return DatabaseUnavailable(str(error))
 
 
 class Engine:
@@ -38,7 +56,7 @@ class Engine:
         reader: Reader,
         reads: PostgresReads,
         batches: PostgresBatches,
-        pool: Any,
+        pool: ReaderPool,
         copies: RedisCopies | None,
     ) -> None:
         self.writer = writer

@@ -175,7 +175,7 @@ async def test_a_frozen_redis_costs_nobody_anything(tmp_path: Path, monkeypatch:
             await until(lambda: one.announcements.failures > 0)
             for _ in range(limits.announcements_waiting_max + 10):
                 one.tell((ONE, 3))
-            assert len(one.announcements._waiting) <= limits.announcements_waiting_max
+            assert one.announcements.waiting <= limits.announcements_waiting_max
             monkeypatch.setattr(limits, "redis_timeout_ms", PATIENCE_SECONDS * 1000)
             process.send_signal(signal.SIGCONT)
             await agree(one, other)
@@ -195,7 +195,7 @@ async def test_another_instance_shows_a_commit_as_soon_as_it_hears_of_it(
         for one in (mouth, ears):
             one.start()
         customer = (await writing.do(CreateCustomer(fields={"name": "old"}), scope)).id
-        await until(lambda: mouth._is_connected)
+        await until(lambda: mouth.is_open)
         while not ears.received:
             await writing.do(UpdateCustomer(id=customer, fields={"name": "old"}), scope)
             await asyncio.sleep(0.02)

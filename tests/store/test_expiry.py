@@ -50,7 +50,10 @@ def movable_clock(database_url: str) -> None:
 def expirer(instance: Engine, seconds: int) -> Expirer:
     """Return what ends things in an instance whose clock is ahead."""
     return Expirer(
-        PostgresHousekeeping(instance.pool), instance.writer, identifiers=IdentifierFactory(Later(seconds))
+        PostgresHousekeeping(instance.pool),
+        instance.writer,
+        clock=Later(seconds),
+        identifiers=IdentifierFactory(Later(seconds)),
     )
 
 

@@ -16,7 +16,8 @@ from fastpay.store import keys
 from fastpay.store.connections import connected
 from fastpay.store.fresh import random_text
 from fastpay.store.keyring import PostgresKeyRing
-from fastpay.store.postgres import DatabaseSettings, open_pool
+from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.postgres import DatabaseSettings
 from tests.store.support import CLOCK, make_tenant
 from tests.store.test_keyring import CountingPool
 
@@ -40,7 +41,7 @@ class FrozenClock(SystemClock):
 class Ring:
     """A key ring over one connection to a real database, counted, and a tenant."""
 
-    def __init__(self, pool: Any, connection: Any, tenant_id: uuid.UUID) -> None:
+    def __init__(self, pool: ReaderPool, connection: Any, tenant_id: uuid.UUID) -> None:
         self.clock = FrozenClock()
         self.pool = CountingPool(pool)
         self.keys = PostgresKeyRing(self.pool, clock=self.clock, cache_ms=1_000)
@@ -82,7 +83,9 @@ async def ring(database_url: str) -> AsyncIterator[Ring]:
 @asynccontextmanager
 async def _open(database_url: str) -> AsyncIterator[Ring]:
     scope = await make_tenant(database_url)
-    pool = await open_pool(DatabaseSettings(url=database_url), connections_max=limits.key_connections_max)
+    pool = await open_reader_pool(
+        DatabaseSettings(url=database_url), connections_max=limits.key_connections_max
+    )
     try:
         async with connected(database_url) as connection:
             yield Ring(pool, connection, uuid.UUID(scope.tenant_id))

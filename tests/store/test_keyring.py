@@ -16,7 +16,8 @@ from fastpay.store import keys
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.keys import NewKey
-from fastpay.store.postgres import DatabaseSettings, open_reader_pool
+from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.postgres import DatabaseSettings
 from tests.store.support import CLOCK, make_tenant
 
 pytestmark = pytest.mark.anyio
@@ -47,27 +48,26 @@ class HandClock:
 class CountingPool:
     """Passes on what a key ring asks, counts it, and is away when told to be."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
+        self.unavailable = pool.unavailable
         self.asked = 0
         self.away = False
 
-    async def fetch(self, *arguments: Any) -> Any:
-        """Look keys up, or fail as if the database were not there."""
+    @asynccontextmanager
+    async def lend(self, *, until: float | None = None) -> AsyncIterator[Any]:
+        """Lend a connection, or fail as if the database were not there."""
         self.asked += 1
         if self.away:
             raise ConnectionRefusedError
-        return await self._pool.fetch(*arguments)
-
-    async def fetchval(self, *arguments: Any) -> Any:
-        """Read what is read once."""
-        return await self._pool.fetchval(*arguments)
+        async with self._pool.lend(until=until) as connection:
+            yield connection
 
 
 class Ring:
     """A key ring over a database, with its clock and the connection of an operator."""
 
-    def __init__(self, pool: Any, connection: Any, scope: Scope) -> None:
+    def __init__(self, pool: ReaderPool, connection: Any, scope: Scope) -> None:
         self.clock = HandClock()
         self.pool = CountingPool(pool)
         self.keys = PostgresKeyRing(self.pool, clock=self.clock, cache_ms=CACHE_MS)

@@ -10,6 +10,7 @@ from fastpay.engine.ports import Page
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
+from tests.conftest import PATIENCE_SECONDS
 from tests.store.support import CLOCK, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +23,7 @@ async def test_more_reads_than_may_wait_are_refused_at_once(
     monkeypatch.setattr(limits, "queued_reads_max", 3)
     async with engine(database_url) as instance:
         # Both of its connections are lent to somebody else.
-        async with instance.pool.acquire(), instance.pool.acquire():
+        async with instance.pool.lend(), instance.pool.lend():
             waiting = [asyncio.create_task(instance.reads.list_accounts(scope)) for _ in range(3)]
             await asyncio.sleep(0)
             with pytest.raises(Overloaded):
@@ -39,9 +40,9 @@ async def test_a_read_does_not_wait_for_a_connection_for_ever(
 ) -> None:
     scope = await make_tenant(database_url)
     async with engine(database_url) as instance:
-        async with instance.pool.acquire(), instance.pool.acquire():
+        async with instance.pool.lend(), instance.pool.lend():
             with monkeypatch.context() as patched:
-                patched.setattr(limits, "read_wait_timeout_ms", 20)
+                patched.setattr(limits, "read_timeout_ms", 20)
                 with pytest.raises(DatabaseUnavailable):
                     await instance.reads.list_accounts(scope)
         assert await instance.reads.list_accounts(scope) == []
@@ -50,10 +51,10 @@ async def test_a_read_does_not_wait_for_a_connection_for_ever(
 async def test_a_key_is_not_looked_for_for_ever(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with engine(database_url) as instance:
         keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
-        async with instance.pool.acquire(), instance.pool.acquire():
+        async with instance.pool.lend(), instance.pool.lend():
             # Only while nothing can come of it: what may be found has the time that it has in earnest.
             with monkeypatch.context() as patched:
-                patched.setattr(limits, "read_wait_timeout_ms", 20)
+                patched.setattr(limits, "key_timeout_ms", 20)
                 with pytest.raises(DatabaseUnavailable):
                     await keys.authenticate("sk_test_none")
         assert await keys.authenticate("sk_test_none") is None
@@ -63,7 +64,8 @@ async def test_what_reads_whole_tables_leaves_connections_to_the_rest(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scope = await make_tenant(database_url)
-    monkeypatch.setattr(limits, "read_wait_timeout_ms", 300)
+    monkeypatch.setattr(limits, "scan_wait_timeout_ms", 300)
+    monkeypatch.setattr(limits, "read_timeout_ms", PATIENCE_SECONDS * 1000)
     query = parse("name:'nobody'", "cus")
     async with engine(database_url) as instance, connected(database_url) as blocker:
         keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)

@@ -247,7 +247,7 @@ async def test_two_that_carry_the_index_on_take_turns(database_url: str) -> None
     scope = await make_tenant(database_url)
     async with engine(database_url) as one, engine(database_url) as other:
         made: list[Any] = [await one.do(CreateCustomer(fields={"name": "Ada"}), scope) for _ in range(3)]
-        async with one.pool.acquire() as connection:
+        async with one.pool.lend() as connection:
             async with connection.transaction():
                 await connection.execute("insert into search_progress values ($1, $2, 2)", *scope)
                 waiting = asyncio.create_task(other.reads.search_index.advance(scope))

@@ -18,7 +18,7 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.sealing import Place, SecretUnreadable, Vault, make_key
 from fastpay.store.signing_secrets import KeyName
-from tests.store.support import CLOCK
+from tests.store.support import CLOCK, OneConnection
 from tests.store.test_keyring import CACHE_MS, HandClock
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,9 @@ class World:
         self.clock = HandClock()
         self.made = made
         self.name = KeyName(tenant_id, False, made.key_id)
-        self.ring = PostgresKeyRing(connection, clock=self.clock, cache_ms=CACHE_MS, vault=VAULT)
+        self.ring = PostgresKeyRing(
+            OneConnection(connection), clock=self.clock, cache_ms=CACHE_MS, vault=VAULT
+        )
 
     async def create(self) -> str:
         return await signing_secrets.create_secret(self.connection, self.name, vault=VAULT, clock=self.clock)
@@ -281,7 +283,7 @@ async def test_everything_gets_to_the_newest_key(world: World, monkeypatch: pyte
     assert await resealing.reseal(world.connection, BOTH) == 0
     assert await _stocks(world) == {("fingerprint", NEW.key_id): 6, ("signing", NEW.key_id): 6}
     world.ring = PostgresKeyRing(
-        world.connection, clock=world.clock, cache_ms=CACHE_MS, vault=Vault([NEW], clock=CLOCK)
+        OneConnection(world.connection), clock=world.clock, cache_ms=CACHE_MS, vault=Vault([NEW], clock=CLOCK)
     )
     assert await world.good(secret) == [True]
     assert (await world.credentials()).fingerprint_key == fingerprint_key

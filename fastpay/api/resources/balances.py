@@ -14,6 +14,7 @@ class RetrieveBalance:
     """The endpoint that shows what the tenant has, and what is under way."""
 
     is_public = False
+    is_brief = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: FastpayError."""
@@ -27,6 +28,7 @@ class RetrieveBalanceTransaction:
     """The endpoint that shows what one capture or refund did to the balance."""
 
     is_public = False
+    is_brief = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance transaction. Raises: NotFound."""

@@ -16,6 +16,7 @@ class RetrieveLedgerBalance:
     """The endpoint that shows what an account holds: now, or as of a second or a place in the sequence."""
 
     is_public = False
+    is_brief = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: NotFound, InvalidRequest."""
@@ -35,6 +36,8 @@ class VerifyLedger:
     """The endpoint that holds the books against themselves: trial balance, counters, payments."""
 
     is_public = False
+    # It reads everything, which takes as long as it takes, within `verify_timeout_ms`.
+    is_brief = True
 
     async def answer(self, call: Call) -> Reply:
         """Show what was found. Raises: FastpayError."""

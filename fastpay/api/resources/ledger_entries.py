@@ -42,6 +42,7 @@ class ListEntries:
     """The endpoint that shows an account's entries, each with the balance after it."""
 
     is_public = False
+    is_brief = False
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: NotFound, InvalidRequest."""

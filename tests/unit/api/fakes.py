@@ -18,6 +18,7 @@ from fastpay.domain.objects import Customer, prefix_of
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
+from fastpay.engine.dependencies import Readiness
 from fastpay.engine.idempotency import signature_digest, submission_digest
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Entry, EntryPage
@@ -203,10 +204,6 @@ class FakeEngine:
         """Find nothing wrong."""
         return Verification(balances=(), problems=())
 
-    async def ping(self) -> None:
-        if self.failure is not None:
-            raise self.failure
-
     def shelf(self, scope: Scope) -> cache.Shelf:
         """Return a shelf that stays empty."""
         return self.cache.shelf(scope)
@@ -260,6 +257,8 @@ class Api:
         self.clock = FakeClock()
         self.engine = FakeEngine()
         self.identifiers = IdentifierFactory(self.clock)
+        self.readiness = Readiness()
+        self.readiness.require(self.identifiers.fault)
         self.app = create_app(
             Services(
                 writer=self.engine,
@@ -268,6 +267,7 @@ class Api:
                 keys=FakeKeys(),
                 clock=self.clock,
                 identifiers=self.identifiers,
+                readiness=self.readiness,
                 settings=Settings(body_bytes_max=body_bytes_max),
             )
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastpay.api.app import ROUTES
-from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
 from tests.unit.api.fakes import OTHER, PUBLISHABLE, SECRET, Api, error_of
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
@@ -151,10 +151,16 @@ def test_what_may_pass_tells_the_client_to_try_again(api: Api, failure: Exceptio
 
 
 def test_health_says_alive_whatever_the_database_does(api: Api) -> None:
-    api.engine.failure = DatabaseUnavailable("Away.")
+    faults: list[FastpayError | None] = [None, DatabaseUnavailable("Full.", code="disk_full")]
+    for place in range(2):
+        api.readiness.require(lambda place=place: faults[place])  # type: ignore[misc]
     assert api.send("GET", "/healthz", key=None).status_code == 200
-    assert api.send("GET", "/readyz", key=None).status_code == 503
-    api.engine.failure = None
+    unready = api.send("GET", "/readyz", key=None)
+    assert unready.status_code == 503
+    assert unready.json()["error"]["code"] == "disk_full"
+    assert unready.headers["stripe-should-retry"] == "true"
+    assert int(unready.headers["retry-after"]) > 0
+    faults[1] = None
     assert api.send("GET", "/readyz", key=None).status_code == 200
     assert api.send("POST", "/healthz", key=None).status_code == 405
 

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 
+from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.domain.rules import Rules
-from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch
+from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
 from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow, Submission
 from tests.unit.domain import invariants
 
@@ -72,10 +73,20 @@ class MemoryStore:
         """Return the changes."""
         return Kept(changes)
 
-    async def run_batch(self, work: BatchWork, *, goes_on: Callable[[], bool] = lambda: False) -> None:
+    async def run_batch(
+        self,
+        work: BatchWork,
+        *,
+        goes_on: Callable[[], bool] = lambda: False,
+        timeout_ms: float = limits.commit_timeout_ms,
+    ) -> None:
         """Run the work on a copy, and keep the copy."""
         self.batches += 1
-        await self.gate.wait()
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await self.gate.wait()
+        except TimeoutError as error:
+            raise TransientFailure("08000") from error
         # One lock for all books: instances take turns.
         async with self._lock:
             await self._run(work)

@@ -109,7 +109,7 @@ async def commit(store: MemoryStore, batch: Sequence[Submission]) -> list[Result
     results: list[Result] = []
 
     async def work(transaction: MemoryTransaction) -> None:
-        results.extend((await decide_locked(transaction, [wait(each) for each in batch])).results)
+        results.extend((await decide_locked(transaction, [wait(each, 0) for each in batch])).results)
 
     await store.run_batch(work)  # type: ignore[arg-type]
     return results

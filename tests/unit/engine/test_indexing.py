@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fastpay import limits
+from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.ports import Backlog
@@ -46,7 +47,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_written_lately_waits_until_nothing_more_is_written() -> None:
     index = Index(s1=5)
-    indexer = Indexer(index)
+    indexer = Indexer(index, clock=SystemClock())
     assert asyncio.run(indexer.look()) == 0
     index.sequences[ONE] = 6
     assert asyncio.run(indexer.look()) == 0
@@ -56,13 +57,13 @@ def test_what_was_written_lately_waits_until_nothing_more_is_written() -> None:
 
 def test_who_never_rests_is_carried_on_once_too_much_waits_and_not_endlessly() -> None:
     index = Index(s1=11)
-    assert asyncio.run(Indexer(index).look()) == 8
+    assert asyncio.run(Indexer(index, clock=SystemClock()).look()) == 8
     assert index.sorted_in[ONE] == 8
 
 
 def test_one_who_rests_does_not_wait_for_one_who_does_not() -> None:
     index = Index(s1=3, s2=3)
-    indexer = Indexer(index)
+    indexer = Indexer(index, clock=SystemClock())
     asyncio.run(indexer.look())
     index.sequences[ONE] = 4
     assert asyncio.run(indexer.look()) == 3
@@ -75,7 +76,7 @@ def test_a_database_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch)
     async def life() -> None:
         index = Index(s1=3)
         index.is_away = True
-        indexer = Indexer(index)
+        indexer = Indexer(index, clock=SystemClock())
         indexer.start()
         await asyncio.sleep(0.01)
         index.is_away = False

@@ -18,7 +18,7 @@ ONE, TWO, THREE = (Scope(letter * 32, False) for letter in "abc")
 
 def fill(queue: FairQueue, scope: Scope, count: int) -> list[Waiting]:
     """Put so many submissions of a tenant in line."""
-    waitings = [wait(submission(CreateCustomer(fields={}), scope=scope)) for _ in range(count)]
+    waitings = [wait(submission(CreateCustomer(fields={}), scope=scope), 0) for _ in range(count)]
     for waiting in waitings:
         queue.append(waiting)
     return waitings
@@ -100,8 +100,8 @@ class Heavy(msgspec.Struct, frozen=True):
 
 async def test_heavy_commands_fill_a_batch_sooner_and_are_never_left_behind() -> None:
     queue = FairQueue()
-    heavy = [wait(submission(Heavy(60), scope=ONE)) for _ in range(2)]
-    too_heavy = wait(submission(Heavy(500), scope=ONE))
+    heavy = [wait(submission(Heavy(60), scope=ONE), 0) for _ in range(2)]
+    too_heavy = wait(submission(Heavy(500), scope=ONE), 0)
     for waiting in (*heavy, too_heavy):
         queue.append(waiting)
     fill(queue, TWO, 3)
@@ -121,7 +121,7 @@ async def test_what_weighs_much_gives_way_to_what_weighs_little() -> None:
     queue = FairQueue()
     many = fill(queue, ONE, 50)
     for _ in range(3):
-        queue.append(wait(submission(Heavy(100), scope=TWO)))
+        queue.append(wait(submission(Heavy(100), scope=TWO), 0))
     # Fifty plain commands are less than three heavy ones.
     assert queue.heaviest_line(THREE, 1) == TWO
     assert queue.heaviest_line(ONE, 1) == TWO
@@ -134,7 +134,7 @@ async def test_what_weighs_much_gives_way_to_what_weighs_little() -> None:
 
 async def test_what_does_not_fit_into_what_is_left_waits_for_a_batch_of_its_own() -> None:
     queue = FairQueue()
-    queue.append(wait(submission(Heavy(100), scope=ONE)))
+    queue.append(wait(submission(Heavy(100), scope=ONE), 0))
     assert queue.take(10, weight=50, at_least_one=False) == []
     assert (len(queue), queue.weight) == (1, 100)
     assert len(queue.take(10, weight=50)) == 1

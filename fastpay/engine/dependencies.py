@@ -1,0 +1,120 @@
+"""What the process depends on, whether it works, and what the log says about it.
+
+    works  --lost-->  ERROR dependency_lost, with the reason and what to do
+    lost   --a minute later, and every minute-->  ERROR dependency_still_lost
+    lost   --back-->  WARNING dependency_back, with how long it was away
+
+Many parts of the process notice an outage. They report it here and log nothing themselves, so that an outage
+is one line and not one for each attempt.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from fastpay import limits, telemetry
+from fastpay.clock import Clock
+from fastpay.errors import FastpayError
+
+_log = telemetry.Log("fastpay.dependencies")
+
+# Returns why requests cannot be served, None where nothing stands in the way. Must not wait.
+Condition = Callable[[], FastpayError | None]
+
+
+class Part:
+    """One of the ways in which a dependency can fail. The dependency works while all its parts do."""
+
+    __slots__ = ("_changed", "is_lost", "reason")
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self.is_lost = False
+        self.reason = ""
+
+    def lost(self, reason: str) -> None:
+        """Take note that it fails, and why."""
+        self.is_lost, self.reason = True, reason
+        self._changed()
+
+    def back(self) -> None:
+        """Take note that it works."""
+        if self.is_lost:
+            self.is_lost = False
+            self._changed()
+
+
+class Dependency:
+    """A server, or a disk, that the process needs. `advice` is what to do when it is lost."""
+
+    def __init__(self, name: str, *, clock: Clock, advice: str) -> None:
+        self._name = name
+        self._clock = clock
+        self._advice = advice
+        self._parts: list[Part] = []
+        self._lost_since_ns: int | None = None
+        self._said_ns = 0
+        # When the last losses were logged: one that comes and goes all the time must not fill the log.
+        self._logged_ns: deque[int] = deque(maxlen=limits.outage_lines_max)
+        self._is_said = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether any part of it fails."""
+        return self._lost_since_ns is not None
+
+    def part(self) -> Part:
+        """Return a new part, which works until it says otherwise."""
+        part = Part(self._changed)
+        self._parts.append(part)
+        return part
+
+    def remind(self) -> None:
+        """Say once a minute that it is still lost. To be called now and then."""
+        if self._lost_since_ns is None:
+            return
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._said_ns >= limits.outage_reminder_ms * 1_000_000:
+            self._say("dependency_still_lost", now_ns, away_s=_seconds(now_ns - self._lost_since_ns))
+
+    def _changed(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        is_lost = any(part.is_lost for part in self._parts)
+        if is_lost and self._lost_since_ns is None:
+            self._lost_since_ns = now_ns
+            logged = self._logged_ns
+            is_full = len(logged) == limits.outage_lines_max
+            if not is_full or now_ns - logged[0] >= limits.outage_reminder_ms * 1_000_000:
+                logged.append(now_ns)
+                self._say("dependency_lost", now_ns)
+        elif not is_lost and self._lost_since_ns is not None:
+            if self._is_said:
+                away_s = _seconds(now_ns - self._lost_since_ns)
+                _log.warning("dependency_back", dependency=self._name, away_s=away_s)
+            self._lost_since_ns, self._is_said = None, False
+
+    def _say(self, event: str, now_ns: int, **fields: object) -> None:
+        reason = next(part.reason for part in self._parts if part.is_lost)
+        self._said_ns, self._is_said = now_ns, True
+        _log.error(event, dependency=self._name, reason=reason, **fields, advice=self._advice)
+
+
+class Readiness:
+    """Whether requests can be served: what is known already, and nothing that would have to be asked."""
+
+    def __init__(self) -> None:
+        self._conditions: list[Condition] = []
+
+    def require(self, condition: Condition) -> None:
+        """Have a condition met, beside those that there are."""
+        self._conditions.append(condition)
+
+    def check(self) -> None:
+        """Return while all conditions are met. Raises: what the first that is not returns."""
+        for condition in self._conditions:
+            fault = condition()
+            if fault is not None:
+                raise fault
+
+
+def _seconds(span_ns: int) -> str:
+    return f"{span_ns / 1e9:.1f}"
