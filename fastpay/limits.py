@@ -161,6 +161,7 @@ verify_timeout_ms = 60_000
 connect_timeout_ms = 5_000
 # What an operator's command asks of the database, from the question to the answer.
 operator_timeout_ms = 30_000
+farewell_timeout_ms = 1_000
 
 # Deadlines of requests. They hold whatever hangs: a full pool, a connection, a frozen server.
 # A read: its API key is looked up, then it is answered.

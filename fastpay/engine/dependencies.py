@@ -57,11 +57,6 @@ class Dependency:
         self._logged_ns: deque[int] = deque(maxlen=limits.outage_lines_max)
         self._is_said = False
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether any part of it fails."""
-        return self._lost_since_ns is not None
-
     def part(self) -> Part:
         """Return a new part, which works until it says otherwise."""
         part = Part(self._changed)

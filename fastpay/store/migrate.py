@@ -9,7 +9,7 @@ import asyncpg
 from fastpay import limits
 from fastpay.config import redact
 from fastpay.errors import ConfigurationError
-from fastpay.store.connections import connect
+from fastpay.store.connections import connect, connected
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,11 +31,8 @@ async def pending(database_url: str) -> list[str]:
     One query, cheap enough for every start. Raises: ConfigurationError when the database cannot be
     reached, or is newer than this program.
     """
-    connection = await connect(database_url)
-    try:
+    async with connected(database_url) as connection:
         return await pending_on(connection)
-    finally:
-        await connection.close()
 
 
 async def pending_on(connection: Any) -> list[str]:

@@ -26,13 +26,13 @@ class PostgresProbe:
         """Return whether the database takes writes. Raises: TransientFailure when it does not answer."""
         if afresh:
             self._drop()
-        was_kept = self._connection is not None
+        is_kept = self._connection is not None and not self._connection.is_closed()
         try:
             return await self._within_deadline(_ask)
-        except TransientFailure:
-            if not was_kept:
+        except TransientFailure as failure:
+            # The connection alone may have been at fault, unless it is the database that takes its time.
+            if not is_kept or isinstance(failure.__cause__, TimeoutError):
                 raise
-        # The connection may have been at fault.
         return await self._within_deadline(_ask)
 
     async def write(self) -> None:

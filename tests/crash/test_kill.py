@@ -128,6 +128,11 @@ def test_while_postgres_is_away_every_answer_says_to_try_again(spawn_server: Spa
         for pid in held:
             children.send(pid, signal.SIGSTOP)
         try:
+
+            def is_known() -> bool:
+                return http.get("/readyz").status_code == 503
+
+            assert children.wait_until(is_known, timeout_ms=PATIENCE_SECONDS * 1000), server.output
             for answer in (
                 http.post(step.path, data=step.form),
                 http.post(step.path, data=step.form, headers={"Idempotency-Key": "new"}),

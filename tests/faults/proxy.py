@@ -66,7 +66,8 @@ class Proxy:
 
     Once armed, the messages of all connections are counted; `arm` says which one breaks, and how. `log` holds
     the names of all messages since. With `refuses_once_struck` nobody gets through after that. `chunk` and
-    `delay_s` make what comes from the database trickle.
+    `delay_s` make what comes from the database trickle. While it is frozen nothing passes, and whoever comes
+    is let in and never answered; with `freezes_once_struck` that begins with the message that is struck.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -79,6 +80,9 @@ class Proxy:
         self.log: list[str] = []
         self.struck = 0
         self.refuses_once_struck = False
+        self.freezes_once_struck = False
+        self._flows = asyncio.Event()
+        self._flows.set()
         self.chunk: int | None = None
         self.delay_s = 0.0
         self._place: int | None = None
@@ -107,6 +111,19 @@ class Proxy:
     def disarm(self) -> None:
         """Let everything pass."""
         self._place = self._name = None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Tell whether nothing passes."""
+        return not self._flows.is_set()
+
+    def freeze(self) -> None:
+        """Let nothing pass."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """Let everything pass that waits, and all that comes."""
+        self._flows.set()
 
     async def __aenter__(self) -> "Proxy":
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -142,6 +159,7 @@ class Proxy:
             try:
                 if self.refuses_once_struck and self.struck:
                     return
+                await self._flows.wait()
                 database, to_database = await asyncio.open_unix_connection(self._target)
                 await self._pass(client, to_client, database, to_database)
             finally:
@@ -196,7 +214,16 @@ class Proxy:
             if self._strikes(message):
                 self.struck += 1
                 self.disarm()
-                return message
+                if not self.freezes_once_struck:
+                    return message
+                if self._manner == "after":
+                    to_database.write(message)
+                    await to_database.drain()
+                self.freeze()
+                await self._flows.wait()
+                if self._manner == "after":
+                    continue
+            await self._flows.wait()
             to_database.write(message)
         return None
 
@@ -207,6 +234,7 @@ class Proxy:
 
     async def _answer(self, database: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         while data := await database.read(65_536):
+            await self._flows.wait()
             size = self.chunk or len(data)
             for start in range(0, len(data), size):
                 to_client.write(data[start : start + size])

@@ -341,8 +341,9 @@ def test_what_is_worth_a_warning_is_said_once_at_the_start(
     environment = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": "redis://127.0.0.1:1"}
     server = spawn_server(environment=environment, prefix=("prlimit", "--nofile=1000:1000"))
     assert healthy(server)
-    assert children.wait_until(lambda: "redis_unreachable" in server.output, timeout_ms=30_000)
-    assert server.output.count("redis_unreachable") == 1
+    assert children.wait_until(lambda: "dependency_lost dependency=redis" in server.output, timeout_ms=30_000)
+    assert server.output.count("dependency_") == 1
+    assert "Connection refused" in server.output
     assert "file_limit_low limit=1000 wanted=4096" in server.output
 
 
