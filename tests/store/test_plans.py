@@ -117,7 +117,7 @@ ELSEWHERE = {
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
-    "asks no table": ("read_moment", "transaction_status"),
+    "asks no table": ("probe_", "read_moment", "transaction_status"),
     "asks for the one row of a table, once a start or a connection to Redis": (
         *("read_incarnation", "read_seal_key"),
     ),
