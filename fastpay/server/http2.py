@@ -74,7 +74,7 @@ class Http2Connection(asyncio.Protocol):
         # Found there by the server when it drains.
         self._service.http2_connections.add(self)
         self._service.wheel.join(self._node)
-        self._service.wheel.set_deadline(self._node, limits.http2_check_ms / 1000)
+        self._watch()
         address = transport.get_extra_info("peername")
         client = (address[0], address[1]) if isinstance(address, tuple) else None
         guard = self._guard = GuardedH2(self._service, self._settings, self._policy, client)
@@ -255,11 +255,17 @@ class Http2Connection(asyncio.Protocol):
             self._service.peers.note_waiting(self._node)
         self.flush()
         if not self._closing:
-            period = min(
-                limits.http2_check_ms,
-                self._settings.head_timeout_ms,
-                self._settings.body_timeout_ms,
-                self._settings.idle_timeout_ms,
-                self._settings.drain_timeout_ms,
-            )
-            self._service.wheel.set_deadline(self._node, period / 1000)
+            self._watch()
+
+    def _watch(self) -> None:
+        settings = self._settings
+        period = min(
+            limits.http2_check_ms,
+            settings.head_timeout_ms,
+            settings.body_timeout_ms,
+            settings.idle_timeout_ms,
+            settings.write_timeout_ms,
+            settings.linger_timeout_ms,
+            settings.drain_timeout_ms,
+        )
+        self._service.wheel.set_deadline(self._node, period / 1000)

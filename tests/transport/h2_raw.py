@@ -2,11 +2,14 @@
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import hpack
 
+from fastpay.server.listener import Server
 from tests.transport.h2_client import PREFACE, frame
+from tests.transport.harness import connect
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED, WITH_PRIORITY = 1, 4, 8, 32
@@ -26,6 +29,17 @@ def request(
 def padded(stream: int, data: bytes = b"", padding: int = 255, *, end: bool = False) -> bytes:
     """Return a DATA frame with padding."""
     return frame(DATA, PADDED | int(end), stream, bytes([padding]) + data + bytes(padding))
+
+
+@asynccontextmanager
+async def connected(server: Server, settings: bytes = b"") -> AsyncIterator["RawClient"]:
+    """Connect to a server of the same process; `settings` is the content of the client's SETTINGS."""
+    client = RawClient(*await connect(server), settings=settings)
+    try:
+        await client.ping()
+        yield client
+    finally:
+        client.close()
 
 
 class RawClient:

@@ -1,14 +1,10 @@
 """One fault costs one request, one stream or one connection, and never the answers of others."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from fastpay import limits
-from fastpay.server.listener import Server
 from tests.transport.h2_client import frame
 from tests.transport.h2_raw import (
     DATA,
@@ -18,10 +14,11 @@ from tests.transport.h2_raw import (
     PROTOCOL_ERROR,
     REFUSED_STREAM,
     RawClient,
+    connected,
     request,
 )
 from tests.transport.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
-from tests.transport.harness import Receive, Scope, Send, connect, read_body, respond, run, serving
+from tests.transport.harness import Receive, Scope, Send, read_body, respond, run, serving
 
 
 class Till:
@@ -46,15 +43,6 @@ class Till:
             await respond(send, await read_body(receive))
 
 
-@asynccontextmanager
-async def raw(server: Server, **options: Any) -> AsyncIterator[RawClient]:
-    client = RawClient(*await connect(server), **options)
-    try:
-        yield client
-    finally:
-        client.close()
-
-
 def hold(client: RawClient, count: int = 20) -> list[int]:
     """Send requests that stay under way until they are released."""
     return [client.request(request("POST", "/held"), b"pay %d" % number) for number in range(count)]
@@ -69,7 +57,7 @@ def check_held(client: RawClient, held: list[int]) -> None:
 def test_each_malformed_request_is_refused_alone() -> None:
     async def main() -> None:
         till = Till()
-        async with serving(till) as server, raw(server) as client:
+        async with serving(till) as server, connected(server) as client:
             held = hold(client)
             faults: dict[int, str] = {}
             for name, fields in MALFORMED.items():
@@ -101,8 +89,7 @@ def test_a_packet_of_malformed_and_honest_requests_is_answered_whole() -> None:
     async def main() -> None:
         till = Till()
         till.release.set()
-        async with serving(till) as server, raw(server) as client:
-            await client.ping()
+        async with serving(till) as server, connected(server) as client:
             for _ in range(6):
                 # One packet, and fewer streams than may run at once.
                 packet = b""
@@ -129,7 +116,7 @@ def test_a_fault_of_a_stream_resets_that_stream_alone(name: str) -> None:
     async def main() -> None:
         till = Till()
         code, make = STREAM_ERRORS[name]
-        async with serving(till) as server, raw(server) as client:
+        async with serving(till) as server, connected(server) as client:
             held = hold(client)
             stream, data = make(client)
             client.send(data)
@@ -155,7 +142,7 @@ def test_data_beyond_a_streams_window_resets_that_stream_alone() -> None:
                     await release.wait()
                 await respond(send, await read_body(receive))
 
-        async with serving(app) as server, raw(server) as client:
+        async with serving(app) as server, connected(server) as client:
             greedy = client.request(request("POST", "/unread"), end=False)
             for _ in range(6):
                 # The connection's window is given back, the stream's is not.
@@ -176,7 +163,7 @@ def test_data_beyond_a_streams_window_resets_that_stream_alone() -> None:
 def test_streams_beyond_the_limit_are_refused_alone_and_may_be_sent_again() -> None:
     async def main() -> None:
         till = Till()
-        async with serving(till) as server, raw(server) as client:
+        async with serving(till) as server, connected(server) as client:
             held = hold(client, limits.http2_streams_max)
             refused = [client.request(request("POST", "/"), b"later") for _ in range(20)]
             await client.until(*refused)
@@ -197,7 +184,7 @@ def test_a_fault_of_the_connection_comes_after_the_answers_of_what_was_asked(pac
     async def main() -> None:
         for name, (code, make) in CONNECTION_ERRORS.items():
             till = Till()
-            async with serving(till) as server, raw(server) as client:
+            async with serving(till) as server, connected(server) as client:
                 await client.until(client.request(request("POST", "/"), b"first"))
                 stream, fields = client.head(request("POST", "/held"), end=False)
                 half = frame(DATA, 0, stream, b"half of a body")
@@ -230,7 +217,7 @@ def test_requests_are_answered_after_the_client_said_goaway_or_closed_its_half()
     async def main() -> None:
         for ending in ("goaway", "end of input"):
             till = Till()
-            async with serving(till) as server, raw(server) as client:
+            async with serving(till) as server, connected(server) as client:
                 held = hold(client)
                 if ending == "goaway":
                     client.send(frame(GOAWAY, 0, 0, bytes(8)))
@@ -249,7 +236,7 @@ def test_what_is_never_answered_does_not_keep_a_broken_connection_open() -> None
     async def main() -> None:
         till = Till()
         async with serving(till, tick_ms=10, drain_timeout_ms=100, linger_timeout_ms=50) as server:
-            async with raw(server) as client:
+            async with connected(server) as client:
                 hold(client)
                 client.send(frame(HEADERS, 5, client.next_stream, b"\xff\xff\xff\xff\xff\xff"))
                 await client.until_closed()

@@ -6,7 +6,10 @@ import struct
 import pytest
 
 from fastpay import limits
+from fastpay.server.http2_codec import Codec
+from fastpay.server.http2_frames import PREFACE
 from tests.transport.h2_client import CALM, Client, fields, frame
+from tests.transport.h2_raw import connected, padded, request
 from tests.transport.harness import Receive, Scope, Send, answering, respond, run, serving
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
@@ -24,6 +27,24 @@ def empty_data(client: Client) -> bytes:
 
 def crumbs(client: Client) -> bytes:
     return frame(DATA, 0, opened(client), b"x") * COUNT
+
+
+def padded_empty_data(client: Client) -> bytes:
+    return padded(opened(client)) * COUNT
+
+
+def padded_crumbs(client: Client) -> bytes:
+    return padded(opened(client), b"x", 200) * COUNT
+
+
+def trailers_of_a_refused_stream(client: Client) -> bytes:
+    stream = opened(client)
+    return frame(WINDOW_UPDATE, 0, stream, bytes(4)) + frame(HEADERS, 5, stream, b"\x82") * COUNT
+
+
+def table_sizes(client: Client) -> bytes:
+    stream = client.connection.get_next_available_stream_id()
+    return frame(HEADERS, 1, stream, b"\x20" * 16_000) + frame(CONTINUATION, 0, stream, b"\x20" * 16_000) * 8
 
 
 def pings(client: Client) -> bytes:
@@ -63,6 +84,10 @@ def large_continuations(client: Client) -> bytes:
 FLOODS = [
     empty_data,
     crumbs,
+    padded_empty_data,
+    padded_crumbs,
+    trailers_of_a_refused_stream,
+    table_sizes,
     pings,
     settings,
     settings_acknowledgements,
@@ -84,7 +109,8 @@ def test_a_flood_ends_in_enhance_your_calm_and_others_are_served(flood: object, 
             data: bytes = flood(hostile)
             if piece == 7:
                 # Enough of a flood, and not too many packets.
-                data = data[:12_000] if flood is not large_continuations else continuations(hostile)
+                large = flood in {large_continuations, table_sizes, padded_empty_data, padded_crumbs}
+                data = data[:12_000] if not large else continuations(hostile)
             hostile.flush()
             hostile.quiet = True
             closing = asyncio.create_task(hostile.until_closed())
@@ -155,6 +181,105 @@ def test_resets_that_a_client_provokes_count_like_its_own() -> None:
             assert started <= limits.http2_reset_burst + 10
 
     run(main())
+
+
+def test_a_window_opened_byte_by_byte_does_not_pay_for_itself() -> None:
+    async def main() -> None:
+        async with (
+            serving(answering(bytes(100_000))) as server,
+            connected(server, settings=b"\0\4\0\0\0\0") as hostile,
+        ):
+            # An initial window of nothing.
+            hostile.takes_data = False
+            stream = hostile.request(request())
+            await hostile.ping()
+            for _ in range(COUNT):
+                # Each would have a frame of one byte sent, and two were paid for each of those.
+                hostile.send(frame(WINDOW_UPDATE, 0, stream, b"\0\0\0\1"))
+                await asyncio.sleep(0)
+            await hostile.until_closed()
+            assert dict(hostile.goaways)[stream] == CALM
+            assert len(hostile.bodies[stream]) <= 2 * limits.http2_control_burst
+
+    run(main(), timeout_seconds=60)
+
+
+def test_what_was_asked_before_a_flood_is_answered_before_the_goaway() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                await release.wait()
+                await respond(send, scope["path"].encode())
+
+        async with serving(app) as server, connected(server) as client:
+            packet, held = b"", []
+            for number in range(50):
+                stream, head = client.head(request("GET", f"/{number}"))
+                held.append(stream)
+                packet += head
+            client.send(packet + pings_of(COUNT))
+            asyncio.get_running_loop().call_later(0.1, release.set)
+            await client.until_closed()
+            assert [client.bodies[stream] for stream in held] == [b"/%d" % number for number in range(50)]
+            assert client.goaways == [(held[-1], CALM)]
+            assert client.pings <= limits.http2_control_burst
+
+    run(main())
+
+
+def pings_of(count: int) -> bytes:
+    return frame(PING, 0, 0, b"12345678") * count
+
+
+def test_frames_larger_than_the_least_do_not_confuse_the_budget() -> None:
+    """A client may allow frames of megabytes; resets were once counted amid their bytes."""
+
+    async def main() -> None:
+        # As DATA, what would be read as RST_STREAM frames by whoever lost count.
+        body = frame(RST, 0, 1, bytes(4)) * 60_000
+        large = struct.pack(">HIHI", 5, 1 << 20, 4, (1 << 31) - 1)
+        async with serving(answering(body)) as server, connected(server, settings=large) as client:
+            client.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 30)))
+            for _ in range(3):
+                stream = client.request(request())
+                await client.until(stream)
+                assert client.bodies[stream] == body
+            assert client.goaways == []
+
+    run(main())
+
+
+def test_cookie_crumbs_are_bounded_in_number() -> None:
+    """A crumb of one byte on the wire becomes a field of its own (RFC 9113 8.2.3)."""
+
+    async def main() -> None:
+        async with serving(answering()) as server, connected(server) as client:
+            few = client.request(request("GET", "/", *[("cookie", "a=1")] * 50))
+            await client.until(few)
+            assert client.statuses[few] == [200]
+            many = [client.request(request("GET", "/", *[("cookie", "a=1")] * 500)) for _ in range(20)]
+            await client.until(*many)
+            assert {tuple(client.statuses[stream]) for stream in many} == {(431,)}
+            client.request(request("GET", "/", *[("cookie", "a=1")] * 5_000))
+            await client.until_closed()
+            assert client.goaways[-1][1] == CALM
+
+    run(main())
+
+
+def test_a_table_of_answers_stays_small_whatever_the_client_allows() -> None:
+    codec = Codec(16_384)
+    codec.initiate_connection()
+    codec.read(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 1, 1 << 30)))
+    for stream in range(1, 2_001, 2):
+        codec.read(frame(HEADERS, 5, stream, b"\x82\x84\x86\x41\x01a"))
+        codec.send_headers(stream, [(b":status", b"200"), (b"request-id", b"req_%d" % stream)], True)
+        codec.data_to_send()
+    assert codec.encoder.header_table_size == limits.http2_table_bytes_max
+    assert len(codec.encoder.header_table.dynamic_entries) < 100
+    assert len(codec._closed_streams) <= limits.http2_closed_streams_max
 
 
 def test_a_header_bomb_ends_its_connection() -> None:
