@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import hpack
 from h2.config import H2Configuration
-from h2.connection import AllowedStreamIDs, ConnectionInputs, ConnectionState, H2Connection
+from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, StreamReset
 from h2.exceptions import (
@@ -126,8 +126,6 @@ class Codec(H2Connection):
                 else:
                     events += self._receive_frame(frame)
         except ProtocolError as error:
-            # h2 closes its state machine on some faults, but answers are still to be sent.
-            self.state_machine.state = ConnectionState.SERVER_OPEN
             return events, error.error_code
 
     def reset_answered(self, stream_id: int, code: ErrorCodes) -> None:
