@@ -1,11 +1,6 @@
-"""The policy over HTTP/2, and what of the libraries beneath is relied upon without being public."""
+"""The policy over HTTP/2."""
 
-import inspect
-from importlib.metadata import version
-
-import h2.connection
 import pytest
-from hypercorn.protocol.h2 import H2Protocol
 
 from tests.transport.h2_client import Client, fields
 from tests.transport.harness import Receive, Scope, Send, answering, read_body, respond, run, serving
@@ -93,24 +88,6 @@ def test_an_expectation_is_answered_before_the_body() -> None:
             assert client.bodies[stream] == b"abc"
 
     run(main())
-
-
-def test_the_pinned_hypercorn_is_what_was_guarded() -> None:
-    assert version("hypercorn") == "0.18.0"
-    parameters = list(inspect.signature(H2Protocol.__init__).parameters)
-    assert parameters == [
-        *("self", "app", "config", "context", "task_group", "connection_state", "ssl", "client", "server"),
-        "send",
-    ]
-
-
-def test_the_codec_has_the_parts_that_are_relied_upon() -> None:
-    connection = h2.connection.H2Connection()
-    connection.decoder.max_header_list_size = 5
-    assert connection.config.validate_outbound_headers
-    assert connection.config.normalize_outbound_headers
-    for name in ("increment_flow_control_window", "local_flow_control_window", "max_outbound_frame_size"):
-        assert hasattr(connection, name) or hasattr(type(connection), name)
 
 
 @pytest.mark.parametrize("group", ["request line", "version", "chunks"])
