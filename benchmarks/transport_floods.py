@@ -29,7 +29,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 RATE = 200
 STREAMS = 100
 FRAMES = 1500
-DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
+DATA, HEADERS, PRIORITY, RST, SETTINGS, _PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 # GET / at http://a by HPACK's static table; and the same as POST.
 GET, POST = b"\x82\x84\x86\x41\x01a", b"\x83\x84\x86\x41\x01a"
 
@@ -44,6 +44,12 @@ def _resets() -> bytes:
     return b"".join(frame(HEADERS, 5, n, GET) + frame(RST, 0, n, bytes(3) + b"\x08") for n in streams)
 
 
+def _requests(more: bytes) -> bytes:
+    # With GOAWAY, since nothing else ends the connection.
+    heads = (frame(HEADERS, 5, n, GET + more) for n in range(1, 2 * STREAMS, 2))
+    return b"".join(heads) + frame(GOAWAY, 0, 0, bytes(8))
+
+
 FLOODS: dict[str, Callable[[], bytes]] = {
     "PING": lambda: frame(PING, 0, 0, b"12345678") * FRAMES,
     "SETTINGS": lambda: frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 70_000)) * FRAMES,
@@ -52,6 +58,15 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     ),
     "WINDOW_UPDATE": lambda: frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1)) * FRAMES,
     "empty DATA": lambda: frame(HEADERS, 4, 1, POST) + frame(DATA, 0, 1) * FRAMES,
+    "padded DATA": lambda: frame(HEADERS, 4, 1, POST) + frame(DATA, 8, 1, b"\xff" + bytes(255)) * 250,
+    "window by byte": lambda: (
+        frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
+        + frame(HEADERS, 5, 1, GET)
+        + frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 1)) * FRAMES
+        + frame(RST, 0, 1, bytes(4))
+    ),
+    "malformed": lambda: _requests(b"\x00\x01X\x01y"),
+    "cookie crumbs": lambda: _requests(b"\x60\x03a=1" + b"\xbe" * 700),
     "CONTINUATION": lambda: frame(HEADERS, 1, 1) + frame(CONTINUATION, 0, 1, b"\x00\x01x\x01y") * FRAMES,
     "rapid reset": _resets,
 }

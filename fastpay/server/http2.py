@@ -60,6 +60,7 @@ class Http2Connection(asyncio.Protocol):
         # Why the connection ends once all is answered, and when at the latest.
         self._ending: ErrorCodes | None = None
         self._ending_due = 0.0
+        self._read_on_left = settings.linger_bytes_max
         self._input_ended = False
         self._busy = False
         self._flush_scheduled = False
@@ -98,7 +99,10 @@ class Http2Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read frames, unless the client has spent its budget."""
         guard = self._guard
-        if self._closing or guard is None or self._ending is not None:
+        if self._closing or guard is None:
+            return
+        if self._ending is not None:
+            self._read_on(guard, data)
             return
         paid = self._budget.take_in(data, self._service.loop.time())
         self._busy = True
@@ -116,6 +120,16 @@ class Http2Connection(asyncio.Protocol):
             self.flush()
         else:
             self._send_away(fault)
+            self._read_on(guard, data[paid:] if paid >= 0 else b"")
+
+    def _read_on(self, guard: GuardedH2, data: bytes) -> None:
+        """Take what opens windows for the last answers, as long as it is not a flood."""
+        self._read_on_left -= len(data)
+        if self._read_on_left < 0 or self._closing:
+            return
+        if not self._budget.take_windows(guard.read_on(data), self._service.loop.time()):
+            self._read_on_left = 0
+        self.flush()
 
     def eof_received(self) -> bool:
         """Answer what was asked, as over HTTP/1.1; TLS has no half-closed connections."""
@@ -204,11 +218,13 @@ class Http2Connection(asyncio.Protocol):
             self._end(code)
 
     def _end(self, code: ErrorCodes) -> None:
-        """Read nothing more, and say GOAWAY when all that was asked is answered."""
+        """Take no more requests, and say GOAWAY when all that was asked is answered."""
         if self._guard is not None and self._ending is None:
             self._ending = code
-            self._ending_due = self._service.loop.time() + self._settings.drain_timeout_ms / 1000
-            self._guard.stop_reading()
+            now = self._service.loop.time()
+            self._ending_due = now + self._settings.drain_timeout_ms / 1000
+            self._budget.begin_anew(now)
+            self._guard.give_up_incomplete()
             self.flush()
 
     def _say_goodbye(self, code: ErrorCodes) -> None:

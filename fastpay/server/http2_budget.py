@@ -114,6 +114,14 @@ class Budget:
             self._resets.spend(frames.resets, now)
         return paid
 
+    def begin_anew(self, now: float) -> None:
+        """Fill the budget once more, for the windows of the last answers."""
+        self._control = Bucket(limits.http2_control_burst, limits.http2_control_per_second, now)
+
+    def take_windows(self, count: int, now: float) -> bool:
+        """Pay for frames that open windows for the last answers; return False when they are too many."""
+        return self._control.spend(count, now)
+
     def pay(self, *, resets: int, dropped: int, now: float) -> bool:
         """Pay for resets that a client provoked and frames that led nowhere; return False when it cannot."""
         return (not resets or self._resets.spend(resets, now)) and (

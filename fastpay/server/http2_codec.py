@@ -21,6 +21,7 @@ What ends the connection is returned by `read`, beside the events before it. Not
 the codec can still send, so that answers leave before the GOAWAY.
 """
 
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import hpack
@@ -80,7 +81,7 @@ class Codec(H2Connection):
 
     MAX_CLOSED_STREAMS = limits.http2_closed_streams_max
 
-    def __init__(self, header_bytes_max: int) -> None:
+    def __init__(self, header_bytes_max: int, header_count_max: int) -> None:
         super().__init__(
             H2Configuration(
                 client_side=False,
@@ -103,6 +104,8 @@ class Codec(H2Connection):
         )
         # Twice what we accept: a list a little over the bound gets 431, a bomb ends the connection.
         self.decoder.max_header_list_size = 2 * header_bytes_max
+        # A byte on the wire can be a field, and a packet hold a hundred thousand of them.
+        self._fields_max = 2 * header_count_max
         self.encoder = BoundedEncoder()
         self.reader = FrameReader(2 * header_bytes_max)
         # RST_STREAM frames that the client provoked, and frames that were dropped; whoever reads them
@@ -127,6 +130,14 @@ class Codec(H2Connection):
                     events += self._receive_frame(frame)
         except ProtocolError as error:
             return events, error.error_code
+
+    def read_on(self, data: bytes) -> list[Event]:
+        """Return what happens to open streams after `read` told of a fault; nothing of it is a fault."""
+        events: list[Event] = []
+        for frame in self.reader.read_on(data):
+            with suppress(ProtocolError):
+                events += self._receive_frame(frame)
+        return events
 
     def reset_answered(self, stream_id: int, code: ErrorCodes) -> None:
         """Send RST_STREAM behind a complete answer to a malformed request (RFC 9113 8.1.1).
@@ -235,11 +246,14 @@ class Codec(H2Connection):
 
     def _decode(self, block: bytes) -> Any:
         try:
-            return self.decoder.decode(block, raw=True)
+            fields: Any = self.decoder.decode(block, raw=True)
         except hpack.OversizedHeaderListError as error:
             raise DenialOfServiceError(str(error)) from error
         except (hpack.HPACKError, IndexError) as error:
             raise CompressionError(str(error)) from error
+        if len(fields) > self._fields_max:
+            raise DenialOfServiceError(f"{len(fields)} fields in a block")
+        return fields
 
     def _fail(self, number: int, code: ErrorCodes) -> _Found:
         """Reset a stream; on an idle one, which cannot be reset, the fault is the connection's (5.1)."""

@@ -9,6 +9,7 @@ from hyperframe.frame import (
     Frame,
     HeadersFrame,
     PriorityFrame,
+    RstStreamFrame,
     SettingsFrame,
     WindowUpdateFrame,
 )
@@ -18,6 +19,7 @@ from fastpay import limits
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 _HEADER_BYTES = 9
+_READ_ON = {RstStreamFrame.type: RstStreamFrame, WindowUpdateFrame.type: WindowUpdateFrame}
 
 
 class BrokenFrame:
@@ -31,7 +33,7 @@ class BrokenFrame:
 class FrameReader:
     """Yields the complete frames among the bytes that it was given.
 
-    Raises: ProtocolError with the code of the connection error. The reader cannot be used afterwards.
+    Raises: ProtocolError with the code of the connection error. Afterwards only `read_on` is of use.
     """
 
     def __init__(self, block_bytes_max: int) -> None:
@@ -40,6 +42,7 @@ class FrameReader:
         self._block: list[HeadersFrame | ContinuationFrame] = []
         self._block_bytes = 0
         self._block_bytes_max = block_bytes_max
+        self._skip = 0
 
     @property
     def in_block(self) -> bool:
@@ -66,6 +69,40 @@ class FrameReader:
             whole = self._join(frame)
             if whole is not None:
                 return whole
+
+    def read_on(self, data: bytes) -> list[RstStreamFrame | WindowUpdateFrame]:
+        """Return what opens windows or gives streams up among more bytes, and skip all else unseen.
+
+        Answers need windows also behind a fault. Where the next frame begins is known after every fault but a
+        wrong preface, after which there is nothing to answer.
+        """
+        found: list[RstStreamFrame | WindowUpdateFrame] = []
+        self._data += data
+        place, end = 0, len(self._data)
+        while place < end:
+            if self._skip:
+                skipped = min(self._skip, end - place)
+                self._skip -= skipped
+                place += skipped
+                continue
+            head = self._data[place : place + _HEADER_BYTES + 4]
+            if len(head) < _HEADER_BYTES:
+                break
+            kind = _READ_ON.get(head[3]) if head[:3] == b"\0\0\4" else None
+            if kind is None:
+                self._skip = _HEADER_BYTES + int.from_bytes(head[:3], "big")
+                continue
+            if len(head) < _HEADER_BYTES + 4:
+                break
+            stream_id = int.from_bytes(head[5:9], "big") & 0x7FFFFFFF
+            value = int.from_bytes(head[9:], "big")
+            if kind is RstStreamFrame and stream_id:
+                found.append(RstStreamFrame(stream_id, error_code=value))
+            elif kind is WindowUpdateFrame and value & 0x7FFFFFFF:
+                found.append(WindowUpdateFrame(stream_id, window_increment=value & 0x7FFFFFFF))
+            place += len(head)
+        del self._data[:place]
+        return found
 
     def _cut(self) -> Frame | BrokenFrame | None:
         data = self._data

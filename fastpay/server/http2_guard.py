@@ -64,8 +64,15 @@ class GuardedH2(ServedStreams):
             self._block_due = self.now + self.settings.head_timeout_ms / 1000
         return fault
 
-    def stop_reading(self) -> None:
-        """Give up the requests that are not complete; the others go on to their answers."""
+    def read_on(self, data: bytes) -> int:
+        """Take what opens windows for the answers still to be sent; return how many frames were taken."""
+        events = self.connection.read_on(data)
+        for event in events:
+            self._dispatch(event)
+        return len(events)
+
+    def give_up_incomplete(self) -> None:
+        """Reset the requests that are not complete; the others go on to their answers."""
         self.terminated = True
         for stream in list(self.streams.values()):
             if not stream.body_complete:

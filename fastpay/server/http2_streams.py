@@ -45,7 +45,7 @@ class ServedStreams(H2Protocol):
         self.service = service
         self.settings = settings
         # A codec and streams of ours in the place of Hypercorn's.
-        self.connection: Codec = Codec(settings.header_bytes_max)
+        self.connection: Codec = Codec(settings.header_bytes_max, settings.header_count_max)
         self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
         self._lingering = LingeringStreams(settings)
         self.writable = True

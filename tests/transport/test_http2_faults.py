@@ -213,6 +213,27 @@ def test_a_fault_of_the_connection_comes_after_the_answers_of_what_was_asked(pac
     run(main(), timeout_seconds=60)
 
 
+@pytest.mark.parametrize("name", ["a field block that cannot be decoded", "a frame that is too large"])
+def test_answers_larger_than_a_window_are_sent_to_their_end_behind_a_fault(name: str) -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                await release.wait()
+                await respond(send, bytes(30_000))
+
+        async with serving(app) as server, connected(server) as client:
+            held = [client.request(request()) for _ in range(10)]
+            client.send(CONNECTION_ERRORS[name][1](client))
+            asyncio.get_running_loop().call_later(0.05, release.set)
+            await client.until_closed()
+            assert [len(client.bodies[stream]) for stream in held] == [30_000] * 10
+            assert client.goaways == [(held[-1], CONNECTION_ERRORS[name][0])]
+
+    run(main())
+
+
 def test_requests_are_answered_after_the_client_said_goaway_or_closed_its_half() -> None:
     async def main() -> None:
         for ending in ("goaway", "end of input"):
