@@ -60,8 +60,8 @@ async def open_application(
         pool = await _open_pool(stack, database, readers, watch.failed, deadline)
         key_pool = await _open_pool(stack, database, limits.key_connections_max, watch.failed, deadline)
         watch.when_lost = pool.abandon_patient
-        lanes = [PostgresBatches(database) for _ in range(settings.writer_lanes)]
-        for batches in lanes:
+        stores = [PostgresBatches(database) for _ in range(settings.writer_lanes + 1)]
+        for batches in stores:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
         reads, counters, machine_clock = PostgresReads(pool), counters or Counters(), clock
         clock, identifiers = await _keep_time(
@@ -70,9 +70,10 @@ async def open_application(
         outages.readiness.require(identifiers.fault)
         told = (counters, outages.redis)
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
-        writer = Lanes(
-            [Writer(batches, clock=clock, observer=reader, failed=watch.failed) for batches in lanes]
-        )
+        *writers, bulk = [
+            Writer(batches, clock=clock, observer=reader, failed=watch.failed) for batches in stores
+        ]
+        writer = Lanes(writers, bulk=bulk)
         _keep_running(stack, writer, deadline)
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         hours = settings.idempotency_retention_hours

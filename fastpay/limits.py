@@ -87,9 +87,16 @@ queued_commands_max = 8_192
 batch_weight_max = 8_192
 queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
+# Beyond so many empty lines, those are forgotten that have no debt to the others.
+fair_lines_forgotten_min = 1_024
 client_timeout_ms_max = 86_400_000
 # So many are decided in one go, with nothing else running meanwhile.
 decided_at_once_max = 128
+# So many transfers or accounts of a batch take about a millisecond, after which others have their turn.
+transfers_at_once_max = 512
+# What weighs more goes by way of the bulk lane, and all that its tenant sends meanwhile.
+plain_weight_max = 64
+plain_batch_weight_max = 512
 # An instance that met another one at a tenant decides so many batches under the lock.
 locked_batches = 16
 working_set_entries_max = 32_768
@@ -297,6 +304,9 @@ assert first_answer_carried_ms < idempotency_retention_hours_min * 3_600_000
 assert prefetch_timeout_ms < lock_timeout_ms
 assert accounts_carried_max < working_set_entries_max
 assert decided_at_once_max <= batch_commands_max
+assert plain_weight_max <= plain_batch_weight_max <= batch_weight_max
+assert plain_weight_max <= transfers_at_once_max
+assert ledger_batch_transfers_max <= batch_weight_max
 assert gather_gap_us <= gather_us_max
 assert search_statement_timeout_ms < lock_timeout_ms
 assert search_recent_entries <= search_step_entries <= search_examined_max

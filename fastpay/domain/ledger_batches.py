@@ -1,6 +1,8 @@
 """Many transfers in one command, each by itself or in chains that stand or fall together."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Generator, Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -13,9 +15,15 @@ from fastpay.domain.plan import Draft, Versioned, Workspace
 LINKED = 1
 HOLD = 2
 
+_Result = TypeVar("_Result")
+# A computation that may be interrupted wherever it yields.
+Steps = Generator[None, None, _Result]
+
 # More than any account can hold.
 _UNBOUNDED = 1 << 61
 assert limits.ledger_counter_max < _UNBOUNDED
+# What is below this has room for a whole batch.
+_NEARLY_FULL = limits.ledger_counter_max - limits.ledger_batch_transfers_max * limits.amount_max
 
 
 class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -52,16 +60,24 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Make those transfers that can be made, and keep what became of each."""
+        return run_steps(self.steps(workspace, draft))
+
+    def steps(self, workspace: Workspace, draft: Draft) -> Steps[str]:
+        """Do what `execute` does, and yield after every `limits.transfers_at_once_max` transfers or accounts.
+
+        The workspace must not change in between.
+        """
         identifier = draft.new_id("lbat")
         sequence = workspace.sequence + 1
         tables = _Tables([workspace.accounts.get(account) for account in self.items.accounts])
+        yield from tables.fill()
         rows = LedgerRows(
             sequence=sequence,
             moment_ms=draft.moment_ms,
             accounts=self.items.accounts,
             currencies=tables.currencies,
         )
-        failures = _decide(self.items, tables, rows, draft.moment_s)
+        failures = yield from _decide(self.items, tables, rows, draft.moment_s)
         batch = LedgerBatch(
             id=identifier,
             created=draft.moment_s,
@@ -74,21 +90,34 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             # Nothing of it is kept: it stands there to be answered with, and for no longer.
             workspace.objects[identifier] = Versioned(batch, 1, workspace.sequence)
             return identifier
-        draft.accounts.update(tables.changed())
+        changed = yield from tables.changed()
+        draft.accounts.update(changed)
         draft.put(batch, "ledger.batch.created")
         draft.rows = rows
         return identifier
 
 
+def run_steps(steps: Steps[_Result]) -> _Result:
+    """Run a computation that can be interrupted to its end, and return what it comes to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
+
+
 def _decide(
     items: BatchItems, tables: "_Tables", rows: LedgerRows, moment_s: int
-) -> dict[str, tuple[int, ...]]:
+) -> Steps[dict[str, tuple[int, ...]]]:
     """Decide the items in order and write the rows of what is made; return the other places by code."""
     codes: dict[int, str] = {}
     last = len(items.amounts) - 1
     # Where the chain began that the item is a link of, how many rows there were, and whether it is broken.
     start, kept, broken = -1, 0, False
     for place, flags in enumerate(items.flags):
+        if place % limits.transfers_at_once_max == 0 and place:
+            yield
         linked = flags & LINKED
         if linked and start < 0:
             start, kept, broken = place, len(rows.places), False
@@ -193,25 +222,16 @@ class _Tables:
 
     def __init__(self, accounts: list[Account | None]) -> None:
         self._accounts = accounts
-        known = [_NOBODY if account is None else account for account in accounts]
-        self.refusals = [_refusal(account) for account in accounts]
-        self.currencies = [account.currency for account in known]
-        self.gives_debits = [account.normal_side == "C" for account in known]
-        self.debits_posted = [account.debits_posted for account in known]
-        self.debits_pending = [account.debits_pending for account in known]
-        self.credits_posted = [account.credits_posted for account in known]
-        self.credits_pending = [account.credits_pending for account in known]
-        self.room = [
-            _UNBOUNDED if account.min_balance is None else account.available - account.min_balance
-            for account in known
-        ]
+        self.refusals: list[str | None] = []
+        self.currencies: list[str] = []
+        self.gives_debits: list[bool] = []
+        self.debits_posted: list[int] = []
+        self.debits_pending: list[int] = []
+        self.credits_posted: list[int] = []
+        self.credits_pending: list[int] = []
+        self.room: list[int] = []
         # Nearly always far away, so that nobody has to look at each transfer.
-        nearly = limits.ledger_counter_max - limits.ledger_batch_transfers_max * limits.amount_max
-        self.is_nearly_full = any(
-            account.debits_posted + account.debits_pending > nearly
-            or account.credits_posted + account.credits_pending > nearly
-            for account in known
-        )
+        self.is_nearly_full = False
 
     def is_full(self, debit: int, credit: int, amount: int) -> bool:
         """Tell whether a transfer is refused because a counter would pass its bound: see `ledger.debit`.
@@ -224,37 +244,67 @@ class _Tables:
             return False
         return self.credits_posted[credit] + self.credits_pending[credit] + amount > limits.ledger_counter_max
 
-    def changed(self) -> dict[str, Account]:
+    def fill(self) -> Steps[None]:
+        """Read the accounts as they are now."""
+        for accounts in _slices(self._accounts):
+            known = [_NOBODY if account is None else account for account in accounts]
+            self.refusals += [_refusal(account) for account in accounts]
+            self.currencies += [account.currency for account in known]
+            self.gives_debits += [account.normal_side == "C" for account in known]
+            self.debits_posted += [account.debits_posted for account in known]
+            self.debits_pending += [account.debits_pending for account in known]
+            self.credits_posted += [account.credits_posted for account in known]
+            self.credits_pending += [account.credits_pending for account in known]
+            self.room += [
+                _UNBOUNDED if account.min_balance is None else account.available - account.min_balance
+                for account in known
+            ]
+            self.is_nearly_full |= any(
+                account.debits_posted + account.debits_pending > _NEARLY_FULL
+                or account.credits_posted + account.credits_pending > _NEARLY_FULL
+                for account in known
+            )
+            yield
+
+    def changed(self) -> Steps[dict[str, Account]]:
         """Return the accounts that any transfer moved, as they stand after the last."""
-        return {
-            # Spelt out, since `replace` costs twice as much, and a batch may move 16,000.
-            account.id: Account(
-                account.id,
-                account.code,
-                account.currency,
-                account.normal_side,
-                debits_posted,
-                credits_posted,
-                debits_pending,
-                credits_pending,
-                account.min_balance,
-            )
-            for account, debits_posted, debits_pending, credits_posted, credits_pending in zip(
-                self._accounts,
-                self.debits_posted,
-                self.debits_pending,
-                self.credits_posted,
-                self.credits_pending,
-                strict=True,
-            )
-            if account is not None
-            and (
-                account.debits_posted != debits_posted
-                or account.credits_posted != credits_posted
-                or account.debits_pending != debits_pending
-                or account.credits_pending != credits_pending
-            )
-        }
+        changed: dict[str, Account] = {}
+        standing = zip(
+            self._accounts,
+            self.debits_posted,
+            self.debits_pending,
+            self.credits_posted,
+            self.credits_pending,
+            strict=True,
+        )
+        while some := list(itertools.islice(standing, limits.transfers_at_once_max)):
+            for account, debits_posted, debits_pending, credits_posted, credits_pending in some:
+                if account is None or (
+                    account.debits_posted == debits_posted
+                    and account.credits_posted == credits_posted
+                    and account.debits_pending == debits_pending
+                    and account.credits_pending == credits_pending
+                ):
+                    continue
+                # Spelt out, since `replace` costs twice as much, and a batch may move 16,000.
+                changed[account.id] = Account(
+                    account.id,
+                    account.code,
+                    account.currency,
+                    account.normal_side,
+                    debits_posted,
+                    credits_posted,
+                    debits_pending,
+                    credits_pending,
+                    account.min_balance,
+                )
+            yield
+        return changed
+
+
+def _slices(accounts: list[Account | None]) -> Iterable[list[Account | None]]:
+    size = limits.transfers_at_once_max
+    return (accounts[start : start + size] for start in range(0, len(accounts), size))
 
 
 _NOBODY = Account(id="", code="", currency="", normal_side="C")

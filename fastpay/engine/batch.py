@@ -23,6 +23,7 @@ from fastpay.engine.ports import (
     WriterStore,
 )
 from fastpay.engine.queue import Waiting
+from fastpay.engine.steps import in_turns
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
@@ -56,6 +57,9 @@ class Batch:
         self._events: list[tuple[Scope, Event, str, int]] = []
         self.rows: list[tuple[Scope, LedgerRows]] = []
         self._idempotency: list[IdempotencyRow] = []
+        # The tenants of the first so many entries, for `concerns`.
+        self._concerned: set[Scope] = set()
+        self._concerned_entries = 0
 
     def __len__(self) -> int:
         """Return how many commands it holds."""
@@ -65,6 +69,13 @@ class Batch:
     def scopes(self) -> list[Scope]:
         """The tenants that it concerns, in the order in which their books are locked."""
         return sorted({waiting.submission.scope for waiting in self.entries})
+
+    def concerns(self, scope: Scope) -> bool:
+        """Tell whether there is a command of this tenant in it."""
+        unseen = self.entries[self._concerned_entries :]
+        self._concerned.update(entry.submission.scope for entry in unseen)
+        self._concerned_entries = len(self.entries)
+        return scope in self._concerned
 
     @property
     def asks(self) -> list[Scope]:
@@ -121,9 +132,34 @@ class Batch:
 
     def decide(self, working_set: WorkingSet, waiting: Waiting) -> None:
         """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
-        self.entries.append(waiting)
-        self.weight += waiting.weight
-        self.results.append(self._decide(working_set, waiting))
+        begun = self._begin(working_set, waiting)
+        if isinstance(begun, Draft):
+            workspace = working_set.workspaces[waiting.submission.scope]
+            try:
+                decided: str | Exception = waiting.submission.command.execute(workspace, begun)
+            except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
+                decided = error
+            begun = self._end(working_set, waiting, begun, decided)
+        self._add_decided(waiting, begun)
+
+    async def decide_in_turns(self, working_set: WorkingSet, waiting: Waiting) -> None:
+        """Do the same, and let others have the loop between the steps of a command that has steps.
+
+        Nothing else may be decided on the working set meanwhile.
+        """
+        steps = getattr(waiting.submission.command, "steps", None)
+        if steps is None:
+            self.decide(working_set, waiting)
+            return
+        begun = self._begin(working_set, waiting)
+        if isinstance(begun, Draft):
+            workspace = working_set.workspaces[waiting.submission.scope]
+            try:
+                decided: str | Exception = await in_turns(steps(workspace, begun))
+            except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
+                decided = error
+            begun = self._end(working_set, waiting, begun, decided)
+        self._add_decided(waiting, begun)
 
     def answer(self, results: Sequence[Result]) -> None:
         """Tell everybody who still waits what came of it."""
@@ -162,7 +198,13 @@ class Batch:
             made[scope].versions.append(versioned)
         return list(made.values())
 
-    def _decide(self, working_set: WorkingSet, waiting: Waiting) -> Result:
+    def _add_decided(self, waiting: Waiting, result: Result) -> None:
+        self.entries.append(waiting)
+        self.weight += waiting.weight
+        self.results.append(result)
+
+    def _begin(self, working_set: WorkingSet, waiting: Waiting) -> Result | Draft:
+        """Return what a command writes to, or its result where there is nothing to decide."""
         submission = waiting.submission
         workspace = working_set.workspaces.get(submission.scope)
         if workspace is None:
@@ -179,15 +221,23 @@ class Batch:
                     self._bind(working_set, waiting, first.answer)
                 return _replay(first, waiting, workspace)
         self._stand_on(workspace)
-        draft = Draft(
+        return Draft(
             workspace,
             moment_s=submission.moment_ms // 1000,
             identifiers=IdentifierSequence(submission.head, submission.tail),
         )
+
+    def _end(
+        self, working_set: WorkingSet, waiting: Waiting, draft: Draft, decided: str | Exception
+    ) -> Result:
+        """Take over what a command decided, or keep the error that it raised."""
+        submission = waiting.submission
+        workspace = working_set.workspaces[submission.scope]
         command = submission.command
         try:
-            object_id = command.execute(workspace, draft)
-            plan = draft.finish(object_id, command.expand)
+            if isinstance(decided, Exception):
+                raise decided
+            plan = draft.finish(decided, command.expand)
         except FastpayError as error:
             plan = Plan(answer=Answer(None, workspace.sequence, command.expand, record(error)))
             draft.accounts.clear()
@@ -279,7 +329,10 @@ async def decide_locked(transaction: BatchTransaction, entries: Sequence[Waiting
     await working_set.load(transaction, entries)
     batch = Batch()
     for entry in entries:
-        batch.decide(working_set, entry)
+        if entry.weight <= limits.plain_weight_max:
+            batch.decide(working_set, entry)
+        else:
+            await batch.decide_in_turns(working_set, entry)
     batch.report_faults()
     changes = batch.changes()
     if changes is not None:

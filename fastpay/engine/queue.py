@@ -1,6 +1,24 @@
-"""What waits for the writer: a line for each tenant and mode, served in turns."""
+"""What waits for the writer: a line for each tenant and mode, served by start-time fair queueing.
+
+Each line has a start tag, in units of weight: that of the next command to be served from it. The line with
+the lowest start tag is served, and its tag moves on by the weight of what was taken. The queue's virtual time
+is the highest start tag served so far. A new line starts at the virtual time, or where it ended when it was
+last empty if that is later: emptying a line gains nothing.
+
+Two properties follow, whatever the weights and however commands arrive:
+
+- Over any time in which two lines always have something waiting, the weights served to them differ by at most
+  the heaviest command of the one plus the heaviest command of the other (and by what was put back after a
+  failure meanwhile).
+- A command that arrives at an empty line of a tenant without debt waits for at most one command of each other
+  line.
+
+Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queuing", SIGCOMM 1996, with equal shares.
+"""
 
 import asyncio
+import heapq
+import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -70,7 +88,8 @@ class Waiting(msgspec.Struct, frozen=True, eq=False):
 def wait(submission: Submission, now_ns: int) -> Waiting:
     """Return the submission with a future of its own. Needs a running loop."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    weight: int = getattr(submission.command, "weight", 1)
+    # A command without weight would never use its tenant's share up.
+    weight = max(1, getattr(submission.command, "weight", 1))
     begin_by_ns = now_ns + limits.begin_timeout_ms * 1_000_000
     if submission.deadline_ns is not None:
         begin_by_ns = min(begin_by_ns, submission.deadline_ns)
@@ -98,22 +117,48 @@ def note_times(entries: Sequence[Waiting], begun_ns: int, ended_ns: int) -> None
             timing.end("commit", ended_ns)
 
 
-class FairQueue:
-    """First come, first served within a tenant; the tenants take turns.
+class _Line:
+    """The commands of one tenant that wait, in order, and the start tag of the first."""
 
-    So a tenant that sends a thousand at once makes another's next command wait for one share, not for
-    the thousand.
-    """
+    __slots__ = ("entries", "scope", "skipped", "start", "weight")
+
+    def __init__(self, scope: Scope, ended: int, now: int) -> None:
+        self.scope = scope
+        self.entries: deque[Waiting] = deque()
+        self.start = max(ended, now)
+        # What the tag was moved on by for the time in which the line was empty.
+        self.skipped = self.start - ended
+        self.weight = 0
+
+
+class FairQueue:
+    """First come, first served within a tenant; fair by weight between tenants."""
 
     def __init__(self) -> None:
-        self._lines: dict[Scope, deque[Waiting]] = {}
-        self._weights: dict[Scope, int] = {}
+        self._lines: dict[Scope, _Line] = {}
+        # The lines that may be served: start tag, a number that decides between equal tags, the line.
+        self._heap: list[tuple[int, int, _Line]] = []
+        self._turns = itertools.count()
+        self._paused: set[Scope] = set()
+        # The end tags of lines that are empty now, as far as they lie ahead of the virtual time.
+        self._ended: dict[Scope, int] = {}
+        self._ended_max = limits.fair_lines_forgotten_min
+        self._virtual_time = 0
         self._count = 0
         self.weight = 0
 
     def __len__(self) -> int:
         """Return how many wait in all lines."""
         return self._count
+
+    def __contains__(self, scope: object) -> bool:
+        """Tell whether a tenant has a line."""
+        return scope in self._lines
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` would return anything: not when all lines are empty or paused."""
+        return bool(self._heap)
 
     def has_place(self, scope: Scope, weight: int) -> bool:
         """Tell whether there is a place for a command of this tenant, or somebody who gives way to it."""
@@ -131,82 +176,146 @@ class FairQueue:
             self.drop_youngest(heaviest).fail(Overloaded(OVERLOADED))
         line = self._lines.get(waiting.submission.scope)
         if line is None:
-            line = self._lines[waiting.submission.scope] = deque()
-        line.append(waiting)
-        self._weigh(waiting, 1)
+            line = self._open(waiting.submission.scope)
+        line.entries.append(waiting)
+        self._weigh(line, waiting.weight, 1)
 
     def put_back(self, waitings: Iterable[Waiting]) -> None:
-        """Put at the front, in the order in which they were taken."""
+        """Put at the front, in the order in which they were taken, as if they had never been served."""
         for waiting in reversed(list(waitings)):
-            self._lines.setdefault(waiting.submission.scope, deque()).appendleft(waiting)
-            self._weigh(waiting, 1)
+            scope = waiting.submission.scope
+            line = self._lines.get(scope) or self._open(scope)
+            line.entries.appendleft(waiting)
+            # The line was not empty then after all.
+            line.start -= waiting.weight + line.skipped
+            line.skipped = 0
+            self._weigh(line, waiting.weight, 1)
+            # A newcomer begins where these stand again, and not behind them.
+            self._virtual_time = min(self._virtual_time, line.start)
+        self._rebuild()
 
     def take(self, count: int, *, weight: int, at_least_one: bool = True) -> list[Waiting]:
-        """Take up to `count`, as many of each tenant as is fair, and no more than have this weight together.
+        """Take up to `count` in the order of start tags, and no more than have this weight together.
 
-        With `at_least_one`, the first is taken whatever it weighs.
+        With `at_least_one`, the first is taken whatever it weighs. Nothing overtakes a command that does not
+        fit, or it would never be served.
         """
         taken: list[Waiting] = []
-        while self._lines and len(taken) < count:
-            left = count - len(taken)
-            share = max(1, left // len(self._lines))
-            for scope in list(self._lines)[:left]:
-                line = self._lines.pop(scope)
-                for _ in range(min(share, len(line))):
-                    if line[0].weight > weight and (taken or not at_least_one):
-                        # It has its turn in the next batch, before all others.
-                        self._lines = {scope: line} | self._lines
-                        return taken
-                    waiting = line.popleft()
-                    taken.append(waiting)
-                    weight -= waiting.weight
-                    self._weigh(waiting, -1)
-                if line:
-                    # Behind the others: whose turn it was is the last to have one again.
-                    self._lines[scope] = line
+        heap = self._heap
+        while heap and len(taken) < count:
+            start, _, line = heap[0]
+            waiting = line.entries[0]
+            if waiting.weight > weight and (taken or not at_least_one):
+                break
+            line.entries.popleft()
+            taken.append(waiting)
+            weight -= waiting.weight
+            self._weigh(line, waiting.weight, -1)
+            self._virtual_time = max(self._virtual_time, start)
+            line.start = start + waiting.weight
+            if line.entries:
+                heapq.heapreplace(heap, (line.start, next(self._turns), line))
+            else:
+                heapq.heappop(heap)
+                self._close(line)
         return taken
 
     def fits(self, weight: int) -> bool:
-        """Tell whether the one whose turn it is has no more than this weight. Needs somebody in line."""
-        return next(iter(self._lines.values()))[0].weight <= weight
+        """Tell whether the one whose turn it is has no more than this weight. Needs `is_ready`."""
+        return self._heap[0][2].entries[0].weight <= weight
+
+    def rest(self) -> None:
+        """Forget who was served how much: nobody waits, and nothing that was taken is under way."""
+        assert not self._lines
+        self._ended.clear()
+        self._virtual_time = 0
+
+    def pause(self, scope: Scope, *, paused: bool) -> None:
+        """Serve nothing of a tenant, or serve it again."""
+        if paused:
+            self._paused.add(scope)
+        else:
+            self._paused.discard(scope)
+        if scope in self._lines:
+            self._rebuild()
+
+    def ahead_of(self, scope: Scope) -> tuple[int, int]:
+        """Return how many commands, and what weight, are served before a newcomer of this tenant at most.
+
+        As much of each other line as there is in its own: a tenant does not wait for another's long line.
+        """
+        line = self._lines.get(scope)
+        if line is None:
+            return 0, 0
+        lines = len(self._lines)
+        return min(self._count, len(line.entries) * lines), min(self.weight, line.weight * lines)
 
     def heaviest_line(self, newcomer: Scope, weight: int) -> Scope | None:
         """Return whose line has to give way to what a newcomer brings; None where that one has its share."""
-        own = self._weights.get(newcomer, 0)
+        line = self._lines.get(newcomer)
+        own = 0 if line is None else line.weight
         if own * len(self._lines) >= self.weight:
             return None
-        heaviest = max(self._weights, key=lambda scope: self._weights[scope])
-        return heaviest if self._weights[heaviest] > own + weight else None
+        heaviest = max(self._lines.values(), key=lambda line: line.weight)
+        return heaviest.scope if heaviest.weight > own + weight else None
 
     def drop_youngest(self, scope: Scope) -> Waiting:
         """Take the last of a line out."""
-        waiting = self._lines[scope].pop()
-        if not self._lines[scope]:
-            del self._lines[scope]
-        self._weigh(waiting, -1)
+        line = self._lines[scope]
+        waiting = line.entries.pop()
+        self._weigh(line, waiting.weight, -1)
+        if not line.entries:
+            self._close(line)
+            self._rebuild()
         return waiting
 
     def expire(self, now_ns: int) -> None:
         """Take out what was not begun in time, and tell whoever waits for it."""
-        for scope, line in list(self._lines.items()):
+        count = self._count
+        for line in list(self._lines.values()):
             # In order, but for those whose clients wait for less long than others do.
-            while line and line[0].begin_by_ns <= now_ns:
-                waiting = line.popleft()
-                self._weigh(waiting, -1)
+            while line.entries and line.entries[0].begin_by_ns <= now_ns:
+                waiting = line.entries.popleft()
+                self._weigh(line, waiting.weight, -1)
                 waiting.expire()
-            if not line:
-                del self._lines[scope]
+            if not line.entries:
+                self._close(line)
+        if self._count < count:
+            self._rebuild()
 
     def _is_full(self, weight: int) -> bool:
         return len(self) >= limits.queued_commands_max or self.weight + weight > limits.queued_weight_max
 
-    def _weigh(self, waiting: Waiting, sign: int) -> None:
+    def _open(self, scope: Scope) -> _Line:
+        """Begin a line: now, or where it ended when that is later."""
+        now = self._virtual_time
+        line = _Line(scope, self._ended.pop(scope, now), now)
+        self._lines[scope] = line
+        if scope not in self._paused:
+            heapq.heappush(self._heap, (line.start, next(self._turns), line))
+        return line
+
+    def _close(self, line: _Line) -> None:
+        """End an empty line, and remember how far ahead of the virtual time it is."""
+        del self._lines[line.scope]
+        self._ended[line.scope] = line.start
+        if len(self._ended) > self._ended_max:
+            now = self._virtual_time
+            self._ended = {scope: end for scope, end in self._ended.items() if end > now}
+            # So that the next time is as many lines away as are left.
+            self._ended_max = max(limits.fair_lines_forgotten_min, 2 * len(self._ended))
+
+    def _rebuild(self) -> None:
+        """Order all lines anew, after one was changed that is not the next."""
+        self._heap = [
+            (line.start, next(self._turns), line)
+            for line in self._lines.values()
+            if line.scope not in self._paused
+        ]
+        heapq.heapify(self._heap)
+
+    def _weigh(self, line: _Line, weight: int, sign: int) -> None:
         """Note that one has come (1) or gone (-1)."""
-        scope = waiting.submission.scope
         self._count += sign
-        self.weight += sign * waiting.weight
-        left = self._weights.get(scope, 0) + sign * waiting.weight
-        if left:
-            self._weights[scope] = left
-        else:
-            self._weights.pop(scope, None)
+        self.weight += sign * weight
+        line.weight += sign * weight

@@ -32,11 +32,13 @@ from collections.abc import Callable, Sequence
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.batch import Batch, Result, check_moments, decide_apart, decide_locked, holds
+from fastpay.engine.batch import Batch, Result, holds
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
-from fastpay.engine.ports import BatchTransaction, CommitObserver, Encoded, Outcome, Submission, WriterStore
+from fastpay.engine.pace import Pace
+from fastpay.engine.ports import CommitObserver, Outcome, Submission, WriterStore
 from fastpay.engine.prefetch import Prefetch, back_off
 from fastpay.engine.queue import OVERLOADED, FairQueue, Waiting, in_time, note_times, wait
+from fastpay.engine.transactions import write_ahead, write_apart, write_locked
 from fastpay.engine.working_set import WorkingSet
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
 
@@ -71,8 +73,11 @@ class Writer:
         self._queue = FairQueue()
         self._working_set = WorkingSet()
         self._prefetch = Prefetch(store, clock, failed)
+        # Called when `holds` may have become false.
+        self.settled: Callable[[], None] = lambda: None
+        self.batch_weight_max = limits.batch_weight_max
         # What is being loaded, the batch that is being put together, and the one that is at the database.
-        self._loading: list[Waiting] = []
+        self._loading: Sequence[Waiting] = []
         self._open = Batch()
         self._committing: Batch | None = None
         # How many batches more are decided under the lock, since another instance was met.
@@ -81,10 +86,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._commit_task: asyncio.Task[None] | None = None
         self._closing = False
-        # Of the last batch: how many it answered, how long it took, and when the database became free.
-        self._answered = 0
-        self._commit_ns = 0
-        self._free_since_ns = 0
+        self._pace = Pace(clock)
         # When the batch that is at the database must have been answered.
         self._commit_by_ns = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -111,7 +113,7 @@ class Writer:
         if (
             self._closing
             or not self._queue.has_place(scope, weight)
-            or self._expected_wait_ns() > limits.queue_wait_ms_max * 1_000_000
+            or self._expected_wait_ns(scope) > limits.queue_wait_ms_max * 1_000_000
         ):
             raise Overloaded(OVERLOADED)
 
@@ -127,8 +129,25 @@ class Writer:
         self._wake.set()
         return await waiting.future
 
+    def holds(self, scope: Scope) -> bool:
+        """Tell whether a command of this tenant waits, is decided, or is at the database."""
+        batches = (self._open, self._committing or self._open)
+        is_loading = any(entry.submission.scope == scope for entry in self._loading)
+        return scope in self._queue or is_loading or any(batch.concerns(scope) for batch in batches)
+
+    def forget(self, scope: Scope) -> None:
+        """Forget what is known of a tenant, whom another writer has served or will serve."""
+        assert not self.holds(scope)
+        self._working_set.workspaces.pop(scope, None)
+
+    def pause(self, scope: Scope, *, paused: bool) -> None:
+        """Let the commands of a tenant wait in line, or serve it again."""
+        self._queue.pause(scope, paused=paused)
+        self._wake.set()
+
     async def _run(self) -> None:
         while True:
+            self.settled()
             if self._is_due():
                 self._begin_commit()
                 # So that it is on its way before anything more is decided, which may need no wait at all.
@@ -144,12 +163,15 @@ class Writer:
                 await self._wait()
 
     async def _wait(self) -> None:
+        if self._committing is None and not len(self._open) and not len(self._queue):
+            # A busy period ends, and all debts with it.
+            self._queue.rest()
         self._wake.clear()
         await self._wake.wait()
 
     def _may_take(self) -> bool:
         """Tell whether waiting commands may join the open batch now."""
-        if not len(self._queue) or self._is_open_full():
+        if not self._queue.is_ready or self._is_open_full():
             return False
         if self._locked_left:
             return not len(self._open) or not self._open.is_decided
@@ -163,18 +185,18 @@ class Writer:
         if len(self._open) >= self._batch_commands_max:
             return True
         # The first is taken whatever it weighs.
-        room = limits.batch_weight_max - self._open.weight
-        return len(self._open) > 0 and len(self._queue) > 0 and not self._queue.fits(room)
+        room = self.batch_weight_max - self._open.weight
+        return len(self._open) > 0 and self._queue.is_ready and not self._queue.fits(room)
 
     async def _take(self) -> None:
         """Move commands from the queue into the open batch, decided unless that has to wait for the lock."""
         room = self._batch_commands_max - len(self._open)
         taken = self._queue.take(
             min(room, limits.decided_at_once_max),
-            weight=limits.batch_weight_max - self._open.weight,
+            weight=self.batch_weight_max - self._open.weight,
             at_least_one=not len(self._open),
         )
-        entries = self._in_time(taken)
+        entries = in_time(taken, self._clock.monotonic_ns())
         if self._locked_left:
             if not len(self._open):
                 self._open = Batch(is_decided=False)
@@ -201,17 +223,26 @@ class Writer:
         if failure is None or isinstance(failure, TransientFailure):
             self._loading = []
             self._open.trusts_keys |= trusts_keys
-            for entry in self._in_time(entries):
-                if failure is None:
-                    self._open.decide(working_set, entry)
-                else:
-                    entry.fail(DatabaseUnavailable(_UNREACHABLE))
+            await self._decide(working_set, in_time(entries, self._clock.monotonic_ns()), failure)
         else:
             # Who is to blame is found out one by one, under the lock.
             self._start_over(locked_batches=1)
 
-    def _in_time(self, entries: Sequence[Waiting]) -> list[Waiting]:
-        return in_time(entries, self._clock.monotonic_ns())
+    async def _decide(
+        self, working_set: WorkingSet, entries: Sequence[Waiting], failure: Exception | None
+    ) -> None:
+        """Decide what was loaded, or fail it where it could not be."""
+        for number, entry in enumerate(entries):
+            if failure is not None:
+                entry.fail(DatabaseUnavailable(_UNREACHABLE))
+            elif entry.weight <= limits.plain_weight_max:
+                self._open.decide(working_set, entry)
+            else:
+                self._loading = entries[number:]
+                await self._open.decide_in_turns(working_set, entry)
+                if working_set is not self._working_set:
+                    return
+        self._loading = []
 
     def _keep_deadlines(self) -> None:
         """Refuse what was not begun in time, now and then: the batch before may hang for longer than that."""
@@ -234,29 +265,24 @@ class Writer:
         """Tell whether the open batch is to go now, whoever else may be waiting or coming."""
         if not len(self._open) or self._committing is not None:
             return False
-        is_enough = 4 * len(self._open) >= 3 * self._answered
-        return is_enough or self._is_open_full() or self._patience_ns() <= 0
+        pace = self._pace
+        return pace.is_enough(len(self._open)) or self._is_open_full() or pace.patience_ns() <= 0
 
     async def _others_come(self) -> bool:
         """Wait for those that were just answered and are about to come again; tell whether somebody came."""
         try:
-            async with asyncio.timeout(min(self._patience_ns(), limits.gather_gap_us * 1000) / 1e9):
+            async with asyncio.timeout(min(self._pace.patience_ns(), limits.gather_gap_us * 1000) / 1e9):
                 await self._wait()
         except TimeoutError:
             # On a busy loop both can be true at once.
-            return len(self._queue) > 0
+            return self._queue.is_ready
         return True
-
-    def _patience_ns(self) -> int:
-        """Return for how long the free database may still wait for more to do."""
-        patience_ns = min(self._commit_ns // 2, limits.gather_us_max * 1000)
-        return self._free_since_ns + patience_ns - self._clock.monotonic_ns()
 
     def _begin_commit(self) -> None:
         batch, self._open = self._open, Batch()
         if not batch.is_decided:
             self._locked_left -= 1
-            batch.keep(self._in_time(batch.entries))
+            batch.keep(in_time(batch.entries, self._clock.monotonic_ns()))
             if not len(batch):
                 return
         self._committing = batch
@@ -274,10 +300,7 @@ class Writer:
             self._start_over()
             results = [error] * len(batch)
         self._committing = None
-        self._free_since_ns = self._clock.monotonic_ns()
-        self._commit_ns = self._free_since_ns - begun_ns
-        note_times(batch.entries, begun_ns, self._free_since_ns)
-        self._answered = len(batch)
+        note_times(batch.entries, begun_ns, self._pace.ended(begun_ns, len(batch)))
         self._wake.set()
         # A turn later: the next batch goes to the database first, and is on its way while these are answered.
         asyncio.get_running_loop().call_soon(batch.answer, results)
@@ -314,7 +337,10 @@ class Writer:
         try:
             if is_sound and changes is not None:
                 try:
-                    await self._write_ahead(batch, self._store.encode(changes))
+                    encoded, goes_on = self._store.encode(changes), lambda: self._open.changes_something
+                    await write_ahead(
+                        self._store, batch, encoded, goes_on=goes_on, timeout_ms=self._left_ms()
+                    )
                 except OutdatedBatch:
                     # Another instance serves the same tenant, and will come again.
                     locked_batches = limits.locked_batches
@@ -328,48 +354,22 @@ class Writer:
                     batch.report_faults()
                     self._tell([batch])
                     return batch.results
-            done: list[Batch] = []
-
-            async def decide_and_write(transaction: BatchTransaction) -> None:
-                done[:] = [await decide_locked(transaction, batch.entries)]
-
-            await self._store.run_batch(decide_and_write, timeout_ms=self._left_ms())
+            done = await write_locked(self._store, batch, timeout_ms=self._left_ms())
         except RefusedBatch as refusal:
             _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
-            results = await self._one_by_one(batch)
+            results, apart = await write_apart(self._store, batch, timeout_ms=self._left_ms())
+            self._tell(apart)
             self._start_over()
             return results
         if batch.is_decided:
             # In vain, and so was what was decided on top of it.
             self._start_over(locked_batches=locked_batches)
-        self._tell(done)
-        return done[0].results
-
-    async def _write_ahead(self, batch: Batch, encoded: Encoded) -> None:
-        """Commit what was decided ahead. Raises: OutdatedBatch where it fails, WrongMoment, RefusedBatch."""
-
-        async def write(transaction: BatchTransaction) -> None:
-            await transaction.write_ahead(batch.found, encoded)
-            check_moments(batch.entries, transaction)
-
-        goes_on = lambda: self._open.changes_something  # noqa: E731
-        await self._store.run_batch(write, goes_on=goes_on, timeout_ms=self._left_ms())
+        self._tell([done])
+        return done.results
 
     def _left_ms(self) -> float:
         """Return how long the batch that is at the database may still take."""
         return (self._commit_by_ns - self._clock.monotonic_ns()) / 1_000_000
-
-    async def _one_by_one(self, batch: Batch) -> list[Result]:
-        """Decide each command under the lock and keep its failure to itself."""
-        results: list[Result] = []
-        done: list[Batch] = []
-
-        async def work(transaction: BatchTransaction) -> None:
-            results[:], done[:] = await decide_apart(transaction, batch)
-
-        await self._store.run_batch(work, timeout_ms=self._left_ms())
-        self._tell(done)
-        return results
 
     def _tell(self, done: Sequence[Batch]) -> None:
         """Let those know who keep something of it that this is on disk now."""
@@ -390,9 +390,9 @@ class Writer:
         self._open, self._loading = Batch(), []
         self._wake.set()
 
-    def _expected_wait_ns(self) -> int:
-        """Return how long a command that comes now will wait, going by the last batch."""
-        batches = max(
-            len(self._queue) // self._batch_commands_max, self._queue.weight // limits.batch_weight_max
+    def _expected_wait_ns(self, scope: Scope) -> int:
+        """Return how long a command of this tenant that comes now will wait, going by the last batch."""
+        commands, weight = self._queue.ahead_of(scope)
+        return (
+            max(commands // self._batch_commands_max, weight // self.batch_weight_max) * self._pace.commit_ns
         )
-        return batches * self._commit_ns

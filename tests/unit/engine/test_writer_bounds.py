@@ -69,6 +69,25 @@ async def test_batches_of_transfers_in_line_count_for_the_wait(monkeypatch: pyte
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_one_tenants_long_line_closes_the_door_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "queue_wait_ms_max", 0)
+    store = MemoryStore()
+    async with running(store) as writer:
+        await writer.submit(submission(JOIN))
+        store.gate.clear()
+        store.loads_gate.clear()
+        waiting = [start(writer, submission(JOIN, key="k"))]
+        await turns()
+        waiting += [start(writer, submission(Heavy(limits.batch_weight_max))) for _ in range(6)]
+        await turns()
+        with pytest.raises(Overloaded):
+            writer.admit(TENANT)
+        writer.admit(OTHER_TENANT)
+        store.gate.set()
+        store.loads_gate.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 class Crowd(CreateCustomer, frozen=True, kw_only=True):
     """A command that counts for some."""
 

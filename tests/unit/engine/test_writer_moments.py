@@ -23,10 +23,10 @@ async def test_a_batch_of_another_time_is_undone_and_may_be_tried_again(moved_ms
     store.moment_ms = MOMENT_MS + moved_ms
     async with running(store) as writer:
         with pytest.raises(ClockSkewed):
-            await writer.submit(submission(PAY, key="order"))
+            await writer.submit(submission(PAY, key="order", number=1))
         assert (store.state.events, store.state.idempotency) == ([], {})
         store.moment_ms = MOMENT_MS
-        again = await writer.submit(submission(PAY, key="order"))
+        again = await writer.submit(submission(PAY, key="order", number=1))
     assert again.original_request_id is None
     created(again)
     check_books(store)
@@ -56,9 +56,9 @@ async def test_a_refusal_of_another_time_is_not_given_although_nothing_is_writte
 async def test_a_first_answer_is_given_again_at_any_time() -> None:
     store = MemoryStore()
     async with running(store) as writer:
-        first = await writer.submit(submission(PAY, key="order"))
+        first = await writer.submit(submission(PAY, key="order", number=1))
         store.moment_ms = MOMENT_MS - 10 * limits.clock_skew_ms_max
-        again = await writer.submit(submission(PAY, key="order"))
+        again = await writer.submit(submission(PAY, key="order", number=1))
     assert created(again) == created(first)
     assert again.original_request_id is not None
 
@@ -67,7 +67,7 @@ async def test_what_was_decided_on_top_is_decided_anew() -> None:
     store = MemoryStore()
     store.gate.clear()
     async with running(store) as writer:
-        wrong = asyncio.create_task(writer.submit(submission(PAY, key="order")))
+        wrong = asyncio.create_task(writer.submit(submission(PAY, key="order", number=1)))
         await asyncio.sleep(0.01)
         above = [asyncio.create_task(writer.submit(submission(PAY, key=f"{number}"))) for number in range(3)]
         await asyncio.sleep(0.01)
