@@ -8,10 +8,12 @@ import pytest
 from fastpay import limits
 from fastpay.api.search import parse
 from fastpay.clock import SystemClock
+from fastpay.doctor import check_database as examine_database
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Outcome, Page
-from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
+from fastpay.errors import ConfigurationError, DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
+from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
@@ -211,3 +213,28 @@ async def test_without_a_key_a_commit_that_hangs_is_said_to_be_unknown_and_may_y
     # It was committed, and that is why nobody was told that it was not.
     assert await count(database_url, "payment_intent") == 3
     await check_database(database_url)
+
+
+async def test_an_operators_command_ends_with_a_message_while_the_database_hangs(
+    database_url: str, impatience: pytest.MonkeyPatch
+) -> None:
+    async with Proxy(database_url) as proxy:
+
+        async def command() -> None:
+            async with connected(proxy.url) as connection:
+                proxy.freeze()
+                await connection.fetchval("select 1")
+
+        impatience.setattr(limits, "operator_timeout_ms", 200)
+        impatience.setattr(limits, "farewell_timeout_ms", 50)
+        failure = await failure_of(command(), proxy)
+        assert isinstance(failure, ConfigurationError)
+        assert "does not answer" in str(failure)
+        impatience.setattr(limits, "connect_timeout_ms", 100)
+        (looked,) = [finding async for finding in examine_database(proxy.url, clock=SystemClock())]
+        assert (looked.state, "did not answer" in looked.seen) == ("fault", True)
+        for url in (proxy.url, proxy.url.replace("sslmode=disable", "sslmode=require")):
+            with pytest.raises(ConfigurationError, match="did not answer"):
+                async with connected(url):
+                    raise AssertionError("nobody can be connected to it")
+        assert proxy.is_frozen

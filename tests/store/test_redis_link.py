@@ -1,6 +1,7 @@
 """The one connection to Redis: who it lets in, in which order it answers, and what it makes of nonsense."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -166,3 +167,107 @@ async def test_more_commands_than_may_wait_close_the_door_for_now(
         assert not link.is_open
         assert await asyncio.gather(*waiting) == [b"PONG"] * 3
         assert link.is_open
+
+
+class Note:
+    """Satisfies `Part`, and keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self.reasons: list[str] = []
+
+    def lost(self, reason: str) -> None:
+        """Keep the reason."""
+        self.is_lost = True
+        self.reasons.append(reason)
+
+    def back(self) -> None:
+        """Take note."""
+        self.is_lost = False
+
+
+async def test_an_answer_that_never_ends_is_waited_for_no_longer_than_one_that_never_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "redis_timeout_ms", 100)
+
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"$1000000000\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                # A little at a time, so that something always arrives before the deadline.
+                writer.write(b"x" * 1_000)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+        writer.close()
+
+    server = await asyncio.start_unix_server(stream, tmp_path / "endless.sock")
+    async with server, linked(f"unix://{tmp_path}/endless.sock") as link:
+        with pytest.raises(RedisAwayError, match="no answer within 100 ms"):
+            await link.ask("GET", "one")
+        assert link.bytes_received > 1_000
+
+
+async def test_a_redis_that_takes_connections_and_never_answers_is_lost_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "redis_timeout_ms", 50)
+    monkeypatch.setattr(limits, "redis_backoff_ms", 1)
+    monkeypatch.setattr(limits, "redis_backoff_max_ms", 1)
+    note, answers = Note(), False
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(100):
+            if answers:
+                writer.write(b"+PONG\r\n")
+        writer.close()
+
+    async def greet() -> None:
+        await link.ask("PING")
+
+    server = await asyncio.start_unix_server(answer, tmp_path / "silent.sock")
+    link = RedisLink(f"unix://{tmp_path}/silent.sock", greet=greet, part=note)
+    async with server:
+        link.start()
+        await until(lambda: note.is_lost)
+        assert set(note.reasons) == {"no answer within 50 ms"}
+        answers = True
+        await until(lambda: link.is_open and not note.is_lost)
+        await link.close()
+
+
+async def test_a_connection_on_which_nothing_is_asked_is_found_to_lead_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "redis_timeout_ms", 50)
+    monkeypatch.setattr(limits, "redis_ping_interval_ms", 20)
+    asked: list[bytes] = []
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            asked.append(data)
+        writer.close()
+
+    server = await asyncio.start_unix_server(swallow, tmp_path / "hole.sock")
+    async with server, linked(f"unix://{tmp_path}/hole.sock") as link:
+        await until(lambda: link.openings > 0)
+    assert b"PING" in asked[0]
+
+
+async def test_messages_of_a_channel_come_between_answers(redis_url: str) -> None:
+    heard: list[object] = []
+
+    async def subscribe() -> None:
+        await link.ask("SUBSCRIBE", "news")
+
+    link = RedisLink(redis_url, greet=subscribe, pushed=heard.append)
+    link.start()
+    await until(lambda: link.is_open)
+    with redis.Redis.from_url(redis_url) as client:
+        for number in range(3):
+            client.publish("news", f"{number}")
+    assert await link.ask("PING") == [b"pong", b""]
+    await until(lambda: len(heard) == 3)
+    assert heard == [b"0", b"1", b"2"]
+    await link.close()
