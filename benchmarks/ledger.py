@@ -283,7 +283,7 @@ def verify(database: Database) -> None:
         tenant_id = await connection.fetchval("select tenant_id from tenant limit 1")
         pool = await open_reader_pool(DatabaseSettings(url=database.url))
         try:
-            return (await PostgresReads(pool).verify(Scope(tenant_id.hex, False))).problems
+            return (await PostgresReads(pool, pool).verify(Scope(tenant_id.hex, False))).problems
         finally:
             await pool.close()
 

@@ -237,7 +237,7 @@ async def _run(
     url: str, redis_url: str, scope: Scope, objects: int, rounds: int, together: Sequence[int]
 ) -> tuple[dict[int, dict[str, float]], float]:
     pool = await open_reader_pool(DatabaseSettings(url=url, reader_connections_max=4))
-    reads, batches = PostgresReads(pool), PostgresBatches(DatabaseSettings(url=url))
+    reads, batches = PostgresReads(pool, pool), PostgresBatches(DatabaseSettings(url=url))
     copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
     copies.start()
     link = RedisLink(redis_url, greet=_greet_nobody)

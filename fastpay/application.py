@@ -58,12 +58,14 @@ async def open_application(
         outages = watch_dependencies(settings, database, redis_url, clock=clock)
         watch = outages.database
         pool = await _open_pool(stack, database, readers, watch.failed, deadline)
+        scans = settings.scan_connections_max
+        scan_pool = await _open_pool(stack, database, scans, watch.failed, deadline)
         key_pool = await _open_pool(stack, database, limits.key_connections_max, watch.failed, deadline)
-        watch.when_lost = pool.abandon_patient
+        watch.when_lost = scan_pool.abandon_patient
         stores = [PostgresBatches(database) for _ in range(settings.writer_lanes + 1)]
         for batches in stores:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
-        reads, counters, machine_clock = PostgresReads(pool), counters or Counters(), clock
+        reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
         clock, identifiers = await _keep_time(
             stack, settings, reads, machine_clock, deadline=deadline, counters=counters
         )

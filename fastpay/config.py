@@ -28,6 +28,7 @@ RedisUrl = Annotated[
 Text = Annotated[str, Meta(min_length=1)]
 Bytes = Annotated[int, Meta(ge=1_024, le=1 << 30)]
 Connections = Annotated[int, Meta(ge=1, le=100)]
+ScanConnections = Annotated[int, Meta(ge=2, le=100)]
 Lanes = Annotated[int, Meta(ge=1, le=limits.writer_lanes_max)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
@@ -91,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     drain_timeout_ms: DrainTime = limits.drain_timeout_ms
     body_bytes_max: Bytes = limits.body_bytes_max
     reader_connections_max: Connections = limits.reader_connections_max
+    scan_connections_max: ScanConnections = limits.scan_connections_max
     writer_lanes: Lanes = limits.writer_lanes
     idempotency_retention_hours: Hours = limits.idempotency_retention_hours_min
     key_cache_ms: CacheTime = limits.key_cache_ms

@@ -37,7 +37,14 @@ from fastpay.errors import ConfigurationError
 from fastpay.invocation import command_name
 from fastpay.preflight import REQUIREMENTS, open_files_missing, require_tls_pair
 from fastpay.store.connections import connected
-from fastpay.store.health import VERSION_MAX, VERSION_MIN, inspect_database, ping_redis, unsafe_settings
+from fastpay.store.health import (
+    VERSION_MAX,
+    VERSION_MIN,
+    count_allowed_connections,
+    inspect_database,
+    ping_redis,
+    unsafe_settings,
+)
 from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
 from fastpay.store.resealing import Stock, survey
 from fastpay.store.sealing import read_keys
@@ -125,6 +132,7 @@ async def check_database(
                 fault = next((line for line in unsafe_settings(facts) if line.startswith(name)), None)
                 seen, _, advice = (fault or f"{name} is {getattr(facts, name)}").partition("; ")
                 yield Finding(name, "fault" if fault else "good", seen, advice)
+            yield check_connections(settings, await count_allowed_connections(connection))
             migrations = await _check_migrations(connection)
             yield migrations
             if migrations.state == "good":
@@ -139,6 +147,19 @@ async def check_database(
             )
     except ConfigurationError as error:
         yield Finding("database", "fault", *_split(error))
+
+
+def check_connections(settings: Settings, allowed: int) -> Finding:
+    """Look at whether the database has connections for an instance. `allowed`: for all its users together."""
+    pools = settings.reader_connections_max + settings.scan_connections_max + limits.key_connections_max
+    # One lane beside the writer's is for large batches.
+    lanes = limits.lane_connections * (settings.writer_lanes + 1)
+    count = pools + limits.probe_connections + lanes
+    seen = f"an instance opens up to {count}, the database gives {allowed} to all"
+    if count <= allowed:
+        return Finding("database connections", "good", seen)
+    advice = "raise max_connections in postgresql.conf, or lower reader_connections_max"
+    return Finding("database connections", "fault", seen, advice)
 
 
 def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:

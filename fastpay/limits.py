@@ -157,7 +157,16 @@ expiry_rows_max = 500
 reader_connections_max = 8
 key_connections_max = 1
 queued_reads_max = 2_048
-scans_share = 4
+scan_connections_max = 6
+# Of the connections for scans, one in so many is for verifications.
+verifications_share = 3
+tenant_lists_waiting_max = 512
+tenant_searches_waiting_max = 32
+tenant_verifications_waiting_max = 4
+# What asks whether the database is there has one of its own.
+probe_connections = 1
+# A writer's lane prefetches on one connection while it commits on another.
+lane_connections = 2
 scan_wait_timeout_ms = 1_000
 # On the server's side, so that a slow statement is answered with an error before its client gives up.
 read_statement_timeout_ms = 2_250
@@ -317,6 +326,8 @@ assert idle_in_transaction_timeout_ms < lock_timeout_ms
 assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms
 assert reader_connections_max <= queued_reads_max
+assert scan_connections_max >= 2
+assert tenant_lists_waiting_max < queued_reads_max
 assert batch_reads_at_once < reader_connections_max
 assert batch_reads_max <= gathered_reads_max
 assert read_staleness_ms <= read_staleness_ms_max

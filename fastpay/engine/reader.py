@@ -172,7 +172,7 @@ class Reader:
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves: counters, transfers and payments."""
-        return await self._store.verify(scope)
+        return await self._lists.share(scope, "verify", lambda: self._store.verify(scope))
 
     def committed(self, commits: Sequence[Commit]) -> None:
         """Show what was committed here from now on, and nothing that was read before."""

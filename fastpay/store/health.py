@@ -32,6 +32,12 @@ async def inspect_database(connection: Any) -> DatabaseFacts:
     return DatabaseFacts(*await connection.fetchrow(SQL["database_inspect"]))
 
 
+async def count_allowed_connections(connection: Any) -> int:
+    """Return how many connections the database server gives to all its users together."""
+    allowed: int = await connection.fetchval(SQL["database_connections"])
+    return allowed
+
+
 def unsafe_settings(facts: DatabaseFacts) -> list[str]:
     """Return a line for each setting by which the database may lose what it acknowledged, with the remedy."""
     found = []

@@ -21,16 +21,18 @@ class PostgresLedger:
         wanted = [digits(identifier) for identifier in identifiers]
         if sequence is None:
             count = len(wanted)
-            found = await self._reads.fetch(
-                SQL["load_accounts"], [scope.tenant_id] * count, [scope.livemode] * count, wanted
+            found = await self._reads.fetch_for(
+                scope, SQL["load_accounts"], [scope.tenant_id] * count, [scope.livemode] * count, wanted
             )
             return [rows.account(row) for row in found]
-        found = await self._reads.fetch(SQL["load_accounts_at"], *scope, wanted, sequence)
+        found = await self._reads.fetch_for(scope, SQL["load_accounts_at"], *scope, wanted, sequence)
         accounts = [rows.account(row) for row in found]
         # What payments move has no running totals: its later transfers are taken off again.
         own = [digits(account.id) for account in accounts if account.code in NORMAL_SIDES]
         if own:
-            found = await self._reads.fetch(SQL["load_own_accounts_at"], *scope, own, sequence, scans=True)
+            found = await self._reads.fetch_for(
+                scope, SQL["load_own_accounts_at"], *scope, own, sequence, scans=True
+            )
             earlier = {account.id: account for account in map(rows.account, found)}
             accounts = [earlier.get(account.id, account) for account in accounts]
         return accounts
@@ -45,10 +47,10 @@ class PostgresLedger:
             arguments += (*place_of(page.before or HIGHEST), *place_of(page.after or LOWEST))
             arguments.append(page.after is not None)
         statement = SQL["list_own_entries" if is_own else "list_entries"]
-        found = await self._reads.fetch(statement, *arguments, page.limit + 1, scans=is_own)
+        found = await self._reads.fetch_for(scope, statement, *arguments, page.limit + 1, scans=is_own)
         return [ledger_rows.entry(row, account) for row in found]
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the last number of the sequence that was given out up to this moment."""
-        found = await self._reads.fetch(SQL["find_sequence"], *scope, moment_ms)
+        found = await self._reads.fetch_for(scope, SQL["find_sequence"], *scope, moment_ms)
         return int(found[0]["sequence"])

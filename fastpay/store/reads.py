@@ -1,8 +1,7 @@
-"""Reading without locks, over the shared pool. Every statement names the tenant and the mode."""
+"""Reading without locks, over shared pools. Every statement names the tenant and the mode."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastpay import limits
@@ -12,12 +11,11 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, Reading, TrialBalance, Verification
-from fastpay.errors import Overloaded
 from fastpay.store import ledger_rows, rows
+from fastpay.store.bulkheads import Bulkheads
 from fastpay.store.copy_format import Incarnation
 from fastpay.store.failures import translate
-from fastpay.store.pool import OVERLOADED, ReaderPool, due
-from fastpay.store.postgres import Connection
+from fastpay.store.pool import ReaderPool, due
 from fastpay.store.search import PostgresSearch
 from fastpay.store.search_index import PostgresSearchIndex
 from fastpay.store.statements import SQL
@@ -50,16 +48,18 @@ _PLAN_FOR_MANY = (
 
 
 class PostgresReads:
-    """Satisfies `ReaderStore`."""
+    """Satisfies `ReaderStore`. `scan_pool` is for what may read a lot."""
 
-    def __init__(self, pool: ReaderPool) -> None:
+    def __init__(self, pool: ReaderPool, scan_pool: ReaderPool) -> None:
         self._pool = pool
-        # How many wait for their turn to scan.
-        self._scanners = 0
-        # What reads a whole table leaves most connections to the rest, which finding keys is a part of.
-        self._scans = asyncio.Semaphore(max(1, pool.connections_max // limits.scans_share))
-        self.search_index = PostgresSearchIndex(self._lend_to_scan, pool.unavailable)
-        self._search = PostgresSearch(self._lend_to_scan, self.search_index)
+        self._scan_pool = scan_pool
+        self._bulkheads = Bulkheads(
+            reader_connections=pool.connections_max, scan_connections=scan_pool.connections_max
+        )
+        # What carries the index on behind the payments is one task; it leaves the scans to the searches.
+        self.search_index = PostgresSearchIndex(pool.lend, pool.unavailable)
+        own_index = PostgresSearchIndex(scan_pool.lend, scan_pool.unavailable)
+        self._search = PostgresSearch(scan_pool.lend, own_index)
 
     async def read_moment(self) -> int:
         """Return the database's time in microseconds since 1970. Raises: DatabaseUnavailable, Overloaded."""
@@ -124,7 +124,8 @@ class PostgresReads:
         self, scope: Scope, identifiers: Sequence[str], sequence: int
     ) -> list[Versioned]:
         """Return the objects as they stood at this sequence."""
-        found = await self.fetch(
+        found = await self.fetch_for(
+            scope,
             SQL["load_objects_at"],
             scope.tenant_id,
             scope.livemode,
@@ -136,7 +137,8 @@ class PostgresReads:
 
     async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
         """Return transfers with the moment, in milliseconds, that they were made at."""
-        found = await self.fetch(
+        found = await self.fetch_for(
+            scope,
             SQL["load_transfers"],
             scope.tenant_id,
             scope.livemode,
@@ -147,9 +149,8 @@ class PostgresReads:
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first."""
         if wanted.kind in ledger_rows.LISTS:
-            return ledger_rows.read_list(
-                wanted, await self.fetch(*ledger_rows.list_query(scope, wanted, page))
-            )
+            query = ledger_rows.list_query(scope, wanted, page)
+            return ledger_rows.read_list(wanted, await self.fetch_for(scope, *query))
         arguments: list[Any] = [scope.tenant_id, scope.livemode, page.below, page.above, page.ascending]
         arguments.append(page.limit + 1)
         if wanted.field is not None:
@@ -158,7 +159,7 @@ class PostgresReads:
         if wanted.second is not None:
             statement += f"_and_{wanted.second[0]}"
             arguments.append(digits(wanted.second[1]))
-        found = await self.fetch(SQL[statement], *arguments)
+        found = await self.fetch_for(scope, SQL[statement], *arguments)
         return [rows.versioned(row) for row in found]
 
     async def _get_from_ledger(
@@ -189,22 +190,26 @@ class PostgresReads:
         """
 
         async def run(until: float) -> list[Versioned]:
-            # Of many statements, all together.
-            async with asyncio.timeout_at(until):
+            # Of many statements, all together, the wait for its turn included.
+            async with self._bulkheads.searching(scope), asyncio.timeout_at(until):
                 return await self._search.search(scope, query, page)
 
         return await self._again_if_lost(run)
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return the scope's accounts that payments move."""
-        found = await self.fetch(SQL["list_accounts"], *scope, list(NORMAL_SIDES))
+        found = await self.fetch_for(scope, SQL["list_accounts"], *scope, list(NORMAL_SIDES))
         return [rows.account(row) for row in found]
 
     async def verify(self, scope: Scope) -> Verification:
-        """Hold counters against transfers and payments against both, all as of one moment."""
+        """Hold counters against transfers and payments against both, all as of one moment.
+
+        Raises: RateLimited, Overloaded, DatabaseUnavailable.
+        """
         try:
             async with (
-                self._lend_to_scan(until=due(limits.verify_timeout_ms), is_patient=True) as connection,
+                self._bulkheads.verifying(scope),
+                self._scan_pool.lend(until=due(limits.verify_timeout_ms), is_patient=True) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 # These read everything: the plans that suit single rows would not suit them.
@@ -240,37 +245,30 @@ class PostgresReads:
         ]
         return Verification(balances=tuple(_trial_balance(row) for row in balances), problems=tuple(problems))
 
-    async def fetch(self, statement: str, *arguments: Any, scans: bool = False) -> list[rows.Row]:
-        """Run one statement, on a connection for what may read a lot where it `scans`."""
-        lend = self._lend_to_scan if scans else self._pool.lend
+    async def fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
+        """Run one statement that is not of a single tenant. Raises: Overloaded, DatabaseUnavailable."""
 
         async def run(until: float) -> list[rows.Row]:
-            async with lend(until=until) as connection:
-                found: list[rows.Row] = await connection.fetch(statement, *arguments)
-                return found
+            return await _fetch(self._pool, until, statement, *arguments)
 
         return await self._again_if_lost(run)
 
-    @asynccontextmanager
-    async def _lend_to_scan(
-        self, *, until: float | None = None, is_patient: bool = False
-    ) -> AsyncIterator[Connection]:
-        """Lend a connection to what may read a lot. Raises: Overloaded, and see `ReaderPool.lend`."""
-        if self._scanners >= limits.queued_reads_max:
-            raise Overloaded(OVERLOADED)
-        self._scanners += 1
-        try:
-            async with asyncio.timeout(limits.scan_wait_timeout_ms / 1000):
-                await self._scans.acquire()
-        except TimeoutError as error:
-            raise Overloaded(OVERLOADED) from error
-        finally:
-            self._scanners -= 1
-        try:
-            async with self._pool.lend(until=until, is_patient=is_patient) as connection:
-                yield connection
-        finally:
-            self._scans.release()
+    async def fetch_for(
+        self, scope: Scope, statement: str, *arguments: Any, scans: bool = False
+    ) -> list[rows.Row]:
+        """Run one statement of a tenant when it is its turn, among those that may read a lot if it `scans`.
+
+        Raises: RateLimited, Overloaded, DatabaseUnavailable.
+        """
+
+        async def run(until: float) -> list[rows.Row]:
+            if scans:
+                async with self._bulkheads.searching(scope):
+                    return await _fetch(self._scan_pool, until, statement, *arguments)
+            async with self._bulkheads.listing(scope, until):
+                return await _fetch(self._pool, until, statement, *arguments)
+
+        return await self._again_if_lost(run)
 
     async def _again_if_lost(self, run: Callable[[float], Awaitable[list[_Found]]]) -> list[_Found]:
         """Do something by its deadline; once more where the pooled connection turned out to be dead."""
@@ -286,6 +284,12 @@ class PostgresReads:
                 if attempt == 2 or isinstance(error, TimeoutError) or translated.kind == "contention":
                     raise self._pool.unavailable(error) from error
         raise AssertionError("unreachable")
+
+
+async def _fetch(pool: ReaderPool, until: float, statement: str, *arguments: Any) -> list[rows.Row]:
+    async with pool.lend(until=until) as connection:
+        found: list[rows.Row] = await connection.fetch(statement, *arguments)
+        return found
 
 
 def _trial_balance(row: rows.Row) -> TrialBalance:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 # A guard against a hang, never a measurement.
@@ -68,6 +69,15 @@ async def until(condition: Callable[[], bool]) -> None:
     """Return once the condition holds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110  what other tasks and processes do has no event
+            await asyncio.sleep(0.01)
+
+
+async def until_blocked(connection: Any, count: int) -> None:
+    """Return once so many statements of the server wait for locks that `connection` holds."""
+    # Not `pg_stat_activity`, which stays as it was for the rest of a transaction.
+    query = "select count(distinct pid) from pg_locks where not granted"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await connection.fetchval(query) < count:  # noqa: ASYNC110  only the database knows
             await asyncio.sleep(0.01)
 
 

@@ -167,7 +167,7 @@ async def test_a_verification_that_takes_long_ends_when_the_database_is_lost(dat
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not proxy.log:  # noqa: ASYNC110  what it waits for has no event
                 await asyncio.sleep(0.001)
-        instance.pool.abandon_patient()
+        instance.scan_pool.abandon_patient()
         assert isinstance(await failure_of(verifying, proxy), DatabaseUnavailable)
         proxy.thaw()
         assert (await instance.reads.verify(scope)).problems == ()

@@ -353,3 +353,18 @@ def test_the_doctor_makes_nothing(tmp_path: Path, database_url: str, redis_only:
     assert f"no data directory at {missing}" in done.stdout
     assert "run fastpay serve, or give --data-dir" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.anyio
+async def test_an_instance_that_may_open_more_connections_than_there_are_is_a_fault(
+    database_url: str,
+) -> None:
+    for readers, state in ((limits.reader_connections_max, "good"), (100, "fault")):
+        settings = Settings(database_url=database_url, reader_connections_max=readers)
+        found = [
+            finding async for finding in doctor.check_database(database_url, clock=CLOCK, settings=settings)
+        ]
+        (connections,) = (finding for finding in found if finding.check == "database connections")
+        assert connections.state == state
+        # Those for scans, for API keys, for the probe, of the lane and of the one for large batches.
+        assert f"up to {readers + 6 + 1 + 1 + 2 + 2}," in connections.seen

@@ -57,6 +57,7 @@ class Engine:
         reads: PostgresReads,
         batches: PostgresBatches,
         pool: ReaderPool,
+        scan_pool: ReaderPool,
         copies: RedisCopies | None,
     ) -> None:
         self.writer = writer
@@ -64,6 +65,7 @@ class Engine:
         self.reads = reads
         self.batches = batches
         self.pool = pool
+        self.scan_pool = scan_pool
         self._copies = copies
         self._identifiers = IdentifierFactory(CLOCK)
 
@@ -119,13 +121,14 @@ async def engine(
         settings = DatabaseSettings(url=writer_url or database_url, session_state=session_state)
         batches = PostgresBatches(settings)
         stack.push_async_callback(batches.close)
-        pool = await open_reader_pool(
-            DatabaseSettings(
-                url=database_url, session_state=session_state, reader_connections_max=reader_connections_max
-            )
+        read_from = DatabaseSettings(
+            url=database_url, session_state=session_state, reader_connections_max=reader_connections_max
         )
+        pool = await open_reader_pool(read_from)
         stack.push_async_callback(pool.close)
-        reads = PostgresReads(pool)
+        scan_pool = await open_reader_pool(read_from, connections_max=limits.scan_connections_max)
+        stack.push_async_callback(scan_pool.close)
+        reads = PostgresReads(pool, scan_pool)
         copies = None
         if redis_url is not None:
             copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
@@ -137,7 +140,7 @@ async def engine(
         writer = Writer(batches, clock=CLOCK, observer=reader)
         writer.start()
         stack.push_async_callback(writer.close)
-        yield Engine(writer, reader, reads, batches, pool, copies)
+        yield Engine(writer, reader, reads, batches, pool, scan_pool, copies)
 
 
 async def make_tenant(

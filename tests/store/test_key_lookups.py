@@ -18,6 +18,7 @@ from fastpay.store.fresh import random_text
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
+from tests.conftest import PATIENCE_SECONDS
 from tests.store.support import CLOCK, make_tenant
 from tests.store.test_keyring import CountingPool
 
@@ -74,8 +75,9 @@ class Ring:
 
 
 @pytest.fixture
-async def ring(database_url: str) -> AsyncIterator[Ring]:
-    """A key ring of the test's own."""
+async def ring(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ring]:
+    """A key ring of the test's own, for which nobody waits too long."""
+    monkeypatch.setattr(limits, "key_timeout_ms", PATIENCE_SECONDS * 1_000)
     async with _open(database_url) as opened:
         yield opened
 

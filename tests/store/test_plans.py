@@ -111,7 +111,15 @@ ELSEWHERE = {
         *("list_own_entries", "load_own_accounts_at", "list_search_backlogs", "verify_"),
     ),
     "is of an operator, and of tables that stay small": (
-        *("database_inspect", "key_create", "key_expire", "key_list", "key_lock", "key_require_signatures"),
+        *(
+            "database_connections",
+            "database_inspect",
+            "key_create",
+            "key_expire",
+            "key_list",
+            "key_lock",
+            "key_require_signatures",
+        ),
         *("key_revoke", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
     ),
     "keeps the search index beside the payments": (

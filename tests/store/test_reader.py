@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Reading
 from fastpay.store.connections import connected
+from fastpay.store.pool import ReaderPool
 from fastpay.store.reads import PostgresReads
 from tests.store.support import Engine, engine, make_tenant
 
@@ -25,8 +25,8 @@ SHORT_MS = 40
 class CountedReads(PostgresReads):
     """Counts the statements that reach the database."""
 
-    def __init__(self, pool: Any) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: ReaderPool, scan_pool: ReaderPool) -> None:
+        super().__init__(pool, scan_pool)
         self.statements: list[int] = []
 
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
@@ -37,7 +37,7 @@ class CountedReads(PostgresReads):
 
 def count_reads(instance: Engine) -> list[int]:
     """Count from now on what an instance reads, as the numbers of objects that statements are for."""
-    counted = CountedReads(instance.pool)
+    counted = CountedReads(instance.pool, instance.scan_pool)
     instance.reader._store = counted
     return counted.statements
 

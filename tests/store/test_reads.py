@@ -93,6 +93,7 @@ async def test_reads_say_that_the_database_is_away(database_url: str) -> None:
     async with engine(database_url) as instance:
         assert await instance.reads.get_objects(scope, ["cus_" + "0" * 32]) == []
         await instance.pool.close()
+        await instance.scan_pool.close()
         with pytest.raises(DatabaseUnavailable):
             await instance.reads.get_objects(scope, ["cus_" + "0" * 32])
         with pytest.raises(DatabaseUnavailable):

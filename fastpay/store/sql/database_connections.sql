@@ -1,0 +1,5 @@
+-- How many connections this server gives to users that are no superusers.
+select
+    current_setting('max_connections')::integer
+    - current_setting('superuser_reserved_connections')::integer
+    - coalesce(current_setting('reserved_connections', true)::integer, 0) as connections_max
