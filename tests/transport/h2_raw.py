@@ -1,6 +1,7 @@
 """An HTTP/2 client without rules: it sends any bytes, and reads on after a GOAWAY."""
 
 import asyncio
+import ssl
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,9 +33,11 @@ def padded(stream: int, data: bytes = b"", padding: int = 255, *, end: bool = Fa
 
 
 @asynccontextmanager
-async def connected(server: Server, settings: bytes = b"") -> AsyncIterator["RawClient"]:
+async def connected(
+    server: Server, settings: bytes = b"", *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator["RawClient"]:
     """Connect to a server of the same process; `settings` is the content of the client's SETTINGS."""
-    client = RawClient(*await connect(server), settings=settings)
+    client = RawClient(*await connect(server, ssl=tls), settings=settings)
     try:
         await client.ping()
         yield client

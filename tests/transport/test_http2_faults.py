@@ -1,12 +1,14 @@
 """One fault costs one request, one stream or one connection, and never the answers of others."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from fastpay import limits
 from tests.transport.h2_client import frame
 from tests.transport.h2_raw import (
+    COMPRESSION_ERROR,
     DATA,
     FLOW_CONTROL_ERROR,
     GOAWAY,
@@ -18,7 +20,17 @@ from tests.transport.h2_raw import (
     request,
 )
 from tests.transport.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
-from tests.transport.harness import Receive, Scope, Send, read_body, respond, run, serving
+from tests.transport.harness import (
+    Receive,
+    Scope,
+    Send,
+    client_context,
+    make_certificate,
+    read_body,
+    respond,
+    run,
+    serving,
+)
 
 
 class Till:
@@ -211,6 +223,26 @@ def test_a_fault_of_the_connection_comes_after_the_answers_of_what_was_asked(pac
                 assert client.resets[3] == REFUSED_STREAM, name
 
     run(main(), timeout_seconds=60)
+
+
+def test_answers_leave_before_the_goaway_over_tls_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        till = Till()
+        cert, key = make_certificate(tmp_path)
+        context = client_context("h2")
+        async with (
+            serving(till, tls_cert=cert, tls_key=key) as server,
+            connected(server, tls=context) as client,
+        ):
+            held = hold(client)
+            client.send(frame(HEADERS, 5, client.next_stream, b"\xff\xff\xff\xff\xff\xff"))
+            await till.until_begun(len(held))
+            till.release.set()
+            await client.until_closed()
+            check_held(client, held)
+            assert client.goaways == [(held[-1], COMPRESSION_ERROR)]
+
+    run(main())
 
 
 @pytest.mark.parametrize("name", ["a field block that cannot be decoded", "a frame that is too large"])
