@@ -53,18 +53,25 @@ class PostgresBatches:
         timeout_ms: float = limits.commit_timeout_ms,
     ) -> None:
         """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
-        transaction = None
-        until = asyncio.get_running_loop().time() + timeout_ms / 1000
+        # One timer for all of it: a deadline for each statement would cost several times as much.
+        watch = asyncio.get_running_loop().call_later(timeout_ms / 1000, self._give_up)
         try:
-            async with asyncio.timeout_at(until):
-                connection = await self._connected()
-                if not self._has_begun:
-                    await connection.execute(
-                        _BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION
-                    )
-                self._has_begun = False
-                transaction = PostgresTransaction(connection)
-                await work(transaction)
+            await self._run_batch(work, goes_on, timeout_ms)
+        finally:
+            watch.cancel()
+
+    async def _run_batch(self, work: BatchWork, goes_on: Callable[[], bool], timeout_ms: float) -> None:
+        transaction = None
+        try:
+            connection = self._connection
+            if connection is None or connection.is_closed():
+                async with asyncio.timeout(timeout_ms / 1000):
+                    connection = await self._connected()
+            if not self._has_begun:
+                await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
+            self._has_begun = False
+            transaction = PostgresTransaction(connection)
+            await work(transaction)
         except Exception as error:
             failure = translate(error)
             if isinstance(failure, TransientFailure) and failure.kind != "contention":
@@ -80,8 +87,7 @@ class PostgresBatches:
         # A setting that is local to a transaction would have to be made again.
         chains = self._settings.session_state and goes_on()
         try:
-            async with asyncio.timeout_at(until):
-                status = await connection.execute("commit and chain" if chains else "commit")
+            status = await connection.execute("commit and chain" if chains else "commit")
         except Exception as error:
             await self._close()
             if is_answer(error):
@@ -127,6 +133,11 @@ class PostgresBatches:
         side, self._side = self._side, None
         if side is not None and not side.is_closed():
             side.terminate()
+
+    def _give_up(self) -> None:
+        """End the connection, which hangs: whoever waits on it is told that it was lost."""
+        if self._connection is not None and not self._connection.is_closed():
+            self._connection.terminate()
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
