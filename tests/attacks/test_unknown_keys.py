@@ -118,3 +118,23 @@ async def test_a_new_key_gets_in_during_a_flood_from_its_own_address(
             paid += answer.status == 200
     # As above: what is never said to it is 429.
     assert paid > 10
+
+
+async def test_guessed_client_secrets_refuse_nothing_to_others(
+    running: RunningServer, tenant: Tenant
+) -> None:
+    """A publishable key is anybody's, so that anybody may ask for payments that are not there."""
+    assert statuses(await send(running.url, payments(tenant.secret, 1))) == {200: 1}
+    guesses = []
+    for number in range(2_000):
+        identifier = f"pi_{CLOCK.random_bytes(16).hex()}"
+        target = f"/v1/payment_intents/{identifier}?client_secret={identifier}_secret_{number}"
+        guesses.append(Request(target, tenant.publishable))
+    lists = [Request(f"/v1/customers?limit={limit}", tenant.secret) for limit in range(1, 65)]
+    guessed, listed, paid = await asyncio.gather(
+        send(running.url, guesses, connections=200),
+        send(running.url, lists, connections=8),
+        send(running.url, payments(tenant.secret, 64), connections=8),
+    )
+    assert (statuses(listed), statuses(paid)) == ({200: 64}, {200: 64})
+    assert set(statuses(guessed)) == {404}

@@ -290,4 +290,18 @@ MUTANTS: tuple[Mutant, ...] = (
         "if sequence and sequence < after then",
         (LOST_COMMIT,),
     ),
+    Mutant(
+        "let-one-tenant-have-every-slot",
+        "fastpay/store/gates.py",
+        "return self._running.get(scope, 0) < self._tenant_slots",
+        "return scope is not None",
+        ("tests/unit/store/test_gates.py",),
+    ),
+    Mutant(
+        "forget-who-asked-with-unknown-keys",
+        "fastpay/store/key_lookups.py",
+        "self._failures.take(lookup.group, now_ns)",
+        "pass",
+        ("tests/store/test_key_lookups.py",),
+    ),
 )
