@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope
 from fastpay.errors import Overloaded, RateLimited
 
 _LIMITED = "Too many requests of this kind wait for this account. Try again in a moment."
@@ -14,7 +13,7 @@ _OVERLOADED = "Too many requests are waiting. Try again in a moment."
 
 
 class Gate:
-    """Lets at most `slots` reads pass at once, and at most `tenant_slots` of one tenant and mode.
+    """Lets at most `slots` reads pass at once, and at most `tenant_slots` of one tenant.
 
     Of each tenant, `tenant_waiting_max` may wait. Tenants take turns, each first come, first served.
     """
@@ -26,43 +25,43 @@ class Gate:
         self._tenant_waiting_max = tenant_waiting_max
         # Where a tenant that has all the slots it may have is one of several, a wait is its own doing.
         self._is_shared = tenant_slots < slots
-        self._running: dict[Scope, int] = {}
+        self._running: dict[str, int] = {}
         # Whose turn it is comes first. Nobody is in line who could be let pass.
-        self._lines: dict[Scope, deque[asyncio.Future[None]]] = {}
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._waiting = 0
 
     @asynccontextmanager
-    async def enter(self, scope: Scope, *, until: float) -> AsyncIterator[None]:
+    async def enter(self, tenant: str, *, until: float) -> AsyncIterator[None]:
         """Hold a slot for the block. It has to come by `until`, a time of the loop.
 
         Raises: RateLimited where the tenant has too much under way; Overloaded where all together have;
         TimeoutError where one tenant may have all slots, so that the reads themselves must be slow.
         """
-        if self._free and self._may_run(scope) and scope not in self._lines:
-            self._take(scope)
+        if self._free and self._may_run(tenant) and tenant not in self._lines:
+            self._take(tenant)
         else:
-            await self._wait(scope, until)
+            await self._wait(tenant, until)
         try:
             yield
         finally:
-            self._release(scope)
+            self._release(tenant)
 
-    def _may_run(self, scope: Scope) -> bool:
-        return self._running.get(scope, 0) < self._tenant_slots
+    def _may_run(self, tenant: str) -> bool:
+        return self._running.get(tenant, 0) < self._tenant_slots
 
-    def _take(self, scope: Scope) -> None:
+    def _take(self, tenant: str) -> None:
         self._free -= 1
-        self._running[scope] = self._running.get(scope, 0) + 1
+        self._running[tenant] = self._running.get(tenant, 0) + 1
 
-    async def _wait(self, scope: Scope, until: float) -> None:
+    async def _wait(self, tenant: str, until: float) -> None:
         """Stand in line for a slot, and return with it."""
-        line = self._lines.get(scope)
+        line = self._lines.get(tenant)
         if line is not None and len(line) >= self._tenant_waiting_max:
             raise RateLimited(_LIMITED)
         if self._waiting >= limits.queued_reads_max:
             raise Overloaded(_OVERLOADED)
         if line is None:
-            line = self._lines[scope] = deque()
+            line = self._lines[tenant] = deque()
         slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.append(slot)
         self._waiting += 1
@@ -72,42 +71,42 @@ class Gate:
         except BaseException as error:
             if slot.done() and not slot.cancelled():
                 # The slot came in the same turn of the loop as the reason not to wait for it.
-                self._release(scope)
+                self._release(tenant)
             else:
-                self._leave(scope, slot)
+                self._leave(tenant, slot)
             if not isinstance(error, TimeoutError) or not self._is_shared:
                 raise
-            if not self._may_run(scope):
+            if not self._may_run(tenant):
                 raise RateLimited(_LIMITED) from error
             raise Overloaded(_OVERLOADED) from error
         finally:
             self._waiting -= 1
 
-    def _leave(self, scope: Scope, slot: "asyncio.Future[None]") -> None:
-        line = self._lines.get(scope)
+    def _leave(self, tenant: str, slot: "asyncio.Future[None]") -> None:
+        line = self._lines.get(tenant)
         if line is not None and slot in line:
             line.remove(slot)
             if not line:
-                del self._lines[scope]
+                del self._lines[tenant]
 
-    def _release(self, scope: Scope) -> None:
+    def _release(self, tenant: str) -> None:
         self._free += 1
-        self._running[scope] -= 1
-        if not self._running[scope]:
-            del self._running[scope]
+        self._running[tenant] -= 1
+        if not self._running[tenant]:
+            del self._running[tenant]
         self._serve()
 
     def _serve(self) -> None:
         """Give free slots to those whose turn it is. Tenants that may not have more keep their turn."""
         while self._free:
-            scope = next((scope for scope in self._lines if self._may_run(scope)), None)
-            if scope is None:
+            tenant = next((tenant for tenant in self._lines if self._may_run(tenant)), None)
+            if tenant is None:
                 return
-            line = self._lines.pop(scope)
+            line = self._lines.pop(tenant)
             slot = line.popleft()
             if line:
                 # Behind the others: whose turn it was is the last to have one again.
-                self._lines[scope] = line
+                self._lines[tenant] = line
             if not slot.done():
-                self._take(scope)
+                self._take(tenant)
                 slot.set_result(None)

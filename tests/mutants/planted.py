@@ -293,8 +293,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "let-one-tenant-have-every-slot",
         "fastpay/store/gates.py",
-        "return self._running.get(scope, 0) < self._tenant_slots",
-        "return scope is not None",
+        "return self._running.get(tenant, 0) < self._tenant_slots",
+        "return tenant is not None",
         ("tests/unit/store/test_gates.py",),
     ),
     Mutant(

@@ -5,13 +5,12 @@ import asyncio
 import pytest
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope
 from fastpay.errors import Overloaded, RateLimited
 from fastpay.store.gates import Gate
 
 pytestmark = pytest.mark.anyio
 
-A, B, C = (Scope(name, False) for name in "abc")
+A, B, C = "abc"
 
 
 class Reads:
@@ -23,10 +22,10 @@ class Reads:
         self._ends: dict[str, asyncio.Event] = {}
         self.begun: list[str] = []
 
-    async def begin(self, scope: Scope, name: str) -> "asyncio.Task[None]":
+    async def begin(self, tenant: str, name: str) -> "asyncio.Task[None]":
         """Start a read, as far as it comes by itself."""
         self._ends[name] = asyncio.Event()
-        task = asyncio.create_task(self._read(scope, name))
+        task = asyncio.create_task(self._read(tenant, name))
         await settle()
         return task
 
@@ -35,8 +34,8 @@ class Reads:
         self._ends[name].set()
         await settle()
 
-    async def _read(self, scope: Scope, name: str) -> None:
-        async with self._gate.enter(scope, until=asyncio.get_running_loop().time() + self._patience_s):
+    async def _read(self, tenant: str, name: str) -> None:
+        async with self._gate.enter(tenant, until=asyncio.get_running_loop().time() + self._patience_s):
             self.begun.append(name)
             await self._ends[name].wait()
 
@@ -93,8 +92,8 @@ async def test_a_tenant_with_a_full_line_is_refused_and_no_other_one() -> None:
 async def test_all_together_may_not_wait_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "queued_reads_max", 2)
     reads = Reads(Gate(slots=1, tenant_slots=1, tenant_waiting_max=10))
-    for name, scope in (("a0", A), ("b0", B), ("c0", C)):
-        await reads.begin(scope, name)
+    for name, tenant in (("a0", A), ("b0", B), ("c0", C)):
+        await reads.begin(tenant, name)
     with pytest.raises(Overloaded):
         await (await reads.begin(A, "a1"))
 
@@ -116,9 +115,9 @@ async def test_who_waits_too_long_hears_whose_doing_it_is() -> None:
 async def test_who_waits_where_one_tenant_may_have_everything_runs_out_of_time() -> None:
     reads = Reads(Gate(slots=1, tenant_slots=1, tenant_waiting_max=10), patience_s=0.02)
     await reads.begin(A, "a0")
-    for scope in (A, B):
+    for tenant in (A, B):
         with pytest.raises(TimeoutError):
-            await (await reads.begin(scope, "waiting"))
+            await (await reads.begin(tenant, "waiting"))
 
 
 async def test_who_goes_away_leaves_line_and_slot_to_the_others() -> None:
