@@ -35,6 +35,7 @@ DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
 Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
 CacheBytes = Annotated[int, Meta(ge=1 << 20, le=1 << 40)]
+InflightBytes = Annotated[int, Meta(ge=limits.inflight_bytes_min, le=1 << 40)]
 Patience = Annotated[int, Meta(ge=100, le=3_600_000)]
 ClockSkew = Annotated[int, Meta(ge=limits.clock_skew_ms_max, le=limits.clock_refused_ms_max)]
 Count = Annotated[int, Meta(ge=1, le=1 << 30)]
@@ -56,7 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses, networks or the word "unix", as a list or with commas between them. `transaction_pooling` says
     that a pooler in transaction mode stands before the database. The bounds that begin with `address_` hold
     for each client address (a /64 network of IPv6), but not for trusted proxies; without an
-    `address_connections_max` one address may hold half of `connections_max`.
+    `address_connections_max` one address may hold half of `connections_max`. `inflight_bytes_max` bounds what
+    all requests and answers on their way hold together.
 
     `data_dir` is absolute where an operator named it: a flag counts from the working directory, a line of the
     settings file from the file's folder. A relative one is the default, or comes from the environment: it
@@ -84,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     address_connections_per_second: Count = limits.address_connections_per_second
     address_handshakes_max: Count = limits.address_handshakes_max
     address_handshakes_per_second: Count = limits.address_handshakes_per_second
+    inflight_bytes_max: InflightBytes = limits.inflight_bytes_max
     connection_requests_max: Count = limits.connection_requests_max
     head_timeout_ms: Patience = limits.head_timeout_ms
     body_timeout_ms: Patience = limits.body_timeout_ms

@@ -263,6 +263,14 @@ bench_payments_known_max = 10_000
 # Transport
 connections_max = 18_000
 connection_requests_max = 1_000_000
+# All bytes of requests and answers on their way. Every connection counts as the least that opens a holding.
+inflight_bytes_max = 256 << 20
+inflight_bytes_min = 8 << 20
+holding_bytes_min = 4_096
+accounts_looked_at_max = 64
+stalled_ms = 500
+surge_bytes_min = 8 << 20
+trim_interval_ms = 1_000
 # For each client address. One may hold half of all connections.
 address_connections_per_second = 1_000
 address_handshakes_max = 512
@@ -282,11 +290,15 @@ tls_handshake_timeout_ms = 10_000
 tls_shutdown_timeout_ms = 1_000
 accept_backlog = 4_096
 accept_retry_ms = 1_000
+# As much as most systems allow (net.core.wmem_max); the kernel doubles it for its own needs.
+send_buffer_bytes = 212_992
 write_buffer_high_bytes = 65_536
 write_buffer_low_bytes = 16_384
 reserved_files = 256
 cancel_timeout_ms = 500
 http2_streams_max = 128
+# So many streams of a connection are no more than the connection counts for.
+http2_streams_uncounted = 8
 http2_window_bytes = 65_535
 http2_ahead_bytes = 32_768
 http2_send_bytes_max = 65_536
@@ -372,6 +384,7 @@ assert header_bytes_max + target_bytes_max <= ahead_bytes_max
 assert linger_timeout_ms < drain_timeout_ms
 assert tick_ms < min(head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_timeout_ms)
 assert http2_ahead_bytes < http2_window_bytes
+assert body_bytes_max * ledger_batch_body_factor <= inflight_bytes_min * 3 // 4
 assert http2_credit_bytes + http2_ahead_bytes < http2_window_bytes
 assert http2_streams_max < http2_closed_streams_max
 assert write_buffer_low_bytes < write_buffer_high_bytes

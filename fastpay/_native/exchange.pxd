@@ -19,8 +19,11 @@ cdef class Exchange(Job):
     cdef object body
     cdef object receiver
     cdef object drain
-    # Kept until the handler starts, since bodies are read ahead first.
     cdef dict scope
+    # How many bytes of head and body have come, and what counts them once the connection goes on without us.
+    cdef Py_ssize_t taken
+    cdef object holding
+    cdef object client
     # The response.
     cdef list fields
     cdef Py_ssize_t field_bytes

@@ -141,6 +141,9 @@ cdef class Exchange(Job):
 
     cdef int ended(self, object error) except -1:
         self.running = False
+        if self.holding is not None:
+            self.holding.release()
+            self.holding = None
         self.channel.handler_done(self, error)
         return 0
 

@@ -1,14 +1,11 @@
-from fastpay._native.exchange cimport Exchange
 from fastpay._native.link cimport Link
 
 
 cdef class Connection(Link):
-    cdef Exchange exchange
     cdef int requests
     cdef unsigned char busy
     cdef unsigned char write_paused
     cdef unsigned char timed
-    cdef unsigned char scheduled
 
     cdef int _receive(self, bytes data) except -1
     cdef int _process(self) except -1
@@ -20,4 +17,3 @@ cdef class Connection(Link):
     cdef int _accept(self) except -1
     cdef int _run(self) except -1
     cdef int _settle(self) except -1
-    cdef int _refuse(self, int reason) except -1

@@ -64,6 +64,7 @@ cdef class Connection(Link):
         self.closing = True
         self.transport = self.stream = None
         self.reading = None
+        self._let_go(exchange)
         if exchange is not None:
             self.exchange = None
             exchange.lost = True
@@ -128,7 +129,7 @@ cdef class Connection(Link):
             # The next requests wait for their turn; only so many of their bytes are kept.
             if self.reading.unread() > self.service.ahead_bytes_max:
                 self._pause_reading()
-            return 0
+            return min(0, self._hold())
         return self._process()
 
     cdef int _process(self) except -1:
@@ -189,6 +190,7 @@ cdef class Connection(Link):
         self.closing = True
         self.transport = self.stream = None
         self.reading = None
+        self._let_go(None)
         protocol = self.service.switch_to_http2(self.service)
         protocol.peer = peer
         transport.set_protocol(protocol)
@@ -212,9 +214,11 @@ cdef class Connection(Link):
         ) and self.requests < service.connection_requests_max
         exchange.paused = self.write_paused
         exchange.message_complete = reading.message_complete
+        exchange.taken = reading.head_bytes
         exchange.scope = service.template.copy()
         client = None if self.client_host is None else (self.client_host, self.client_port)
         fault = service.build_scope(reading, client, exchange.scope)
+        exchange.client = exchange.scope["client"] if service.forwarded is not None else client
         if fault:
             return self._refuse(fault)
         self.exchange = exchange
@@ -235,6 +239,8 @@ cdef class Connection(Link):
             return False
         if reading.body is not None or verdict == DONE:
             exchange.expects_continue = False
+            if reading.body is not None:
+                exchange.taken += len(reading.body)
             exchange.feed(reading.body, verdict == DONE)
             reading.body = None
         if not exchange.running and not exchange.complete:
@@ -248,7 +254,6 @@ cdef class Connection(Link):
     cdef int _run(self) except -1:
         cdef Exchange exchange = self.exchange
         scope = exchange.scope
-        exchange.scope = None
         exchange.running = True
         self.corked = self.reading is not None and self.reading.unread() > 0
         try:
@@ -268,6 +273,8 @@ cdef class Connection(Link):
             if exchange is None or exchange.message_complete:
                 service.take_back(self.reading)
                 self.reading = None
+        if self._holds_much() and self._hold():
+            return 0
         if self.write_paused:
             if exchange is None:
                 self._wait()
@@ -296,16 +303,6 @@ cdef class Connection(Link):
                 self._resume_reading()
         return 0
 
-    def _schedule(self):
-        # Whoever calls may be inside the handler's Task, where no other handler can start.
-        if not self.scheduled:
-            self.scheduled = True
-            self.service.loop.call_soon(self._continue)
-
-    def _continue(self):
-        self.scheduled = False
-        self.received(None)
-
     # What the exchange calls.
 
     cdef int want_body(self) except -1:
@@ -326,6 +323,7 @@ cdef class Connection(Link):
         if exchange is not self.exchange:
             return 0
         self.exchange = None
+        self._let_go(exchange)
         if not exchange.keep_alive:
             self._flush()
             if self.ended or (exchange.message_complete and not self._has_unread()):
@@ -384,6 +382,7 @@ cdef class Connection(Link):
             is_head = is_text(self.reading.method, b"HEAD", 4)
         self._flush()
         self.reading = None
+        self._let_go(exchange)
         if exchange is not None:
             self.exchange = None
             exchange.lost = True

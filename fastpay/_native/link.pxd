@@ -1,4 +1,4 @@
-from fastpay._native.exchange cimport Channel
+from fastpay._native.exchange cimport Channel, Exchange
 from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport Reading
 from fastpay._native.service cimport Service
@@ -10,6 +10,9 @@ cdef class Link(Channel):
     # The transport once more where it is one of ours.
     cdef Stream stream
     cdef Reading reading
+    cdef Exchange exchange
+    # What counts the bytes of the request, if they are more than every connection may hold.
+    cdef object holding
     cdef Py_ssize_t lingered
     cdef unsigned char counted
     cdef unsigned char corked
@@ -17,6 +20,7 @@ cdef class Link(Channel):
     cdef unsigned char closing
     cdef unsigned char ended
     cdef unsigned char read_paused
+    cdef unsigned char scheduled
 
     cdef int _put(self, bytes data) except -1
     cdef int _pause_reading(self) except -1
@@ -26,6 +30,12 @@ cdef class Link(Channel):
     cdef int _flush(self) except -1
     cdef int _detach(self) except -1
     cdef int evict(self) except -1
+    cdef int _hold(self) except -1
+    cdef bint _holds_much(self) noexcept
+    cdef int _schedule(self) except -1
+    cdef int _let_go(self, Exchange exchange) except -1
+    cdef tuple payers(self)
+    cdef int _refuse(self, int reason) except -1
     cdef void _wait(self) noexcept
     cdef void _work(self) noexcept
     cdef bint _has_unread(self) except -1

@@ -5,8 +5,14 @@ from fastpay._native.exchange cimport Channel, Exchange
 from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport Reading
 
+from fastpay import limits
+
 cdef enum:
     CORKED_WRITES_MAX = 32
+
+cdef Py_ssize_t HOLDING_BYTES_MIN = limits.holding_bytes_min
+# Where the application puts the name of who pays for a request's bytes, once it knows it.
+cdef str PAYER = "fastpay.payer"
 
 
 cdef class Link(Channel):
@@ -106,6 +112,76 @@ cdef class Link(Channel):
     cdef void _work(self) noexcept:
         if self.peer is not None:
             self.peer.work(self)
+
+    cdef int _refuse(self, int reason) except -1:
+        raise NotImplementedError
+
+    cdef int _schedule(self) except -1:
+        # Whoever calls may be inside the handler's Task, where no other handler can start.
+        if not self.scheduled:
+            self.scheduled = True
+            self.service.loop.call_soon(self._continue)
+        return 0
+
+    def _continue(self):
+        self.scheduled = False
+        self.received(None)
+
+    cdef bint _holds_much(self) noexcept:
+        # Whether the bytes of the request have to be counted: they have been, or are more than a few.
+        return (
+            self.holding is not None
+            or (self.reading is not None and self.reading.size > HOLDING_BYTES_MIN)
+            or (self.exchange is not None and self.exchange.taken > HOLDING_BYTES_MIN)
+        )
+
+    cdef int _hold(self) except -1:
+        # Count what the request holds; refuse it if that is too much. Tell whether it was refused.
+        cdef Exchange exchange = self.exchange
+        cdef Py_ssize_t size = 0
+        cdef int reason
+        if self.reading is not None:
+            size = self.reading.size
+        if exchange is not None:
+            size += exchange.taken
+        if self.holding is None:
+            if size <= HOLDING_BYTES_MIN or self.service.bytes_budget is None:
+                return 0
+            self.holding = self.service.bytes_budget.open(self.give_up, self.payers())
+        elif exchange is not None and exchange.running and PAYER in exchange.scope:
+            self.holding.charge_to(exchange.scope[PAYER])
+        if exchange is not None and exchange.message_complete:
+            self.holding.pin()
+        reason = self.holding.resize(size)
+        if reason:
+            self._refuse(reason)
+        return reason
+
+    cdef int _let_go(self, Exchange exchange) except -1:
+        # A handler may still have the bytes: then they are counted until it ends.
+        holding = self.holding
+        if holding is None:
+            return 0
+        self.holding = None
+        if exchange is not None and exchange.running:
+            holding.pin()
+            exchange.holding = holding
+        else:
+            holding.release()
+        return 0
+
+    def give_up(self, int reason):
+        self._refuse(reason)
+
+    cdef tuple payers(self):
+        # Whose bytes these are: the client's address, and its key where the application has named it.
+        cdef Exchange exchange = self.exchange
+        if exchange is None:
+            return () if self.peer is None else (self.peer.name,)
+        client = exchange.client
+        name = "" if client is None else self.service.group_of(client[0])
+        payer = None if exchange.scope is None else exchange.scope.get(PAYER)
+        return (name,) if payer is None else (name, payer)
 
     cdef int evict(self) except -1:
         # The place is free at once: whoever takes it does not wait for the transport's end.

@@ -7,6 +7,7 @@ cdef class Endpoint(Member):
     cdef int client_port
 
     cdef int received(self, bytes data) except -1
+    cdef tuple payers(self)
 
 
 cdef class Door:
@@ -15,6 +16,7 @@ cdef class Door:
 
 cdef class Poller:
     cdef object loop
+    cdef object bytes_budget
     cdef Door door
     cdef object listener
     cdef object retry
@@ -38,6 +40,8 @@ cdef class Stream:
     # The protocol once more if it is compiled, to be called without a look-up.
     cdef Endpoint endpoint
     cdef bytearray pending
+    # What counts the pending bytes, if they are more than every connection may hold.
+    cdef object holding
     cdef int descriptor
     cdef unsigned int watched
     cdef unsigned char paused
@@ -48,6 +52,7 @@ cdef class Stream:
     cdef unsigned char eof_wanted
 
     cdef int put(self, bytes data) except -1
+    cdef int _hold(self) except -1
     cdef int _read(self) except -1
     cdef int _write_pending(self) except -1
     cdef int _end_of_input(self) except -1

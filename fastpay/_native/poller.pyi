@@ -5,6 +5,7 @@ import socket
 from typing import Any
 
 from fastpay._native.peers import Member
+from fastpay._native.service import BytesBudget
 
 class Endpoint(Member):
     """A compiled protocol, which a Stream calls without looking its methods up."""
@@ -18,7 +19,12 @@ class Poller:
     The listening socket belongs to the poller from here on.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None: ...
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listener: socket.socket,
+        bytes_budget: BytesBudget | None = None,
+    ) -> None: ...
     def listen(self, door: Door) -> None:
         """Begin to take in connections."""
 

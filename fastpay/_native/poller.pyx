@@ -19,36 +19,13 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EINTR, errno as last_error
 from posix.unistd cimport close
 
+from fastpay._native.sockets cimport EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLERR
+from fastpay._native.sockets cimport EPOLLHUP, EPOLLIN, EPOLLOUT, MSG_NOSIGNAL, SHUT_WR
+from fastpay._native.sockets cimport epoll_create1, epoll_ctl, epoll_event, epoll_wait, recv, send, shutdown
+
 from fastpay import limits
 
 logger = logging.getLogger(__name__)
-
-cdef extern from "<sys/epoll.h>" nogil:
-    ctypedef union epoll_data_t:
-        void* ptr
-    struct epoll_event:
-        unsigned int events
-        epoll_data_t data
-    enum:
-        EPOLLIN
-        EPOLLOUT
-        EPOLLERR
-        EPOLLHUP
-        EPOLL_CTL_ADD
-        EPOLL_CTL_DEL
-        EPOLL_CTL_MOD
-        EPOLL_CLOEXEC
-    int epoll_create1(int flags)
-    int epoll_ctl(int epoll, int operation, int descriptor, epoll_event* event)
-    int epoll_wait(int epoll, epoll_event* events, int count, int timeout_ms)
-
-cdef extern from "<sys/socket.h>" nogil:
-    enum:
-        MSG_NOSIGNAL
-        SHUT_WR
-    ssize_t recv(int descriptor, void* buffer, size_t length, int flags)
-    ssize_t send(int descriptor, const void* data, size_t length, int flags)
-    int shutdown(int descriptor, int how)
 
 cdef enum:
     READ_BYTES = 65_536
@@ -56,6 +33,7 @@ cdef enum:
     EVENTS_MAX = 128
 
 cdef Py_ssize_t PAUSE_BYTES = limits.write_buffer_high_bytes
+cdef Py_ssize_t HOLDING_BYTES_MIN = limits.holding_bytes_min
 cdef Py_ssize_t RESUME_BYTES = limits.write_buffer_low_bytes
 # One turn runs at a time, and what was read is copied out before a protocol is called.
 cdef char read_buffer[READ_BYTES]
@@ -66,6 +44,10 @@ cdef class Endpoint(Member):
 
     cdef int received(self, bytes data) except -1:
         raise NotImplementedError
+
+    cdef tuple payers(self):
+        # The accounts that this connection's bytes are charged to.
+        return () if self.peer is None else (self.peer.name,)
 
 
 cdef class Door:
@@ -79,8 +61,9 @@ cdef class Door:
 cdef class Poller:
     """Watches a listening socket and carries the bytes of connections."""
 
-    def __init__(self, loop, listener):
+    def __init__(self, loop, listener, bytes_budget=None):
         self.loop = loop
+        self.bytes_budget = bytes_budget
         self.listener = listener
         self.door = None
         self.family = listener.family
@@ -91,8 +74,9 @@ cdef class Poller:
         if self.epoll < 0:
             raise OSError(last_error, os.strerror(last_error))
         if listener.family in (socket.AF_INET, socket.AF_INET6):
-            # Inherited by what is accepted.
+            # Inherited. Without a bound the kernel keeps megabytes that nobody reads.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
         loop.add_reader(self.epoll, self._turn)
 
     def listen(self, Door door not None):
@@ -307,10 +291,29 @@ cdef class Stream:
             self._want()
         else:
             self.pending += data
+        if PyByteArray_GET_SIZE(self.pending) > HOLDING_BYTES_MIN and self._hold():
+            return 0
         if not self.protocol_paused and PyByteArray_GET_SIZE(self.pending) > PAUSE_BYTES:
             self.protocol_paused = True
             self.protocol.pause_writing()
         return 0
+
+    cdef int _hold(self) except -1:
+        # Count what the client has not taken; end the connection if that is too much. Tell whether it was.
+        cdef int reason
+        if self.holding is None:
+            if self.poller.bytes_budget is None:
+                return 0
+            names = self.endpoint.payers() if self.endpoint is not None else self.protocol.payers()
+            self.holding = self.poller.bytes_budget.open(self.give_up, names)
+        reason = self.holding.resize(0 if self.pending is None else PyByteArray_GET_SIZE(self.pending))
+        if reason:
+            self.give_up(reason)
+        return reason
+
+    def give_up(self, int reason):
+        # Half an answer is out: only the end of the connection can say so.
+        self.abort()
 
     cdef Py_ssize_t _send(self, const char* data, Py_ssize_t length) except -2:
         # How many bytes the kernel took; -1 if the connection is lost.
@@ -332,6 +335,8 @@ cdef class Stream:
             self._want()
         elif sent:
             del self.pending[:sent]
+        if self.holding is not None:
+            self._hold()
         if self.protocol_paused and length - sent <= RESUME_BYTES:
             self.protocol_paused = False
             self.protocol.resume_writing()
@@ -348,10 +353,7 @@ cdef class Stream:
         if self.closing:
             return
         self.closing = True
-        if self.pending is None:
-            self._end(None)
-        else:
-            self._want()
+        self._end(None) if self.pending is None else self._want()
 
     def abort(self):
         self.pending = None
@@ -366,6 +368,9 @@ cdef class Stream:
         if self.lost:
             return 0
         self.lost = self.closing = True
+        if self.holding is not None:
+            self.holding.release()
+            self.holding = None
         self.poller._watch(self, 0)
         self.poller.loop.call_soon(self._tell, error)
         return 0

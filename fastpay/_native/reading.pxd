@@ -25,6 +25,7 @@ cdef class Reading:
     cdef bytes host
     cdef object body
     cdef Py_ssize_t length
+    cdef Py_ssize_t head_bytes
     cdef unsigned int fields
     cdef bint has_host
     cdef bint has_length

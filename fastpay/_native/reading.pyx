@@ -181,6 +181,7 @@ cdef class Reading:
         if verdict == DONE:
             verdict = self._judge_meaning(bounds)
         self.skip(length)
+        self.head_bytes = length
         return verdict
 
     cdef int read_body(self, const Bounds* bounds) except -1:

@@ -12,6 +12,9 @@ cdef class Service:
     cdef readonly Wheel wheel
     cdef readonly Runner runner
     cdef readonly Peers peers
+    # May be None: then nothing is counted.
+    cdef readonly object bytes_budget
+    cdef readonly object group_of
     cdef readonly dict template
     cdef public dict state
     cdef public object forwarded

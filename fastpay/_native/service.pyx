@@ -25,6 +25,8 @@ HANDLER_FAILED = 67
 CONNECTION_SHARE = 68
 CONNECTION_RATE = 69
 HANDSHAKE_RATE = 70
+INFLIGHT_EXHAUSTED = 71
+INFLIGHT_SHARE = 72
 
 cdef enum:
     POOLED_READINGS_MAX = 64
@@ -39,7 +41,19 @@ cdef class Service:
     """One application, its limits, and what its connections share."""
 
     def __init__(
-        self, app, loop, settings, *, clock, refuse, switch_to_http2, server, scheme, is_exempt=_is_never
+        self,
+        app,
+        loop,
+        settings,
+        *,
+        clock,
+        refuse,
+        switch_to_http2,
+        server,
+        scheme,
+        is_exempt=_is_never,
+        group_of=str,
+        bytes_budget=None,
     ):
         cdef double tick = settings.tick_ms / 1000
         self.app = app
@@ -49,7 +63,9 @@ cdef class Service:
         self.switch_to_http2 = switch_to_http2
         self.is_tls = scheme == "https"
         self.runner = Runner(loop)
-        self.wheel = Wheel(loop, tick, self.update_date)
+        self.group_of = group_of
+        self.bytes_budget = bytes_budget
+        self.wheel = Wheel(loop, tick, self.tick)
         self.peers = Peers(settings.connections_max, is_exempt)
         self.names = build_names(settings.single_headers)
         self.pool = None
@@ -88,6 +104,11 @@ cdef class Service:
         self.handshake_ticks = _ticks(limits.tls_handshake_timeout_ms, settings.tick_ms)
         self.shutdown_ticks = _ticks(limits.tls_shutdown_timeout_ms, settings.tick_ms)
         self.update_date()
+
+    def tick(self):
+        self.update_date()
+        if self.bytes_budget is not None:
+            self.bytes_budget.tick()
 
     def update_date(self):
         second = self.clock.now_ms() // 1000

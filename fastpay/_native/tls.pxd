@@ -13,6 +13,8 @@ cdef class Tls(Endpoint):
     cdef object channel
     # Decrypted, and not yet delivered.
     cdef list records
+    # What counts the bytes that cannot be decrypted yet, if they are more than every connection may hold.
+    cdef object holding
     cdef Py_ssize_t discarded
     cdef unsigned char counted
     cdef unsigned char established
@@ -28,6 +30,9 @@ cdef class Tls(Endpoint):
     cdef int _deliver(self) except -1
     cdef int _send(self) except -1
     cdef int _leave(self) except -1
+    cdef int _hold(self, Py_ssize_t size) except -1
+    cdef int _let_go(self) except -1
+    cdef tuple payers(self)
     cdef int _fail(self, object error) except -1
     cdef int expire(self) except -1
     cdef int evict(self) except -1

@@ -20,6 +20,8 @@ from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from fastpay._native.http1 cimport Connection
 from fastpay._native.peers cimport Peer
 
+from fastpay import limits
+
 logger = logging.getLogger(__name__)
 
 cdef enum:
@@ -27,6 +29,7 @@ cdef enum:
     RECORD_BYTES = 16_384
     JOINED_RECORDS_MAX = 16
 
+cdef Py_ssize_t HOLDING_BYTES_MIN = limits.holding_bytes_min
 # One record is read at a time, and copied out before a protocol is called.
 cdef bytearray read_buffer = bytearray(RECORD_BYTES)
 
@@ -59,6 +62,7 @@ cdef class Tls(Endpoint):
     def connection_lost(self, error):
         protocol = self.protocol
         self._leave()
+        self._let_go()
         self.service.wheel.drop(self)
         self.closing = True
         self.protocol = self.endpoint = None
@@ -87,6 +91,8 @@ cdef class Tls(Endpoint):
                     self._take(data[start:start + RECORD_BYTES])
                     start += RECORD_BYTES
             self._deliver()
+            if self.holding is not None or length > HOLDING_BYTES_MIN:
+                self._hold(0 if self.incoming is None else self.incoming.pending)
         except SSLError as error:
             self._fail(error)
         except Exception:
@@ -170,6 +176,35 @@ cdef class Tls(Endpoint):
         return 0
 
     # Bytes.
+
+    cdef int _hold(self, Py_ssize_t size) except -1:
+        if self.stream is None or self.service.bytes_budget is None:
+            return 0
+        if self.holding is None:
+            if size <= HOLDING_BYTES_MIN:
+                return 0
+            self.holding = self.service.bytes_budget.open(self.give_up, self.payers())
+        if size <= HOLDING_BYTES_MIN:
+            return self._let_go()
+        if self.holding.resize(size):
+            self.abort()
+        return 0
+
+    cdef int _let_go(self) except -1:
+        if self.holding is not None:
+            self.holding.release()
+            self.holding = None
+        return 0
+
+    def give_up(self, int reason):
+        self.abort()
+
+    cdef tuple payers(self):
+        if self.endpoint is not None:
+            return self.endpoint.payers()
+        if self.protocol is not None:
+            return self.protocol.payers()
+        return () if self.peer is None else (self.peer.name,)
 
     cdef int _decrypt(self) except -1:
         cdef Py_ssize_t count

@@ -147,6 +147,8 @@ class Resource(_Path):
         credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
         if credentials.kind == "publishable" and not endpoint.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
+        # Whose bytes they are, for the server's budget: those of a key, which may come from many addresses.
+        scope["fastpay.payer"] = (credentials.scope, credentials.kind)
         # Nothing but this list holds the body: see `Call.take_body`.
         body_bytes_max = _body_bytes_max(endpoint, services)
         unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]

@@ -13,7 +13,7 @@ the connection, not for an immediate one.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, cast
 
 from h2.errors import ErrorCodes
@@ -142,6 +142,10 @@ class Http2Connection(asyncio.Protocol):
         self._end(ErrorCodes.NO_ERROR)
         return True
 
+    def payers(self) -> tuple[Hashable, ...]:
+        """Return the accounts that unread bytes of this connection are charged to."""
+        return () if self._guard is None else self._guard.payers()
+
     def pause_writing(self) -> None:
         """Note since when the client does not read."""
         self._paused_since = self._service.loop.time()
@@ -168,9 +172,9 @@ class Http2Connection(asyncio.Protocol):
         guard, transport = self._guard, self._transport
         if guard is None or transport is None or self._closing:
             return
-        data = guard.take_out()
-        if data:
+        while data := guard.take_out():
             transport.write(data)
+            guard.pump_more()
         resets, dropped = guard.take_wasted()
         if not self._budget.pay(resets=resets, dropped=dropped, now=self._service.loop.time()):
             self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)

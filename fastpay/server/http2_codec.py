@@ -113,6 +113,11 @@ class Codec(H2Connection):
         self.provoked = 0
         self.dropped = 0
 
+    @property
+    def output_bytes(self) -> int:
+        """How many bytes wait to be taken out."""
+        return len(self._data_to_send)
+
     def read(self, data: bytes) -> tuple[list[Event], ErrorCodes | None]:
         """Return what happened, and why the connection must end, if it must."""
         events: list[Event] = []

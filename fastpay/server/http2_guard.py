@@ -125,6 +125,8 @@ class GuardedH2(ServedStreams):
     def handler_ended(self, stream: Stream, error: BaseException | None) -> None:
         """Answer 500, or reset, where a handler ended without a complete answer."""
         stream.running = False
+        if stream.holding is not None:
+            self._hold_or_let_go(stream)
         if error is not None:
             log_failure(error, stream.lost)
         elif not stream.ends and not stream.lost:
@@ -135,6 +137,12 @@ class GuardedH2(ServedStreams):
             self._refuse(stream, HANDLER_FAILED)
         elif not stream.ends:
             self._reset(stream, ErrorCodes.INTERNAL_ERROR)
+
+    def _hold_or_let_go(self, stream: Stream) -> None:
+        if self._lacks(stream):
+            stream.let_go()
+        else:
+            self.hold(stream)
 
     # What the codec tells.
 
@@ -181,6 +189,8 @@ class GuardedH2(ServedStreams):
             scope["state"] = self.service.state.copy()
         if self.service.forwarded is not None:
             self.service.forwarded(scope)
+        stream.head_bytes = sum(len(name) + len(value) for name, value in event.headers)
+        self.hold(stream)
         if stream.expects and not stream.input_ended:
             self.body_wanted(stream, 0)
 
@@ -203,6 +213,7 @@ class GuardedH2(ServedStreams):
         padding = event.flow_controlled_length - len(event.data)
         if padding and not stream.input_ended:
             self._open_window(stream, padding)
+        self.hold(stream)
         if len(stream.body) >= limits.http2_ahead_bytes:
             self._schedule(stream)
 

@@ -1,10 +1,13 @@
 """One request over HTTP/2 as the ASGI application sees it."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastpay import limits
 from fastpay._native.exchange import ClientDisconnected
+
+if TYPE_CHECKING:
+    from fastpay._native.service import Holding
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -44,6 +47,9 @@ class Stream:
         # What Content-Length says, or -1; and what was taken and not yet given back to the window.
         self.length = -1
         self.window_owed = 0
+        # What counts the bytes that are held here, if they are more than a few; and those of the head.
+        self.holding: Holding | None = None
+        self.head_bytes = 0
         self.malformed = False
         self.expects = False
         self.running = False
@@ -120,8 +126,21 @@ class Stream:
     def lose(self) -> None:
         """Say that nobody is there any more."""
         self.lost = True
+        self.let_go()
         _wake(self._readers)
         _wake(self._writers)
+
+    def let_go(self) -> None:
+        """Count the bytes no longer, unless a handler still has them."""
+        if self.holding is not None and not self.running:
+            self.holding.release()
+            self.holding = None
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of request and answer are here, or with the handler."""
+        request = self.head_bytes + self.body_bytes if self.running or not self.head_sent else 0
+        return request + len(self.pending)
 
     def _take(self) -> dict[str, Any]:
         body = bytes(self.body)

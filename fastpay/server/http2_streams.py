@@ -7,7 +7,7 @@ A malformed request is answered 400, and its stream is reset with PROTOCOL_ERROR
 END_STREAM, where clients ignore it, so that none of them loses the answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
@@ -49,6 +49,8 @@ class ServedStreams(H2Protocol):
         self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
         self._lingering = LingeringStreams(settings)
         self.writable = True
+        # Whether streams have more to send than was taken out.
+        self.is_full = False
         self.on_output: Callable[[], None] = lambda: None
         self.on_request_begin: Callable[[], None] = lambda: None
         self.on_request_end: Callable[[], None] = lambda: None
@@ -82,6 +84,11 @@ class ServedStreams(H2Protocol):
     def pump(self, stream: Stream) -> None:
         """Send what the stream has and the windows allow."""
         self.on_output()
+        self._pump(stream)
+        if stream.pending or stream.holding is not None:
+            self.hold(stream)
+
+    def _pump(self, stream: Stream) -> None:
         while stream.pending and not self._lacks(stream):
             size = self._sendable(stream)
             if size <= 0:
@@ -110,8 +117,18 @@ class ServedStreams(H2Protocol):
             if stream.pending:
                 self.pump(stream)
 
+    def pump_more(self) -> None:
+        """Send more of what did not fit into what was taken out before."""
+        if self.is_full and self.writable:
+            self.is_full = False
+            self.pump_all()
+
     def _sendable(self, stream: Stream) -> int:
         if not self.writable:
+            return 0
+        if self.connection.output_bytes >= limits.write_buffer_high_bytes:
+            # Written first: the client may not read, and only the transport knows.
+            self.is_full = True
             return 0
         connection = self.connection
         try:
@@ -135,6 +152,48 @@ class ServedStreams(H2Protocol):
             stream.body_due = self.now + self.settings.body_timeout_ms / 1000
         self._open_window(stream, count)
         self.on_output()
+
+    # What streams hold.
+
+    def hold(self, stream: Stream) -> None:
+        """Count the bytes of a stream, and refuse it if they are too many."""
+        budget = self.service.bytes_budget
+        if budget is None or self._lacks(stream):
+            return
+        size = stream.held_bytes
+        holding = stream.holding
+        if holding is None:
+            if size <= limits.holding_bytes_min and len(self.streams) <= limits.http2_streams_uncounted:
+                return
+            holding = stream.holding = budget.open(
+                lambda reason: self.give_up(stream, reason), self.payers(stream.scope)
+            )
+        payer = stream.scope.get("fastpay.payer")
+        if payer is not None:
+            holding.charge_to(payer)
+        if stream.body_complete and not stream.pending:
+            holding.pin()
+        else:
+            holding.unpin()
+        # A stream costs something itself.
+        reason = holding.resize(max(size, limits.holding_bytes_min))
+        if reason:
+            self.give_up(stream, reason)
+
+    def give_up(self, stream: Stream, reason: int) -> None:
+        """Refuse a stream for what it holds; reset it if the client does not take the answer at once."""
+        if not self._lacks(stream):
+            self._refuse(stream, reason)
+        if not self._lacks(stream):
+            self._reset(stream, ErrorCodes.CANCEL)
+        stream.body.clear()
+        stream.pending.clear()
+        self.on_output()
+
+    def payers(self, scope: dict[str, Any] | None = None) -> tuple[Hashable, ...]:
+        """Return the accounts that bytes are charged to: by the connection's address, or by the request's."""
+        client = self.client if scope is None else scope["client"]
+        return (self.service.group_of(client[0] if client else None),)
 
     # Ends of streams.
 
@@ -195,6 +254,7 @@ class ServedStreams(H2Protocol):
             self._throw_away(stream.number, len(stream.body) + stream.window_owed)
         elif stream.malformed:
             self.connection.reset_answered(stream.number, ErrorCodes.PROTOCOL_ERROR)
+        stream.let_go()
         stream.drained()
         if not stream.malformed:
             self.on_request_end()

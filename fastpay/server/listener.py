@@ -22,6 +22,7 @@ from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
 from fastpay.server import forwarded, http2, tls
 from fastpay.server.admission import Admission
+from fastpay.server.bytes_budget import BytesBudget
 from fastpay.server.lifespan import Lifespan
 from fastpay.server.refusal import Refuser
 from fastpay.server.settings import ASGIApplication, ServerSettings
@@ -39,6 +40,11 @@ class Server:
         self._lifespan = Lifespan(app)
         self._context: SSLContext | None = None
         self._service: Service | None = None
+        self.bytes_budget = BytesBudget(
+            settings.inflight_bytes_max,
+            count_connections=lambda: self.connection_count,
+            now_ns=self._clock.monotonic_ns,
+        )
         self._admission: Admission | None = None
         self._poller: Poller | None = None
         self._emptied = asyncio.Event()
@@ -142,6 +148,8 @@ class Server:
             server=self._server_address(listener),
             scheme="https" if self._context is not None else "http",
             is_exempt=admission.is_exempt,
+            group_of=admission.group_of,
+            bytes_budget=self.bytes_budget,
         )
         service.forwarded = self._forwarded
         if self._lifespan.supported:
@@ -150,7 +158,7 @@ class Server:
 
     def _accept(self, listener: socket.socket, service: Service) -> None:
         assert self._admission is not None
-        poller = self._poller = Poller(asyncio.get_running_loop(), listener)
+        poller = self._poller = Poller(asyncio.get_running_loop(), listener, service.bytes_budget)
         poller.listen(Acceptor(poller, service, self._admission, self._context))
 
     def _bind(self) -> socket.socket:

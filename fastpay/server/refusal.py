@@ -52,6 +52,11 @@ REFUSALS: dict[int, tuple[int, str]] = {
     service.BODY_TIMEOUT: (408, "The request body did not arrive in time."),
     service.CONNECTIONS_EXHAUSTED: (503, "The server holds as many connections as it can."),
     service.HANDLER_FAILED: (500, "Something went wrong on our side."),
+    service.INFLIGHT_EXHAUSTED: (503, "The server holds as many bytes of requests and answers as it can."),
+    service.INFLIGHT_SHARE: (
+        429,
+        "Your address or key holds more bytes of requests and answers than one may.",
+    ),
     service.CONNECTION_SHARE: (429, "Your address holds as many connections as one address may."),
     service.CONNECTION_RATE: (429, "Your address opens connections faster than one address may."),
 }

@@ -19,7 +19,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     A handler starts when its request's body is complete or `ahead_bytes_max` of it are here; 0 starts it
     with the head. `single_headers` are fields that a request may carry only once. The bounds that begin with
     `address_` hold for each client address (a /64 network of IPv6), but not for trusted proxies; without an
-    `address_connections_max` one address may hold half of `connections_max`.
+    `address_connections_max` one address may hold half of `connections_max`. `inflight_bytes_max` bounds what
+    all requests and answers on their way hold together.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     address_connections_per_second: int = limits.address_connections_per_second
     address_handshakes_max: int = limits.address_handshakes_max
     address_handshakes_per_second: int = limits.address_handshakes_per_second
+    inflight_bytes_max: int = limits.inflight_bytes_max
     connection_requests_max: int = limits.connection_requests_max
     tick_ms: int = limits.tick_ms
     head_timeout_ms: int = limits.head_timeout_ms
