@@ -121,7 +121,7 @@ class Bench:
     async def levels(self, *, is_filled: bool) -> dict[str, tuple[Level, Callable[[], int] | None]]:
         """Return the ways to an object, and what tells how many were found there."""
         scope = self._scope
-        form = CopyFormat(await self._reads.identify())
+        form = CopyFormat(await self._reads.identify(), CLOCK.random_bytes)
         keys = {one.object.id: form.key(scope, one.object.id) for one in self.made}
         warm = await self.reader(with_copies=False)
         for one in self.made:

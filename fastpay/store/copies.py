@@ -12,9 +12,9 @@ What is read from the database is kept only while the mark is not ahead of it. I
 and what lies there may be newer still: both are at least as new as the mark, so that it does not matter which
 of them stays.
 
-Marks and copies are sealed (`store/copy_format.py`), so that nobody who writes to Redis can make any up. What
-he could do is put a copy back that was right before: so Redis must be kept from those who should not write
-there.
+Copies are encrypted, and marks sealed (`store/copy_format.py`): whoever reads Redis learns no more of an
+object than its identifier and size, and whoever writes to it can make nothing up. He could put a copy back
+that was right before: so Redis must be kept from those who should not write there.
 
 Where copies are hardly ever found, looking for them and keeping them costs more than it saves. Then that is
 done for one object in 64 only, the same ones on every instance, until they are found again.
@@ -269,7 +269,7 @@ class RedisCopies:
             self._link.send("SCRIPT", "LOAD", script, heard=lambda _: None)
 
     async def _greet(self) -> None:
-        self._format = CopyFormat(await self._identify())
+        self._format = CopyFormat(await self._identify(), self._clock.random_bytes)
         self._scripts = {
             name: await self._link.ask("SCRIPT", "LOAD", script) for name, script in _SCRIPTS.items()
         }

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastpay import limits
+from fastpay.clock import SystemClock
 from fastpay.domain.customers import UpdateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Customer
@@ -197,7 +198,7 @@ def test_the_scripts_do_what_their_model_does(
     """The model stands for them where reads are tried in every order."""
     client = redis.Redis.from_url(redis_url)
     client.flushall()
-    form, model = CopyFormat(IDENTITY), SharedState(patience=0)
+    form, model = CopyFormat(IDENTITY, SystemClock().random_bytes), SharedState(patience=0)
     for number, (action, scope, place, length, names) in enumerate(steps):
         mark = form.mark_key(scope)
         versions = [Versioned(Customer(id=name, created=0), number + 1, number) for name in sorted(names)]

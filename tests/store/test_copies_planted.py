@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 import redis
 
+from fastpay.clock import SystemClock
 from fastpay.store import rows
-from fastpay.store.copy_format import CopyFormat, Incarnation, _Payload
+from fastpay.store.copy_format import CopyFormat, Incarnation, _Payload, _place
 from tests.store.sharing import counted, form_of, prove, prove_again, settled, sharing, shown
 from tests.store.support import make_tenant
 from tests.store.test_reader import count_reads, make_customers, rename
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
 
-SEAL = slice(8, 24)
+CLOCK = SystemClock()
 
 
 Tampering = Callable[[bytes, bytes, Callable[..., bytes]], bytes]
@@ -39,17 +39,16 @@ def at(place: int) -> Tampering:
         pytest.param(lambda copy, *_: copy[:-1], "seal", id="one byte too few"),
         pytest.param(lambda copy, *_: copy + b"\0", "seal", id="one byte too many"),
         pytest.param(at(0), "generation", id="generation"),
-        pytest.param(at(12), "seal", id="seal"),
-        pytest.param(at(30), "seal", id="tenant"),
-        pytest.param(at(59), "seal", id="mode"),
-        pytest.param(at(60), "seal", id="version"),
-        pytest.param(at(61), "seal", id="sequence"),
-        pytest.param(at(-10), "seal", id="snapshot"),
-        pytest.param(lambda copy, other, _: copy[:8] + other[8:], "place", id="another object's"),
+        pytest.param(at(12), "seal", id="nonce"),
+        pytest.param(at(20), "seal", id="version"),
+        pytest.param(at(-30), "seal", id="snapshot"),
+        pytest.param(at(-1), "seal", id="tag"),
+        pytest.param(lambda copy, other, _: copy[:8] + other[8:], "seal", id="another object's"),
+        pytest.param(lambda copy, other, _: copy[:20] + other[20:], "seal", id="another object's, own nonce"),
         pytest.param(
-            lambda copy, _, seal: copy[:8] + seal(tenant_id="f" * 32), "place", id="another tenant's"
+            lambda copy, _, seal: copy[:8] + seal(tenant_id="f" * 32), "seal", id="another tenant's"
         ),
-        pytest.param(lambda copy, _, seal: copy[:8] + seal(livemode=True), "place", id="another mode's"),
+        pytest.param(lambda copy, _, seal: copy[:8] + seal(livemode=True), "seal", id="another mode's"),
         pytest.param(lambda copy, _, seal: copy[:8] + seal(snapshot=b"\x91\x01"), "format", id="no snapshot"),
     ],
 )
@@ -59,6 +58,8 @@ async def test_a_copy_that_is_not_what_was_put_there_is_refused(
     scope = await make_tenant(database_url)
     async with sharing(database_url, redis_url) as one, sharing(database_url, redis_url) as other:
         customer, second = await make_customers(one, scope, 2)
+        found = await one.reader.get(scope, customer)
+        assert found is not None
         await settled(one)
         form = form_of(one)
         keys = [form.key(scope, name) for name in (customer, second)]
@@ -66,11 +67,10 @@ async def test_a_copy_that_is_not_what_was_put_there_is_refused(
         assert isinstance(copy, bytes)
         assert isinstance(others, bytes)
 
-        def seal(**changed: Any) -> bytes:
-            snapshot = copy[copy.index(b"\xc4", SEAL.stop) + 2 :]
-            held = _Payload(scope.tenant_id, False, 1, 1, snapshot)
-            payload = rows._ENCODER.encode(msgspec.structs.replace(held, **changed))
-            return form._digest(payload) + payload
+        def seal(snapshot: bytes | None = None, **moved: Any) -> bytes:
+            payload = rows._ENCODER.encode(_Payload(1, 1, snapshot or rows.encode(found.object)))
+            nonce, place = form._next_nonce(), _place(scope._replace(**moved), customer)
+            return nonce + form._cipher.encrypt(nonce, payload, place)
 
         cache.set(keys[0], tamper(copy, others, seal))
         await prove(other, scope)
@@ -80,7 +80,11 @@ async def test_a_copy_that_is_not_what_was_put_there_is_refused(
         assert counted(other, f"refused_{reason}") == 1
         # What was read takes the place of what was planted.
         await settled(other)
-        assert cache.get(keys[0]) == copy
+        mark = form.read_mark(scope, cache.get(form.mark_key(scope)))
+        kept = cache.get(keys[0])
+        assert mark is not None
+        assert isinstance(kept, bytes)
+        assert form.unpack(mark, scope, customer, kept) == found
 
 
 async def test_what_is_sealed_for_the_test_is_believed_where_nothing_is_wrong_with_it(
@@ -109,7 +113,7 @@ async def test_nothing_that_another_database_has_sealed_is_believed(
     async with sharing(database_url, redis_url) as one:
         identity = await one.reads.identify()
         before = form_of(one)
-        after = CopyFormat(Incarnation(identity.seal_key, identity.identity + b"0"))
+        after = CopyFormat(Incarnation(identity.seal_key, identity.identity + b"0"), CLOCK.random_bytes)
         (customer,) = await make_customers(one, scope, 1)
         found = await one.reader.get(scope, customer)
         assert found is not None
