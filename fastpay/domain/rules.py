@@ -24,8 +24,6 @@ class Rules(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     def check_minimum(self, amount: int, currency: str, *, param: str = "amount") -> None:
         """Raise InvalidRequest about `param` for an amount below the currency's smallest."""
-        if not self.amount_minimums:
-            return
         smallest = self.amount_minimums.get(currency, 0)
         if amount < smallest:
             raise InvalidRequest(
