@@ -22,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import hot_paths, samples
 from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
-from fastpay._native import headers, target, transfers_json
+from fastpay._native import digit_runs, headers, target, transfers_json
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
@@ -30,6 +30,7 @@ from fastpay._native.wheel import Callback, Wheel
 from fastpay.server.listener import Server
 from fastpay.server.settings import ServerSettings
 from tests.reference import arrays as plain_arrays
+from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
 from tests.reference import transfers_json as plain_transfers
 
@@ -80,6 +81,11 @@ def test_arrays_of_64_records_in_plain_python(benchmark: BenchmarkFixture) -> No
 @pytest.mark.parametrize("decode", [headers.decode, plain_headers.decode], ids=["compiled", "plain"])
 def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]) -> None:
     assert benchmark(decode, _HEADERS)["accept"] == "*/*"
+
+
+@pytest.mark.parametrize("look", [digit_runs.in_form, plain_digit_runs.in_form], ids=["compiled", "plain"])
+def test_first_look_for_card_numbers(benchmark: BenchmarkFixture, look: Callable[..., Any]) -> None:
+    assert not benchmark(look, samples.BODY)
 
 
 def test_target(benchmark: BenchmarkFixture) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from fastpay import limits, telemetry
 from fastpay.api import context
 from fastpay.api.app import create_app
+from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
 from fastpay.counters import Counters
@@ -87,6 +88,8 @@ async def open_application(
         ]
         for part in parts:
             _keep_running(stack, part, deadline)
+        card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
+        counters.add(card_texts)
         services = context.Services(
             writer=writer,
             reader=reader,
@@ -96,6 +99,7 @@ async def open_application(
             identifiers=identifiers,
             readiness=outages.readiness,
             settings=context.Settings(body_bytes_max=settings.body_bytes_max),
+            card_texts=card_texts,
         )
         yield create_app(services)
 

@@ -40,6 +40,7 @@ Patience = Annotated[int, Meta(ge=100, le=3_600_000)]
 ClockSkew = Annotated[int, Meta(ge=limits.clock_skew_ms_max, le=limits.clock_refused_ms_max)]
 Count = Annotated[int, Meta(ge=1, le=1 << 30)]
 RootPath = Annotated[str, Meta(pattern=r"^(/[^/?#]+)*$", examples=["/payments"])]
+CardNumbers = Literal["allow", "refuse"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -58,7 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     that a pooler in transaction mode stands before the database. The bounds that begin with `address_` hold
     for each client address (a /64 network of IPv6), but not for trusted proxies; without an
     `address_connections_max` one address may hold half of `connections_max`. `inflight_bytes_max` bounds what
-    all requests and answers on their way hold together.
+    all requests and answers on their way hold together. `card_numbers_in_text` says what becomes of a request
+    with a card number in metadata, a description or any other text.
 
     `data_dir` is absolute where an operator named it: a flag counts from the working directory, a line of the
     settings file from the file's folder. A relative one is the default, or comes from the environment: it
@@ -103,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     read_staleness_ms: Staleness = limits.read_staleness_ms
     cache_bytes_max: CacheBytes = limits.cache_bytes_max
     redis_copies: bool = True
+    card_numbers_in_text: CardNumbers = "allow"
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:

@@ -50,6 +50,9 @@ magic_cards_kept = 4_096
 fee_basis_points_max = 10_000
 funds_delay_days = 2
 funds_delay_days_max = 365
+card_number_digits_min = 13
+card_number_digits_max = 19
+card_number_separators_max = 2
 fingerprint_keys_kept = 4_096
 payment_method_types_max = 10
 search_query_chars_max = 1_000
@@ -372,6 +375,7 @@ assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max
 assert amount_min <= amount_max < 2**53
 assert funds_delay_days <= funds_delay_days_max
+assert card_number_digits_min <= card_number_digits_max
 # A balance is a difference of two counters, and what is available one of three: both fit into a bigint.
 assert balance_max + amount_max < ledger_counter_max < 2**63 // 4
 assert signature_candidates_max * len("v1=," + 64 * "f") < signature_header_bytes_max

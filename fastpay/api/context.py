@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
+from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.dependencies import Readiness
@@ -32,6 +33,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: IdentifierFactory
     readiness: Readiness
     settings: Settings = Settings()
+    card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):

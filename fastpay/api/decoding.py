@@ -31,9 +31,9 @@ from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
 _Params = TypeVar("_Params", bound=msgspec.Struct)
 
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
-_MEDIA_TYPES = frozenset({_FORM, _JSON})
+_MEDIA_TYPES = frozenset({FORM, _JSON})
 
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
@@ -54,7 +54,7 @@ def decode_params(
     """
     if not content_type and not body:
         tree: Any = {}
-    elif _media_type(content_type) == _FORM:
+    elif _media_type(content_type) == FORM:
         params = None if query else decode_plainly(params_type, body)
         if params is not None:
             return params
@@ -126,7 +126,7 @@ def _media_type(content_type: str | None) -> str:
     name, *parameters = content_type.split(";")
     name = name.strip(" \t").lower()
     if name not in _MEDIA_TYPES:
-        raise UnsupportedMediaType(f"The body must be {_FORM} or {_JSON}, as the Content-Type header says.")
+        raise UnsupportedMediaType(f"The body must be {FORM} or {_JSON}, as the Content-Type header says.")
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         if key.strip(" \t").lower() == "charset" and value.strip(' \t"').lower() not in {"utf-8", "utf8"}:

@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 import msgspec
 
+from fastpay._native import digit_runs
+from fastpay.domain import cards
 from fastpay.domain.plan import ErrorRecord
 from fastpay.errors import FastpayError, OutcomeUnknown
 
@@ -48,8 +50,8 @@ def error_body(
         "charge": charge,
         "code": known.code,
         "decline_code": known.decline_code,
-        "message": known.message,
-        "param": known.param,
+        "message": without_card_numbers(known.message),
+        "param": None if known.param is None else without_card_numbers(known.param),
         "payment_intent": payment_intent,
         "payment_method": payment_method,
         "request_log_url": request_log_url,
@@ -69,11 +71,11 @@ def problem_body(error: Failure, *, instance: str | None) -> dict[str, object]:
         "type": "about:blank",
         "title": HTTPStatus(known.status).phrase,
         "status": known.status,
-        "detail": known.message,
+        "detail": without_card_numbers(known.message),
         "instance": instance,
         "code": known.code,
         "decline_code": known.decline_code,
-        "param": known.param,
+        "param": None if known.param is None else without_card_numbers(known.param),
     }
     return {name: value for name, value in content.items() if value is not None}
 
@@ -110,6 +112,11 @@ def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="fastpay"'))
     return tuple(headers)
+
+
+def without_card_numbers(text: str) -> str:
+    """Return a text with what may be a card number left out: a client's own words may be a part of it."""
+    return cards.hide_numbers(text) if digit_runs.in_text(text) else text
 
 
 def _known(error: Failure) -> FastpayError | ErrorRecord:

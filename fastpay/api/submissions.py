@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Generic, TypeVar
 
 from fastpay import limits
+from fastpay._native import digit_runs
 from fastpay.api import answers, kinds
 from fastpay.api.authentication import refuse_repeated
+from fastpay.api.card_texts import may_hold_card_number
 from fastpay.api.context import Call, Reply
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.params.common import Params
+from fastpay.domain import card_numbers
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Submission
 from fastpay.errors import DatabaseUnavailable, InvalidRequest, OutcomeUnknown, Overloaded
@@ -71,6 +74,8 @@ class Write(Generic[_Params]):
         call.services.writer.admit(call.scope)
         deadline_ns = _deadline(call)
         idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
+        if idempotency_key is not None and digit_runs.in_text(idempotency_key):
+            call.services.card_texts.check_idempotency_key(idempotency_key)
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
         params = self._decode(call)
@@ -106,12 +111,11 @@ class Write(Generic[_Params]):
             ) from error
 
     def _decode_params(self, call: Call) -> _Params:
-        return decode_params(
-            self._params_type,
-            content_type=call.headers.get("content-type"),
-            body=call.take_body(),
-            query=call.query,
-        )
+        content_type, body, query = call.headers.get("content-type"), call.take_body(), call.query
+        params = decode_params(self._params_type, content_type=content_type, body=body, query=query)
+        if may_hold_card_number(content_type, body, query):
+            call.services.card_texts.check(params)
+        return params
 
 
 def parse_idempotency_key(header: str | None) -> str | None:
@@ -132,8 +136,9 @@ def parse_idempotency_key(header: str | None) -> str | None:
 
 
 def is_idempotency_key(header: str) -> bool:
-    """Tell whether an Idempotency-Key header holds a key."""
-    return _key_of(header) is not None
+    """Tell whether an Idempotency-Key header holds a key that may be shown."""
+    key = _key_of(header)
+    return key is not None and not (digit_runs.in_text(key) and card_numbers.holds(key))
 
 
 def _key_of(header: str) -> str | None:

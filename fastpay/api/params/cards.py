@@ -5,7 +5,7 @@ Numbers and security codes never leave this module but as a `Card`, which holds 
 
 import functools
 import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -34,6 +34,8 @@ _SECRET_CHARS_MAX = 40
 
 class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A card: its data, or a token that stands for them."""
+
+    is_forgotten: ClassVar[bool] = True
 
     number: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)] | UnsetType = UNSET
     exp_month: int | UnsetType = UNSET

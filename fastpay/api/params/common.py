@@ -39,10 +39,12 @@ Metadata = dict[str, str]
 class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What every request may say.
 
-    `creates` is True for requests that make an object: null means as little there as nothing.
+    `creates` is True for requests that make an object: null means as little there as nothing. `chosen_names`
+    are the parameters by which clients name what they make.
     """
 
     creates: ClassVar[bool] = False
+    chosen_names: ClassVar[frozenset[str]] = frozenset()
 
     expand: Expand = ()
 
@@ -52,7 +54,9 @@ class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown
 
 
 class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """What stands inside of another parameter."""
+    """What stands inside of another parameter. What `is_forgotten` is kept in no form that it came in."""
+
+    is_forgotten: ClassVar[bool] = False
 
 
 class NoParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

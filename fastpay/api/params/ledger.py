@@ -18,6 +18,7 @@ class CreateAccountParams(Params, frozen=True, kw_only=True, forbid_unknown_fiel
     """Open an account."""
 
     creates: ClassVar[bool] = True
+    chosen_names: ClassVar[frozenset[str]] = frozenset({"code"})
 
     code: Code
     currency: Text

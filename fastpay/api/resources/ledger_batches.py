@@ -8,6 +8,7 @@ from msgspec import UNSET
 from fastpay import limits
 from fastpay._native import transfers_json
 from fastpay.api import kinds
+from fastpay.api.card_texts import may_hold_card_number
 from fastpay.api.context import Call
 from fastpay.api.decoding import decode_params, is_json
 from fastpay.api.params.common import Params, first_metadata
@@ -40,9 +41,13 @@ def decode(call: Call) -> BatchParams:
         plain = transfers_json.decode(body)
         if plain is not None:
             columns, dry_run = plain
-            return BatchParams(dry_run=dry_run, items=BatchItems(*columns))
+            items = BatchItems(*columns)
+            _check_metadata(call, items, body)
+            return BatchParams(dry_run=dry_run, items=items)
     params = decode_params(CreateBatchParams, content_type=content_type, body=body, query=query)
-    return BatchParams(dry_run=params.dry_run, expand=params.expand, items=_items(params.transfers))
+    items = _items(params.transfers)
+    _check_metadata(call, items, body)
+    return BatchParams(dry_run=params.dry_run, expand=params.expand, items=items)
 
 
 def is_trial(params: BatchParams) -> bool:
@@ -53,6 +58,13 @@ def is_trial(params: BatchParams) -> bool:
 def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
     """Make many transfers."""
     return CreateLedgerBatch(items=params.items, dry_run=params.dry_run, expand=params.expand)
+
+
+def _check_metadata(call: Call, items: BatchItems, body: bytes) -> None:
+    """Look for card numbers in the only texts that a batch brings. Raises: InvalidRequest."""
+    if items.metadata and may_hold_card_number(call.headers.get("content-type"), body, call.query):
+        for place, metadata in items.metadata.items():
+            call.services.card_texts.check_metadata(metadata, param=f"transfers[{place}][metadata]")
 
 
 def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:

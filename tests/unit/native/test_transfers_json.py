@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay._native import transfers_json
+from fastpay.api.card_texts import CardTexts
 from fastpay.api.resources import ledger_batches
 from fastpay.domain.ledger_batches import HOLD, LINKED
 from fastpay.errors import InvalidRequest
@@ -31,7 +32,10 @@ def text_of(*transfers: dict[str, Any] | str, **more: object) -> bytes:
 def outcome(body: bytes) -> tuple[object, ...]:
     """Return what a request with this body comes to, or all that is said of a mistake."""
     call: Any = SimpleNamespace(
-        headers={"content-type": "application/json"}, query=b"", take_body=lambda: body
+        headers={"content-type": "application/json"},
+        query=b"",
+        take_body=lambda: body,
+        services=SimpleNamespace(card_texts=CardTexts()),
     )
     try:
         return (ledger_batches.decode(call),)

@@ -1,0 +1,101 @@
+"""Card numbers that clients write where none should be: found, counted, refused where that is set.
+
+| where                                          | what becomes of it                                        |
+|------------------------------------------------|-----------------------------------------------------------|
+| `card[number]`                                 | becomes a fingerprint and four digits (`params/cards.py`) |
+| a name that clients choose: an idempotency     | always refused: names are indexed, logged and passed on   |
+| key, the code of a ledger account              |                                                           |
+| any other text                                 | counted; refused with `card_numbers_in_text = "refuse"`   |
+
+A refusal names the field and never the number. It happens before anything is stored, so that nothing of the
+request stays: no object, no idempotency row, no log line.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from fastpay import limits
+from fastpay._native import digit_runs
+from fastpay.api.decoding import FORM, is_json
+from fastpay.api.params.common import Params, Part
+from fastpay.domain import card_numbers
+from fastpay.errors import InvalidRequest
+
+
+class CardTexts:
+    """Looks for card numbers in what requests want to have stored, and counts them."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self._refuses = refuses
+        self._allowed = 0
+        self._refused = 0
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what was counted since the start, by name."""
+        return {"card_numbers_allowed": self._allowed, "card_numbers_refused": self._refused}
+
+    def check(self, params: Params) -> None:
+        """Look at every text of these params. Raises: InvalidRequest."""
+        for path, text in _texts(params, ""):
+            if card_numbers.holds(text):
+                self._found(path, is_name=path in params.chosen_names)
+
+    def check_metadata(self, metadata: Mapping[str, str], *, param: str) -> None:
+        """Look at metadata that is no part of any params. Raises: InvalidRequest."""
+        for path, text in _texts(metadata, param):
+            if card_numbers.holds(text):
+                self._found(path, is_name=False)
+
+    def check_idempotency_key(self, key: str) -> None:
+        """Raise InvalidRequest for a key that holds a card number."""
+        if card_numbers.holds(key):
+            self._refused += 1
+            raise InvalidRequest(
+                "The Idempotency-Key holds what looks like a card number. Use a random value, for example a "
+                "UUID.",
+                code="idempotency_key_invalid",
+            )
+
+    def _found(self, path: str, *, is_name: bool) -> None:
+        if not self._refuses and not is_name:
+            self._allowed += 1
+            return
+        self._refused += 1
+        raise InvalidRequest(
+            "This holds what looks like a card number, and card numbers are not stored. Send a card as a "
+            "payment method, and leave its number out of everything else.",
+            code="card_number_not_allowed",
+            param=path[: limits.param_chars_max],
+        )
+
+
+def may_hold_card_number(content_type: str | None, body: bytes, query: bytes) -> bool:
+    """Tell whether what was decoded may hold a card number: nearly none does, and it costs little."""
+    if query and digit_runs.in_form(query):
+        return True
+    if content_type == FORM or not body or not is_json(content_type):
+        return digit_runs.in_form(body)
+    return digit_runs.in_json(body)
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield all texts of a value, each with the parameter to name for it.
+
+    For a key that is the map that it stands in: the key itself may be what must not be shown.
+    """
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Part) and value.is_forgotten:
+        return
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _texts(getattr(value, name), f"{path}[{name}]" if path else name)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield path, key
+            yield from _texts(inner, f"{path}[{key}]")
+    elif isinstance(value, tuple | list):
+        for place, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{place}]")

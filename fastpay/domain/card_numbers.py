@@ -1,0 +1,98 @@
+"""Card numbers where none should be: in metadata, a description, a name, an idempotency key.
+
+A card number has 13 to 19 digits, the prefix and the length of a card scheme, and a last digit that checks
+the others (Luhn). It stands in one piece, or in groups with one or two blanks, hyphens, dots or underscores
+between. Digits of any script count. These are no card numbers: a telephone number (a plus sign and up to 15
+digits), a UUID, and digits inside of a hexadecimal word.
+"""
+
+import re
+import unicodedata
+
+from fastpay import limits
+from fastpay.domain.cards import passes_luhn
+
+# Prefixes of each scheme, as ranges of the first four digits, and the lengths that its numbers have.
+# Source: the schemes' published ranges (ISO/IEC 7812 issuer identification numbers).
+_SCHEMES: tuple[tuple[tuple[tuple[int, int], ...], frozenset[int]], ...] = (
+    (((4000, 4999),), frozenset({13, 16, 19})),  # Visa
+    (((2221, 2720), (5100, 5599)), frozenset({16})),  # Mastercard
+    (((3400, 3499), (3700, 3799)), frozenset({15})),  # American Express
+    (((3000, 3059), (3095, 3095), (3600, 3699), (3800, 3999)), frozenset(range(14, 20))),  # Diners Club
+    (((6011, 6011), (6440, 6599)), frozenset(range(16, 20))),  # Discover
+    (((3528, 3589),), frozenset(range(16, 20))),  # JCB
+    (((6200, 6299), (8100, 8199)), frozenset(range(16, 20))),  # UnionPay
+    (((5000, 5099), (5600, 5899), (6300, 6399), (6700, 6799)), frozenset(range(16, 20))),  # Maestro
+)
+_BETWEEN = r"\s\-._\u00ad\u00b7\u200b-\u2015\u2060\ufeff"
+_RUN = re.compile(
+    rf"[0-9](?:[{_BETWEEN}]{{0,{limits.card_number_separators_max}}}[0-9])"
+    rf"{{{limits.card_number_digits_min - 1},}}"
+)
+_GROUP = re.compile("[0-9]+")
+_UUID = re.compile("(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
+_WORD_BEFORE = re.compile("[0-9A-Za-z]*$")
+_WORD_AFTER = re.compile("[0-9A-Za-z]*")
+_HEXADECIMAL = re.compile("[0-9A-Fa-f]+")
+_PHONE_DIGITS_MAX = 15  # E.164
+# Who writes in groups writes at least so many digits in each but the last.
+_GROUP_DIGITS_MIN = 3
+
+
+def holds(text: str) -> bool:
+    """Tell whether a text is a card number, or holds one."""
+    if not text.isascii():
+        text = "".join(_plain(sign) for sign in text)
+    text = _UUID.sub(lambda found: "g" * len(found[0]), text)
+    return any(_is_in_run(text, found.start(), found.end()) for found in _RUN.finditer(text))
+
+
+def _plain(sign: str) -> str:
+    digit = unicodedata.decimal(sign, None)
+    return sign if digit is None else str(digit)
+
+
+def _is_in_run(text: str, start: int, end: int) -> bool:
+    """Tell whether digits that belong together hold a card number."""
+    groups = _GROUP.findall(text, start, end)
+    digits = "".join(groups)
+    if text[start - 1 : start] == "+" and len(digits) <= _PHONE_DIGITS_MAX:
+        return False
+    if _is_hexadecimal(text, start, start + len(groups[0])):
+        del groups[0]
+    if groups and _is_hexadecimal(text, end - len(groups[-1]), end):
+        del groups[-1]
+    return _is_number("".join(groups)) or any(_begins_at(groups, place) for place in range(len(groups)))
+
+
+def _begins_at(groups: list[str], first: int) -> bool:
+    """Tell whether some groups in a row, from this one on, are a card number."""
+    number = ""
+    for group in groups[first:]:
+        number += group
+        if len(number) > limits.card_number_digits_max:
+            return False
+        if _is_number(number):
+            return True
+        if len(group) < _GROUP_DIGITS_MIN:
+            return False
+    return False
+
+
+def _is_hexadecimal(text: str, start: int, end: int) -> bool:
+    """Tell whether these digits are a part of a word of hexadecimal digits that has letters."""
+    before, after = _WORD_BEFORE.search(text, max(0, start - 64), start), _WORD_AFTER.match(text, end)
+    assert before is not None
+    assert after is not None
+    around = before[0] + after[0]
+    return _HEXADECIMAL.fullmatch(around) is not None
+
+
+def _is_number(digits: str) -> bool:
+    if not limits.card_number_digits_min <= len(digits) <= limits.card_number_digits_max:
+        return False
+    prefix = int(digits[:4])
+    return any(
+        len(digits) in lengths and any(low <= prefix <= high for low, high in ranges)
+        for ranges, lengths in _SCHEMES
+    ) and passes_luhn(digits)
