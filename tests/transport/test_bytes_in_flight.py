@@ -1,0 +1,113 @@
+"""Bytes in flight: counted over both protocols with and without TLS, refused beyond a share, and let go."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fastpay.server.listener import Server
+from tests.doors import Certificate
+from tests.transport.h2_client import Client, fields
+from tests.transport.harness import client_context, connect, read_body, respond, run, serving, split
+
+BUDGET = 8 << 20
+SHARE = BUDGET * 3 // 4
+BODY = b"x" * 900_000
+# Together more than the whole budget.
+COUNT = 12
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        body = await read_body(receive)
+        await respond(send, b"%d" % len(body))
+
+
+def post(length: int, client: str = "192.0.2.1") -> bytes:
+    head = f"POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nContent-Length: {length}\r\n\r\n"
+    return head.encode()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came to be")
+
+
+async def all_let_go(server: Server) -> None:
+    budget = server.bytes_budget
+    await until(lambda: not budget.held and not budget.leaving and not budget.count_accounts())
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+def test_unfinished_bodies_are_refused_beyond_a_share_and_let_go(
+    is_tls: bool, certificate: Certificate
+) -> None:
+    tls = {"tls_cert": str(certificate.cert), "tls_key": str(certificate.key)} if is_tls else {}
+    options = {"ssl": client_context("http/1.1")} if is_tls else {}
+
+    async def main() -> None:
+        async with serving(app, inflight_bytes_max=BUDGET, **tls) as server:
+            held = [await connect(server, **options) for _ in range(COUNT)]
+            for _, writer in held:
+                writer.write(post(len(BODY) + 1) + BODY)
+            refused = 0
+            for reader, _ in held:
+                try:
+                    async with asyncio.timeout(0.2):
+                        (answer,) = split(await reader.read())
+                except TimeoutError:
+                    continue
+                refused += 1
+                assert answer.status == 429
+                assert answer.headers["retry-after"] == "1"
+                assert answer.headers["stripe-should-retry"] == "true"
+            assert 0 < refused < COUNT
+            assert 0 < server.bytes_budget.held <= SHARE
+            for _, writer in held:
+                writer.transport.abort()
+            await all_let_go(server)
+
+    run(main())
+
+
+def test_streams_that_are_refused_or_reset_let_go() -> None:
+    async def main() -> None:
+        async with (
+            serving(app, inflight_bytes_max=BUDGET) as server,
+            Client(server) as first,
+            Client(server) as second,
+        ):
+            streams = [first.request(fields("POST"), end=False) for _ in range(100)]
+            for stream in streams:
+                first.connection.send_data(stream, b"x" * 600)
+            first.flush()
+            second.request(fields("POST"), b"x" * 10_000, end=False)
+            await until(lambda: server.bytes_budget.held >= len(streams) * 4_000)
+            first.writer.transport.abort()
+            second.connection.reset_stream(1)
+            second.flush()
+            await all_let_go(server)
+
+    run(main())
+
+
+def test_behind_a_trusted_proxy_each_client_has_a_share_of_its_own() -> None:
+    async def main() -> None:
+        async with serving(app, inflight_bytes_max=BUDGET, trusted_proxies=("127.0.0.1",)) as server:
+            held = [await connect(server) for _ in range(COUNT)]
+            for _, writer in held:
+                writer.write(post(len(BODY) + 1) + BODY)
+            await until(lambda: server.bytes_budget.held_by("192.0.2.1") >= SHARE // 2)
+            reader, writer = await connect(server)
+            writer.write(post(len(BODY), "192.0.2.2") + BODY)
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            assert server.bytes_budget.held_by("127.0.0.1") == 0
+            for _, other in [*held, (reader, writer)]:
+                other.transport.abort()
+            await all_let_go(server)
+
+    run(main())
