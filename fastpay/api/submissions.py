@@ -17,7 +17,7 @@ from fastpay.api.params.common import Params
 from fastpay.domain import card_numbers
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Submission
-from fastpay.errors import DatabaseUnavailable, InvalidRequest, OutcomeUnknown, Overloaded
+from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown
 
 _Params = TypeVar("_Params", bound=Params)
 
@@ -101,8 +101,8 @@ class Write(Generic[_Params]):
             answering = answers.committed(call, outcome)
             # To expand something takes reads of its own.
             return await (in_time(answering) if outcome.answer.expand else answering)
-        except (DatabaseUnavailable, Overloaded) as error:
-            if idempotency_key is not None:
+        except FastpayError as error:
+            if idempotency_key is not None or not error.retryable:
                 raise
             # It is done already: whoever was invited to come again would do it twice.
             raise OutcomeUnknown(

@@ -4,7 +4,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain.plan import Versioned
-from fastpay.errors import DatabaseUnavailable
+from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded, RateLimited
 from tests.unit.api.fakes import LIVE, OTHER, PUBLISHABLE, Api
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
@@ -376,15 +376,21 @@ def test_a_payment_is_not_made_ready_with_a_card_of_another_customer(api: Api) -
 
 
 @pytest.mark.parametrize(("headers", "retry"), [({}, "false"), ({"idempotency-key": "k"}, "true")])
+@pytest.mark.parametrize("failure", [DatabaseUnavailable, Overloaded, RateLimited])
 def test_what_was_done_but_cannot_be_shown_is_not_to_be_done_again_without_a_key(
-    api: Api, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], retry: str
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[FastpayError],
+    headers: dict[str, str],
+    retry: str,
 ) -> None:
     async def fail(*_: object) -> dict[str, Versioned]:
-        raise DatabaseUnavailable("away")
+        raise failure("not now")
 
     customer = api.post("/v1/customers")
     monkeypatch.setattr(api.engine, "get_many_at", fail)
     form = f"amount=100&currency=usd&customer={customer['id']}&expand[]=customer"
     response = api.send("POST", "/v1/payment_intents", form, headers=headers)
-    assert (response.status_code, response.headers["stripe-should-retry"]) == (503, retry)
+    status = failure.status if headers else 503
+    assert (response.status_code, response.headers["stripe-should-retry"]) == (status, retry)
     assert len(api.get("/v1/payment_intents")["data"]) == 1
