@@ -67,6 +67,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.reads --seconds $(SECONDS) --rounds $(ROUNDS) --connections 64
 	$(BIN)/python -m benchmarks.transport
 	$(BIN)/python -m benchmarks.overload
+	$(BIN)/python -m benchmarks.fairness
 	$(BIN)/python -m benchmarks.tracing
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.crowd --one

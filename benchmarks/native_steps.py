@@ -22,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import hot_paths, samples
 from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
-from fastpay._native import digit_runs, headers, target, transfers_json
+from fastpay._native import digit_runs, headers, json_pieces, target, transfers_json
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
@@ -32,6 +32,7 @@ from fastpay.server.settings import ServerSettings
 from tests.reference import arrays as plain_arrays
 from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
+from tests.reference import json_pieces as plain_pieces
 from tests.reference import transfers_json as plain_transfers
 
 _COLUMNS = ("uuid", "bigint", "text", "timestamptz")
@@ -105,6 +106,16 @@ def test_transfers_of_a_batch(benchmark: BenchmarkFixture) -> None:
 
 def test_transfers_of_a_batch_in_plain_python(benchmark: BenchmarkFixture) -> None:
     assert benchmark(plain_transfers.decode, _TRANSFERS) is not None
+
+
+def test_pieces_of_a_batch(benchmark: BenchmarkFixture) -> None:
+    found = benchmark(json_pieces.split, _TRANSFERS, b"transfers", 8, 1_000, 100_000)
+    pieces, count = plain_pieces.split(_TRANSFERS, "transfers", 8, 1_000) or ([], 0)
+    assert ([_TRANSFERS[start:end] for start, end in found[0]], found[1]) == (pieces, count)
+
+
+def test_pieces_of_a_batch_in_plain_python(benchmark: BenchmarkFixture) -> None:
+    assert benchmark(plain_pieces.split, _TRANSFERS, "transfers", 8, 1_000) is not None
 
 
 def test_transfers_of_a_batch_by_msgspec(benchmark: BenchmarkFixture) -> None:

@@ -2,9 +2,13 @@
 
 # Requests
 body_bytes_max = 1_048_576
+publishable_body_bytes_max = 524_288
+# What is longer takes turns with others, and is read in pieces.
+short_body_bytes = 65_536
 form_fields_max = 1_000
 form_depth_max = 6
 json_depth_max = 32
+json_values_max = 1_000
 target_bytes_max = 8_192
 header_count_max = 64
 header_bytes_max = 16_384
@@ -44,6 +48,8 @@ ledger_code_chars_max = 100
 ledger_batch_transfers_max = 8_190
 # How many times the largest body one with a batch may be.
 ledger_batch_body_factor = 4
+ledger_transfer_values_max = 12
+ledger_piece_values_min = 4_096
 second_max = 253_402_300_799  # the last second of the year 9999
 locales_max = 10
 magic_cards_kept = 4_096
@@ -90,7 +96,11 @@ queued_commands_max = 8_192
 batch_weight_max = 8_192
 queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
-# Beyond so many empty lines, those are forgotten that have no debt to the others.
+# Requests with long bodies: how many are read and carried out at a time, and how many bytes may wait to be.
+long_requests_max = 12
+long_requests_tenant_max = 3
+long_waiting_bytes_max = 256 << 20
+long_waiting_bytes_tenant_max = 64 << 20
 fair_lines_forgotten_min = 1_024
 client_timeout_ms_max = 86_400_000
 # So many are decided in one go, with nothing else running meanwhile.
@@ -328,9 +338,9 @@ assert first_answer_carried_ms < idempotency_retention_hours_min * 3_600_000
 assert prefetch_timeout_ms < lock_timeout_ms
 assert accounts_carried_max < working_set_entries_max
 assert decided_at_once_max <= batch_commands_max
-assert plain_weight_max <= plain_batch_weight_max <= batch_weight_max
-assert plain_weight_max <= transfers_at_once_max
-assert ledger_batch_transfers_max <= batch_weight_max
+assert plain_weight_max <= plain_batch_weight_max <= batch_weight_max >= ledger_batch_transfers_max
+assert short_body_bytes < publishable_body_bytes_max <= body_bytes_max
+assert body_bytes_max * ledger_batch_body_factor <= long_waiting_bytes_tenant_max < long_waiting_bytes_max
 assert gather_gap_us <= gather_us_max
 assert search_statement_timeout_ms < lock_timeout_ms
 assert search_recent_entries <= search_step_entries <= search_examined_max

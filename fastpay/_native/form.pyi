@@ -13,7 +13,8 @@ class FormError(ValueError):
 
     message: str
     param: str | None
-    def __init__(self, message: str, param: str | None = None) -> None: ...
+    code: str | None
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None: ...
 
 def parse(body: bytes) -> dict[str, _Value]:
     """Parse `application/x-www-form-urlencoded` with bracket nesting, in time linear in its size.

@@ -38,10 +38,11 @@ cdef list _names = [""] * _NAME_SLOTS
 
 
 class FormError(ValueError):
-    def __init__(self, message, param=None):
+    def __init__(self, message, param=None, code=None):
         super().__init__(message)
         self.message = message
         self.param = param
+        self.code = code
 
 
 def parse(bytes body not None) -> dict:
@@ -101,7 +102,9 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
             at += 1
         fields += 1
         if fields > _FIELDS_MAX:
-            raise FormError(f"Too many fields: at most {_FIELDS_MAX} are allowed.")
+            raise FormError(
+                f"Too many fields: at most {_FIELDS_MAX} are allowed.", code="parameters_too_many"
+            )
         if name_marks == 0 and 0 < name_size <= _NAME_CHARS_MAX:
             name = _known_name(text + name_start, name_size)
         else:

@@ -23,8 +23,10 @@ cdef enum _Finding:
     _NUL_CHARACTER
     _LONE_SURROGATE
     _NUMBER
+    _TOO_MANY
 
 cdef Py_ssize_t _DEPTH_MAX = limits.json_depth_max
+cdef Py_ssize_t _VALUES_MAX = limits.json_values_max
 # A signed 64-bit number has at most 19 digits; more are refused unread, since reading is quadratic.
 cdef Py_ssize_t _DIGITS_MAX = 19
 
@@ -36,24 +38,29 @@ _NO_SURROGATE = "The JSON holds half of a surrogate pair."
 
 
 class JsonError(ValueError):
-    def __init__(self, message, param=None):
+    def __init__(self, message, param=None, code=None):
         super().__init__(message)
         self.message = message
         self.param = param
+        self.code = code
 
 
-def decode(bytes body not None) -> dict:
+def decode(bytes body not None, Py_ssize_t values_max=_VALUES_MAX) -> dict:
     cdef Py_ssize_t members = 0
     cdef Py_ssize_t kept = 0
-    cdef _Finding finding = _scan(body, len(body), &members)
+    cdef _Finding finding = _scan(body, len(body), values_max, &members)
+    if finding == _TOO_MANY:
+        raise JsonError(
+            f"The JSON has too many values: at most {values_max} are allowed.", code="parameters_too_many"
+        )
     if finding == _TOO_DEEP:
         raise JsonError(f"The JSON is nested too deeply: at most {_DEPTH_MAX} levels are allowed.")
     if finding == _NUL_CHARACTER:
-        raise _explain(body, _NO_NUL)
+        raise _explain(body, values_max, _NO_NUL)
     if finding == _LONE_SURROGATE:
-        raise _explain(body, _NO_SURROGATE)
+        raise _explain(body, values_max, _NO_SURROGATE)
     if finding == _NUMBER:
-        raise _explain(body)
+        raise _explain(body, values_max)
     try:
         tree = _decode_plain(body)
     except UnicodeDecodeError:
@@ -65,32 +72,42 @@ def decode(bytes body not None) -> dict:
     # The scan counted the members as they were written, this what was left of them: the decoder
     # keeps one of those that share a key, however the key was spelt.
     if not _count_members(tree, &kept) or kept != members:
-        raise _explain(body)
+        raise _explain(body, values_max)
     return tree
 
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
-cdef _Finding _scan(const unsigned char* text, Py_ssize_t size, Py_ssize_t* members) noexcept nogil:
+cdef _Finding _scan(
+    const unsigned char* text, Py_ssize_t size, Py_ssize_t values_max, Py_ssize_t* members
+) noexcept nogil:
     """Look for what the decoder would let pass, and count the colons outside of strings.
 
-    The text need not be JSON: whatever this makes of nonsense, the decoder refuses it afterwards.
+    The text need not be JSON: whatever this makes of nonsense, the decoder refuses it afterwards. Ends at the
+    first value beyond `values_max`, so that what is read of a hostile text is bounded by that and not by its
+    size; keys count until their colon tells that they are none.
     """
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t depth = 0
     cdef Py_ssize_t start
     cdef Py_ssize_t colons = 0
+    # Strings, keys among them, numbers, brackets that open, and the words for true, false and null.
+    cdef Py_ssize_t begun = 0
     cdef unsigned char byte
     cdef bint number_refused = False
     cdef _Finding finding
     while at < size:
+        if begun - colons > values_max + 1:
+            return _TOO_MANY
         byte = text[at]
         at += 1
         if byte == c'"':
+            begun += 1
             finding = _scan_string(text, size, &at)
             if finding != _SOUND:
                 return finding
         elif byte == c"{" or byte == c"[":
+            begun += 1
             depth += 1
             if depth > _DEPTH_MAX:
                 return _TOO_DEEP
@@ -100,7 +117,10 @@ cdef _Finding _scan(const unsigned char* text, Py_ssize_t size, Py_ssize_t* memb
             colons += 1
         elif byte == 0:
             return _NUL_CHARACTER
+        elif byte == c"t" or byte == c"f" or byte == c"n":
+            begun += 1
         elif c"0" <= byte <= c"9":
+            begun += 1
             start = at - 1
             while at < size and c"0" <= text[at] <= c"9":
                 at += 1
@@ -108,6 +128,8 @@ cdef _Finding _scan(const unsigned char* text, Py_ssize_t size, Py_ssize_t* memb
                 # Read on: explaining it takes a depth that is known to be bounded.
                 number_refused = True
     members[0] = colons
+    if begun - colons > values_max:
+        return _TOO_MANY
     return _NUMBER if number_refused else _SOUND
 
 
@@ -198,8 +220,11 @@ class _BadNumber(str):
     """What stands for a number that is refused: the reason why."""
 
 
-cdef object _explain(bytes body, str otherwise="The body is not valid JSON."):
+cdef object _explain(bytes body, Py_ssize_t values_max, str otherwise="The body is not valid JSON."):
     """Return the error for a body that is refused, with the parameter where it can be found out."""
+    if _count_values(body, len(body)) > values_max:
+        # Beyond the fault there is more than may be read.
+        return JsonError(otherwise)
     try:
         tree = json.loads(
             body.decode(),
@@ -213,6 +238,36 @@ cdef object _explain(bytes body, str otherwise="The body is not valid JSON."):
         return JsonError(otherwise)
     error = _find_error(tree, None)
     return error if error is not None else JsonError(otherwise)
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+cdef Py_ssize_t _count_values(const unsigned char* text, Py_ssize_t size) noexcept nogil:
+    """Count what begins a value, keys included, whatever is wrong with the text."""
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t count = 0
+    cdef bint in_string = False
+    cdef bint in_number = False
+    cdef unsigned char byte
+    while at < size:
+        byte = text[at]
+        at += 1
+        if in_string:
+            if byte == c"\\":
+                at += 1
+            in_string = byte != c'"'
+            continue
+        in_string = byte == c'"'
+        if c"0" <= byte <= c"9":
+            count += not in_number
+            in_number = True
+            continue
+        in_number = False
+        if byte in b'"{[tfnNI':
+            count += 1
+        elif byte == c":":
+            count -= 1
+    return count
 
 
 cdef object _find_fault_of_text(str text):

@@ -14,6 +14,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 from fastpay.engine.timing import Timing
+from fastpay.engine.turns import Turns
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     readiness: Readiness
     settings: Settings = Settings()
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
+    turns: Turns = msgspec.field(default_factory=Turns)
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -27,6 +27,7 @@ from fastpay import limits
 from fastpay._native import form, strict_json
 from fastpay.api.form_decoders import decode_plainly
 from fastpay.api.shapes import Shape, Text, shape_of
+from fastpay.api.showing import SECRET_NAMES, path_of, shown
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
 _Params = TypeVar("_Params", bound=msgspec.Struct)
@@ -37,19 +38,19 @@ _MEDIA_TYPES = frozenset({FORM, _JSON})
 
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
-# Parameters whose values never appear in an answer, beside anything with as many digits as a card.
-_SECRET_NAMES = frozenset(
-    {"number", "cvc", "account_number", "routing_number", "iban", "id_number", "client_secret", "secret"}
-)
-_CARD_DIGITS_MIN = 12
-
 
 def decode_params(
-    params_type: type[_Params], *, content_type: str | None, body: bytes, query: bytes
+    params_type: type[_Params],
+    *,
+    content_type: str | None,
+    body: bytes,
+    query: bytes,
+    json_values_max: int = limits.json_values_max,
 ) -> _Params:
     """Decode what a POST brings, in its body by its content type, and in its query as a form.
 
-    An empty body needs no content type. A parameter may stand in the body or in the query, not in both.
+    An empty body needs no content type. A parameter may stand in the body or in the query, not in both. JSON
+    has `json_values_max` values at most.
     Raises: InvalidRequest, UnsupportedMediaType.
     """
     if not content_type and not body:
@@ -60,7 +61,7 @@ def decode_params(
             return params
         tree = _read(shape_of(params_type), _parse_form(body), from_form=True)
     else:
-        tree = _read(shape_of(params_type), _parse_json(body), from_form=False)
+        tree = _read(shape_of(params_type), _parse_json(body, json_values_max), from_form=False)
     shape = shape_of(params_type)
     if query:
         _merge(tree, _read(shape, _parse_form(query), from_form=True))
@@ -111,11 +112,11 @@ class _ParameterError(Exception):
     def rendered(self, root: str | None = None) -> InvalidRequest:
         """Return the error for the client; `root` is the name that the path hangs under."""
         names = [*self.path, root] if root is not None else self.path
-        param = _param(names[::-1])
+        param = path_of(names[::-1])
         message = self.allowed
         if self.received is not None:
-            hidden = any(name in _SECRET_NAMES for name in names)
-            message = f"Received {_shown(self.received, hidden=hidden)}. {message}"
+            hidden = any(name in SECRET_NAMES for name in names)
+            message = f"Received {shown(self.received, hidden=hidden)}. {message}"
         return InvalidRequest(message, code=self.code, param=param)
 
 
@@ -138,16 +139,19 @@ def _parse_form(text: bytes) -> dict[str, Any]:
     try:
         return form.parse(text)
     except form.FormError as error:
-        param = None if error.param is None else error.param[: limits.param_chars_max]
-        raise InvalidRequest(error.message, param=param) from None
+        raise _unreadable(error) from None
 
 
-def _parse_json(text: bytes) -> dict[str, Any]:
+def _parse_json(text: bytes, values_max: int) -> dict[str, Any]:
     try:
-        return strict_json.decode(text)
+        return strict_json.decode(text, values_max)
     except strict_json.JsonError as error:
-        param = None if error.param is None else error.param[: limits.param_chars_max]
-        raise InvalidRequest(error.message, param=param) from None
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: form.FormError | strict_json.JsonError) -> InvalidRequest:
+    param = None if error.param is None else error.param[: limits.param_chars_max]
+    return InvalidRequest(error.message, code=error.code, param=param)
 
 
 def _read(shape: Shape, tree: dict[str, Any], *, from_form: bool) -> dict[str, Any]:
@@ -379,22 +383,3 @@ def _allowed(shape: Shape) -> str:
     if shape.nullable or shape.clearable:
         kinds.append("empty, which unsets it")
     return f"It must be {' or '.join(kinds)}."
-
-
-def _shown(value: Any, *, hidden: bool) -> str:
-    """Render a value for a message: short, and never a card number or a whole body."""
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    if hidden or sum(character.isdigit() for character in text) >= _CARD_DIGITS_MIN:
-        return f"a value of {len(text)} characters"
-    if len(text) > limits.received_chars_max:
-        text = f"{text[: limits.received_chars_max]}..."
-    return f"'{text}'" if isinstance(value, str) else text
-
-
-def _param(path: list[str | int]) -> str:
-    name = "".join(f"[{part}]" if position else str(part) for position, part in enumerate(path))
-    return name[: limits.param_chars_max]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from fastpay import telemetry
+from fastpay import limits, telemetry
 from fastpay._native.headers import decode as decode_headers
 from fastpay._native.shortcut import Shortcut
 from fastpay.api.answers import encode, failure
@@ -150,7 +150,7 @@ class Resource(_Path):
         # Whose bytes they are, for the server's budget: those of a key, which may come from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
         # Nothing but this list holds the body: see `Call.take_body`.
-        body_bytes_max = _body_bytes_max(endpoint, services)
+        body_bytes_max = _body_bytes_max(endpoint, services, credentials)
         unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]
         name = None
         if is_signed(credentials, headers):
@@ -177,8 +177,8 @@ class Resource(_Path):
             trace=span.context,
             timing=timing,
         )
-        answering = endpoint.answer(call)
         is_brief = endpoint.is_brief and not (call.query and method == "GET")
+        answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
         reply = await (answering if is_brief else in_time(answering))
         return reply if timing is None else timed(reply, call, timing)
 
@@ -262,7 +262,20 @@ def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return merged
 
 
-def _body_bytes_max(endpoint: Endpoint, services: Services) -> int:
+def _is_long(unread: Sequence[bytes]) -> bool:
+    return len(unread) > 0 and len(unread[0]) > limits.short_body_bytes
+
+
+async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
+    """Answer what has a long body when its turn has come. Raises: FastpayError."""
+    async with call.services.turns.turn(call.scope, len(call.unread[0])):
+        return await endpoint.answer(call)
+
+
+def _body_bytes_max(endpoint: Endpoint, services: Services, credentials: Credentials) -> int:
+    if credentials.kind == "publishable":
+        # Anybody has such a key.
+        return min(services.settings.body_bytes_max, limits.publishable_body_bytes_max)
     factor = endpoint.body_factor if isinstance(endpoint, Write) else 1
     return services.settings.body_bytes_max * factor
 

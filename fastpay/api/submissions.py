@@ -46,7 +46,7 @@ class Write(Generic[_Params]):
         shows: str,
         names: Mapping[str, kinds.Kind] | None = None,
         check: Callable[[Call, _Params], Awaitable[None]] | None = None,
-        decode: Callable[[Call], _Params] | None = None,
+        decode: Callable[[Call], Awaitable[_Params]] | None = None,
         is_trial: Callable[[_Params], bool] | None = None,
         body_factor: int = 1,
     ) -> None:
@@ -55,7 +55,7 @@ class Write(Generic[_Params]):
         self._shows = shows
         self._names = names or {}
         self._check = check
-        self._decode = decode or self._decode_params
+        self._decode = decode
         self._is_trial = is_trial
         self._fingerprints = Fingerprints(params_type)
         self.body_factor = body_factor
@@ -78,7 +78,7 @@ class Write(Generic[_Params]):
             call.services.card_texts.check_idempotency_key(idempotency_key)
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
-        params = self._decode(call)
+        params = self._decode_params(call) if self._decode is None else await self._decode(call)
         signed = call.signed
         if self._is_trial is not None and self._is_trial(params):
             idempotency_key = signed = None

@@ -196,8 +196,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "keep-what-stands-on-a-refused-batch",
         WRITER,
-        "results = await self._one_by_one(batch)\n            self._start_over()",
-        "results = await self._one_by_one(batch)",
+        "            self._tell(apart)\n            self._start_over()",
+        "            self._tell(apart)",
         (f"{TRUSTED}::test_a_batch_of_replays_alone_falls_with_what_it_replays",),
     ),
     Mutant(

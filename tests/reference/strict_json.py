@@ -6,7 +6,7 @@ from typing import Any
 from fastpay import limits
 
 
-def decode(body: bytes) -> dict[str, Any]:
+def decode(body: bytes, values_max: int = limits.json_values_max) -> dict[str, Any]:
     """Return the tree of a JSON object, or raise ValueError."""
     tree = json.loads(
         body.decode("utf-8"),
@@ -18,7 +18,15 @@ def decode(body: bytes) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ValueError("not an object")
     _check(tree, 1)
+    if count_values(tree) > values_max:
+        raise ValueError("too many values")
     return tree
+
+
+def count_values(tree: Any) -> int:
+    """Return how many values a tree has, itself among them and keys not."""
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return 1 + sum(map(count_values, inner))
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

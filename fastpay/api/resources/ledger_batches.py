@@ -1,12 +1,14 @@
 """Batches of transfers: requests to commands."""
 
+import asyncio
+import re
 from operator import itemgetter
 
 import msgspec
 from msgspec import UNSET
 
 from fastpay import limits
-from fastpay._native import transfers_json
+from fastpay._native import json_pieces, transfers_json
 from fastpay.api import kinds
 from fastpay.api.card_texts import may_hold_card_number
 from fastpay.api.context import Call
@@ -16,6 +18,11 @@ from fastpay.api.params.ledger import BatchTransferParams, CreateBatchParams
 from fastpay.domain import money
 from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch
 from fastpay.errors import FastpayError, InvalidRequest
+
+_VALUES_MAX = limits.json_values_max + limits.ledger_transfer_values_max * limits.ledger_batch_transfers_max
+# A piece, what stands around it, and the last transfer of it, which may have a lot of metadata.
+_PIECE_VALUES_MAX = limits.ledger_piece_values_min + limits.json_values_max
+_TRANSFER = re.compile(r"transfers\[([0-9]+)\](.*)", re.DOTALL)
 
 
 class BatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,20 +41,29 @@ class BatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return msgspec.structs.replace(self, items=plain), *extras
 
 
-def decode(call: Call) -> BatchParams:
-    """Read the body. Raises: InvalidRequest, UnsupportedMediaType."""
-    content_type, body, query = call.headers.get("content-type"), call.take_body(), call.query
-    if body and not query and is_json(content_type):
+async def decode(call: Call) -> BatchParams:
+    """Read the body, a long one in pieces with a turn of the loop between them.
+
+    Raises: InvalidRequest, UnsupportedMediaType.
+    """
+    body = call.take_body()
+    params = await _decode(call, body)
+    await _check_metadata(call, params.items, body)
+    return params
+
+
+async def _decode(call: Call, body: bytes) -> BatchParams:
+    content_type, query = call.headers.get("content-type"), call.query
+    in_json = bool(body) and is_json(content_type)
+    if in_json and not query:
         plain = transfers_json.decode(body)
         if plain is not None:
             columns, dry_run = plain
-            items = BatchItems(*columns)
-            _check_metadata(call, items, body)
-            return BatchParams(dry_run=dry_run, items=items)
-    params = decode_params(CreateBatchParams, content_type=content_type, body=body, query=query)
-    items = _items(params.transfers)
-    _check_metadata(call, items, body)
-    return BatchParams(dry_run=params.dry_run, expand=params.expand, items=items)
+            return BatchParams(dry_run=dry_run, items=BatchItems(*columns))
+    if in_json and len(body) > limits.short_body_bytes:
+        async with call.services.turns.reading:
+            return await _decode_in_pieces(content_type, body, query)
+    return _decode_with_care(content_type, body, query)
 
 
 def is_trial(params: BatchParams) -> bool:
@@ -60,17 +76,98 @@ def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
     return CreateLedgerBatch(items=params.items, dry_run=params.dry_run, expand=params.expand)
 
 
-def _check_metadata(call: Call, items: BatchItems, body: bytes) -> None:
+async def _check_metadata(call: Call, items: BatchItems, body: bytes) -> None:
     """Look for card numbers in the only texts that a batch brings. Raises: InvalidRequest."""
     if items.metadata and may_hold_card_number(call.headers.get("content-type"), body, call.query):
-        for place, metadata in items.metadata.items():
+        for number, (place, metadata) in enumerate(items.metadata.items(), 1):
             call.services.card_texts.check_metadata(metadata, param=f"transfers[{place}][metadata]")
+            if number % limits.transfers_at_once_max == 0:
+                await asyncio.sleep(0)
+
+
+async def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> BatchParams:
+    """Read a long body, the first fault of which ends it: nothing behind the piece that it is in is read."""
+    size, values = limits.transfers_at_once_max, limits.ledger_piece_values_min
+    try:
+        found = json_pieces.split(body, b"transfers", size, values, _VALUES_MAX)
+    except json_pieces.TooManyValues:
+        raise InvalidRequest(
+            f"The JSON has too many values: at most {_VALUES_MAX} are allowed. Send smaller batches.",
+            code="parameters_too_many",
+            param="transfers",
+        ) from None
+    if found is None:
+        return _refuse_unfound(content_type, body, query)
+    pieces, count = found
+    if count > limits.ledger_batch_transfers_max:
+        most = limits.ledger_batch_transfers_max
+        message = f"There are {count} elements, and must be from 1 to {most}."
+        raise InvalidRequest(message, param="transfers")
+    # What stands around the transfers is read with the first piece.
+    around = body[: pieces[0][1]] + body[pieces[-1][1] :]
+    params = _decode_with_care(content_type, around, query, _PIECE_VALUES_MAX)
+    accounts = {account: number for number, account in enumerate(params.items.accounts)}
+    for start, end in pieces[1:]:
+        await asyncio.sleep(0)
+        place = len(params.items.amounts)
+        piece = b'{"transfers":[' + body[start:end] + b"]}"
+        plain = transfers_json.decode(piece)
+        if plain is not None:
+            _extend(params.items, accounts, BatchItems(*plain[0]))
+            continue
+        try:
+            read = _decode_with_care(content_type, piece, b"", _PIECE_VALUES_MAX)
+        except InvalidRequest as error:
+            raise _moved(error, place) from None
+        _extend(params.items, accounts, read.items)
+    params.items.accounts[:] = accounts
+    return params
+
+
+def _refuse_unfound(content_type: str | None, body: bytes, query: bytes) -> BatchParams:
+    """Read what has no list of transfers that can be cut, as far as that does not take long."""
+    try:
+        return _decode_with_care(content_type, body, query, limits.json_values_max)
+    except InvalidRequest as error:
+        if error.code != "parameters_too_many":
+            raise
+    raise InvalidRequest("The body is not valid JSON, or it has no one list of transfers.", param="transfers")
+
+
+def _decode_with_care(
+    content_type: str | None, body: bytes, query: bytes, values_max: int = _VALUES_MAX
+) -> BatchParams:
+    params = decode_params(
+        CreateBatchParams, content_type=content_type, body=body, query=query, json_values_max=values_max
+    )
+    return BatchParams(dry_run=params.dry_run, expand=params.expand, items=_items(params.transfers))
+
+
+def _extend(items: BatchItems, accounts: dict[str, int], more: BatchItems) -> None:
+    """Add transfers to those before them, by the numbers that accounts have there."""
+    place = len(items.amounts)
+    numbers = [accounts.setdefault(account, len(accounts)) for account in more.accounts]
+    items.debits.extend([numbers[debit] for debit in more.debits])
+    items.credits.extend([numbers[credit] for credit in more.credits])
+    items.amounts.extend(more.amounts)
+    items.flags.extend(more.flags)
+    items.expires_at.update({place + at: second for at, second in more.expires_at.items()})
+    items.metadata.update({place + at: metadata for at, metadata in more.metadata.items()})
+
+
+def _moved(error: InvalidRequest, place: int) -> InvalidRequest:
+    """Return an error that names a transfer by its place in the batch and not in its piece."""
+    named = _TRANSFER.match(error.param or "")
+    param = error.param
+    if named is not None:
+        param = f"transfers[{place + int(named[1])}]{named[2]}"[: limits.param_chars_max]
+    return InvalidRequest(error.message, code=error.code, param=param)
 
 
 def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
     """Return the transfers as columns. What is plain is let through at a glance, thousands at a time."""
     numbers: dict[str, int] = {}
-    items = BatchItems([], [], [], [], [])
+    items = BatchItems([], [], [], [], [], {}, {})
     for place, transfer in enumerate(transfers):
         amount = transfer.amount
         debit = numbers.get(transfer.debit_account)

@@ -1,5 +1,6 @@
 """Strict JSON: what is refused beside the grammar, the published cases, and agreement with the oracle."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -145,7 +146,37 @@ def test_brackets_in_a_string_are_not_depth() -> None:
     assert decode(b'{"a":"' + b"[" * 1000 + b'"}') == {"a": "[" * 1000}
 
 
-_TREES = st.recursive(
+def test_as_many_values_as_allowed_are_taken_and_one_more_is_refused() -> None:
+    most = limits.json_values_max
+    for value in (b"[]", b"{}", b'{"a":1,"b":[]}', b"1", b'"a"', b"true", b"null", b'":,[{"'):
+        each = oracle.count_values(json.loads(value))
+        count = (most - 2) // each
+        left = most - 2 - count * each
+        values = [value] * count + [b"false"] * left
+        decode(b'{"a":[' + b", ".join(values) + b"]}")
+        with pytest.raises(JsonError, match=f"at most {most}") as caught:
+            decode(b'{"a":[' + b", ".join([*values, b"0"]) + b"]}")
+        assert caught.value.code == "parameters_too_many"
+        decode(b'{"a":[' + b", ".join([*values, b"0"]) + b"]}", most + 1)
+
+
+def test_nothing_is_read_behind_the_bound() -> None:
+    for element in (b"[],", b"{},", b"1,", b'"a":1,', b"null,"):
+        with pytest.raises(JsonError, match="too many values"):
+            # None of this is JSON, and nothing says so.
+            decode(b'{"a":[' + element * (limits.json_values_max + 1) + b"\xff\x00\x01" + b"[" * 100)
+
+
+def test_a_fault_is_not_explained_where_more_is_behind_it_than_may_be_read() -> None:
+    """What was seen: a text of a megabyte was read in whole, and slowly, to name the parameter of a fault."""
+    many = b",".join([b"[]"] * limits.json_values_max)
+    for fault in (b'"\\u0000"', b'"\\ud800"', b"1.5"):
+        with pytest.raises(JsonError) as caught:
+            decode(b'{"a":' + fault + b',"b":[' + many + b"]}")
+        assert caught.value.param is None
+
+
+TREES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**64), 2**64)
@@ -156,22 +187,22 @@ _TREES = st.recursive(
     ),
     max_leaves=8,
 )
-_TOKENS = st.sampled_from(
+TOKENS = st.sampled_from(
     rb'{ } [ ] , : " "a": "\u0061": "b" 1 -1 0 1.5 1e1 true null \u0000 \ud800 \udc00'.split(b" ")
 ) | st.sampled_from([b"\\", b"\xc3\xa9", b"\xff", b"\0", b" ", b"\n"])
 
 
 def _mutated(draw: st.DrawFn) -> bytes:
     """Draw a JSON text into which a few tokens were spliced."""
-    text = msgspec.json.encode(draw(st.dictionaries(st.text(max_size=2), _TREES, max_size=3)))
+    text = msgspec.json.encode(draw(st.dictionaries(st.text(max_size=2), TREES, max_size=3)))
     for _ in range(draw(st.integers(0, 2))):
         start = draw(st.integers(0, len(text)))
         end = draw(st.integers(start, min(len(text), start + 3)))
-        text = text[:start] + draw(_TOKENS) + text[end:]
+        text = text[:start] + draw(TOKENS) + text[end:]
     return text
 
 
-@given(st.composite(_mutated)() | st.lists(_TOKENS, max_size=16).map(b"".join))
+@given(st.composite(_mutated)() | st.lists(TOKENS, max_size=16).map(b"".join))
 def test_any_bytes_give_what_the_oracle_gives(body: bytes) -> None:
     try:
         expected = oracle.decode(body)

@@ -1,5 +1,7 @@
 """Batches of transfers straight to columns: what the careful reader reads, or nothing at all."""
 
+import asyncio
+import contextlib
 import json
 import random
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay._native import transfers_json
+from fastpay.api import decoding
 from fastpay.api.card_texts import CardTexts
 from fastpay.api.resources import ledger_batches
 from fastpay.domain.ledger_batches import HOLD, LINKED
@@ -18,6 +21,7 @@ from fastpay.errors import InvalidRequest
 from tests.reference import transfers_json as oracle
 
 A, B, C = (f"lacc_{digit * 32}" for digit in "0af")
+SERVICES = SimpleNamespace(turns=SimpleNamespace(reading=contextlib.AsyncExitStack()), card_texts=CardTexts())
 PLAIN = {"debit_account": A, "credit_account": B, "amount": 5}
 HELD = {**PLAIN, "hold": True}
 
@@ -32,13 +36,10 @@ def text_of(*transfers: dict[str, Any] | str, **more: object) -> bytes:
 def outcome(body: bytes) -> tuple[object, ...]:
     """Return what a request with this body comes to, or all that is said of a mistake."""
     call: Any = SimpleNamespace(
-        headers={"content-type": "application/json"},
-        query=b"",
-        take_body=lambda: body,
-        services=SimpleNamespace(card_texts=CardTexts()),
+        headers={"content-type": "application/json"}, query=b"", take_body=lambda: body, services=SERVICES
     )
     try:
-        return (ledger_batches.decode(call),)
+        return (asyncio.run(ledger_batches.decode(call)),)
     except InvalidRequest as error:
         return (error.message, error.param, error.code)
 
@@ -239,3 +240,112 @@ def test_any_byte_may_be_another(transfers: list[dict[str, Any]], data: st.DataO
         if not body:
             return
     check(bytes(body))
+
+
+def long_body(faults: dict[int, Any], count: int = 2_000, **more: Any) -> bytes:
+    """Return a body that is read in pieces, with these transfers changed."""
+    transfers = [{**PLAIN, "amount": 1 + place, **faults.get(place, {})} for place in range(count)]
+    transfers[7]["metadata"] = {"escaped": "\u00e9"}
+    body = text_of(*transfers, **more)
+    assert len(body) > limits.short_body_bytes
+    return body
+
+
+@pytest.mark.parametrize("place", [0, 511, 512, 1_023, 1_024, 1_999])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"amount": -1},
+        {"amount": 2**70},
+        {"amount": "5"},
+        {"debit_account": "lacc_1"},
+        {"colour": "red"},
+        {"expires_at": 5},
+        {"metadata": {"a": 1.5}},
+        {"metadata": {"a\u0000": "b"}},
+        {"metadata": {"k" * 41: "b"}},
+    ],
+)
+def test_a_fault_is_named_as_it_is_where_the_batch_is_read_in_one(place: int, fault: dict[str, Any]) -> None:
+    body = long_body({place: fault})
+    found = outcome(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "short_body_bytes", len(body))
+        # One reader of all of it.
+        whole = outcome(body)
+    assert found == whole
+    if "\0" not in str(fault):
+        assert f"transfers[{place}]" in str(found[1])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"dry_run": True}, {"expand": ["a"]}, {"expand": "no list"}, {"unknown": 1}, {"dry_run": 5}],
+)
+def test_pieces_come_to_what_the_whole_comes_to(more: dict[str, Any]) -> None:
+    others = {600: {"credit_account": C}, 1_500: {"hold": True, "expires_at": 5, "metadata": {"a": "\u00e9"}}}
+    body = long_body(others, **more)
+    found = outcome(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "short_body_bytes", len(body))
+        assert outcome(body) == found
+
+
+async def turns_beside(body: bytes) -> tuple[int, object]:
+    """Return how often another task had its turn while a body was read, and what came of that."""
+    call: Any = SimpleNamespace(
+        headers={"content-type": "application/json"}, query=b"", take_body=lambda: body, services=SERVICES
+    )
+    reading = asyncio.create_task(ledger_batches.decode(call))
+    turns = 0
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    return turns, reading.exception() or reading.result()
+
+
+def test_others_have_the_loop_while_a_long_batch_is_read() -> None:
+    most = limits.ledger_batch_transfers_max
+    turns, read = asyncio.run(turns_beside(long_body({}, most)))
+    assert isinstance(read, ledger_batches.BatchParams)
+    assert len(read.items.amounts) == most
+    assert turns >= most // limits.transfers_at_once_max
+
+
+def test_nothing_is_read_behind_the_piece_with_the_first_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    careful = decoding.decode_params
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        read.append(options["body"].count(b"debit_account"))
+        return careful(*arguments, **options)
+
+    monkeypatch.setattr(ledger_batches, "decode_params", counted)
+    every = {place: {"amount": -1} for place in range(600, limits.ledger_batch_transfers_max)}
+    turns, error = asyncio.run(turns_beside(long_body(every, limits.ledger_batch_transfers_max)))
+    assert isinstance(error, InvalidRequest)
+    assert error.param == "transfers[600][amount]"
+    # Two pieces of sixteen.
+    assert read == [limits.transfers_at_once_max] * 2
+    assert turns <= 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"transfers":[' + b"[]," * 350_000 + b"[]]}",
+        b'{"transfers":[' + b"{}," * 350_000 + b"{}]}",
+        b'{"a":[' + b"[]," * 350_000 + b"[]]}",
+        b'{"transfers":[{"metadata":{' + b'"a":1,' * 350_000 + b'"a":1}}]}',
+        b'{"transfers":[' + b"[]," * 350_000,
+        b'{"\\u0074ransfers":[' + b"[]," * 350_000 + b"[]]}",
+    ],
+    ids=["arrays", "objects", "elsewhere", "metadata", "open", "escaped"],
+)
+def test_a_hostile_batch_makes_no_trees(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(decoding, "_read_fields", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr(ledger_batches, "_items", made.append)
+    turns, error = asyncio.run(turns_beside(body))
+    assert isinstance(error, InvalidRequest)
+    assert (made, turns <= 2) == ([], True)

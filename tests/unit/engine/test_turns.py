@@ -1,0 +1,112 @@
+"""Turns of requests with long bodies: few at a time, tenants alternate, and nothing waits without bound."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fastpay import limits
+from fastpay.engine.turns import Turns
+from fastpay.errors import Overloaded
+from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.unit.engine.test_writer_ahead import turns as let_go_on
+
+pytestmark = pytest.mark.anyio
+
+MOST = limits.long_requests_tenant_max
+
+
+class Requests:
+    """Long requests that end when they are told to."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self.begun: list[str] = []
+        self.ends: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, *names: str, size: int = 100_000) -> None:
+        """Start requests, of the other tenant where the name begins with o."""
+        for name in names:
+            self.ends[name] = asyncio.Event()
+            self.tasks[name] = asyncio.create_task(self._answer(name, size))
+        await let_go_on()
+
+    async def end(self, name: str) -> None:
+        """Have a request answered."""
+        self.ends[name].set()
+        await let_go_on()
+
+    async def _answer(self, name: str, size: int) -> None:
+        async with self.turns.turn(OTHER_TENANT if name.startswith("o") else TENANT, size):
+            self.begun.append(name)
+            await self.ends[name].wait()
+
+
+@asynccontextmanager
+async def requests() -> AsyncIterator[Requests]:
+    """End all that was started, and see that nothing is left."""
+    made = Requests()
+    yield made
+    for end in made.ends.values():
+        end.set()
+    await asyncio.gather(*made.tasks.values(), return_exceptions=True)
+    turns = made.turns
+    assert (turns._held, turns._held_count, turns._lines, turns._sizes, turns._size) == ({}, 0, {}, {}, 0)
+
+
+async def test_a_tenant_has_few_places_and_the_rest_of_its_flood_waits() -> None:
+    async with requests() as made:
+        names = [f"{number}" for number in range(MOST + 3)]
+        await made.start(*names)
+        assert made.begun == names[:MOST]
+        await made.start("other")
+        assert made.begun[-1] == "other"
+        await made.end("0")
+        assert made.begun[-1] == names[MOST]
+
+
+async def test_tenants_are_called_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "long_requests_max", 2)
+    async with requests() as made:
+        await made.start("1", "2", "3", "4", "5", "o1", "o2")
+        for name in ("1", "2", "3", "o1"):
+            await made.end(name)
+        assert made.begun == ["1", "2", "3", "o1", "4", "o2"]
+
+
+async def test_what_waits_is_bounded_for_each_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "long_waiting_bytes_tenant_max", 250_000)
+    async with requests() as made:
+        await made.start(*[f"{number}" for number in range(MOST + 3)])
+        assert isinstance(made.tasks[f"{MOST + 2}"].exception(), Overloaded)
+        assert not made.tasks[f"{MOST + 1}"].done()
+        monkeypatch.setattr(limits, "long_requests_max", MOST)
+        await made.start("o1", "o2")
+        assert not made.tasks["o2"].done()
+
+
+async def test_who_waited_too_long_or_is_gone_holds_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with requests() as made:
+        await made.start(*[f"{number}" for number in range(MOST + 2)])
+        made.tasks[f"{MOST}"].cancel()
+        await let_go_on()
+        monkeypatch.setattr(limits, "queue_wait_ms_max", 1)
+        await made.start("late")
+        with pytest.raises(Overloaded):
+            await made.tasks["late"]
+        await made.end("0")
+        assert made.begun[-1] == f"{MOST + 1}"
+
+
+async def test_who_goes_away_when_it_is_called_hands_its_place_on() -> None:
+    async with requests() as made:
+        await made.start(*[f"{number}" for number in range(MOST + 2)])
+        made.ends["0"].set()
+        # Called, and canceled before it goes on.
+        await asyncio.sleep(0)
+        made.tasks[f"{MOST}"].cancel()
+        await let_go_on()
+        assert f"{MOST}" not in made.begun
+        assert made.begun[-1] == f"{MOST + 1}"
