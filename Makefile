@@ -28,8 +28,9 @@ serve: $(VENV)/.native
 	@exec $(BIN)/fastpay serve $(ARGUMENTS)
 
 # Run the whole gate and every test, on real servers.
+# Each worker of pytest-xdist has servers of its own; a file's tests stay together.
 test: static packages
-	$(BIN)/python -m pytest $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGUMENTS)
 
 # Run the gate and the tests that need no server.
 check: static

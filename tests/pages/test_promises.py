@@ -17,7 +17,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
     for part in re.split(r"^#+ ", text, flags=re.M):
         if heading in {"", part.partition("\n")[0]}:
             lines = [line for line in part.splitlines() if line.startswith("|")]
-            found += [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+            found += [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
     return found
 
 
