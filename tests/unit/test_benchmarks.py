@@ -34,7 +34,18 @@ MICRO = (
     "writing",
 )
 # Compiled modules that Python does not call: they run in every request that goes through a connection.
-_INSIDE_A_CONNECTION = {"awaitables", "exchange", "fields", "link", "poller", "reading", "shortcut"}
+_INSIDE_A_CONNECTION = {
+    "acceptor",
+    "awaitables",
+    "exchange",
+    "fields",
+    "link",
+    "peers",
+    "poller",
+    "reading",
+    "shortcut",
+    "tls",
+}
 _NOT_INSTALLED = "the peers are not installed (make test does it)"
 _FORM = "application/x-www-form-urlencoded"
 _REQUEST = b"GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n"
