@@ -70,8 +70,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lose-the-witness",
         BATCHES,
-        "        if witness is None:\n            return\n",
-        "        if witness is not None:\n            return\n",
+        "        if transaction.witness is None:\n            return\n",
+        "        if transaction.witness is not None:\n            return\n",
         (UNKEYED,),
     ),
     Mutant(
@@ -83,9 +83,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "retry-unknown-outcomes-without-a-key",
-        BATCH,
-        "if submission.idempotency_key is None:",
-        "if submission.signed is not None:",
+        "fastpay/engine/queue.py",
+        "if self.submission.idempotency_key is None:",
+        "if self.submission.signed is not None:",
         (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),
     ),
     Mutant(
@@ -188,9 +188,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "refuse-on-what-no-longer-holds",
-        WRITER,
-        "return batch.stands_on(await loader.load_books(batch.asks))",
-        "return loader is not None",
+        BATCH,
+        "return batch.stands_on(books)",
+        "return books is not None",
         (AHEAD,),
     ),
     Mutant(
@@ -270,10 +270,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "prepare-statements-behind-a-pooler",
         "fastpay/store/postgres.py",
-        """command_timeout=limits.statement_timeout_ms / 1000,
-            statement_cache_size=256 if settings.session_state else 0,""",
-        """command_timeout=limits.statement_timeout_ms / 1000,
-            statement_cache_size=256,""",
+        "statement_cache_size=256 if settings.session_state else 0,\n        server_settings",
+        "statement_cache_size=256,\n        server_settings",
         ("tests/store/test_poolers.py",),
     ),
     Mutant(
