@@ -1,9 +1,10 @@
 """Card numbers where none should be: in metadata, a description, a name, an idempotency key.
 
 A card number has 13 to 19 digits, the prefix and the length of a card scheme, and a last digit that checks
-the others (Luhn). It stands in one piece, or in groups with one or two blanks, hyphens, dots or underscores
-between. Digits of any script count. These are no card numbers: a telephone number (a plus sign and up to 15
-digits), a UUID, and digits inside of a hexadecimal word.
+the others (Luhn). It stands in one piece, or in groups as people write cards, with one or two blanks,
+hyphens, dots or underscores between. Digits of any script count. These are no card numbers: a telephone
+number (a plus sign and up to 15 digits), a UUID, digits inside of a hexadecimal word, and digits in other
+groups, as in `420-1795883115127` (a customer and a time).
 """
 
 import re
@@ -35,8 +36,11 @@ _WORD_BEFORE = re.compile("[0-9A-Za-z]*$")
 _WORD_AFTER = re.compile("[0-9A-Za-z]*")
 _HEXADECIMAL = re.compile("[0-9A-Fa-f]+")
 _PHONE_DIGITS_MAX = 15  # E.164
-# Who writes in groups writes at least so many digits in each but the last.
+# Inside of a longer run of digits, all groups of a card number but the last have at least so many.
 _GROUP_DIGITS_MIN = 3
+# A card number is written in groups of one size, of which the last may be shorter, or in these.
+_GROUP_DIGITS_MAX = 6
+_GROUPS_OF_AMEX_AND_DINERS = frozenset({(4, 6, 5), (4, 6, 4)})
 
 
 def holds(text: str) -> bool:
@@ -62,19 +66,15 @@ def _is_in_run(text: str, start: int, end: int) -> bool:
         del groups[0]
     if groups and _is_hexadecimal(text, end - len(groups[-1]), end):
         del groups[-1]
-    return _is_number("".join(groups)) or any(_begins_at(groups, place) for place in range(len(groups)))
+    return _is_number(groups) or any(_begins_at(groups, place) for place in range(len(groups)))
 
 
 def _begins_at(groups: list[str], first: int) -> bool:
     """Tell whether some groups in a row, from this one on, are a card number."""
-    number = ""
-    for group in groups[first:]:
-        number += group
-        if len(number) > limits.card_number_digits_max:
-            return False
-        if _is_number(number):
+    for last, group in enumerate(groups[first:], first):
+        if _is_number(groups[first : last + 1]):
             return True
-        if len(group) < _GROUP_DIGITS_MIN:
+        if len(group) < _GROUP_DIGITS_MIN or last - first == limits.card_number_digits_max:
             return False
     return False
 
@@ -88,11 +88,26 @@ def _is_hexadecimal(text: str, start: int, end: int) -> bool:
     return _HEXADECIMAL.fullmatch(around) is not None
 
 
-def _is_number(digits: str) -> bool:
+def _is_number(groups: list[str]) -> bool:
+    """Tell whether these groups of digits together are a card number."""
+    digits = "".join(groups)
     if not limits.card_number_digits_min <= len(digits) <= limits.card_number_digits_max:
         return False
     prefix = int(digits[:4])
-    return any(
-        len(digits) in lengths and any(low <= prefix <= high for low, high in ranges)
-        for ranges, lengths in _SCHEMES
-    ) and passes_luhn(digits)
+    return (
+        any(
+            len(digits) in lengths and any(low <= prefix <= high for low, high in ranges)
+            for ranges, lengths in _SCHEMES
+        )
+        and _is_grouped(groups)
+        and passes_luhn(digits)
+    )
+
+
+def _is_grouped(groups: list[str]) -> bool:
+    """Tell whether digits are in groups as people write card numbers in."""
+    sizes = tuple(len(group) for group in groups)
+    size = sizes[0]
+    if len(sizes) == 1 or sizes in _GROUPS_OF_AMEX_AND_DINERS:
+        return True
+    return size <= _GROUP_DIGITS_MAX and set(sizes[:-1]) == {size} and sizes[-1] <= size

@@ -84,6 +84,11 @@ def test_a_card_number_is_found_in_what_people_write(text: str) -> None:
         "42424242-4242-4242-4242-424242424242",
         "4242,4242,4242,4242",
         "4242   4242   4242   4242",
+        # Each has the digits of a card number, but not its groups: a customer, an attempt, a time, a date.
+        "420-1795883115127",
+        "38-0-1795883115123.8",
+        "4012-20261128-0009",
+        "4012-2026-11-28-0009",
     ],
 )
 def test_what_is_none_is_left_alone(text: str) -> None:
