@@ -6,7 +6,8 @@ booleans are read from it by the parameter's type, while JSON is held to its own
 | sent                        | form                           | JSON                            |
 |-----------------------------|--------------------------------|---------------------------------|
 | integer                     | `2000`, `-1`, `08`: digits     | a number without fraction       |
-| boolean                     | `true` or `false`              | true or false                   |
+| boolean                     | `true`, `false`, `True`,       | true or false                   |
+|                             | `False` (older Python SDKs)    |                                 |
 | text                        | as it is, `null` and `1` too   | a string                        |
 | unset (where it may be)     | `name=`                        | `""` or null                    |
 | list                        | `a[]=`, or `a[0]=` without gap | an array                        |
@@ -36,6 +37,7 @@ FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 _MEDIA_TYPES = frozenset({FORM, _JSON})
 
+_BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -237,8 +239,8 @@ def _read_empty(shape: Shape) -> str | None:
 
 def _read_scalar(shape: Shape, text: str) -> str | int | bool:
     """Read a scalar of a form, which is text until the parameter's type says otherwise."""
-    if shape.boolean and text in {"true", "false"}:
-        return text == "true"
+    if shape.boolean and text in _BOOLEANS:
+        return _BOOLEANS[text]
     if (shape.integer is not None or shape.integers) and text not in shape.texts:
         if _DIGITS.fullmatch(text) is None:
             raise _ParameterError(_allowed(shape), received=text, code="parameter_invalid_integer")
