@@ -239,10 +239,14 @@ cdef class Connection(Link):
             return False
         if reading.body is not None or verdict == DONE:
             exchange.expects_continue = False
-            if reading.body is not None:
-                exchange.taken += len(reading.body)
+            exchange.taken += len(reading.body or b"")
+            # Before the handler has all of it: what it may have carried out is refused no more.
+            if self._holds_much() and self._hold():
+                return False
             exchange.feed(reading.body, verdict == DONE)
             reading.body = None
+            if verdict == DONE and self.holding is not None:
+                self.holding.pin()
         if not exchange.running and not exchange.complete:
             if verdict == DONE or len(exchange.body or b"") >= self.service.ahead_bytes_max:
                 self._run()

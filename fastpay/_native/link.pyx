@@ -136,7 +136,8 @@ cdef class Link(Channel):
         )
 
     cdef int _hold(self) except -1:
-        # Count what the request holds; refuse it if that is too much. Tell whether it was refused.
+        # Count what the request holds; refuse it if that is too much. Tell whether it was refused. Once the
+        # handler has all of it, it is only counted: whoever is told to come again must not have been served.
         cdef Exchange exchange = self.exchange
         cdef Py_ssize_t size = 0
         cdef int reason
@@ -152,6 +153,8 @@ cdef class Link(Channel):
             self.holding.charge_to(exchange.scope[PAYER])
         if exchange is not None and exchange.message_complete:
             self.holding.pin()
+            self.holding.count(size)
+            return 0
         reason = self.holding.resize(size)
         if reason:
             self._refuse(reason)

@@ -31,6 +31,9 @@ class Holding(Protocol):
     def resize(self, size: int) -> int:
         """Say how many bytes there are now; return 0, or the reason to refuse and release them."""
 
+    def count(self, size: int) -> None:
+        """Say how many bytes there are now, of a request that is refused no more."""
+
     def pin(self) -> None:
         """Say that a handler is at work, so that the bytes cannot be given up."""
 

@@ -4,7 +4,8 @@ Whoever holds such bytes opens a holding and tells it how many they are as they 
 charged to accounts: one for the client's address, and one for its API key once that is known.
 
     movable    its client has to act (send the rest of a body, read an answer): it can be given up
-    pinned     a handler is at work on it: it is counted, and ends by itself soon
+    pinned     a handler is at work on it: it is counted, and ends by itself soon. It is not refused any more,
+               since whoever is told to come again must not have been served
     given up   its owner was told to end it, and its bytes are about to be freed
 
 When the budget is short, the accounts with the most give up first, and in an account whatever has not grown
@@ -64,14 +65,8 @@ class Holding:
     def resize(self, size: int) -> int:
         """Say how many bytes there are now; return 0, or the reason to refuse and release them."""
         more = size - self.size
-        self.size = size
-        if not self._is_open:
-            self._budget.note_leaving(more)
-            return 0
-        for account in self._accounts:
-            self._budget.add(account, more)
-        self._budget.note(more)
-        if more <= 0:
+        self.count(size)
+        if more <= 0 or not self._is_open:
             return 0
         self._grown_ns = self._budget.now_ns()
         if self._is_movable:
@@ -83,6 +78,17 @@ class Holding:
             # Whatever comes in the same turn of the loop must not be refused for bytes that are about to go.
             self._leave()
         return reason
+
+    def count(self, size: int) -> None:
+        """Say how many bytes there are now, of a request that is refused no more."""
+        more = size - self.size
+        self.size = size
+        if not self._is_open:
+            self._budget.note_leaving(more)
+            return
+        for account in self._accounts:
+            self._budget.add(account, more)
+        self._budget.note(more)
 
     def pin(self) -> None:
         """Say that a handler is at work, so that the bytes cannot be given up."""

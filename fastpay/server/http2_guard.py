@@ -240,6 +240,9 @@ class GuardedH2(ServedStreams):
             self._refuse(stream, LENGTH_DIFFERENT)
         else:
             stream.finish_body()
+            if stream.holding is not None:
+                # Whoever is told to come again must not have been served.
+                stream.holding.pin()
             self.on_request_begin()
             self._schedule(stream)
 

@@ -111,3 +111,73 @@ def test_behind_a_trusted_proxy_each_client_has_a_share_of_its_own() -> None:
             await all_let_go(server)
 
     run(main())
+
+
+class Hanging:
+    """An application that takes whole bodies in, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun: set[int] = set()
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            body = await read_body(receive)
+            self.begun.add(len(body))
+            await self.may_answer.wait()
+            await respond(send, b"%d" % len(body))
+
+
+def test_what_was_begun_is_never_refused() -> None:
+    """Whoever is told to come again must not have been served already."""
+    hanging = Hanging()
+
+    async def main() -> None:
+        async with serving(hanging, inflight_bytes_max=BUDGET) as server:
+            # In one piece, so that the last of the bytes and the begin of the handler are one step.
+            lengths = range(60_000, 60_000 + 2 * SHARE // 60_000)
+            clients = {length: await connect(server) for length in lengths}
+            for length, (_, writer) in clients.items():
+                writer.write(post(length) + b"x" * length)
+            await until(lambda: server.bytes_budget.refused > 0)
+            # What comes behind a request that is being served is not its fault.
+            clients[min(hanging.begun)][1].write(post(59_000) + b"x" * 59_000)
+            await asyncio.sleep(0.1)
+            hanging.may_answer.set()
+            answered: dict[int, int] = {}
+            for length, (reader, writer) in clients.items():
+                head = await reader.readuntil(b"\r\n\r\n")
+                answered[length] = int(head.split()[1])
+                writer.transport.abort()
+            assert set(answered.values()) == {200, 429}
+            begun = hanging.begun & answered.keys()
+            assert {length for length, status in answered.items() if status == 200} == begun
+            await all_let_go(server)
+
+    run(main())
+
+
+def test_a_stream_that_was_begun_is_never_given_up_for_others() -> None:
+    hanging = Hanging()
+
+    async def main() -> None:
+        async with (
+            serving(hanging, inflight_bytes_max=BUDGET, trusted_proxies=("127.0.0.1",)) as server,
+            Client(server) as client,
+        ):
+            headers = [*fields("POST"), ("x-forwarded-for", "192.0.2.1")]
+            stream = client.request(headers, b"x" * 16_000)
+            await until(lambda: hanging.begun == {16_000})
+            held = [await connect(server) for _ in range(2 * COUNT)]
+            for number, (_, writer) in enumerate(held):
+                # Of the same client first, which is the heaviest then, and so has to give way to the other.
+                writer.write(post(len(BODY) + 1, f"192.0.2.{1 + number // COUNT}") + BODY)
+            await until(lambda: server.bytes_budget.given_up > 0)
+            hanging.may_answer.set()
+            await client.until(stream)
+            assert client.statuses[stream] == [200]
+            for _, writer in held:
+                writer.transport.abort()
+        await all_let_go(server)
+
+    run(main())
