@@ -65,12 +65,12 @@ class Turns:
             async with asyncio.timeout(limits.queue_wait_ms_max / 1000):
                 await waiting.called
         except BaseException as error:
-            if waiting in self._lines.get(scope, ()):
-                self._leave_line(scope, waiting)
-            else:
+            if not waiting.called.cancelled():
                 # Called and gone at once: the next one has the place.
                 self._hold(scope, -1)
                 self._call()
+            elif waiting in self._lines.get(scope, ()):
+                self._leave_line(scope, waiting)
             if isinstance(error, TimeoutError):
                 raise Overloaded(_OVERLOADED) from None
             raise
@@ -78,7 +78,10 @@ class Turns:
     def _call(self) -> None:
         """Give free places to those who wait, one tenant after another."""
         for scope in list(self._lines):
-            if not self._has_place(scope):
+            while scope in self._lines and self._lines[scope][0].called.done():
+                # Cancelled, and about to leave: whoever answers now must not meet it.
+                self._leave_line(scope, self._lines[scope][0])
+            if scope not in self._lines or not self._has_place(scope):
                 continue
             waiting = self._lines[scope][0]
             self._leave_line(scope, waiting)

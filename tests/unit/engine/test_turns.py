@@ -110,3 +110,17 @@ async def test_who_goes_away_when_it_is_called_hands_its_place_on() -> None:
         await let_go_on()
         assert f"{MOST}" not in made.begun
         assert made.begun[-1] == f"{MOST + 1}"
+
+
+async def test_who_gives_up_in_the_turn_in_which_a_place_is_free_harms_nobody() -> None:
+    async with requests() as made:
+        names = [f"{number}" for number in range(MOST + 2)]
+        await made.start(*names)
+        # Both before the loop goes on: the wait is cancelled already, and still in line.
+        made.ends["0"].set()
+        made.tasks[names[MOST]].cancel()
+        await let_go_on()
+        await made.tasks["0"]
+        assert made.begun == [*names[:MOST], names[MOST + 1]]
+        with pytest.raises(asyncio.CancelledError):
+            await made.tasks[names[MOST]]
