@@ -1,6 +1,6 @@
 """Whether a text may hold a card number: one look at each byte, before anything careful is done.
 
-All functions are true for everything in which `domain.card_numbers.holds` is true of some decoded text, and
+All functions are true for everything in which `api.card_numbers.holds` is true of some decoded text, and
 for some others: a character that is not ASCII counts as a digit.
 """
 

@@ -18,9 +18,9 @@ import msgspec
 
 from fastpay import limits
 from fastpay._native import digit_runs
+from fastpay.api import card_numbers
 from fastpay.api.decoding import FORM, is_json
 from fastpay.api.params.common import Params, Part
-from fastpay.domain import card_numbers
 from fastpay.errors import InvalidRequest
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpay._native import digit_runs
-from fastpay.domain import card_numbers
+from fastpay.api import card_numbers
 from tests.reference import digit_runs as oracle
-from tests.unit.domain.test_card_numbers import written
+from tests.unit.api.test_card_numbers import written
 
 SIGNS = st.sampled_from([*b"0123456789" * 3, *b' +-._%\\u4fA/&="{}\t', 0xC3, 0xA9, 0xD9, 0xA4, 0xFF])
 TEXTS = st.lists(SIGNS, max_size=80).map(bytes) | st.binary(max_size=60)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpay.domain import card_numbers, cards
+from fastpay.api import card_numbers
+from fastpay.domain import cards
 
 GOOD = "4242424242424242"
 NUMBERS = sorted(cards.NUMBERS)
@@ -53,6 +54,8 @@ def test_every_test_card_is_known(number: str) -> None:
         "6304000000000000",
         "+4242424242424242",
         "x" * 300 + GOOD,
+        f"Ada\n{GOOD}",
+        f"cafe\r\n{GOOD}\n",
     ],
 )
 def test_a_card_number_is_found_however_it_is_written(text: str) -> None:

@@ -1,0 +1,29 @@
+"""Card numbers where none should be: in metadata, a description, a name, an idempotency key.
+
+A card number has 13 to 19 digits, the prefix and the length of a card scheme, and a last digit that checks
+the others (Luhn). It stands in one piece, or in groups as people write cards, with one or two blanks,
+hyphens, dots or underscores between. Digits of any script count. These are no card numbers: a telephone
+number (a plus sign and up to 15 digits), a UUID, digits inside of a hexadecimal word, and digits in other
+groups, as in `420-1795883115127` (a customer and a time).
+"""
+
+from fastpay._native.card_finder import CardFinder
+
+# Prefixes of each scheme, as ranges of the first four digits, and the lengths that its numbers have.
+# Source: the schemes' published ranges (ISO/IEC 7812 issuer identification numbers).
+SCHEMES: tuple[tuple[tuple[tuple[int, int], ...], frozenset[int]], ...] = (
+    (((4000, 4999),), frozenset({13, 16, 19})),  # Visa
+    (((2221, 2720), (5100, 5599)), frozenset({16})),  # Mastercard
+    (((3400, 3499), (3700, 3799)), frozenset({15})),  # American Express
+    (((3000, 3059), (3095, 3095), (3600, 3699), (3800, 3999)), frozenset(range(14, 20))),  # Diners Club
+    (((6011, 6011), (6440, 6599)), frozenset(range(16, 20))),  # Discover
+    (((3528, 3589),), frozenset(range(16, 20))),  # JCB
+    (((6200, 6299), (8100, 8199)), frozenset(range(16, 20))),  # UnionPay
+    (((5000, 5099), (5600, 5899), (6300, 6399), (6700, 6799)), frozenset(range(16, 20))),  # Maestro
+)
+_finder = CardFinder(SCHEMES)
+
+
+def holds(text: str) -> bool:
+    """Tell whether a text is a card number, or holds one."""
+    return _finder.holds(text)
