@@ -78,6 +78,9 @@ def list_headers(status: int, body: bytes, request_id: str) -> list[tuple[bytes,
     ]
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers += [(b"retry-after", b"1"), (b"stripe-should-retry", b"true")]
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Clients send a 500 again unless told not to, and a handler may have failed after its commit.
+        headers.append((b"stripe-should-retry", b"false"))
     return headers
 
 

@@ -302,4 +302,25 @@ MUTANTS: tuple[Mutant, ...] = (
         "pass",
         ("tests/store/test_key_lookups.py",),
     ),
+    Mutant(
+        "invite-a-repeat-of-what-was-done",
+        "fastpay/api/submissions.py",
+        "if idempotency_key is not None or not error.retryable:",
+        "if idempotency_key is not None or error.status != 503:",
+        ("tests/unit/api/test_resources.py",),
+    ),
+    Mutant(
+        "give-up-a-stream-that-was-begun",
+        "fastpay/server/http2_guard.py",
+        "stream.holding.pin()",
+        "pass",
+        ("tests/transport/test_bytes_in_flight.py",),
+    ),
+    Mutant(
+        "call-who-has-given-up",
+        "fastpay/engine/turns.py",
+        "self._lines[scope][0].called.done()",
+        "False",
+        ("tests/unit/engine/test_turns.py",),
+    ),
 )

@@ -128,6 +128,7 @@ def test_a_handler_that_fails_before_its_answer_gives_500(caplog: pytest.LogCapt
     with caplog.at_level(logging.ERROR):
         (only,) = answers(app, GET)
     assert only.status == 500
+    assert only.headers["stripe-should-retry"] == "false"
     assert b'"type":"api_error"' in only.body
     assert only.headers["request-id"].startswith("req_")
     assert "handler_failed" in caplog.text
