@@ -18,6 +18,9 @@ signature_header_bytes_max = 2_048
 signature_candidates_max = 16
 expand_paths_max = 20
 expand_depth_max = 4
+# So many objects of an answer are put together in one turn of the loop.
+expanded_at_once_max = 64
+encoded_at_once_bytes = 262_144
 param_chars_max = 200
 received_chars_max = 60
 # What fits into one packet does not get there sooner for being shorter.

@@ -63,6 +63,7 @@ class Snapshots:
         self._call = call
         self._known = dict(known)
         self._sequence = sequence
+        self._computation = call.services.computations.begin(call.scope)
 
     async def load(self, identifiers: Sequence[str]) -> dict[str, Versioned]:
         """Return the objects that exist."""
@@ -91,6 +92,10 @@ class Snapshots:
         if held:
             found.update(await self._ledger_balances(held))
         return found
+
+    async def step(self) -> None:
+        """Let others have the loop."""
+        await self._computation.step()
 
     async def _ledger_balances(self, identifiers: Sequence[str]) -> dict[str, dict[str, object]]:
         call = self._call
@@ -231,6 +236,19 @@ def failure(error: Failure, headers: Mapping[str, str], *, more: tuple[Header, .
 def encode(body: Mapping[str, object]) -> bytes:
     """Return the JSON of an answer."""
     return msgspec.json.encode(body)
+
+
+async def encode_apart(items: Sequence[dict[str, object]], snapshots: Snapshots) -> list[msgspec.Raw]:
+    """Return items in JSON, each for itself: any of them may show hundreds of objects."""
+    encoded = []
+    size = 0
+    for item in items:
+        encoded.append(msgspec.Raw(msgspec.json.encode(item)))
+        size += len(encoded[-1])
+        if size > limits.encoded_at_once_bytes:
+            size = 0
+            await snapshots.step()
+    return encoded
 
 
 async def _failed(call: Call, error: ErrorRecord, snapshots: Snapshots, headers: tuple[Header, ...]) -> Reply:

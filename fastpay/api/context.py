@@ -9,6 +9,7 @@ from fastpay import limits
 from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.computations import Computations
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings = Settings()
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
     turns: Turns = msgspec.field(default_factory=Turns)
+    computations: Computations = msgspec.field(default_factory=Computations)
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -7,7 +7,7 @@ question to the resolver a level.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from fastpay.api.kinds import presentable
 from fastpay.api.rendering import render_list
 from fastpay.domain.objects import PaymentIntent, StoredObject, prefix_of
 from fastpay.errors import InvalidRequest
+
+_Item = TypeVar("_Item")
 
 
 class Resolver(Protocol):
@@ -26,6 +28,9 @@ class Resolver(Protocol):
 
     async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
         """Return the refunds of a charge, newest first; one more than a page says that there are more."""
+
+    async def step(self) -> None:
+        """Let others have the loop: called after so many objects as may be put together at once."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,12 +212,25 @@ class _Expansion:
                 )
 
     async def _replace_references(self, level: _Level) -> _Level:
-        places = [place for shown, below in level for place in _places(shown, below)]
+        places: list[_Place] = []
+        for piece in _pieces(level):
+            places += [place for shown, below in piece for place in _places(shown, below)]
+            await self._pause(piece)
         identifiers = dict.fromkeys(place.value for place in places if isinstance(place.value, str))
         unknown = [identifier for identifier in identifiers if identifier not in self._objects]
-        if unknown:
-            self._objects.update(await self._resolver.resolve(unknown))
-        return [found for place in places if (found := _replace(place, self._objects)) is not None]
+        for names in _pieces(unknown):
+            self._objects.update(await self._resolver.resolve(names))
+            await self._pause(names)
+        found: _Level = []
+        for replaced in _pieces(places):
+            found += [shown for place in replaced if (shown := _replace(place, self._objects)) is not None]
+            await self._pause(replaced)
+        return found
+
+    async def _pause(self, piece: Sequence[object]) -> None:
+        """Have a step after a piece that is as long as a step may be; most answers are shorter."""
+        if len(piece) == limits.expanded_at_once_max:
+            await self._resolver.step()
 
     async def _add_refunds(self, level: _Level) -> _Level:
         charges = [
@@ -230,6 +248,11 @@ class _Expansion:
             charge["refunds"] = render_list(url, page, len(refunds) > limits.page_size_default)
             found.extend((refund, below) for refund in page)
         return found
+
+
+def _pieces(whole: Sequence[_Item]) -> Iterable[Sequence[_Item]]:
+    size = limits.expanded_at_once_max
+    return (whole[place : place + size] for place in range(0, len(whole), size))
 
 
 def _places(shown: dict[str, object], tree: Tree) -> Iterable[_Place]:

@@ -183,8 +183,9 @@ async def shown(call: Call, rows: Sequence[Versioned], paths: Sequence[str]) -> 
     if not paths and all(stands_alone(row.object) for row in rows):
         return [Raw(render_bytes(row.object, livemode)) for row in rows]
     items = [render(row.object, livemode) for row in rows]
-    await expand(items, paths, answers.Snapshots(call, {}))
-    return items
+    snapshots = answers.Snapshots(call, {})
+    await expand(items, paths, snapshots)
+    return await answers.encode_apart(items, snapshots)
 
 
 def cut(rows: Sequence[Versioned], page: Page) -> tuple[Sequence[Versioned], bool]:

@@ -62,8 +62,10 @@ class ListEntries:
         # A table has no room for objects in objects: there, whoever asks for some gets their names.
         if prefers(call.headers.get("accept"), _CSV_TYPE):
             return _csv(call, page, items, has_more=has_more)
-        await expand(items, paths, answers.Snapshots(call, {}))
-        body = answers.encode(render_list(call.path, items, has_more))
+        snapshots = answers.Snapshots(call, {})
+        await expand(items, paths, snapshots)
+        shown = await answers.encode_apart(items, snapshots)
+        body = answers.encode(render_list(call.path, shown, has_more))
         return Reply(body=body, headers=_VARY)
 
 

@@ -54,6 +54,7 @@ class Shelf:
         self.refunds = refunds
         self.asked: list[list[str]] = []
         self.asked_refunds: list[str] = []
+        self.steps = 0
 
     async def resolve(self, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
         self.asked.append(list(identifiers))
@@ -62,6 +63,9 @@ class Shelf:
     async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
         self.asked_refunds.append(charge_id)
         return [render(REFUND, False) for _ in range(self.refunds)]
+
+    async def step(self) -> None:
+        self.steps += 1
 
 
 def expanded(stored: Any, *paths: str, shelf: Shelf | None = None) -> Any:
@@ -311,3 +315,18 @@ def test_an_answer_that_would_grow_out_of_proportion_is_refused() -> None:
     with pytest.raises(InvalidRequest) as refusal:
         asyncio.run(expand(rendered, paths, Shelf(refunds=limits.page_size_default)))
     assert refusal.value.param == "expand"
+
+
+def test_a_long_page_is_expanded_in_steps_with_the_loop_free_between_them() -> None:
+    shelf = Shelf()
+    page: list[dict[str, Any]] = [render(INTENT, False) for _ in range(limits.page_size_max)]
+    asyncio.run(expand(page, ("latest_charge.balance_transaction", "customer"), shelf))
+    # A hundred intents, two hundred objects in them and a hundred in those.
+    assert shelf.steps >= 400 // limits.expanded_at_once_max
+    assert all(shown["latest_charge"]["balance_transaction"]["id"] for shown in page)
+
+
+def test_one_object_is_expanded_in_one_go() -> None:
+    shelf = Shelf()
+    expanded(INTENT, "latest_charge.balance_transaction", "customer", shelf=shelf)
+    assert shelf.steps == 0
