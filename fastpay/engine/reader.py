@@ -368,7 +368,7 @@ class Reader:
             standing.shelf.was_used = False
         try:
             sequences = await self._store.read_sequences([standing.scope for standing in standings])
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, Overloaded):
             # Then nothing is proven, and what is cached is not shown for much longer.
             return
         except Exception:  # noqa: BLE001  the task must outlive whatever one question does to it

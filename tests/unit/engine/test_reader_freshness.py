@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fastpay import limits
-from fastpay.errors import DatabaseUnavailable
+from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
 from tests.unit.engine.memory import MOMENT_MS, OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
@@ -39,6 +39,20 @@ async def test_a_confirmation_renews_the_proof_of_everything_that_a_tenant_has_c
         await instance.reader.confirm()
     assert await instance.version(OTHER) == 1
     assert len(instance.store.asked) == 1
+
+
+@pytest.mark.parametrize("failure", [DatabaseUnavailable, Overloaded])
+async def test_a_confirmation_that_has_to_wait_is_no_fault(
+    failure: type[FastpayError], caplog: pytest.LogCaptureFixture
+) -> None:
+    instance = Instance()
+    for _ in range(2):
+        await instance.version(ONE)
+    instance.store.failure = failure("not now")
+    statements = instance.store.statements
+    await instance.reader.confirm()
+    assert instance.store.statements == statements + 1
+    assert caplog.records == []
 
 
 async def test_what_nobody_uses_is_not_confirmed() -> None:
