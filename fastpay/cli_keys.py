@@ -1,5 +1,6 @@
 """`fastpay keys`: API keys, and the secrets that requests with them are signed with."""
 
+import shlex
 import sys
 import uuid
 from datetime import datetime, timedelta
@@ -110,7 +111,7 @@ def roll(
     settings = prepare(config, flags)
 
     async def work(connection: Any) -> store.NewKey:
-        old = key_id or _only_good(*await _list(connection, tenant, mode))
+        old = key_id or _only_good(*await _list(connection, tenant, mode), tenant, mode)
         clock = await database_clock(connection)
         return await store.roll_key(
             connection,
@@ -265,11 +266,15 @@ async def _list(connection: Any, tenant: str, mode: str) -> "tuple[list[ListedKe
     return await list_keys(connection, tenant_id, livemode=mode == "live", clock=clock), moment(clock)
 
 
-def _only_good(listed: "list[ListedKey]", now: datetime) -> uuid.UUID:
+def _only_good(listed: "list[ListedKey]", now: datetime, tenant: str, mode: str) -> uuid.UUID:
     good = [key for key in listed if key.state(now) == "good"]
-    if len(good) != 1:
+    options = f"--tenant {shlex.quote(tenant)} --mode {mode}"
+    if not good:
+        raise ConfigurationError(f"no key is good; make one with: {command_name()} keys create {options}")
+    if len(good) > 1:
         raise ConfigurationError(
-            f"{len(good)} keys are good; give the KEY_ID ({command_name()} keys list shows them)"
+            f"{len(good)} keys are good; name one by its KEY_ID, as this shows it: "
+            f"{command_name()} keys list {options}"
         )
     return good[0].key_id
 

@@ -7,6 +7,7 @@ import click
 from fastpay.cli_shared import prepare, settings_options, with_connection
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import command_name
 
 if TYPE_CHECKING:
     from fastpay.config import Settings
@@ -82,6 +83,7 @@ async def _open(settings: "Settings", connection: Any) -> "Vault":
     vault = await open_vault(settings, connection, clock=SystemClock())
     if vault is None:
         raise ConfigurationError(
-            "there are no sealing keys; name a file in FASTPAY_SEALING_KEY_FILE, then run fastpay sealing add"
+            "there are no sealing keys; name a file in FASTPAY_SEALING_KEY_FILE, "
+            f"then run {command_name()} sealing add"
         )
     return vault

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -106,7 +107,8 @@ async def find_tenant_id(connection: Any, tenant: str) -> uuid.UUID:
     found = await find_tenant(connection, tenant)
     if found is None:
         raise ConfigurationError(
-            f"there is no tenant named {tenant!r}; {command_name()} tenants create makes it"
+            f"there is no tenant named {tenant!r}; "
+            f"make it with: {command_name()} tenants create {shlex.quote(tenant)}"
         )
     return found
 

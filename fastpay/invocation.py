@@ -20,6 +20,14 @@ def command_name() -> str:
     return shlex.quote(sys.argv[0])
 
 
+def install_command(extra: str) -> str:
+    """Return what installs one of this package's extras, into the interpreter that runs.
+
+    The pip of another interpreter would find no fastpay there, and install a stranger's of that name.
+    """
+    return f"{shlex.quote(sys.executable)} -m pip install '{NAME}[{extra}]'"
+
+
 def _leads_to(program: Path) -> bool:
     found = shutil.which(NAME)
     return found is not None and program.exists() and os.path.samefile(found, program)

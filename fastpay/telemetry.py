@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fastpay import limits
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import install_command
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext, Tracer
@@ -177,7 +178,7 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
     except ImportError as error:
         raise ConfigurationError(
             f"OTEL_* variables ask for traces, but {error.name} is not installed; "
-            "run: pip install 'fastpay[otel]', or unset them"
+            f"run {install_command('otel')}, or unset them"
         ) from error
     _provider = tracing.make_provider(exporter)
     _tracer = _provider.get_tracer("fastpay")

@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import command_name
 
 # Whose key a data directory keeps.
 TEST_TENANT = "test"
@@ -106,7 +107,7 @@ def require_cluster(path: str | Path) -> None:
     hidden = os.path.isdir(path) and not os.access(path, os.X_OK)
     if not hidden and not os.path.isdir(Path(path) / "postgresql"):
         raise ConfigurationError(
-            f"no data directory at {Path(path).absolute()}; run fastpay serve, or give --data-dir"
+            f"no data directory at {Path(path).absolute()}; run {command_name()} serve, or give --data-dir"
         )
 
 

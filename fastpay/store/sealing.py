@@ -19,6 +19,7 @@ import msgspec
 from fastpay import limits, telemetry
 from fastpay.clock import Clock
 from fastpay.errors import ConfigurationError, FastpayError
+from fastpay.invocation import command_name
 
 # What the file is called in the data directory of an embedded database, and beside its sockets.
 KEY_FILE = "sealing.keys"
@@ -185,7 +186,7 @@ def read_keys(path: Path) -> list[SealingKey]:
             )
         keys.append(SealingKey(secret))
     if not keys:
-        raise ConfigurationError(f"there is no key in {path}; fastpay sealing add makes one")
+        raise ConfigurationError(f"there is no key in {path}; make one with: {command_name()} sealing add")
     if len(keys) > limits.sealing_keys_max:
         raise ConfigurationError(
             f"there are more than {limits.sealing_keys_max} keys in {path}; remove those that nothing is "

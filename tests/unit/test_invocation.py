@@ -1,11 +1,13 @@
 """fastpay/invocation.py"""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from fastpay.invocation import command_name
+import fastpay
+from fastpay.invocation import command_name, install_command
 
 
 @pytest.fixture
@@ -42,3 +44,21 @@ def test_elsewhere_the_hint_is_what_was_typed(program: Path, monkeypatch: pytest
 def test_under_another_program_it_is_the_plain_name(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/pytest"])
     assert command_name() == "fastpay"
+
+
+def test_an_extra_is_installed_into_the_interpreter_that_runs(program: Path) -> None:
+    assert install_command("embedded") == f"{program.with_name('python')} -m pip install 'fastpay[embedded]'"
+
+
+def test_no_hint_names_a_program_that_path_may_not_lead_to() -> None:
+    hint = re.compile(
+        r"pip install 'fastpay|(?:\brun|then|with:|;) fastpay (?:serve|migrate|keys|tenants|sealing|doctor)"
+    )
+    package = Path(fastpay.__file__).parent
+    found = [
+        f"{path.name}:{number}"
+        for path in sorted(package.rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if hint.search(line)
+    ]
+    assert found == []

@@ -70,7 +70,7 @@ def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "fastpay.tracing", raising=False)
     monkeypatch.delattr("fastpay.tracing", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
-    with pytest.raises(ConfigurationError, match="pip install 'fastpay"):
+    with pytest.raises(ConfigurationError, match="-m pip install 'fastpay"):
         telemetry.set_up_tracing({"OTEL_TRACES_EXPORTER": "console"})
 
 
