@@ -73,15 +73,21 @@ def run(settings: Settings) -> int:
 
 
 def show(console: Console, findings: list[Finding]) -> None:
-    """Print the table. Nothing in it is markup, and nothing is cut off: what is long goes on below."""
+    """Print the table, and below it what to do: one line each, however long, so that it can be copied.
+
+    Nothing is markup, and nothing is cut off.
+    """
     table = Table()
-    for heading in ("check", "state", "seen", "what to do"):
+    for heading in ("check", "state", "seen"):
         table.add_column(heading, overflow="fold")
     colours = {"good": "green", "note": "yellow", "fault": "red"}
     for finding in findings:
         state = Text(finding.state, style=colours[finding.state])
-        table.add_row(Text(finding.check), state, Text(finding.seen), Text(finding.advice))
+        table.add_row(Text(finding.check), state, Text(finding.seen))
     console.print(table)
+    for finding in findings:
+        if finding.advice:
+            console.print(Text(f"{finding.check}: {finding.advice}"), soft_wrap=True)
 
 
 async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
