@@ -118,7 +118,7 @@ def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
 def _full(account: Account, counters: str) -> InvalidRequest:
     return InvalidRequest(
         f"The {counters} of the account {account.code} would come to more than "
-        f"{limits.ledger_counter_max}, the most that an account counts. Use another account.",
+        f"{limits.ledger_counter_max:,}, the most that an account counts. Use another account.",
         code="ledger_account_full",
     )
 

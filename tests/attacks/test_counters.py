@@ -72,7 +72,7 @@ def test_a_transfer_that_would_pass_the_bound_is_refused_on_either_side(
     for hold in ("true", "false"):
         error = books.refused("transfers", 400, **sides, amount=5, hold=hold)
         assert (error["code"], error["param"]) == (FULL, f"{side}_account")
-        assert str(MOST) in error["message"]
+        assert f"{MOST:,}" in error["message"]
     item = {**sides, "amount": 5}
     linked = [{**books.sides(books.source, books.wallet), "amount": 1, "linked": True}, item]
     chain = ["linked_chain_failed", FULL] if side == "credit" or room > 0 else [FULL, "linked_chain_failed"]

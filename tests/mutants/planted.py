@@ -258,7 +258,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "fastpay/domain/refunds.py",
         "if not workspace.book.rules.refunds_may_overdraw and balance < amount:",
         "if workspace.book is None and balance < amount:",
-        (MODEL,),
+        (
+            "tests/store/test_instances.py::test_refunds_of_two_instances_do_not_overdraw_where_that_is_forbidden",
+        ),
     ),
     Mutant(
         "take-money-from-whom-was-only-asked",
