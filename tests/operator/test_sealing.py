@@ -206,7 +206,7 @@ def test_lost_or_open_keys_stop_the_start_and_the_doctor_says_why(
 def _diagnosis(data_dir: Path) -> tuple[int, str]:
     """Return the doctor's status and what it saw of sealed secrets."""
     done = run_fastpay("doctor", "--data-dir", str(data_dir), environment={"COLUMNS": "500"})
-    [line] = [line for line in done.stdout.splitlines() if "sealed secrets" in line]
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("│ sealed secrets")]
     return done.returncode, line.split("│")[3].strip()
 
 
