@@ -65,6 +65,11 @@ class Snapshots:
         self._sequence = sequence
         self._computation = call.services.computations.begin(call.scope)
 
+    @property
+    def livemode(self) -> bool:
+        """Whether the objects are of the live mode."""
+        return self._call.scope.livemode
+
     async def load(self, identifiers: Sequence[str]) -> dict[str, Versioned]:
         """Return the objects that exist."""
         unknown = [identifier for identifier in identifiers if identifier not in self._known]
@@ -145,6 +150,18 @@ class Snapshots:
                 body = render_balance_transaction(transfer, moment_ms // 1000, source)
                 found["txn_" + digits(transfer.id)] = body
         return found
+
+
+async def begin_page(call: Call, paths: Sequence[str]) -> Snapshots:
+    """Return what the objects of a page are expanded from.
+
+    If there are paths, wait for a turn first: a flood must wait before its pages are read, since each page
+    takes memory from then on that nobody counts.
+    """
+    snapshots = Snapshots(call, {})
+    if paths:
+        await snapshots.step()
+    return snapshots
 
 
 def check_expansions(

@@ -58,10 +58,11 @@ class List(Generic[_Params]):
         call.ended("decode")
         wanted = self._filter(params) if self._owner is None else await self._owned(call, self._owner)
         page = await self._page(call, params)
+        snapshots = await answers.begin_page(call, paths)
         rows = await call.services.reader.list(call.scope, wanted, page)
         call.ended("read")
         found, has_more = cut(rows, page)
-        items = await shown(call, found, paths)
+        items = await shown(found, paths, snapshots)
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
 
     async def _owned(self, call: Call, owner: kinds.Kind) -> Filter:
@@ -139,10 +140,11 @@ class Search:
         query = search.parse(params.query, kind)
         page = Page(limit=params.limit, below=below)
         call.ended("decode")
+        snapshots = await answers.begin_page(call, paths)
         found, has_more = cut(await call.services.reader.search(call.scope, query, page), page)
         call.ended("read")
         next_page = search.page_token(found[-1].object.id, token_query, token_key) if has_more else None
-        body = render_search_result(call.path, await shown(call, found, paths), has_more, next_page)
+        body = render_search_result(call.path, await shown(found, paths, snapshots), has_more, next_page)
         if counts:
             everything = Page(limit=limits.search_total_max - 1)
             body["total_count"] = len(await call.services.reader.search(call.scope, query, everything))
@@ -177,13 +179,14 @@ async def require_customer(call: Call) -> Customer:
     return found.object
 
 
-async def shown(call: Call, rows: Sequence[Versioned], paths: Sequence[str]) -> Sequence[Item]:
+async def shown(
+    rows: Sequence[Versioned], paths: Sequence[str], snapshots: answers.Snapshots
+) -> Sequence[Item]:
     """Return objects as they are shown, expanded along paths."""
-    livemode = call.scope.livemode
+    livemode = snapshots.livemode
     if not paths and all(stands_alone(row.object) for row in rows):
         return [Raw(render_bytes(row.object, livemode)) for row in rows]
     items = [render(row.object, livemode) for row in rows]
-    snapshots = answers.Snapshots(call, {})
     await expand(items, paths, snapshots)
     return await answers.encode_apart(items, snapshots)
 

@@ -53,6 +53,7 @@ class ListEntries:
         if not found:
             raise kinds.absent(kinds.LEDGER_ACCOUNT, identifier)
         page = await _page(call, found[0], params)
+        snapshots = await answers.begin_page(call, paths)
         entries = await call.services.ledger.entries(call.scope, found[0], page)
         has_more = len(entries) > page.limit
         if has_more:
@@ -62,7 +63,6 @@ class ListEntries:
         # A table has no room for objects in objects: there, whoever asks for some gets their names.
         if prefers(call.headers.get("accept"), _CSV_TYPE):
             return _csv(call, page, items, has_more=has_more)
-        snapshots = answers.Snapshots(call, {})
         await expand(items, paths, snapshots)
         shown = await answers.encode_apart(items, snapshots)
         body = answers.encode(render_list(call.path, shown, has_more))

@@ -1,11 +1,17 @@
 """Lists over fake ports: pages, cursors, ranges of time, filters and searches."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import pytest
 
 from fastpay.api.search import parse
-from tests.unit.api.fakes import NOW_MS, OTHER, Api
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import Filter, Page
+from tests.unit.api.fakes import NOW_MS, OTHER, SECRET, Api
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
 NOW_S = NOW_MS // 1000
@@ -211,3 +217,34 @@ def test_a_search_needs_a_query_that_can_be_read(api: Api) -> None:
         error = api.refused("GET", path)
         assert (error["status"], error["param"]) == (400, "query")
     assert api.engine.searches == []
+
+
+def test_pages_to_expand_are_read_one_in_a_turn_of_the_loop(api: Api) -> None:
+    customer = api.post("/v1/customers", "name=c")["id"]
+    api.pay(f"customer={customer}")
+    turn = 0
+    read_in: list[int] = []
+    read = api.engine.list
+
+    async def note(scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
+        read_in.append(turn)
+        return await read(scope, wanted, page)
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        path = "/v1/payment_intents?expand[]=data.customer"
+        answer = await client.get(path, headers={"authorization": f"Bearer {SECRET}"})
+        assert answer.json()["data"][0]["customer"]["id"] == customer
+
+    async def flood() -> None:
+        nonlocal turn
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api.app), base_url="http://f") as client:
+            asking = asyncio.gather(*(ask(client) for _ in range(10)))
+            while not asking.done():
+                turn += 1
+                await asyncio.sleep(0)
+            await asking
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api.engine, "list", note)
+        asyncio.run(flood())
+    assert len(read_in) == len(set(read_in)) == 10
