@@ -100,6 +100,11 @@ batch_weight_max = 8_192
 queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
 # Requests with long bodies: how many are read and carried out at a time, and how many bytes may wait to be.
+# While two tenants are active, one has so many requests in progress; more wait.
+tenant_requests_max = 8
+tenant_waiting_max = 4_096
+tenant_wait_ms_max = 2_000
+contended_ms = 1_000
 long_requests_max = 12
 long_requests_tenant_max = 3
 long_waiting_bytes_max = 256 << 20

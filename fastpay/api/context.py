@@ -14,6 +14,7 @@ from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
+from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
 from fastpay.engine.turns import Turns
 
@@ -38,6 +39,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
     turns: Turns = msgspec.field(default_factory=Turns)
     computations: Computations = msgspec.field(default_factory=Computations)
+    shares: Shares = msgspec.field(default_factory=Shares)
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):

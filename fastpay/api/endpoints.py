@@ -54,6 +54,10 @@ class Endpoint(Protocol):
     def is_brief(self) -> bool:
         """Whether answering takes one read where there is no query, or has a deadline of its own."""
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether its reads may last and have a limit by tenant of their own."""
+
     async def answer(self, call: Call) -> Reply:
         """Answer. Raises: FastpayError."""
 
@@ -178,8 +182,15 @@ class Resource(_Path):
             timing=timing,
         )
         is_brief = endpoint.is_brief and not (call.query and method == "GET")
-        answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
-        reply = await (answering if is_brief else in_time(answering))
+        shares, counts = services.shares, not endpoint.is_gated
+        if counts and not shares.enter(call.scope):
+            await shares.wait(call.scope)
+        try:
+            answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
+            reply = await (answering if is_brief else in_time(answering))
+        finally:
+            if counts:
+                shares.leave(call.scope)
         return reply if timing is None else timed(reply, call, timing)
 
     def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:

@@ -36,6 +36,7 @@ class List(Generic[_Params]):
 
     is_public = False
     is_brief = False
+    is_gated = False
 
     def __init__(
         self,
@@ -121,6 +122,7 @@ class Search:
 
     is_public = False
     is_brief = False
+    is_gated = True
 
     def __init__(self, kind: kinds.Kind) -> None:
         self._kind = kind
@@ -156,6 +158,7 @@ class RetrieveOwned:
 
     is_public = False
     is_brief = False
+    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the payment method. Raises: NotFound, also for another customer's."""

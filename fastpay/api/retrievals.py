@@ -43,6 +43,7 @@ class Retrieve(Generic[_Params, _Stored]):
         self.is_public = is_public
 
     is_brief = True
+    is_gated = False
 
     @property
     def prefix(self) -> str:

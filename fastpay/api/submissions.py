@@ -66,6 +66,7 @@ class Write(Generic[_Params]):
 
     # The writer has deadlines of its own.
     is_brief = True
+    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Commit what the request wants. Raises: FastpayError."""

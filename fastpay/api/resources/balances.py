@@ -15,6 +15,7 @@ class RetrieveBalance:
 
     is_public = False
     is_brief = False
+    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: FastpayError."""
@@ -29,6 +30,7 @@ class RetrieveBalanceTransaction:
 
     is_public = False
     is_brief = False
+    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance transaction. Raises: NotFound."""

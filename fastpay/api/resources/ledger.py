@@ -17,6 +17,7 @@ class RetrieveLedgerBalance:
 
     is_public = False
     is_brief = False
+    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: NotFound, InvalidRequest."""
@@ -38,6 +39,7 @@ class VerifyLedger:
     is_public = False
     # It reads everything, which takes as long as it takes, within `verify_timeout_ms`.
     is_brief = True
+    is_gated = True
 
     async def answer(self, call: Call) -> Reply:
         """Show what was found. Raises: FastpayError."""

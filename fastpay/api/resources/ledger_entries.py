@@ -43,6 +43,7 @@ class ListEntries:
 
     is_public = False
     is_brief = False
+    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: NotFound, InvalidRequest."""

@@ -1,0 +1,87 @@
+"""Concurrency limits by tenant: one tenant's requests do not fill the event loop while others are served.
+
+| state      | entered when                                           | a tenant may have in progress      |
+|------------|--------------------------------------------------------|------------------------------------|
+| alone      | one tenant asked for all of the last second            | any number of requests             |
+| contended  | requests of two tenants came within the last second    | `tenant_requests_max`; more waits  |
+
+Searches and verifications are not counted: they have limits of their own and may last, and would take the
+places of the same tenant's payments (`store/gates.py`).
+
+A request that waits stands in its tenant's line. A place that becomes free goes to the next request of the
+same tenant, so tenants never wait for each other here. Alone, a tenant has the whole process: large batches
+commit fastest.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from fastpay import limits
+from fastpay.clock import SystemClock
+from fastpay.domain.identifiers import Scope
+from fastpay.errors import Overloaded
+
+_OVERLOADED = "Too many requests of yours are in progress. Try again in a moment, with fewer at a time."
+
+
+class Shares:
+    """Counts requests in progress by tenant and mode."""
+
+    def __init__(self, monotonic_ns: Callable[[], int] = SystemClock.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._counts: dict[Scope, int] = {}
+        self._lines: dict[Scope, deque[asyncio.Future[None]]] = {}
+        self._last: Scope | None = None
+        # When a request last came from another tenant than the one before it.
+        self._alternated_ns = -limits.contended_ms * 1_000_000
+
+    def enter(self, scope: Scope) -> bool:
+        """Count a request, if it may be carried out now; False says that `wait` must be called."""
+        if scope is not self._last and scope != self._last:
+            self._last = scope
+            self._alternated_ns = self._monotonic_ns()
+        count = self._counts.get(scope, 0)
+        if count >= limits.tenant_requests_max and self._is_contended():
+            return False
+        self._counts[scope] = count + 1
+        return True
+
+    async def wait(self, scope: Scope) -> None:
+        """Return when the request may be carried out, and is counted. Raises: Overloaded after too long."""
+        line = self._lines.setdefault(scope, deque())
+        if len(line) >= limits.tenant_waiting_max:
+            raise Overloaded(_OVERLOADED)
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.append(called)
+        try:
+            async with asyncio.timeout(limits.tenant_wait_ms_max / 1000):
+                await called
+        except BaseException as error:
+            if called.done() and not called.cancelled():
+                self.leave(scope)
+            elif scope in self._lines and called in self._lines[scope]:
+                self._lines[scope].remove(called)
+            if isinstance(error, TimeoutError):
+                raise Overloaded(_OVERLOADED) from None
+            raise
+
+    def leave(self, scope: Scope) -> None:
+        """Count a request as answered, and call the next of its tenant."""
+        line = self._lines.get(scope)
+        if line is not None:
+            while line:
+                called = line.popleft()
+                if not called.done():
+                    # Its place goes over: the count stays.
+                    called.set_result(None)
+                    return
+            del self._lines[scope]
+        left = self._counts[scope] - 1
+        if left:
+            self._counts[scope] = left
+        else:
+            del self._counts[scope]
+
+    def _is_contended(self) -> bool:
+        return self._monotonic_ns() - self._alternated_ns < limits.contended_ms * 1_000_000
