@@ -27,9 +27,11 @@ from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
 from fastpay._native.wheel import Callback, Wheel
+from fastpay.api import card_numbers
 from fastpay.server.listener import Server
 from fastpay.server.settings import ServerSettings
 from tests.reference import arrays as plain_arrays
+from tests.reference import card_finder as plain_card_finder
 from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
 from tests.reference import json_pieces as plain_pieces
@@ -87,6 +89,11 @@ def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]
 @pytest.mark.parametrize("look", [digit_runs.in_form, plain_digit_runs.in_form], ids=["compiled", "plain"])
 def test_first_look_for_card_numbers(benchmark: BenchmarkFixture, look: Callable[..., Any]) -> None:
     assert not benchmark(look, samples.BODY)
+
+
+@pytest.mark.parametrize("holds", [card_numbers.holds, plain_card_finder.holds], ids=["compiled", "plain"])
+def test_search_for_card_numbers(benchmark: BenchmarkFixture, holds: Callable[..., Any]) -> None:
+    assert not benchmark(holds, "Order 12, box 4 of 7, tracking number 4444 4444 4444 and 601-102")
 
 
 def test_target(benchmark: BenchmarkFixture) -> None:

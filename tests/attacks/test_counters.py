@@ -6,19 +6,39 @@ opened through one instance and attacked through another, which has not read the
 
 import concurrent.futures
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from fastpay import limits
-from tests.conftest import RunningServer, execute
+from fastpay.store.sealing import KEY_FILE
+from tests.conftest import RunningServer, execute, running_server
 from tests.http.ledger import Books, open_books
 from tests.http.tenants import Tenant, make_tenant
 
 MOST = limits.ledger_counter_max
 LARGEST = 2**63 - 1
 FULL = "ledger_account_full"
+
+
+@pytest.fixture(scope="module")
+def server(scratch: Path) -> Iterator[RunningServer]:
+    """A server with a database of its own: in it counters and entries do not agree."""
+    with running_server(scratch / "counters", scratch) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def second(server: RunningServer, scratch: Path) -> Iterator[RunningServer]:
+    """Another instance on its database."""
+    environment = {
+        "FASTPAY_DATABASE_URL": server.database_url,
+        "FASTPAY_SEALING_KEY_FILE": str(server.data_dir / KEY_FILE),
+    }
+    with running_server(scratch / "counters2", scratch, environment=environment) as running:
+        yield running
 
 
 @pytest.fixture
