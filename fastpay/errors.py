@@ -107,15 +107,6 @@ class MethodNotAllowed(FastpayError):
     type = "invalid_request_error"
 
 
-class KeyInUse(FastpayError):
-    """The first request with this idempotency key still waits for somebody outside."""
-
-    status = 409
-    type = "idempotency_error"
-    default_code = "idempotency_key_in_use"
-    retryable = True
-
-
 class BodyTooLarge(FastpayError):
     """The body is over its limit."""
 

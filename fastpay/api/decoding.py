@@ -87,18 +87,6 @@ def decode_query(params_type: type[_Params], query: bytes) -> _Params:
     return _build(params_type, shape, _read(shape, _parse_form(query), from_form=True))
 
 
-def validate_metadata(metadata: Mapping[str, str], param: str = "metadata") -> None:
-    """Hold metadata to the limits: how many keys, how long a key, how long a value, in characters.
-
-    `decode_params` does so for every parameter called metadata; this is for what an update made of it.
-    Raises: InvalidRequest, naming the key as in `metadata[order]`.
-    """
-    try:
-        _check_metadata(metadata)
-    except _ParameterError as fault:
-        raise fault.rendered(param) from None
-
-
 class _ParameterError(Exception):
     """A parameter that is refused. Its path grows, innermost name first, on the way out."""
 

@@ -129,7 +129,6 @@ def test_problem_details_are_for_those_who_ask_by_name(accept: str | None, wante
         (DECLINE, {}),
         (errors.NotFound(""), {}),
         (errors.Unauthenticated(""), {b"www-authenticate": b'Bearer realm="fastpay"'}),
-        (errors.KeyInUse(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
         (errors.RateLimited(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
         (errors.Overloaded(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
         (errors.DatabaseUnavailable(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
