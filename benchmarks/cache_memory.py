@@ -20,10 +20,10 @@ from rich.table import Table
 from benchmarks import samples
 from benchmarks.transport_load import resident_bytes
 from fastpay._native.cache import Cache
-from fastpay.api.renditions import form_of, make_rendition
+from fastpay.api.cached_responses import form_of, make_rendition
 from fastpay.domain.objects import TYPES, Customer, StoredObject, kind_of
 from fastpay.domain.plan import Versioned
-from fastpay.engine.reader import weigh
+from fastpay.engine.read.reader import weigh
 from fastpay.store import rows
 
 STAGES = ("plain", "rendered", "encoded")

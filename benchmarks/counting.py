@@ -30,7 +30,7 @@ from benchmarks.payments import make_payment, make_refund
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.writer import Writer
+from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.postgres import DatabaseSettings
 

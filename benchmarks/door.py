@@ -24,9 +24,9 @@ from benchmarks.load.serving import machine_facts, write_results
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.lanes import Lanes
 from fastpay.engine.ports import Submission
-from fastpay.engine.writer import Writer
+from fastpay.engine.write.lanes import Lanes
+from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.postgres import DatabaseSettings
 

@@ -30,8 +30,8 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Submission
-from fastpay.engine.reader import Reader
-from fastpay.engine.writer import Writer
+from fastpay.engine.read.reader import Reader
+from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.copies import RedisCopies
 from fastpay.store.copy_format import CopyFormat

@@ -30,14 +30,14 @@ from benchmarks.load.options import Several
 from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import Target, free_port, machine_facts, write_results
 from benchmarks.load.wrk import run_wrk
-from fastpay.api import answers, endpoints, submissions
-from fastpay.application import open_application
+from fastpay.api import answers, endpoints, writes
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
-from fastpay.deadline import Deadline
-from fastpay.engine.batch import Batch
-from fastpay.engine.working_set import WorkingSet
-from fastpay.engine.writer import Writer
+from fastpay.engine.write.batch import Batch
+from fastpay.engine.write.working_set import WorkingSet
+from fastpay.engine.write.writer import Writer
+from fastpay.operations.application import open_application
+from fastpay.operations.deadline import Deadline
 from fastpay.server.listener import Server, ServerSettings
 from fastpay.store.batches import PostgresBatches, PostgresTransaction
 
@@ -56,8 +56,8 @@ class Step(NamedTuple):
 _WORKING = (
     Step("headers as a dict", endpoints, "_headers"),
     Step("authenticate", endpoints, "authenticate"),
-    Step("decode the form", submissions, "decode_params"),
-    Step("make the command's submission, fingerprint", submissions, "_submission"),
+    Step("decode the form", writes, "decode_params"),
+    Step("make the command's submission, fingerprint", writes, "_submission"),
     Step("execute: decide", Batch, "decide"),
     Step("encode the columns", PostgresBatches, "encode"),
     Step("render the answer", answers, "committed"),

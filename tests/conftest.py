@@ -19,11 +19,11 @@ import hypothesis
 import pytest
 import redis
 
-from fastpay.embedded import children
-from fastpay.embedded.access import run_servers
-from fastpay.embedded.account import choose_account
-from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.servers import EmbeddedServers
+from fastpay.operations.embedded import children
+from fastpay.operations.embedded.access import run_servers
+from fastpay.operations.embedded.account import choose_account
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
 from tests.doors import Certificate, make_certificate
 from tests.poolers import running_pgbouncer

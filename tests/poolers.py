@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fastpay.embedded import children
-from fastpay.embedded.account import Account, make_directory
+from fastpay.operations.embedded import children
+from fastpay.operations.embedded.account import Account, make_directory
 
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60

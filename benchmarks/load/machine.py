@@ -18,8 +18,8 @@ import msgspec
 
 from benchmarks import samples
 from fastpay.clock import SystemClock
-from fastpay.embedded.access import run_servers
-from fastpay.embedded.directory import DataDirectory, write_private
+from fastpay.operations.embedded.access import run_servers
+from fastpay.operations.embedded.directory import DataDirectory, write_private
 from fastpay.store import keys
 from fastpay.store.migrate import migrate
 from fastpay.store.sealing import make_key, render_keys

@@ -6,9 +6,10 @@ from pathlib import Path
 from benchmarks.load.machine import SEALING_KEYS, Database
 from fastpay.clock import SystemClock
 from fastpay.store.connections import connected
+from fastpay.store.key_records import KeyName
 from fastpay.store.keys import find_key, hash_key
 from fastpay.store.sealing import Vault, read_keys
-from fastpay.store.signing_secrets import KeyName, create_secret
+from fastpay.store.signing_secrets import create_secret
 
 
 def make_secrets(database: Database, directory: Path) -> dict[str, str]:

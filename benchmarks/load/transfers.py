@@ -25,7 +25,7 @@ from fastpay.domain.ledger_transfers import CreateLedgerTransfer
 from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.writer import Writer
+from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.postgres import DatabaseSettings
 

@@ -8,11 +8,12 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay._native.cache import Entry, Rendition
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
 from fastpay.api import kinds
+from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
 from fastpay.api.lists import List, RetrieveOwned, Search
@@ -24,7 +25,7 @@ from fastpay.api.params import payment_intents as intent_params
 from fastpay.api.params import payment_methods as method_params
 from fastpay.api.params import refunds as refund_params
 from fastpay.api.params.common import NoParams
-from fastpay.api.renditions import form_for
+from fastpay.api.reads import Retrieve
 from fastpay.api.resources import (
     charges,
     customers,
@@ -38,12 +39,12 @@ from fastpay.api.resources import (
 from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTransaction
 from fastpay.api.resources.ledger import RetrieveLedgerBalance, VerifyLedger
 from fastpay.api.resources.ledger_entries import ListEntries
-from fastpay.api.retrievals import Retrieve
-from fastpay.api.submissions import Write
+from fastpay.api.writes import Write
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 from fastpay.domain.plan import Versioned
+from fastpay.observability import telemetry
 
 
 class Route(NamedTuple):

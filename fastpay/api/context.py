@@ -9,11 +9,11 @@ from fastpay import limits
 from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.computations import Computations
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
+from fastpay.engine.read.computations import Computations
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
 from fastpay.engine.turns import Turns

@@ -9,18 +9,18 @@ from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay._native.headers import decode as decode_headers
 from fastpay._native.shortcut import Shortcut
 from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import SIGNATURE_HEADER, authenticate, check_signature, is_signed, key_of
-from fastpay.api.conditions import CACHE_CONTROL, conditional
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.encodings import encoded
+from fastpay.api.etags import CACHE_CONTROL, conditional
 from fastpay.api.kinds import presentable
-from fastpay.api.submissions import Write, is_idempotency_key
 from fastpay.api.timings import TIMING_HEADER, timed
+from fastpay.api.writes import Write, is_idempotency_key
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
 from fastpay.errors import (
@@ -31,6 +31,7 @@ from fastpay.errors import (
     MethodNotAllowed,
     UnknownRoute,
 )
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.api")
 

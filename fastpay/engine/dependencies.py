@@ -11,9 +11,10 @@ is one line and not one for each attempt.
 from collections import deque
 from collections.abc import Callable
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.errors import FastpayError
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.dependencies")
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
@@ -17,6 +17,7 @@ from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import Submission, Writer
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.expiry")
 

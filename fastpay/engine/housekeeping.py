@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import Purged
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.housekeeping")
 

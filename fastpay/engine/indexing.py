@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import SearchIndex
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.indexing")
 

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.dependencies import Dependency
 from fastpay.engine.dependency_ports import DatabaseProbe
 from fastpay.engine.failures import TransientFailure
 from fastpay.errors import DatabaseUnavailable, FastpayError
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.monitor")
 

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
+from fastpay.observability import telemetry
 
 
 class Periodic:

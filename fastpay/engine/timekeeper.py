@@ -6,17 +6,18 @@ may be the database's: with two clocks nobody can tell which one. While they are
 the instance takes no writes and ends nothing that is due.
 
 How old the estimate is has no bound of its own, its error has: whatever a batch writes is held against the
-database's clock in the same transaction (see `engine/batch.py`).
+database's clock in the same transaction (see `engine/write/batch.py`).
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import DatabaseClock
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.clock")
 

@@ -3,8 +3,8 @@
 A channel of messages and not the invalidations that Redis can send of keys (client tracking): those tell of
 keys that Redis holds, while an instance has cached far more than has a copy there. A message can only make
 another instance forget what it has cached, or ask more of copies than it had to. So Redis may lose, delay,
-repeat or invent messages: what is lost is found by asking the database (see `engine/standing.py`), and what
-is invented costs a read.
+repeat or invent messages: what is lost is found by asking the database (see `engine/read/freshness.py`), and
+what is invented costs a read.
 
 Nobody waits for Redis. What cannot be sent is dropped, and after a failure nothing is sent until a new
 connection has been made. Both connections, to tell and to listen, have the deadlines and the bounds of

@@ -6,7 +6,7 @@ generation. A commit moves the mark from the place before it to the place after 
 in one script; where a commit in between is missing, the script begins a new generation, to which no older
 copy belongs. So a copy of the mark's generation is at least as new as the mark says, whatever was lost,
 evicted, repeated or came late, and also where Redis as a whole went back to an earlier moment: then its
-mark went back too. Whether what the mark says is enough, the reader decides (`engine/standing.py`).
+mark went back too. Whether what the mark says is enough, the reader decides (`engine/read/freshness.py`).
 
 What is read from the database is kept only while the mark is not ahead of it. It may be newer than the mark,
 and what lies there may be newer still: both are at least as new as the mark, so that it does not matter which
@@ -34,8 +34,8 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
-from fastpay.engine.copy_ports import Found
 from fastpay.engine.dependency_ports import Part
+from fastpay.engine.read.copy_ports import Found
 from fastpay.store.copy_format import (
     GENERATION_BYTES,
     REASONS,

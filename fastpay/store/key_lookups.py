@@ -24,7 +24,8 @@ from fastpay.addresses import TokenBuckets, group_of
 from fastpay.clock import Clock
 from fastpay.errors import DatabaseUnavailable, RateLimited
 from fastpay.store.failures import LOST
-from fastpay.store.keys import FoundKey, find_keys, has_tag, hash_key, read_tag_key
+from fastpay.store.key_records import FoundKey
+from fastpay.store.keys import find_keys, has_tag, hash_key, read_tag_key
 from fastpay.store.pool import Lender, due
 
 _LIMITED = "Too many requests with unknown API keys are coming in. Try again in a moment."

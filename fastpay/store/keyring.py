@@ -10,7 +10,8 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Credentials
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.key_lookups import KeyLookups, Landing
-from fastpay.store.keys import FoundKey, hash_key, open_fingerprint_key
+from fastpay.store.key_records import FoundKey
+from fastpay.store.keys import hash_key, open_fingerprint_key
 from fastpay.store.pool import Lender
 from fastpay.store.sealing import Vault
 from fastpay.store.signing_secrets import open_signers

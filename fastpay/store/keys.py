@@ -5,22 +5,21 @@ import hmac
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from fastpay.clock import Clock
 from fastpay.domain.rules import Rules
 from fastpay.errors import InvalidRequest, NotFound
-from fastpay.store.fresh import ALPHABET, moment, random_text, random_uuid
+from fastpay.store.key_records import FoundKey, KeyName, Kind
+from fastpay.store.random_values import ALPHABET, moment, random_text, random_uuid
 from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
-from fastpay.store.signing_secrets import KeyName, copy_secrets
+from fastpay.store.signing_secrets import copy_secrets
 from fastpay.store.statements import SQL
 from fastpay.store.tenants import rule_values
 
 # Connections are asyncpg's, which has no types: hence `Any` throughout.
-
-Kind = Literal["secret", "publishable"]
 
 TENANT_NAME_CHARS_MAX = 100
 TAG_CHARS = 6
@@ -64,28 +63,6 @@ class ListedKey(msgspec.Struct, frozen=True):
         """Return in words whether this key can sign, and whether it must."""
         words = {0: "", 1: "can"}.get(self.signing_secrets, f"can, {self.signing_secrets} secrets")
         return words.replace("can", "must") if self.signature_required else words
-
-
-class FoundKey(msgspec.Struct, frozen=True):
-    """Whose key it is, until when, and its secrets as they are kept: a fingerprint key in plain or sealed."""
-
-    tenant_id: uuid.UUID
-    livemode: bool
-    key_id: uuid.UUID
-    kind: Kind
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    signature_required: bool
-    fingerprint_key: bytes | None
-    fingerprint_sealed: bytes | None
-    fingerprint_under: str | None
-    secrets_sealed: list[bytes]
-    secrets_under: list[str]
-    secrets_expire: list[datetime | None]
-
-    def __repr__(self) -> str:
-        """Show nothing that is secret."""
-        return f"FoundKey({self.key_id}, {self.kind!r})"
 
 
 def hash_key(key: str) -> bytes:

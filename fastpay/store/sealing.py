@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.errors import ConfigurationError, FastpayError
-from fastpay.invocation import command_name
+from fastpay.observability import telemetry
+from fastpay.observability.program_name import command_name
 
 # What the file is called in the data directory of an embedded database, and beside its sockets.
 KEY_FILE = "sealing.keys"

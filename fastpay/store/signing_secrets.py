@@ -1,37 +1,20 @@
 """The signing secrets of API keys: make, roll, remove, require. A secret is shown once and kept sealed."""
 
-import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from fastpay import limits
 from fastpay._native.signature import Signer
 from fastpay.clock import Clock
 from fastpay.errors import InvalidRequest, NotFound
-from fastpay.store.fresh import moment, random_text, random_uuid
-from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
+from fastpay.store.key_records import FoundKey, KeyName
+from fastpay.store.random_values import moment, random_text, random_uuid
+from fastpay.store.sealing import Sealed, Vault, open_sealed
 from fastpay.store.statements import SQL
-
-if TYPE_CHECKING:
-    from fastpay.store.keys import FoundKey
 
 # Connections are asyncpg's, which has no types: hence `Any` throughout.
 
 PREFIX = "fpss_"
-
-
-class KeyName(msgspec.Struct, frozen=True):
-    """Which API key is meant."""
-
-    tenant_id: uuid.UUID
-    livemode: bool
-    key_id: uuid.UUID
-
-    def place(self) -> Place:
-        """Return where the signing secrets of this key are sealed for."""
-        return Place("signing", self.tenant_id, self.livemode, self.key_id)
 
 
 async def create_secret(connection: Any, name: KeyName, *, vault: Vault, clock: Clock) -> str:
@@ -117,7 +100,7 @@ async def copy_secrets(
 
 
 def open_signers(
-    found: "FoundKey", vault: Vault | None, now: datetime
+    found: FoundKey, vault: Vault | None, now: datetime
 ) -> tuple[tuple[Signer, ...], datetime | None]:
     """Return the signers of an API key that are good now, newest first, and when the first of them ends.
 

@@ -12,7 +12,7 @@ import pytest
 from fastpay.clock import SystemClock
 from fastpay.store import keys
 from fastpay.store.connections import connected
-from fastpay.store.fresh import random_text
+from fastpay.store.random_values import random_text
 from tests.attacks.requests import Answer, Request, send, statuses, until, until_blocked
 from tests.conftest import RunningServer, running_server
 from tests.http.tenants import Tenant, make_tenant

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
-from fastpay.embedded import children
+from fastpay.operations.embedded import children
 from tests.bank.world import World
 from tests.conftest import PATIENCE_SECONDS
 from tests.faults.proxy import CUTS

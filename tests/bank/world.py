@@ -15,10 +15,10 @@ import httpx
 
 from fastpay.clock import SystemClock
 from fastpay.domain.rules import Rules
-from fastpay.embedded import children
-from fastpay.embedded.account import choose_account
-from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.servers import EmbeddedServers
+from fastpay.operations.embedded import children
+from fastpay.operations.embedded.account import choose_account
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store import keys, rows
 from fastpay.store.connections import connected
 from fastpay.store.migrate import migrate

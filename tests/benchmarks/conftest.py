@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load.machine import Machine, write_sealing_keys
-from fastpay.embedded.servers import EmbeddedServers
+from fastpay.operations.embedded.servers import EmbeddedServers
 
 _NUMBERS = itertools.count(1)
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fastpay.embedded import children
+from fastpay.operations.embedded import children
 from tests.clocks import MovableClock, find_library
 from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
 from tests.http.tenants import make_tenant

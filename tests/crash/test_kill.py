@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from fastpay import limits
-from fastpay.embedded import children
-from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.servers import EmbeddedServers
+from fastpay.operations.embedded import children
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.embedded.servers import EmbeddedServers
 from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
 from tests.crash.load import Clients, Order, audit, first_step
 

@@ -15,10 +15,10 @@ import msgspec
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
-from fastpay.embedded.account import choose_account
-from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.servers import EmbeddedServers
 from fastpay.engine.ports import Filter, Page
+from fastpay.operations.embedded.account import choose_account
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate

@@ -8,11 +8,11 @@ import pytest
 from fastpay import limits
 from fastpay.api.search import parse
 from fastpay.clock import SystemClock
-from fastpay.doctor import check_database as examine_database
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import ConfigurationError, DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
+from fastpay.operations.doctor import check_database as examine_database
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.postgres import DatabaseSettings

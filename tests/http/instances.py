@@ -7,14 +7,15 @@ from typing import Any
 import httpx
 
 from fastpay._native.cache import Cache
-from fastpay.application import open_application
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
-from fastpay.deadline import Deadline
 from fastpay.domain.identifiers import Scope
-from fastpay.process import _make_server
+from fastpay.operations.application import open_application
+from fastpay.operations.deadline import Deadline
+from fastpay.operations.process import _make_server
 from fastpay.store import keys
 from fastpay.store.connections import connected
+from fastpay.store.key_records import Kind
 
 PAY = "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true&description=marker"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -60,7 +61,7 @@ class Instance:
                 for name in ("owner", "stranger")
             }
             self.scope = Scope(tenants["owner"].hex, livemode=False)
-            wanted: tuple[tuple[str, str, bool, keys.Kind], ...] = (
+            wanted: tuple[tuple[str, str, bool, Kind], ...] = (
                 ("owner", "owner", False, "secret"),
                 ("publishable", "owner", False, "publishable"),
                 ("live", "owner", True, "secret"),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fastpay.store import keys, signing_secrets
 from fastpay.store.connections import connected
+from fastpay.store.key_records import KeyName
 from fastpay.store.sealing import KEY_FILE, Vault, read_keys
-from fastpay.store.signing_secrets import KeyName
 from tests.conftest import RunningServer
 from tests.http.tenants import CLOCK
 

@@ -9,6 +9,7 @@ from fastpay.clock import SystemClock
 from fastpay.domain.rules import Rules
 from fastpay.store import keys
 from fastpay.store.connections import connected
+from fastpay.store.key_records import Kind
 
 _NUMBERS = itertools.count(1)
 
@@ -32,7 +33,7 @@ def make_tenant(database_url: str, rules: Rules | None = None) -> Tenant:
             name = f"tenant of a test {next(_NUMBERS)} {uuid.uuid4()}"
             tenant_id = await keys.create_tenant(connection, name, clock=CLOCK, rules=rules)
 
-            async def key(kind: keys.Kind, livemode: bool) -> str:
+            async def key(kind: Kind, livemode: bool) -> str:
                 made = await keys.create_key(connection, tenant_id, livemode=livemode, clock=CLOCK, kind=kind)
                 return made.key
 

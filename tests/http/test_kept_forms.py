@@ -29,7 +29,7 @@ def compressions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     counted = {coding: count(coding, compress) for coding, compress in encodings.CODINGS.items()}
     monkeypatch.setattr("fastpay.api.encodings.CODINGS", counted)
-    monkeypatch.setattr("fastpay.api.renditions.CODINGS", counted)
+    monkeypatch.setattr("fastpay.api.cached_responses.CODINGS", counted)
     return made
 
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.flights import Flight
 from fastpay.engine.ports import Reading
+from fastpay.engine.read.in_flight import Flight
 from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
 from tests.http.instances import Instance, parts, running

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
 
-from fastpay import telemetry
-from fastpay.tracing import DrawnSampler
+from fastpay.observability import telemetry
+from fastpay.observability.tracing import DrawnSampler
 from tests.http.instances import running
 
 pytestmark = pytest.mark.anyio

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-BATCH = "fastpay/engine/batch.py"
-WRITER = "fastpay/engine/writer.py"
+BATCH = "fastpay/engine/write/batch.py"
+WRITER = "fastpay/engine/write/writer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
-STANDING = "fastpay/engine/standing.py"
+STANDING = "fastpay/engine/read/freshness.py"
 PRIME = "fastpay/store/lua/copies_prime.lua"
 PROOF = "fastpay/store/sql/require_books.sql"
 
@@ -15,16 +15,15 @@ CUTS = "tests/faults/test_cuts.py"
 UNKEYED = f"{CUTS}::test_without_a_key_a_cut_commit_is_answered_truly_or_said_to_be_unknown"
 STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
 AHEAD = "tests/store/test_ahead.py"
-TRUSTED = "tests/unit/engine/test_trusted_keys.py"
+TRUSTED = "tests/unit/engine/write/test_trusted_keys.py"
 WRITES = "tests/store/test_writes.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
 CIRCLE = f"{INSTANCES}::test_four_instances_on_three_tenants_never_wait_for_each_other_in_a_circle"
 DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
-OWN_COMMIT = (
-    "tests/unit/engine/test_reader_copies.py::test_a_copy_from_before_an_own_commit_is_not_shown_after_it"
-)
+COPIES = "tests/unit/engine/read/test_reader_copies.py"
+OWN_COMMIT = f"{COPIES}::test_a_copy_from_before_an_own_commit_is_not_shown_after_it"
 LOST_COMMIT = "tests/store/test_copies.py::test_a_lost_commit_leaves_nothing_to_be_shown_from_before_it"
 
 
@@ -83,7 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "retry-unknown-outcomes-without-a-key",
-        "fastpay/engine/queue.py",
+        "fastpay/engine/write/queue.py",
         "if self.submission.idempotency_key is None:",
         "if self.submission.signed is not None:",
         (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),
@@ -107,7 +106,7 @@ MUTANTS: tuple[Mutant, ...] = (
         BATCH,
         "            raise WrongMoment\n",
         "            continue\n",
-        ("tests/unit/engine/test_writer_moments.py",),
+        ("tests/unit/engine/write/test_writer_moments.py",),
     ),
     Mutant(
         "lock-no-book",
@@ -163,14 +162,14 @@ MUTANTS: tuple[Mutant, ...] = (
         BATCH,
         "return not (self.trusts_keys and self._faults)",
         "return True",
-        ("tests/unit/engine/test_trusted_keys.py",),
+        ("tests/unit/engine/write/test_trusted_keys.py",),
     ),
     Mutant(
         "replay-whatever-was-asked",
         BATCH,
         "if first.fingerprint == waiting.submission.fingerprint:",
         "if first is not None:",
-        ("tests/unit/engine/test_writer.py",),
+        ("tests/unit/engine/write/test_writer.py",),
     ),
     Mutant(
         "answer-in-the-wrong-order",
@@ -306,7 +305,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "invite-a-repeat-of-what-was-done",
-        "fastpay/api/submissions.py",
+        "fastpay/api/writes.py",
         "if idempotency_key is not None or not error.retryable:",
         "if idempotency_key is not None or error.status != 503:",
         ("tests/unit/api/test_resources.py",),

@@ -38,10 +38,10 @@ def test_some_planted_bugs_are_caught() -> None:
 def test_what_no_test_notices_is_said_to_be_missed() -> None:
     harmless = Mutant(
         "harmless",
-        "fastpay/engine/idempotency.py",
+        "fastpay/engine/write/idempotency.py",
         '"""Idempotency keys:',
         '"""Idempotency keys, once more:',
-        ("tests/unit/engine/test_idempotency.py",),
+        ("tests/unit/engine/write/test_idempotency.py",),
     )
     with pytest.raises(NotCaught, match="harmless was not caught"):
         catch(harmless)

@@ -12,7 +12,7 @@ import pytest
 
 from fastpay.config import Settings, load_settings
 from fastpay.errors import ConfigurationError
-from fastpay.preflight import require_intended_ledger
+from fastpay.operations.preflight import require_intended_ledger
 from tests.conftest import PATIENCE_SECONDS, RunningServer, SpawnServer, clean_environment, run_fastpay
 
 CREATE = ("keys", "create", "--tenant", "acme", "--mode", "test")

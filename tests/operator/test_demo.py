@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastpay.embedded import children
+from fastpay.operations.embedded import children
 from tests.conftest import (
     NUMBERS,
     PATIENCE_SECONDS,

@@ -1,4 +1,4 @@
-"""fastpay/doctor.py finds each fault, and nothing where nothing is wrong."""
+"""fastpay/operations/doctor.py finds each fault, and nothing where nothing is wrong."""
 
 import asyncio
 import importlib.util
@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fastpay import doctor, limits, preflight
+from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
-from fastpay.doctor import Finding
-from fastpay.embedded.account import choose_account
-from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.postgres import ADVICE, EmbeddedPostgres, find_installation
-from fastpay.embedded.servers import EmbeddedServers
 from fastpay.errors import ConfigurationError
+from fastpay.operations import doctor, preflight
+from fastpay.operations.doctor import Finding
+from fastpay.operations.embedded.account import choose_account
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.embedded.postgres import ADVICE, EmbeddedPostgres, find_installation
+from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store.connections import connected
 from fastpay.store.health import DatabaseFacts, require_usable, unsafe_settings
 from tests.conftest import RunningServer, SpawnServer, run_fastpay
@@ -314,7 +315,7 @@ def test_what_serve_requires_is_what_the_doctor_looks_at(
 
 def test_a_module_that_cannot_be_imported_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.check_modules().state == "good"
-    monkeypatch.setattr(doctor, "MODULES", ("fastpay.process", "fastpay._native.not_built"))
+    monkeypatch.setattr(doctor, "MODULES", ("fastpay.operations.process", "fastpay._native.not_built"))
     assert doctor.check_modules().state == "fault"
 
 

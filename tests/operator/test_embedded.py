@@ -1,4 +1,4 @@
-"""fastpay/embedded/: the servers by themselves."""
+"""fastpay/operations/embedded/: the servers by themselves."""
 
 import importlib.util
 import os
@@ -13,21 +13,21 @@ from pathlib import Path
 import pytest
 
 from fastpay import limits
-from fastpay.embedded import account as account_module
-from fastpay.embedded import children, servers
-from fastpay.embedded.access import open_database, run_servers
-from fastpay.embedded.account import Account, choose_account, make_readable
-from fastpay.embedded.directory import (
+from fastpay.errors import ConfigurationError
+from fastpay.operations.embedded import account as account_module
+from fastpay.operations.embedded import children, servers
+from fastpay.operations.embedded.access import open_database, run_servers
+from fastpay.operations.embedded.account import Account, choose_account, make_readable
+from fastpay.operations.embedded.directory import (
     Addresses,
     DataDirectory,
     DirectoryInUseError,
     read_addresses,
     write_private,
 )
-from fastpay.embedded.postgres import EmbeddedPostgres, find_installation
-from fastpay.embedded.redis import EmbeddedRedis, find_redis
-from fastpay.embedded.servers import EmbeddedServers
-from fastpay.errors import ConfigurationError
+from fastpay.operations.embedded.postgres import EmbeddedPostgres, find_installation
+from fastpay.operations.embedded.redis import EmbeddedRedis, find_redis
+from fastpay.operations.embedded.servers import EmbeddedServers
 from tests.conftest import execute, fetch
 
 IS_ROOT = os.geteuid() == 0
@@ -187,7 +187,7 @@ def test_a_directory_is_known_by_its_real_path(tmp_path: Path) -> None:
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from fastpay.embedded.directory import DataDirectory;"
+        "import os, sys; from fastpay.operations.embedded.directory import DataDirectory;"
         "DataDirectory(sys.argv[1]); os._exit(9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "d")], check=False)

@@ -12,7 +12,8 @@ from fastpay.clock import SystemClock
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store import keys
 from fastpay.store.connections import connected
-from fastpay.store.fresh import ALPHABET
+from fastpay.store.key_records import Kind
+from fastpay.store.random_values import ALPHABET
 from fastpay.store.statements import SQL
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +70,7 @@ async def test_a_bad_tenant_name_is_refused(connection: Any, name: str) -> None:
     ],
 )
 async def test_a_key_says_what_it_is_and_is_found(
-    connection: Any, tenant_id: uuid.UUID, kind: keys.Kind, livemode: bool, prefix: str
+    connection: Any, tenant_id: uuid.UUID, kind: Kind, livemode: bool, prefix: str
 ) -> None:
     made = await keys.create_key(connection, tenant_id, livemode=livemode, clock=CLOCK, kind=kind)
     assert made.key.startswith(prefix)

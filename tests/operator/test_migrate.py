@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from fastpay import doctor
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
+from fastpay.operations import doctor
 from fastpay.store import migrate as module
 from fastpay.store.migrate import migrate, pending
 from tests.conftest import execute, fetch, run_fastpay

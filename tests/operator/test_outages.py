@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from fastpay.clock import SystemClock
-from fastpay.embedded import children
-from fastpay.embedded.access import run_servers
-from fastpay.embedded.directory import DataDirectory
-from fastpay.embedded.servers import EmbeddedServers
+from fastpay.operations.embedded import children
+from fastpay.operations.embedded.access import run_servers
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store import keys
 from fastpay.store.connections import connected
 from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastpay.embedded import children
+from fastpay.operations.embedded import children
 from tests.conftest import RunningServer, SpawnServer
 from tests.doors import H2, Certificate, make_certificate
 

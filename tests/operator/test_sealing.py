@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastpay import custody
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.errors import ConfigurationError
+from fastpay.operations import sealing_keys
 from fastpay.signing import HttpxAuth, sign_request
 from fastpay.store.sealing import KEY_FILE, read_keys
 from tests.conftest import RunningServer, SpawnServer, execute, fetch, run_fastpay
@@ -246,9 +246,9 @@ def test_a_database_of_ones_own_has_no_keys_until_a_file_is_named(
 
 def test_a_file_that_somebody_else_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / KEY_FILE
-    custody._make_file(path, SystemClock())
+    sealing_keys._make_file(path, SystemClock())
     first = path.read_bytes()
-    custody._make_file(path, SystemClock())
+    sealing_keys._make_file(path, SystemClock())
     assert path.read_bytes() == first
     assert list(tmp_path.iterdir()) == [path]
 
@@ -256,4 +256,4 @@ def test_a_file_that_somebody_else_made_meanwhile_is_not_replaced(tmp_path: Path
 def test_a_named_file_is_never_made_by_a_start(tmp_path: Path) -> None:
     settings = Settings(sealing_key_file=str(tmp_path / "nowhere" / "keys"))
     with pytest.raises(ConfigurationError, match="there is no directory"):
-        custody.add_key(settings, clock=SystemClock())
+        sealing_keys.add_key(settings, clock=SystemClock())

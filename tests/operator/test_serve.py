@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from fastpay import limits
-from fastpay.embedded import children
-from fastpay.embedded.account import choose_account
+from fastpay.operations.embedded import children
+from fastpay.operations.embedded.account import choose_account
 from tests.conftest import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastpay.embedded.account import Account, open_paths
+from fastpay.operations.embedded.account import Account, open_paths
 from tests.conftest import RunningServer, SpawnServer, run_fastpay
 
 IS_ROOT = os.geteuid() == 0

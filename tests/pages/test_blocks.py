@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastpay.embedded import children
+from fastpay.operations.embedded import children
 from tests.conftest import RunningServer, clean_environment
 from tests.http.signers import make_signing_key
 from tests.http.tenants import Tenant, make_tenant

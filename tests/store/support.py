@@ -16,8 +16,8 @@ from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Command, Event, Versioned
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.reader import Reader
-from fastpay.engine.writer import Writer
+from fastpay.engine.read.reader import Reader
+from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import keys, rows
 from fastpay.store.batches import PostgresBatches

@@ -18,8 +18,8 @@ from fastpay.domain.customers import CreateCustomer, UpdateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Versioned
-from fastpay.embedded.redis import find_redis
 from fastpay.engine.ports import Commit
+from fastpay.operations.embedded.redis import find_redis
 from fastpay.store.announcements import CHANNEL, Announcements
 from tests.conftest import PATIENCE_SECONDS
 from tests.store.support import engine, make_tenant

@@ -13,7 +13,7 @@ import pytest
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Changes, Outcome, Submission
-from fastpay.engine.writer import Writer
+from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
@@ -23,7 +23,7 @@ from tests.faults.seeds import SEED
 from tests.store.clocks import give_clock, move_clock
 from tests.unit.engine.commands import Unwritable
 from tests.unit.engine.memory import MOMENT_MS, OTHER_TENANT, TENANT, MemoryStore, submission
-from tests.unit.engine.test_batches_alike import make_round
+from tests.unit.engine.write.test_batches_alike import make_round
 
 pytestmark = pytest.mark.anyio
 

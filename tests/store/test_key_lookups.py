@@ -14,10 +14,10 @@ from fastpay.clock import SystemClock
 from fastpay.errors import RateLimited
 from fastpay.store import keys
 from fastpay.store.connections import connected
-from fastpay.store.fresh import random_text
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
+from fastpay.store.random_values import random_text
 from tests.conftest import PATIENCE_SECONDS
 from tests.store.support import CLOCK, make_tenant
 from tests.store.test_keyring import CountingPool

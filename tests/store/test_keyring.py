@@ -14,6 +14,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import keys
 from fastpay.store.connections import connected
+from fastpay.store.key_records import Kind
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.keys import NewKey
 from fastpay.store.pool import ReaderPool, open_reader_pool
@@ -74,7 +75,7 @@ class Ring:
         self.connection = connection
         self.scope = scope
 
-    async def make(self, kind: keys.Kind = "secret", *, livemode: bool = False) -> NewKey:
+    async def make(self, kind: Kind = "secret", *, livemode: bool = False) -> NewKey:
         """Make a key of the tenant."""
         return await keys.create_key(
             self.connection, self.tenant_id, livemode=livemode, clock=self.clock, kind=kind

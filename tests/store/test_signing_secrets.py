@@ -15,9 +15,9 @@ from fastpay.engine.ports import Credentials
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store import keys, resealing, signing_secrets
 from fastpay.store.connections import connected
+from fastpay.store.key_records import KeyName
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.sealing import Place, SecretUnreadable, Vault, make_key
-from fastpay.store.signing_secrets import KeyName
 from tests.store.support import CLOCK, OneConnection
 from tests.store.test_keyring import CACHE_MS, HandClock
 

@@ -19,10 +19,10 @@ from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace,
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
 from fastpay.engine.dependencies import Readiness
-from fastpay.engine.idempotency import signature_digest, submission_digest
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
+from fastpay.engine.write.idempotency import signature_digest, submission_digest
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
 MUST_SIGN = "sk_test_cccccccccccccccc"

@@ -6,7 +6,7 @@ import pytest
 
 from fastpay.api.app import ROUTES
 from fastpay.api.context import Call
-from fastpay.api.submissions import Write
+from fastpay.api.writes import Write
 from tests.unit.api.fakes import Api
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastpay._native import signature
 from fastpay._native.signature import Signer
-from fastpay.engine.idempotency import signature_key
+from fastpay.engine.write.idempotency import signature_key
 from tests.reference import signature as oracle
 from tests.unit.api.fakes import (
     CAN_SIGN,

@@ -11,7 +11,7 @@ from copy import deepcopy
 
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
-from fastpay.engine.copy_ports import Found
+from fastpay.engine.read.copy_ports import Found
 
 Place = tuple[Scope, str]
 

@@ -4,9 +4,10 @@ import logging
 
 import pytest
 
-from fastpay import limits, telemetry
+from fastpay import limits
 from fastpay.engine.periodic import Periodic
 from fastpay.errors import DatabaseUnavailable
+from fastpay.observability import telemetry
 from tests.unit.engine.hand_clock import HandClock
 
 pytestmark = pytest.mark.anyio

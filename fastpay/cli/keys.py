@@ -1,0 +1,289 @@
+"""`fastpay keys`: API keys, and the secrets that requests with them are signed with."""
+
+import shlex
+import sys
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastpay.cli.shared import find_tenant_id, key_options, prepare, with_connection
+from fastpay.errors import ConfigurationError
+from fastpay.observability.program_name import command_name
+
+if TYPE_CHECKING:
+    from fastpay.store.keys import ListedKey
+    from fastpay.store.sealing import Vault
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, roll and revoke API keys."""
+
+
+@keys.command()
+@click.option(
+    "--kind",
+    type=click.Choice(["secret", "publishable"]),
+    default="secret",
+    show_default=True,
+    help="Secret keys are for servers, publishable ones for browsers.",
+)
+@click.option("--signing", is_flag=True, help="Make a signing secret for it as well, shown below the key.")
+@click.option("--must-sign", is_flag=True, help="The same, and take no request that is not signed with it.")
+@key_options
+def create(
+    config: str | None, tenant: str, mode: str, kind: Any, signing: bool, must_sign: bool, **flags: Any
+) -> None:
+    """Make a key, and the tenant with it when it is new. The key is shown this once."""
+    from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
+    from fastpay.store import keys as store  # noqa: PLC0415
+    from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.key_records import KeyName  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+
+    settings, livemode = prepare(config, flags), mode == "live"
+
+    async def work(connection: Any) -> tuple[store.NewKey, str | None]:
+        clock = await database_clock(connection)
+        vault = await open_vault(settings, connection, clock=clock, create=True)
+        async with connection.transaction():
+            tenant_id = await store.create_tenant(connection, tenant, clock=clock, vault=vault)
+            made = await store.create_key(connection, tenant_id, livemode=livemode, clock=clock, kind=kind)
+            if not signing and not must_sign:
+                return made, None
+            name = KeyName(tenant_id, livemode, made.key_id)
+            secret = await secrets.create_secret(connection, name, vault=_needed(vault), clock=clock)
+            if must_sign:
+                await secrets.require_signatures(connection, name, required=True, clock=clock)
+            return made, secret
+
+    made, secret = with_connection(settings, work, create=True)
+    _show_key(made)
+    if secret is not None:
+        _show_secret(secret)
+
+
+@keys.command("list")
+@key_options
+def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
+    """List a tenant's keys. Their text is not kept: only the last four characters are known."""
+    listed, now = with_connection(prepare(config, flags), lambda connection: _list(connection, tenant, mode))
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table()
+    for heading in ("key id", "kind", "ends in", "made", "expires", "state", "signs"):
+        table.add_column(heading, overflow="fold")
+    for key in listed:
+        times = [
+            f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "" for moment in (key.created_at, key.expires_at)
+        ]
+        table.add_row(
+            *map(Text, (str(key.key_id), key.kind, key.last4, *times, key.state(now), key.signing()))
+        )
+    # A pipe has no width: wide enough for every column, so that other programs can read the lines.
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+@keys.command()
+@click.argument("key_id", type=click.UUID, required=False)
+@click.option(
+    "--expires-in-hours",
+    type=click.IntRange(0, 24 * 365),
+    default=0,
+    show_default=True,
+    help="How long the old key stays good.",
+)
+@key_options
+def roll(
+    config: str | None, tenant: str, mode: str, key_id: uuid.UUID | None, expires_in_hours: int, **flags: Any
+) -> None:
+    """Make a new key for an old one, which then expires. KEY_ID may be left out when only one is good.
+
+    The new one signs with the same secrets as the old one.
+    """
+    from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
+    from fastpay.store import keys as store  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+
+    settings = prepare(config, flags)
+
+    async def work(connection: Any) -> store.NewKey:
+        old = key_id or _only_good(*await _list(connection, tenant, mode), tenant, mode)
+        clock = await database_clock(connection)
+        return await store.roll_key(
+            connection,
+            await find_tenant_id(connection, tenant),
+            old,
+            livemode=mode == "live",
+            clock=clock,
+            overlap=timedelta(hours=expires_in_hours),
+            vault=await open_vault(settings, connection, clock=clock),
+        )
+
+    _show_key(with_connection(settings, work))
+
+
+@keys.command()
+@click.argument("key_id", type=click.UUID)
+@key_options
+def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
+    """End a key for good."""
+    from fastpay.store.keys import revoke_key  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+
+    async def work(connection: Any) -> datetime | None:
+        listed, _ = await _list(connection, tenant, mode)
+        tenant_id = await find_tenant_id(connection, tenant)
+        clock = await database_clock(connection)
+        await revoke_key(connection, tenant_id, key_id, livemode=mode == "live", clock=clock)
+        return next((key.revoked_at for key in listed if key.key_id == key_id), None)
+
+    before = with_connection(prepare(config, flags), work)
+    if before is None:
+        click.echo(f"revoked {key_id}")
+    else:
+        click.echo(f"{key_id} was revoked already, at {before:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@keys.group()
+def signing() -> None:
+    """The secrets that requests are signed with."""
+
+
+@signing.command("create")
+@click.argument("key_id", type=click.UUID)
+@key_options
+def create_secret(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
+    """Make the first secret of a key. It is shown this once."""
+    _show_secret(_change_secret("create_secret", config, flags, tenant, mode, key_id))
+
+
+@signing.command("roll")
+@click.argument("key_id", type=click.UUID)
+@click.option(
+    "--expires-in-hours",
+    type=click.IntRange(0, 24 * 365),
+    default=0,
+    show_default=True,
+    help="How long the old secret stays good.",
+)
+@key_options
+def roll_secret(
+    config: str | None, tenant: str, mode: str, key_id: uuid.UUID, expires_in_hours: int, **flags: Any
+) -> None:
+    """Make a new secret for an old one, which then expires. It is shown this once."""
+    more = {"overlap": timedelta(hours=expires_in_hours)}
+    _show_secret(_change_secret("roll_secret", config, flags, tenant, mode, key_id, **more))
+
+
+@signing.command("require")
+@click.argument("key_id", type=click.UUID)
+@click.argument("required", type=click.Choice(["on", "off"]))
+@key_options
+def require(
+    config: str | None, tenant: str, mode: str, key_id: uuid.UUID, required: str, **flags: Any
+) -> None:
+    """Say whether a key must sign: on or off. Within seconds all servers know."""
+    from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.key_records import KeyName  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+
+    async def work(connection: Any) -> None:
+        name = KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
+        clock = await database_clock(connection)
+        await secrets.require_signatures(connection, name, required=required == "on", clock=clock)
+
+    with_connection(prepare(config, flags), work)
+    click.echo(f"{key_id} {'must' if required == 'on' else 'need not'} sign")
+
+
+@signing.command("remove")
+@click.argument("key_id", type=click.UUID)
+@key_options
+def remove(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
+    """Forget the secrets of a key, at once."""
+    from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.key_records import KeyName  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+
+    async def work(connection: Any) -> int:
+        name = KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
+        return await secrets.remove_secrets(connection, name, clock=await database_clock(connection))
+
+    removed = with_connection(prepare(config, flags), work)
+    click.echo(f"removed {removed} signing secret{'' if removed == 1 else 's'} of {key_id}")
+
+
+def _change_secret(
+    change: str,
+    config: str | None,
+    flags: dict[str, Any],
+    tenant: str,
+    mode: str,
+    key_id: uuid.UUID,
+    **more: Any,
+) -> str:
+    """Have a signing secret made by the function of this name, and return it."""
+    from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
+    from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.key_records import KeyName  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+
+    settings = prepare(config, flags)
+
+    async def work(connection: Any) -> str:
+        clock = await database_clock(connection)
+        name = KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
+        vault = await open_vault(settings, connection, clock=clock, create=True)
+        made: str = await getattr(secrets, change)(
+            connection, name, vault=_needed(vault), clock=clock, **more
+        )
+        return made
+
+    return with_connection(settings, work)
+
+
+def _needed(vault: "Vault | None") -> "Vault":
+    if vault is None:
+        raise ConfigurationError(
+            "a signing secret is kept sealed, and there is no sealing key; name a file in "
+            f"FASTPAY_SEALING_KEY_FILE and run {command_name()} sealing add"
+        )
+    return vault
+
+
+def _show_secret(secret: str) -> None:
+    click.echo(secret)
+    click.echo("this is the only time that the signing secret is shown", err=True)
+
+
+async def _list(connection: Any, tenant: str, mode: str) -> "tuple[list[ListedKey], datetime]":
+    """Return a tenant's keys, and the database's time, by which they are good or not."""
+    from fastpay.store.keys import list_keys  # noqa: PLC0415
+    from fastpay.store.random_values import database_clock, moment  # noqa: PLC0415
+
+    clock, tenant_id = await database_clock(connection), await find_tenant_id(connection, tenant)
+    return await list_keys(connection, tenant_id, livemode=mode == "live", clock=clock), moment(clock)
+
+
+def _only_good(listed: "list[ListedKey]", now: datetime, tenant: str, mode: str) -> uuid.UUID:
+    good = [key for key in listed if key.state(now) == "good"]
+    options = f"--tenant {shlex.quote(tenant)} --mode {mode}"
+    if not good:
+        raise ConfigurationError(f"no key is good; make one with: {command_name()} keys create {options}")
+    if len(good) > 1:
+        raise ConfigurationError(
+            f"{len(good)} keys are good; name one by its KEY_ID, as this shows it: "
+            f"{command_name()} keys list {options}"
+        )
+    return good[0].key_id
+
+
+def _show_key(made: Any) -> None:
+    """Print the key alone on standard output, for scripts, and the rest beside it."""
+    click.echo(made.key)
+    click.echo(f"key id {made.key_id}; this is the only time that the key is shown", err=True)

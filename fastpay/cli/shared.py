@@ -1,0 +1,119 @@
+"""What the commands of an operator share: their options, the settings, and the way to the database."""
+
+import asyncio
+import os
+import shlex
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from fastpay.config import Settings, load_settings
+from fastpay.errors import ConfigurationError
+from fastpay.observability.program_name import command_name
+from fastpay.observability.telemetry import log, set_up_logging
+from fastpay.operations.embedded.access import open_database
+from fastpay.operations.embedded.directory import has_directory
+from fastpay.operations.preflight import require_embedded, require_intended_ledger
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
+
+EPILOGUE = "Every setting is also a FASTPAY_NAME variable and a line in the file of --config; see README."
+
+
+def settings_options(command: Command) -> Command:
+    """Add the options that say which installation is meant."""
+    for option in (
+        click.option(
+            "--data-dir", metavar="DIR", help="Where the embedded servers keep their data (.fastpay)."
+        ),
+        click.option("--database-url", metavar="URL", help="A PostgreSQL of your own, instead."),
+        click.option("--config", metavar="FILE", help="A TOML file with settings (or FASTPAY_CONFIG)."),
+    ):
+        command = option(command)
+    return command
+
+
+def key_options(command: Command) -> Command:
+    """Add the options that say whose keys are meant, and in which mode."""
+    for option in (
+        click.option(
+            "--mode",
+            type=click.Choice(["test", "live"]),
+            required=True,
+            help="For test payments or for live ones.",
+        ),
+        click.option(
+            "--tenant", metavar="NAME", required=True, callback=_require_name, help="Whose keys are meant."
+        ),
+    ):
+        command = option(command)
+    return settings_options(command)
+
+
+def prepare(config: str | None, flags: dict[str, Any]) -> Settings:
+    """Return the settings, with logging set up as they say."""
+    settings = load_settings(config=config, flags=flags)
+    set_up_logging(settings.log_level)
+    return settings
+
+
+@contextmanager
+def open_database_of(settings: Settings, *, create: bool) -> Iterator[str]:
+    """Yield the URL of the database that the settings mean, started for the block where it must be."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    if create:
+        require_embedded(settings)
+        require_intended_ledger(settings)
+        if not has_directory(settings.data_dir):
+            log.info("ledger_created", data_dir=os.path.abspath(settings.data_dir))
+    with open_database(settings.data_dir, create=create) as database_url:
+        yield database_url
+
+
+def with_connection(
+    settings: Settings, work: Callable[[Any], Awaitable[Result]], *, create: bool = False
+) -> Result:
+    """Do some work on one connection to the database, which must have been migrated or is now.
+
+    Only with `create` is an embedded database made where there is none.
+    """
+    from fastpay.store.connections import connected  # noqa: PLC0415
+    from fastpay.store.migrate import migrate, pending  # noqa: PLC0415
+
+    async def connect_and_work(database_url: str) -> Result:
+        if settings.database_url is None:
+            await migrate(database_url)
+        elif missing := await pending(database_url):
+            raise ConfigurationError(
+                f"the database lacks {', '.join(missing)}; run {command_name()} migrate first"
+            )
+        async with connected(database_url) as connection:
+            return await work(connection)
+
+    with open_database_of(settings, create=create) as database_url:
+        return asyncio.run(connect_and_work(database_url))
+
+
+async def find_tenant_id(connection: Any, tenant: str) -> uuid.UUID:
+    """Return the tenant of this name. Raises: ConfigurationError when there is none."""
+    from fastpay.store.keys import find_tenant  # noqa: PLC0415
+
+    found = await find_tenant(connection, tenant)
+    if found is None:
+        raise ConfigurationError(
+            f"there is no tenant named {tenant!r}; "
+            f"make it with: {command_name()} tenants create {shlex.quote(tenant)}"
+        )
+    return found
+
+
+def _require_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("a tenant's name must not be empty")
+    return value

@@ -1,0 +1,1 @@
+"""The read path: cached, shared and batched reads."""

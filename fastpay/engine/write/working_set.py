@@ -1,0 +1,146 @@
+"""What the writer knows of its tenants: loaded once, and carried from batch to batch while it holds true.
+
+It may run ahead of the database by the batches that are decided and not committed yet, and it may be wrong
+where another instance writes to the same tenant. Both come to light when the books are locked: a sequence
+that is not the expected one voids all of it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.ledger_rows import LedgerRows
+from fastpay.domain.objects import prefix_of
+from fastpay.domain.plan import Book, Workspace
+from fastpay.engine.ports import IdempotencyRow, Loader
+from fastpay.engine.write.queue import Waiting
+
+_Wanted = set[tuple[Scope, str]]
+
+
+class WorkingSet:
+    """The workspaces of tenants, and the first answers to idempotency keys."""
+
+    def __init__(self) -> None:
+        self.workspaces: dict[Scope, Workspace] = {}
+        self.idempotency: dict[bytes, IdempotencyRow] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds more than it should carry on (see `shrink`)."""
+        return self._held() > limits.working_set_entries_max
+
+    def shrink(self) -> None:
+        """Forget what can be loaded again, which is right only while nothing is on its way.
+
+        Accounts stay where that leaves half of the room: they are moved again and again, while most objects
+        are never heard of any more. Otherwise only those of tenants that have few.
+        """
+        self.idempotency.clear()
+        for workspace in self.workspaces.values():
+            workspace.objects.clear()
+            workspace.asked.intersection_update(workspace.accounts)
+        if self._held() <= limits.working_set_entries_max // 2:
+            return
+        for workspace in self.workspaces.values():
+            if len(workspace.accounts) > limits.accounts_carried_max:
+                workspace.accounts.clear()
+                workspace.asked.clear()
+        if self.is_full:
+            self.workspaces.clear()
+
+    def arrived(self, rows: Iterable[tuple[Scope, LedgerRows]]) -> None:
+        """Let go of transfers that are committed now: from here on they can be loaded."""
+        for scope, one in rows:
+            workspace = self.workspaces.get(scope)
+            if workspace is not None:
+                workspace.rows.pop(one.sequence, None)
+
+    def open(self, books: Sequence[Book]) -> None:
+        """Begin with these books."""
+        for book in books:
+            self.workspaces[book.scope] = Workspace(book)
+
+    def forget_old_answers(self, entries: Sequence[Waiting]) -> None:
+        """Forget the first answers to these entries' keys that the database may have forgotten by now."""
+        for entry in entries:
+            for digest in entry.digests:
+                first = self.idempotency.get(digest)
+                if (
+                    first is not None
+                    and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
+                ):
+                    del self.idempotency[digest]
+
+    def lacks(self, entries: Sequence[Waiting], *, with_keys: bool) -> bool:
+        """Tell whether there is anything to load for these entries."""
+        if any(entry.submission.scope not in self.workspaces for entry in entries):
+            return True
+        return bool(with_keys and self._unknown_keys(entries)) or bool(self._missing(entries))
+
+    async def load(self, loader: Loader, entries: Sequence[Waiting], *, with_keys: bool = True) -> None:
+        """Load all that these entries need and that is not there yet, following references some rounds.
+
+        What is there is never replaced: it may be newer than what the database shows.
+        """
+        unknown = {entry.submission.scope for entry in entries} - self.workspaces.keys()
+        if unknown:
+            # First of all: a change after this moves the sequence on, and so comes to light.
+            self.open(await loader.load_books(sorted(unknown)))
+        digests = self._unknown_keys(entries)
+        if with_keys and digests:
+            rows = await loader.load_idempotency([(scope, digest) for digest, scope in digests.items()])
+            for row in rows:
+                self.idempotency.setdefault(row.digest, row)
+        # What is not there now may be there next time: it is not kept that it was missing.
+        tried: _Wanted = set()
+        for _ in range(limits.prefetch_rounds_max):
+            wanted = self._missing(entries) - tried
+            if not wanted:
+                return
+            tried |= wanted
+            await self._load(loader, sorted(wanted))
+        assert not self._missing(entries) - tried, "a command needs more rounds than are allowed"
+
+    def _held(self) -> int:
+        held = len(self.idempotency) + len(self.workspaces)
+        for workspace in self.workspaces.values():
+            held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
+        return held
+
+    def _unknown_keys(self, entries: Sequence[Waiting]) -> dict[bytes, Scope]:
+        return {
+            digest: entry.submission.scope
+            for entry in entries
+            for digest in entry.digests
+            if digest and digest not in self.idempotency
+        }
+
+    def _missing(self, entries: Sequence[Waiting]) -> _Wanted:
+        missing: _Wanted = set()
+        for entry in entries:
+            scope = entry.submission.scope
+            workspace = self.workspaces.get(scope)
+            if workspace is None:
+                continue
+            asked, objects, accounts = workspace.asked, workspace.objects, workspace.accounts
+            for identifier in entry.submission.command.needs(workspace):
+                if identifier in asked or identifier in objects or identifier in accounts:
+                    continue
+                if is_well_formed(identifier, prefix_of(identifier)):
+                    missing.add((scope, identifier))
+        return missing
+
+    async def _load(self, loader: Loader, wanted: Sequence[tuple[Scope, str]]) -> None:
+        accounts = [(scope, identifier) for scope, identifier in wanted if prefix_of(identifier) == "lacc"]
+        objects = [(scope, identifier) for scope, identifier in wanted if prefix_of(identifier) != "lacc"]
+        if objects:
+            for scope, versioned in await loader.load_objects(objects):
+                self.workspaces[scope].objects.setdefault(versioned.object.id, versioned)
+        if accounts:
+            for scope, account in await loader.load_accounts(accounts):
+                self.workspaces[scope].accounts.setdefault(account.id, account)
+        for scope, identifier in accounts:
+            # One that is not there may be opened in memory, and is there from then on.
+            if identifier not in self.workspaces[scope].accounts:
+                self.workspaces[scope].asked.add(identifier)

@@ -1,0 +1,194 @@
+"""The application over its database and its cache: every part of the engine, started and closed in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
+
+from fastpay import limits
+from fastpay.api import context
+from fastpay.api.app import create_app
+from fastpay.api.card_texts import CardTexts
+from fastpay.clock import Clock, DatabaseClock
+from fastpay.config import Settings
+from fastpay.engine.dependencies import Dependency
+from fastpay.engine.expiry import Expirer
+from fastpay.engine.failures import TransientFailure
+from fastpay.engine.housekeeping import Housekeeper
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.indexing import Indexer
+from fastpay.engine.read.reader import Reader
+from fastpay.engine.timekeeper import Timekeeper
+from fastpay.engine.write.lanes import Lanes
+from fastpay.engine.write.writer import Writer
+from fastpay.observability import telemetry
+from fastpay.observability.counters import Counters
+from fastpay.operations.deadline import Deadline
+from fastpay.operations.outages import watch_dependencies
+from fastpay.server.listener import ASGIApplication
+from fastpay.store.announcements import Announcements
+from fastpay.store.batches import PostgresBatches
+from fastpay.store.copies import RedisCopies
+from fastpay.store.housekeeping import PostgresHousekeeping
+from fastpay.store.keyring import PostgresKeyRing
+from fastpay.store.ledger import PostgresLedger
+from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.postgres import DatabaseSettings
+from fastpay.store.reads import PostgresReads
+from fastpay.store.sealing import Vault
+
+
+@asynccontextmanager
+async def open_application(
+    settings: Settings,
+    *,
+    database_url: str,
+    redis_url: str | None,
+    clock: Clock,
+    deadline: Deadline,
+    vault: Vault | None = None,
+    counters: Counters | None = None,
+) -> AsyncIterator[ASGIApplication]:
+    """Build the application over its database and cache, and take it down at the end of the block.
+
+    `clock` is the machine's; the application goes by the database's time. `counters` gets to know all that
+    counts. Once the deadline runs, a database that hangs delays no end.
+    """
+    with_session, readers = not settings.transaction_pooling, settings.reader_connections_max
+    database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
+    async with AsyncExitStack() as stack:
+        outages = watch_dependencies(settings, database, redis_url, clock=clock)
+        watch = outages.database
+        pool = await _open_pool(stack, database, readers, watch.failed, deadline)
+        scans = settings.scan_connections_max
+        scan_pool = await _open_pool(stack, database, scans, watch.failed, deadline)
+        key_pool = await _open_pool(stack, database, limits.key_connections_max, watch.failed, deadline)
+        watch.when_lost = scan_pool.abandon_patient
+        stores = [PostgresBatches(database) for _ in range(settings.writer_lanes + 1)]
+        for batches in stores:
+            stack.push_async_callback(_close_in_time, batches.close, deadline)
+        reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
+        clock, identifiers = await _keep_time(
+            stack, settings, reads, machine_clock, deadline=deadline, counters=counters
+        )
+        outages.readiness.require(identifiers.fault)
+        told = (counters, outages.redis)
+        reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
+        *writers, bulk = [
+            Writer(batches, clock=clock, observer=reader, failed=watch.failed) for batches in stores
+        ]
+        writer = Lanes(writers, bulk=bulk)
+        _keep_running(stack, writer, deadline)
+        store, is_away = PostgresHousekeeping(pool), watch.is_away
+        hours = settings.idempotency_retention_hours
+        parts: list[Part] = [
+            Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away),
+            Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away),
+            Indexer(reads.search_index, clock=clock, is_away=is_away),
+            outages.monitor,
+        ]
+        for part in parts:
+            _keep_running(stack, part, deadline)
+        card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
+        counters.add(card_texts)
+        services = context.Services(
+            writer=writer,
+            reader=reader,
+            ledger=PostgresLedger(reads),
+            keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
+            clock=clock,
+            identifiers=identifiers,
+            readiness=outages.readiness,
+            settings=context.Settings(body_bytes_max=settings.body_bytes_max),
+            card_texts=card_texts,
+        )
+        yield create_app(services)
+
+
+async def _open_pool(
+    stack: AsyncExitStack,
+    database: DatabaseSettings,
+    connections_max: int,
+    failed: Callable[[TransientFailure], None],
+    deadline: Deadline,
+) -> ReaderPool:
+    """Open a pool, and close it at the end of the stack."""
+    pool = await open_reader_pool(database, connections_max=connections_max, failed=failed)
+    stack.push_async_callback(_close_in_time, pool.close, deadline)
+    return pool
+
+
+async def _keep_time(
+    stack: AsyncExitStack,
+    settings: Settings,
+    reads: PostgresReads,
+    machine_clock: Clock,
+    *,
+    deadline: Deadline,
+    counters: Counters,
+) -> tuple[Clock, IdentifierFactory]:
+    """Return a clock that is kept at the database's time, and what makes identifiers by it."""
+    clock = DatabaseClock(machine_clock)
+    identifiers = IdentifierFactory(clock)
+    timekeeper = Timekeeper(reads, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms)
+    await timekeeper.look()
+    _keep_running(stack, timekeeper, deadline)
+    counters.add(timekeeper)
+    return clock, identifiers
+
+
+def _open_reader(
+    stack: AsyncExitStack,
+    settings: Settings,
+    reads: PostgresReads,
+    redis_url: str | None,
+    *,
+    clock: Clock,
+    deadline: Deadline,
+    told: tuple[Counters, Dependency],
+) -> Reader:
+    """Start what reads, with all that instances tell each other and keep for each other.
+
+    `told` get to know what counts, and whether Redis can be reached.
+    """
+    counters, redis = told
+    staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
+    copies = None
+    if redis_url is not None and settings.redis_copies and staleness_ms:
+        copies = RedisCopies(redis_url, clock=clock, identify=reads.identify, part=redis.part())
+        _keep_running(stack, copies, deadline)
+        counters.add(copies)
+    reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max, copies=copies)
+    _keep_running(stack, reader, deadline)
+    reader.announcer = announcements = Announcements(
+        redis_url, clock=clock, heard=reader.heard, parts=(redis.part(), redis.part())
+    )
+    _keep_running(stack, announcements, deadline)
+    counters.add(reader)
+    counters.add(announcements)
+    return reader
+
+
+class Part(Protocol):
+    """What of the engine runs by itself."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    async def close(self) -> None:
+        """End in order."""
+
+
+def _keep_running(stack: AsyncExitStack, part: Part, deadline: Deadline) -> None:
+    """Start a part of the engine, and close it at the end of the stack."""
+    part.start()
+    stack.push_async_callback(_close_in_time, part.close, deadline)
+
+
+async def _close_in_time(close: Callable[[], Awaitable[None]], deadline: Deadline) -> None:
+    """Close in order, for half of the time that is left: what comes after needs some as well."""
+    try:
+        async with asyncio.timeout(deadline.left_ms() / 2000):
+            await close()
+    except TimeoutError:
+        telemetry.log.warning("close_forced", advice="the database did not answer; see that it is well")

@@ -1,0 +1,219 @@
+"""The whole house put together: every floor is known here and nowhere else.
+
+A start costs what PostgreSQL and the imports cost, whichever takes longer: the embedded servers are
+launched first, and the heavy modules imported while they come up.
+"""
+
+import asyncio
+import functools
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from fastpay import limits
+from fastpay.clock import SystemClock
+from fastpay.config import Settings
+from fastpay.errors import ConfigurationError
+from fastpay.observability import telemetry
+from fastpay.observability.counters import Counters
+from fastpay.operations import gc
+from fastpay.operations.deadline import Deadline
+from fastpay.operations.embedded.directory import DataDirectory, has_directory
+from fastpay.operations.embedded.servers import EmbeddedServers
+from fastpay.operations.preflight import open_files_missing, require_all
+from fastpay.operations.readiness import Ready, greet, ready_file
+
+if TYPE_CHECKING:
+    from fastpay.server.listener import ASGIApplication, Server
+
+WATCH_SECONDS = 0.25
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status.
+
+    Raises: ConfigurationError when something that the operator must put right stands in the way.
+    """
+    require_all(settings)
+    telemetry.set_up_tracing()
+    _raise_file_limit()
+    deadline = Deadline(settings.drain_timeout_ms)
+    with ExitStack() as stack:
+        stack.callback(telemetry.stop_tracing)
+        stack.enter_context(_stopping_on_signals())
+        directory, servers = None, None
+        if settings.database_url is not None:
+            # Before there is a directory: what stands in the way must leave nothing behind.
+            asyncio.run(prepare_database(settings.database_url, allow_unsafe=settings.allow_unsafe_database))
+        if settings.database_url is None or settings.redis_url is None:
+            is_new = not has_directory(settings.data_dir)
+            directory = stack.enter_context(DataDirectory(settings.data_dir))
+            telemetry.log.info("data_directory", path=directory.path, new=is_new)
+            servers = EmbeddedServers(
+                directory,
+                with_postgres=settings.database_url is None,
+                with_redis=settings.redis_url is None,
+            )
+            stack.callback(lambda: servers.stop(timeout_ms=deadline.left_ms()))
+            servers.launch()
+        import uvloop  # noqa: PLC0415 - imported while PostgreSQL starts, as are the floors below
+
+        import fastpay.operations.application  # noqa: PLC0415
+        import fastpay.store.migrate  # noqa: F401, PLC0415
+
+        if servers is not None:
+            servers.wait_ready()
+        return uvloop.run(_serve(settings, directory, servers, deadline))
+
+
+async def _serve(
+    settings: Settings,
+    directory: DataDirectory | None,
+    servers: EmbeddedServers | None,
+    deadline: Deadline,
+) -> int:
+    from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
+    from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, functools.partial(_begin_stop, stopping, deadline))
+    clock = SystemClock()
+    database_url = settings.database_url or (servers.database_url if servers is not None else None)
+    redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
+    assert database_url is not None
+    test_key = None
+    if settings.database_url is None and directory is not None:
+        await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
+    vault = await open_at_start(settings, database_url, clock=clock)
+    if settings.database_url is None and directory is not None:
+        test_key = await keep_test_key(database_url, directory, vault=vault)
+    status, counters = 0, Counters()
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(
+            open_application(
+                settings,
+                database_url=database_url,
+                redis_url=redis_url,
+                clock=clock,
+                deadline=deadline,
+                vault=vault,
+                counters=counters,
+            )
+        )
+        server = _make_server(app, settings)
+        await server.start()
+        stack.push_async_callback(_stop_server, server, deadline)
+        loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
+        gc.spare()
+        ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
+        with ready_file(settings.ready_file, ready):
+            greet(ready, settings)
+            watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
+            await stopping.wait()
+            deadline.start()
+            telemetry.log.info("stopping")
+        status = 0 if await watcher else 1
+    telemetry.log.info("counted", **counters.read())
+    telemetry.log.info("stopped")
+    return status
+
+
+async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
+    """Check that the database can be trusted, and migrate it when something is pending.
+
+    Raises: ConfigurationError.
+    """
+    from fastpay.store.connections import connected  # noqa: PLC0415 - see `run`
+    from fastpay.store.health import inspect_database, require_usable, unsafe_settings  # noqa: PLC0415
+    from fastpay.store.migrate import migrate, pending_on  # noqa: PLC0415
+
+    async with connected(database_url) as connection:
+        facts = await inspect_database(connection)
+        require_usable(facts, allow_unsafe=allow_unsafe)
+        for fault in unsafe_settings(facts):
+            telemetry.log.warning("unsafe_database", fault=fault)
+        missing = await pending_on(connection)
+    if missing:
+        applied = await migrate(database_url)
+        telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance did")
+
+
+def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
+    from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
+
+    names = (field.name for field in msgspec.structs.fields(ServerSettings))
+    # What the operator can choose has the same name on both sides; the rest keeps its default.
+    chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+    # The application knows which paths take how much; below it, the most that any of them takes is the limit.
+    chosen["body_bytes_max"] = settings.body_bytes_max * limits.ledger_batch_body_factor
+    return Server(app, ServerSettings(**chosen))
+
+
+async def _stop_server(server: "Server", deadline: Deadline) -> None:
+    """Wait for an orderly end for as long as the deadline allows, then go on without it."""
+    try:
+        async with asyncio.timeout(deadline.left_ms() / 1000):
+            await server.stop()
+    except TimeoutError:
+        telemetry.log.warning("stop_forced", advice="a longer drain_timeout_ms lets more requests finish")
+
+
+async def _watch(servers: EmbeddedServers | None, stopping: asyncio.Event) -> bool:
+    """Restart embedded servers that end by themselves until the stop; return False to give up."""
+    while not stopping.is_set():
+        if servers is not None and not servers.revive():
+            stopping.set()
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_SECONDS):
+                await stopping.wait()
+    return True
+
+
+def _begin_stop(stopping: asyncio.Event, deadline: Deadline) -> None:
+    deadline.start()
+    stopping.set()
+
+
+def _reload(server: "Server") -> None:
+    try:
+        server.reload_tls()
+    except ConfigurationError as error:
+        advice = "the old certificate is still served; put a pair there that fits and send SIGHUP again"
+        telemetry.log.error("reload_failed", reason=str(error), advice=advice)
+    else:
+        telemetry.log.info("reloaded")
+
+
+@contextmanager
+def _stopping_on_signals() -> Iterator[None]:
+    """While there is no loop yet (or any more), make SIGTERM and SIGINT unwind what was begun."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        raise SystemExit(0)
+
+    # The handlers stay to the end: a second signal during the stop must not cut it short.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _raise_file_limit() -> None:
+    """Take as many open files as the system lets us: every connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if (missing := open_files_missing()) is not None:
+        advice = "ulimit -Hn, or LimitNOFILE in the systemd unit: every connection is one"
+        telemetry.log.warning("file_limit_low", limit=missing, wanted=limits.open_files_min, advice=advice)

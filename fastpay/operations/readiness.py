@@ -1,0 +1,59 @@
+"""What the process says once it serves: the ready file for programs, a greeting for people."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from fastpay.config import Settings
+from fastpay.errors import ConfigurationError
+from fastpay.observability import telemetry
+from fastpay.observability.program_name import command_name
+from fastpay.operations.embedded.directory import TEST_TENANT, write_private
+
+
+class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the ready file says: how to reach this server and what stands under it."""
+
+    url: str
+    pid: int
+    database_url: str
+    redis_url: str | None
+    test_key: str | msgspec.UnsetType = msgspec.UNSET
+
+
+@contextmanager
+def ready_file(path: str | None, ready: Ready) -> Iterator[None]:
+    """Have the ready file there for as long as requests are served."""
+    if path is None:
+        yield
+        return
+    try:
+        write_private(Path(path).absolute(), msgspec.json.encode(ready) + b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the ready file {path}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        Path(path).unlink(missing_ok=True)
+
+
+def greet(ready: Ready, settings: Settings) -> None:
+    """Say where the server is and how to make a first payment."""
+    telemetry.log.info("serving", url=ready.url, pid=ready.pid)
+    lines = ["", f"  fastpay serves on {ready.url}"]
+    if isinstance(ready.test_key, str):
+        place = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
+        lines += [
+            f"  test key          {ready.test_key} (tenant {TEST_TENANT!r})",
+            "",
+            "  Make a payment:",
+            "",
+            f"  curl {place}/v1/payment_intents -u {ready.test_key}: -H 'Idempotency-Key: order-1' \\",
+            "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true",
+        ]
+    else:
+        lines += [f"  make a key with   {command_name()} keys create --tenant NAME --mode test"]
+    click.echo("\n".join([*lines, ""]))

@@ -1,0 +1,81 @@
+"""Reads that fail after a long wait: who waits for them, and who comes right after."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from fastpay import limits
+from fastpay.engine.read.in_flight import Flight, Flights
+from fastpay.errors import DatabaseUnavailable
+from tests.unit.engine.hand_clock import HandClock
+from tests.unit.engine.memory import TENANT
+
+pytestmark = pytest.mark.anyio
+
+
+class World:
+    """Reads that take so long, and fail while the database is away."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.took_ms = 0
+        self.is_away = True
+        self.reads = 0
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+        self.flights = Flights(self._read, clock=self.clock, staleness_ns=0, look=self._look)
+
+    async def _read(self, flights: Sequence[Flight]) -> None:
+        self.reads += 1
+        await self.goes_on.wait()
+        self.clock.advance_ms(self.took_ms)
+        if self.is_away:
+            raise DatabaseUnavailable("Away.")
+        for flight in flights:
+            flight.land(None)
+
+    async def _look(self, flights: Sequence[Flight]) -> Sequence[Flight]:
+        return flights
+
+    async def ask(self, name: str) -> bool:
+        """Tell whether a read succeeds."""
+        try:
+            await self.flights.join((TENANT, name), 0).wait()
+        except DatabaseUnavailable:
+            return False
+        return True
+
+
+async def test_who_comes_back_after_a_long_wait_does_not_wait_for_as_long_again() -> None:
+    world = World()
+    world.took_ms = limits.read_timeout_ms
+    assert not await world.ask("one")
+    assert not await world.ask("one")
+    assert not await world.ask("other")
+    assert world.reads == 1
+    world.clock.advance_ms(limits.failed_reads_ms)
+    world.is_away = False
+    assert await world.ask("one")
+
+
+async def test_what_gathered_while_others_waited_in_vain_fails_with_them() -> None:
+    world = World()
+    world.took_ms = limits.read_timeout_ms
+    world.goes_on.clear()
+    asking = []
+    for number in range(limits.batch_reads_at_once + 3):
+        asking.append(asyncio.create_task(world.ask(str(number))))
+        # A turn for each, so that each has a statement of its own, while there may be more of them.
+        for _ in range(4):
+            await asyncio.sleep(0)
+    world.goes_on.set()
+    assert await asyncio.gather(*asking) == [False] * len(asking)
+    assert world.reads == limits.batch_reads_at_once
+
+
+async def test_a_read_that_fails_at_once_makes_nobody_else_fail() -> None:
+    world = World()
+    assert not await world.ask("one")
+    world.is_away = False
+    assert await world.ask("one")

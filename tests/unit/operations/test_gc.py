@@ -1,0 +1,45 @@
+"""What the garbage collector is spared, and that it may be."""
+
+import gc
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from fastpay import domain, limits
+from fastpay.api import params
+from fastpay.api.context import Call, Reply
+from fastpay.engine import ports
+from fastpay.operations.gc import spare
+
+
+def _structs() -> Iterator[type[msgspec.Struct]]:
+    for package in (domain, params):
+        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(module.name)
+    todo: list[type[msgspec.Struct]] = [msgspec.Struct]
+    while todo:
+        kind = todo.pop()
+        todo += kind.__subclasses__()
+        if kind.__module__.startswith((domain.__name__, params.__name__, ports.__name__)):
+            yield kind
+    yield from (Call, Reply)
+
+
+@pytest.mark.parametrize("kind", sorted(_structs(), key=str), ids=lambda kind: kind.__qualname__)
+def test_what_never_changes_cannot_hold_itself_and_is_not_looked_at(kind: type[msgspec.Struct]) -> None:
+    config = kind.__struct_config__
+    assert config.gc == (not config.frozen)
+
+
+def test_a_server_that_has_started_looks_less_often_and_not_at_its_start() -> None:
+    before = gc.get_threshold()
+    try:
+        spare()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() == (limits.young_objects_max, *before[1:])
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
