@@ -73,7 +73,7 @@ class _Unread:
 
     cache = Cache(0)
 
-    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
+    def watch(self, scope: Scope, identifier: str, on_done: Callable[[Versioned | None], None]) -> bool:
         """Read nothing."""
         return False
 

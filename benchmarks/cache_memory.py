@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks import samples
 from benchmarks.transport_load import resident_bytes
 from fastpay._native.cache import Cache
-from fastpay.api.cached_responses import form_of, make_rendition
+from fastpay.api.cached_responses import form_of, make_response
 from fastpay.domain.objects import TYPES, Customer, StoredObject, kind_of
 from fastpay.domain.plan import Versioned
 from fastpay.engine.read.reader import weigh
@@ -88,16 +88,16 @@ def fill(stored: StoredObject, stage: str, snapshots: list[bytes]) -> Cache:
     decoder = msgspec.msgpack.Decoder(TYPES[kind_of(stored)])
     path = _PATHS[stored.id.partition("_")[0]]
     cache = Cache(1 << 40)
-    shelf = cache.shelf("tenant")
+    partition = cache.partition("tenant")
     for sequence, snapshot in enumerate(snapshots, start=1_000):
         versioned = Versioned(decoder.decode(snapshot), 1, sequence)
-        entry = cache.put(shelf, versioned.object.id, 1, versioned, weigh(versioned))
+        entry = cache.put(partition, versioned.object.id, 1, versioned, weigh(versioned))
         assert entry is not None
         if stage != "plain":
-            rendition = make_rendition(path, versioned, livemode=False)
-            cache.render(entry, rendition)
+            response = make_response(path, versioned, livemode=False)
+            cache.render(entry, response)
             if stage == "encoded":
-                form_of(cache, entry, rendition, "gzip")
+                form_of(cache, entry, response, "gzip")
     return cache
 
 

@@ -11,7 +11,7 @@ import uvloop
 from benchmarks import samples
 from benchmarks.peers import bare
 from fastpay._native import signature
-from fastpay._native.cache import Cache, Rendition
+from fastpay._native.cache import Cache, CachedResponse
 from fastpay._native.http1 import Connection
 from fastpay._native.routing import Table
 from fastpay._native.service import Service
@@ -86,12 +86,12 @@ def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
 
 def cached_app() -> Any:
     """Return an application that answers `GET` from the process's own cache, by the short way."""
-    cache, shelf_scope = Cache(1 << 20), "tenant"
-    shelf = cache.shelf(shelf_scope)
-    shelf.valid_until_ns = _FOREVER_NS
-    entry = cache.put(shelf, IDENTIFIER, 1, "the object", 100)
+    cache, partition_scope = Cache(1 << 20), "tenant"
+    partition = cache.partition(partition_scope)
+    partition.valid_until_ns = _FOREVER_NS
+    entry = cache.put(partition, IDENTIFIER, 1, "the object", 100)
     assert entry is not None
-    cache.render(entry, rendition(render_bytes(samples.new_intent(), False)))
+    cache.render(entry, response(render_bytes(samples.new_intent(), False)))
 
     async def long_way(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("the short way was not taken")
@@ -102,12 +102,12 @@ def cached_app() -> Any:
         lambda: "req_000000000000000000000000",
         1,
         kinds={"/v1/payment_intents/": "pi_"},
-        watch=lambda scope, identifier, landed: False,
+        watch=lambda scope, identifier, on_done: False,
         render=lambda path, value, scope: None,
         encode=lambda entry, whole, accepted: whole,
         long_way=long_way,
     )
-    shortcut.admit(AUTHORIZATION, shelf, _FOREVER_NS)
+    shortcut.admit(AUTHORIZATION, partition, _FOREVER_NS)
 
     def app(scope: Any, receive: Any, send: Any) -> Any:
         return shortcut.answer(scope, receive, send) or long_way(scope, receive, send)
@@ -115,10 +115,10 @@ def cached_app() -> Any:
     return app
 
 
-def rendition(body: bytes) -> Rendition:
+def response(body: bytes) -> CachedResponse:
     """Return an answer that shows a payment."""
     head = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
-    return Rendition("/v1/payment_intents/", head, b"", body, b'"1"', is_encodable=False)
+    return CachedResponse("/v1/payment_intents/", head, b"", body, b'"1"', is_encodable=False)
 
 
 @contextmanager

@@ -125,7 +125,7 @@ class Bench:
         keys = {one.object.id: form.key(scope, one.object.id) for one in self.made}
         warm = await self.reader(with_copies=False)
         for one in self.made:
-            warm.cache.put(warm.shelf(scope), one.object.id, one.version, one, 1_000)
+            warm.cache.put(warm.partition(scope), one.object.id, one.version, one, 1_000)
         with_copies = await self.reader(with_copies=True)
         without, joined = await self.reader(with_copies=False), await self.reader(with_copies=False)
 

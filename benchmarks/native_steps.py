@@ -142,14 +142,14 @@ def test_transfers_of_a_batch_by_msgspec(benchmark: BenchmarkFixture) -> None:
 
 def test_finding_in_the_cache(benchmark: BenchmarkFixture) -> None:
     cache = Cache(1 << 24)
-    shelf = cache.shelf("tenant")
-    shelf.valid_until_ns = 1 << 62
+    partition = cache.partition("tenant")
+    partition.valid_until_ns = 1 << 62
     names = [f"pi_{number:032x}" for number in range(_OBJECTS)]
     for name in names:
-        cache.put(shelf, name, 1, name, 300)
+        cache.put(partition, name, 1, name, 300)
 
     def find_all() -> int:
-        return sum(cache.find(shelf, name, 1) is not None for name in names)
+        return sum(cache.find(partition, name, 1) is not None for name in names)
 
     assert benchmark(find_all) == _OBJECTS
 
@@ -217,7 +217,7 @@ def test_get_from_the_cache(benchmark: BenchmarkFixture) -> None:
 
 def test_get_from_a_dict_in_plain_python(benchmark: BenchmarkFixture) -> None:
     """What any ASGI application does for the same: find the key, find the answer, send two messages."""
-    whole = hot_paths.rendition(b'{"object":"payment_intent"}')
+    whole = hot_paths.response(b'{"object":"payment_intent"}')
     answers = {("tenant", hot_paths.IDENTIFIER): (whole.body, whole.etag)}
     keys = {hot_paths.AUTHORIZATION: ("tenant", 1 << 62)}
 

@@ -140,7 +140,7 @@ read_staleness_ms_max = 60_000
 cache_bytes_max = 64 << 20
 negative_cache_ms = 1_000
 creation_ms_max = 120_000
-standings_max = 20_000
+cached_scopes_max = 20_000
 batch_reads_max = 1_000
 batch_reads_at_once = 4
 gathered_reads_max = 16_384
@@ -368,7 +368,7 @@ assert read_staleness_ms <= read_staleness_ms_max
 assert identifiers_ahead_ms_max < clock_skew_ms_max <= clock_refused_ms <= clock_refused_ms_max
 assert clock_reading_ms_max < clock_skew_ms_max
 assert queue_wait_ms_max + statement_timeout_ms < creation_ms_max
-assert known_keys_max <= standings_max
+assert known_keys_max <= cached_scopes_max
 assert key_lookups_batch_max <= key_lookups_waiting_max
 assert key_lookups_gap_ms < key_timeout_ms
 assert announcements_waiting_max <= redis_commands_max

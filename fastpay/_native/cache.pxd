@@ -1,4 +1,4 @@
-cdef class Rendition:
+cdef class CachedResponse:
     cdef readonly str path
     cdef readonly bytes head
     cdef readonly bytes short_head
@@ -16,18 +16,18 @@ cdef class Entry:
     cdef readonly long long version
     cdef readonly long long until_ns
     cdef readonly object value
-    cdef readonly Rendition rendition
+    cdef readonly CachedResponse response
     cdef readonly Py_ssize_t weight
     cdef unsigned char uses
     cdef bint is_main
 
 
-cdef class Shelf:
+cdef class Partition:
     cdef readonly object scope
     cdef readonly dict entries
-    # Counts how often the shelf was emptied: a read that began before is not to fill it afterwards.
+    # Counts how often the partition was emptied: a read that began before is not to fill it afterwards.
     cdef readonly long long generation
-    # When the proof runs out that nothing on the shelf is outdated.
+    # When the proof runs out that nothing in the partition is outdated.
     cdef public long long valid_until_ns
     # Whether anything was found since this was last set to False.
     cdef public bint was_used
@@ -39,17 +39,17 @@ cdef class Cache:
     cdef readonly long long hits
     cdef readonly long long negative_hits
     cdef readonly long long evictions
-    cdef dict shelves
+    cdef dict partitions
     cdef object small
     cdef object main
     cdef Py_ssize_t small_bytes
     cdef object ghosts
     cdef set ghost_hashes
 
-    cdef Entry look(self, Shelf shelf, str identifier, long long now_ns)
+    cdef Entry look(self, Partition partition, str identifier, long long now_ns)
     cdef int _weigh(self, Entry entry, Py_ssize_t weight) except -1
     cdef int _evict(self) except -1
     cdef int _evict_small(self) except -1
     cdef int _evict_main(self) except -1
     cdef int _forget(self, Entry entry) except -1
-    cdef bint _is_shelved(self, Entry entry) except -1
+    cdef bint _is_held(self, Entry entry) except -1

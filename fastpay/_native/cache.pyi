@@ -1,6 +1,6 @@
 """The process's own cache: the objects of each tenant, and the answers that were rendered from them."""
 
-class Rendition:
+class CachedResponse:
     """An answer as it goes out: where it is found, the header lines that belong to it, and its body.
 
     `path` is what comes before the identifier. `head` is whole lines, each with its line break, and
@@ -14,7 +14,7 @@ class Rendition:
     short_head: bytes
     body: bytes
     etag: bytes
-    encoded: dict[str, Rendition]
+    encoded: dict[str, CachedResponse]
     is_encodable: bool
     def __init__(
         self, path: str, head: bytes, short_head: bytes, body: bytes, etag: bytes, *, is_encodable: bool
@@ -28,14 +28,14 @@ class Entry:
     version: int
     until_ns: int
     value: object
-    rendition: Rendition | None
+    response: CachedResponse | None
     weight: int
 
-class Shelf:
+class Partition:
     """The entries of one tenant and mode, by identifier.
 
     They may be shown before `valid_until_ns`, on the monotonic clock; whoever can prove that none is outdated
-    sets it. `generation` counts how often the shelf was emptied. `was_used` is for the owner to clear.
+    sets it. `generation` counts how often the partition was emptied. `was_used` is for the owner to clear.
     """
 
     scope: object
@@ -45,7 +45,7 @@ class Shelf:
     was_used: bool
 
 class Cache:
-    """All shelves together, within a bound of bytes; what is used again stays longest (S3-FIFO).
+    """All partitions together, within a bound of bytes; what is used again stays longest (S3-FIFO).
 
     Bytes are what callers say that values weigh, with the cost of the entries themselves.
     """
@@ -59,33 +59,35 @@ class Cache:
     def __len__(self) -> int:
         """Return how many entries can be found."""
 
-    def shelf(self, scope: object) -> Shelf:
-        """Return the shelf of a scope, a new one where there is none."""
+    def partition(self, scope: object) -> Partition:
+        """Return the partition of a scope, a new one where there is none."""
 
-    def find(self, shelf: Shelf, identifier: str, now_ns: int) -> Entry | None:
+    def find(self, partition: Partition, identifier: str, now_ns: int) -> Entry | None:
         """Return the entry that may be shown now. One of version 0 says that there is no such object."""
 
-    def put(self, shelf: Shelf, identifier: str, version: int, value: object, weight: int) -> Entry | None:
+    def put(
+        self, partition: Partition, identifier: str, version: int, value: object, weight: int
+    ) -> Entry | None:
         """Keep an object and return its entry; None where it is too heavy.
 
         An older version never replaces a newer one, and the entry is then the newer one's.
         """
 
-    def put_absent(self, shelf: Shelf, identifier: str, until_ns: int) -> Entry | None:
+    def put_absent(self, partition: Partition, identifier: str, until_ns: int) -> Entry | None:
         """Keep for so long that there is no such object, unless one is known."""
 
-    def render(self, entry: Entry, rendition: Rendition) -> None:
+    def render(self, entry: Entry, response: CachedResponse) -> None:
         """Keep what was rendered from the entry's value; nothing happens where the entry has left."""
 
-    def encode(self, entry: Entry, rendition: Rendition, coding: str, form: Rendition) -> None:
-        """Keep another form of the entry's rendition, for as long as that; nothing happens where it has left,
+    def encode(self, entry: Entry, response: CachedResponse, coding: str, form: CachedResponse) -> None:
+        """Keep another form of the entry's response, for as long as that; nothing happens where it has left,
         or is not to be encoded."""
 
-    def drop(self, shelf: Shelf, identifier: str, version: int) -> None:
+    def drop(self, partition: Partition, identifier: str, version: int) -> None:
         """Forget an object unless it is known as of this version or a later one."""
 
-    def void(self, shelf: Shelf) -> None:
-        """Forget everything on a shelf, and that it was valid."""
+    def void(self, partition: Partition) -> None:
+        """Forget everything in a partition, and that it was valid."""
 
-    def forget_shelves(self) -> None:
-        """Forget everything, the shelves too: what still holds one finds nothing on it any more."""
+    def forget_partitions(self) -> None:
+        """Forget everything, the partitions too: what still holds one finds nothing in it any more."""

@@ -12,10 +12,10 @@ from collections import deque
 cimport cython
 
 cdef enum:
-    # What an entry costs beside its value and its rendition: itself, its name and its places in the
+    # What an entry costs beside its value and its response: itself, its name and its places in the
     # dictionary and in a queue.
     ENTRY_BYTES = 320
-    RENDITION_BYTES = 320
+    CACHED_RESPONSE_BYTES = 320
     USES_MAX = 3
     # The small queue's share of the bytes is one part in so many.
     SMALL_SHARE = 10
@@ -26,7 +26,7 @@ cdef enum:
 
 @cython.final
 @cython.no_gc
-cdef class Rendition:
+cdef class CachedResponse:
     """An answer as it goes out: the header lines that belong to it, and its body."""
 
     def __cinit__(
@@ -48,8 +48,8 @@ cdef class Rendition:
         self.encoded = {}
 
 
-cdef Py_ssize_t rendition_bytes(Rendition rendition):
-    return len(rendition.head) + len(rendition.short_head) + len(rendition.body) + RENDITION_BYTES
+cdef Py_ssize_t response_bytes(CachedResponse response):
+    return len(response.head) + len(response.short_head) + len(response.body) + CACHED_RESPONSE_BYTES
 
 
 @cython.final
@@ -60,7 +60,7 @@ cdef class Entry:
 
 
 @cython.final
-cdef class Shelf:
+cdef class Partition:
     """The entries of one tenant and mode."""
 
     def __cinit__(self, scope):
@@ -70,32 +70,39 @@ cdef class Shelf:
 
 @cython.final
 cdef class Cache:
-    """All shelves together, within a bound of bytes."""
+    """All partitions together, within a bound of bytes."""
 
     def __init__(self, Py_ssize_t bytes_max):
         self.bytes_max = bytes_max
-        self.shelves = {}
+        self.partitions = {}
         self.small = deque()
         self.main = deque()
         self.ghosts = deque()
         self.ghost_hashes = set()
 
     def __len__(self):
-        return sum(len(shelf.entries) for shelf in self.shelves.values())
+        return sum(len(partition.entries) for partition in self.partitions.values())
 
-    def shelf(self, scope):
-        found = self.shelves.get(scope)
+    def partition(self, scope):
+        found = self.partitions.get(scope)
         if found is None:
-            found = self.shelves[scope] = Shelf(scope)
+            found = self.partitions[scope] = Partition(scope)
         return found
 
-    def find(self, Shelf shelf not None, str identifier not None, long long now_ns):
-        return self.look(shelf, identifier, now_ns)
+    def find(self, Partition partition not None, str identifier not None, long long now_ns):
+        return self.look(partition, identifier, now_ns)
 
-    def put(self, Shelf shelf not None, str identifier not None, long long version, value, Py_ssize_t weight):
+    def put(
+        self,
+        Partition partition not None,
+        str identifier not None,
+        long long version,
+        value,
+        Py_ssize_t weight,
+    ):
         cdef Entry entry
         cdef Py_ssize_t total = ENTRY_BYTES + weight
-        found = shelf.entries.get(identifier)
+        found = partition.entries.get(identifier)
         if found is not None:
             entry = <Entry>found
             if entry.version >= version:
@@ -103,7 +110,7 @@ cdef class Cache:
             if total <= self.bytes_max // ENTRY_SHARE:
                 entry.version = version
                 entry.value = value
-                entry.rendition = None
+                entry.response = None
                 self._weigh(entry, total)
                 self._evict()
                 return entry
@@ -111,64 +118,68 @@ cdef class Cache:
             return None
         if total > self.bytes_max // ENTRY_SHARE:
             return None
-        return self._add(shelf, identifier, version, value, total)
+        return self._add(partition, identifier, version, value, total)
 
-    def put_absent(self, Shelf shelf not None, str identifier not None, long long until_ns):
+    def put_absent(self, Partition partition not None, str identifier not None, long long until_ns):
         cdef Entry entry
-        found = shelf.entries.get(identifier)
+        found = partition.entries.get(identifier)
         if found is None:
             if ENTRY_BYTES > self.bytes_max // ENTRY_SHARE:
                 return None
-            found = self._add(shelf, identifier, 0, None, ENTRY_BYTES)
+            found = self._add(partition, identifier, 0, None, ENTRY_BYTES)
         entry = <Entry>found
         if entry.version == 0:
             entry.until_ns = until_ns
         return entry
 
-    def render(self, Entry entry not None, Rendition rendition not None):
-        cdef Py_ssize_t more = rendition_bytes(rendition)
-        if entry.rendition is not None or not self._is_shelved(entry):
+    def render(self, Entry entry not None, CachedResponse response not None):
+        cdef Py_ssize_t more = response_bytes(response)
+        if entry.response is not None or not self._is_held(entry):
             return
         if entry.weight + more > self.bytes_max // ENTRY_SHARE:
             return
-        entry.rendition = rendition
+        entry.response = response
         self._weigh(entry, entry.weight + more)
         self._evict()
 
     def encode(
-        self, Entry entry not None, Rendition rendition not None, str coding not None, Rendition form not None
+        self,
+        Entry entry not None,
+        CachedResponse response not None,
+        str coding not None,
+        CachedResponse form not None,
     ):
-        cdef Py_ssize_t more = rendition_bytes(form)
-        if entry.rendition is not rendition or not rendition.is_encodable or not self._is_shelved(entry):
+        cdef Py_ssize_t more = response_bytes(form)
+        if entry.response is not response or not response.is_encodable or not self._is_held(entry):
             return
-        if coding in rendition.encoded or entry.weight + more > self.bytes_max // ENTRY_SHARE:
+        if coding in response.encoded or entry.weight + more > self.bytes_max // ENTRY_SHARE:
             return
-        rendition.encoded[coding] = form
+        response.encoded[coding] = form
         self._weigh(entry, entry.weight + more)
         self._evict()
 
-    def drop(self, Shelf shelf not None, str identifier not None, long long version):
-        found = shelf.entries.get(identifier)
+    def drop(self, Partition partition not None, str identifier not None, long long version):
+        found = partition.entries.get(identifier)
         if found is not None and (<Entry>found).version < version:
             self._forget(<Entry>found)
 
-    def void(self, Shelf shelf not None):
+    def void(self, Partition partition not None):
         # Its entries stay in the queues, and are counted, until their turn to leave comes.
-        shelf.generation += 1
-        shelf.valid_until_ns = 0
-        shelf.entries.clear()
+        partition.generation += 1
+        partition.valid_until_ns = 0
+        partition.entries.clear()
 
-    def forget_shelves(self):
-        for shelf in self.shelves.values():
-            self.void(shelf)
-        self.shelves.clear()
+    def forget_partitions(self):
+        for partition in self.partitions.values():
+            self.void(partition)
+        self.partitions.clear()
 
-    cdef Entry look(self, Shelf shelf, str identifier, long long now_ns):
+    cdef Entry look(self, Partition partition, str identifier, long long now_ns):
         # The entry where it may be used, which counts as a use; else None.
         cdef Entry entry
-        if now_ns >= shelf.valid_until_ns:
+        if now_ns >= partition.valid_until_ns:
             return None
-        found = shelf.entries.get(identifier)
+        found = partition.entries.get(identifier)
         if found is None:
             return None
         entry = <Entry>found
@@ -178,19 +189,19 @@ cdef class Cache:
             self.negative_hits += 1
         else:
             self.hits += 1
-        shelf.was_used = True
+        partition.was_used = True
         if entry.uses < USES_MAX:
             entry.uses += 1
         return entry
 
-    def _add(self, Shelf shelf, str identifier, long long version, value, Py_ssize_t total):
+    def _add(self, Partition partition, str identifier, long long version, value, Py_ssize_t total):
         cdef Entry entry = Entry.__new__(Entry)
-        entry.scope = shelf.scope
+        entry.scope = partition.scope
         entry.identifier = identifier
         entry.version = version
         entry.value = value
-        shelf.entries[identifier] = entry
-        mark = hash((shelf.scope, identifier))
+        partition.entries[identifier] = entry
+        mark = hash((partition.scope, identifier))
         if mark in self.ghost_hashes:
             # It left not long ago: twice in a short time is worth a place in the main queue.
             self.ghost_hashes.discard(mark)
@@ -211,17 +222,17 @@ cdef class Cache:
 
     cdef int _forget(self, Entry entry) except -1:
         # Its place in the queue stays taken, and paid for, so that the queues are bounded as well.
-        shelf = self.shelves.get(entry.scope)
-        if shelf is not None:
-            (<Shelf>shelf).entries.pop(entry.identifier, None)
+        partition = self.partitions.get(entry.scope)
+        if partition is not None:
+            (<Partition>partition).entries.pop(entry.identifier, None)
         entry.value = None
-        entry.rendition = None
+        entry.response = None
         self._weigh(entry, ENTRY_BYTES)
         return 0
 
-    cdef bint _is_shelved(self, Entry entry) except -1:
-        shelf = self.shelves.get(entry.scope)
-        return shelf is not None and (<Shelf>shelf).entries.get(entry.identifier) is entry
+    cdef bint _is_held(self, Entry entry) except -1:
+        partition = self.partitions.get(entry.scope)
+        return partition is not None and (<Partition>partition).entries.get(entry.identifier) is entry
 
     cdef int _evict(self) except -1:
         while self.bytes_held > self.bytes_max:
@@ -233,14 +244,14 @@ cdef class Cache:
 
     cdef int _evict_small(self) except -1:
         cdef Entry entry = self.small.popleft()
-        cdef bint is_shelved = self._is_shelved(entry)
-        if is_shelved and entry.uses:
+        cdef bint is_held = self._is_held(entry)
+        if is_held and entry.uses:
             self.small_bytes -= entry.weight
             entry.is_main = True
             entry.uses = 0
             self.main.append(entry)
             return 0
-        if is_shelved:
+        if is_held:
             self._forget(entry)
             self.evictions += 1
             mark = hash((entry.scope, entry.identifier))
@@ -253,7 +264,7 @@ cdef class Cache:
 
     cdef int _evict_main(self) except -1:
         cdef Entry entry = self.main.popleft()
-        if self._is_shelved(entry):
+        if self._is_held(entry):
             if entry.uses:
                 entry.uses -= 1
                 self.main.append(entry)

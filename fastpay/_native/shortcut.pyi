@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from fastpay._native.cache import Cache, Entry, Rendition, Shelf
+from fastpay._native.cache import Cache, CachedResponse, Entry, Partition
 
 class Shortcut:
     """Answers ordinary requests for one object.
 
-    `monotonic_ns` is the clock by which accesses and shelves are valid, `request_id` names a request.
+    `monotonic_ns` is the clock by which accesses and partitions are valid, `request_id` names a request.
 
     `kinds` says, by what stands in a path before the identifier, how identifiers begin that may stand there.
-    `watch(scope, identifier, landed)` has an object read and `landed` called with it, with None where it
+    `watch(scope, identifier, on_done)` has an object read and `on_done` called with it, with None where it
     could not be, and returns False where there is nothing to read. `render(path, object, scope)` returns the
-    answer that shows it, None where that takes more. `encode(entry, rendition, accepted)` returns the answer
+    answer that shows it, None where that takes more. `encode(entry, response, accepted)` returns the answer
     in the form that an Accept-Encoding header wants; the entry may be None. `long_way` is the application for
     everything else.
 
@@ -34,8 +34,8 @@ class Shortcut:
         *,
         kinds: Mapping[str, str],
         watch: Callable[[Any, str, Callable[[Any], None]], bool],
-        render: Callable[[str, Any, Any], Rendition | None],
-        encode: Callable[[Entry | None, Rendition, bytes], Rendition],
+        render: Callable[[str, Any, Any], CachedResponse | None],
+        encode: Callable[[Entry | None, CachedResponse, bytes], CachedResponse],
         long_way: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None: ...
     def draw(self, share: float, seed: bytes) -> None:
@@ -45,8 +45,8 @@ class Shortcut:
         carries a trace goes the long way from now on.
         """
 
-    def admit(self, authorization: bytes, shelf: Shelf, until_ns: int) -> None:
-        """Let an Authorization header, which was found good, open a shelf until then."""
+    def admit(self, authorization: bytes, partition: Partition, until_ns: int) -> None:
+        """Let an Authorization header, which was found good, open a partition until then."""
 
     def answer(
         self, scope: MutableMapping[str, Any], receive: object, send: object

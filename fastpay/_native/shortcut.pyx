@@ -4,7 +4,7 @@ Everything that the long way checks is checked here too, or the request is left 
 ordinary is. So nothing is decided here but that a request is an ordinary one.
 
 What is cached is answered in place. What is not is parked: no coroutine is begun for it, and no task; the
-read calls back when it has landed. Where it brought nothing to show, the long way says what there is to say.
+read calls back when it is done. Where it brought nothing to show, the long way says what there is to say.
 """
 
 import logging
@@ -17,7 +17,7 @@ from cpython.unicode cimport PyUnicode_Substring
 from libc.string cimport memcmp
 
 from fastpay._native.awaitables cimport DONE, LATER
-from fastpay._native.cache cimport Cache, Entry, Rendition, Shelf
+from fastpay._native.cache cimport Cache, CachedResponse, Entry, Partition
 from fastpay._native.exchange cimport Exchange
 
 cdef extern from "Python.h":
@@ -39,9 +39,9 @@ cdef unsigned long long MULTIPLIER = 0x2545F4914F6CDD1D
 
 @cython.final
 cdef class Access:
-    """Whose shelf a header opens, and until when that is believed."""
+    """Whose partition a header opens, and until when that is believed."""
 
-    cdef Shelf shelf
+    cdef Partition partition
     cdef long long until_ns
 
 
@@ -62,7 +62,7 @@ cdef class Parked:
 
     cdef Shortcut shortcut
     cdef Exchange exchange
-    cdef Shelf shelf
+    cdef Partition partition
     cdef str path
     cdef str identifier
     # What the long way would be given.
@@ -91,21 +91,21 @@ cdef class Parked:
     cdef bint _answer(self, object versioned) except -1:
         cdef Shortcut shortcut = self.shortcut
         cdef Entry entry = None
-        cdef Rendition rendition = None
+        cdef CachedResponse response = None
         if versioned is None:
             return False
-        found = self.shelf.entries.get(self.identifier)
+        found = self.partition.entries.get(self.identifier)
         if found is not None and (<Entry>found).version == versioned.version:
             entry = <Entry>found
-            rendition = entry.rendition
-        if rendition is None:
-            rendition = shortcut.make(self.path, self.shelf, versioned, entry)
-        elif rendition.path != self.path:
+            response = entry.response
+        if response is None:
+            response = shortcut.make(self.path, self.partition, versioned, entry)
+        elif response.path != self.path:
             return False
-        if rendition is None:
+        if response is None:
             return False
         return shortcut.write(
-            self.exchange, rendition, entry, self.if_none_match, self.version, self.accepted
+            self.exchange, response, entry, self.if_none_match, self.version, self.accepted
         )
 
 
@@ -173,9 +173,9 @@ cdef class Shortcut:
         self.drawn = state
         return (state * MULTIPLIER) >> 11 < self.traced_below
 
-    def admit(self, bytes authorization not None, Shelf shelf not None, long long until_ns):
+    def admit(self, bytes authorization not None, Partition partition not None, long long until_ns):
         cdef Access access = Access.__new__(Access)
-        access.shelf = shelf
+        access.partition = partition
         access.until_ns = until_ns
         if len(self.accesses) >= self.accesses_max:
             self.accesses.clear()
@@ -184,9 +184,9 @@ cdef class Shortcut:
     def answer(self, dict scope not None, receive, send):
         cdef Fields fields = self.fields
         cdef Exchange exchange
-        cdef Shelf shelf
+        cdef Partition partition
         cdef Entry entry
-        cdef Rendition rendition
+        cdef CachedResponse response
         cdef long long now_ns
         cdef str path = <str>scope["path"]
         cdef Py_ssize_t cut
@@ -207,7 +207,7 @@ cdef class Shortcut:
         found = self.accesses.get(fields.authorization)
         if found is None:
             return None
-        shelf = (<Access>found).shelf
+        partition = (<Access>found).partition
         now_ns = self.monotonic_ns()
         if now_ns >= (<Access>found).until_ns:
             return None
@@ -215,31 +215,31 @@ cdef class Shortcut:
         if cut == 0:
             return None
         identifier = PyUnicode_Substring(path, cut, PyUnicode_GET_LENGTH(path))
-        found = shelf.entries.get(identifier)
-        if found is None or now_ns >= shelf.valid_until_ns:
-            return self.park(exchange, shelf, path, cut, identifier, scope, receive, send)
+        found = partition.entries.get(identifier)
+        if found is None or now_ns >= partition.valid_until_ns:
+            return self.park(exchange, partition, path, cut, identifier, scope, receive, send)
         entry = <Entry>found
         if entry.version == 0:
             return None
-        rendition = entry.rendition
-        if rendition is None:
+        response = entry.response
+        if response is None:
             if not self.is_of_its_kind(path, cut, identifier):
                 return None
-            rendition = self.make(PyUnicode_Substring(path, 0, cut), shelf, entry.value, entry)
-            if rendition is None:
+            response = self.make(PyUnicode_Substring(path, 0, cut), partition, entry.value, entry)
+            if response is None:
                 return None
-        elif not _leads_to(path, cut, rendition):
+        elif not _leads_to(path, cut, response):
             return None
-        if self.cache.look(shelf, entry.identifier, now_ns) is None:
+        if self.cache.look(partition, entry.identifier, now_ns) is None:
             return None
-        if not self.write(exchange, rendition, entry, fields.if_none_match, fields.version, fields.accepted):
+        if not self.write(exchange, response, entry, fields.if_none_match, fields.version, fields.accepted):
             return None
         return DONE
 
     cdef object park(
         self,
         Exchange exchange,
-        Shelf shelf,
+        Partition partition,
         str path,
         Py_ssize_t cut,
         str identifier,
@@ -254,7 +254,7 @@ cdef class Shortcut:
         parked = Parked.__new__(Parked)
         parked.shortcut = self
         parked.exchange = exchange
-        parked.shelf = shelf
+        parked.partition = partition
         parked.path = PyUnicode_Substring(path, 0, cut)
         parked.identifier = identifier
         parked.scope = scope
@@ -263,7 +263,7 @@ cdef class Shortcut:
         parked.if_none_match = self.fields.if_none_match
         parked.version = self.fields.version
         parked.accepted = self.fields.accepted
-        if not self.watch(shelf.scope, identifier, parked):
+        if not self.watch(partition.scope, identifier, parked):
             return None
         self.parked += 1
         return LATER
@@ -273,17 +273,17 @@ cdef class Shortcut:
         prefix = self.kinds.get(PyUnicode_Substring(path, 0, cut))
         return prefix is not None and identifier.startswith(<str>prefix)
 
-    cdef Rendition make(self, str path, Shelf shelf, object versioned, Entry entry):
+    cdef CachedResponse make(self, str path, Partition partition, object versioned, Entry entry):
         # Render an object, and keep what was made with its entry, where there is one.
-        cdef Rendition rendition = self.render(path, versioned, shelf.scope)
-        if rendition is not None and entry is not None:
-            self.cache.render(entry, rendition)
-        return rendition
+        cdef CachedResponse response = self.render(path, versioned, partition.scope)
+        if response is not None and entry is not None:
+            self.cache.render(entry, response)
+        return response
 
     cdef bint write(
         self,
         Exchange exchange,
-        Rendition rendition,
+        CachedResponse response,
         Entry entry,
         bytes if_none_match,
         bytes version,
@@ -292,17 +292,17 @@ cdef class Shortcut:
         # Answer, unless it takes more than comparing bytes to know with what.
         cdef int status = 200
         if if_none_match is not None:
-            if _is_tag(if_none_match, rendition.etag):
+            if _is_tag(if_none_match, response.etag):
                 status = 304
-            elif rendition.etag in if_none_match or b"*" in if_none_match:
+            elif response.etag in if_none_match or b"*" in if_none_match:
                 return False
-        if status == 200 and accepted is not None and rendition.is_encodable:
-            rendition = self.encode(entry, rendition, accepted)
+        if status == 200 and accepted is not None and response.is_encodable:
+            response = self.encode(entry, response, accepted)
         self.answered += 1
         exchange.answer(
             status,
-            rendition.head if status == 200 else rendition.short_head,
-            rendition.body if status == 200 else b"",
+            response.head if status == 200 else response.short_head,
+            response.body if status == 200 else b"",
             <str>self.request_id(),
             version,
         )
@@ -319,11 +319,11 @@ cdef bint _is_tag(bytes value, bytes etag) noexcept:
     return size == PyBytes_GET_SIZE(etag) and memcmp(text, PyBytes_AS_STRING(etag), size) == 0
 
 
-cdef bint _leads_to(str path, Py_ssize_t cut, Rendition rendition) except -1:
+cdef bint _leads_to(str path, Py_ssize_t cut, CachedResponse response) except -1:
     # An identifier tells the kind of its object, but not that this path leads there.
     return (
-        PyUnicode_GET_LENGTH(rendition.path) == cut
-        and PyUnicode_Tailmatch(path, rendition.path, 0, cut, -1) == 1
+        PyUnicode_GET_LENGTH(response.path) == cut
+        and PyUnicode_Tailmatch(path, response.path, 0, cut, -1) == 1
     )
 
 

@@ -9,7 +9,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from fastpay import limits
-from fastpay._native.cache import Entry, Rendition
+from fastpay._native.cache import CachedResponse, Entry
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
 from fastpay.api import kinds
@@ -320,11 +320,11 @@ def _create_shortcut(
     }
     cache = services.reader.cache
 
-    def render(path: str, versioned: Versioned, scope: TenantScope) -> Rendition | None:
+    def render(path: str, versioned: Versioned, scope: TenantScope) -> CachedResponse | None:
         return shown[path].render(path, versioned, scope.livemode)
 
-    def encode(entry: Entry | None, rendition: Rendition, accepted: bytes) -> Rendition:
-        return form_for(cache, entry, rendition, accepted.decode("latin-1"))
+    def encode(entry: Entry | None, response: CachedResponse, accepted: bytes) -> CachedResponse:
+        return form_for(cache, entry, response, accepted.decode("latin-1"))
 
     return Shortcut(
         cache,

@@ -202,8 +202,8 @@ class Resource(_Path):
         if credentials.kind != "secret" or credentials.must_sign:
             return
         until_ns = self._services.keys.believed_until_ns(key_of(authorization))
-        shelf = self._services.reader.shelf(credentials.scope)
-        shortcut.admit(authorization.encode("latin-1"), shelf, until_ns)
+        partition = self._services.reader.partition(credentials.scope)
+        shortcut.admit(authorization.encode("latin-1"), partition, until_ns)
 
 
 class Health(_Path):

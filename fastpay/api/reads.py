@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from fastpay._native.cache import Rendition
+from fastpay._native.cache import CachedResponse
 from fastpay.api import answers, kinds
-from fastpay.api.cached_responses import form_of, make_rendition
+from fastpay.api.cached_responses import form_of, make_response
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.etags import tag
@@ -50,12 +50,12 @@ class Retrieve(Generic[_Params, _Stored]):
         """How the identifiers begin of what is shown here."""
         return self._kind.prefix
 
-    def render(self, path: str, versioned: Versioned, livemode: bool) -> Rendition | None:
+    def render(self, path: str, versioned: Versioned, livemode: bool) -> CachedResponse | None:
         """Return the answer to a secret key that asks for no more than the object; None for the long way."""
         stored = versioned.object
         if not isinstance(stored, self._stored_type) or not stands_alone(stored):
             return None
-        return make_rendition(path, versioned, livemode)
+        return make_response(path, versioned, livemode)
 
     async def answer(self, call: Call) -> Reply:
         """Show the object. Raises: NotFound."""
@@ -88,15 +88,15 @@ def _plain(call: Call, found: Versioned, identifier: str) -> Reply:
     """Return the answer that shows an object and nothing else, rendered once for each version."""
     reader = call.services.reader
     entry = reader.entry(call.scope, identifier)
-    if entry is not None and entry.version == found.version and entry.rendition is not None:
-        rendition = entry.rendition
+    if entry is not None and entry.version == found.version and entry.response is not None:
+        response = entry.response
     else:
         path = call.path.removesuffix(identifier)
-        rendition = make_rendition(path, found, call.scope.livemode)
-        reader.rendered(call.scope, found, rendition)
-    shelf = reader.shelf(call.scope)
+        response = make_response(path, found, call.scope.livemode)
+        reader.rendered(call.scope, found, response)
+    partition = reader.partition(call.scope)
 
     def encoded(coding: str) -> bytes:
-        return form_of(reader.cache, shelf.entries.get(identifier), rendition, coding).body
+        return form_of(reader.cache, partition.entries.get(identifier), response, coding).body
 
-    return Reply(body=rendition.body, etag=rendition.etag, encoded=encoded)
+    return Reply(body=response.body, etag=response.etag, encoded=encoded)

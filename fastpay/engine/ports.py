@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from fastpay import limits
-from fastpay._native.cache import Cache, Entry, Rendition, Shelf
+from fastpay._native.cache import Cache, CachedResponse, Entry, Partition
 from fastpay._native.signature import Signer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
@@ -347,14 +347,14 @@ class Reader(Protocol):
     def cache(self) -> Cache:
         """Where objects are kept, for who answers from it directly."""
 
-    def shelf(self, scope: Scope) -> Shelf:
-        """Return the cache's shelf of a scope."""
+    def partition(self, scope: Scope) -> Partition:
+        """Return the cache's partition of a scope."""
 
     def entry(self, scope: Scope, identifier: str) -> Entry | None:
         """Return the cache's entry of an object that may be shown now."""
 
-    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
-        """Have `landed` called with an object that is read for it, and return True.
+    def watch(self, scope: Scope, identifier: str, on_done: Callable[[Versioned | None], None]) -> bool:
+        """Have `on_done` called with an object that is read for it, and return True.
 
         It is called with None where the object is not there or could not be read: `get` tells which. Where
         nothing can be read now, return False.
@@ -363,7 +363,7 @@ class Reader(Protocol):
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
 
-    def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
+    def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
 
 

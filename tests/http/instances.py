@@ -49,9 +49,9 @@ class Instance:
         return count
 
     def forget(self) -> None:
-        """Empty the owner's shelf, as a change by another instance would."""
+        """Empty the owner's partition, as a change by another instance would."""
         cache: Cache = self._app._shortcut.cache
-        cache.void(cache.shelf(self.scope))
+        cache.void(cache.partition(self.scope))
 
     async def add_keys(self) -> None:
         """Make the keys: the owner's three, and a stranger's."""

@@ -9,7 +9,7 @@ import pytest
 
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Reading
-from fastpay.engine.read.in_flight import Flight
+from fastpay.engine.read.in_flight import InFlightRead
 from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
 from tests.http.instances import Instance, parts, running
@@ -118,13 +118,13 @@ async def test_a_read_that_failed_is_told_by_the_long_way(
         path, *_ = await instance.make_objects()
         expected = parts(await instance.send("GET", path))
         instance.forget()
-        lands = Flight.land
+        resolve = InFlightRead.resolve
 
-        def fail(flight: Flight, _versioned: object) -> None:
-            monkeypatch.setattr(Flight, "land", lands)
-            flight.fail(RuntimeError("cut"))
+        def fail(read: InFlightRead, _versioned: object) -> None:
+            monkeypatch.setattr(InFlightRead, "resolve", resolve)
+            read.fail(RuntimeError("cut"))
 
-        monkeypatch.setattr(Flight, "land", fail)
+        monkeypatch.setattr(InFlightRead, "resolve", fail)
         before = instance.parked
         assert parts(await instance.send("GET", path)) == expected
         assert instance.parked == before + 1

@@ -7,7 +7,7 @@ WRITER = "fastpay/engine/write/writer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
-STANDING = "fastpay/engine/read/freshness.py"
+FRESHNESS = "fastpay/engine/read/freshness.py"
 PRIME = "fastpay/store/lua/copies_prime.lua"
 PROOF = "fastpay/store/sql/require_books.sql"
 
@@ -277,7 +277,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "show-a-copy-from-before-an-own-commit",
-        STANDING,
+        FRESHNESS,
         "return sequence >= max(self.known, self._least, self._told)",
         "return sequence >= max(self.known, self._told)",
         (OWN_COMMIT,),

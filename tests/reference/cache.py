@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 ENTRY_BYTES = 320
-RENDITION_BYTES = 320
+CACHED_RESPONSE_BYTES = 320
 USES_MAX = 3
 
 
@@ -71,7 +71,7 @@ class Cache:
     def render(self, scope: Hashable, identifier: str, head: bytes, body: bytes) -> None:
         """Keep what was rendered."""
         record = self.record(scope, identifier)
-        more = len(head) + len(body) + RENDITION_BYTES
+        more = len(head) + len(body) + CACHED_RESPONSE_BYTES
         if record is None or record.rendered is not None or record.weight + more > self.bytes_max // 16:
             return
         record.rendered = body
@@ -79,7 +79,7 @@ class Cache:
         self._make_room()
 
     def find(self, scope: Hashable, identifier: str, now: int) -> tuple[int, bytes | None] | None:
-        """Return version and rendition of what may be shown."""
+        """Return version and response of what may be shown."""
         record = self.record(scope, identifier)
         if record is None or (record.version == 0 and now >= record.until):
             return None

@@ -65,7 +65,7 @@ def counted(instance: Engine, name: str) -> int:
 
 async def prove_again(instance: Engine, scope: Scope) -> None:
     """Let an instance forget what it has cached, and learn anew how far the sequence has come."""
-    instance.reader._standing(scope).void(None)
+    instance.reader._freshness(scope).void(None)
     await prove(instance, scope)
 
 

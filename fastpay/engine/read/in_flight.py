@@ -12,8 +12,8 @@ from fastpay.errors import DatabaseUnavailable, Overloaded
 Key = tuple[Scope, str]
 
 
-class Flight:
-    """One read of one object. `generation` is its shelf's; `is_outdated` says that the object has changed
+class InFlightRead:
+    """One read of one object. `generation` is its partition's; `is_outdated` says that the object has changed
     since."""
 
     __slots__ = ("_future", "_watchers", "generation", "is_outdated", "key", "sent_ns")
@@ -27,7 +27,7 @@ class Flight:
         self._watchers: list[Callable[[Versioned | None], None]] = []
 
     @property
-    def has_landed(self) -> bool:
+    def is_done(self) -> bool:
         """Tell whether everybody who waited was answered."""
         return self._future.done()
 
@@ -35,11 +35,11 @@ class Flight:
         """Return what to wait for: whoever stops waiting leaves it as it is to the others."""
         return asyncio.shield(self._future)
 
-    def watch(self, landed: Callable[[Versioned | None], None]) -> None:
-        """Have `landed` called in the turn of the landing, before those who wait. It must not raise."""
-        self._watchers.append(landed)
+    def watch(self, on_done: Callable[[Versioned | None], None]) -> None:
+        """Call `on_done` when the read ends, before those who wait. It must not raise."""
+        self._watchers.append(on_done)
 
-    def land(self, versioned: Versioned | None) -> None:
+    def resolve(self, versioned: Versioned | None) -> None:
         """Answer everybody who waits."""
         if not self._future.done():
             self._future.set_result(versioned)
@@ -54,15 +54,15 @@ class Flight:
 
     def _tell(self, versioned: Versioned | None) -> None:
         watchers, self._watchers = self._watchers, []
-        for landed in watchers:
-            landed(versioned)
+        for on_done in watchers:
+            on_done(versioned)
 
 
-class Flights:
+class InFlightReads:
     """Starts reads, at most one of each object, and all those of one loop turn together.
 
     While as many statements are under way as may be, what is missed gathers for the next one. Before that,
-    `look` may land some of those flights that ask for it; it returns the others, and never raises.
+    `look` may resolve some of those reads that ask for it; it returns the others, and never raises.
 
     Where a statement failed after a long wait, what has gathered meanwhile fails as well, and so does what
     comes within `failed_reads_ms`, such as a parked request that now goes the long way. It would only wait
@@ -71,20 +71,20 @@ class Flights:
 
     def __init__(
         self,
-        read: Callable[[Sequence[Flight]], Awaitable[None]],
+        read: Callable[[Sequence[InFlightRead]], Awaitable[None]],
         *,
         clock: Clock,
         staleness_ns: int,
-        look: Callable[[Sequence[Flight]], Awaitable[Sequence[Flight]]],
+        look: Callable[[Sequence[InFlightRead]], Awaitable[Sequence[InFlightRead]]],
     ) -> None:
         self._read = read
         self._look = look
         self._clock = clock
         self._staleness_ns = staleness_ns
-        self._running: dict[Key, Flight] = {}
-        self._gathered: list[Flight] = []
+        self._running: dict[Key, InFlightRead] = {}
+        self._gathered: list[InFlightRead] = []
         # Missed in this turn, and to be looked for first; then how many of them are looked for.
-        self._missing: list[Flight] = []
+        self._missing: list[InFlightRead] = []
         self._looked_for = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookers: set[asyncio.Task[None]] = set()
@@ -100,17 +100,17 @@ class Flights:
         self._failure: DatabaseUnavailable | None = None
         self._failed_until_ns = 0
 
-    def join(self, key: Key, generation: int, *, looks: bool = False) -> Flight:
-        """Return the flight to wait for; a new one is looked for first where it `looks`.
+    def join(self, key: Key, generation: int, *, looks: bool = False) -> InFlightRead:
+        """Return the read to wait for; a new one is looked for first where it `looks`.
 
         Raises: Overloaded, DatabaseUnavailable.
         """
         if self._failure is not None:
             self._refuse_for_a_while(self._failure)
-        flight = self._running.get(key)
-        if flight is not None and flight.generation == generation and self._is_fresh(flight):
+        read = self._running.get(key)
+        if read is not None and read.generation == generation and self._is_fresh(read):
             self.joined += 1
-            return flight
+            return read
         waiting = len(self._gathered) + len(self._missing) + self._looked_for
         if self._is_closed or waiting >= limits.gathered_reads_max:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
@@ -119,23 +119,23 @@ class Flights:
             self._is_turn_counted = True
             self.turns += 1
             asyncio.get_running_loop().call_soon(self._end_turn)
-        flight = self._running[key] = Flight(key, generation)
+        read = self._running[key] = InFlightRead(key, generation)
         if looks:
             if not self._missing:
                 asyncio.get_running_loop().call_soon(self._look_for_missing)
-            self._missing.append(flight)
-            return flight
-        self._gathered.append(flight)
+            self._missing.append(read)
+            return read
+        self._gathered.append(read)
         if not self._is_scheduled and len(self._tasks) < limits.batch_reads_at_once:
             self._is_scheduled = True
             asyncio.get_running_loop().call_soon(self._send)
-        return flight
+        return read
 
     def outdate(self, key: Key) -> None:
         """Let nobody join a read any more that began before its object changed."""
-        flight = self._running.get(key)
-        if flight is not None and flight.sent_ns is not None:
-            flight.is_outdated = True
+        read = self._running.get(key)
+        if read is not None and read.sent_ns is not None:
+            read.is_outdated = True
             del self._running[key]
 
     def outdate_all(self) -> None:
@@ -147,17 +147,17 @@ class Flights:
         """End what is under way."""
         self._is_closed = True
         gathered, self._gathered, self._missing = [*self._gathered, *self._missing], [], []
-        for flight in gathered:
-            flight.fail(DatabaseUnavailable("The server is stopping. Try again."))
+        for read in gathered:
+            read.fail(DatabaseUnavailable("The server is stopping. Try again."))
         tasks = [*self._tasks, *self._lookers]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
-    def _is_fresh(self, flight: Flight) -> bool:
+    def _is_fresh(self, read: InFlightRead) -> bool:
         """Tell whether what a read finds is new enough for somebody who comes only now."""
-        return flight.sent_ns is None or self._clock.monotonic_ns() - flight.sent_ns < self._staleness_ns
+        return read.sent_ns is None or self._clock.monotonic_ns() - read.sent_ns < self._staleness_ns
 
     def _end_turn(self) -> None:
         self._is_turn_counted = False
@@ -169,7 +169,7 @@ class Flights:
             self._lookers.add(task)
             task.add_done_callback(self._lookers.discard)
 
-    async def _look_for(self, batch: Sequence[Flight]) -> None:
+    async def _look_for(self, batch: Sequence[InFlightRead]) -> None:
         self._looked_for += len(batch)
         try:
             left = await self._look(batch)
@@ -178,14 +178,14 @@ class Flights:
             raise
         finally:
             self._looked_for -= len(batch)
-            self._forget([flight for flight in batch if flight.has_landed])
+            self._forget([read for read in batch if read.is_done])
         self._gathered += left
         self._send()
 
-    def _forget(self, flights: Sequence[Flight]) -> None:
-        for flight in flights:
-            if self._running.get(flight.key) is flight:
-                del self._running[flight.key]
+    def _forget(self, reads: Sequence[InFlightRead]) -> None:
+        for read in reads:
+            if self._running.get(read.key) is read:
+                del self._running[read.key]
 
     def _send(self) -> None:
         self._is_scheduled = False
@@ -193,14 +193,14 @@ class Flights:
             batch = self._gathered[: limits.batch_reads_max]
             del self._gathered[: limits.batch_reads_max]
             now_ns = self._clock.monotonic_ns()
-            for flight in batch:
-                flight.sent_ns = now_ns
-            task = asyncio.create_task(self._fly(batch))
+            for read in batch:
+                read.sent_ns = now_ns
+            task = asyncio.create_task(self._run(batch))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
             self.sent += 1
 
-    async def _fly(self, batch: Sequence[Flight]) -> None:
+    async def _run(self, batch: Sequence[InFlightRead]) -> None:
         try:
             await self._read(batch)
         except asyncio.CancelledError:
@@ -213,11 +213,11 @@ class Flights:
         finally:
             self._forget(batch)
 
-    def _fail_for_a_while(self, failure: DatabaseUnavailable, flight: Flight) -> list[Flight]:
-        """Have reads fail for a while if this flight took long to fail; return those that fail with it."""
-        assert flight.sent_ns is not None
+    def _fail_for_a_while(self, failure: DatabaseUnavailable, read: InFlightRead) -> list[InFlightRead]:
+        """Have reads fail for a while if this read took long to fail; return those that fail with it."""
+        assert read.sent_ns is not None
         now_ns, span_ns = self._clock.monotonic_ns(), limits.failed_reads_ms * 1_000_000
-        if now_ns - flight.sent_ns < span_ns:
+        if now_ns - read.sent_ns < span_ns:
             return []
         self._failure, self._failed_until_ns = failure, now_ns + span_ns
         gathered, self._gathered = self._gathered, []
@@ -235,6 +235,6 @@ class Flights:
         self._send()
 
 
-def _fail(batch: Sequence[Flight], error: Exception) -> None:
-    for flight in batch:
-        flight.fail(error)
+def _fail(batch: Sequence[InFlightRead], error: Exception) -> None:
+    for read in batch:
+        read.fail(error)

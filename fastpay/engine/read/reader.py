@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 from fastpay import limits
 from fastpay._native import weighing
-from fastpay._native.cache import Cache, Entry, Rendition, Shelf
+from fastpay._native.cache import Cache, CachedResponse, Entry, Partition
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
@@ -27,8 +27,8 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderStore, Reading, Verification
 from fastpay.engine.read.copy_ports import CopyStore, Found
-from fastpay.engine.read.freshness import Standing
-from fastpay.engine.read.in_flight import Flight, Flights
+from fastpay.engine.read.freshness import Freshness
+from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.engine.read.shared_reads import SharedReads
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.observability import telemetry
@@ -69,12 +69,14 @@ class Reader:
         self._clock = clock
         self._staleness_ns = staleness_ms * 1_000_000
         self.cache = self._cache = Cache(cache_bytes_max if staleness_ms else 0)
-        self._standings: dict[Scope, Standing] = {}
-        self._flights = Flights(self._read, clock=clock, staleness_ns=self._staleness_ns, look=self._look)
+        self._scopes: dict[Scope, Freshness] = {}
+        self._in_flight = InFlightReads(
+            self._read, clock=clock, staleness_ns=self._staleness_ns, look=self._look
+        )
         self._lists = SharedReads(clock=clock, staleness_ns=self._staleness_ns)
         # What became of copies that were found.
         self._found = Counter[str]()
-        # What was asked before standings were forgotten says nothing about those that came after.
+        # What was asked before scopes were forgotten says nothing about those that came after.
         self._forgotten_ns = 0
         self._confirming: asyncio.Task[None] | None = None
 
@@ -88,17 +90,17 @@ class Reader:
         if self._confirming is not None:
             self._confirming.cancel()
             await asyncio.wait([self._confirming])
-        await self._flights.close()
+        await self._in_flight.close()
 
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name."""
         return {
             "reads_process_hits": self._cache.hits,
             "reads_negative_hits": self._cache.negative_hits,
-            "reads_joined": self._flights.joined + self._lists.joined,
-            "reads_missed": self._flights.missed,
-            "reads_turns": self._flights.turns,
-            "reads_statements": self._flights.sent,
+            "reads_joined": self._in_flight.joined + self._lists.joined,
+            "reads_missed": self._in_flight.missed,
+            "reads_turns": self._in_flight.turns,
+            "reads_statements": self._in_flight.sent,
             "reads_copies_shown": self._found["shown"],
             "reads_copies_behind": self._found["behind"],
             "reads_copies_unproven": self._found["unproven"],
@@ -112,34 +114,33 @@ class Reader:
         entry = self._find(scope, identifier)
         if entry is not None:
             return _value(entry)
-        flight = self._join(scope, identifier)
-        return None if flight is None else await flight.wait()
+        read = self._join(scope, identifier)
+        return None if read is None else await read.wait()
 
-    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
-        """Have `landed` called with what `get` would return, of an object that is not cached; tell whether it
-        will be. It is called with None where that would raise, too."""
+    def watch(self, scope: Scope, identifier: str, on_done: Callable[[Versioned | None], None]) -> bool:
+        """Call `on_done` with what `get` returns, None if that fails. Return False if nothing is read."""
         try:
-            flight = self._join(scope, identifier)
+            read = self._join(scope, identifier)
         except (DatabaseUnavailable, Overloaded):
             return False
-        if flight is None:
+        if read is None:
             return False
-        flight.watch(landed)
+        read.watch(on_done)
         return True
 
     async def get_many(self, scope: Scope, identifiers: Sequence[str]) -> dict[str, Versioned]:
         """Return those of the objects that exist, by identifier."""
         found: dict[str, Versioned | None] = {}
-        flights: dict[str, Flight] = {}
+        reads: dict[str, InFlightRead] = {}
         for identifier in dict.fromkeys(identifiers):
             entry = self._find(scope, identifier)
             if entry is not None:
                 found[identifier] = _value(entry)
-            elif (flight := self._join(scope, identifier)) is not None:
-                flights[identifier] = flight
-        if flights:
-            answers = await asyncio.gather(*(flight.wait() for flight in flights.values()))
-            found.update(zip(flights, answers, strict=True))
+            elif (read := self._join(scope, identifier)) is not None:
+                reads[identifier] = read
+        if reads:
+            answers = await asyncio.gather(*(read.wait() for read in reads.values()))
+            found.update(zip(reads, answers, strict=True))
         return {identifier: one for identifier, one in found.items() if one is not None}
 
     async def get_many_at(
@@ -178,22 +179,22 @@ class Reader:
     def committed(self, commits: Sequence[Commit]) -> None:
         """Show what was committed here from now on, and nothing that was read before."""
         for commit in commits:
-            standing = self._standing(commit.scope)
-            standing.advance(commit.before, commit.after)
+            freshness = self._freshness(commit.scope)
+            freshness.advance(commit.before, commit.after)
             self._lists.outdate(commit.scope)
-            is_furthest = standing.is_furthest(commit.after)
+            is_furthest = freshness.is_furthest(commit.after)
             awaited: list[Versioned] = []
             for versioned in commit.versions:
                 identifier = versioned.object.id
-                self._flights.outdate((commit.scope, identifier))
+                self._in_flight.outdate((commit.scope, identifier))
                 is_kept = self._is_kept(identifier)
                 is_awaited = is_kept and _is_awaited(versioned)
                 if is_awaited:
                     awaited.append(versioned)
                 if not (is_kept and is_furthest):
-                    self._cache.drop(standing.shelf, identifier, versioned.version)
-                elif is_awaited or identifier in standing.shelf.entries:
-                    self._put(standing, identifier, versioned)
+                    self._cache.drop(freshness.partition, identifier, versioned.version)
+                elif is_awaited or identifier in freshness.partition.entries:
+                    self._put(freshness, identifier, versioned)
             if self._copies is not None:
                 self._copies.prime(commit.scope, commit.before, commit.after, awaited)
         if self.announcer is not None:
@@ -206,113 +207,113 @@ class Reader:
 
         It may be late, or wrong: it makes nothing valid, and for longer than agreed nothing is shown anyway.
         """
-        standing = self._standings.get(scope)
-        if standing is not None:
+        freshness = self._scopes.get(scope)
+        if freshness is not None:
             self._lists.outdate(scope)
-            standing.hear(sequence)
+            freshness.hear(sequence)
             for identifier, version in versions:
-                self._flights.outdate((scope, identifier))
-                self._cache.drop(standing.shelf, identifier, version)
+                self._in_flight.outdate((scope, identifier))
+                self._cache.drop(freshness.partition, identifier, version)
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
-        if self._standing(scope).acknowledge(sequence):
+        if self._freshness(scope).acknowledge(sequence):
             self._lists.outdate(scope)
 
-    def shelf(self, scope: Scope) -> Shelf:
-        """Return the cache's shelf of a scope."""
-        return self._standing(scope).shelf
+    def partition(self, scope: Scope) -> Partition:
+        """Return the cache's partition of a scope."""
+        return self._freshness(scope).partition
 
     def entry(self, scope: Scope, identifier: str) -> Entry | None:
         """Return the cache's entry of an object that may be shown now."""
         return self._find(scope, identifier)
 
-    def rendered(self, scope: Scope, versioned: Versioned, rendition: Rendition) -> None:
+    def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
-        entry = self._standing(scope).shelf.entries.get(versioned.object.id)
+        entry = self._freshness(scope).partition.entries.get(versioned.object.id)
         if entry is not None and entry.version == versioned.version:
-            self._cache.render(entry, rendition)
+            self._cache.render(entry, response)
 
-    def _standing(self, scope: Scope) -> Standing:
-        standing = self._standings.get(scope)
-        if standing is None:
-            if len(self._standings) >= limits.standings_max:
-                self._cache.forget_shelves()
-                self._standings.clear()
-                self._flights.outdate_all()
+    def _freshness(self, scope: Scope) -> Freshness:
+        freshness = self._scopes.get(scope)
+        if freshness is None:
+            if len(self._scopes) >= limits.cached_scopes_max:
+                self._cache.forget_partitions()
+                self._scopes.clear()
+                self._in_flight.outdate_all()
                 self._forgotten_ns = self._clock.monotonic_ns()
-            standing = Standing(self._cache, scope, staleness_ns=self._staleness_ns)
-            self._standings[scope] = standing
-        return standing
+            freshness = Freshness(self._cache, scope, staleness_ns=self._staleness_ns)
+            self._scopes[scope] = freshness
+        return freshness
 
     def _find(self, scope: Scope, identifier: str) -> Entry | None:
-        shelf = self._standing(scope).shelf
-        return self._cache.find(shelf, identifier, self._clock.monotonic_ns())
+        partition = self._freshness(scope).partition
+        return self._cache.find(partition, identifier, self._clock.monotonic_ns())
 
-    def _join(self, scope: Scope, identifier: str) -> Flight | None:
+    def _join(self, scope: Scope, identifier: str) -> InFlightRead | None:
         # What is no identifier at all would make the database refuse the whole statement.
         if not is_well_formed(identifier, prefix_of(identifier)):
             return None
-        standing = self._standing(scope)
+        freshness = self._freshness(scope)
         if prefix_of(identifier) not in _CACHED:
-            return self._flights.join((scope, identifier), -1 - standing.changes)
+            return self._in_flight.join((scope, identifier), -1 - freshness.changes)
         looks = (
             self._copies is not None
             and self._copies.wants(identifier)
-            and standing.is_proven(self._clock.monotonic_ns())
+            and freshness.is_proven(self._clock.monotonic_ns())
         )
-        return self._flights.join((scope, identifier), standing.shelf.generation, looks=looks)
+        return self._in_flight.join((scope, identifier), freshness.partition.generation, looks=looks)
 
-    async def _look(self, flights: Sequence[Flight]) -> Sequence[Flight]:
-        """Land those of the flights of which there is a copy to be shown, and return the others."""
+    async def _look(self, reads: Sequence[InFlightRead]) -> Sequence[InFlightRead]:
+        """Resolve the reads that have a copy which may be shown, and return the others."""
         assert self._copies is not None
-        for scope in {flight.key[0] for flight in flights}:
+        for scope in {read.key[0] for read in reads}:
             # So that the proof goes on where nothing but copies is shown.
-            self._standing(scope).shelf.was_used = True
-        found = await self._copies.find([flight.key for flight in flights])
-        return [flight for flight in flights if not self._land_on_copy(flight, found)]
+            self._freshness(scope).partition.was_used = True
+        found = await self._copies.find([read.key for read in reads])
+        return [read for read in reads if not self._resolve_with_copy(read, found)]
 
-    def _land_on_copy(self, flight: Flight, found: Found) -> bool:
+    def _resolve_with_copy(self, read: InFlightRead, found: Found) -> bool:
         """Answer with the copy if it may be shown now, whatever was so when it was asked for."""
-        copy = found.copies.get(flight.key)
+        copy = found.copies.get(read.key)
         if copy is None:
             return False
-        scope, identifier = flight.key
-        standing, now_ns = self._standing(scope), self._clock.monotonic_ns()
-        if not standing.accepts(found.sequences[scope], now_ns):
-            self._found["behind" if standing.is_proven(now_ns) else "unproven"] += 1
+        scope, identifier = read.key
+        freshness, now_ns = self._freshness(scope), self._clock.monotonic_ns()
+        if not freshness.accepts(found.sequences[scope], now_ns):
+            self._found["behind" if freshness.is_proven(now_ns) else "unproven"] += 1
             return False
         self._found["shown"] += 1
-        self._put(standing, identifier, copy)
-        flight.land(copy)
+        self._put(freshness, identifier, copy)
+        read.resolve(copy)
         return True
 
-    async def _read(self, flights: Sequence[Flight]) -> None:
-        """Read what these flights are for, and let them land."""
+    async def _read(self, reads: Sequence[InFlightRead]) -> None:
+        """Read what these reads are for, and resolve them."""
         asked_ns = self._clock.monotonic_ns()
-        reading = await self._store.read_latest([flight.key for flight in flights])
-        self._keep(flights, reading, asked_ns)
+        reading = await self._store.read_latest([read.key for read in reads])
+        self._keep(reads, reading, asked_ns)
 
-    def _keep(self, flights: Sequence[Flight], reading: Reading, asked_ns: int) -> None:
+    def _keep(self, reads: Sequence[InFlightRead], reading: Reading, asked_ns: int) -> None:
         now_ns = self._clock.monotonic_ns()
         latest = {(scope, versioned.object.id): versioned for scope, versioned in reading.objects}
-        standings = {scope: self._standing(scope) for scope in reading.sequences}
+        scopes = {scope: self._freshness(scope) for scope in reading.sequences}
         # What a change overtook while it was being read is answered, and not kept.
         kept = [
-            flight
-            for flight in flights
-            if self._is_kept(flight.key[1])
-            and not flight.is_outdated
-            and flight.key[0] in standings
-            and flight.generation == standings[flight.key[0]].shelf.generation
+            read
+            for read in reads
+            if self._is_kept(read.key[1])
+            and not read.is_outdated
+            and read.key[0] in scopes
+            and read.generation == scopes[read.key[0]].partition.generation
         ]
         for scope, sequence in reading.sequences.items():
-            self._confirm(standings[scope], sequence, asked_ns, now_ns)
-        for flight in kept:
-            scope, identifier = flight.key
-            self._put(standings[scope], identifier, latest.get(flight.key))
-        for flight in flights:
-            flight.land(latest.get(flight.key))
+            self._confirm(scopes[scope], sequence, asked_ns, now_ns)
+        for read in kept:
+            scope, identifier = read.key
+            self._put(scopes[scope], identifier, latest.get(read.key))
+        for read in reads:
+            read.resolve(latest.get(read.key))
         self._fill(reading)
 
     def _fill(self, reading: Reading) -> None:
@@ -327,19 +328,19 @@ class Reader:
         for scope, versions in by_scope.items():
             self._copies.fill(scope, reading.sequences[scope], versions)
 
-    def _confirm(self, standing: Standing, sequence: int, asked_ns: int, now_ns: int) -> None:
+    def _confirm(self, freshness: Freshness, sequence: int, asked_ns: int, now_ns: int) -> None:
         if asked_ns > self._forgotten_ns:
-            standing.confirm(sequence, asked_ns, now_ns)
+            freshness.confirm(sequence, asked_ns, now_ns)
 
     def _is_kept(self, identifier: str) -> bool:
         return self._staleness_ns > 0 and prefix_of(identifier) in _CACHED
 
-    def _put(self, standing: Standing, identifier: str, versioned: Versioned | None) -> None:
+    def _put(self, freshness: Freshness, identifier: str, versioned: Versioned | None) -> None:
         if versioned is not None:
-            self._cache.put(standing.shelf, identifier, versioned.version, versioned, weigh(versioned))
+            self._cache.put(freshness.partition, identifier, versioned.version, versioned, weigh(versioned))
         elif self._stays_absent(identifier):
             until_ns = self._clock.monotonic_ns() + limits.negative_cache_ms * 1_000_000
-            self._cache.put_absent(standing.shelf, identifier, until_ns)
+            self._cache.put_absent(freshness.partition, identifier, until_ns)
 
     def _stays_absent(self, identifier: str) -> bool:
         """Tell whether nothing can be made under this identifier while it is remembered as missing.
@@ -353,7 +354,7 @@ class Reader:
 
     async def confirm(self) -> None:
         """Ask the database whether what was used since the last time is still right."""
-        used = [standing for standing in self._standings.values() if standing.shelf.was_used]
+        used = [freshness for freshness in self._scopes.values() if freshness.partition.was_used]
         for start in range(0, len(used), limits.batch_reads_max):
             await self._confirm_some(used[start : start + limits.batch_reads_max])
 
@@ -363,12 +364,12 @@ class Reader:
             await asyncio.sleep(self._staleness_ns / 2e9)
             await self.confirm()
 
-    async def _confirm_some(self, standings: Sequence[Standing]) -> None:
+    async def _confirm_some(self, scopes: Sequence[Freshness]) -> None:
         asked_ns = self._clock.monotonic_ns()
-        for standing in standings:
-            standing.shelf.was_used = False
+        for freshness in scopes:
+            freshness.partition.was_used = False
         try:
-            sequences = await self._store.read_sequences([standing.scope for standing in standings])
+            sequences = await self._store.read_sequences([freshness.scope for freshness in scopes])
         except (DatabaseUnavailable, Overloaded):
             # Then nothing is proven, and what is cached is not shown for much longer.
             return
@@ -376,9 +377,9 @@ class Reader:
             _log.exception("confirmation_failed")
             return
         now_ns = self._clock.monotonic_ns()
-        for standing in standings:
-            if standing.scope in sequences:
-                self._confirm(standing, sequences[standing.scope], asked_ns, now_ns)
+        for freshness in scopes:
+            if freshness.scope in sequences:
+                self._confirm(freshness, sequences[freshness.scope], asked_ns, now_ns)
 
 
 def weigh(versioned: Versioned) -> int:

@@ -204,11 +204,11 @@ class FakeEngine:
         """Find nothing wrong."""
         return Verification(balances=(), problems=())
 
-    def shelf(self, scope: Scope) -> cache.Shelf:
-        """Return a shelf that stays empty."""
-        return self.cache.shelf(scope)
+    def partition(self, scope: Scope) -> cache.Partition:
+        """Return a partition that stays empty."""
+        return self.cache.partition(scope)
 
-    def watch(self, scope: Scope, identifier: str, landed: Callable[[Versioned | None], None]) -> bool:
+    def watch(self, scope: Scope, identifier: str, on_done: Callable[[Versioned | None], None]) -> bool:
         """Read nothing for anybody who does not wait for it himself."""
         return False
 
@@ -219,7 +219,7 @@ class FakeEngine:
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Keep nothing that could be too old."""
 
-    def rendered(self, scope: Scope, versioned: Versioned, rendition: cache.Rendition) -> None:
+    def rendered(self, scope: Scope, versioned: Versioned, response: cache.CachedResponse) -> None:
         """Keep nothing."""
 
     def transfer_ids(self) -> Sequence[str]:

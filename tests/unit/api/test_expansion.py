@@ -40,7 +40,7 @@ SDK_CLASSES: dict[str, Any] = {
 }
 
 
-class Shelf:
+class Fetcher:
     """A resolver that remembers what it was asked."""
 
     def __init__(self, *, refunds: int = 1, without: Sequence[str] = ()) -> None:
@@ -68,10 +68,10 @@ class Shelf:
         self.steps += 1
 
 
-def expanded(stored: Any, *paths: str, shelf: Shelf | None = None) -> Any:
+def expanded(stored: Any, *paths: str, fetcher: Fetcher | None = None) -> Any:
     """Render and expand one object."""
     rendered = render(stored, False)
-    asyncio.run(expand([rendered], paths, shelf or Shelf()))
+    asyncio.run(expand([rendered], paths, fetcher or Fetcher()))
     return rendered
 
 
@@ -173,9 +173,9 @@ def test_every_reference_that_the_sdk_can_expand_is_declared() -> None:
 
 
 def test_without_paths_nothing_changes_and_nobody_is_asked() -> None:
-    shelf = Shelf()
-    assert expanded(INTENT, shelf=shelf) == render(INTENT, False)
-    assert shelf.asked == []
+    fetcher = Fetcher()
+    assert expanded(INTENT, fetcher=fetcher) == render(INTENT, False)
+    assert fetcher.asked == []
 
 
 def test_an_identifier_becomes_the_object() -> None:
@@ -208,21 +208,21 @@ def test_what_is_always_null_stays_null() -> None:
 
 
 def test_what_the_resolver_does_not_know_stays_an_identifier() -> None:
-    shown = expanded(INTENT, "customer.default_source", shelf=Shelf(without=[samples.CUSTOMER_ID]))
+    shown = expanded(INTENT, "customer.default_source", fetcher=Fetcher(without=[samples.CUSTOMER_ID]))
     assert shown["customer"] == samples.CUSTOMER_ID
 
 
 def test_a_null_reference_asks_nobody() -> None:
-    shelf = Shelf()
-    assert expanded(samples.payment_intent(), "customer", shelf=shelf)["customer"] is None
-    assert shelf.asked == []
+    fetcher = Fetcher()
+    assert expanded(samples.payment_intent(), "customer", fetcher=fetcher)["customer"] is None
+    assert fetcher.asked == []
 
 
 def test_one_question_a_level_for_all_objects_and_none_twice() -> None:
-    shelf = Shelf()
+    fetcher = Fetcher()
     rendered = [render(INTENT, False), render(CHARGE, False), render(REFUND, False)]
-    asyncio.run(expand(rendered, ["latest_charge.customer", "charge.customer", "customer"], shelf))
-    assert [sorted(asked) for asked in shelf.asked] == [sorted([samples.CUSTOMER_ID, samples.CHARGE_ID])]
+    asyncio.run(expand(rendered, ["latest_charge.customer", "charge.customer", "customer"], fetcher))
+    assert [sorted(asked) for asked in fetcher.asked] == [sorted([samples.CUSTOMER_ID, samples.CHARGE_ID])]
 
 
 def test_an_object_that_goes_round_in_a_circle_ends_with_its_path() -> None:
@@ -234,11 +234,13 @@ def test_an_object_that_goes_round_in_a_circle_ends_with_its_path() -> None:
 
 def test_what_the_resolver_gave_is_not_changed() -> None:
     settings = InvoiceSettings(default_payment_method=samples.METHOD_ID)
-    shelf = Shelf()
-    shelf.objects[samples.CUSTOMER_ID] = render(samples.customer(invoice_settings=settings), False)
-    before = msgspec.json.encode(shelf.objects)
-    expanded(INTENT, "customer.invoice_settings.default_payment_method", "latest_charge.refunds", shelf=shelf)
-    assert msgspec.json.encode(shelf.objects) == before
+    fetcher = Fetcher()
+    fetcher.objects[samples.CUSTOMER_ID] = render(samples.customer(invoice_settings=settings), False)
+    before = msgspec.json.encode(fetcher.objects)
+    expanded(
+        INTENT, "customer.invoice_settings.default_payment_method", "latest_charge.refunds", fetcher=fetcher
+    )
+    assert msgspec.json.encode(fetcher.objects) == before
 
 
 def test_the_payment_method_of_the_last_error_is_shown_whole_without_being_asked() -> None:
@@ -249,9 +251,9 @@ def test_the_payment_method_of_the_last_error_is_shown_whole_without_being_asked
 
 
 def test_the_last_error_is_shown_whole_further_down_as_well() -> None:
-    shelf = Shelf()
-    shelf.objects[samples.INTENT_ID] = render(DECLINED, False)
-    shown = expanded(CHARGE, "payment_intent", shelf=shelf)
+    fetcher = Fetcher()
+    fetcher.objects[samples.INTENT_ID] = render(DECLINED, False)
+    shown = expanded(CHARGE, "payment_intent", fetcher=fetcher)
     assert shown["payment_intent"]["last_payment_error"]["payment_method"]["object"] == "payment_method"
 
 
@@ -273,22 +275,22 @@ def test_the_refunds_of_a_charge_become_a_list() -> None:
 
 @pytest.mark.parametrize(("refunds", "has_more"), [(0, False), (10, False), (11, True)])
 def test_no_more_refunds_than_a_page_are_shown(refunds: int, has_more: bool) -> None:
-    shown = expanded(CHARGE, "refunds", shelf=Shelf(refunds=refunds))["refunds"]
+    shown = expanded(CHARGE, "refunds", fetcher=Fetcher(refunds=refunds))["refunds"]
     assert (len(shown["data"]), shown["has_more"]) == (min(refunds, limits.page_size_default), has_more)
 
 
 def test_a_path_goes_on_through_the_refunds_of_a_charge() -> None:
-    shelf = Shelf(refunds=3)
-    shown = expanded(INTENT, "latest_charge.refunds.data.balance_transaction", shelf=shelf)
+    fetcher = Fetcher(refunds=3)
+    shown = expanded(INTENT, "latest_charge.refunds.data.balance_transaction", fetcher=fetcher)
     transactions = [refund["balance_transaction"] for refund in shown["latest_charge"]["refunds"]["data"]]
     assert [transaction["object"] for transaction in transactions] == ["balance_transaction"] * 3
-    assert shelf.asked == [[samples.CHARGE_ID], [samples.TRANSACTION_ID]]
+    assert fetcher.asked == [[samples.CHARGE_ID], [samples.TRANSACTION_ID]]
 
 
 def test_the_refunds_of_one_charge_are_fetched_once() -> None:
-    shelf = Shelf()
-    expanded(CHARGE, "refunds.data.charge.refunds", "payment_intent.latest_charge.refunds", shelf=shelf)
-    assert shelf.asked_refunds == [samples.CHARGE_ID]
+    fetcher = Fetcher()
+    expanded(CHARGE, "refunds.data.charge.refunds", "payment_intent.latest_charge.refunds", fetcher=fetcher)
+    assert fetcher.asked_refunds == [samples.CHARGE_ID]
 
 
 def test_the_same_refunds_shown_twice_are_expanded_each_as_asked() -> None:
@@ -313,20 +315,20 @@ def test_an_answer_that_would_grow_out_of_proportion_is_refused() -> None:
     rendered = [render(CHARGE, False) for _ in range(limits.page_size_max)]
     paths = check_paths("ch", ["refunds.data.charge.refunds.data.charge"])
     with pytest.raises(InvalidRequest) as refusal:
-        asyncio.run(expand(rendered, paths, Shelf(refunds=limits.page_size_default)))
+        asyncio.run(expand(rendered, paths, Fetcher(refunds=limits.page_size_default)))
     assert refusal.value.param == "expand"
 
 
 def test_a_long_page_is_expanded_in_steps_with_the_loop_free_between_them() -> None:
-    shelf = Shelf()
+    fetcher = Fetcher()
     page: list[dict[str, Any]] = [render(INTENT, False) for _ in range(limits.page_size_max)]
-    asyncio.run(expand(page, ("latest_charge.balance_transaction", "customer"), shelf))
+    asyncio.run(expand(page, ("latest_charge.balance_transaction", "customer"), fetcher))
     # A hundred intents, two hundred objects in them and a hundred in those.
-    assert shelf.steps >= 400 // limits.expanded_at_once_max
+    assert fetcher.steps >= 400 // limits.expanded_at_once_max
     assert all(shown["latest_charge"]["balance_transaction"]["id"] for shown in page)
 
 
 def test_one_object_is_expanded_in_one_go() -> None:
-    shelf = Shelf()
-    expanded(INTENT, "latest_charge.balance_transaction", "customer", shelf=shelf)
-    assert shelf.steps == 0
+    fetcher = Fetcher()
+    expanded(INTENT, "latest_charge.balance_transaction", "customer", fetcher=fetcher)
+    assert fetcher.steps == 0

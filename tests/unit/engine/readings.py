@@ -203,5 +203,5 @@ class Instance:
         cache = self.reader._cache
         weight = cache.bytes_max // 20
         for number in range(64):
-            cache.put(cache.shelf("another"), str(number), 1, None, weight)
-        assert not cache.shelf(TENANT).entries
+            cache.put(cache.partition("another"), str(number), 1, None, weight)
+        assert not cache.partition(TENANT).entries

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastpay._native.cache import Cache, Rendition, Shelf
+from fastpay._native.cache import Cache, CachedResponse, Partition
 from tests.reference import cache as oracle
 
 SCOPES = ("a", "b")
@@ -28,16 +28,16 @@ STEPS = st.lists(
 FOREVER = 1 << 60
 
 
-def shelf_of(cache: Cache, scope: str) -> Shelf:
-    """Return a shelf that may be shown."""
-    shelf = cache.shelf(scope)
-    shelf.valid_until_ns = FOREVER
-    return shelf
+def partition_of(cache: Cache, scope: str) -> Partition:
+    """Return a partition that may be shown."""
+    partition = cache.partition(scope)
+    partition.valid_until_ns = FOREVER
+    return partition
 
 
-def rendition(head: bytes, body: bytes) -> Rendition:
+def response(head: bytes, body: bytes) -> CachedResponse:
     """Return an answer."""
-    return Rendition("/", head, b"", body, b'"1"', is_encodable=True)
+    return CachedResponse("/", head, b"", body, b'"1"', is_encodable=True)
 
 
 @settings(max_examples=400)
@@ -47,135 +47,135 @@ def test_the_cache_and_its_oracle_hold_the_same(
 ) -> None:
     cache, plain = Cache(bytes_max), oracle.Cache(bytes_max)
     for action, scope, name, number, weight in steps:
-        shelf = shelf_of(cache, scope)
+        partition = partition_of(cache, scope)
         match action:
             case "put":
-                cache.put(shelf, name, number, f"{name} {number}", weight)
+                cache.put(partition, name, number, f"{name} {number}", weight)
                 plain.put(scope, name, number, weight)
             case "absent":
-                cache.put_absent(shelf, name, number)
+                cache.put_absent(partition, name, number)
                 plain.put_absent(scope, name, number)
             case "find":
-                entry = cache.find(shelf, name, number)
+                entry = cache.find(partition, name, number)
                 found = plain.find(scope, name, number)
                 assert (entry is None) == (found is None)
                 if entry is not None and found is not None:
-                    shown = None if entry.rendition is None else entry.rendition.body
+                    shown = None if entry.response is None else entry.response.body
                     assert (entry.version, shown) == found
                     assert entry.value == (f"{name} {entry.version}" if entry.version else None)
             case "render":
-                if name in shelf.entries:
-                    cache.render(shelf.entries[name], rendition(b"h", b"b" * number))
+                if name in partition.entries:
+                    cache.render(partition.entries[name], response(b"h", b"b" * number))
                     plain.render(scope, name, b"h", b"b" * number)
             case "drop":
-                cache.drop(shelf, name, number)
+                cache.drop(partition, name, number)
                 plain.drop(scope, name, number)
             case "void":
-                cache.void(shelf)
+                cache.void(partition)
                 plain.void(scope)
         assert cache.bytes_held == plain.held() <= max(bytes_max, 0)
         alive = {(one.scope, one.identifier) for one in plain.new + plain.used if not one.is_gone}
-        assert {(scope, name) for scope in SCOPES for name in cache.shelf(scope).entries} == alive
+        assert {(scope, name) for scope in SCOPES for name in cache.partition(scope).entries} == alive
 
 
-def test_nothing_is_shown_from_a_shelf_whose_proof_has_run_out() -> None:
+def test_nothing_is_shown_from_a_partition_whose_proof_has_run_out() -> None:
     cache = Cache(1 << 20)
-    shelf = cache.shelf("a")
-    cache.put(shelf, "cus_1", 1, "one", 10)
-    assert cache.find(shelf, "cus_1", 0) is None
-    shelf.valid_until_ns = 5
-    assert cache.find(shelf, "cus_1", 4) is not None
-    assert shelf.was_used
-    assert cache.find(shelf, "cus_1", 5) is None
+    partition = cache.partition("a")
+    cache.put(partition, "cus_1", 1, "one", 10)
+    assert cache.find(partition, "cus_1", 0) is None
+    partition.valid_until_ns = 5
+    assert cache.find(partition, "cus_1", 4) is not None
+    assert partition.was_used
+    assert cache.find(partition, "cus_1", 5) is None
     assert (cache.hits, cache.negative_hits) == (1, 0)
 
 
 def test_a_flood_of_objects_that_nobody_reads_leaves_those_that_are_read() -> None:
     cache = Cache(100_000)
-    shelf = shelf_of(cache, "a")
+    partition = partition_of(cache, "a")
     for number in range(20):
-        cache.put(shelf, f"read_{number}", 1, number, 1_000)
-        assert cache.find(shelf, f"read_{number}", 0) is not None
+        cache.put(partition, f"read_{number}", 1, number, 1_000)
+        assert cache.find(partition, f"read_{number}", 0) is not None
     for number in range(1_000):
-        cache.put(shelf, f"written_{number}", 1, number, 1_000)
-    assert all(cache.find(shelf, f"read_{number}", 0) is not None for number in range(20))
+        cache.put(partition, f"written_{number}", 1, number, 1_000)
+    assert all(cache.find(partition, f"read_{number}", 0) is not None for number in range(20))
 
 
 def test_a_new_version_forgets_what_was_rendered_from_the_old_one() -> None:
     cache = Cache(1 << 20)
-    shelf = shelf_of(cache, "a")
-    entry = cache.put(shelf, "cus_1", 1, "one", 10)
+    partition = partition_of(cache, "a")
+    entry = cache.put(partition, "cus_1", 1, "one", 10)
     assert entry is not None
-    cache.render(entry, rendition(b"", b"rendered from one"))
-    assert entry.rendition is not None
-    cache.encode(entry, entry.rendition, "gzip", rendition(b"", b"smaller"))
+    cache.render(entry, response(b"", b"rendered from one"))
+    assert entry.response is not None
+    cache.encode(entry, entry.response, "gzip", response(b"", b"smaller"))
     before = cache.bytes_held
-    cache.put(shelf, "cus_1", 2, "two", 10)
-    found = cache.find(shelf, "cus_1", 0)
+    cache.put(partition, "cus_1", 2, "two", 10)
+    found = cache.find(partition, "cus_1", 0)
     assert found is not None
-    assert (found.version, found.value, found.rendition) == (2, "two", None)
+    assert (found.version, found.value, found.response) == (2, "two", None)
     assert cache.bytes_held < before
 
 
 def test_other_forms_of_an_answer_count_and_leave_with_its_entry() -> None:
     cache = Cache(1 << 20)
-    shelf = shelf_of(cache, "a")
-    entry = cache.put(shelf, "cus_1", 1, "one", 10)
+    partition = partition_of(cache, "a")
+    entry = cache.put(partition, "cus_1", 1, "one", 10)
     assert entry is not None
-    answer = rendition(b"", b"body")
+    answer = response(b"", b"body")
     cache.render(entry, answer)
     before = cache.bytes_held
-    cache.encode(entry, answer, "gzip", rendition(b"", b"s" * 1_000))
+    cache.encode(entry, answer, "gzip", response(b"", b"s" * 1_000))
     assert cache.bytes_held >= before + 1_000
     held = cache.bytes_held
     # A form that is there is not counted again, and one of another answer is none of this entry's.
-    cache.encode(entry, answer, "gzip", rendition(b"", b"s"))
-    cache.encode(entry, rendition(b"", b"body"), "br", rendition(b"", b"s"))
+    cache.encode(entry, answer, "gzip", response(b"", b"s"))
+    cache.encode(entry, response(b"", b"body"), "br", response(b"", b"s"))
     assert list(answer.encoded) == ["gzip"]
     assert len(answer.encoded["gzip"].body) == 1_000
     # One that would take too much of the cache is not kept.
-    cache.encode(entry, answer, "br", rendition(b"", b"s" * (cache.bytes_max // 16)))
+    cache.encode(entry, answer, "br", response(b"", b"s" * (cache.bytes_max // 16)))
     assert list(answer.encoded) == ["gzip"]
     assert cache.bytes_held == held
-    cache.drop(shelf, "cus_1", 2)
-    cache.encode(entry, answer, "zstd", rendition(b"", b"s"))
+    cache.drop(partition, "cus_1", 2)
+    cache.encode(entry, answer, "zstd", response(b"", b"s"))
     assert list(answer.encoded) == ["gzip"]
-    assert entry.rendition is None
+    assert entry.response is None
     assert cache.bytes_held < before
 
 
 def test_what_holds_a_secret_gets_no_other_form() -> None:
     cache = Cache(1 << 20)
-    entry = cache.put(shelf_of(cache, "a"), "pi_1", 1, "one", 10)
+    entry = cache.put(partition_of(cache, "a"), "pi_1", 1, "one", 10)
     assert entry is not None
-    secret = Rendition("/", b"", b"", b"body", b'"1"', is_encodable=False)
+    secret = CachedResponse("/", b"", b"", b"body", b'"1"', is_encodable=False)
     cache.render(entry, secret)
-    cache.encode(entry, secret, "gzip", rendition(b"", b"s"))
+    cache.encode(entry, secret, "gzip", response(b"", b"s"))
     assert secret.encoded == {}
 
 
 def test_forms_push_out_what_they_take_the_place_of() -> None:
     cache = Cache(100_000)
-    shelf = shelf_of(cache, "a")
+    partition = partition_of(cache, "a")
     for number in range(60):
-        entry = cache.put(shelf, f"cus_{number}", 1, number, 100)
+        entry = cache.put(partition, f"cus_{number}", 1, number, 100)
         assert entry is not None
-        answer = rendition(b"", b"body")
+        answer = response(b"", b"body")
         cache.render(entry, answer)
-        cache.encode(entry, answer, "gzip", rendition(b"", b"s" * 3_000))
+        cache.encode(entry, answer, "gzip", response(b"", b"s" * 3_000))
         assert cache.bytes_held <= cache.bytes_max
     assert 0 < len(cache) < 60
 
 
 def test_nothing_is_rendered_into_an_entry_that_has_left() -> None:
     cache = Cache(1 << 20)
-    shelf = shelf_of(cache, "a")
-    entry = cache.put(shelf, "cus_1", 1, "one", 10)
+    partition = partition_of(cache, "a")
+    entry = cache.put(partition, "cus_1", 1, "one", 10)
     assert entry is not None
-    cache.void(shelf)
+    cache.void(partition)
     held = cache.bytes_held
-    cache.render(entry, rendition(b"", b"body"))
-    assert entry.rendition is None
+    cache.render(entry, response(b"", b"body"))
+    assert entry.response is None
     assert cache.bytes_held == held
 
 
@@ -186,24 +186,24 @@ def test_what_left_is_not_kept_alive() -> None:
     value = Value()
     count = sys.getrefcount(value)
     cache = Cache(20_000)
-    shelf = shelf_of(cache, "a")
-    cache.put(shelf, "cus_1", 1, value, 100)
+    partition = partition_of(cache, "a")
+    cache.put(partition, "cus_1", 1, value, 100)
     assert sys.getrefcount(value) == count + 1
-    cache.drop(shelf, "cus_1", 2)
+    cache.drop(partition, "cus_1", 2)
     assert sys.getrefcount(value) == count
     for number in range(200):
-        cache.put(shelf, f"cus_{number + 2}", 1, value, 100)
+        cache.put(partition, f"cus_{number + 2}", 1, value, 100)
     assert sys.getrefcount(value) - count == len(cache) < 200
-    del cache, shelf
+    del cache, partition
     gc.collect()
     assert sys.getrefcount(value) == count
 
 
 @pytest.mark.parametrize("weight", [1_000, 100_000])
-def test_forgotten_shelves_show_nothing_however_long_somebody_holds_them(weight: int) -> None:
+def test_forgotten_partitions_show_nothing_however_long_somebody_holds_them(weight: int) -> None:
     cache = Cache(1 << 20)
-    shelf = shelf_of(cache, "a")
-    cache.put(shelf, "cus_1", 1, "one", weight)
-    cache.forget_shelves()
-    assert cache.find(shelf, "cus_1", 0) is None
-    assert cache.shelf("a") is not shelf
+    partition = partition_of(cache, "a")
+    cache.put(partition, "cus_1", 1, "one", weight)
+    cache.forget_partitions()
+    assert cache.find(partition, "cus_1", 0) is None
+    assert cache.partition("a") is not partition

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from fastpay import limits
-from fastpay.engine.read.in_flight import Flight, Flights
+from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.errors import DatabaseUnavailable
 from tests.unit.engine.hand_clock import HandClock
 from tests.unit.engine.memory import TENANT
@@ -24,24 +24,24 @@ class World:
         self.reads = 0
         self.goes_on = asyncio.Event()
         self.goes_on.set()
-        self.flights = Flights(self._read, clock=self.clock, staleness_ns=0, look=self._look)
+        self.in_flight = InFlightReads(self._read, clock=self.clock, staleness_ns=0, look=self._look)
 
-    async def _read(self, flights: Sequence[Flight]) -> None:
+    async def _read(self, reads: Sequence[InFlightRead]) -> None:
         self.reads += 1
         await self.goes_on.wait()
         self.clock.advance_ms(self.took_ms)
         if self.is_away:
             raise DatabaseUnavailable("Away.")
-        for flight in flights:
-            flight.land(None)
+        for read in reads:
+            read.resolve(None)
 
-    async def _look(self, flights: Sequence[Flight]) -> Sequence[Flight]:
-        return flights
+    async def _look(self, reads: Sequence[InFlightRead]) -> Sequence[InFlightRead]:
+        return reads
 
     async def ask(self, name: str) -> bool:
         """Tell whether a read succeeds."""
         try:
-            await self.flights.join((TENANT, name), 0).wait()
+            await self.in_flight.join((TENANT, name), 0).wait()
         except DatabaseUnavailable:
             return False
         return True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from fastpay import limits
-from fastpay._native.cache import Rendition
+from fastpay._native.cache import CachedResponse
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Versioned
@@ -162,14 +162,14 @@ async def test_what_was_rendered_stays_with_its_version() -> None:
     instance = Instance()
     found = await instance.reader.get(TENANT, ONE)
     assert found is not None
-    rendition = Rendition("/v1/customers/", b"", b"", b"body", b'"1"', is_encodable=True)
-    instance.reader.rendered(TENANT, found, rendition)
-    entry = instance.reader._cache.shelf(TENANT).entries[ONE]
-    assert entry.rendition is rendition
+    response = CachedResponse("/v1/customers/", b"", b"", b"body", b'"1"', is_encodable=True)
+    instance.reader.rendered(TENANT, found, response)
+    entry = instance.reader._cache.partition(TENANT).entries[ONE]
+    assert entry.response is response
     commit = instance.store.write(TENANT, ONE)
     instance.reader.committed([commit])
-    instance.reader.rendered(TENANT, found, rendition)
-    assert entry.rendition is None
+    instance.reader.rendered(TENANT, found, response)
+    assert entry.response is None
 
 
 async def test_at_the_end_nobody_waits_for_what_will_not_come() -> None:
@@ -189,7 +189,7 @@ async def test_at_the_end_nobody_waits_for_what_will_not_come() -> None:
 async def test_more_tenants_than_are_followed_are_still_answered_rightly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "standings_max", 3)
+    monkeypatch.setattr(limits, "cached_scopes_max", 3)
     instance = Instance()
     scopes = [Scope(f"{number:032x}", False) for number in range(8)]
     for scope in scopes:
@@ -198,7 +198,7 @@ async def test_more_tenants_than_are_followed_are_still_answered_rightly(
     for scope in scopes:
         instance.reader.committed([instance.store.write(scope, ONE)])
         assert await instance.version(ONE, scope) == 2
-    assert len(instance.reader._standings) <= 3
+    assert len(instance.reader._scopes) <= 3
 
 
 async def test_what_the_ledger_keeps_is_joined_until_its_tenant_changes_and_not_cached() -> None:

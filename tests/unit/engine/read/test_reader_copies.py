@@ -174,8 +174,8 @@ async def test_what_was_asked_before_a_tenant_was_forgotten_proves_nothing_after
     one.clock.advance(1)
     one.commit(ONE)
     # More tenants than are followed: that anything was committed here is forgotten as well.
-    monkeypatch.setattr(limits, "standings_max", 1)
-    one.reader.shelf(OTHER_TENANT)
+    monkeypatch.setattr(limits, "cached_scopes_max", 1)
+    one.reader.partition(OTHER_TENANT)
     one.copies.state.put_back(before)
     one.store.is_held = False
     await one.answer()
@@ -227,9 +227,9 @@ async def test_the_proof_goes_on_where_nothing_but_copies_is_shown() -> None:
     other = one.beside()
     one.commit(ONE)
     await other.version(OTHER)
-    other.reader.shelf(TENANT).was_used = False
+    other.reader.partition(TENANT).was_used = False
     assert await other.version(ONE) == 2
-    assert other.reader.shelf(TENANT).was_used
+    assert other.reader.partition(TENANT).was_used
 
 
 async def test_another_tenants_copy_is_nobodys() -> None:

@@ -71,7 +71,7 @@ async def test_one_read_renews_the_proof_of_everything_else() -> None:
     assert instance.store.statements == 2
 
 
-async def test_a_commit_that_nobody_announced_empties_the_shelf_once_the_proof_has_run_out() -> None:
+async def test_a_commit_that_nobody_announced_empties_the_partition_once_the_proof_has_run_out() -> None:
     instance = Instance()
     await instance.reader.get_many(TENANT, [ONE, OTHER])
     instance.store.write(TENANT, OTHER)
@@ -157,7 +157,7 @@ async def test_a_read_that_an_announced_commit_overtook_is_not_kept() -> None:
     assert [await read for read in (*reads, last)] == [1, 1, 2]
 
 
-async def test_a_read_from_before_the_shelf_was_emptied_is_neither_joined_nor_kept() -> None:
+async def test_a_read_from_before_the_partition_was_emptied_is_neither_joined_nor_kept() -> None:
     instance = Instance(is_held=True)
     old = instance.begin(ONE)
     await settle()

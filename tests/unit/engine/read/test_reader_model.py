@@ -157,7 +157,7 @@ class World:
             case "evict":
                 cache = self.readers[number % 2]._cache
                 for one in range(64):
-                    cache.put(cache.shelf("another"), f"{self.clock.ns} {one}", 1, None, 1_000)
+                    cache.put(cache.partition("another"), f"{self.clock.ns} {one}", 1, None, 1_000)
             case "wait":
                 self.clock.advance(number)
                 self.shared.ticks += number % 2
