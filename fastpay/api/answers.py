@@ -178,15 +178,22 @@ def check_expansions(
     return check_paths(prefix, paths, listed=listed)
 
 
+def plain(call: Call, outcome: Outcome) -> bytes | None:
+    """Return the JSON of what a command made, None if more than its object is to be shown, or less."""
+    answer = outcome.answer
+    if answer.expand or answer.error is not None or call.is_publishable:
+        return None
+    versioned = outcome.objects.get(answer.object_id or "")
+    # A later command of the same batch may have changed the object: then it has to be read as it was.
+    if versioned is None or versioned.sequence > answer.sequence or shown_whole(versioned.object) is not None:
+        return None
+    return render_bytes(versioned.object, call.scope.livemode)
+
+
 async def committed(call: Call, outcome: Outcome) -> Reply:
-    """Return the answer to a command that the engine has committed, or answers again."""
+    """Return the answer to a command that was committed, now or under the same key before."""
     answer = outcome.answer
     headers = _replay_headers(outcome)
-    shown_object = None if answer.error is not None else outcome.objects.get(answer.object_id or "")
-    if shown_object is not None and shown_object.sequence <= answer.sequence:
-        body = _as_it_stands(call, shown_object.object, answer.expand)
-        if body is not None:
-            return Reply(body=body, headers=headers)
     at_hand = {
         identifier: versioned
         for identifier, versioned in outcome.objects.items()
@@ -212,13 +219,6 @@ async def shown(
 def is_plain(call: Call, stored: StoredObject) -> bool:
     """Tell whether an object is shown as it is: nothing has to be put into it or left out of it."""
     return not call.is_publishable and stands_alone(stored)
-
-
-def _as_it_stands(call: Call, stored: StoredObject, paths: Sequence[str]) -> bytes | None:
-    """Return the JSON of an object that is shown as it is, None for any other."""
-    if paths or not is_plain(call, stored):
-        return None
-    return render_bytes(stored, call.scope.livemode)
 
 
 async def _in_full(call: Call, stored: StoredObject, snapshots: Snapshots) -> bytes | None:

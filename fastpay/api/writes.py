@@ -15,7 +15,7 @@ from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.params.common import Params
 from fastpay.domain.plan import Command
-from fastpay.engine.ports import Submission
+from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown
 
 _Params = TypeVar("_Params", bound=Params)
@@ -70,7 +70,7 @@ class Write(Generic[_Params]):
 
     async def answer(self, call: Call) -> Reply:
         """Commit what the request wants. Raises: FastpayError."""
-        # Who comes in vain is told so before anything is done for him.
+        # Before anything is read: a refusal must cost as little as possible.
         call.services.writer.admit(call.scope)
         deadline_ns = _deadline(call)
         idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
@@ -79,36 +79,64 @@ class Write(Generic[_Params]):
         for name, kind in self._names.items():
             kinds.check(kind, call.arguments[name])
         params = self._decode_params(call) if self._decode is None else await self._decode(call)
-        signed = call.signed
-        if self._is_trial is not None and self._is_trial(params):
-            idempotency_key = signed = None
-        answers.check_expansions(call, self._shows, params.expand)
+        if params.expand:
+            answers.check_expansions(call, self._shows, params.expand)
         if self._check is not None:
             await self._check(call, params)
-        command = self._command(call, params)
-        digest = b"" if idempotency_key is None else self._fingerprints.make(call, params)
-        names = (idempotency_key, signed)
-        submission = _submission(call, command, digest, names, deadline_ns=deadline_ns)
+        submission = self._submission(call, params, idempotency_key, deadline_ns)
         call.ended("decode")
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
+        body = answers.plain(call, outcome)
+        return await self._shown(call, submission, outcome) if body is None else Reply(body=body)
+
+    async def _shown(self, call: Call, submission: Submission, outcome: Outcome) -> Reply:
+        """Return the answer to a command: a refusal, a replay, or what takes reads to be shown.
+
+        Raises: FastpayError.
+        """
         if outcome.is_signature_spent:
             raise refuse_repeated()
         if outcome.original_request_id is not None or outcome.answer.error is not None:
-            # It may follow from what another instance did, and which this one has not heard of yet.
+            # It may follow from a commit of another instance that this one has not heard of yet.
             call.services.reader.acknowledged(call.scope, outcome.answer.sequence)
         try:
             answering = answers.committed(call, outcome)
-            # To expand something takes reads of its own.
             return await (in_time(answering) if outcome.answer.expand else answering)
         except FastpayError as error:
-            if idempotency_key is not None or not error.retryable:
+            if submission.idempotency_key is not None or not error.retryable:
                 raise
-            # It is done already: whoever was invited to come again would do it twice.
+            # The command is committed. Without a key, a client that is told to retry would repeat it.
             raise OutcomeUnknown(
                 "This was carried out, but the answer could not be put together. Look what became of it "
                 "before you send it again, and give an idempotency key with all that must not happen twice."
             ) from error
+
+    def _submission(
+        self, call: Call, params: _Params, idempotency_key: str | None, deadline_ns: int | None
+    ) -> Submission:
+        """Return what the writer gets to do. A trial keeps no answer, and so needs no key."""
+        signed = call.signed
+        if self._is_trial is not None and self._is_trial(params):
+            idempotency_key = signed = None
+        command = self._command(call, params)
+        stamp = call.services.identifiers.stamp()
+        return Submission(
+            scope=call.scope,
+            command=command,
+            request_id=call.request_id,
+            moment_ms=stamp.moment_ms,
+            head=stamp.head,
+            tail=stamp.tail,
+            expand=params.expand,
+            trace=call.trace,
+            timing=call.timing,
+            deadline_ns=deadline_ns,
+            idempotency_key=idempotency_key,
+            fingerprint=b"" if idempotency_key is None else self._fingerprints.make(call, params),
+            is_publishable=call.is_publishable,
+            signed=signed,
+        )
 
     def _decode_params(self, call: Call) -> _Params:
         content_type, body, query = call.headers.get("content-type"), call.take_body(), call.query
@@ -167,31 +195,3 @@ def _deadline(call: Call) -> int | None:
             f"Fastpay-Timeout-Ms is a whole number of milliseconds from 1 to {limits.client_timeout_ms_max}."
         )
     return call.services.clock.monotonic_ns() + int(header) * 1_000_000
-
-
-def _submission(
-    call: Call,
-    command: Command,
-    digest: bytes,
-    names: tuple[str | None, str | None],
-    *,
-    deadline_ns: int | None,
-) -> Submission:
-    """Return the submission of a command, with its idempotency key and what was signed without one."""
-    idempotency_key, signed = names
-    stamp = call.services.identifiers.stamp()
-    return Submission(
-        scope=call.scope,
-        command=command,
-        request_id=call.request_id,
-        moment_ms=stamp.moment_ms,
-        head=stamp.head,
-        tail=stamp.tail,
-        trace=call.trace,
-        timing=call.timing,
-        deadline_ns=deadline_ns,
-        idempotency_key=idempotency_key,
-        is_publishable=call.is_publishable,
-        signed=signed,
-        fingerprint=digest,
-    )

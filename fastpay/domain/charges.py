@@ -17,7 +17,6 @@ class UpdateCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     id: str
     fields: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -41,7 +40,6 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     id: str
     amount: int | None = None
     fields: Mapping[str, object] = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load: the payment intent and the accounts, through the charge."""

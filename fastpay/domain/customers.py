@@ -20,7 +20,6 @@ class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     metadata: Mapping[str, str] = {}
     payment_method: payment_methods.Choice | None = None
     is_default: bool = False
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -60,7 +59,6 @@ class UpdateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fields: Mapping[str, object]
     invoice_settings: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -87,7 +85,6 @@ class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Forget a customer. Payments made stay as they are."""
 
     id: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""

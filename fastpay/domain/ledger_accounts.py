@@ -19,7 +19,6 @@ class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     normal_side: str
     min_balance: int | None = None
     metadata: Mapping[str, str] = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Need nothing: codes may be given to as many accounts as one likes."""

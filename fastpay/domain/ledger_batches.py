@@ -47,7 +47,6 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     items: BatchItems
     dry_run: bool = False
-    expand: tuple[str, ...] = ()
 
     @property
     def weight(self) -> int:

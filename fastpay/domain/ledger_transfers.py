@@ -34,7 +34,6 @@ class CreateLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_hold: bool = False
     expires_at: int | None = None
     metadata: Mapping[str, str] = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -70,7 +69,6 @@ class PostLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     id: str
     amount: int | None = None
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -97,7 +95,6 @@ class VoidLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Give back what a hold reserves."""
 
     id: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -117,7 +114,6 @@ class ExpireLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Give back what a hold reserves once its time has come; nobody asked for it but the clock."""
 
     id: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""

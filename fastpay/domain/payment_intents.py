@@ -38,7 +38,6 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     payment_method: payment_methods.Choice | None = None
     confirm: bool = False
     terms: Terms = Terms()
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -98,7 +97,6 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     metadata: Mapping[str, str] | None = {}
     payment_method: payment_methods.Choice | None = None
     clears_payment_method: bool = False
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, with what a later command of the same batch may need for it."""
@@ -150,7 +148,6 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fields: Mapping[str, object] = {}
     payment_method: payment_methods.Choice | None = None
     terms: Terms = Terms()
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, those that the payment intent names among them."""
@@ -190,7 +187,6 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
 
     id: str
     succeeds: bool
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -216,7 +212,6 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     amount: int | None = None
     fields: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -241,7 +236,6 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     id: str
     reason: str | None = None
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -263,7 +257,6 @@ class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Cancel a payment whose authorization nobody captured in time."""
 
     id: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""

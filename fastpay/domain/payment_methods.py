@@ -32,7 +32,6 @@ class CreatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Keep a card for later."""
 
     card: NewCard
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -57,7 +56,6 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     exp_month: int | None = None
     exp_year: int | None = None
     metadata: Mapping[str, str] | None = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -93,7 +91,6 @@ class AttachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     payment_method: Choice
     customer: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -112,7 +109,6 @@ class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Take a payment method from its customer."""
 
     id: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, the customer for its defaults among them."""

@@ -83,10 +83,6 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 class Command(Protocol):
     """What a request wants, decoded and ready to be decided."""
 
-    @property
-    def expand(self) -> tuple[str, ...]:
-        """Which parts of the answer to show whole."""
-
     def needs(self, workspace: "Workspace") -> Iterable[str]:
         """Return the identifiers that must be loaded, as far as they can be known by now."""
 

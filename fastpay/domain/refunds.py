@@ -20,7 +20,6 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     amount: int | None = None
     reason: str | None = None
     metadata: Mapping[str, str] = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load: the charge, through the payment intent where that is named."""
@@ -104,7 +103,6 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     id: str
     metadata: Mapping[str, str] | None = {}
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -124,7 +122,6 @@ class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Take a refund back that waits for somebody; none ever does, since all are done when they are made."""
 
     id: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""

@@ -24,7 +24,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     missing together. `is_publishable` says that anybody may have sent it. `signed` is a digest, in
     hexadecimal digits, of what a signature covers that leaves the idempotency key open: the first request
     with it binds it to the key that it came with, or to none. `head` and `tail` make the identifiers (see
-    `IdentifierSequence`).
+    `IdentifierSequence`). `expand` is kept with the answer, so that a replay shows the same.
     """
 
     scope: Scope
@@ -35,6 +35,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     tail: bytes
     idempotency_key: str | None = None
     fingerprint: bytes = b""
+    expand: tuple[str, ...] = ()
     is_publishable: bool = False
     signed: str | None = None
     # When, on the monotonic clock, the client stops waiting: a command not begun by then is not begun at all.

@@ -20,7 +20,6 @@ def update(call: Call, params: UpdateParams) -> UpdateCharge:
         id=call.arguments["id"],
         fields=fields,
         metadata=value_or(params.metadata, {}),
-        expand=params.expand,
     )
 
 
@@ -33,5 +32,4 @@ def capture(call: Call, params: CaptureParams) -> CaptureCharge:
         fields=given(
             params, "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group"
         ),
-        expand=params.expand,
     )

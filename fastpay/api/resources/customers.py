@@ -34,7 +34,6 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
         metadata=first_metadata(params.metadata),
         payment_method=choice,
         is_default=default is not None,
-        expand=params.expand,
     )
 
 
@@ -45,13 +44,12 @@ def update(call: Call, params: UpdateParams) -> UpdateCustomer:
         fields=_fields(params),
         invoice_settings=_invoice_settings(params),
         metadata=value_or(params.metadata, {}),
-        expand=params.expand,
     )
 
 
 def delete(call: Call, params: NoParams) -> DeleteCustomer:
     """Forget a customer."""
-    return DeleteCustomer(id=call.arguments["id"], expand=params.expand)
+    return DeleteCustomer(id=call.arguments["id"])
 
 
 def _fields(params: CreateParams | UpdateParams) -> dict[str, object]:

@@ -17,5 +17,4 @@ def create(call: Call, params: CreateAccountParams) -> CreateLedgerAccount:
         normal_side=_SIDES[params.normal_side],
         min_balance=params.min_balance,
         metadata=first_metadata(params.metadata),
-        expand=params.expand,
     )

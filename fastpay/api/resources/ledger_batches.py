@@ -73,7 +73,7 @@ def is_trial(params: BatchParams) -> bool:
 
 def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
     """Make many transfers."""
-    return CreateLedgerBatch(items=params.items, dry_run=params.dry_run, expand=params.expand)
+    return CreateLedgerBatch(items=params.items, dry_run=params.dry_run)
 
 
 async def _check_metadata(call: Call, items: BatchItems, body: bytes) -> None:

@@ -25,16 +25,15 @@ def create(call: Call, params: CreateTransferParams) -> CreateLedgerTransfer:
         is_hold=params.hold,
         expires_at=expires_at,
         metadata=first_metadata(params.metadata),
-        expand=params.expand,
     )
 
 
 def post(call: Call, params: PostTransferParams) -> PostLedgerTransfer:
     """Post a hold, or a part of it."""
     amount = None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount)
-    return PostLedgerTransfer(id=call.arguments["id"], amount=amount, expand=params.expand)
+    return PostLedgerTransfer(id=call.arguments["id"], amount=amount)
 
 
 def void(call: Call, params: NoParams) -> VoidLedgerTransfer:
     """Give back what a hold reserves."""
-    return VoidLedgerTransfer(id=call.arguments["id"], expand=params.expand)
+    return VoidLedgerTransfer(id=call.arguments["id"])

@@ -74,7 +74,6 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         payment_method=_choice(call, params),
         confirm=params.confirm,
         terms=_terms(params.off_session, params.error_on_requires_action),
-        expand=params.expand,
     )
 
 
@@ -94,7 +93,6 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
         metadata=value_or(params.metadata, {}),
         payment_method=_choice(call, params),
         clears_payment_method=params.payment_method is None,
-        expand=params.expand,
     )
 
 
@@ -107,15 +105,12 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
         fields=fields,
         payment_method=_choice(call, params),
         terms=_terms(params.off_session, params.error_on_requires_action),
-        expand=params.expand,
     )
 
 
 def authenticate(call: Call, params: AuthenticateParams) -> AuthenticatePaymentIntent:
     """Say what the cardholder said. In live mode no payment ever waits for it."""
-    return AuthenticatePaymentIntent(
-        id=call.arguments["id"], succeeds=params.outcome == "succeeded", expand=params.expand
-    )
+    return AuthenticatePaymentIntent(id=call.arguments["id"], succeeds=params.outcome == "succeeded")
 
 
 def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
@@ -132,15 +127,12 @@ def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
         amount=value_or(amount, None),
         fields=given(params, "statement_descriptor", "statement_descriptor_suffix"),
         metadata=value_or(params.metadata, {}),
-        expand=params.expand,
     )
 
 
 def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
     """Give a payment up."""
-    return CancelPaymentIntent(
-        id=call.arguments["id"], reason=params.cancellation_reason, expand=params.expand
-    )
+    return CancelPaymentIntent(id=call.arguments["id"], reason=params.cancellation_reason)
 
 
 def check_shown(call: Call, params: RetrieveParams, intent: PaymentIntent) -> None:

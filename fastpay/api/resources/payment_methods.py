@@ -25,7 +25,7 @@ from fastpay.domain.payment_methods import (
 
 def create(call: Call, params: CreateParams) -> CreatePaymentMethod:
     """Keep a card for later."""
-    return CreatePaymentMethod(card=cards.new_card(call, params.data(), param=""), expand=params.expand)
+    return CreatePaymentMethod(card=cards.new_card(call, params.data(), param=""))
 
 
 async def check_created(call: Call, params: CreateParams) -> None:
@@ -42,7 +42,6 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
         exp_month=month,
         exp_year=year,
         metadata=value_or(params.metadata, {}),
-        expand=params.expand,
     )
 
 
@@ -51,13 +50,12 @@ def attach(call: Call, params: AttachParams) -> AttachPaymentMethod:
     return AttachPaymentMethod(
         payment_method=cards.choice(call, call.arguments["id"]),
         customer=kinds.check(kinds.CUSTOMER, params.customer, param="customer"),
-        expand=params.expand,
     )
 
 
 def detach(call: Call, params: NoParams) -> DetachPaymentMethod:
     """Take a payment method from its customer."""
-    return DetachPaymentMethod(id=call.arguments["id"], expand=params.expand)
+    return DetachPaymentMethod(id=call.arguments["id"])
 
 
 def magic(call: Call, identifier: str) -> PaymentMethod | None:

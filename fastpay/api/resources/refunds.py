@@ -31,15 +31,14 @@ def create(call: Call, params: CreateParams) -> CreateRefund:
         amount=amount,
         reason=params.reason,
         metadata=first_metadata(params.metadata),
-        expand=params.expand,
     )
 
 
 def cancel(call: Call, params: NoParams) -> CancelRefund:
     """Take a refund back."""
-    return CancelRefund(id=call.arguments["id"], expand=params.expand)
+    return CancelRefund(id=call.arguments["id"])
 
 
 def update(call: Call, params: UpdateParams) -> UpdateRefund:
     """Change the metadata."""
-    return UpdateRefund(id=call.arguments["id"], metadata=value_or(params.metadata, {}), expand=params.expand)
+    return UpdateRefund(id=call.arguments["id"], metadata=value_or(params.metadata, {}))

@@ -238,9 +238,9 @@ class Batch:
         try:
             if isinstance(decided, Exception):
                 raise decided
-            plan = draft.finish(decided, command.expand)
+            plan = draft.finish(decided, submission.expand)
         except FastpayError as error:
-            plan = Plan(answer=Answer(None, workspace.sequence, command.expand, record(error)))
+            plan = Plan(answer=Answer(None, workspace.sequence, submission.expand, record(error)))
             draft.accounts.clear()
         except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
             self._faults.append((type(command).__name__, error))

@@ -134,7 +134,7 @@ class FakeEngine:
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:
-            plan = draft.finish(submission.command.execute(workspace, draft), submission.command.expand)
+            plan = draft.finish(submission.command.execute(workspace, draft), submission.expand)
         except FastpayError as error:
             return Plan(Answer(None, workspace.sequence, error=record(error)))
         workspace.merge(plan, draft.accounts)

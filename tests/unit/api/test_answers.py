@@ -29,6 +29,6 @@ def test_a_refusal_has_the_bytes_that_expanding_its_objects_gives(
         return None
 
     monkeypatch.setattr(answers, "_in_full", nothing)
-    monkeypatch.setattr(answers, "_as_it_stands", lambda *_: None)
+    monkeypatch.setattr(answers, "plain", lambda *_: None)
     expanded = [api.send("POST", "/v1/payment_intents", form, headers=headers), api.send("GET", path)]
     assert [answer.content for answer in answers_to] == [answer.content for answer in expanded]

@@ -51,7 +51,7 @@ class World:
             moment_s=self.moment_s,
             identifiers=IdentifierSequence(head, self._commands.to_bytes(8, "big")),
         )
-        plan = draft.finish(command.execute(workspace, draft), command.expand)
+        plan = draft.finish(command.execute(workspace, draft), ())
         self.objects |= {versioned.object.id: versioned for versioned in plan.versions}
         self.accounts |= draft.accounts
         self.versions += plan.versions

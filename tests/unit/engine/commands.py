@@ -14,7 +14,6 @@ class Faulty(msgspec.Struct, frozen=True, kw_only=True):
     """A command with a fault in it."""
 
     where: str
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Need nothing, or fail."""
@@ -30,8 +29,6 @@ class Faulty(msgspec.Struct, frozen=True, kw_only=True):
 
 class Regretful(msgspec.Struct, frozen=True, kw_only=True):
     """A command that moves money and is refused after that."""
-
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Need the accounts."""
@@ -51,7 +48,6 @@ class Unwritable(msgspec.Struct, frozen=True, kw_only=True):
     """A command whose object cannot be stored."""
 
     email: str = "unwritable"
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Need nothing."""

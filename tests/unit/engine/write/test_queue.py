@@ -87,7 +87,6 @@ class Heavy(msgspec.Struct, frozen=True):
     """A command that is worth many."""
 
     weight: int
-    expand: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Need nothing."""

@@ -240,8 +240,6 @@ async def test_an_observer_that_fails_keeps_no_answer_back(caplog: pytest.LogCap
 class Impossible(msgspec.Struct, frozen=True):
     """A command that fails on what cannot be, unless somebody has written something."""
 
-    expand: tuple[str, ...] = ()
-
     def needs(self, workspace: Workspace) -> tuple[str, ...]:
         """Need nothing."""
         return ()
