@@ -21,7 +21,7 @@ from fastpay.operations.preflight import require_embedded, require_intended_ledg
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
 
-EPILOGUE = "Every setting is also a FASTPAY_NAME variable and a line in the file of --config; see README."
+EPILOGUE = "Settings also come from FASTPAY_NAME variables and from the TOML file of --config; see docs/SETTINGS.md."
 
 
 def settings_options(command: Command) -> Command:

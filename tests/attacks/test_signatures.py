@@ -1,6 +1,6 @@
 """Captured signed requests, sent again in every way that does not need the secret: nobody pays twice.
 
-Signatures are made here by hand, as the README says it: what another client does must work as well.
+Signatures are made here by hand, as docs/SIGNING.md says: other clients must work as well.
 """
 
 import concurrent.futures
@@ -57,7 +57,7 @@ class Merchant:
         method: str = "POST",
         ahead_s: int = 0,
     ) -> str:
-        """Return a header by the rules of the README."""
+        """Return a header by the rules of docs/SIGNING.md."""
         at = int(time.time()) + ahead_s
         parts = [str(at), method, target, hashlib.sha256(body).hexdigest()]
         if version == 2:

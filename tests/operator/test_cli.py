@@ -45,7 +45,7 @@ def test_help_fits_and_says_what_every_option_is_for(command: list[str]) -> None
 def test_help_tells_of_variables_and_the_file() -> None:
     for command in ([], ["serve"], ["doctor"]):
         done = fastpay(*command, "--help")
-        assert "Every setting is also a FASTPAY_NAME variable and a line in the file of" in done.stdout
+        assert "Settings also come from FASTPAY_NAME variables and from the TOML file of" in done.stdout
 
 
 def test_the_doctor_looks_at_what_the_command_line_names() -> None:
