@@ -21,7 +21,9 @@ from fastpay.operations.preflight import require_embedded, require_intended_ledg
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
 
-EPILOGUE = "Settings also come from FASTPAY_NAME variables and from the TOML file of --config; see docs/SETTINGS.md."
+EPILOGUE = (
+    "Settings also come from FASTPAY_NAME variables and from the TOML file of --config; see docs/SETTINGS.md."
+)
 
 
 def settings_options(command: Command) -> Command:
