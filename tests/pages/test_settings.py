@@ -12,7 +12,7 @@ _IN_WORDS = {"address_connections_max": "half of `connections_max`", "root_path"
 
 
 def test_every_setting_has_a_row_with_its_default() -> None:
-    documented = {}
+    documented: dict[str, str] = {}
     for line in (ROOT / "docs/SETTINGS.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("| `"):
             names, defaults = [cell.strip() for cell in line.split("|")[1:3]]
