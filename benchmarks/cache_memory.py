@@ -21,7 +21,7 @@ from benchmarks import samples
 from benchmarks.transport_load import resident_bytes
 from fastpay._native.cache import Cache
 from fastpay.api.cached_responses import form_of, make_response
-from fastpay.domain.objects import TYPES, Customer, StoredObject, kind_of
+from fastpay.domain.objects import Customer, StoredObject
 from fastpay.domain.plan import Versioned
 from fastpay.engine.read.reader import weigh
 from fastpay.store import rows
@@ -85,7 +85,7 @@ def copies(stored: StoredObject, count: int) -> list[bytes]:
 
 def fill(stored: StoredObject, stage: str, snapshots: list[bytes]) -> Cache:
     """Return a cache that holds these objects as reading them would have left them there."""
-    decoder = msgspec.msgpack.Decoder(TYPES[kind_of(stored)])
+    decoder = msgspec.msgpack.Decoder(type(stored))
     path = _PATHS[stored.id.partition("_")[0]]
     cache = Cache(1 << 40)
     partition = cache.partition("tenant")

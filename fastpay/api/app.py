@@ -12,7 +12,6 @@ from fastpay import limits
 from fastpay._native.cache import CachedResponse, Entry
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
-from fastpay.api import kinds
 from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
 from fastpay.api.endpoints import Endpoint, Health, Resource, UnknownPath
@@ -40,6 +39,7 @@ from fastpay.api.resources.balances import RetrieveBalance, RetrieveBalanceTrans
 from fastpay.api.resources.ledger import RetrieveLedgerBalance, VerifyLedger
 from fastpay.api.resources.ledger_entries import ListEntries
 from fastpay.api.writes import Write
+from fastpay.domain import kinds
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund

@@ -18,9 +18,9 @@ from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.encodings import encoded
 from fastpay.api.etags import CACHE_CONTROL, conditional
-from fastpay.api.kinds import presentable
 from fastpay.api.timings import TIMING_HEADER, timed
 from fastpay.api.writes import Write, is_idempotency_key
+from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
 from fastpay.errors import (

@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from fastpay import limits
-from fastpay.api.kinds import presentable
 from fastpay.api.rendering import render_list
-from fastpay.domain.objects import PaymentIntent, StoredObject, prefix_of
+from fastpay.domain.identifiers import prefix_of
+from fastpay.domain.kinds import presentable
+from fastpay.domain.objects import PaymentIntent, StoredObject
 from fastpay.errors import InvalidRequest
 
 _Item = TypeVar("_Item")

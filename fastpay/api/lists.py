@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from msgspec import Raw, UnsetType
 
 from fastpay import limits
-from fastpay.api import answers, kinds, search
+from fastpay.api import answers, search
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand, stands_alone
@@ -14,6 +14,7 @@ from fastpay.api.params.common import NoParams, refuse_together
 from fastpay.api.params.lists import CreatedListParams, CreatedRange, ListParams, SearchParams
 from fastpay.api.rendering import render, render_bytes, render_list, render_search_result
 from fastpay.api.rendering.envelopes import Item
+from fastpay.domain import kinds
 from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
 from fastpay.domain.objects import Customer, PaymentMethod
 from fastpay.domain.plan import Versioned

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from fastpay._native.cache import CachedResponse
-from fastpay.api import answers, kinds
+from fastpay.api import answers
 from fastpay.api.cached_responses import form_of, make_response
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.etags import tag
 from fastpay.api.expansion import stands_alone
 from fastpay.api.params.common import Params
+from fastpay.domain import kinds
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 

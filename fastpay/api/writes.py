@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from fastpay import limits
 from fastpay._native import digit_runs
-from fastpay.api import answers, card_numbers, kinds
+from fastpay.api import answers, card_numbers
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.card_texts import may_hold_card_number
 from fastpay.api.context import Call, Reply
@@ -14,6 +14,7 @@ from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.params.common import Params
+from fastpay.domain import kinds
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown

@@ -6,8 +6,8 @@ import msgspec
 
 from fastpay.domain import ledger, payment_intents
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.objects import Charge, PaymentIntent
-from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.domain.objects import Charge, PaymentIntent, missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
 
 
@@ -62,7 +62,7 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 def _require(workspace: Workspace, identifier: str) -> Charge:
     charge = workspace.find(identifier)
     if not isinstance(charge, Charge):
-        raise missing("charge", identifier, param="id")
+        raise missing(Charge, identifier)
     return charge
 
 

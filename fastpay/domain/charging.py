@@ -181,7 +181,7 @@ def _refused_authentication(behaviour: Behaviour) -> Behaviour:
 
 def _charge(draft: Draft, intent: PaymentIntent, method: PaymentMethod, behaviour: Behaviour) -> Charge:
     return Charge(
-        id=draft.new_id("ch"),
+        id=draft.new_id(Charge.prefix),
         created=draft.moment_s,
         amount=intent.amount,
         currency=intent.currency,

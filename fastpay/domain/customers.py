@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay.domain import metadata, payment_methods
-from fastpay.domain.objects import Customer, PaymentMethod
-from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.domain.objects import Customer, PaymentMethod, missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
 
 
@@ -27,7 +27,7 @@ class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the customer, and attach the payment method where one is given."""
-        identifier = draft.new_id("cus")
+        identifier = draft.new_id(Customer.prefix)
         customer = Customer(
             **{
                 "id": identifier,
@@ -104,7 +104,7 @@ def require(workspace: Workspace, identifier: str, *, param: str = "id") -> Cust
     """Return the customer. Raises: NotFound when there is none, or it was deleted."""
     customer = workspace.find(identifier)
     if not isinstance(customer, Customer) or customer.deleted:
-        raise missing("customer", identifier, param=param)
+        raise missing(Customer, identifier, param=param)
     return customer
 
 

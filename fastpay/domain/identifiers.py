@@ -72,6 +72,11 @@ def digits(identifier: str) -> str:
     return identifier[-32:]
 
 
+def prefix_of(identifier: str) -> str:
+    """Return the part of an identifier that names its kind."""
+    return identifier.partition("_")[0]
+
+
 def is_well_formed(identifier: str, prefix: str) -> bool:
     """Tell whether `identifier` could name an object of this prefix."""
     return (

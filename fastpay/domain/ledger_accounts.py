@@ -33,7 +33,7 @@ class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 param="code",
             )
         opened = LedgerAccount(
-            id=draft.new_id("lacc"),
+            id=draft.new_id(LedgerAccount.prefix),
             created=draft.moment_s,
             code=self.code,
             currency=self.currency,

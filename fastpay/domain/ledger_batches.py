@@ -66,7 +66,7 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
         The workspace must not change in between.
         """
-        identifier = draft.new_id("lbat")
+        identifier = draft.new_id(LedgerBatch.prefix)
         sequence = workspace.sequence + 1
         tables = _Tables([workspace.accounts.get(account) for account in self.items.accounts])
         yield from tables.fill()

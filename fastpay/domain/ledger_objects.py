@@ -5,27 +5,30 @@ nothing else: it never changes, and that a hold was ended is told by the row tha
 version 1, and an ended hold version 2, without a snapshot of either.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
+
+from fastpay.domain.objects import StoredObject
 
 # Posted at once; reserved; a hold posted, given back, or given back by time.
 Phase = Literal["posted", "hold", "post", "void", "expire"]
 
 
-class LedgerAccount(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class LedgerAccount(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """What does not change of an account: its counters are in its row (`domain/ledger.Account`).
 
     `created` is 0 for the accounts that payments move, which open by themselves.
     """
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "lacc"
+    noun: ClassVar[str] = "ledger account"
+
     code: str
     currency: str
     normal_side: str
     min_balance: int | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Ending(msgspec.Struct, frozen=True, gc=False):
@@ -37,15 +40,16 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
     amount_posted: int
 
 
-class LedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class LedgerTransfer(StoredObject, frozen=True, gc=False, kw_only=True):
     """A move, or a hold, of `amount` from the debit account to the credit account.
 
     `hold` names the hold that a "post", "void" or "expire" ends. The four counters are those that the
     transfer moved, as they stood after it: the debit account's debits and the credit account's credits.
     """
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "ltr"
+    noun: ClassVar[str] = "ledger transfer"
+
     sequence: int
     phase: Phase
     debit_account: str
@@ -58,20 +62,21 @@ class LedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     credits_pending: int
     expires_at: int | None = None
     hold: str | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
     ending: Ending | None = None
 
 
-class LedgerBatch(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class LedgerBatch(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """What became of a batch of transfers: all were made but those at the places in `failures`.
 
     `failures` has the places, in order, by error code. The identifiers of the others follow from its own, the
     sequence and their place, so that they are not kept a second time.
     """
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "lbat"
+    noun: ClassVar[str] = "ledger batch"
+
     sequence: int
     count: int
     dry_run: bool = False
-    failures: dict[str, tuple[int, ...]] = {}
+    failures: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)

@@ -38,7 +38,7 @@ class LedgerRows(msgspec.Struct, kw_only=True):
         row = bisect_left(self.places, place)
         if row == len(self.places) or self.places[row] != place:
             return None
-        if identifier != placed("ltr", self.moment_ms, self.sequence, place):
+        if identifier != placed(LedgerTransfer.prefix, self.moment_ms, self.sequence, place):
             return None
         return LedgerTransfer(
             id=identifier,

@@ -12,8 +12,9 @@ import msgspec
 from fastpay.domain import ledger, metadata
 from fastpay.domain.identifiers import placed
 from fastpay.domain.ledger import NORMAL_SIDES, Account
-from fastpay.domain.ledger_objects import Ending, LedgerTransfer, Phase
-from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
+from fastpay.domain.objects import missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # By the phase that ends a hold: what happened to the hold.
@@ -153,7 +154,7 @@ def check_pair(source: Account, target: Account) -> None:
 def _require_account(workspace: Workspace, identifier: str, *, param: str) -> Account:
     account = workspace.accounts.get(identifier)
     if account is None:
-        raise missing("ledger account", identifier, param=param)
+        raise missing(LedgerAccount, identifier, param=param)
     return account
 
 
@@ -161,7 +162,7 @@ def _require_open(workspace: Workspace, identifier: str) -> LedgerTransfer:
     """Return a hold that nothing has ended yet. Raises: NotFound, InvalidRequest."""
     transfer = workspace.find(identifier)
     if not isinstance(transfer, LedgerTransfer):
-        raise missing("ledger transfer", identifier, param="id")
+        raise missing(LedgerTransfer, identifier)
     if transfer.phase != "hold":
         raise InvalidRequest(
             "This transfer is not a hold: only what is reserved can be posted or voided.",
@@ -244,7 +245,7 @@ def _write(
     draft.accounts[target.id] = target
     sequence = workspace.sequence + 1
     return LedgerTransfer(
-        id=placed("ltr", draft.moment_ms, sequence, 0),
+        id=placed(LedgerTransfer.prefix, draft.moment_ms, sequence, 0),
         created=draft.moment_s,
         sequence=sequence,
         phase=phase,

@@ -1,15 +1,40 @@
-"""What fastpay keeps: the immutable state of each object as of one version.
+"""What fastpay stores: the immutable state of each object as of one version.
 
-These structs are what a snapshot in the database holds, as arrays: fields may be appended with a default,
-but never moved, renamed in meaning or taken away. What a client sees is made from them in `api/rendering`.
-All amounts are minor units, all moments seconds since 1970 unless the name says otherwise.
+A snapshot in the database holds these structs as arrays. Append fields with a default; never move a field,
+remove it or change what it means. `api/rendering` makes what clients see from them. All amounts are in minor
+units, all times in seconds since 1970 unless the name says otherwise.
 """
+
+from typing import ClassVar, Protocol
 
 import msgspec
 
 from fastpay import limits
 from fastpay.domain.cards import Card
-from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
+from fastpay.errors import NotFound
+
+
+class Named(Protocol):
+    """What an error needs to know of a kind of object: a stored class has it, and so does `kinds.Kind`."""
+
+    @property
+    def noun(self) -> str:
+        """How an error calls such an object."""
+
+    @property
+    def param(self) -> str:
+        """How an error calls the parameter that identifies such an object in a path."""
+
+
+class StoredObject(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Base of everything that has versions. `prefix` begins its identifiers; `kinds.py` lists all kinds."""
+
+    prefix: ClassVar[str]
+    noun: ClassVar[str]
+    param: ClassVar[str] = "id"
+
+    id: str
+    created: int
 
 
 class Address(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -50,11 +75,12 @@ class InvoiceSettings(msgspec.Struct, frozen=True, gc=False, array_like=True, kw
     footer: str | None = None
 
 
-class Customer(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """Somebody who pays more than once."""
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "cus"
+    noun: ClassVar[str] = "customer"
+
     address: Address | None = None
     balance: int = 0
     deleted: bool = False
@@ -71,11 +97,13 @@ class Customer(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=T
     tax_exempt: str = "none"
 
 
-class PaymentMethod(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class PaymentMethod(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """A card that can be charged. The number itself is never kept."""
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "pm"
+    noun: ClassVar[str] = "PaymentMethod"
+    param: ClassVar[str] = "payment_method"
+
     card: Card
     allow_redisplay: str = "unspecified"
     billing_details: BillingDetails = BillingDetails()
@@ -95,11 +123,13 @@ class PaymentError(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     type: str = "card_error"
 
 
-class PaymentIntent(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class PaymentIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """One purchase, from the wish to pay to the money received."""
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "pi"
+    noun: ClassVar[str] = "payment_intent"
+    param: ClassVar[str] = "intent"
+
     amount: int
     currency: str
     status: str
@@ -128,11 +158,12 @@ class PaymentIntent(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_o
     transfer_group: str | None = None
 
 
-class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """One attempt to take money, successful or not."""
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "ch"
+    noun: ClassVar[str] = "charge"
+
     amount: int
     currency: str
     status: str
@@ -167,11 +198,12 @@ class Charge(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     funds_delay_days: int = limits.funds_delay_days
 
 
-class Refund(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """Money given back, as a new movement opposite to the first."""
 
-    id: str
-    created: int
+    prefix: ClassVar[str] = "re"
+    noun: ClassVar[str] = "refund"
+
     amount: int
     currency: str
     charge: str
@@ -184,29 +216,6 @@ class Refund(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tru
     reason: str | None = None
 
 
-StoredObject = (
-    Customer | PaymentMethod | PaymentIntent | Charge | Refund | LedgerAccount | LedgerTransfer | LedgerBatch
-)
-
-# The number that stands for a kind in the database. Numbers are never given twice. Transfers of the ledger
-# have none: they are rows of a table of their own, and no snapshots.
-KINDS: dict[str, tuple[int, type[StoredObject]]] = {
-    "cus": (1, Customer),
-    "pm": (2, PaymentMethod),
-    "pi": (3, PaymentIntent),
-    "ch": (4, Charge),
-    "re": (5, Refund),
-    "lacc": (6, LedgerAccount),
-    "lbat": (7, LedgerBatch),
-}
-TYPES: dict[int, type[StoredObject]] = dict(KINDS.values())
-
-
-def prefix_of(identifier: str) -> str:
-    """Return the part of an identifier that names its kind."""
-    return identifier.partition("_")[0]
-
-
-def kind_of(stored: StoredObject) -> int:
-    """Return the number of the kind of an object."""
-    return KINDS[prefix_of(stored.id)][0]
+def missing(kind: Named, identifier: str, *, param: str | None = None) -> NotFound:
+    """Return the error for an object that does not exist, or belongs to another tenant."""
+    return NotFound(f"No such {kind.noun}: '{identifier}'", param=param or kind.param)

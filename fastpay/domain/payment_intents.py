@@ -12,8 +12,8 @@ import msgspec
 from fastpay.domain import charging, customers, ledger, payment_methods
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.charging import Terms
-from fastpay.domain.objects import Charge, PaymentIntent
-from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.domain.objects import Charge, PaymentIntent, missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
 
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
@@ -55,7 +55,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             rules.check_minimum(self.amount, self.currency)
         if self.customer is not None:
             customers.require(workspace, self.customer, param="customer")
-        identifier = draft.new_id("pi")
+        identifier = draft.new_id(PaymentIntent.prefix)
         intent = PaymentIntent(
             **{
                 "id": identifier,
@@ -314,7 +314,7 @@ def require(workspace: Workspace, identifier: str) -> PaymentIntent:
     """Return the payment intent. Raises: NotFound."""
     intent = workspace.find(identifier)
     if not isinstance(intent, PaymentIntent):
-        raise missing("payment_intent", identifier, param="intent")
+        raise missing(PaymentIntent, identifier)
     return intent
 
 

@@ -6,8 +6,8 @@ import msgspec
 
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, Card, check_valid
-from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod
-from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod, missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
@@ -101,7 +101,7 @@ class AttachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         method = take(workspace, draft, self.payment_method)
         customer = workspace.find(self.customer)
         if not isinstance(customer, Customer) or customer.deleted:
-            raise missing("customer", self.customer, param="customer")
+            raise missing(Customer, self.customer, param="customer")
         return attach(draft, method, self.customer).id
 
 
@@ -144,18 +144,14 @@ def take(workspace: Workspace, draft: Draft, choice: Choice) -> PaymentMethod:
 
     A new one is not written yet: whoever takes it puts it. Raises: NotFound.
     """
-    return (
-        require(workspace, choice, param="payment_method")
-        if isinstance(choice, str)
-        else from_card(draft, choice)
-    )
+    return require(workspace, choice) if isinstance(choice, str) else from_card(draft, choice)
 
 
-def require(workspace: Workspace, identifier: str, *, param: str = "payment_method") -> PaymentMethod:
+def require(workspace: Workspace, identifier: str) -> PaymentMethod:
     """Return the payment method. Raises: NotFound."""
     method = workspace.find(identifier)
     if not isinstance(method, PaymentMethod):
-        raise missing("PaymentMethod", identifier, param=param)
+        raise missing(PaymentMethod, identifier)
     return method
 
 
@@ -163,7 +159,7 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
     """Return a new payment method for a card, attached to nobody. Raises: CardDeclined when it is over."""
     check_valid(card.card, moment_s=draft.moment_s, param=card.param)
     return PaymentMethod(
-        id=draft.new_id("pm"),
+        id=draft.new_id(PaymentMethod.prefix),
         created=draft.moment_s,
         card=card.card,
         allow_redisplay=card.allow_redisplay,

@@ -15,7 +15,7 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.rules import Rules
-from fastpay.errors import FastpayError, NotFound
+from fastpay.errors import FastpayError
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -292,8 +292,3 @@ def record(
         payment_intent=payment_intent,
         payment_method=payment_method,
     )
-
-
-def missing(kind: str, identifier: str, *, param: str) -> NotFound:
-    """Return the error for an object that is not there, or is another tenant's."""
-    return NotFound(f"No such {kind}: '{identifier}'", param=param)

@@ -7,8 +7,8 @@ import msgspec
 from fastpay.domain import ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.identifiers import digits
-from fastpay.domain.objects import Charge, PaymentIntent, Refund
-from fastpay.domain.plan import Draft, Workspace, missing
+from fastpay.domain.objects import Charge, PaymentIntent, Refund, missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
 
 
@@ -43,7 +43,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         balance = workspace.account(charge.currency, source).balance
         if not workspace.book.rules.refunds_may_overdraw and balance < amount:
             raise InsufficientFunds("Insufficient funds in your balance to refund this amount.")
-        refund_id = draft.new_id("re")
+        refund_id = draft.new_id(Refund.prefix)
         transfer = draft.transfer(
             "refund",
             debit=source,
@@ -80,7 +80,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if self.payment_intent is not None:
             intent = workspace.find(self.payment_intent)
             if not isinstance(intent, PaymentIntent):
-                raise missing("payment_intent", self.payment_intent, param="payment_intent")
+                raise missing(PaymentIntent, self.payment_intent, param="payment_intent")
             if intent.latest_charge is None:
                 raise UnexpectedState(
                     f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
@@ -94,7 +94,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         assert charge_id is not None
         charge = workspace.find(charge_id)
         if not isinstance(charge, Charge):
-            raise missing("charge", charge_id, param="charge")
+            raise missing(Charge, charge_id, param="charge")
         return charge
 
 
@@ -112,7 +112,7 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Write the changed refund."""
         refund = workspace.find(self.id)
         if not isinstance(refund, Refund):
-            raise missing("refund", self.id, param="id")
+            raise missing(Refund, self.id)
         merged = metadata_rules.merge(refund.metadata, self.metadata)
         draft.put(msgspec.structs.replace(refund, metadata=merged), "refund.updated")
         return refund.id
@@ -131,7 +131,7 @@ class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Refuse it."""
         refund = workspace.find(self.id)
         if not isinstance(refund, Refund):
-            raise missing("refund", self.id, param="id")
+            raise missing(Refund, self.id)
         raise InvalidRequest(
             f"Refund {refund.id} has a status of {refund.status}; what requires no action cannot be canceled."
         )

@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject, prefix_of
+from fastpay.domain.identifiers import prefix_of
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject
 
 FieldType = Literal["text", "token", "truth", "number"]
 Value = str | int | None

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from fastpay.domain.identifiers import Scope
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject, prefix_of
+from fastpay.domain.identifiers import Scope, prefix_of
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject
 from fastpay.domain.search import FIELDS, Clause, Query, fold
 
 PART_CHARS = 3

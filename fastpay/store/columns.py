@@ -5,9 +5,10 @@ from typing import Any
 
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.kinds import number_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, kind_of
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.ports import Changes, Encoded
 from fastpay.store import ledger_columns, rows
@@ -106,7 +107,7 @@ def _versions(changes: Changes) -> list[Record]:
             versioned.object.id,
             versioned.version,
             versioned.sequence,
-            kind_of(versioned.object),
+            number_of(versioned.object),
             rows.encode(versioned.object),
         )
         for scope, versioned in changes.versions

@@ -25,8 +25,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from fastpay.domain.identifiers import Scope
-from fastpay.domain.objects import KINDS, prefix_of
+from fastpay.domain.identifiers import Scope, prefix_of
+from fastpay.domain.kinds import STORED
 from fastpay.domain.plan import Versioned
 from fastpay.store import rows
 
@@ -76,7 +76,7 @@ class _Payload(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Payload)
-_SNAPSHOT_DECODERS = {prefix: msgspec.msgpack.Decoder(kind) for prefix, (_, kind) in KINDS.items()}
+_SNAPSHOT_DECODERS = {prefix: msgspec.msgpack.Decoder(kind.struct) for prefix, kind in STORED.items()}
 
 
 class CopyFormat:

@@ -5,14 +5,15 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.kinds import STORED
 from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.objects import TYPES, StoredObject
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Answer, Book, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.engine.ports import IdempotencyRow
 
 _ENCODER = msgspec.msgpack.Encoder()
-_SNAPSHOT_DECODERS = {number: msgspec.msgpack.Decoder(kind) for number, kind in TYPES.items()}
+_SNAPSHOT_DECODERS = {kind.number: msgspec.msgpack.Decoder(kind.struct) for kind in STORED.values()}
 _ANSWER_DECODER = msgspec.msgpack.Decoder(Answer)
 _RULES_DECODER = msgspec.json.Decoder(Rules)
 _RULES_ENCODER = msgspec.json.Encoder(order="deterministic")

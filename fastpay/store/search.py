@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope, digits, lower_bound
-from fastpay.domain.objects import KINDS, prefix_of
+from fastpay.domain.identifiers import Scope, digits, lower_bound, prefix_of
+from fastpay.domain.kinds import STORED
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query, matches
 from fastpay.domain.search_terms import Conjunct, Terms
@@ -176,7 +176,7 @@ async def _look_up(search: _Search, conjunct: Conjunct, above: str, below: str, 
 def _arguments(search: _Search, conjunct: Conjunct, above: str, below: str) -> list[Any]:
     return [
         *search.scope,
-        KINDS[search.query.kind][0],
+        STORED[search.query.kind].number,
         below,
         above,
         conjunct.every,

@@ -7,8 +7,9 @@ from typing import Any
 import asyncpg
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope, digits
-from fastpay.domain.objects import StoredObject, kind_of, prefix_of
+from fastpay.domain.identifiers import Scope, digits, prefix_of
+from fastpay.domain.kinds import number_of
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import FIELDS, is_searchable
 from fastpay.domain.search_terms import Terms
@@ -80,7 +81,7 @@ async def _advance(connection: Connection, scope: Scope) -> int:
     changed = [versioned.object for versioned in versions]
     gone = [stored for stored in changed if prefix_of(stored.id) in FIELDS and not is_searchable(stored)]
     if gone:
-        kinds = [kind_of(stored) for stored in gone]
+        kinds = [number_of(stored) for stored in gone]
         await connection.execute(
             SQL["delete_search_entries"], *scope, kinds, [digits(stored.id) for stored in gone]
         )
@@ -101,7 +102,7 @@ def _columns(scope: Scope, found: Iterable[StoredObject]) -> list[list[object]]:
     terms: list[object] = []
     for stored in found:
         entry = makers[prefix_of(stored.id)].entry(stored)
-        kinds.append(kind_of(stored))
+        kinds.append(number_of(stored))
         identifiers.append(digits(stored.id))
         amounts.append(entry.amount)
         befores.append(len(terms))

@@ -11,8 +11,8 @@ from fastpay import limits
 from fastpay.api.rendering import render
 from fastpay.api.search import parse
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
-from fastpay.domain.identifiers import Scope, digits
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject, prefix_of
+from fastpay.domain.identifiers import Scope, digits, prefix_of
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject
 from fastpay.domain.payment_intents import CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.domain.search import FIELDS

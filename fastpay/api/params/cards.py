@@ -11,10 +11,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params.common import BillingDetailsParams, Metadata, Part, billing_details
-from fastpay.domain import cards
+from fastpay.domain import cards, kinds
 from fastpay.domain.payment_methods import Choice, NewCard
 from fastpay.errors import CardDeclined, InvalidRequest
 

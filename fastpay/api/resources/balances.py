@@ -2,12 +2,13 @@
 
 import msgspec
 
-from fastpay.api import answers, kinds
+from fastpay.api import answers
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand
 from fastpay.api.params.common import NoParams
 from fastpay.api.rendering import render_balance
+from fastpay.domain import kinds
 
 
 class RetrieveBalance:

@@ -4,11 +4,11 @@ from typing import Any
 
 from msgspec import UnsetType
 
-from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params import cards
 from fastpay.api.params.common import NoParams, address, first_metadata, given, shipping, value_or
 from fastpay.api.params.customers import CreateParams, UpdateParams
+from fastpay.domain import kinds
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.objects import InvoiceSettings

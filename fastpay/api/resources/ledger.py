@@ -2,13 +2,14 @@
 
 from msgspec import UnsetType
 
-from fastpay.api import answers, kinds
+from fastpay.api import answers
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand
 from fastpay.api.params.common import NoParams, refuse_together
 from fastpay.api.params.ledger import BalanceParams
 from fastpay.api.rendering.ledger import render_verification
+from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
 
 

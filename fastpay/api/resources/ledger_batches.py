@@ -9,13 +9,12 @@ from msgspec import UNSET
 
 from fastpay import limits
 from fastpay._native import json_pieces, transfers_json
-from fastpay.api import kinds
 from fastpay.api.card_texts import may_hold_card_number
 from fastpay.api.context import Call
 from fastpay.api.decoding import decode_params, is_json
 from fastpay.api.params.common import Params, first_metadata
 from fastpay.api.params.ledger import BatchTransferParams, CreateBatchParams
-from fastpay.domain import money
+from fastpay.domain import kinds, money
 from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch
 from fastpay.errors import FastpayError, InvalidRequest
 

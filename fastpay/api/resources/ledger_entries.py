@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import UnsetType
 
-from fastpay.api import answers, kinds
+from fastpay.api import answers
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.errors import prefers
@@ -15,6 +15,7 @@ from fastpay.api.params.common import refuse_together
 from fastpay.api.params.lists import ListParams
 from fastpay.api.rendering import render_list
 from fastpay.api.rendering.ledger import render_entry
+from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import LedgerTransfer

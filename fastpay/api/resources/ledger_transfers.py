@@ -2,11 +2,10 @@
 
 from msgspec import UnsetType
 
-from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params.common import NoParams, first_metadata, value_or
 from fastpay.api.params.ledger import CreateTransferParams, PostTransferParams
-from fastpay.domain import money
+from fastpay.domain import kinds, money
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer, PostLedgerTransfer, VoidLedgerTransfer
 from fastpay.errors import InvalidRequest
 

@@ -4,7 +4,6 @@ import hmac
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params import cards
 from fastpay.api.params.common import first_metadata, given, refuse_together, shipping, value_or
@@ -19,7 +18,7 @@ from fastpay.api.params.payment_intents import (
     RetrieveParams,
     UpdateParams,
 )
-from fastpay.domain import money
+from fastpay.domain import kinds, money
 from fastpay.domain.charging import Terms
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import (

@@ -2,7 +2,6 @@
 
 from msgspec import UnsetType
 
-from fastpay.api import kinds
 from fastpay.api.context import Call
 from fastpay.api.params import cards
 from fastpay.api.params.common import NoParams, address, given, value_or
@@ -13,6 +12,7 @@ from fastpay.api.params.payment_methods import (
     CreateParams,
     UpdateParams,
 )
+from fastpay.domain import kinds
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.objects import Address, PaymentMethod
 from fastpay.domain.payment_methods import (

@@ -20,9 +20,8 @@ from fastpay import limits
 from fastpay._native import weighing
 from fastpay._native.cache import Cache, CachedResponse, Entry, Partition
 from fastpay.clock import Clock
-from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderStore, Reading, Verification

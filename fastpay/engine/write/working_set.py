@@ -8,9 +8,8 @@ that is not the expected one voids all of it.
 from collections.abc import Iterable, Sequence
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.ledger_rows import LedgerRows
-from fastpay.domain.objects import prefix_of
 from fastpay.domain.plan import Book, Workspace
 from fastpay.engine.ports import IdempotencyRow, Loader
 from fastpay.engine.write.queue import Waiting

@@ -12,9 +12,9 @@ from fastpay._native import cache
 from fastpay._native.signature import Signer
 from fastpay.api.app import create_app
 from fastpay.api.context import Services, Settings
-from fastpay.domain.identifiers import IdentifierSequence, Scope, digits
+from fastpay.domain.identifiers import IdentifierSequence, Scope, digits, prefix_of
 from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.objects import Customer, prefix_of
+from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
