@@ -25,7 +25,6 @@ from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Submission
-from fastpay.engine.write.lanes import Lanes
 from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.postgres import DatabaseSettings
@@ -35,15 +34,14 @@ from fastpay.store.postgres import DatabaseSettings
 @click.option("--seconds", default=5.0, show_default=True, help="How long each figure is taken.")
 @click.option("--waiting", type=Several(int), default="1,64,256,1024", show_default=True)
 @click.option("--tenants", default=1, show_default=True, help="Merchants that the payments are spread over.")
-@click.option("--lanes", default=1, show_default=True, help="Writers side by side.")
 @click.option("--directory", default="/var/tmp", show_default=True, help="Where the database is put.")
-def main(seconds: float, waiting: tuple[int, ...], tenants: int, lanes: int, directory: str) -> None:
+def main(seconds: float, waiting: tuple[int, ...], tenants: int, directory: str) -> None:
     """Measure the writer's door."""
     console = Console(width=WIDTH)
-    table = Table(title=f"payments at the writer's door, {tenants} tenants, {lanes} lanes")
+    table = Table(title=f"payments at the writer's door, {tenants} tenants")
     for column in ("waiting", "payments/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
-    results: dict[str, object] = {"machine": machine_facts(), "tenants": tenants, "lanes": lanes}
+    results: dict[str, object] = {"machine": machine_facts(), "tenants": tenants}
     with run_machine(directory, database_url=None, redis_url=None) as machine:
         for count in waiting:
             with empty_database(machine, "bench_door", tenants=tenants) as database:
@@ -51,7 +49,7 @@ def main(seconds: float, waiting: tuple[int, ...], tenants: int, lanes: int, dir
                     database.url, lambda connection: connection.fetch("select tenant_id from tenant")
                 )
                 scopes = [Scope(row["tenant_id"].hex, False) for row in rows]
-                times = sorted(uvloop.run(_run(database.url, scopes, lanes, waiting=count, seconds=seconds)))
+                times = sorted(uvloop.run(_run(database.url, scopes, waiting=count, seconds=seconds)))
                 written = fetch_value(database.url, "select count(*) from payment_intent")
             if written < len(times):
                 raise SystemExit(f"{len(times)} payments were answered and {written} are there")
@@ -63,11 +61,11 @@ def main(seconds: float, waiting: tuple[int, ...], tenants: int, lanes: int, dir
     console.print(f"written to {write_results('door', results)}")
 
 
-async def _run(url: str, scopes: list[Scope], lanes: int, *, waiting: int, seconds: float) -> list[float]:
+async def _run(url: str, scopes: list[Scope], *, waiting: int, seconds: float) -> list[float]:
     """Keep so many payments waiting; return how long each took, in seconds, the first second left out."""
     clock = SystemClock()
-    stores = [PostgresBatches(DatabaseSettings(url=url)) for _ in range(lanes)]
-    writer = Lanes([Writer(store, clock=clock) for store in stores])
+    store = PostgresBatches(DatabaseSettings(url=url))
+    writer = Writer(store, clock=clock)
     writer.start()
     identifiers = IdentifierFactory(clock)
     numbers = itertools.count()
@@ -96,8 +94,7 @@ async def _run(url: str, scopes: list[Scope], lanes: int, *, waiting: int, secon
 
     await asyncio.gather(*(pay_on_and_on() for _ in range(waiting)))
     await writer.close()
-    for store in stores:
-        await store.close()
+    await store.close()
     return times
 
 

@@ -29,7 +29,6 @@ Text = Annotated[str, Meta(min_length=1)]
 Bytes = Annotated[int, Meta(ge=1_024, le=1 << 30)]
 Connections = Annotated[int, Meta(ge=1, le=100)]
 ScanConnections = Annotated[int, Meta(ge=2, le=100)]
-Lanes = Annotated[int, Meta(ge=1, le=limits.writer_lanes_max)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
@@ -98,7 +97,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     body_bytes_max: Bytes = limits.body_bytes_max
     reader_connections_max: Connections = limits.reader_connections_max
     scan_connections_max: ScanConnections = limits.scan_connections_max
-    writer_lanes: Lanes = limits.writer_lanes
     idempotency_retention_hours: Hours = limits.idempotency_retention_hours_min
     key_cache_ms: CacheTime = limits.key_cache_ms
     clock_refused_ms: ClockSkew = limits.clock_refused_ms
@@ -169,6 +167,10 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _convert(name: str, value: Any, source: str, *, strict: bool) -> Any:
     field = _FIELDS.get(name)
+    if name in _REMOVED:
+        raise ConfigurationError(
+            f"setting {name} from {source} no longer exists: {_REMOVED[name]}; remove it"
+        )
     if field is None:
         raise ConfigurationError(f"unknown setting {name} = {_show(value)} from {source}; {_suggest(name)}")
     if name in _LISTS and isinstance(value, str) and not strict:
@@ -215,6 +217,8 @@ def _show(value: Any) -> str:
 
 
 _LISTS = frozenset({"trusted_proxies"})
+# Settings of earlier releases, and why they are gone.
+_REMOVED = {"writer_lanes": "an instance has one writer, since more were measured to gain nothing"}
 # In a settings file these are relative to its folder, so that it means the same wherever it is used from.
 _PATHS = frozenset({"data_dir", "ready_file", "sealing_key_file", "tls_cert", "tls_key", "unix"})
 _FIELDS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}

@@ -90,8 +90,6 @@ entropy_blocks_drawn = 256
 young_objects_max = 10_000
 
 # Engine
-writer_lanes = 1
-writer_lanes_max = 32
 batch_commands_max = 512
 charts_kept = 16_384
 queued_commands_max = 8_192
@@ -115,7 +113,7 @@ client_timeout_ms_max = 86_400_000
 decided_at_once_max = 128
 # So many transfers or accounts of a batch take about a millisecond, after which others have their turn.
 transfers_at_once_max = 512
-# What weighs more goes by way of the bulk lane, and all that its tenant sends meanwhile.
+# Heavier commands go to the bulk writer, with all that their tenant sends meanwhile.
 plain_weight_max = 64
 plain_batch_weight_max = 512
 # An instance that met another one at a tenant decides so many batches under the lock.
@@ -186,8 +184,8 @@ tenant_searches_waiting_max = 32
 tenant_verifications_waiting_max = 4
 # What asks whether the database is there has one of its own.
 probe_connections = 1
-# A writer's lane prefetches on one connection while it commits on another.
-lane_connections = 2
+# The plain writer and the bulk writer each commit on one connection and prefetch on another.
+writer_connections = 4
 scan_wait_timeout_ms = 1_000
 # On the server's side, so that a slow statement is answered with an error before its client gives up.
 read_statement_timeout_ms = 2_250
@@ -338,7 +336,6 @@ http2_check_ms = 1_000
 http2_table_bytes_max = 4_096
 http2_closed_streams_max = 1_024
 
-assert writer_lanes <= writer_lanes_max
 assert batch_commands_max <= queued_commands_max
 assert batch_commands_max <= batch_weight_max <= queued_weight_max
 assert queued_commands_max <= queued_weight_max

@@ -19,7 +19,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.timekeeper import Timekeeper
-from fastpay.engine.write.lanes import Lanes
+from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
 from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
@@ -64,7 +64,7 @@ async def open_application(
         scan_pool = await _open_pool(stack, database, scans, watch.failed, deadline)
         key_pool = await _open_pool(stack, database, limits.key_connections_max, watch.failed, deadline)
         watch.when_lost = scan_pool.abandon_patient
-        stores = [PostgresBatches(database) for _ in range(settings.writer_lanes + 1)]
+        stores = [PostgresBatches(database) for _ in ("plain", "bulk")]
         for batches in stores:
             stack.push_async_callback(_close_in_time, batches.close, deadline)
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
@@ -74,10 +74,10 @@ async def open_application(
         outages.readiness.require(identifiers.fault)
         told = (counters, outages.redis)
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
-        *writers, bulk = [
+        plain, bulk = [
             Writer(batches, clock=clock, observer=reader, failed=watch.failed) for batches in stores
         ]
-        writer = Lanes(writers, bulk=bulk)
+        writer = Dispatcher(plain, bulk)
         _keep_running(stack, writer, deadline)
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         hours = settings.idempotency_retention_hours

@@ -165,9 +165,7 @@ async def check_database(
 def check_connections(settings: Settings, allowed: int) -> Finding:
     """Look at whether the database has connections for an instance. `allowed`: for all its users together."""
     pools = settings.reader_connections_max + settings.scan_connections_max + limits.key_connections_max
-    # One lane beside the writer's is for large batches.
-    lanes = limits.lane_connections * (settings.writer_lanes + 1)
-    count = pools + limits.probe_connections + lanes
+    count = pools + limits.probe_connections + limits.writer_connections
     seen = f"an instance opens up to {count}, the database gives {allowed} to all"
     if count <= allowed:
         return Finding("database connections", "good", seen)

@@ -375,5 +375,5 @@ async def test_an_instance_that_may_open_more_connections_than_there_are_is_a_fa
         ]
         (connections,) = (finding for finding in found if finding.check == "database connections")
         assert connections.state == state
-        # Those for scans, for API keys, for the probe, of the lane and of the one for large batches.
-        assert f"up to {readers + 6 + 1 + 1 + 2 + 2}," in connections.seen
+        # Those for scans, for API keys, for the probe, and of both writers.
+        assert f"up to {readers + 6 + 1 + 1 + 4}," in connections.seen

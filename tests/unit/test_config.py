@@ -90,6 +90,7 @@ def test_a_bad_variable_is_refused_with_name_value_source_and_what_is_allowed(
         ('host = ""', ("host", "a text that is not empty")),
         ("prot = 1", ("prot", "did you mean port?", "known settings")),
         ("[server]\nport = 1", ("unknown setting server",)),
+        ("writer_lanes = 2", ("writer_lanes", "no longer exists", "remove it")),
     ],
 )
 def test_a_bad_line_in_the_file_is_refused(tmp_path: Path, line: str, parts: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The bulk lane: heavy commands hold up nobody else's, and a tenant is in one lane at a time."""
+"""Dispatcher: heavy commands delay no other tenant, and a tenant is with one writer at a time."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from fastpay.domain.ledger_batches import BatchItems, CreateLedgerBatch
 from fastpay.domain.plan import Command, Draft, Workspace
 from fastpay.engine.failures import RefusedBatch
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.write.lanes import Lanes
+from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import Overloaded
 from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, State, check_books, submission
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Heavy(CreateCustomer, frozen=True, kw_only=True):
-    """A command that belongs into the bulk lane."""
+    """A command that belongs to the bulk writer."""
 
     weight: int = limits.plain_weight_max + 2
 
@@ -60,32 +60,32 @@ class Beside(MemoryStore):
 
 
 class Stand:
-    """Two lanes over one database."""
+    """Both writers over one database."""
 
     def __init__(self) -> None:
         self.plain_store = MemoryStore()
         self.bulk_store = Beside(self.plain_store)
         self.plain = Writer(self.plain_store, clock=SystemClock())
         self.bulk = Writer(self.bulk_store, clock=SystemClock())
-        self.lanes = Lanes([self.plain], bulk=self.bulk)
+        self.dispatcher = Dispatcher(self.plain, self.bulk)
 
     def start(self, submitted: Submission) -> "asyncio.Task[Outcome]":
         """Submit without waiting."""
-        return asyncio.create_task(self.lanes.submit(submitted))
+        return asyncio.create_task(self.dispatcher.submit(submitted))
 
 
 @asynccontextmanager
 async def standing(*, only_payments: bool = True) -> AsyncIterator[Stand]:
-    """Run both lanes for the block."""
+    """Run both writers for the block."""
     stand = Stand()
-    stand.lanes.start()
+    stand.dispatcher.start()
     try:
         yield stand
     finally:
         for store in (stand.plain_store, stand.bulk_store):
             store.gate.set()
             store.loads_gate.set()
-        await stand.lanes.close()
+        await stand.dispatcher.close()
     if only_payments:
         check_books(stand.plain_store)
     # Neither writer has met the other one's work at a tenant: each was alone with it.
@@ -98,12 +98,12 @@ async def test_heavy_commands_at_the_database_hold_up_no_other_tenants_plain_one
         heavy = [stand.start(submission(HEAVY)) for _ in range(6)]
         await turns()
         for _ in range(3):
-            outcome = await stand.lanes.submit(submission(PAY, scope=OTHER_TENANT))
+            outcome = await stand.dispatcher.submit(submission(PAY, scope=OTHER_TENANT))
             assert outcome.answer.error is None
         assert not any(task.done() for task in heavy)
 
 
-async def test_a_tenant_moves_when_its_own_lane_has_answered_all_it_had() -> None:
+async def test_a_tenant_moves_when_the_plain_writer_has_answered_all_it_held() -> None:
     async with standing() as stand:
         stand.plain_store.gate.clear()
         before = [stand.start(submission(JOIN)) for _ in range(3)]
@@ -120,17 +120,17 @@ async def test_a_tenant_moves_when_its_own_lane_has_answered_all_it_had() -> Non
 
 async def test_a_tenant_comes_back_with_the_first_plain_command_after_its_heavy_ones() -> None:
     async with standing() as stand:
-        intent = created(await stand.lanes.submit(submission(PAY)))
-        await stand.lanes.submit(submission(HEAVY))
-        assert intent != created(await stand.lanes.submit(submission(PAY)))
+        intent = created(await stand.dispatcher.submit(submission(PAY)))
+        await stand.dispatcher.submit(submission(HEAVY))
+        assert intent != created(await stand.dispatcher.submit(submission(PAY)))
         assert (sum(stand.plain_store.sizes), sum(stand.bulk_store.sizes)) == (2, 1)
-        await stand.lanes.submit(submission(HEAVY))
+        await stand.dispatcher.submit(submission(HEAVY))
         assert sum(stand.bulk_store.sizes) == 2
 
 
-async def test_a_key_is_used_once_across_the_lanes() -> None:
+async def test_a_key_is_used_once_across_both_writers() -> None:
     async with standing() as stand:
-        first = await stand.lanes.submit(submission(JOIN, key="k"))
+        first = await stand.dispatcher.submit(submission(JOIN, key="k"))
         stand.bulk_store.gate.clear()
         heavy = stand.start(submission(HEAVY))
         await turns()
@@ -139,11 +139,11 @@ async def test_a_key_is_used_once_across_the_lanes() -> None:
         stand.bulk_store.gate.set()
         await heavy
         assert created(await again) == created(first)
-        assert created(await stand.lanes.submit(submission(JOIN, key="k"))) == created(first)
+        assert created(await stand.dispatcher.submit(submission(JOIN, key="k"))) == created(first)
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_however_commands_come_each_tenant_is_in_one_lane_at_a_time(seed: int) -> None:
+async def test_however_commands_come_each_tenant_is_with_one_writer_at_a_time(seed: int) -> None:
     chance = random.Random(seed)
     commands: list[Command] = [JOIN, JOIN, PAY, HEAVY]
     async with standing() as stand:
@@ -166,7 +166,7 @@ async def test_however_commands_come_each_tenant_is_in_one_lane_at_a_time(seed: 
     )
 
 
-async def test_a_tenant_whose_heavy_commands_were_pushed_out_of_line_goes_on_in_its_lane(
+async def test_a_tenant_whose_heavy_commands_were_dropped_stays_with_the_plain_writer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with standing() as stand:
@@ -213,7 +213,7 @@ class Stepping(CreateLedgerBatch, frozen=True, kw_only=True):
 async def make_stepping(stand: Stand, transfers: int) -> Stepping:
     """Open two accounts, and return a batch of so many transfers between them."""
     opened = CreateLedgerAccount(currency="usd", code="wallet", normal_side="C")
-    accounts = [created(await stand.lanes.submit(submission(opened))) for _ in range(2)]
+    accounts = [created(await stand.dispatcher.submit(submission(opened))) for _ in range(2)]
     columns = [0] * transfers, [1] * transfers, [5] * transfers, [0] * transfers
     return Stepping(items=BatchItems(accounts, *columns), seen=[])
 
@@ -249,3 +249,15 @@ async def test_a_heavy_command_that_others_fall_with_is_decided_anew() -> None:
         assert (
             len([one for one in stand.plain_store.state.events if one[1].type == "ledger.batch.created"]) == 1
         )
+
+
+async def test_after_closing_both_writers_refuse_commands() -> None:
+    stand = Stand()
+    stand.dispatcher.start()
+    stand.dispatcher.admit(TENANT)
+    await stand.dispatcher.close()
+    with pytest.raises(Overloaded):
+        stand.dispatcher.admit(TENANT)
+    for command in (JOIN, HEAVY):
+        with pytest.raises(Overloaded):
+            await stand.dispatcher.submit(submission(command))
