@@ -58,8 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     that a pooler in transaction mode stands before the database. The bounds that begin with `address_` hold
     for each client address (a /64 network of IPv6), but not for trusted proxies; without an
     `address_connections_max` one address may hold half of `connections_max`. `inflight_bytes_max` bounds what
-    all requests and answers on their way hold together. `card_numbers_in_text` says what becomes of a request
-    with a card number in metadata, a description or any other text.
+    all requests and answers on their way hold together. `contended_requests_max` is how many requests one
+    tenant may have in progress while another tenant is active. `card_numbers_in_text` says what becomes of a
+    request with a card number in metadata, a description or any other text.
 
     `data_dir` is absolute where an operator named it: a flag counts from the working directory, a line of the
     settings file from the file's folder. A relative one is the default, or comes from the environment: it
@@ -95,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     write_timeout_ms: Patience = limits.write_timeout_ms
     drain_timeout_ms: DrainTime = limits.drain_timeout_ms
     body_bytes_max: Bytes = limits.body_bytes_max
+    contended_requests_max: Count = limits.contended_requests_max
     reader_connections_max: Connections = limits.reader_connections_max
     scan_connections_max: ScanConnections = limits.scan_connections_max
     idempotency_retention_hours: Hours = limits.idempotency_retention_hours_min

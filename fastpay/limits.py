@@ -99,7 +99,7 @@ queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
 # Requests with long bodies: how many are read and carried out at a time, and how many bytes may wait to be.
 # While two tenants are active, one has so many requests in progress; more wait.
-tenant_requests_max = 8
+contended_requests_max = 4
 tenant_waiting_max = 4_096
 tenant_wait_ms_max = 2_000
 contended_ms = 1_000
@@ -111,8 +111,12 @@ fair_lines_forgotten_min = 1_024
 client_timeout_ms_max = 86_400_000
 # So many are decided in one go, with nothing else running meanwhile.
 decided_at_once_max = 128
-# So many transfers or accounts of a batch take about a millisecond, after which others have their turn.
-transfers_at_once_max = 512
+# So many transfers or accounts of a batch take less than a millisecond, after which others have their turn:
+# while other tenants have requests in progress, for up to so many times as long as the step took.
+transfers_at_once_max = 128
+give_way_ratio = 4
+# So many rows of a batch are written by one statement while two tenants are active, all at once otherwise.
+transfers_a_statement_max = 128
 # Heavier commands go to the bulk writer, with all that their tenant sends meanwhile.
 plain_weight_max = 64
 plain_batch_weight_max = 512

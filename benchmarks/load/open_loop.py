@@ -23,8 +23,10 @@ _SETTLE_SECONDS = 60.0
 _PATIENCE_SECONDS = 30.0
 # How long after the last arrival answers are waited for.
 _GRACE_SECONDS = 30.0
-# Arrivals are handed out in ticks of this length at most.
-_TICK_SECONDS = 0.0005
+# uvloop's timers know whole milliseconds, and round less than half of one to none: a sleep ends up to
+# one late. So the last two before an arrival are spent in turns of the loop, which take a core.
+_TICK_SECONDS = 0.001
+_TURNS_SECONDS = 0.002
 # So many are sent at once at most, however late it is.
 _ARRIVALS_A_TURN = 64
 # What connections get to be opened in before the first arrival.
@@ -89,8 +91,7 @@ def run_open_loop(
 ) -> Latencies:
     """Send `rate` requests a second to 127.0.0.1:port. Raises: SystemExit on anything but a 2xx.
 
-    A sleep ends up to a millisecond late. With `spins` there is none between arrivals: for latencies below
-    that, where the generator has a core of its own.
+    With `spins` there is no sleep between arrivals either: for a generator that has a core of its own.
     """
     found = run_phases(port, requests, (Phase(rate, seconds),), connections=connections, spins=spins)
     return summarize((late for record in found.values() for late in record.latencies), rate)
@@ -178,7 +179,7 @@ async def _send(load: "_Load", requests: Iterator[bytes], phases: Sequence[Phase
     for due in _arrivals(phases):
         left = due - load.now()
         while left > 0:
-            await asyncio.sleep(0 if spins else min(_TICK_SECONDS, left))
+            await asyncio.sleep(0 if spins or left <= _TURNS_SECONDS else left - _TURNS_SECONDS)
             load.raise_fault()
             left = due - load.now()
         load.arrive(due, next(requests))

@@ -9,6 +9,7 @@ from fastpay import limits
 from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
@@ -40,6 +41,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     turns: Turns = msgspec.field(default_factory=Turns)
     computations: Computations = msgspec.field(default_factory=Computations)
     shares: Shares = msgspec.field(default_factory=Shares)
+    background: Background = msgspec.field(default_factory=Background)
 
 
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):

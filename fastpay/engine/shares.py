@@ -3,7 +3,7 @@
 | state      | entered when                                           | a tenant may have in progress      |
 |------------|--------------------------------------------------------|------------------------------------|
 | alone      | one tenant asked for all of the last second            | any number of requests             |
-| contended  | requests of two tenants came within the last second    | `tenant_requests_max`; more waits  |
+| contended  | requests of two tenants came within the last second    | `requests_max`; more waits         |
 
 Searches and verifications are not counted: they have limits of their own and may last, and would take the
 places of the same tenant's payments (`store/gates.py`).
@@ -28,10 +28,19 @@ _OVERLOADED = "Too many requests of yours are in progress. Try again in a moment
 class Shares:
     """Counts requests in progress by tenant and mode."""
 
-    def __init__(self, monotonic_ns: Callable[[], int] = SystemClock.monotonic_ns) -> None:
+    def __init__(
+        self,
+        monotonic_ns: Callable[[], int] = SystemClock.monotonic_ns,
+        *,
+        requests_max: int = limits.contended_requests_max,
+    ) -> None:
+        self._requests_max = requests_max
         self._monotonic_ns = monotonic_ns
         self._counts: dict[Scope, int] = {}
         self._lines: dict[Scope, deque[asyncio.Future[None]]] = {}
+        self._count = 0
+        # Computations that give way until no other tenant has a request in progress (`engine/background.py`).
+        self._giving_way: list[tuple[Scope, asyncio.Future[None]]] = []
         self._last: Scope | None = None
         # When a request last came from another tenant than the one before it.
         self._alternated_ns = -limits.contended_ms * 1_000_000
@@ -42,9 +51,10 @@ class Shares:
             self._last = scope
             self._alternated_ns = self._monotonic_ns()
         count = self._counts.get(scope, 0)
-        if count >= limits.tenant_requests_max and self._is_contended():
+        if count >= self._requests_max and self.is_contended():
             return False
         self._counts[scope] = count + 1
+        self._count += 1
         return True
 
     async def wait(self, scope: Scope) -> None:
@@ -82,6 +92,25 @@ class Shares:
             self._counts[scope] = left
         else:
             del self._counts[scope]
+        self._count -= 1
+        for waiting, called in self._giving_way:
+            if not called.done() and not self.has_others(waiting):
+                called.set_result(None)
 
-    def _is_contended(self) -> bool:
+    def has_others(self, scope: Scope) -> bool:
+        """Tell whether another tenant, or the tenant's other mode, has a request in progress."""
+        return self._count > self._counts.get(scope, 0)
+
+    async def wait_without_others(self, scope: Scope, seconds_max: float) -> None:
+        """Return when no other tenant has a request in progress, or after so many seconds."""
+        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (scope, called)
+        self._giving_way.append(entry)
+        try:
+            await asyncio.wait((called,), timeout=seconds_max)
+        finally:
+            self._giving_way.remove(entry)
+
+    def is_contended(self) -> bool:
+        """Tell whether two tenants have asked for something just now."""
         return self._monotonic_ns() - self._alternated_ns < limits.contended_ms * 1_000_000

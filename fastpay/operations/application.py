@@ -11,6 +11,7 @@ from fastpay.api.app import create_app
 from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
+from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Dependency
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
@@ -18,6 +19,7 @@ from fastpay.engine.housekeeping import Housekeeper
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
+from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
@@ -74,8 +76,11 @@ async def open_application(
         outages.readiness.require(identifiers.fault)
         told = (counters, outages.redis)
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
+        shares = Shares(requests_max=settings.contended_requests_max)
+        background = Background(shares)
         plain, bulk = [
-            Writer(batches, clock=clock, observer=reader, failed=watch.failed) for batches in stores
+            Writer(batches, clock=clock, observer=reader, background=background, failed=watch.failed)
+            for batches in stores
         ]
         writer = Dispatcher(plain, bulk)
         _keep_running(stack, writer, deadline)
@@ -101,6 +106,8 @@ async def open_application(
             readiness=outages.readiness,
             settings=context.Settings(body_bytes_max=settings.body_bytes_max),
             card_texts=card_texts,
+            shares=shares,
+            background=background,
         )
         yield create_app(services)
 

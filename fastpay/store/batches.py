@@ -1,7 +1,7 @@
 """One transaction around one batch, over a connection kept for nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -11,7 +11,8 @@ from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
-from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow
+from fastpay.engine.ports import Changes, IdempotencyRow
+from fastpay.engine.write.ports import BatchWork, Encoded
 from fastpay.store import columns, ledger_rows, rows
 from fastpay.store.columns import Witness
 from fastpay.store.failures import is_answer, translate
@@ -38,10 +39,10 @@ class PostgresBatches:
         # One connection answers one question at a time.
         self._side_lock = asyncio.Lock()
 
-    def encode(self, changes: Changes) -> Encoded:
+    def encode(self, changes: Changes, rows_max: int | None = None) -> Generator[None, None, Encoded]:
         """Return the changes as a transaction takes them. Raises: RefusedBatch where that cannot be done."""
         try:
-            return columns.encode(changes)
+            return (yield from columns.encode_steps(changes, rows_max))
         except Exception as error:
             raise translate(error) from error
 
@@ -300,6 +301,11 @@ class PostgresTransaction(PostgresLoader):
             statement, *encoded.arguments, *columns.encode_books(books)
         )
         self.witness = encoded.witness or self.witness
+
+    async def write_more(self, encoded: Encoded) -> None:
+        """Write one part of what `write_ahead` has left."""
+        assert isinstance(encoded, columns.EncodedChanges)
+        await self._connection.execute(combine(encoded.names), *encoded.arguments)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastpay import limits
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import number_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 from fastpay.domain.plan import Book, Versioned
-from fastpay.engine.ports import Changes, Encoded
+from fastpay.engine.ports import Changes
+from fastpay.engine.write.ports import Encoded
 from fastpay.store import ledger_columns, rows
 from fastpay.store.statements import array_types
 
@@ -18,14 +21,17 @@ from fastpay.store.statements import array_types
 Record = tuple[Any, ...]
 Witness = tuple[Any, ...]
 Written = tuple[Scope, Versioned]
+_LEDGER_TRANSFERS, _MOVE = "write_ledger_transfers", "move_accounts"
+# Longer columns take long enough for others to want the loop.
+_LONG = limits.transfers_at_once_max
 
 
-class EncodedChanges(Encoded, frozen=True):
+class EncodedChanges(Encoded, frozen=True, kw_only=True):
     """Statements to be combined, their arguments as they are sent, and what tells later of a commit."""
 
     names: tuple[str, ...]
     arguments: list[bytes]
-    witness: Witness | None
+    witness: Witness | None = None
 
 
 def encode(changes: Changes) -> EncodedChanges:
@@ -33,17 +39,48 @@ def encode(changes: Changes) -> EncodedChanges:
 
     Raises: ValueError, TypeError for what no column could hold.
     """
+    return run_steps(encode_steps(changes))
+
+
+def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[EncodedChanges]:
+    """Do what `encode` does, and yield between columns and statements where they are long.
+
+    With `rows_max`, no statement writes more transfers or accounts of batches: `rest` has the others.
+    """
     names: list[str] = []
     arguments: list[bytes] = []
-    transfers = ledger_columns.columns(changes)
-    if transfers:
-        names.append("write_ledger_transfers")
-        types = _TYPES["write_ledger_transfers"]
-        arguments += [array.encode(column) for array, column in zip(types, transfers, strict=True)]
-    for statement, records in writes(changes):
+    rest: list[EncodedChanges] = []
+    for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
+        encoded = yield from _encode_transfers(columns)
+        if number:
+            rest.append(EncodedChanges(names=(_LEDGER_TRANSFERS,), arguments=encoded))
+        else:
+            names.append(_LEDGER_TRANSFERS)
+            arguments += encoded
+    uncertain, certain = _accounts(changes)
+    if len(certain) > _LONG:
+        yield
+    size = rows_max or max(len(certain), 1)
+    for statement, records in _writes(changes, uncertain, certain[:size]):
         names.append(statement)
         arguments += encode_columns(_TYPES[statement], records)
-    return EncodedChanges(tuple(names), arguments, witness(changes))
+        if len(records) > _LONG:
+            yield
+    for start in range(size, len(certain), size):
+        records = certain[start : start + size]
+        rest.append(EncodedChanges(names=(_MOVE,), arguments=encode_columns(_TYPES[_MOVE], records)))
+        yield
+    return EncodedChanges(names=tuple(names), arguments=arguments, witness=witness(changes), rest=tuple(rest))
+
+
+def _encode_transfers(columns: list[list[Any]]) -> Steps[list[bytes]]:
+    """Return each column as an array, and yield between long ones."""
+    encoded = []
+    for array, column in zip(_TYPES[_LEDGER_TRANSFERS], columns, strict=True):
+        encoded.append(array.encode(column))
+        if len(column) > _LONG:
+            yield
+    return encoded
 
 
 def encode_books(books: Sequence[Book]) -> list[bytes]:
@@ -57,7 +94,12 @@ def writes(changes: Changes) -> list[tuple[str, list[Record]]]:
 
     Transfers between accounts of clients come by the thousand, and as columns: see `ledger_columns`.
     """
-    uncertain, certain = _accounts(changes)
+    return _writes(changes, *_accounts(changes))
+
+
+def _writes(
+    changes: Changes, uncertain: list[Record], certain: list[Record]
+) -> list[tuple[str, list[Record]]]:
     written = [
         ("write_versions", _versions(changes)),
         *_heads(changes),

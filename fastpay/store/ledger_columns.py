@@ -1,11 +1,13 @@
 """The columns of transfers between clients' accounts, for the one statement that writes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits, moment_of, place_of
+from fastpay.domain.ledger_batches import Steps
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.engine.ports import Changes
@@ -16,18 +18,24 @@ _COMMAND_COLUMNS = 4
 _TRANSFER_COLUMNS = 15
 
 
-def columns(changes: Changes) -> list[list[Any]]:
-    """Return the arguments of `write_ledger_transfers`; none where there is nothing to write."""
-    written = _Columns()
+def columns(changes: Changes, rows_max: int | None = None) -> Steps[list[list[list[Any]]]]:
+    """Return the arguments of `write_ledger_transfers`; none where there is nothing to write.
+
+    One list of arguments for each time that it is run: with at most `rows_max` transfers of batches each.
+    """
+    written = [_Columns()]
     for scope, versioned in changes.versions:
         # An ended hold is version 2, and no row of its own.
         if isinstance(versioned.object, LedgerTransfer) and versioned.version == 1:
-            written.add_transfer(scope, versioned.object)
+            written[0].add_transfer(scope, versioned.object)
     for scope, rows in changes.rows:
-        written.add_rows(scope, rows)
-    if not written.transfers[0]:
-        return []
-    return [*written.commands, written.accounts, list(written.currencies), *written.transfers]
+        count = len(rows.places)
+        size = rows_max or max(count, 1)
+        for start in range(0, count, size):
+            if rows_max is not None and written[-1].transfers[0]:
+                written.append(_Columns())
+            yield from written[-1].add_rows(scope, rows, start, min(start + size, count))
+    return [one.arguments() for one in written if one.transfers[0]]
 
 
 class _Columns:
@@ -63,33 +71,49 @@ class _Columns:
         for column, value in zip(self.transfers, values, strict=True):
             column.append(value)
 
-    def add_rows(self, scope: Scope, rows: LedgerRows) -> None:
-        """Add the transfers of a batch."""
+    def arguments(self) -> list[list[Any]]:
+        """Return the values of each parameter."""
+        return [*self.commands, self.accounts, list(self.currencies), *self.transfers]
+
+    def add_rows(self, scope: Scope, rows: LedgerRows, start: int, end: int) -> Steps[None]:
+        """Add transfers of a batch, from one row to another, and yield between columns of many."""
         command = self._command(scope, rows.sequence, rows.moment_ms)
+        debits, places = rows.debits[start:end], rows.places[start:end]
+        credited = rows.credits[start:end]
+        used: Sequence[int] = range(len(rows.accounts))
+        if len(places) < len(rows.places):
+            used = sorted({*debits, *credited})
+            numbers = {account: number for number, account in enumerate(used)}
+            debits = [numbers[account] for account in debits]
+            credited = [numbers[account] for account in credited]
         first = len(self.accounts)
-        self.accounts += map(digits, rows.accounts)
-        count = len(rows.places)
-        none = [None] * count
-        numbers = [self._currency(currency) for currency in rows.currencies]
-        columns: tuple[Sequence[Any], ...] = (
-            [command] * count,
-            rows.places,
-            [PHASES[phase] for phase in rows.phases],
-            [first + account for account in rows.debits],
-            [first + account for account in rows.credits],
-            [numbers[account] for account in rows.debits],
-            rows.amounts,
-            rows.debits_posted,
-            rows.debits_pending,
-            rows.credits_posted,
-            rows.credits_pending,
-            [rows.expires_at.get(place) for place in rows.places] if rows.expires_at else none,
-            none,
-            none,
-            [_json(rows.metadata.get(place)) for place in rows.places] if rows.metadata else none,
+        self.accounts += [digits(rows.accounts[account]) for account in used]
+        none = [None] * len(places)
+        currencies = [self._currency(rows.currencies[account]) for account in used]
+        # Each is made when its turn comes.
+        columns: tuple[Callable[[], Sequence[Any]], ...] = (
+            lambda: [command] * len(places),
+            lambda: places,
+            lambda: [PHASES[phase] for phase in rows.phases[start:end]],
+            lambda: [first + account for account in debits],
+            lambda: [first + account for account in credited],
+            lambda: [currencies[account] for account in debits],
+            lambda: rows.amounts[start:end],
+            lambda: rows.debits_posted[start:end],
+            lambda: rows.debits_pending[start:end],
+            lambda: rows.credits_posted[start:end],
+            lambda: rows.credits_pending[start:end],
+            lambda: [rows.expires_at.get(place) for place in places] if rows.expires_at else none,
+            lambda: none,
+            lambda: none,
+            lambda: [_json(rows.metadata.get(place)) for place in places] if rows.metadata else none,
         )
         for column, values in zip(self.transfers, columns, strict=True):
-            column.extend(values)
+            column.extend(values())
+            if len(places) > limits.transfers_at_once_max:
+                yield
+        if len(places) < len(rows.places):
+            yield
 
     def _command(self, scope: Scope, sequence: int, moment_ms: int) -> int:
         for column, value in zip(self.commands, (*scope, sequence, moment_ms), strict=True):

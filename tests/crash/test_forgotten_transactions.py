@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fastpay.domain.payment_intents import CreatePaymentIntent
-from fastpay.engine.ports import BatchWork
+from fastpay.engine.write.ports import BatchWork
 from fastpay.store.connections import connected
 from tests.conftest import NUMBERS
 from tests.store.proxy import CommitProxy

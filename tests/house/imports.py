@@ -23,6 +23,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "addresses",
             "domain",
             "engine.ports",
+            "engine.write.ports",
             "engine.ledger_ports",
             "engine.read.copy_ports",
             "engine.dependency_ports",

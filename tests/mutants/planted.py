@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 BATCH = "fastpay/engine/write/batch.py"
+TRANSACTIONS = "fastpay/engine/write/transactions.py"
 WRITER = "fastpay/engine/write/writer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
@@ -103,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "take-any-time",
-        BATCH,
+        TRANSACTIONS,
         "            raise WrongMoment\n",
         "            continue\n",
         ("tests/unit/engine/write/test_writer_moments.py",),
@@ -145,7 +146,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "isolate-without-a-savepoint",
-        BATCH,
+        TRANSACTIONS,
         "async with transaction.savepoint():\n",
         "if transaction is not None:\n",
         (ALIKE,),
@@ -187,7 +188,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "refuse-on-what-no-longer-holds",
-        BATCH,
+        TRANSACTIONS,
         "return batch.stands_on(books)",
         "return books is not None",
         (AHEAD,),
@@ -306,8 +307,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "invite-a-repeat-of-what-was-done",
         "fastpay/api/writes.py",
-        "if idempotency_key is not None or not error.retryable:",
-        "if idempotency_key is not None or error.status != 503:",
+        "if submission.idempotency_key is not None or not error.retryable:",
+        "if submission.idempotency_key is not None or error.status != 503:",
         ("tests/unit/api/test_resources.py",),
     ),
     Mutant(

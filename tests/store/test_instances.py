@@ -19,7 +19,8 @@ from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIn
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure
-from fastpay.engine.ports import BatchTransaction, BatchWork, Outcome
+from fastpay.engine.ports import Outcome
+from fastpay.engine.write.ports import BatchTransaction, BatchWork
 from fastpay.store.connections import connected
 from tests.conftest import PATIENCE_SECONDS
 from tests.faults.checker import check_database

@@ -9,7 +9,7 @@ import pytest
 
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
-from fastpay.engine.ports import BatchTransaction
+from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
 from tests.conftest import NUMBERS

@@ -7,11 +7,13 @@ import msgspec
 import pytest
 
 from benchmarks import samples
+from fastpay.domain.ledger_batches import run_steps
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch
-from fastpay.engine.ports import BatchTransaction, Changes
+from fastpay.engine.ports import Changes
+from fastpay.engine.write.ports import BatchTransaction
 from fastpay.store import columns
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 async def run(batches: PostgresBatches, changes: Changes) -> None:
     """Commit changes that were encoded ahead, and decided on books with nothing in them."""
-    encoded = batches.encode(changes)
+    encoded = run_steps(batches.encode(changes))
     found = [msgspec.structs.replace(book, sequence=0) for book in changes.books]
 
     async def work(transaction: BatchTransaction) -> None:
@@ -62,7 +64,7 @@ async def test_what_cannot_be_encoded_is_refused_before_anything_is_sent() -> No
         changes, versions=[(scope, msgspec.structs.replace(versioned, object=unspeakable))]
     )
     with pytest.raises(RefusedBatch) as refused:
-        PostgresBatches(DatabaseSettings(url="nowhere")).encode(changes)
+        run_steps(PostgresBatches(DatabaseSettings(url="nowhere")).encode(changes))
     assert refused.value.sqlstate == "22000"
 
 

@@ -13,6 +13,7 @@ from fastpay.api.answers import encode
 from fastpay.api.rendering import render
 from fastpay.domain.identifiers import moment_of, place_of, placed
 from fastpay.domain.ledger import Account
+from fastpay.domain.ledger_batches import run_steps
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Changes
@@ -85,7 +86,9 @@ def test_the_rows_are_the_same() -> None:
     made, stored = both()
     versions = [(SCOPE, Versioned(stored, 1, stored.sequence))]
     changes = Changes(books=[], versions=versions, accounts=[], transfers=[], events=[], idempotency=[])
-    (tenant,), (mode,), (sequence,), _, accounts, (currency,), *columns = ledger_columns.columns(changes)
+    (tenant,), (mode,), (sequence,), _, accounts, (currency,), *columns = run_steps(
+        ledger_columns.columns(changes)
+    )[0]
     (command,), (place,), (phase,), (debit,), (credit,), (number,), *moved = columns
     amounts, expires_at, hold, (metadata,) = moved[:5], moved[5], moved[6:8], moved[8]
     assert (command, number, expires_at, hold) == (0, 0, [None], [[None], [None]])

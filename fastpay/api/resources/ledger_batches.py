@@ -1,6 +1,5 @@
 """Batches of transfers: requests to commands."""
 
-import asyncio
 import re
 from operator import itemgetter
 
@@ -15,7 +14,7 @@ from fastpay.api.decoding import decode_params, is_json
 from fastpay.api.params.common import Params, first_metadata
 from fastpay.api.params.ledger import BatchTransferParams, CreateBatchParams
 from fastpay.domain import kinds, money
-from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch
+from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch, Steps
 from fastpay.errors import FastpayError, InvalidRequest
 
 _VALUES_MAX = limits.json_values_max + limits.ledger_transfer_values_max * limits.ledger_batch_transfers_max
@@ -47,7 +46,8 @@ async def decode(call: Call) -> BatchParams:
     """
     body = call.take_body()
     params = await _decode(call, body)
-    await _check_metadata(call, params.items, body)
+    if params.items.metadata and may_hold_card_number(call.headers.get("content-type"), body, call.query):
+        await call.services.background.run(call.scope, _check_metadata(call, params.items))
     return params
 
 
@@ -61,7 +61,8 @@ async def _decode(call: Call, body: bytes) -> BatchParams:
             return BatchParams(dry_run=dry_run, items=BatchItems(*columns))
     if in_json and len(body) > limits.short_body_bytes:
         async with call.services.turns.reading:
-            return await _decode_in_pieces(content_type, body, query)
+            reading = _decode_in_pieces(content_type, body, query)
+            return await call.services.background.run(call.scope, reading)
     return _decode_with_care(content_type, body, query)
 
 
@@ -75,17 +76,16 @@ def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
     return CreateLedgerBatch(items=params.items, dry_run=params.dry_run)
 
 
-async def _check_metadata(call: Call, items: BatchItems, body: bytes) -> None:
+def _check_metadata(call: Call, items: BatchItems) -> Steps[None]:
     """Look for card numbers in the only texts that a batch brings. Raises: InvalidRequest."""
-    if items.metadata and may_hold_card_number(call.headers.get("content-type"), body, call.query):
-        for number, (place, metadata) in enumerate(items.metadata.items(), 1):
-            call.services.card_texts.check_metadata(metadata, param=f"transfers[{place}][metadata]")
-            if number % limits.transfers_at_once_max == 0:
-                await asyncio.sleep(0)
+    for number, (place, metadata) in enumerate(items.metadata.items(), 1):
+        call.services.card_texts.check_metadata(metadata, param=f"transfers[{place}][metadata]")
+        if number % limits.transfers_at_once_max == 0:
+            yield
 
 
-async def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> BatchParams:
-    """Read a long body, the first fault of which ends it: nothing behind the piece that it is in is read."""
+def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> Steps[BatchParams]:
+    """Read a long body piece by piece. The first fault ends it: nothing behind its piece is read."""
     size, values = limits.transfers_at_once_max, limits.ledger_piece_values_min
     try:
         found = json_pieces.split(body, b"transfers", size, values, _VALUES_MAX)
@@ -107,7 +107,7 @@ async def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes)
     params = _decode_with_care(content_type, around, query, _PIECE_VALUES_MAX)
     accounts = {account: number for number, account in enumerate(params.items.accounts)}
     for start, end in pieces[1:]:
-        await asyncio.sleep(0)
+        yield
         place = len(params.items.amounts)
         piece = b'{"transfers":[' + body[start:end] + b"]}"
         plain = transfers_json.decode(piece)

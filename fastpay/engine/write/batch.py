@@ -1,29 +1,17 @@
 """A batch: commands decided one after another, and the net effect of all of them."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
-from fastpay import limits
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
-from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
-from fastpay.engine.ports import (
-    BatchTransaction,
-    Changes,
-    Commit,
-    IdempotencyRow,
-    Loader,
-    Outcome,
-    Submission,
-    WriterStore,
-)
+from fastpay.engine.background import Background
+from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome, Submission
 from fastpay.engine.write.idempotency import signature_binding, signature_key
 from fastpay.engine.write.queue import Waiting
-from fastpay.engine.write.steps import in_turns
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError, IdempotencyMismatch
 from fastpay.observability import telemetry
@@ -143,8 +131,10 @@ class Batch:
             begun = self._end(working_set, waiting, begun, decided)
         self._add_decided(waiting, begun)
 
-    async def decide_in_turns(self, working_set: WorkingSet, waiting: Waiting) -> None:
-        """Do the same, and let others have the loop between the steps of a command that has steps.
+    async def decide_in_steps(
+        self, working_set: WorkingSet, waiting: Waiting, background: Background
+    ) -> None:
+        """Do the same in the background, for a command that has steps.
 
         Nothing else may be decided on the working set meanwhile.
         """
@@ -156,7 +146,7 @@ class Batch:
         if isinstance(begun, Draft):
             workspace = working_set.workspaces[waiting.submission.scope]
             try:
-                decided: str | Exception = await in_turns(steps(workspace, begun))
+                decided: str | Exception = await background.run(workspace.scope, steps(workspace, begun))
             except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
                 decided = error
             begun = self._end(working_set, waiting, begun, decided)
@@ -305,80 +295,6 @@ class Batch:
         if plan.rows is not None:
             self.rows.append((scope, plan.rows))
         self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
-
-
-def check_moments(entries: Sequence[Waiting], loader: Loader) -> None:
-    """Compare the moments of commands with the database's clock, while nothing is committed or answered.
-
-    A moment may be as old as a command may wait. It is older where the process, or its machine, was stopped,
-    and ahead where the database's clock went back. Raises: WrongMoment.
-    """
-    if loader.moment_ms is None:
-        return
-    oldest_ms = loader.moment_ms - limits.creation_ms_max
-    newest_ms = loader.moment_ms + limits.clock_skew_ms_max
-    for entry in entries:
-        if not oldest_ms <= entry.submission.moment_ms <= newest_ms:
-            raise WrongMoment
-
-
-async def decide_locked(transaction: BatchTransaction, entries: Sequence[Waiting]) -> Batch:
-    """Lock the books, load, decide and write in one transaction. Results are in the order of `entries`."""
-    working_set = WorkingSet()
-    working_set.open(await transaction.lock_books(sorted({entry.submission.scope for entry in entries})))
-    check_moments(entries, transaction)
-    await working_set.load(transaction, entries)
-    batch = Batch()
-    for entry in entries:
-        if entry.weight <= limits.plain_weight_max:
-            batch.decide(working_set, entry)
-        else:
-            await batch.decide_in_turns(working_set, entry)
-    batch.report_faults()
-    changes = batch.changes()
-    if changes is not None:
-        await transaction.write(changes)
-    return batch
-
-
-async def decide_apart(transaction: BatchTransaction, batch: Batch) -> tuple[list[Result], list[Batch]]:
-    """Decide and write each command by itself, under one lock. Return the results, and what was written.
-
-    What the database refuses of one is undone, and fails that one alone.
-    """
-    results: list[Result] = []
-    done: list[Batch] = []
-    await transaction.lock_books(batch.scopes)
-    for entry in batch.entries:
-        try:
-            async with transaction.savepoint():
-                decided = await decide_locked(transaction, [entry])
-            done.append(decided)
-            results.extend(decided.results)
-        except RefusedBatch as refusal:
-            _log.exception("command_refused", sqlstate=refusal.sqlstate, constraint=refusal.constraint or "")
-            results.append(FastpayError("An internal error occurred. Nothing was changed."))
-    return results, done
-
-
-async def holds(store: WriterStore, batch: Batch, *, timeout_ms: float) -> bool:
-    """Tell whether a batch that writes nothing is right in all that it says.
-
-    Raises: TransientFailure, WrongMoment.
-    """
-    if not batch.asks:
-        # Replays of what was committed: that holds for ever.
-        return True
-    try:
-        async with asyncio.timeout(timeout_ms / 1000), store.loading() as loader:
-            books = await loader.load_books(batch.asks)
-            # A refusal may follow from the time, and is answered although nothing is written.
-            check_moments(batch.entries, loader)
-            return batch.stands_on(books)
-    except RefusedBatch:
-        return False
-    except TimeoutError as error:
-        raise TransientFailure("08000", reason="no answer in time") from error
 
 
 def _replay(first: IdempotencyRow, waiting: Waiting, workspace: Workspace) -> Outcome:

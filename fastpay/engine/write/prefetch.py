@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.failures import RefusedBatch, TransientFailure
-from fastpay.engine.ports import WriterStore
+from fastpay.engine.write.ports import WriterStore
 from fastpay.engine.write.queue import Waiting
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.observability import telemetry

@@ -11,7 +11,8 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Book, Workspace
-from fastpay.engine.ports import IdempotencyRow, Loader
+from fastpay.engine.ports import IdempotencyRow
+from fastpay.engine.write.ports import Loader
 from fastpay.engine.write.queue import Waiting
 
 _Wanted = set[tuple[Scope, str]]

@@ -32,13 +32,15 @@ from collections.abc import Callable, Sequence
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.background import Background
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
-from fastpay.engine.ports import CommitObserver, Outcome, Submission, WriterStore
-from fastpay.engine.write.batch import Batch, Result, holds
+from fastpay.engine.ports import CommitObserver, Outcome, Submission
+from fastpay.engine.write.batch import Batch, Result
 from fastpay.engine.write.pace import Pace
+from fastpay.engine.write.ports import WriterStore
 from fastpay.engine.write.prefetch import Prefetch, back_off
 from fastpay.engine.write.queue import OVERLOADED, FairQueue, Waiting, in_time, note_times, wait
-from fastpay.engine.write.transactions import write_ahead, write_apart, write_locked
+from fastpay.engine.write.transactions import Transactions, holds
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
 from fastpay.observability import telemetry
@@ -64,11 +66,13 @@ class Writer:
         clock: Clock,
         batch_commands_max: int = limits.batch_commands_max,
         observer: CommitObserver | None = None,
+        background: Background | None = None,
         failed: Callable[[TransientFailure], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._failed = failed
         self._observer = observer
+        self._transactions = Transactions(store, background or Background())
         self._batch_commands_max = batch_commands_max
         self._clock = clock
         self._queue = FairQueue()
@@ -240,7 +244,7 @@ class Writer:
                 self._open.decide(working_set, entry)
             else:
                 self._loading = entries[number:]
-                await self._open.decide_in_turns(working_set, entry)
+                await self._open.decide_in_steps(working_set, entry, self._transactions.background)
                 if working_set is not self._working_set:
                     return
         self._loading = []
@@ -338,16 +342,13 @@ class Writer:
         try:
             if is_sound and changes is not None:
                 try:
-                    encoded, goes_on = self._store.encode(changes), lambda: self._open.changes_something
-                    await write_ahead(
-                        self._store, batch, encoded, goes_on=goes_on, timeout_ms=self._left_ms()
-                    )
+                    goes_on, left_ms = lambda: self._open.changes_something, self._left_ms()
+                    await self._transactions.write_ahead(batch, changes, goes_on=goes_on, timeout_ms=left_ms)
                 except OutdatedBatch:
                     # Another instance serves the same tenant, and will come again.
                     locked_batches = limits.locked_batches
                 except RefusedBatch as refusal:
-                    # A key that was taken for new and is not; or a refusal that another instance kept under
-                    # the same key just now, which moves no sequence.
+                    # A key that is not new; or a refusal that another instance kept under it just now.
                     if refusal.constraint != _KEY_IS_TAKEN:
                         raise
                     self._prefetch.doubt_keys()
@@ -355,10 +356,10 @@ class Writer:
                     batch.report_faults()
                     self._tell([batch])
                     return batch.results
-            done = await write_locked(self._store, batch, timeout_ms=self._left_ms())
+            done = await self._transactions.write_locked(batch, timeout_ms=self._left_ms())
         except RefusedBatch as refusal:
             _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
-            results, apart = await write_apart(self._store, batch, timeout_ms=self._left_ms())
+            results, apart = await self._transactions.write_apart(batch, timeout_ms=self._left_ms())
             self._tell(apart)
             self._start_over()
             return results

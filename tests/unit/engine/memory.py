@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 
@@ -12,7 +12,8 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
-from fastpay.engine.ports import BatchWork, Changes, Encoded, IdempotencyRow, Submission
+from fastpay.engine.ports import Changes, IdempotencyRow, Submission
+from fastpay.engine.write.ports import BatchWork, Encoded
 from tests.unit.domain import invariants
 
 TENANT = Scope("a" * 32, False)
@@ -37,7 +38,7 @@ class State:
         return replace(self, **copies)
 
 
-class Kept(Encoded, frozen=True):
+class Kept(Encoded, frozen=True, kw_only=True):
     """Changes as memory takes them: as they are."""
 
     changes: Changes
@@ -69,9 +70,10 @@ class MemoryStore:
         # The time that its clock shows while a batch is written, None for no matter when.
         self.moment_ms: int | None = None
 
-    def encode(self, changes: Changes) -> Kept:
+    def encode(self, changes: Changes, rows_max: int | None = None) -> Generator[None, None, Kept]:
         """Return the changes."""
-        return Kept(changes)
+        yield from ()
+        return Kept(changes=changes)
 
     async def run_batch(
         self,
@@ -155,6 +157,10 @@ class MemoryTransaction:
             raise OutdatedBatch
         assert isinstance(encoded, Kept)
         await self.write(encoded.changes)
+
+    async def write_more(self, encoded: Encoded) -> None:
+        """Take over nothing: `encode` leaves no rest."""
+        raise NotImplementedError
 
     async def write(self, changes: Changes) -> None:
         """Take over the changes, under the constraints that matter. Raises: RefusedBatch."""

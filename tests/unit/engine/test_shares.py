@@ -33,7 +33,7 @@ def shares(clock: HandClock) -> Shares:
     return Shares(clock)
 
 
-def fill(shares: Shares, count: int = limits.tenant_requests_max) -> None:
+def fill(shares: Shares, count: int = limits.contended_requests_max) -> None:
     for _ in range(count):
         assert shares.enter(TENANT)
 
@@ -49,7 +49,7 @@ def contend(shares: Shares, clock: HandClock) -> None:
 async def test_a_tenant_alone_has_any_number_in_progress(shares: Shares, clock: HandClock) -> None:
     assert shares.enter(TENANT)
     clock.now_ns += CONTENDED_NS
-    fill(shares, 10 * limits.tenant_requests_max)
+    fill(shares, 10 * limits.contended_requests_max)
 
 
 async def test_beside_another_tenant_the_next_request_waits_for_one_of_its_own(

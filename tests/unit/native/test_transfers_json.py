@@ -17,11 +17,17 @@ from fastpay.api import decoding
 from fastpay.api.card_texts import CardTexts
 from fastpay.api.resources import ledger_batches
 from fastpay.domain.ledger_batches import HOLD, LINKED
+from fastpay.engine.background import Background
 from fastpay.errors import InvalidRequest
 from tests.reference import transfers_json as oracle
+from tests.unit.domain.world import SCOPE
 
 A, B, C = (f"lacc_{digit * 32}" for digit in "0af")
-SERVICES = SimpleNamespace(turns=SimpleNamespace(reading=contextlib.AsyncExitStack()), card_texts=CardTexts())
+SERVICES = SimpleNamespace(
+    turns=SimpleNamespace(reading=contextlib.AsyncExitStack()),
+    card_texts=CardTexts(),
+    background=Background(),
+)
 PLAIN = {"debit_account": A, "credit_account": B, "amount": 5}
 HELD = {**PLAIN, "hold": True}
 
@@ -36,7 +42,11 @@ def text_of(*transfers: dict[str, Any] | str, **more: object) -> bytes:
 def outcome(body: bytes) -> tuple[object, ...]:
     """Return what a request with this body comes to, or all that is said of a mistake."""
     call: Any = SimpleNamespace(
-        headers={"content-type": "application/json"}, query=b"", take_body=lambda: body, services=SERVICES
+        headers={"content-type": "application/json"},
+        query=b"",
+        take_body=lambda: body,
+        services=SERVICES,
+        scope=SCOPE,
     )
     try:
         return (asyncio.run(ledger_batches.decode(call)),)
@@ -294,7 +304,11 @@ def test_pieces_come_to_what_the_whole_comes_to(more: dict[str, Any]) -> None:
 async def turns_beside(body: bytes) -> tuple[int, object]:
     """Return how often another task had its turn while a body was read, and what came of that."""
     call: Any = SimpleNamespace(
-        headers={"content-type": "application/json"}, query=b"", take_body=lambda: body, services=SERVICES
+        headers={"content-type": "application/json"},
+        query=b"",
+        take_body=lambda: body,
+        services=SERVICES,
+        scope=SCOPE,
     )
     reading = asyncio.create_task(ledger_batches.decode(call))
     turns = 0
@@ -325,9 +339,9 @@ def test_nothing_is_read_behind_the_piece_with_the_first_fault(monkeypatch: pyte
     turns, error = asyncio.run(turns_beside(long_body(every, limits.ledger_batch_transfers_max)))
     assert isinstance(error, InvalidRequest)
     assert error.param == "transfers[600][amount]"
-    # Two pieces of sixteen.
     assert read == [limits.transfers_at_once_max] * 2
-    assert turns <= 4
+    # A turn for each piece up to the fault, of the sixty-four that there are.
+    assert turns <= 3 + 600 // limits.transfers_at_once_max
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from fastpay.domain.payment_intents import (
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.background import Background
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.write.batch import decide_locked
 from fastpay.engine.write.queue import wait
+from fastpay.engine.write.transactions import decide_locked
 from tests.unit.domain.world import card
 from tests.unit.engine.memory import (
     OTHER_TENANT,
@@ -109,7 +110,8 @@ async def commit(store: MemoryStore, batch: Sequence[Submission]) -> list[Result
     results: list[Result] = []
 
     async def work(transaction: MemoryTransaction) -> None:
-        results.extend((await decide_locked(transaction, [wait(each, 0) for each in batch])).results)
+        entries = [wait(each, 0) for each in batch]
+        results.extend((await decide_locked(transaction, entries, Background())).results)
 
     await store.run_batch(work)  # type: ignore[arg-type]
     return results
