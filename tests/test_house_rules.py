@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import code, compiled, cycles, imports, statements, words
-from tests.support import tree
+from tests.house import code, compiled, cycles, imports, statements, tree, words
 
 _Check = Callable[[str, str], list[str]]
 

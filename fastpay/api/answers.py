@@ -114,7 +114,7 @@ class Snapshots:
     async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
         """Return the refunds of a charge, newest first; one more than a page says that there are more."""
         call = self._call
-        wanted = Filter(kind="re", field="charge", value=charge_id)
+        wanted = Filter(kind="re", values=(("charge", charge_id),))
         page = Page(limit=limits.page_size_default)
         found: list[dict[str, object]] = []
         while True:

@@ -168,7 +168,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/v1/customers/{id}/payment_methods",
-        List(list_params.CardListParams, kinds.PAYMENT_METHOD, owner=kinds.CUSTOMER),
+        List(list_params.CardListParams, kinds.PAYMENT_METHOD, owner=("customer", kinds.CUSTOMER)),
     ),
     Route("GET", "/v1/customers/{id}/payment_methods/{payment_method}", RetrieveOwned()),
     Route("POST", "/v1/refunds", Write(refund_params.CreateParams, refunds.create, shows="re")),
@@ -210,7 +210,11 @@ ROUTES: tuple[Route, ...] = (
         Write(charge_params.CaptureParams, charges.capture, shows="ch", names=_CHARGE),
     ),
     # Where the pages after the first are, of the refunds that an expanded charge shows.
-    Route("GET", "/v1/charges/{id}/refunds", List(list_params.ListParams, kinds.REFUND, owner=kinds.CHARGE)),
+    Route(
+        "GET",
+        "/v1/charges/{id}/refunds",
+        List(list_params.ListParams, kinds.REFUND, owner=("charge", kinds.CHARGE)),
+    ),
     Route("GET", "/v1/balance", RetrieveBalance()),
     Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
     Route(

@@ -30,9 +30,9 @@ _Params = TypeVar("_Params", bound=ListParams)
 class List(Generic[_Params]):
     """An endpoint that shows the objects of one kind, newest first.
 
-    `filters` names the parameters that choose some of them, two at most, with the kind of identifier that
-    each takes; None is any text. `owner` is the kind of the object that the path names, and whose objects are
-    shown.
+    `filters` names the parameters that choose some of them, with the kind of identifier that each takes; None
+    is any text. `owner` is the attribute that refers to the object in the path, and the kind of that object:
+    only what belongs to it is shown.
     """
 
     is_public = False
@@ -45,20 +45,32 @@ class List(Generic[_Params]):
         kind: kinds.Kind,
         *,
         filters: Mapping[str, kinds.Kind | None] | None = None,
-        owner: kinds.Kind | None = None,
+        owner: tuple[str, kinds.Kind] | None = None,
     ) -> None:
         self._params_type = params_type
         self._kind = kind
         self._filters = filters or {}
-        assert len(self._filters) <= 2
         self._owner = owner
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the objects that are shown."""
+        return self._kind.prefix
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that the shown objects can be chosen by."""
+        return (*self._filters, *([] if self._owner is None else [self._owner[0]]))
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: FastpayError."""
         params = decode_query(self._params_type, call.query)
         paths = answers.check_expansions(call, self._kind.prefix, params.expand, listed=True)
         call.ended("decode")
-        wanted = self._filter(params) if self._owner is None else await self._owned(call, self._owner)
+        values = self._values(params)
+        if self._owner is not None:
+            values.append(await self._owned(call, *self._owner))
+        wanted = Filter(kind=self._kind.prefix, values=tuple(values))
         page = await self._page(call, params)
         snapshots = await answers.begin_page(call, paths)
         rows = await call.services.reader.list(call.scope, wanted, page)
@@ -67,28 +79,24 @@ class List(Generic[_Params]):
         items = await shown(found, paths, snapshots)
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
 
-    async def _owned(self, call: Call, owner: kinds.Kind) -> Filter:
+    async def _owned(self, call: Call, attribute: str, owner: kinds.Kind) -> tuple[str, str]:
         identifier = kinds.check(owner, call.arguments["id"])
         if owner is kinds.CUSTOMER:
             await require_customer(call)
         elif await call.services.reader.get(call.scope, identifier) is None:
             raise kinds.absent(owner, identifier)
-        return Filter(kind=self._kind.prefix, field=owner.noun, value=identifier)
+        return attribute, identifier
 
-    def _filter(self, params: _Params) -> Filter:
-        given = [
-            (name, value)
-            for name in self._filters
-            if not isinstance(value := getattr(params, name), UnsetType)
-        ]
-        for name, value in given:
-            kind = self._filters[name]
+    def _values(self, params: _Params) -> list[tuple[str, str]]:
+        given: list[tuple[str, str]] = []
+        for name, kind in self._filters.items():
+            value = getattr(params, name)
+            if isinstance(value, UnsetType):
+                continue
             if kind is not None and not kinds.could_be(kind, value):
                 raise _absent(kind, value, name)
-        if not given:
-            return Filter(kind=self._kind.prefix)
-        (name, value), *more = given
-        return Filter(kind=self._kind.prefix, field=name, value=value, second=more[0] if more else None)
+            given.append((name, value))
+        return given
 
     async def _page(self, call: Call, params: _Params) -> Page:
         below, above = await self._cursors(call, params)

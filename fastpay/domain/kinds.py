@@ -26,7 +26,7 @@ from fastpay.domain.objects import (
 from fastpay.errors import NotFound
 
 
-class Kind(msgspec.Struct, frozen=True):
+class Kind(msgspec.Struct, frozen=True, gc=False):
     """A kind of object. `param` is how an error calls the identifier in a path."""
 
     prefix: str
@@ -34,7 +34,7 @@ class Kind(msgspec.Struct, frozen=True):
     param: str = "id"
 
 
-class StoredKind(Kind, frozen=True, kw_only=True):
+class StoredKind(Kind, frozen=True, gc=False, kw_only=True):
     """A kind of which snapshots are stored. A number is never used again for another kind."""
 
     number: int

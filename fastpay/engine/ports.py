@@ -116,16 +116,13 @@ class Page(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Filter(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Which list is wanted: the prefix of its kind, and fields with their values, at most two.
+    """Which list is wanted: the prefix of its kind, and the attributes that its objects must have, by name.
 
-    `second` may follow payment_intent (customer, of ch) and charge (payment_intent, of re). Fields: customer
-    (pi, ch, pm), payment_intent (ch, re), charge (re), email (cus), code (lacc).
+    The store has the attributes that each kind can be filtered by; any combination of them is allowed.
     """
 
     kind: str
-    field: str | None = None
-    value: str = ""
-    second: tuple[str, str] | None = None
+    values: tuple[tuple[str, str], ...] = ()
 
 
 class TrialBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):

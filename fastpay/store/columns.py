@@ -1,6 +1,6 @@
 """What a batch writes, table by table: records with a value for each parameter, and their encoding."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastpay import limits
@@ -10,12 +10,12 @@ from fastpay.domain.kinds import number_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.ports import Changes
 from fastpay.engine.write.ports import Encoded
 from fastpay.store import ledger_columns, rows
 from fastpay.store.statements import array_types
+from fastpay.store.tables import HEAD_WRITES
 
 # One value for each parameter; the statement knows their types. Identifiers still have their prefix.
 Record = tuple[Any, ...]
@@ -123,21 +123,16 @@ def witness(changes: Changes) -> Witness | None:
 
 
 def _heads(changes: Changes) -> list[tuple[str, list[Record]]]:
-    """Return what becomes of the rows that stand for objects as they are now: the latest version of each."""
+    """Return the writes of heads: one record for the latest version of each object that has a head."""
     latest = {(scope, versioned.object.id): versioned for scope, versioned in changes.versions}
     added = {(scope, versioned.object.id) for scope, versioned in changes.versions if versioned.version == 1}
     found: dict[str, list[Record]] = {}
-    for (scope, identifier), versioned in latest.items():
-        kind = type(versioned.object)
-        if kind not in _TABLES:
-            # The ledger's own: accounts and transfers are rows of the ledger.
-            continue
-        if (scope, identifier) in added:
-            record = _NEW[kind](scope, versioned)
-            found.setdefault(f"write_new_{_TABLES[kind]}", []).append(record)
-        else:
-            record = _CHANGED[kind](scope, versioned)
-            found.setdefault(f"write_{_TABLES[kind]}", []).append(record)
+    for key, versioned in latest.items():
+        writes = HEAD_WRITES.get(type(versioned.object))
+        if writes is not None:
+            insert, update = writes
+            write = insert if key in added else update
+            found.setdefault(write.statement, []).append((*key[0], *write.values(versioned)))
     # Always in the same order, so that as few statements as possible are made.
     return sorted(found.items())
 
@@ -155,127 +150,6 @@ def _versions(changes: Changes) -> list[Record]:
         for scope, versioned in changes.versions
         if not isinstance(versioned.object, LedgerTransfer)
     ]
-
-
-def _customer(scope: Scope, versioned: Versioned) -> Record:
-    customer = versioned.object
-    assert isinstance(customer, Customer)
-    return (*scope, customer.id, versioned.version, customer.deleted, customer.email)
-
-
-def _payment_method(scope: Scope, versioned: Versioned) -> Record:
-    method = versioned.object
-    assert isinstance(method, PaymentMethod)
-    return (*scope, method.id, versioned.version, method.customer)
-
-
-def _new_payment_intent(scope: Scope, versioned: Versioned) -> Record:
-    intent = versioned.object
-    assert isinstance(intent, PaymentIntent)
-    return (
-        *scope,
-        intent.id,
-        versioned.version,
-        intent.status,
-        intent.currency,
-        intent.amount,
-        intent.amount_capturable,
-        intent.amount_received,
-        intent.customer,
-    )
-
-
-def _payment_intent(scope: Scope, versioned: Versioned) -> Record:
-    intent = versioned.object
-    assert isinstance(intent, PaymentIntent)
-    return (
-        *scope,
-        intent.id,
-        versioned.version,
-        intent.status,
-        intent.amount,
-        intent.amount_capturable,
-        intent.amount_received,
-        intent.customer,
-    )
-
-
-def _new_charge(scope: Scope, versioned: Versioned) -> Record:
-    charge = versioned.object
-    assert isinstance(charge, Charge)
-    return (
-        *scope,
-        charge.id,
-        versioned.version,
-        charge.status,
-        charge.captured,
-        charge.currency,
-        charge.amount,
-        charge.amount_captured,
-        charge.amount_refunded,
-        charge.fee,
-        charge.payment_intent,
-        charge.customer,
-    )
-
-
-def _charge(scope: Scope, versioned: Versioned) -> Record:
-    charge = versioned.object
-    assert isinstance(charge, Charge)
-    return (
-        *scope,
-        charge.id,
-        versioned.version,
-        charge.status,
-        charge.captured,
-        charge.amount_captured,
-        charge.amount_refunded,
-        charge.fee,
-    )
-
-
-def _new_refund(scope: Scope, versioned: Versioned) -> Record:
-    refund = versioned.object
-    assert isinstance(refund, Refund)
-    return (
-        *scope,
-        refund.id,
-        versioned.version,
-        refund.status,
-        refund.currency,
-        refund.amount,
-        refund.charge,
-        refund.payment_intent,
-    )
-
-
-def _refund(scope: Scope, versioned: Versioned) -> Record:
-    refund = versioned.object
-    assert isinstance(refund, Refund)
-    return (*scope, refund.id, versioned.version, refund.status)
-
-
-_TABLES: dict[type, str] = {
-    Customer: "customers",
-    PaymentMethod: "payment_methods",
-    PaymentIntent: "payment_intents",
-    Charge: "charges",
-    Refund: "refunds",
-}
-_NEW: dict[type, Callable[[Scope, Versioned], Record]] = {
-    Customer: _customer,
-    PaymentMethod: _payment_method,
-    PaymentIntent: _new_payment_intent,
-    Charge: _new_charge,
-    Refund: _new_refund,
-}
-_CHANGED: dict[type, Callable[[Scope, Versioned], Record]] = {
-    Customer: _customer,
-    PaymentMethod: _payment_method,
-    PaymentIntent: _payment_intent,
-    Charge: _charge,
-    Refund: _refund,
-}
 
 
 def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
@@ -383,8 +257,7 @@ _TYPES: dict[str, tuple[ArrayType, ...]] = {
     statement: tuple(map(ArrayType, array_types(statement)))
     for statement in (
         "write_versions",
-        *(f"write_{table}" for table in _TABLES.values()),
-        *(f"write_new_{table}" for table in _TABLES.values()),
+        *(write.statement for writes in HEAD_WRITES.values() for write in writes),
         "write_accounts",
         "move_accounts",
         "write_transfers",

@@ -10,10 +10,8 @@ from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ledger_ports import Entry
-from fastpay.engine.ports import Filter, Page
 from fastpay.store import rows
 from fastpay.store.rows import Row
-from fastpay.store.statements import SQL
 
 # A place in the sequence that no tenant will ever reach.
 NOW = 2**62
@@ -21,11 +19,6 @@ NOW = 2**62
 # The number that stands for a phase in the database. Numbers are never given twice.
 PHASES: dict[Phase, int] = {"posted": 1, "hold": 2, "post": 3, "void": 4, "expire": 5}
 _PHASE_OF = {number: phase for phase, number in PHASES.items()}
-
-LISTS: dict[str, dict[str | None, str]] = {
-    "lacc": {None: "list_ledger_accounts", "code": "list_ledger_accounts_by_code"},
-    "ltr": {None: "list_ledger_transfers"},
-}
 
 
 def wanted(identifiers: Sequence[tuple[Scope, str]]) -> list[list[Any]]:
@@ -116,21 +109,6 @@ def own_account(row: Row) -> Versioned:
     return Versioned(account, 1, 0)
 
 
-def list_query(scope: Scope, wanted_list: Filter, page: Page) -> tuple[Any, ...]:
-    """Return the statement and the arguments of a list, which are those of the other lists but for transfers.
-
-    Transfers go by their places in the sequence, and not by their identifiers.
-    """
-    statement = SQL[LISTS[wanted_list.kind][wanted_list.field]]
-    bounds: tuple[Any, ...] = (page.below, page.above)
-    if wanted_list.kind == "ltr":
-        bounds = (*place_of(page.below), *place_of(page.above))
-    value = () if wanted_list.field is None else (wanted_list.value,)
-    return (statement, *scope, *bounds, page.ascending, page.limit + 1, *value)
-
-
-def read_list(wanted_list: Filter, found: Sequence[Row]) -> list[Versioned]:
-    """Return the objects of a list's rows."""
-    if wanted_list.kind == "ltr":
-        return [transfer(row) for row in found]
-    return [own_account(row) if row["snapshot"] is None else rows.versioned(row) for row in found]
+def listed_account(row: Row) -> Versioned:
+    """Return an account of a list: a client's by its snapshot, one that payments move by its row."""
+    return own_account(row) if row["snapshot"] is None else rows.versioned(row)

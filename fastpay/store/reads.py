@@ -11,7 +11,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, Reading, TrialBalance, Verification
-from fastpay.store import ledger_rows, rows
+from fastpay.store import ledger_rows, rows, tables
 from fastpay.store.bulkheads import Bulkheads
 from fastpay.store.copy_format import Incarnation
 from fastpay.store.failures import translate
@@ -21,21 +21,6 @@ from fastpay.store.search_index import PostgresSearchIndex
 from fastpay.store.statements import SQL
 
 _Found = TypeVar("_Found")
-
-_LISTS: dict[tuple[str, str | None], str] = {
-    ("cus", None): "list_customers",
-    ("cus", "email"): "list_customers_by_email",
-    ("pm", None): "list_payment_methods",
-    ("pm", "customer"): "list_payment_methods_by_customer",
-    ("pi", None): "list_payment_intents",
-    ("pi", "customer"): "list_payment_intents_by_customer",
-    ("ch", None): "list_charges",
-    ("ch", "customer"): "list_charges_by_customer",
-    ("ch", "payment_intent"): "list_charges_by_payment_intent",
-    ("re", None): "list_refunds",
-    ("re", "charge"): "list_refunds_by_charge",
-    ("re", "payment_intent"): "list_refunds_by_payment_intent",
-}
 
 _LEDGER_PREFIXES = ("ltr_", "lacc_")
 
@@ -148,19 +133,13 @@ class PostgresReads:
 
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first."""
-        if wanted.kind in ledger_rows.LISTS:
-            query = ledger_rows.list_query(scope, wanted, page)
-            return ledger_rows.read_list(wanted, await self.fetch_for(scope, *query))
-        arguments: list[Any] = [scope.tenant_id, scope.livemode, page.below, page.above, page.ascending]
-        arguments.append(page.limit + 1)
-        if wanted.field is not None:
-            arguments.append(wanted.value if wanted.field == "email" else digits(wanted.value))
-        statement = _LISTS[wanted.kind, wanted.field]
-        if wanted.second is not None:
-            statement += f"_and_{wanted.second[0]}"
-            arguments.append(digits(wanted.second[1]))
-        found = await self.fetch_for(scope, SQL[statement], *arguments)
-        return [rows.versioned(row) for row in found]
+        table = tables.BY_PREFIX[wanted.kind]
+        statement, values = table.choose_list(dict(wanted.values))
+        bounds = *table.bounds(page.below), *table.bounds(page.above)
+        found = await self.fetch_for(
+            scope, SQL[statement], *scope, *bounds, page.ascending, page.limit + 1, *values
+        )
+        return [table.read(row) for row in found]
 
     async def _get_from_ledger(
         self, scope: Scope, identifiers: Sequence[str], found: Sequence[Versioned], sequence: int

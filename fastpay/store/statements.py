@@ -1,17 +1,20 @@
-"""The SQL of this program, by name: one statement a file in `sql/`; and several of them made one."""
+"""The SQL of this program, by name: files in `sql/`, and what is generated from `tables.py`."""
 
 import functools
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final
+
+from fastpay.store.tables import BY_PREFIX, Column, HeadWrite, Table
 
 _PARAMETER = re.compile(r"\$(\d+)")
 _ARRAY = re.compile(r"\$(\d+)::(\w+)\[\]")
 _COMMENTS = re.compile(r"(--[^\n]*\n)+")
 
 
-def _read() -> dict[str, str]:
-    folder = resources.files("fastpay.store") / "sql"
+def _read(folder: Traversable) -> dict[str, str]:
     return {
         file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
         for file in folder.iterdir()
@@ -19,7 +22,66 @@ def _read() -> dict[str, str]:
     }
 
 
-SQL: Final = _read()
+def generate(templates: Mapping[str, str], tables: Sequence[Table]) -> Iterator[tuple[str, str]]:
+    """Give the lists of these tables and the writes of their heads, by name."""
+    for table in tables:
+        if table.template is not None:
+            for filters in table.filter_combinations():
+                yield table.list_statement(filters), _list(templates, table, filters)
+        if table.has_heads:
+            insert, update = table.insert(), table.update()
+            yield insert.statement, _write(templates["insert_heads"], table, insert)
+            yield update.statement, _write(templates["update_heads"], table, update)
+
+
+def _list(templates: Mapping[str, str], table: Table, filters: Sequence[Column]) -> str:
+    # Tenant, mode, both bounds, direction and limit come first.
+    numbered = list(enumerate(filters, 7))
+    conditions = [table.listed] if table.listed else []
+    for number, column in numbered:
+        # The planner must not choose the index of a filter that many rows meet over that of one that few do.
+        # It uses no index for `is not distinct from`, which is the same as `=` for a value.
+        operator = "is not distinct from" if number > numbered[0][0] else "="
+        conditions.append(f"{column.name} {operator} ${number}::{column.type}")
+    names = [column.attribute for column in filters]
+    values = {
+        "table": table.name,
+        "id": table.identifier,
+        "parameters": "".join(f"\n-- ${number} {column.type:7} {column.name}" for number, column in numbered),
+        "predicate": "".join(f" and {condition}" for condition in conditions),
+    }
+    own_index = table.own_index
+    if own_index is None or own_index.filter not in names:
+        assert table.template is not None
+        return templates[table.template].format(**values)
+    return templates["list_objects_in_two_indexes"].format(
+        **values, alone=own_index.alone, others=own_index.others
+    )
+
+
+def _write(template: str, table: Table, write: HeadWrite) -> str:
+    scope = (Column("tenant_id", "uuid", ""), Column("livemode", "boolean", ""))
+    columns = list(enumerate((*scope, *write.columns), 1))
+    key = ("tenant_id", "livemode", table.identifier)
+    return template.format(
+        table=table.name,
+        id=table.identifier,
+        parameters="".join(f"\n-- ${number} {column.type}[] {column.name}" for number, column in columns),
+        columns=", ".join(column.name for _, column in columns),
+        values=", ".join(
+            f"unnest(${number}::{column.type}[]) as {column.name}" for number, column in columns
+        ),
+        assignments=", ".join(
+            f"{column.name} = changed.{column.name}" for _, column in columns if column.name not in key
+        ),
+    )
+
+
+_FOLDER = resources.files("fastpay.store") / "sql"
+_FILES = _read(_FOLDER)
+GENERATED: Final = dict(generate(_read(_FOLDER / "templates"), list(BY_PREFIX.values())))
+SQL: Final = _FILES | GENERATED
+assert len(SQL) == len(_FILES) + len(GENERATED)
 
 
 # A batch writes to one of few sets of tables, though there could be many. The driver prepares each statement.

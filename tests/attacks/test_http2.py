@@ -10,8 +10,9 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 
-from tests.support.h2_client import frame
-from tests.support.h2_raw import (
+from tests.conftest import RunningServer
+from tests.transport.h2_client import frame
+from tests.transport.h2_raw import (
     CALM,
     DATA,
     HEADERS,
@@ -21,8 +22,7 @@ from tests.support.h2_raw import (
     padded,
     request,
 )
-from tests.support.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
-from tests.support.servers import RunningServer
+from tests.transport.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
 
 PAYMENTS = 250
 # A guard against a hang, never a measurement.

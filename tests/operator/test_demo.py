@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded import children
-from tests.support.servers import (
+from tests.conftest import (
     NUMBERS,
     PATIENCE_SECONDS,
     RunningServer,

@@ -30,8 +30,8 @@ from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import FastpayError
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings, connect
-from tests.support.engine import CLOCK, check_books, engine, make_tenant, read_transfers, read_versions
-from tests.support.world import card
+from tests.store.support import CLOCK, check_books, engine, make_tenant, read_transfers, read_versions
+from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
 
@@ -345,5 +345,5 @@ async def test_the_longest_email_address_can_be_written(database_url: str) -> No
     email = "".join(chr(0x10000 + CLOCK.random_bytes(1)[0] * 97 + n) for n in range(limits.email_chars_max))
     async with engine(database_url) as instance:
         await instance.do(CreateCustomer(fields={"email": email}), scope)
-        wanted = Filter(kind="cus", field="email", value=email)
+        wanted = Filter(kind="cus", values=(("email", email),))
         assert len(await instance.reads.list_objects(scope, wanted, Page(limit=1))) == 1

@@ -15,6 +15,7 @@ from fastpay.store import columns, ledger_rows, reads
 from fastpay.store.connections import connected
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
 from fastpay.store.statements import SQL, combine
+from fastpay.store.tables import BY_PREFIX
 from tests.store import written
 from tests.store.filling import (
     BUSY,
@@ -46,18 +47,23 @@ PENDING = {"search_by_terms": 32}
 
 _NUMBERS = range(1, WANTED + 1)
 _SCOPE = (TENANT, False)
-_PAGE = (*_SCOPE, HIGHEST, LOWEST)
 _OWN = ([TENANT] * WANTED, [False] * WANTED)
 _TENANTS = [digits_of("tenant", number) for number in _NUMBERS]
 _OTHERS = (_TENANTS, [False] * WANTED)
 _CHARGES = [digits_of("charge", number) for number in _NUMBERS]
-_FIELDS = {"customer": CUSTOMER, "payment_intent": PAYMENT_INTENT, "charge": CHARGE, "email": EMAIL}
+_VALUES = {
+    "charge": CHARGE,
+    "code": CODE,
+    "customer": CUSTOMER,
+    "email": EMAIL,
+    "payment_intent": PAYMENT_INTENT,
+}
 _LATER = 4_000_000_000
 # What one search looks for only its terms or its amount lead to; the other one finds all.
 _ENTRIES = (*_SCOPE, 3, HIGHEST, LOWEST)
 _ANY_AMOUNT = (0, 2**53)
-# Below every place in the sequence and above none, the nearest above first or the newest first.
-_PLACES = (ledger_rows.NOW, 0, 0, 0)
+# Below every position in the sequence and above none.
+_POSITIONS = (ledger_rows.NOW, 0, 0, 0)
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "event_written": (*_SCOPE, 7, digits_of("tenant", 7)),
@@ -85,21 +91,14 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "search_tail": (*_SCOPE, 5),
 }
 for _is_ascending, _way in ((True, "up"), (False, "down")):
-    for (_kind, _field), _statement in reads._LISTS.items():
-        _value = () if _field is None else (_FIELDS[_field],)
-        ARGUMENTS[f"{_statement} {_way}"] = (*_PAGE, _is_ascending, LISTED, *_value)
-    ARGUMENTS |= {
-        f"list_charges_by_payment_intent_and_customer {_way}": (
-            *(*_PAGE, _is_ascending, LISTED, PAYMENT_INTENT, CUSTOMER),
-        ),
-        f"list_refunds_by_charge_and_payment_intent {_way}": (
-            *(*_PAGE, _is_ascending, LISTED, CHARGE, PAYMENT_INTENT),
-        ),
-        f"list_ledger_accounts {_way}": (*_PAGE, _is_ascending, LISTED),
-        f"list_ledger_accounts_by_code {_way}": (*_PAGE, _is_ascending, LISTED, CODE),
-        f"list_ledger_transfers {_way}": (*_SCOPE, *_PLACES, _is_ascending, LISTED),
-        f"list_entries {_way}": (*_SCOPE, BUSY[1], *_PLACES, _is_ascending, LISTED),
-    }
+    for _table in BY_PREFIX.values():
+        for _filters in _table.filter_combinations():
+            _bounds = (*_table.bounds(HIGHEST), *_table.bounds(LOWEST))
+            ARGUMENTS[f"{_table.list_statement(_filters)} {_way}"] = (
+                *(*_SCOPE, *_bounds, _is_ascending, LISTED),
+                *(_VALUES[column.attribute] for column in _filters),
+            )
+    ARGUMENTS[f"list_entries {_way}"] = (*_SCOPE, BUSY[1], *_POSITIONS, _is_ascending, LISTED)
 WRITTEN: dict[str, Changes] = {
     "write of payments": written.payments(WANTED),
     "write of the ledger": written.ledger(WANTED),

@@ -9,16 +9,18 @@ import pytest
 from fastpay.api.search import parse
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger_accounts import CreateLedgerAccount
+from fastpay.domain.ledger_transfers import CreateLedgerTransfer
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Filter, Page
-from fastpay.store import reads
+from fastpay.store import tables
 from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
-from tests.support.engine import Engine, engine, make_tenant, read_transfers, read_versions
-from tests.support.world import card
+from tests.store.support import Engine, engine, make_tenant, read_transfers, read_versions
+from tests.unit.domain.world import card
 
 pytestmark = pytest.mark.anyio
 
@@ -41,16 +43,21 @@ async def fill(instance: Engine, database_url: str, scope: Scope) -> Loot:
     )
     intent = await instance.do(command, scope)
     refund: Any = await instance.do(CreateRefund(payment_intent=intent.id), scope)
+    opening = CreateLedgerAccount(currency="usd", code="wallet", normal_side="C")
+    debit, credit = [(await instance.do(opening, scope)).id for _ in range(2)]
+    await instance.do(CreateLedgerTransfer(debit_account=debit, credit_account=credit, amount=5), scope)
     values = {
         "customer": customer,
         "payment_intent": intent.id,
         "charge": refund.charge,
         "email": "a@example.com",
+        "code": "wallet",
     }
     loot = Loot()
     loot.filters = [
-        Filter(kind=kind) if field is None else Filter(kind=kind, field=field, value=values[field])
-        for kind, field in reads._LISTS
+        Filter(kind=kind, values=tuple((column.attribute, values[column.attribute]) for column in filters))
+        for kind, table in tables.BY_PREFIX.items()
+        for filters in table.filter_combinations()
     ]
     async with connected(database_url) as connection:
         versions = await read_versions(connection, scope)

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.support.http_server import (
+from tests.transport.harness import (
     Application,
     Receive,
     Scope,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.http_server import (
+from tests.transport.harness import (
     Application,
     Message,
     Receive,

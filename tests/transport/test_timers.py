@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastpay.server.listener import open_connections_max
-from tests.support.http_server import (
+from tests.transport.harness import (
     Receive,
     Scope,
     Send,

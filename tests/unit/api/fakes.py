@@ -171,9 +171,7 @@ class FakeEngine:
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         def passes(version: Versioned) -> bool:
-            if wanted.second is not None and getattr(version.object, wanted.second[0]) != wanted.second[1]:
-                return False
-            return wanted.field is None or getattr(version.object, wanted.field) == wanted.value
+            return all(getattr(version.object, name) == value for name, value in wanted.values)
 
         return self._page(scope, wanted.kind, page, passes)
 
@@ -259,18 +257,17 @@ class Api:
         self.identifiers = IdentifierFactory(self.clock)
         self.readiness = Readiness()
         self.readiness.require(self.identifiers.fault)
-        self.app = create_app(
-            Services(
-                writer=self.engine,
-                reader=self.engine,
-                ledger=self.engine,
-                keys=FakeKeys(),
-                clock=self.clock,
-                identifiers=self.identifiers,
-                readiness=self.readiness,
-                settings=Settings(body_bytes_max=body_bytes_max),
-            )
+        self.services = Services(
+            writer=self.engine,
+            reader=self.engine,
+            ledger=self.engine,
+            keys=FakeKeys(),
+            clock=self.clock,
+            identifiers=self.identifiers,
+            readiness=self.readiness,
+            settings=Settings(body_bytes_max=body_bytes_max),
         )
+        self.app = create_app(self.services)
 
     def send(
         self,

@@ -1,16 +1,21 @@
 """Lists over fake ports: pages, cursors, ranges of time, filters and searches."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import pytest
 
+from fastpay.api.context import Call
+from fastpay.api.lists import List
+from fastpay.api.params.lists import ListParams
 from fastpay.api.search import parse
+from fastpay.domain import kinds
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
-from fastpay.engine.ports import Filter, Page
+from fastpay.engine.ports import Credentials, Filter, Page
 from tests.unit.api.fakes import NOW_MS, OTHER, SECRET, Api
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
@@ -248,3 +253,23 @@ def test_pages_to_expand_are_read_one_in_a_turn_of_the_loop(api: Api) -> None:
         patch.setattr(api.engine, "list", note)
         asyncio.run(flood())
     assert len(read_in) == len(set(read_in)) == 10
+
+
+def test_what_an_object_owns_is_filtered_by_the_attribute_that_refers_to_it(api: Api) -> None:
+    """Which is not what an error calls the owner: a payment method is a PaymentMethod there."""
+    paid = [api.pay() for _ in range(2)]
+    method = paid[0]["payment_method"]
+    call = Call(
+        services=api.services,
+        credentials=Credentials(scope=Scope("a", False), kind="secret", fingerprint_key=b""),
+        request_id="req_1",
+        method="GET",
+        path=f"/v1/payment_methods/{method}/charges",
+        arguments={"id": method},
+        headers={},
+        query=b"",
+        unread=[],
+    )
+    endpoint = List(ListParams, kinds.CHARGE, owner=("payment_method", kinds.PAYMENT_METHOD))
+    reply = asyncio.run(endpoint.answer(call))
+    assert _ids(json.loads(reply.body)) == [paid[0]["latest_charge"]]

@@ -1,10 +1,11 @@
--- Ledger accounts, those that payments move among them, by identifier downwards.
+-- Ledger accounts, those that payments move among them, by identifier downwards. An account that payments move has no
+-- snapshot.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid    only below this identifier
 -- $4 uuid    only above this identifier
 -- $5 boolean nearest above first, instead of newest first
--- $6 integer rows at most
+-- $6 integer rows at most{parameters}
 select
     head.account_id, head.code, head.currency, head.normal_side, head.min_balance, found.version, found.sequence,
     found.kind, found.snapshot
@@ -12,7 +13,7 @@ from (
     (
         select account.*
         from account
-        where not $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean
+        where not $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean{predicate}
             and account_id < $3::uuid and account_id > $4::uuid
         order by account_id desc
         limit $6::integer
@@ -21,7 +22,7 @@ from (
     (
         select account.*
         from account
-        where $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean
+        where $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean{predicate}
             and account_id < $3::uuid and account_id > $4::uuid
         order by account_id
         limit $6::integer

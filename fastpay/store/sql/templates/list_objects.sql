@@ -1,30 +1,27 @@
--- A payment intent's refunds, newest first.
+-- Objects of {table} by their latest versions, newest first.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid    only below this identifier
 -- $4 uuid    only above this identifier
 -- $5 boolean nearest above first, instead of newest first
--- $6 integer rows at most
--- $7 uuid    payment intent
+-- $6 integer rows at most{parameters}
 select found.version, found.sequence, found.kind, found.snapshot
 from (
     (
-        select refund_id as object_id, version
-        from refund
-        where not $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-            and payment_intent_id = $7::uuid
-            and refund_id < $3::uuid and refund_id > $4::uuid
-        order by refund_id desc
+        select {id} as object_id, version
+        from {table}
+        where not $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean{predicate}
+            and {id} < $3::uuid and {id} > $4::uuid
+        order by {id} desc
         limit $6::integer
     )
     union all
     (
-        select refund_id as object_id, version
-        from refund
-        where $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-            and payment_intent_id = $7::uuid
-            and refund_id < $3::uuid and refund_id > $4::uuid
-        order by refund_id
+        select {id} as object_id, version
+        from {table}
+        where $5::boolean and tenant_id = $1::uuid and livemode = $2::boolean{predicate}
+            and {id} < $3::uuid and {id} > $4::uuid
+        order by {id}
         limit $6::integer
     )
 ) as head

@@ -1,0 +1,219 @@
+"""The tables of objects: one entry a kind, with the columns of its rows and the filters of its lists.
+
+A row of such a table is the head of an object: the number of its latest version, and the columns that
+lists, constraints and triggers need. `statements.py` generates the lists and the writes of heads from these
+constants and the templates in `sql/templates/`. No text of a client is ever part of a statement.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from fastpay.domain import kinds
+from fastpay.domain.identifiers import digits, place_of
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.plan import Versioned
+from fastpay.store import ledger_rows, rows
+from fastpay.store.rows import Row
+
+ColumnType = Literal["bigint", "boolean", "integer", "text", "uuid"]
+
+
+class Column(NamedTuple):
+    """A column and the attribute of a snapshot that it holds."""
+
+    name: str
+    type: ColumnType
+    attribute: str
+
+
+class OwnIndex(NamedTuple):
+    """A unique index that holds, of the rows with one value of `filter`, the one that meets `alone`.
+
+    The index of the filter holds the `others`. Both are predicates, in the words of the indexes.
+    """
+
+    filter: str
+    alone: str
+    others: str
+
+
+class HeadWrite(NamedTuple):
+    """A statement that writes heads, its columns after tenant and mode, and what returns their values."""
+
+    statement: str
+    columns: tuple[Column, ...]
+    values: Callable[[Versioned], tuple[Any, ...]]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The table of one kind.
+
+    `changing` columns are written with every version, `fixed` columns with the first one. A list can be
+    filtered by any combination of `filters`. The first filter that is given finds its rows by an index, and
+    the others are compared row by row: declare the most selective filter first. Every row of a list meets
+    the predicate `listed`.
+
+    Rows of the ledger are written by statements of their own, so they have no columns here. `template` is
+    None if the list is a file. `bounds` returns the arguments for one bound of a page, `read` the object in
+    a row.
+    """
+
+    name: str
+    plural: str
+    changing: tuple[Column, ...] = ()
+    fixed: tuple[Column, ...] = ()
+    filters: tuple[Column, ...] = ()
+    listed: str = ""
+    own_index: OwnIndex | None = None
+    template: str | None = "list_objects"
+    bounds: Callable[[str], Sequence[Any]] = lambda bound: (bound,)
+    read: Callable[[Row], Versioned] = rows.versioned
+
+    @property
+    def identifier(self) -> str:
+        """The column of the primary key beside tenant and mode."""
+        return f"{self.name}_id"
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether rows are heads of objects, and not rows of the ledger."""
+        return self.template == "list_objects"
+
+    def insert(self) -> HeadWrite:
+        """Return what writes the heads of new objects."""
+        return self._write(f"write_new_{self.plural}", (*self.changing, *self.fixed))
+
+    def update(self) -> HeadWrite:
+        """Return what writes the heads of objects that existed before."""
+        return self._write(f"write_{self.plural}", self.changing)
+
+    def filter_combinations(self) -> Iterator[tuple[Column, ...]]:
+        """Give every combination of filters, each in the order of their declaration."""
+        for count in range(len(self.filters) + 1):
+            yield from combinations(self.filters, count)
+
+    def list_statement(self, filters: Sequence[Column]) -> str:
+        """Return the name of the list with these filters."""
+        names = "_and_".join(column.attribute for column in filters)
+        return f"list_{self.plural}_by_{names}" if names else f"list_{self.plural}"
+
+    def choose_list(self, values: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return the name of the list filtered by these attributes, and the arguments of its filters."""
+        chosen = [column for column in self.filters if column.attribute in values]
+        assert len(chosen) == len(values), f"{self.plural} cannot be filtered by all of {list(values)}"
+        arguments = [
+            digits(values[column.attribute]) if column.type == "uuid" else values[column.attribute]
+            for column in chosen
+        ]
+        return self.list_statement(chosen), arguments
+
+    def _write(self, statement: str, columns: tuple[Column, ...]) -> HeadWrite:
+        key = (
+            Column(self.identifier, "uuid", "object.id"),
+            Column("version", "integer", "version"),
+        )
+        columns = (*key, *(column._replace(attribute=f"object.{column.attribute}") for column in columns))
+        return HeadWrite(statement, columns, attrgetter(*(column.attribute for column in columns)))
+
+
+def _bigint(name: str) -> Column:
+    return Column(name, "bigint", name)
+
+
+def _boolean(name: str) -> Column:
+    return Column(name, "boolean", name)
+
+
+def _text(name: str) -> Column:
+    return Column(name, "text", name)
+
+
+def _reference(attribute: str) -> Column:
+    return Column(f"{attribute}_id", "uuid", attribute)
+
+
+TABLES: Mapping[kinds.Kind, Table] = {
+    kinds.CUSTOMER: Table(
+        name="customer",
+        plural="customers",
+        changing=(_boolean("deleted"), _text("email")),
+        filters=(_text("email"),),
+        listed="not deleted",
+    ),
+    kinds.PAYMENT_METHOD: Table(
+        name="payment_method",
+        plural="payment_methods",
+        changing=(_reference("customer"),),
+        filters=(_reference("customer"),),
+    ),
+    kinds.PAYMENT_INTENT: Table(
+        name="payment_intent",
+        plural="payment_intents",
+        changing=(
+            _text("status"),
+            _bigint("amount"),
+            _bigint("amount_capturable"),
+            _bigint("amount_received"),
+            _reference("customer"),
+        ),
+        fixed=(_text("currency"),),
+        filters=(_reference("customer"),),
+    ),
+    kinds.CHARGE: Table(
+        name="charge",
+        plural="charges",
+        changing=(
+            _text("status"),
+            _boolean("captured"),
+            _bigint("amount_captured"),
+            _bigint("amount_refunded"),
+            _bigint("fee"),
+        ),
+        fixed=(
+            _text("currency"),
+            _bigint("amount"),
+            _reference("payment_intent"),
+            _reference("customer"),
+        ),
+        filters=(_reference("payment_intent"), _reference("customer")),
+        own_index=OwnIndex("payment_intent", "status = 'succeeded'", "status <> 'succeeded'"),
+    ),
+    kinds.REFUND: Table(
+        name="refund",
+        plural="refunds",
+        changing=(_text("status"),),
+        fixed=(
+            _text("currency"),
+            _bigint("amount"),
+            _reference("charge"),
+            _reference("payment_intent"),
+        ),
+        filters=(_reference("charge"), _reference("payment_intent")),
+    ),
+    kinds.LEDGER_ACCOUNT: Table(
+        name="account",
+        plural="ledger_accounts",
+        filters=(_text("code"),),
+        template="list_ledger_accounts",
+        read=ledger_rows.listed_account,
+    ),
+    kinds.LEDGER_TRANSFER: Table(
+        name="ledger_transfer",
+        plural="ledger_transfers",
+        template=None,
+        bounds=place_of,
+        read=ledger_rows.transfer,
+    ),
+}
+
+# By the prefix of a list's objects; and the two writes of the heads of each class, new and changed.
+BY_PREFIX: Mapping[str, Table] = {kind.prefix: table for kind, table in TABLES.items()}
+HEAD_WRITES: Mapping[type[StoredObject], tuple[HeadWrite, HeadWrite]] = {
+    kind.struct: (table.insert(), table.update())
+    for kind, table in TABLES.items()
+    if isinstance(kind, kinds.StoredKind) and table.has_heads
+}
