@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import code, compiled, cycles, imports, statements, tree, words
+from tests.house import code, compiled, cycles, imports, statements, words
+from tests.support import tree
 
 _Check = Callable[[str, str], list[str]]
 

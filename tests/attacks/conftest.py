@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastpay.store.sealing import KEY_FILE
-from tests.conftest import NUMBERS, RunningServer, end_server, start_server
+from tests.support.servers import NUMBERS, RunningServer, end_server, start_server
 
 
 @pytest.fixture(scope="session")

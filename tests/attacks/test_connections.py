@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fastpay.server.listener import Server
-from tests.doors import Certificate
-from tests.transport.h2_client import Client, fields
-from tests.transport.harness import client_context, port_of, respond, run, serving
+from tests.support.doors import Certificate
+from tests.support.h2_client import Client, fields
+from tests.support.http_server import client_context, port_of, respond, run, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UNFINISHED = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"

@@ -14,9 +14,9 @@ import pytest
 
 from fastpay import limits
 from fastpay.store.sealing import KEY_FILE
-from tests.conftest import RunningServer, execute, running_server
-from tests.http.ledger import Books, open_books
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.ledger_client import Books, open_books
+from tests.support.servers import RunningServer, execute, running_server
+from tests.support.tenants import Tenant, make_tenant
 
 MOST = limits.ledger_counter_max
 LARGEST = 2**63 - 1

@@ -13,8 +13,8 @@ import pytest
 from fastpay import limits
 from fastpay.store.statements import SQL
 from tests.attacks.requests import PATIENCE_SECONDS, Request, send, statuses
-from tests.conftest import RunningServer, running_server
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.servers import RunningServer, running_server
+from tests.support.tenants import Tenant, make_tenant
 
 pytestmark = pytest.mark.anyio
 

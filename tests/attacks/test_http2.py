@@ -10,9 +10,8 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 
-from tests.conftest import RunningServer
-from tests.transport.h2_client import frame
-from tests.transport.h2_raw import (
+from tests.support.h2_client import frame
+from tests.support.h2_raw import (
     CALM,
     DATA,
     HEADERS,
@@ -22,7 +21,8 @@ from tests.transport.h2_raw import (
     padded,
     request,
 )
-from tests.transport.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
+from tests.support.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
+from tests.support.servers import RunningServer
 
 PAYMENTS = 250
 # A guard against a hang, never a measurement.

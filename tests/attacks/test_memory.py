@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from fastpay import limits
-from tests.conftest import RunningServer, running_server
-from tests.http.tenants import make_tenant
-from tests.transport.h2_client import Client, fields
-from tests.transport.harness import run
+from tests.support.h2_client import Client, fields
+from tests.support.http_server import run
+from tests.support.servers import RunningServer, running_server
+from tests.support.tenants import make_tenant
 
 BUDGET = 16 << 20
 ATTACKER, CUSTOMER = "127.0.0.2", "127.0.0.3"

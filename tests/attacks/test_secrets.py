@@ -11,10 +11,10 @@ import httpx
 import pytest
 import redis
 
-from tests.conftest import RunningServer, running_server
-from tests.http.refusals import FORM, JSON, Database
-from tests.http.tenants import Tenant, make_tenant
 from tests.http.test_card_secrecy import flatten
+from tests.support.refusals import FORM, JSON, Database
+from tests.support.servers import RunningServer, running_server
+from tests.support.tenants import Tenant, make_tenant
 
 GOOD = "4242424242424242"
 ALLOWED = "4000056655665556"

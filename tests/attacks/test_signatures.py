@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import RunningServer, SpawnServer
-from tests.http.signers import SigningKey, make_signing_key
+from tests.support.servers import RunningServer, SpawnServer
+from tests.support.signers import SigningKey, make_signing_key
 
 INTENTS = "/v1/payment_intents"
 REPLAYS = 50

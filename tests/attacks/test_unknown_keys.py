@@ -14,8 +14,8 @@ from fastpay.store import keys
 from fastpay.store.connections import connected
 from fastpay.store.random_values import random_text
 from tests.attacks.requests import Answer, Request, send, statuses, until, until_blocked
-from tests.conftest import RunningServer, running_server
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.servers import RunningServer, running_server
+from tests.support.tenants import Tenant, make_tenant
 
 pytestmark = pytest.mark.anyio
 

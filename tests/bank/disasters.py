@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from fastpay.operations.embedded import children
 from tests.bank.world import World
-from tests.conftest import PATIENCE_SECONDS
-from tests.faults.proxy import CUTS
+from tests.support.postgres_proxy import CUTS
+from tests.support.servers import PATIENCE_SECONDS
 
 
 async def kill_an_instance(world: World) -> None:

@@ -5,7 +5,7 @@ import sys
 from tests.bank.checker import check
 from tests.bank.disasters import DISASTERS, POOLER_DISASTERS
 from tests.bank.world import World
-from tests.faults.checker import find_faults
+from tests.support.database_checks import find_faults
 
 # How many answers come between two disasters.
 CALM = 12

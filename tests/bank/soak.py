@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.bank.rounds import play
 from tests.bank.world import World, world
-from tests.faults.seeds import SEED
+from tests.support.seeds import SEED
 
 
 async def run(place: Path, *, minutes: float, instances: int, clients: int, pooler: bool) -> list[str]:

@@ -9,8 +9,8 @@ import pytest
 from tests.bank.history import EVENTS
 from tests.bank.rounds import play
 from tests.bank.world import world
-from tests.conftest import NUMBERS
-from tests.faults.seeds import SEED
+from tests.support.seeds import SEED
+from tests.support.servers import NUMBERS
 
 CLIENTS = 10
 

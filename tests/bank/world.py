@@ -25,10 +25,10 @@ from fastpay.store.migrate import migrate
 from tests.bank import history
 from tests.bank.checker import FEE_BASIS_POINTS, FEE_FIXED
 from tests.bank.history import Change, Operation
-from tests.conftest import PATIENCE_SECONDS, RunningServer, end_server, start_server
-from tests.faults.proxy import Proxy
-from tests.house.tree import ROOT
-from tests.poolers import PgBouncer, running_pgbouncer
+from tests.support.pgbouncer import PgBouncer, running_pgbouncer
+from tests.support.postgres_proxy import Proxy
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, end_server, start_server
+from tests.support.tree import ROOT
 
 # Fewer than the instances have, so that they change hands all the time.
 POOLED_CONNECTIONS = 4

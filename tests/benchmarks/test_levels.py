@@ -7,7 +7,7 @@ import redis
 from benchmarks import levels
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from tests.store.support import make_tenant
+from tests.support.engine import make_tenant
 
 
 def test_each_level_finds_its_objects(database_url: str, redis_url: str) -> None:

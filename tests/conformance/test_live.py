@@ -7,9 +7,9 @@ import httpx
 import pytest
 import stripe
 
-from tests.conformance.shapes import example, missing_keys, violations
-from tests.conftest import RunningServer
-from tests.http.tenants import make_tenant
+from tests.support.dialect import example, missing_keys, violations
+from tests.support.servers import RunningServer
+from tests.support.tenants import make_tenant
 
 CLASSES: dict[str, type[Any]] = {
     "payment_intent": stripe.PaymentIntent,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.conformance.shapes import example, missing_keys, violations
+from tests.support.dialect import example, missing_keys, violations
 
 CARD = {"amount": 5, "currency": "usd", "source_types": {"card": 5}}
 

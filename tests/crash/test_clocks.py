@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded import children
-from tests.clocks import MovableClock, find_library
-from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
-from tests.http.tenants import make_tenant
-from tests.store.clocks import give_clock, move_clock
+from tests.support.database_clock import give_clock, move_clock
+from tests.support.process_clock import MovableClock, find_library
+from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
+from tests.support.tenants import make_tenant
 
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 KEYS = [f"order {number}" for number in range(10)]

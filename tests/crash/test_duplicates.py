@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.conftest import RunningServer
 from tests.crash.load import connect, list_all
+from tests.support.servers import RunningServer
 
 COUNT = 100
 FORM = {

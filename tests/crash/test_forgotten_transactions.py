@@ -8,10 +8,10 @@ import pytest
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchWork
 from fastpay.store.connections import connected
-from tests.conftest import NUMBERS
 from tests.store.proxy import CommitProxy
-from tests.store.support import engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.engine import engine, make_tenant
+from tests.support.servers import NUMBERS
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from fastpay import limits
 from fastpay.operations.embedded import children
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
-from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
 from tests.crash.load import Clients, Order, audit, first_step
+from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
 
 SEED = int(os.environ.get("FASTPAY_TEST_SEED", random.randrange(1 << 32)))
 

@@ -23,10 +23,10 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
 from fastpay.store.pool import ReaderPool, due
-from tests.faults.checker import find_faults
-from tests.poolers import running_pgbouncer
-from tests.store.support import Engine, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.database_checks import find_faults
+from tests.support.engine import Engine, engine, make_tenant
+from tests.support.pgbouncer import running_pgbouncer
+from tests.support.world import card
 
 HOLD = CreatePaymentIntent(
     amount=1000,

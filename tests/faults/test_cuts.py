@@ -18,12 +18,12 @@ from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown
 from fastpay.store.connections import connected
-from tests.conftest import PATIENCE_SECONDS
-from tests.faults.checker import check_database
-from tests.faults.proxy import CUTS, Manner, Proxy
-from tests.faults.seeds import SEED
-from tests.store.support import Engine, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.database_checks import check_database
+from tests.support.engine import Engine, engine, make_tenant
+from tests.support.postgres_proxy import CUTS, Manner, Proxy
+from tests.support.seeds import SEED
+from tests.support.servers import PATIENCE_SECONDS
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

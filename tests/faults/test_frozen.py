@@ -17,11 +17,11 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
-from tests.conftest import PATIENCE_SECONDS
-from tests.faults.checker import check_database
-from tests.faults.proxy import Manner, Proxy
 from tests.faults.test_cuts import PAY, count, record, settle
-from tests.store.support import Engine, engine, make_tenant
+from tests.support.database_checks import check_database
+from tests.support.engine import Engine, engine, make_tenant
+from tests.support.postgres_proxy import Manner, Proxy
+from tests.support.servers import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

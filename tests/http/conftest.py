@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.conftest import RunningServer
-from tests.doors import H2, HTTP1, Door
-from tests.http.refusals import Database
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.doors import H2, HTTP1, Door
+from tests.support.refusals import Database
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant, make_tenant
 
 
 @pytest.fixture(scope="module", params=[HTTP1, H2], ids=lambda door: door.name)

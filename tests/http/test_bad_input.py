@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.refusals import FORM, JSON, Bad, Database, check_error, check_refused, encode
-from tests.http.tenants import Tenant
+from tests.support.refusals import FORM, JSON, Bad, Database, check_error, check_refused, encode
+from tests.support.tenants import Tenant
 
 INTENTS = "/v1/payment_intents"
 CUSTOMERS = "/v1/customers"

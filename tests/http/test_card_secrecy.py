@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
-from tests.conftest import RunningServer
-from tests.http.refusals import FORM, JSON, Database
-from tests.http.tenants import Tenant
+from tests.support.refusals import FORM, JSON, Database
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant
 
 # Codes that no other test sends, and that stand in no time, amount or identifier by chance: see `cards`.
 GOOD = "4242424242424242"

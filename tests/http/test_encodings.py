@@ -12,8 +12,8 @@ import httpx
 import pytest
 from backports import zstd
 
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant
 
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstd.decompress,

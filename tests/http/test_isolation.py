@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from fastpay.api.app import ROUTES
-from tests.conftest import RunningServer, fetch
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.servers import RunningServer, fetch
+from tests.support.tenants import Tenant, make_tenant
 
 Fields = Mapping[str, str]
 

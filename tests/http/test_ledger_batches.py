@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from fastpay import limits
-from tests.conftest import RunningServer
-from tests.doors import Door
-from tests.http.ledger import Books, open_books
-from tests.http.refusals import JSON, Bad, Database, check_refused
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.doors import Door
+from tests.support.ledger_client import Books, open_books
+from tests.support.refusals import JSON, Bad, Database, check_refused
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant, make_tenant
 
 Item = dict[str, Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import RunningServer
-from tests.doors import Door
-from tests.http.ledger import Books, open_books
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.doors import Door
+from tests.support.ledger_client import Books, open_books
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant, make_tenant
 
 
 @pytest.fixture(scope="module")

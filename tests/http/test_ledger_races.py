@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from fastpay.domain.identifiers import place_of
-from tests.conftest import RunningServer
-from tests.doors import HTTP1_TLS, Certificate
-from tests.http.ledger import Books, open_books
-from tests.http.refusals import JSON
-from tests.http.tenants import make_tenant
+from tests.support.doors import HTTP1_TLS, Certificate
+from tests.support.ledger_client import Books, open_books
+from tests.support.refusals import JSON
+from tests.support.servers import RunningServer
+from tests.support.tenants import make_tenant
 
 CLIENTS = 8
 STEPS = 30

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from fastpay.api.app import ROUTES
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.objects import PaymentIntent
-from tests import data_public
-from tests.http.refusals import FORM, JSON, encode
-from tests.http.tenants import Tenant
+from tests.support import public_data as data_public
+from tests.support.refusals import FORM, JSON, encode
+from tests.support.tenants import Tenant
 
 EXAMPLES = 200
 EXAMPLES_A_ROUTE = 50

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from fastpay.signing import HEADER, HttpxAuth, RequestSigner, sign_request
-from tests.conftest import RunningServer
-from tests.doors import Certificate
-from tests.http.signers import SigningKey, make_signing_key
+from tests.support.doors import Certificate
+from tests.support.servers import RunningServer
+from tests.support.signers import SigningKey, make_signing_key
 
 INTENTS = "/v1/payment_intents"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -113,7 +113,7 @@ def test_no_bit_of_the_header_may_change_on_its_way(client: httpx.Client, signin
         changed = bytearray(good)
         changed[place // 8] ^= 1 << place % 8
         if changed[place // 8] < 0x20 or changed[place // 8] == 0x7F:
-            continue  # HTTP itself forbids these: see tests/unit/server/cases.py.
+            continue  # HTTP itself forbids these: see tests/support/http1_cases.py.
         answer = client.get("/v1/balance", headers={HEADER.encode(): bytes(changed)})
         told.add((answer.status_code, answer.content))
     assert [status for status, _ in told] == [401]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.tenants import Tenant
+from tests.support.tenants import Tenant
 
 ASKS = {"fastpay-server-timing": "1"}
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}

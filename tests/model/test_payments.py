@@ -22,10 +22,6 @@ from hypothesis.stateful import (
 
 from benchmarks.samples import FEES
 from fastpay.store.connections import connected
-from tests.conftest import PATIENCE_SECONDS, RunningServer
-from tests.faults.checker import check_database
-from tests.faults.seeds import SEED
-from tests.http.tenants import Tenant, make_tenant
 from tests.model.payments import (
     CARDS,
     CURRENCIES,
@@ -39,6 +35,10 @@ from tests.model.payments import (
     random_step,
     request_of,
 )
+from tests.support.database_checks import check_database
+from tests.support.seeds import SEED
+from tests.support.servers import PATIENCE_SECONDS, RunningServer
+from tests.support.tenants import Tenant, make_tenant
 
 AMOUNTS = st.integers(1, 2_000) | st.integers(1, 99_999_999)
 PLACES = st.integers(0, 5)

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.house.tree import ROOT, tracked
 from tests.mutants.planted import MUTANTS, Mutant
+from tests.support.tree import ROOT, tracked
 
 # What pytest leaves with where tests ran and some failed; anything else is no proof.
 TESTS_FAILED = 1

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.seeds import SEED
-from tests.house.tree import ROOT
 from tests.mutants.planted import MUTANTS, Mutant
 from tests.mutants.run import NotCaught, apply, catch
+from tests.support.seeds import SEED
+from tests.support.tree import ROOT
 
 # `make mutants` plants all of them.
 PLANTED_IN_A_TEST_RUN = 2

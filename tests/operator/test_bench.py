@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.conftest import PATIENCE_SECONDS, RunningServer, clean_environment
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment
 
 
 def bench(*arguments: str) -> tuple[int, str]:

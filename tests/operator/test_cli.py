@@ -9,8 +9,8 @@ import pytest
 
 from fastpay import __version__
 from fastpay.store.keys import hash_key
-from tests.clocks import MovableClock, find_library
-from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, execute, fetch, run_fastpay
+from tests.support.process_clock import MovableClock, find_library
+from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, execute, fetch, run_fastpay
 
 KEYS = ("--tenant", "shop", "--mode", "test")
 

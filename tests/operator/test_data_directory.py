@@ -13,7 +13,7 @@ import pytest
 from fastpay.config import Settings, load_settings
 from fastpay.errors import ConfigurationError
 from fastpay.operations.preflight import require_intended_ledger
-from tests.conftest import PATIENCE_SECONDS, RunningServer, SpawnServer, clean_environment, run_fastpay
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer, clean_environment, run_fastpay
 
 CREATE = ("keys", "create", "--tenant", "acme", "--mode", "test")
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded import children
-from tests.conftest import (
+from tests.support.servers import (
     NUMBERS,
     PATIENCE_SECONDS,
     RunningServer,

@@ -28,7 +28,7 @@ from fastpay.operations.embedded.postgres import ADVICE, EmbeddedPostgres, find_
 from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store.connections import connected
 from fastpay.store.health import DatabaseFacts, require_usable, unsafe_settings
-from tests.conftest import RunningServer, SpawnServer, run_fastpay
+from tests.support.servers import RunningServer, SpawnServer, run_fastpay
 
 CLOCK = SystemClock()
 

@@ -28,7 +28,7 @@ from fastpay.operations.embedded.directory import (
 from fastpay.operations.embedded.postgres import EmbeddedPostgres, find_installation
 from fastpay.operations.embedded.redis import EmbeddedRedis, find_redis
 from fastpay.operations.embedded.servers import EmbeddedServers
-from tests.conftest import execute, fetch
+from tests.support.servers import execute, fetch
 
 IS_ROOT = os.geteuid() == 0
 

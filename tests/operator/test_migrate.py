@@ -14,7 +14,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.operations import doctor
 from fastpay.store import migrate as module
 from fastpay.store.migrate import migrate, pending
-from tests.conftest import execute, fetch, run_fastpay
+from tests.support.servers import execute, fetch, run_fastpay
 
 pytestmark = pytest.mark.anyio
 EVERY = module._revisions()

@@ -21,7 +21,7 @@ from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store import keys
 from fastpay.store.connections import connected
-from tests.conftest import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
 
 FORM = {"amount": "1000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 # Longer than anything that runs by itself pauses before it tries again.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_fastpay
+from tests.support.servers import run_fastpay
 
 
 @pytest.mark.parametrize(

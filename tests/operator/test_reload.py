@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded import children
-from tests.conftest import RunningServer, SpawnServer
-from tests.doors import H2, Certificate, make_certificate
+from tests.support.doors import H2, Certificate, make_certificate
+from tests.support.servers import RunningServer, SpawnServer
 
 
 @pytest.fixture

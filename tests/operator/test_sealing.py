@@ -14,7 +14,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.operations import sealing_keys
 from fastpay.signing import HttpxAuth, sign_request
 from fastpay.store.sealing import KEY_FILE, read_keys
-from tests.conftest import RunningServer, SpawnServer, execute, fetch, run_fastpay
+from tests.support.servers import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
 INTENTS = "/v1/payment_intents"
 FORM = "amount=5&currency=usd&payment_method=pm_card_visa&confirm=true"

@@ -16,7 +16,7 @@ import pytest
 from fastpay import limits
 from fastpay.operations.embedded import children
 from fastpay.operations.embedded.account import choose_account
-from tests.conftest import RunningServer, SpawnServer, execute, fetch, run_fastpay
+from tests.support.servers import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
 
 def healthy(server: RunningServer) -> bool:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from fastpay import limits
-from tests.conftest import RunningServer, SpawnServer, execute, run_fastpay
+from tests.support.servers import RunningServer, SpawnServer, execute, run_fastpay
 
 
 def tenants(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

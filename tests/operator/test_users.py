@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded.account import Account, open_paths
-from tests.conftest import RunningServer, SpawnServer, run_fastpay
+from tests.support.servers import RunningServer, SpawnServer, run_fastpay
 
 IS_ROOT = os.geteuid() == 0
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded import children
-from tests.conftest import RunningServer, clean_environment
-from tests.http.signers import make_signing_key
-from tests.http.tenants import Tenant, make_tenant
 from tests.pages.blocks import ADDRESS, PATIENCE_SECONDS, ROOT, Block, find_blocks, run
+from tests.support.servers import RunningServer, clean_environment
+from tests.support.signers import make_signing_key
+from tests.support.tenants import Tenant, make_tenant
 
 BLOCKS = find_blocks()
 # A class that shows nothing by itself: tests/sdk/test_signing.py uses it.

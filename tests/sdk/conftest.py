@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant, make_tenant
 
 HERE = Path(__file__).parent / "node"
 PATIENCE_SECONDS = 120

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import stripe
 
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant
 
 pytestmark = [
     pytest.mark.anyio,

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import stripe
 
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant
 
 Connect = Callable[[str], stripe.StripeClient]
 PARALLEL = 100

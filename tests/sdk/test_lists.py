@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.conftest import RunningServer
-from tests.http.tenants import make_tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import make_tenant
 
 COUNT = 27
 

@@ -4,8 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant
 
 PATIENCE_SECONDS = 120
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.http.tenants import Tenant
+from tests.support.tenants import Tenant
 
 Connect = Callable[[str], stripe.StripeClient]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import stripe
 
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant
 from tests.pages.blocks import ADDRESS, block, run
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant
 
 
 def test_the_curl_command_makes_one_payment(

@@ -4,8 +4,8 @@ import pytest
 import stripe
 
 from benchmarks.samples import FEES
-from tests.conftest import RunningServer
-from tests.http.tenants import Tenant, make_tenant
+from tests.support.servers import RunningServer
+from tests.support.tenants import Tenant, make_tenant
 
 # 2.9 % and 30.
 FEE_2000 = 58 + 30

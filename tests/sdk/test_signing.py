@@ -10,9 +10,9 @@ import requests
 import stripe
 
 from fastpay.signing import RequestsAuth
-from tests.conftest import RunningServer
-from tests.http.signers import SigningKey, make_signing_key
 from tests.pages.blocks import ADDRESS, block, run
+from tests.support.servers import RunningServer
+from tests.support.signers import SigningKey, make_signing_key
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from fastpay import limits
-from tests.conftest import PATIENCE_SECONDS
+from tests.support.servers import PATIENCE_SECONDS
 
 
 @pytest.fixture

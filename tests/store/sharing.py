@@ -9,9 +9,9 @@ import redis
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.store.copy_format import CopyFormat
-from tests.store.support import Engine, engine
 from tests.store.test_announcements import until
 from tests.store.test_reader import name_of
+from tests.support.engine import Engine, engine
 
 LONG_MS = 60_000
 NOBODY = "cus_" + "0" * 32

@@ -10,12 +10,12 @@ from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
-from tests.faults.checker import check_database
-from tests.faults.proxy import CUTS, Manner, Proxy
 from tests.faults.test_cuts import count, settle
-from tests.store.support import engine, make_tenant
 from tests.store.test_batches_alike import writing
-from tests.unit.domain.world import card
+from tests.support.database_checks import check_database
+from tests.support.engine import engine, make_tenant
+from tests.support.postgres_proxy import CUTS, Manner, Proxy
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

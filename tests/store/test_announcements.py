@@ -21,9 +21,9 @@ from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Commit
 from fastpay.operations.embedded.redis import find_redis
 from fastpay.store.announcements import CHANNEL, Announcements
-from tests.conftest import PATIENCE_SECONDS
-from tests.store.support import engine, make_tenant
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.engine import engine, make_tenant
+from tests.support.memory import OTHER_TENANT, TENANT
+from tests.support.servers import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from fastpay.engine.write.transactions import Transactions
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.batches import PostgresTransaction
 from fastpay.store.connections import connected
-from tests.faults.checker import check_database
-from tests.store.support import engine, make_tenant
+from tests.support.database_checks import check_database
+from tests.support.engine import engine, make_tenant
 
 pytestmark = pytest.mark.anyio
 ACCOUNTS, TRANSFERS, ROWS_MAX = 60, 230, 50

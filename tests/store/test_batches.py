@@ -30,8 +30,8 @@ from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import FastpayError
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings, connect
-from tests.store.support import CLOCK, check_books, engine, make_tenant, read_transfers, read_versions
-from tests.unit.domain.world import card
+from tests.support.engine import CLOCK, check_books, engine, make_tenant, read_transfers, read_versions
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

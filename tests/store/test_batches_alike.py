@@ -17,12 +17,12 @@ from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
-from tests.conftest import fresh_database
-from tests.faults.checker import check_database
-from tests.faults.seeds import SEED
-from tests.store.clocks import give_clock, move_clock
-from tests.unit.engine.commands import Unwritable
-from tests.unit.engine.memory import MOMENT_MS, OTHER_TENANT, TENANT, MemoryStore, submission
+from tests.support.commands import Unwritable
+from tests.support.database_checks import check_database
+from tests.support.database_clock import give_clock, move_clock
+from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT, MemoryStore, submission
+from tests.support.seeds import SEED
+from tests.support.servers import fresh_database
 from tests.unit.engine.write.test_batches_alike import make_round
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import pytest
 
 from fastpay.domain.identifiers import Scope
 from fastpay.store.connections import connected
-from tests.conftest import fetch
-from tests.store.support import make_tenant
+from tests.support.engine import make_tenant
+from tests.support.servers import fetch
 
 pytestmark = pytest.mark.anyio
 

@@ -26,9 +26,9 @@ from tests.store.sharing import (
     sharing,
     shown,
 )
-from tests.store.support import engine, make_tenant
 from tests.store.test_announcements import until
 from tests.store.test_reader import count_reads, make_customers, name_of, rename
+from tests.support.engine import engine, make_tenant
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
 

@@ -28,10 +28,10 @@ from tests.store.sharing import (
     sharing,
     shown,
 )
-from tests.store.support import Engine, engine, make_tenant
 from tests.store.test_announcements import own_redis, until
 from tests.store.test_reader import make_customers, rename
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.engine import Engine, engine, make_tenant
+from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.shared_copies import SharedState
 
 pytestmark = pytest.mark.anyio

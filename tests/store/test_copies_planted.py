@@ -10,8 +10,8 @@ from fastpay.clock import SystemClock
 from fastpay.store import rows
 from fastpay.store.copy_format import CopyFormat, Incarnation, _Payload, _place
 from tests.store.sharing import counted, form_of, prove, prove_again, settled, sharing, shown
-from tests.store.support import make_tenant
 from tests.store.test_reader import count_reads, make_customers, rename
+from tests.support.engine import make_tenant
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
 

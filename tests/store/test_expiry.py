@@ -24,9 +24,9 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.errors import ClockSkewed
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
-from tests.store.clocks import give_clock, move_clock
-from tests.store.support import CLOCK, Engine, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.database_clock import give_clock, move_clock
+from tests.support.engine import CLOCK, Engine, engine, make_tenant
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

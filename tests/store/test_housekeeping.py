@@ -15,8 +15,8 @@ from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.postgres import DatabaseSettings, connect
 from fastpay.store.statements import SQL
-from tests.store.clocks import give_clock, move_clock
-from tests.store.support import CLOCK, Engine, engine, make_tenant
+from tests.support.database_clock import give_clock, move_clock
+from tests.support.engine import CLOCK, Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
 

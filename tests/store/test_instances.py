@@ -22,11 +22,11 @@ from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Outcome
 from fastpay.engine.write.ports import BatchTransaction, BatchWork
 from fastpay.store.connections import connected
-from tests.conftest import PATIENCE_SECONDS
-from tests.faults.checker import check_database
-from tests.faults.seeds import SEED
-from tests.store.support import Engine, check_books, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.database_checks import check_database
+from tests.support.engine import Engine, check_books, engine, make_tenant
+from tests.support.seeds import SEED
+from tests.support.servers import PATIENCE_SECONDS
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

@@ -18,9 +18,9 @@ from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.random_values import random_text
-from tests.conftest import PATIENCE_SECONDS
-from tests.store.support import CLOCK, make_tenant
 from tests.store.test_keyring import CountingPool
+from tests.support.engine import CLOCK, make_tenant
+from tests.support.servers import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

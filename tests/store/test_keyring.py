@@ -19,7 +19,7 @@ from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.keys import NewKey
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
-from tests.store.support import CLOCK, make_tenant
+from tests.support.engine import CLOCK, make_tenant
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from fastpay.domain.ledger_transfers import CreateLedgerTransfer, PostLedgerTran
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Outcome
 from fastpay.store.connections import connected
-from tests.faults.checker import check_database
-from tests.store.support import Engine, engine, make_tenant
+from tests.support.database_checks import check_database
+from tests.support.engine import Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
 

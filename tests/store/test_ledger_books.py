@@ -11,7 +11,7 @@ from fastpay.domain.ledger_transfers import CreateLedgerTransfer, PostLedgerTran
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings, connect
 from fastpay.store.statements import SQL
-from tests.store.support import Engine, engine, make_tenant
+from tests.support.engine import Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
 

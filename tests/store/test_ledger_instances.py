@@ -11,11 +11,11 @@ from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.store.connections import connected
-from tests.faults.checker import check_database
 from tests.reference.ledger import Account, Item
 from tests.reference.ledger_counters import Counters
-from tests.store.support import Engine, engine, make_tenant
 from tests.store.test_ledger_ahead import held_up
+from tests.support.database_checks import check_database
+from tests.support.engine import Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
 

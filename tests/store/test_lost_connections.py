@@ -12,10 +12,10 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
-from tests.conftest import NUMBERS
 from tests.store.proxy import CommitProxy, Fault
-from tests.store.support import check_books, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.engine import check_books, engine, make_tenant
+from tests.support.servers import NUMBERS
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

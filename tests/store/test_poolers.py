@@ -14,9 +14,9 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
 from tests.faults.crowd import gather_crowd
-from tests.faults.proxy import Proxy
-from tests.store.support import CLOCK, Engine, check_books, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant
+from tests.support.postgres_proxy import Proxy
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from fastpay.engine.ports import Filter, Page
 from fastpay.errors import DatabaseUnavailable, Overloaded, RateLimited
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
-from tests.conftest import PATIENCE_SECONDS
-from tests.store.support import CLOCK, engine, make_tenant
+from tests.support.engine import CLOCK, engine, make_tenant
+from tests.support.servers import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

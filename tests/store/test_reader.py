@@ -14,7 +14,7 @@ from fastpay.engine.ports import Reading
 from fastpay.store.connections import connected
 from fastpay.store.pool import ReaderPool
 from fastpay.store.reads import PostgresReads
-from tests.store.support import Engine, engine, make_tenant
+from tests.support.engine import Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio
 

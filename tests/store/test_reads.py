@@ -10,8 +10,8 @@ from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits
 from fastpay.domain.payment_intents import CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import DatabaseUnavailable
-from tests.store.support import Engine, engine, make_tenant
-from tests.unit.domain.world import card
+from tests.support.engine import Engine, engine, make_tenant
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ import redis
 
 from fastpay import limits
 from fastpay.store.redis_link import RedisAwayError, RedisLink
-from tests.conftest import PATIENCE_SECONDS
 from tests.store.test_announcements import until
+from tests.support.servers import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 
 from fastpay.store.connections import connected
-from tests.store.support import make_tenant
 from tests.store.test_constraints import insert, name, prepare
+from tests.support.engine import make_tenant
 
 pytestmark = pytest.mark.anyio
 

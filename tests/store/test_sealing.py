@@ -24,7 +24,7 @@ from fastpay.store.sealing import (
     read_keys,
     render_keys,
 )
-from tests.store.support import CLOCK
+from tests.support.engine import CLOCK
 
 TENANT, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 PLACE = Place("signing", TENANT, False, uuid.UUID(int=3))

@@ -20,8 +20,8 @@ from fastpay.engine.ports import Page
 from fastpay.errors import InvalidRequest, Overloaded
 from fastpay.store.connections import connected
 from tests.reference.search import Condition, finds, query_text
-from tests.store.support import Engine, engine, make_tenant, read_events, read_versions
-from tests.unit.domain.world import card
+from tests.support.engine import Engine, engine, make_tenant, read_events, read_versions
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

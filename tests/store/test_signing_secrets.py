@@ -18,8 +18,8 @@ from fastpay.store.connections import connected
 from fastpay.store.key_records import KeyName
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.sealing import Place, SecretUnreadable, Vault, make_key
-from tests.store.support import CLOCK, OneConnection
 from tests.store.test_keyring import CACHE_MS, HandClock
+from tests.support.engine import CLOCK, OneConnection
 
 pytestmark = pytest.mark.anyio
 

@@ -19,8 +19,8 @@ from fastpay.engine.ports import Filter, Page
 from fastpay.store import tables
 from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
-from tests.store.support import Engine, engine, make_tenant, read_transfers, read_versions
-from tests.unit.domain.world import card
+from tests.support.engine import Engine, engine, make_tenant, read_transfers, read_versions
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

@@ -19,10 +19,10 @@ from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.statements import combine
-from tests.conftest import PATIENCE_SECONDS
-from tests.store.support import check_books, engine, make_tenant, read_versions
 from tests.store.test_batches_alike import writing
-from tests.unit.domain.world import card
+from tests.support.engine import check_books, engine, make_tenant, read_versions
+from tests.support.servers import PATIENCE_SECONDS
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

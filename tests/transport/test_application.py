@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from fastpay import limits
-from tests.conftest import RunningServer
-from tests.doors import DOORS, Certificate, Door
-from tests.http.refusals import check_error
-from tests.http.tenants import make_tenant
+from tests.support.doors import DOORS, Certificate, Door
+from tests.support.refusals import check_error
+from tests.support.servers import RunningServer
+from tests.support.tenants import make_tenant
 
 INTENTS = "/v1/payment_intents"
 PARALLEL = 100

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.transport.harness import (
+from tests.support.http_server import (
     Application,
     Receive,
     Scope,

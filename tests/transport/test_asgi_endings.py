@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.transport.harness import (
+from tests.support.http_server import (
     Application,
     Message,
     Receive,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from fastpay.server.listener import Server
-from tests.doors import Certificate
-from tests.transport.h2_client import Client, fields
-from tests.transport.harness import client_context, connect, read_body, respond, run, serving, split
+from tests.support.doors import Certificate
+from tests.support.h2_client import Client, fields
+from tests.support.http_server import client_context, connect, read_body, respond, run, serving, split
 
 BUDGET = 8 << 20
 SHARE = BUDGET * 3 // 4

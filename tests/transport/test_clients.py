@@ -10,9 +10,9 @@ import pytest
 import stripe
 
 from fastpay import limits
-from tests.conftest import RunningServer
-from tests.doors import DOORS, H2, HTTP1, HTTP1_TLS, Certificate, Door
-from tests.http.tenants import make_tenant
+from tests.support.doors import DOORS, H2, HTTP1, HTTP1_TLS, Certificate, Door
+from tests.support.servers import RunningServer
+from tests.support.tenants import make_tenant
 
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60

@@ -14,11 +14,11 @@ import pytest
 
 from fastpay._native.http1 import Connection
 from tests.reference import gate as oracle
-from tests.transport.harness import run
+from tests.support.http1_cases import SECOND
+from tests.support.http1_wire import Wire
+from tests.support.http_server import run
 from tests.unit.native.test_gate import STREAMS, mutate
-from tests.unit.server.cases import SECOND
 from tests.unit.server.test_http1_policy import SMALL
-from tests.unit.server.wire import Wire
 
 SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "3"))
 BOUNDS = {"target_bytes": 120, "header_bytes": 300, "header_count": 8}

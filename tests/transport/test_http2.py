@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.transport.h2_client import PREFACE, Client, fields
-from tests.transport.harness import (
+from tests.support.h2_client import PREFACE, Client, fields
+from tests.support.http_server import (
     Receive,
     Scope,
     Send,

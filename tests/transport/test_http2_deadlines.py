@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.transport.h2_client import frame
-from tests.transport.h2_raw import CALM, CANCEL, DATA, HEADERS, RawClient, connected, padded, request
-from tests.transport.harness import Receive, Scope, Send, read_body, respond, run, serving
+from tests.support.h2_client import frame
+from tests.support.h2_raw import CALM, CANCEL, DATA, HEADERS, RawClient, connected, padded, request
+from tests.support.http_server import Receive, Scope, Send, read_body, respond, run, serving
 
 QUICK = {"tick_ms": 10, "body_timeout_ms": 150, "linger_timeout_ms": 100}
 

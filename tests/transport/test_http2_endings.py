@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.transport.h2_client import Client, fields, frame
-from tests.transport.harness import answering, run, serving
+from tests.support.h2_client import Client, fields, frame
+from tests.support.http_server import answering, run, serving
 
 
 async def send_rest(client: Client, stream: int, count: int) -> None:

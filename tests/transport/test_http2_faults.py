@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from fastpay import limits
-from tests.transport.h2_client import frame
-from tests.transport.h2_raw import (
+from tests.support.h2_client import frame
+from tests.support.h2_raw import (
     COMPRESSION_ERROR,
     DATA,
     FLOW_CONTROL_ERROR,
@@ -19,8 +19,8 @@ from tests.transport.h2_raw import (
     connected,
     request,
 )
-from tests.transport.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
-from tests.transport.harness import (
+from tests.support.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
+from tests.support.http_server import (
     Receive,
     Scope,
     Send,

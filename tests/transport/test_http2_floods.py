@@ -8,9 +8,9 @@ import pytest
 from fastpay import limits
 from fastpay.server.http2_codec import Codec
 from fastpay.server.http2_frames import PREFACE
-from tests.transport.h2_client import CALM, Client, fields, frame
-from tests.transport.h2_raw import connected, padded, request
-from tests.transport.harness import Receive, Scope, Send, answering, respond, run, serving
+from tests.support.h2_client import CALM, Client, fields, frame
+from tests.support.h2_raw import connected, padded, request
+from tests.support.http_server import Receive, Scope, Send, answering, respond, run, serving
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
 COUNT = 1500

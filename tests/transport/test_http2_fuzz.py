@@ -13,8 +13,8 @@ import time
 import pytest
 
 from fastpay.server.listener import Server
-from tests.transport.h2_client import frame
-from tests.transport.h2_raw import (
+from tests.support.h2_client import frame
+from tests.support.h2_raw import (
     CONTINUATION,
     DATA,
     GOAWAY,
@@ -29,8 +29,8 @@ from tests.transport.h2_raw import (
     padded,
     request,
 )
-from tests.transport.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
-from tests.transport.harness import Receive, Scope, Send, read_body, respond, run, serving
+from tests.support.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
+from tests.support.http_server import Receive, Scope, Send, read_body, respond, run, serving
 
 SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "2"))
 HELD = 8

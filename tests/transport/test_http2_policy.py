@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.transport.h2_client import Client, fields
-from tests.transport.harness import Receive, Scope, Send, answering, read_body, respond, run, serving
-from tests.unit.server.cases import REFUSED
+from tests.support.h2_client import Client, fields
+from tests.support.http1_cases import REFUSED
+from tests.support.http_server import Receive, Scope, Send, answering, read_body, respond, run, serving
 
 POST = fields("POST")
 

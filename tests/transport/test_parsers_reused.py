@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.transport.harness import Receive, Scope, Send, read_body, respond, run, serving, split, talk
+from tests.support.http_server import Receive, Scope, Send, read_body, respond, run, serving, split, talk
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = {

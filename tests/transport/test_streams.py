@@ -10,7 +10,7 @@ from typing import Any
 
 from fastpay import limits
 from fastpay.server.listener import Server
-from tests.transport.harness import answering, connect, port_of, run, serving
+from tests.support.http_server import answering, connect, port_of, run, serving
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 # More than both sockets' buffers hold.

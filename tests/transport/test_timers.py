@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastpay.server.listener import open_connections_max
-from tests.transport.harness import (
+from tests.support.http_server import (
     Receive,
     Scope,
     Send,

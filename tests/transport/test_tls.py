@@ -10,7 +10,7 @@ import pytest
 
 from fastpay.errors import ConfigurationError
 from fastpay.server.listener import Server, ServerSettings
-from tests.transport.harness import (
+from tests.support.http_server import (
     Receive,
     Scope,
     Send,

@@ -19,7 +19,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Changes
 from fastpay.errors import FastpayError
 from fastpay.store import ledger_columns
-from tests.unit.domain.world import SCOPE, World
+from tests.support.world import SCOPE, World
 
 _NOT_INSTALLED = "the peers are not installed (make test does it)"
 params = pytest.importorskip("benchmarks.peers.params", reason=_NOT_INSTALLED)

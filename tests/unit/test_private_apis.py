@@ -29,7 +29,7 @@ from hyperframe.frame import Frame
 from packaging.requirements import Requirement
 
 from fastpay.server.http2_codec import Codec
-from tests.house import tree
+from tests.support import tree
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = {Requirement(line).name: Requirement(line) for line in PROJECT["dependencies"]}

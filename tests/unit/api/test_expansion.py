@@ -13,8 +13,8 @@ from fastpay.api.expansion import EXPANDABLE, check_paths, expand
 from fastpay.api.rendering import render, render_balance_transaction
 from fastpay.domain.objects import InvoiceSettings, StoredObject
 from fastpay.errors import InvalidRequest
-from tests.conformance import samples
-from tests.conformance.shapes import violations
+from tests.support import samples
+from tests.support.dialect import violations
 
 CUSTOMER = samples.customer()
 METHOD = samples.payment_method(customer=samples.CUSTOMER_ID)

@@ -9,9 +9,9 @@ import stripe
 from fastpay.api.rendering import render
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
-from tests.conformance import samples
-from tests.conformance.samples import STATES, captured_charge, charge, customer, payment_intent
-from tests.conformance.shapes import example, missing_keys, violations
+from tests.support import samples
+from tests.support.dialect import example, missing_keys, violations
+from tests.support.samples import STATES, captured_charge, charge, customer, payment_intent
 
 DIALECT: dict[type[StoredObject], tuple[str, type[Any]]] = {
     Customer: ("customer", stripe.Customer),

@@ -16,10 +16,10 @@ from fastpay.api.rendering import (
 )
 from fastpay.domain.ledger import Account, Transfer, credit, debit, open_account
 from fastpay.domain.objects import Charge, Refund
-from tests.conformance import samples
-from tests.conformance.samples import SCOPE, captured_charge, transfer
-from tests.conformance.shapes import example, missing_keys, violations
 from tests.reference import rendering_movements as oracle
+from tests.support import samples
+from tests.support.dialect import example, missing_keys, violations
+from tests.support.samples import SCOPE, captured_charge, transfer
 from tests.unit.native.stored import structs
 
 

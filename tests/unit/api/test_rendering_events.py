@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from fastpay.api.rendering import render_bytes
 from fastpay.api.rendering.events import RecordedEvent, render_event
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
-from tests.conformance.samples import captured_charge
-from tests.conformance.shapes import example, missing_keys
 from tests.reference import rendering_movements as oracle
+from tests.support.dialect import example, missing_keys
+from tests.support.samples import captured_charge
 from tests.unit.native.stored import structs
 
 OBJECTS = (Charge, Customer, PaymentIntent, PaymentMethod, Refund)

@@ -11,8 +11,8 @@ from fastpay.domain.payment_intents import (
     CreatePaymentIntent,
 )
 from fastpay.domain.payment_methods import AttachPaymentMethod
+from tests.support.world import World, card, of_type
 from tests.unit.domain.test_payment_intents import arrive
-from tests.unit.domain.world import World, card, of_type
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from fastpay.domain import cards
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
-from tests.unit.domain.world import World, card
+from tests.support.world import World, card
 
 # Source: the dialect's testing documentation. name: (code, decline_code)
 DECLINES = {

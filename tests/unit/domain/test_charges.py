@@ -5,8 +5,8 @@ import pytest
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
 from fastpay.domain.payment_intents import CancelPaymentIntent, CreatePaymentIntent
 from fastpay.domain.refunds import CancelRefund, CreateRefund
-from tests.unit.domain import invariants
-from tests.unit.domain.world import World, card
+from tests.support import invariants
+from tests.support.world import World, card
 
 
 def check_world(world: World) -> None:

@@ -5,7 +5,7 @@ import pytest
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.objects import Address, Customer
 from fastpay.domain.payment_methods import AttachPaymentMethod
-from tests.unit.domain.world import World, card, of_type
+from tests.support.world import World, card, of_type
 
 NOBODY = "cus_" + "0" * 32
 

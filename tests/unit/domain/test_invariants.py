@@ -27,8 +27,8 @@ from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMet
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.errors import FastpayError
-from tests.unit.domain import invariants
-from tests.unit.domain.world import World, card
+from tests.support import invariants
+from tests.support.world import World, card
 
 CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired", "chargeCustomerFail")
 AMOUNTS = st.one_of(st.integers(1, 60), st.integers(1, 99_999_999))

@@ -3,7 +3,7 @@
 import pytest
 
 from fastpay.domain import kinds
-from tests.conformance.samples import STATES
+from tests.support.samples import STATES
 
 
 def test_prefixes_and_numbers_are_those_that_databases_hold() -> None:

@@ -7,7 +7,7 @@ from fastpay.domain import ledger
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.money import CURRENCIES
 from fastpay.errors import InsufficientFunds
-from tests.unit.domain.world import SCOPE
+from tests.support.world import SCOPE
 
 
 def bounded(code: str, minimum: int | None) -> ledger.Account:

@@ -17,7 +17,7 @@ from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.domain.plan import Draft
 from tests.reference.ledger import Account, Item
 from tests.reference.ledger_counters import Counters
-from tests.unit.domain.world import World
+from tests.support.world import World
 
 MOST = limits.ledger_batch_transfers_max
 # A source without a bound, two wallets and a debit account at theirs, euros, and an account of payments.

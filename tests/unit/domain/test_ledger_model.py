@@ -19,7 +19,7 @@ from fastpay.domain.ledger_transfers import (
 from fastpay.domain.plan import Command, ErrorRecord, Plan, Versioned, record
 from fastpay.errors import FastpayError
 from tests.reference.ledger import Account, Item, Ledger
-from tests.unit.domain.world import START_S, World
+from tests.support.world import START_S, World
 
 ACCOUNTS = 5
 MOST = limits.ledger_counter_max

@@ -17,7 +17,7 @@ from fastpay.domain.payment_intents import (
 )
 from fastpay.domain.payment_methods import AttachPaymentMethod
 from fastpay.domain.plan import Command
-from tests.unit.domain.world import SCOPE, World, card, of_type
+from tests.support.world import SCOPE, World, card, of_type
 
 UNEXPECTED = "payment_intent_unexpected_state"
 

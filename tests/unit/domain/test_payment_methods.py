@@ -10,7 +10,7 @@ from fastpay.domain.payment_methods import (
     DetachPaymentMethod,
     UpdatePaymentMethod,
 )
-from tests.unit.domain.world import World, card
+from tests.support.world import World, card
 
 NOBODY = "0" * 32
 

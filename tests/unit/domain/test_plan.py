@@ -8,8 +8,8 @@ from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import CancelPaymentIntent, CapturePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.plan import Book, Draft, Workspace
 from fastpay.domain.refunds import CreateRefund
-from tests.unit.domain import invariants
-from tests.unit.domain.world import SCOPE, World
+from tests.support import invariants
+from tests.support.world import SCOPE, World
 
 LONE = Customer(id="cus_" + "1" * 32, created=0)
 

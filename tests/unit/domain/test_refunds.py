@@ -5,7 +5,7 @@ import pytest
 from fastpay.domain.objects import Refund
 from fastpay.domain.payment_intents import CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund, UpdateRefund
-from tests.unit.domain.world import World, card, of_type
+from tests.support.world import World, card, of_type
 
 NOBODY = "0" * 32
 

@@ -9,7 +9,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Charge, Customer, PaymentIntent
 from fastpay.domain.search import FIELDS, Clause, Query, is_searchable, matches
 from fastpay.domain.search_terms import NUMBER_MAX, Conjunct, Entry, Terms
-from tests.unit.domain.world import SCOPE, World
+from tests.support.world import SCOPE, World
 
 WORLD = World()
 INTENT = WORLD.pay(1999, metadata={"order": "A-1"})

@@ -10,7 +10,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.ports import Commit, Filter, Page, Reading, Verification
 from fastpay.engine.read.reader import Reader
-from tests.unit.engine.memory import MOMENT_MS, TENANT
+from tests.support.memory import MOMENT_MS, TENANT
 
 Answer = Callable[[], object]
 

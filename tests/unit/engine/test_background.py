@@ -8,7 +8,7 @@ import pytest
 from fastpay import limits
 from fastpay.engine.background import Background
 from fastpay.engine.shares import Shares
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 
 pytestmark = pytest.mark.anyio
 STEPS = 3

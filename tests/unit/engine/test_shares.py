@@ -7,7 +7,7 @@ import pytest
 from fastpay import limits
 from fastpay.engine.shares import Shares
 from fastpay.errors import Overloaded
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 
 pytestmark = pytest.mark.anyio
 CONTENDED_NS = limits.contended_ms * 1_000_000

@@ -9,7 +9,7 @@ from fastpay.clock import DatabaseClock
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.timekeeper import Timekeeper
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
-from tests.unit.engine.memory import MOMENT_MS
+from tests.support.memory import MOMENT_MS
 from tests.unit.engine.readings import HandClock
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ import pytest
 from fastpay import limits
 from fastpay.engine.turns import Turns
 from fastpay.errors import Overloaded
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.write.test_writer_ahead import turns as let_go_on
 
 pytestmark = pytest.mark.anyio

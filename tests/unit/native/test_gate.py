@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fastpay._native import gate
 from tests.reference import gate as oracle
-from tests.unit.server.cases import LEGAL, REFUSED
+from tests.support.http1_cases import LEGAL, REFUSED
 
 HEAD_BOUNDS = {"target_bytes": 60, "header_bytes": 120, "header_count": 4}
 BODY_BOUNDS = {"body_bytes": 40, "header_bytes": 60, "header_count": 3}

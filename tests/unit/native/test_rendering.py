@@ -12,8 +12,8 @@ from fastpay._native.rendering import Template
 from fastpay.api.rendering import render, render_bytes
 from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
 from fastpay.domain.objects import Customer, PaymentIntent, PaymentMethod, StoredObject
-from tests.conformance import samples
 from tests.reference import rendering as oracle
+from tests.support import samples
 from tests.unit.native.stored import STORED, structs
 
 

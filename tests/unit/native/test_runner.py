@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from fastpay._native.runner import Runner
 from tests.reference import runner as oracle
-from tests.transport.harness import run
+from tests.support.http_server import run
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 Case = Callable[[list[Any]], Coroutine[Any, Any, Any]]

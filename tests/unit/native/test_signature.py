@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from fastpay import limits
 from fastpay._native import signature
 from fastpay._native.signature import Signer
-from tests.data_public import folder
 from tests.reference import signature as oracle
+from tests.support.public_data import folder
 
 NOW = 1_790_000_000
 SECRET = b"fpss_a secret of a test"

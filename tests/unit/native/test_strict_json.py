@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay._native.strict_json import JsonError, decode
-from tests import data_public
 from tests.reference import strict_json as oracle
+from tests.support import public_data as data_public
 
 # Published cases that RFC 8259 accepts and this dialect does not, and why.
 _FLOAT = "no field of the dialect has a fraction or an exponent"

@@ -20,7 +20,7 @@ from fastpay.domain.ledger_batches import HOLD, LINKED
 from fastpay.engine.background import Background
 from fastpay.errors import InvalidRequest
 from tests.reference import transfers_json as oracle
-from tests.unit.domain.world import SCOPE
+from tests.support.world import SCOPE
 
 A, B, C = (f"lacc_{digit * 32}" for digit in "0af")
 SERVICES = SimpleNamespace(

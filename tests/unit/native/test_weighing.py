@@ -8,8 +8,8 @@ from hypothesis import given
 
 from fastpay._native.weighing import weigh
 from fastpay.domain.objects import StoredObject
-from tests.conformance import samples
 from tests.reference import weighing as oracle
+from tests.support import samples
 from tests.unit.native.stored import STORED
 
 

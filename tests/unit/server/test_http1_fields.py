@@ -4,8 +4,8 @@ from httptools import HttpRequestParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.transport.harness import run
-from tests.unit.server.wire import Wire
+from tests.support.http1_wire import Wire
+from tests.support.http_server import run
 
 NAME = st.one_of(
     st.sampled_from(["accept", "User-Agent", "TRACEPARENT", "Stripe-Version", "x-forwarded-for", "Cookie"]),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.transport.harness import run
-from tests.unit.server.cases import LEGAL, REFUSED, SECOND, get
-from tests.unit.server.wire import Wire, cuts
+from tests.support.http1_cases import LEGAL, REFUSED, SECOND, get
+from tests.support.http1_wire import Wire, cuts
+from tests.support.http_server import run
 
 SMALL = {
     "target_bytes_max": 120,

@@ -6,7 +6,7 @@ import pytest
 
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.read.computations import Computations
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 from fastpay import limits
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.errors import DatabaseUnavailable
+from tests.support.memory import TENANT
 from tests.unit.engine.hand_clock import HandClock
-from tests.unit.engine.memory import TENANT
 
 pytestmark = pytest.mark.anyio
 

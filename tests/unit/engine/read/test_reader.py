@@ -13,7 +13,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Clause, Query
 from fastpay.engine.ports import Commit, Page
 from fastpay.errors import DatabaseUnavailable, Overloaded
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
 pytestmark = pytest.mark.anyio

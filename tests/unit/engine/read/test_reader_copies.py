@@ -8,7 +8,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.plan import Versioned
 from fastpay.engine.read.reader import Reader
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, Instance, Objects, settle
 from tests.unit.engine.shared_copies import MemoryCopies, SharedState
 

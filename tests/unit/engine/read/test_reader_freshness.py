@@ -6,7 +6,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
-from tests.unit.engine.memory import MOMENT_MS, OTHER_TENANT, TENANT
+from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
 pytestmark = pytest.mark.anyio

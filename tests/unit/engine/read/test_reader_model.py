@@ -13,7 +13,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Commit, Filter, Page
 from fastpay.engine.read.reader import Reader
 from fastpay.errors import DatabaseUnavailable
-from tests.unit.engine.memory import OTHER_TENANT, TENANT
+from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import HandClock, Objects, settle
 from tests.unit.engine.shared_copies import MemoryCopies, SharedState
 

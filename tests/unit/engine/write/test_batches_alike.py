@@ -26,8 +26,7 @@ from fastpay.engine.background import Background
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.queue import wait
 from fastpay.engine.write.transactions import decide_locked
-from tests.unit.domain.world import card
-from tests.unit.engine.memory import (
+from tests.support.memory import (
     OTHER_TENANT,
     TENANT,
     MemoryStore,
@@ -36,6 +35,7 @@ from tests.unit.engine.memory import (
     check_books,
     submission,
 )
+from tests.support.world import card
 
 CURRENCIES = ("usd", "eur")
 CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired")

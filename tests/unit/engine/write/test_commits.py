@@ -12,9 +12,9 @@ from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutco
 from fastpay.engine.ports import Commit, Outcome, Submission
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable
-from tests.unit.domain.world import card
-from tests.unit.engine.commands import Regretful, Unwritable
-from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, submission
+from tests.support.commands import Regretful, Unwritable
+from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, submission
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

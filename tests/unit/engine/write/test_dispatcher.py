@@ -18,7 +18,7 @@ from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import Overloaded
-from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, State, check_books, submission
+from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, State, check_books, submission
 from tests.unit.engine.write.test_writer import created
 from tests.unit.engine.write.test_writer_ahead import JOIN, PAY, turns
 

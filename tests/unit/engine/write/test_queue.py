@@ -9,7 +9,7 @@ from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.engine.write.queue import FairQueue, Waiting, wait
-from tests.unit.engine.memory import submission
+from tests.support.memory import submission
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.write.queue import FairQueue, Waiting
-from tests.unit.engine.memory import submission
+from tests.support.memory import submission
 from tests.unit.engine.write.test_queue import Heavy
 
 SCOPES = [Scope(letter * 32, False) for letter in "abcd"]

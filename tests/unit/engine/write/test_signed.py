@@ -10,7 +10,7 @@ from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome, Submission
-from tests.unit.engine.memory import MemoryStore, check_books, submission
+from tests.support.memory import MemoryStore, check_books, submission
 from tests.unit.engine.write.test_writer import running
 
 pytestmark = pytest.mark.anyio

@@ -11,9 +11,9 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command, Draft, Workspace
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
-from tests.unit.domain.world import card
-from tests.unit.engine.commands import Unwritable
-from tests.unit.engine.memory import TENANT, MemoryStore, check_books, submission
+from tests.support.commands import Unwritable
+from tests.support.memory import TENANT, MemoryStore, check_books, submission
+from tests.support.world import card
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 from tests.unit.engine.write.test_writer_ahead import start, turns
 

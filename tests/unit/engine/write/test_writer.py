@@ -16,9 +16,9 @@ from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Changes, Outcome
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
-from tests.unit.domain.world import card
-from tests.unit.engine.commands import Faulty, Regretful, Unwritable
-from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
+from tests.support.commands import Faulty, Regretful, Unwritable
+from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
+from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 

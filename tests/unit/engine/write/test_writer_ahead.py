@@ -16,9 +16,9 @@ from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
-from tests.unit.domain.world import card
-from tests.unit.engine.commands import Unwritable
-from tests.unit.engine.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
+from tests.support.commands import Unwritable
+from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
+from tests.support.world import card
 from tests.unit.engine.write.test_batches_alike import Known, make_command
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 

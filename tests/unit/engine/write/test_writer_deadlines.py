@@ -8,7 +8,7 @@ import pytest
 from fastpay import limits
 from fastpay.domain.customers import CreateCustomer
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded
-from tests.unit.engine.memory import MemoryStore, check_books, submission
+from tests.support.memory import MemoryStore, check_books, submission
 from tests.unit.engine.write.test_writer import running
 from tests.unit.engine.write.test_writer_ahead import start, turns
 

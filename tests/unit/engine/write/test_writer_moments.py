@@ -7,7 +7,7 @@ import pytest
 from fastpay import limits
 from fastpay.domain.customers import UpdateCustomer
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
-from tests.unit.engine.memory import MOMENT_MS, MemoryStore, check_books, submission
+from tests.support.memory import MOMENT_MS, MemoryStore, check_books, submission
 from tests.unit.engine.write.test_writer import JOIN, PAY, created, running
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from fastpay.domain.rules import Rules
 from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 from fastpay.engine.write.ports import BatchWork, Encoded
-from tests.unit.domain import invariants
+from tests.support import invariants
 
 TENANT = Scope("a" * 32, False)
 OTHER_TENANT = Scope("b" * 32, False)

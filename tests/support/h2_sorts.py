@@ -3,8 +3,8 @@
 import struct
 from collections.abc import Callable
 
-from tests.transport.h2_client import frame
-from tests.transport.h2_raw import (
+from tests.support.h2_client import frame
+from tests.support.h2_raw import (
     CANCEL,
     COMPRESSION_ERROR,
     CONTINUATION,

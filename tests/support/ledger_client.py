@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.http.refusals import check_error
+from tests.support.refusals import check_error
 
 
 @dataclass(frozen=True)

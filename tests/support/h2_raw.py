@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import hpack
 
 from fastpay.server.listener import Server
-from tests.transport.h2_client import PREFACE, frame
-from tests.transport.harness import connect
+from tests.support.h2_client import PREFACE, frame
+from tests.support.http_server import connect
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED, WITH_PRIORITY = 1, 4, 8, 32

@@ -8,8 +8,8 @@ from fastpay.store import keys, signing_secrets
 from fastpay.store.connections import connected
 from fastpay.store.key_records import KeyName
 from fastpay.store.sealing import KEY_FILE, Vault, read_keys
-from tests.conftest import RunningServer
-from tests.http.tenants import CLOCK
+from tests.support.servers import RunningServer
+from tests.support.tenants import CLOCK
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import h2.exceptions
 import h2.settings
 
 from fastpay.server.listener import Server
-from tests.transport.harness import connect
+from tests.support.http_server import connect
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CALM = 11

@@ -26,7 +26,7 @@ from fastpay.store.copies import RedisCopies
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
-from tests.unit.domain import invariants
+from tests.support import invariants
 
 CLOCK = SystemClock()
 

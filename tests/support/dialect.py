@@ -8,7 +8,7 @@ from typing import Any, ClassVar, ForwardRef, Literal, TypeVar, Union, get_args,
 import pytest
 import stripe
 
-from tests.data_public import folder
+from tests.support.public_data import folder
 
 # The merchant's own keys: an example's say nothing about ours.
 _FREE_FORM = frozenset(("metadata",))

@@ -9,7 +9,7 @@ import pytest
 def data_directory() -> Path | None:
     """Return the directory of published data, None where there is none."""
     named = os.environ.get("PUBLIC_TEST_DATA")
-    directory = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    directory = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
     return directory if directory.is_dir() else None
 
 

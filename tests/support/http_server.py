@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from fastpay.server.listener import Server, ServerSettings
-from tests import doors
+from tests.support import doors
 
 Scope = dict[str, Any]
 Message = dict[str, Any]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import asyncpg
 import httpx
 
-from tests.http.tenants import Tenant
+from tests.support.tenants import Tenant
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"

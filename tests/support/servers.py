@@ -1,0 +1,197 @@
+"""`fastpay serve` processes and databases for tests: started, stopped, killed and asked."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncpg
+
+from fastpay.operations.embedded import children
+
+# A guard against a hang, never a measurement.
+PATIENCE_SECONDS = 60
+NUMBERS = itertools.count(1)
+
+
+class RunningServer:
+    """A `fastpay serve` process of a test, as its ready file describes it."""
+
+    def __init__(
+        self, process: "subprocess.Popen[str]", *, data_dir: Path, ready_file: Path, output: Path
+    ) -> None:
+        self.process = process
+        self.pid = process.pid
+        self.data_dir = data_dir
+        self.ready_file = ready_file
+        self._output = output
+        self.url = ""
+        self.test_key = ""
+        self.database_url = ""
+        self.redis_url = ""
+
+    def wait_ready(self) -> None:
+        """Return once requests are served; fail with the process's output if it ends before."""
+        assert children.wait_until(
+            lambda: self.ready_file.exists() or self.process.poll() is not None,
+            timeout_ms=PATIENCE_SECONDS * 1000,
+        ), self.output
+        assert self.process.poll() is None, self.output
+        said = json.loads(self.ready_file.read_bytes())
+        self.url = said["url"]
+        self.test_key = said.get("test_key", "")
+        self.database_url = said["database_url"]
+        self.redis_url = said["redis_url"] or ""
+
+    @property
+    def output(self) -> str:
+        """All that the process wrote so far."""
+        return self._output.read_text(encoding="utf-8")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal, wait for the end and return the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """End the process without giving it a chance."""
+        self.process.kill()
+        self.process.wait(PATIENCE_SECONDS)
+
+    def embedded_pids(self) -> list[int]:
+        """Return the pids of the embedded servers, PostgreSQL's backends among them."""
+        places = [self.data_dir.resolve() / name for name in ("postgresql", "redis")]
+        return [pid for place in places for pid in children.living_in(place)]
+
+
+class SpawnServer(Protocol):
+    """Starts servers for one test; all are ended after it."""
+
+    def __call__(
+        self,
+        *arguments: str,
+        data_dir: Path | None = None,
+        environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        wait: bool = True,
+    ) -> RunningServer:
+        """Run `fastpay serve` with a free port; return once it serves, or at once without `wait`."""
+
+
+@contextlib.contextmanager
+def fresh_database(server_url: str, *, template: str) -> Iterator[str]:
+    """Make a database from a template for the block, and drop it after."""
+    name = f"test{next(NUMBERS)}"
+    administration = server_url.replace("/fastpay?", "/postgres?")
+    execute(administration, f"create database {name} template {template}")
+    try:
+        yield server_url.replace("/fastpay?", f"/{name}?")
+    finally:
+        execute(administration, f"drop database {name} with (force)")
+
+
+def execute(url: str, statement: str) -> None:
+    """Run one statement on a connection of its own."""
+
+    async def work() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(work())
+
+
+def fetch(url: str, query: str, *values: Any) -> list[Any]:
+    """Run one query on a connection of its own and return its rows."""
+
+    async def work() -> list[Any]:
+        connection = await asyncpg.connect(url)
+        try:
+            return list(await connection.fetch(query, *values))
+        finally:
+            await connection.close()
+
+    return asyncio.run(work())
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return our environment without the settings that a developer may have in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FASTPAY_", "OTEL_"))}
+    return kept | more
+
+
+def run_fastpay(
+    *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
+    """Run a fastpay command to its end."""
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "fastpay", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=clean_environment(**(environment or {})),
+    )
+
+
+def start_server(
+    data_dir: Path,
+    scratch: Path,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> RunningServer:
+    """Start `fastpay serve` on a free port and return at once."""
+    number = next(NUMBERS)
+    place = data_dir.parent if prefix else scratch
+    ready_file, output = place / f"ready{number}.json", scratch / f"output{number}.txt"
+    own = ["--port", "0", "--data-dir", str(data_dir), "--ready-file", str(ready_file)]
+    with open(output, "wb") as file:
+        process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "fastpay", "serve", *own, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=clean_environment(**(environment or {})),
+        )
+    return RunningServer(process, data_dir=data_dir, ready_file=ready_file, output=output)
+
+
+@contextlib.contextmanager
+def running_server(
+    data_dir: Path, scratch: Path, *, environment: dict[str, str] | None = None
+) -> Iterator[RunningServer]:
+    """Run a server for the block."""
+    running = start_server(data_dir, scratch, environment=environment)
+    try:
+        running.wait_ready()
+        yield running
+    finally:
+        end_server(running)
+
+
+def end_server(running: RunningServer) -> None:
+    """End a server and whatever it started, however the test left them."""
+    if running.process.poll() is None:
+        running.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.process.wait(10)
+    if running.process.poll() is None:
+        running.kill()
+    # After a kill the kernel ends its children; this is for those that did not hear.
+    if not children.wait_until(lambda: not running.embedded_pids(), timeout_ms=5_000):
+        for pid in running.embedded_pids():
+            children.send(pid, signal.SIGKILL)
+    shutil.rmtree(running.data_dir, ignore_errors=True)
