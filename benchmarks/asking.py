@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
 from fastpay._native.cache import Cache
-from fastpay.api.app import create_app
+from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
@@ -94,6 +94,7 @@ class Asking:
                 clock=clock,
                 identifiers=IdentifierFactory(clock),
                 readiness=Readiness(),
+                resources=RESOURCES,
             )
         )
         self._sent: list[MutableMapping[str, Any]] = []

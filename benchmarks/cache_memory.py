@@ -20,6 +20,7 @@ from rich.table import Table
 from benchmarks import samples
 from benchmarks.transport_load import resident_bytes
 from fastpay._native.cache import Cache
+from fastpay.api.app import RESOURCES
 from fastpay.api.cached_responses import form_of, make_response
 from fastpay.domain.objects import Customer, StoredObject
 from fastpay.domain.plan import Versioned
@@ -94,7 +95,7 @@ def fill(stored: StoredObject, stage: str, snapshots: list[bytes]) -> Cache:
         entry = cache.put(partition, versioned.object.id, 1, versioned, weigh(versioned))
         assert entry is not None
         if stage != "plain":
-            response = make_response(path, versioned, livemode=False)
+            response = make_response(RESOURCES.of_object(stored), path, versioned, livemode=False)
             cache.render(entry, response)
             if stage == "encoded":
                 form_of(cache, entry, response, "gzip")

@@ -13,7 +13,7 @@ from benchmarks import samples
 from fastpay._native import form, strict_json
 from fastpay.api import decoding
 from fastpay.api.decoding import decode_params
-from fastpay.api.params.payment_intents import CreateParams
+from fastpay.api.resources.payment_intents.params import CreateParams
 from tests.reference import form_params as plain
 
 _FORM = "application/x-www-form-urlencoded"

@@ -18,8 +18,8 @@ from fastpay._native.service import Service
 from fastpay._native.shortcut import Shortcut
 from fastpay._native.signature import Signer
 from fastpay.api.decoding import decode_params
-from fastpay.api.params.payment_intents import CreateParams
-from fastpay.api.rendering import render_bytes
+from fastpay.api.resources.payment_intents.params import CreateParams
+from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
 from fastpay.server.settings import ServerSettings
 
@@ -91,7 +91,7 @@ def cached_app() -> Any:
     partition.valid_until_ns = _FOREVER_NS
     entry = cache.put(partition, IDENTIFIER, 1, "the object", 100)
     assert entry is not None
-    cache.render(entry, response(render_bytes(samples.new_intent(), False)))
+    cache.render(entry, response(PAYMENT_INTENT.render_bytes(samples.new_intent(), False)))
 
     async def long_way(scope: Any, receive: Any, send: Any) -> None:
         raise AssertionError("the short way was not taken")
@@ -140,6 +140,6 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
                 CreateParams, content_type=form, body=samples.BODY, query=b""
             ),
             "decide a payment": lambda: samples.decide(workspace, command),
-            "payment to bytes": lambda: render_bytes(intent, False),
+            "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
         }

@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
 from fastpay._native.weighing import weigh
-from fastpay.api.rendering import render, render_bytes
+from fastpay.api.app import RESOURCES
 from tests.reference import rendering as plain
 from tests.reference import weighing as plain_weighing
 
@@ -18,11 +18,11 @@ _FIELD_COUNT = 42
 
 
 def test_payment_intent_to_bytes(benchmark: BenchmarkFixture) -> None:
-    assert len(json.loads(benchmark(render_bytes, samples.new_intent(), False))) == _FIELD_COUNT
+    assert len(json.loads(benchmark(RESOURCES.render_bytes, samples.new_intent(), False))) == _FIELD_COUNT
 
 
 def test_payment_intent_to_dict(benchmark: BenchmarkFixture) -> None:
-    assert len(benchmark(render, samples.new_intent(), False)) == _FIELD_COUNT
+    assert len(benchmark(RESOURCES.render, samples.new_intent(), False)) == _FIELD_COUNT
 
 
 def test_plain_python_to_bytes(benchmark: BenchmarkFixture) -> None:

@@ -1,4 +1,4 @@
-"""Structs to JSON by a template: the fast lane of `api/rendering`."""
+"""Structs to JSON by a template: what `api/layout.py` makes of a shape."""
 
 from typing import Any, final
 

@@ -3,17 +3,16 @@
 from fastpay._native.cache import Cache, CachedResponse, Entry
 from fastpay.api.encodings import CODINGS, coding_for, is_encodable, weakened
 from fastpay.api.etags import CACHE_CONTROL, tag
-from fastpay.api.rendering import render_bytes
+from fastpay.api.resource import Resource
 from fastpay.domain.plan import Versioned
 
 
-def make_response(path: str, versioned: Versioned, livemode: bool) -> CachedResponse:
-    """Return the answer that shows an object and nothing else, with all of its head but what belongs to one
-    request.
+def make_response(resource: Resource, path: str, versioned: Versioned, livemode: bool) -> CachedResponse:
+    """Return the answer that shows an object and nothing else, with every header that all requests share.
 
     `path` is what stands before the identifier.
     """
-    body = render_bytes(versioned.object, livemode)
+    body = resource.render_bytes(versioned.object, livemode)
     etag = tag(versioned.version, body)
     common = b"cache-control: %b\r\n" % CACHE_CONTROL
     varies = is_encodable(body)

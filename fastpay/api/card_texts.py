@@ -2,7 +2,7 @@
 
 | where                                          | what becomes of it                                        |
 |------------------------------------------------|-----------------------------------------------------------|
-| `card[number]`                                 | becomes a fingerprint and four digits (`params/cards.py`) |
+| `card[number]`                                 | becomes a fingerprint and four digits (`card_params.py`)  |
 | a name that clients choose: an idempotency     | always refused: names are indexed, logged and passed on   |
 | key, the code of a ledger account              |                                                           |
 | any other text                                 | counted; refused with `card_numbers_in_text = "refuse"`   |
@@ -19,8 +19,8 @@ import msgspec
 from fastpay import limits
 from fastpay._native import digit_runs
 from fastpay.api import card_numbers
+from fastpay.api.common_params import Params, Part
 from fastpay.api.decoding import FORM, is_json
-from fastpay.api.params.common import Params, Part
 from fastpay.errors import InvalidRequest
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.api.card_texts import CardTexts
+from fastpay.api.resource import Resources
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     identifiers: IdentifierFactory
     readiness: Readiness
+    resources: Resources
     settings: Settings = Settings()
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
     turns: Turns = msgspec.field(default_factory=Turns)

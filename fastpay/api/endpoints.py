@@ -5,7 +5,6 @@ order, so that what is wrong is said as early and as cheaply as it can be known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,8 +17,9 @@ from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.encodings import encoded
 from fastpay.api.etags import CACHE_CONTROL, conditional
+from fastpay.api.routes import Endpoint, Policy
 from fastpay.api.timings import TIMING_HEADER, timed
-from fastpay.api.writes import Write, is_idempotency_key
+from fastpay.api.writes import is_idempotency_key
 from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
@@ -42,25 +42,6 @@ _SAFE_METHODS = frozenset(("GET", "HEAD"))
 _SINGLE_HEADERS = frozenset(("authorization", "content-length", "content-type", "idempotency-key"))
 # Lists may come in several lines (RFC 9110 5.3); two signatures make none, and so neither must be lost.
 _JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
-
-
-class Endpoint(Protocol):
-    """What answers a method on a path."""
-
-    @property
-    def is_public(self) -> bool:
-        """Whether a publishable key may come this far; the endpoint then checks what protects the object."""
-
-    @property
-    def is_brief(self) -> bool:
-        """Whether answering takes one read where there is no query, or has a deadline of its own."""
-
-    @property
-    def is_gated(self) -> bool:
-        """Whether its reads may last and have a limit by tenant of their own."""
-
-    async def answer(self, call: Call) -> Reply:
-        """Answer. Raises: FastpayError."""
 
 
 class ClientGone(Exception):
@@ -111,7 +92,7 @@ class _Path:
         raise NotImplementedError
 
 
-class Resource(_Path):
+class ServedPath(_Path):
     """A path that serves objects: picks the endpoint by method, and asks for a key."""
 
     def __init__(
@@ -147,15 +128,15 @@ class Resource(_Path):
                 "Connected accounts are not served: leave the Stripe-Account header out, and use the key of "
                 "the merchant whose money it is."
             )
-        services = self._services
+        policy, services = endpoint.policy, self._services
         begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
         credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
-        if credentials.kind == "publishable" and not endpoint.is_public:
+        if credentials.kind == "publishable" and not policy.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
         # Whose bytes they are, for the server's budget: those of a key, which may come from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
         # Nothing but this list holds the body: see `Call.take_body`.
-        body_bytes_max = _body_bytes_max(endpoint, services, credentials)
+        body_bytes_max = _body_bytes_max(policy, services, credentials)
         unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]
         name = None
         if is_signed(credentials, headers):
@@ -182,15 +163,15 @@ class Resource(_Path):
             trace=span.context,
             timing=timing,
         )
-        is_brief = endpoint.is_brief and not (call.query and method == "GET")
-        shares, counts = services.shares, not endpoint.is_gated
-        if counts and not shares.enter(call.scope):
+        is_timed = policy.deadline == "always" or (policy.deadline == "with query" and call.query != b"")
+        shares = services.shares if policy.is_counted else None
+        if shares is not None and not shares.enter(call.scope):
             await shares.wait(call.scope)
         try:
             answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
-            reply = await (answering if is_brief else in_time(answering))
+            reply = await (in_time(answering) if is_timed else answering)
         finally:
-            if counts:
+            if shares is not None:
                 shares.leave(call.scope)
         return reply if timing is None else timed(reply, call, timing)
 
@@ -284,12 +265,11 @@ async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
         return await endpoint.answer(call)
 
 
-def _body_bytes_max(endpoint: Endpoint, services: Services, credentials: Credentials) -> int:
+def _body_bytes_max(policy: Policy, services: Services, credentials: Credentials) -> int:
     if credentials.kind == "publishable":
         # Anybody has such a key.
         return min(services.settings.body_bytes_max, limits.publishable_body_bytes_max)
-    factor = endpoint.body_factor if isinstance(endpoint, Write) else 1
-    return services.settings.body_bytes_max * factor
+    return services.settings.body_bytes_max * policy.body_factor
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:

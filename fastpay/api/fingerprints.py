@@ -23,9 +23,9 @@ import msgspec
 from msgspec import UNSET
 
 from fastpay import limits
+from fastpay.api import card_params
+from fastpay.api.common_params import Params
 from fastpay.api.context import Call
-from fastpay.api.params import cards
-from fastpay.api.params.common import Params
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -63,7 +63,7 @@ class Fingerprints:
         if self._card is not None:
             card = getattr(params, self._card)
             if card is not UNSET:
-                params = msgspec.structs.replace(params, **{self._card: cards.canonical(card)})
+                params = msgspec.structs.replace(params, **{self._card: card_params.canonical(card)})
         encoded = _ENCODER.encode(params.canonical())
         # MessagePack's null, empty text and empty map. Other values may hold these bytes too.
         if self._creates and (b"\xc0" in encoded or b"\xa0" in encoded or b"\x80" in encoded):

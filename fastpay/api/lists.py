@@ -1,22 +1,25 @@
-"""The reading half of the surface, a page at a time: lists, and what a search finds."""
+"""Endpoints that show a page of objects: lists and searches."""
 
 from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Raw, UnsetType
 
 from fastpay import limits
 from fastpay.api import answers, search
+from fastpay.api.common_params import refuse_together
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.expansion import expand, stands_alone
-from fastpay.api.params.common import NoParams, refuse_together
-from fastpay.api.params.lists import CreatedListParams, CreatedRange, ListParams, SearchParams
-from fastpay.api.rendering import render, render_bytes, render_list, render_search_result
-from fastpay.api.rendering.envelopes import Item
+from fastpay.api.envelopes import Item, render_list, render_search_result
+from fastpay.api.expansion import expand
+from fastpay.api.list_params import CreatedListParams, CreatedRange, ListParams, SearchParams
+from fastpay.api.resource import Resource
+from fastpay.api.routes import Policy
+from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
-from fastpay.domain.objects import Customer, PaymentMethod
+from fastpay.domain.kinds import Kind
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
@@ -27,65 +30,60 @@ _TOTAL_COUNT = "total_count"
 _Params = TypeVar("_Params", bound=ListParams)
 
 
+class Owner(NamedTuple):
+    """The object that a list's path names: its kind, and the field of the listed objects that names it."""
+
+    kind: Kind
+    field: str
+
+
 class List(Generic[_Params]):
-    """An endpoint that shows the objects of one kind, newest first.
+    """An endpoint that shows the objects of a resource, newest first.
 
     `filters` names the parameters that choose some of them, with the kind of identifier that each takes; None
-    is any text. `owner` is the attribute that refers to the object in the path, and the kind of that object:
-    only what belongs to it is shown.
+    is any text. With an `owner`, only its objects are shown.
     """
 
-    is_public = False
-    is_brief = False
-    is_gated = False
+    policy = Policy()
 
     def __init__(
         self,
+        resource: Resource,
         params_type: type[_Params],
-        kind: kinds.Kind,
         *,
-        filters: Mapping[str, kinds.Kind | None] | None = None,
-        owner: tuple[str, kinds.Kind] | None = None,
+        filters: Mapping[str, Kind | None] | None = None,
+        owner: Owner | None = None,
     ) -> None:
+        self.resource = resource
         self._params_type = params_type
-        self._kind = kind
         self._filters = filters or {}
         self._owner = owner
 
     @property
-    def prefix(self) -> str:
-        """The prefix of the objects that are shown."""
-        return self._kind.prefix
-
-    @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes that the shown objects can be chosen by."""
-        return (*self._filters, *([] if self._owner is None else [self._owner[0]]))
+        return (*self._filters, *([] if self._owner is None else [self._owner.field]))
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: FastpayError."""
         params = decode_query(self._params_type, call.query)
-        paths = answers.check_expansions(call, self._kind.prefix, params.expand, listed=True)
+        paths = answers.check_expansions(call, self.resource, params.expand, listed=True)
         call.ended("decode")
         values = self._values(params)
         if self._owner is not None:
-            values.append(await self._owned(call, *self._owner))
-        wanted = Filter(kind=self._kind.prefix, values=tuple(values))
+            values.append(await self._owned(call, self._owner))
+        wanted = Filter(kind=self.resource.kind.prefix, values=tuple(values))
         page = await self._page(call, params)
-        snapshots = await answers.begin_page(call, paths)
+        snapshots = await begin_page(call, paths)
         rows = await call.services.reader.list(call.scope, wanted, page)
         call.ended("read")
         found, has_more = cut(rows, page)
-        items = await shown(found, paths, snapshots)
+        items = await shown(self.resource, found, paths, snapshots)
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
 
-    async def _owned(self, call: Call, attribute: str, owner: kinds.Kind) -> tuple[str, str]:
-        identifier = kinds.check(owner, call.arguments["id"])
-        if owner is kinds.CUSTOMER:
-            await require_customer(call)
-        elif await call.services.reader.get(call.scope, identifier) is None:
-            raise kinds.absent(owner, identifier)
-        return attribute, identifier
+    async def _owned(self, call: Call, owner: Owner) -> tuple[str, str]:
+        found = await require_owner(call, owner.kind)
+        return owner.field, found.id
 
     def _values(self, params: _Params) -> list[tuple[str, str]]:
         given: list[tuple[str, str]] = []
@@ -94,7 +92,7 @@ class List(Generic[_Params]):
             if isinstance(value, UnsetType):
                 continue
             if kind is not None and not kinds.could_be(kind, value):
-                raise _absent(kind, value, name)
+                raise absent(kind, value, name)
             given.append((name, value))
         return given
 
@@ -117,88 +115,67 @@ class List(Generic[_Params]):
         return HIGHEST, LOWEST
 
     async def _cursor(self, call: Call, identifier: str, param: str) -> str:
-        """Return the digits of an object that the page begins or ends at; it must be there."""
+        """Return the digits of an object that the page begins or ends at; it must exist."""
         found = None
-        if kinds.could_be(self._kind, identifier):
+        if kinds.could_be(self.resource.kind, identifier):
             found = await call.services.reader.get(call.scope, identifier)
         if found is None:
-            raise _absent(self._kind, identifier, param)
+            raise absent(self.resource.kind, identifier, param)
         return digits(identifier)
 
 
 class Search:
-    """The endpoint that shows the objects of one kind that a query finds, newest first."""
+    """An endpoint that shows the objects of a resource that a query finds, newest first."""
 
-    is_public = False
-    is_brief = False
-    is_gated = True
+    policy = Policy(is_counted=False)
 
-    def __init__(self, kind: kinds.Kind) -> None:
-        self._kind = kind
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: InvalidRequest, Overloaded."""
         params = decode_query(SearchParams, call.query)
-        kind = self._kind.prefix
+        kind = self._resource.kind
         counts = _TOTAL_COUNT in params.expand
         wanted = [path for path in params.expand if path != _TOTAL_COUNT]
-        paths = answers.check_expansions(call, kind, wanted, listed=True)
+        paths = answers.check_expansions(call, self._resource, wanted, listed=True)
         below = HIGHEST
         token_key = call.credentials.fingerprint_key
-        token_query = f"{kind} {params.query}"
+        token_query = f"{kind.prefix} {params.query}"
         if not isinstance(params.page, UnsetType):
             below = search.parse_page_token(params.page, token_query, token_key)
         query = search.parse(params.query, kind)
         page = Page(limit=params.limit, below=below)
         call.ended("decode")
-        snapshots = await answers.begin_page(call, paths)
+        snapshots = await begin_page(call, paths)
         found, has_more = cut(await call.services.reader.search(call.scope, query, page), page)
         call.ended("read")
         next_page = search.page_token(found[-1].object.id, token_query, token_key) if has_more else None
-        body = render_search_result(call.path, await shown(found, paths, snapshots), has_more, next_page)
+        items = await shown(self._resource, found, paths, snapshots)
+        body = render_search_result(call.path, items, has_more, next_page)
         if counts:
             everything = Page(limit=limits.search_total_max - 1)
             body["total_count"] = len(await call.services.reader.search(call.scope, query, everything))
         return Reply(body=answers.encode(body))
 
 
-class RetrieveOwned:
-    """The endpoint that shows a payment method of a customer, both named by the path."""
-
-    is_public = False
-    is_brief = False
-    is_gated = False
-
-    async def answer(self, call: Call) -> Reply:
-        """Show the payment method. Raises: NotFound, also for another customer's."""
-        params = decode_query(NoParams, call.query)
-        paths = answers.check_expansions(call, kinds.PAYMENT_METHOD.prefix, params.expand)
-        identifier = kinds.check(kinds.PAYMENT_METHOD, call.arguments["payment_method"])
-        customer = await require_customer(call)
-        found = await call.services.reader.get(call.scope, identifier)
-        method = None if found is None else found.object
-        if found is None or not isinstance(method, PaymentMethod) or method.customer != customer.id:
-            raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
-        return Reply(body=await answers.shown(call, method, answers.Snapshots(call, {}), paths=paths))
-
-
-async def require_customer(call: Call) -> Customer:
-    """Return the customer whom the path names. Raises: NotFound."""
-    identifier = kinds.check(kinds.CUSTOMER, call.arguments["id"])
+async def require_owner(call: Call, kind: Kind) -> StoredObject:
+    """Return the object that the path names. Raises: NotFound, also for one that was deleted."""
+    identifier = kinds.check(kind, call.arguments["id"])
     found = await call.services.reader.get(call.scope, identifier)
-    if found is None or not isinstance(found.object, Customer) or found.object.deleted:
-        raise kinds.absent(kinds.CUSTOMER, identifier)
+    if found is None or getattr(found.object, "deleted", False):
+        raise kinds.absent(kind, identifier)
     return found.object
 
 
 async def shown(
-    rows: Sequence[Versioned], paths: Sequence[str], snapshots: answers.Snapshots
+    resource: Resource, rows: Sequence[Versioned], paths: Sequence[str], snapshots: Snapshots
 ) -> Sequence[Item]:
     """Return objects as they are shown, expanded along paths."""
-    livemode = snapshots.livemode
-    if not paths and all(stands_alone(row.object) for row in rows):
-        return [Raw(render_bytes(row.object, livemode)) for row in rows]
-    items = [render(row.object, livemode) for row in rows]
+    livemode = snapshots.scope.livemode
+    if not paths and all(resource.is_plain(row.object) for row in rows):
+        return [Raw(resource.render_bytes(row.object, livemode)) for row in rows]
+    items = [resource.render(row.object, livemode) for row in rows]
     await expand(items, paths, snapshots)
     return await answers.encode_apart(items, snapshots)
 
@@ -231,6 +208,7 @@ def created_bounds(created: CreatedRange | int) -> tuple[str, str]:
     return max(above), min(below)
 
 
-def _absent(kind: kinds.Kind, identifier: str, param: str) -> InvalidRequest:
+def absent(kind: Kind, identifier: str, param: str) -> InvalidRequest:
+    """Return the error for a parameter that names an object that is missing."""
     missing = kinds.absent(kind, identifier)
     return InvalidRequest(missing.message, code=missing.code, param=param)

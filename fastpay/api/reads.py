@@ -6,67 +6,58 @@ from typing import Generic, TypeVar
 from fastpay._native.cache import CachedResponse
 from fastpay.api import answers
 from fastpay.api.cached_responses import form_of, make_response
+from fastpay.api.common_params import Params
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.etags import tag
-from fastpay.api.expansion import stands_alone
-from fastpay.api.params.common import Params
+from fastpay.api.resource import Resource
+from fastpay.api.routes import Policy
+from fastpay.api.snapshots import Snapshots
 from fastpay.domain import kinds
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 
 _Params = TypeVar("_Params", bound=Params)
-_Stored = TypeVar("_Stored", bound=StoredObject)
 
 
-class Retrieve(Generic[_Params, _Stored]):
+class Retrieve(Generic[_Params]):
     """An endpoint that shows the object whose identifier is in the path.
 
-    `check` sees the object before it is shown, and is what a publishable key must get past; `stand_in`
-    gives an object that is known without being stored.
+    `check` sees the object before it is shown, and must protect it where publishable keys are allowed
+    (`is_public`). `stand_in` gives an object that is known without being stored.
     """
 
     def __init__(
         self,
+        resource: Resource,
         params_type: type[_Params],
-        kind: kinds.Kind,
-        stored_type: type[_Stored],
         *,
-        check: Callable[[Call, _Params, _Stored], None] | None = None,
-        stand_in: Callable[[Call, str], _Stored | None] | None = None,
+        check: Callable[[Call, _Params, StoredObject], None] | None = None,
+        stand_in: Callable[[Call, str], StoredObject | None] | None = None,
         is_public: bool = False,
     ) -> None:
+        self.resource = resource
+        self.policy = Policy(is_public=is_public, deadline="with query")
         self._params_type = params_type
-        self._kind = kind
-        self._stored_type = stored_type
         self._check = check
         self._stand_in = stand_in
-        self.is_public = is_public
-
-    is_brief = True
-    is_gated = False
-
-    @property
-    def prefix(self) -> str:
-        """How the identifiers begin of what is shown here."""
-        return self._kind.prefix
 
     def render(self, path: str, versioned: Versioned, livemode: bool) -> CachedResponse | None:
         """Return the answer to a secret key that asks for no more than the object; None for the long way."""
         stored = versioned.object
-        if not isinstance(stored, self._stored_type) or not stands_alone(stored):
+        if not isinstance(stored, self.resource.struct) or not self.resource.is_plain(stored):
             return None
-        return make_response(path, versioned, livemode)
+        return make_response(self.resource, path, versioned, livemode)
 
     async def answer(self, call: Call) -> Reply:
         """Show the object. Raises: NotFound."""
-        identifier = call.arguments["id"]
+        resource, identifier = self.resource, call.arguments["id"]
         stand_in = self._stand_in(call, identifier) if self._stand_in is not None else None
         if stand_in is None:
-            # Before the parameters: who looks for a search that is not served is to hear of that first.
-            kinds.check(self._kind, identifier)
+            # Before the parameters: a path without a search must say so, whatever the query is.
+            kinds.check(resource.kind, identifier)
         params = decode_query(self._params_type, call.query)
-        paths = answers.check_expansions(call, self._kind.prefix, params.expand)
+        paths = answers.check_expansions(call, resource, params.expand)
         call.ended("decode")
         if stand_in is None:
             is_cached = call.timing is not None and call.services.reader.entry(call.scope, identifier)
@@ -74,18 +65,18 @@ class Retrieve(Generic[_Params, _Stored]):
             call.ended("cache" if is_cached else "read")
         else:
             found = Versioned(stand_in, 1, 0)
-        if found is None or not isinstance(found.object, self._stored_type):
-            raise kinds.absent(self._kind, identifier)
+        if found is None or not isinstance(found.object, resource.struct):
+            raise kinds.absent(resource.kind, identifier)
         if self._check is not None:
             self._check(call, params, found.object)
-        if stand_in is None and not paths and answers.is_plain(call, found.object):
-            return _plain(call, found, identifier)
-        snapshots = answers.Snapshots(call, {identifier: found})
+        if stand_in is None and not paths and not call.is_publishable and resource.is_plain(found.object):
+            return _plain(call, resource, found, identifier)
+        snapshots = Snapshots(call, {identifier: found})
         body = await answers.shown(call, found.object, snapshots, paths=paths)
         return Reply(body=body, etag=tag(found.version, body))
 
 
-def _plain(call: Call, found: Versioned, identifier: str) -> Reply:
+def _plain(call: Call, resource: Resource, found: Versioned, identifier: str) -> Reply:
     """Return the answer that shows an object and nothing else, rendered once for each version."""
     reader = call.services.reader
     entry = reader.entry(call.scope, identifier)
@@ -93,7 +84,7 @@ def _plain(call: Call, found: Versioned, identifier: str) -> Reply:
         response = entry.response
     else:
         path = call.path.removesuffix(identifier)
-        response = make_response(path, found, call.scope.livemode)
+        response = make_response(resource, path, found, call.scope.livemode)
         reader.rendered(call.scope, found, response)
     partition = reader.partition(call.scope)
 

@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from fastpay import limits
 from fastpay.domain.identifiers import digits
+from fastpay.domain.kinds import Kind
 from fastpay.domain.search import FIELDS, Clause, Field, Query, Value, fold
 from fastpay.domain.search_terms import PART_CHARS
 from fastpay.errors import InvalidRequest
@@ -35,21 +36,20 @@ _NULL = re.compile(r"null" + _END, re.IGNORECASE)
 _TRUTH = re.compile(r"(?:true|false)" + _END, re.IGNORECASE)
 _WORD = re.compile(r"(?:and|or)(?![0-9A-Za-z_\[:~<>=.])", re.IGNORECASE)
 _ESCAPABLE = frozenset("\\\"'")
-_NOUNS = {"cus": "customers", "pi": "payment intents", "ch": "charges"}
 
 _TOKEN_BYTES = 16
 _TOKEN_DIGEST_BYTES = 8
 
 
-def parse(text: str, kind: str) -> Query:
-    """Return what a query on objects of this prefix means. Raises: InvalidRequest with `param` query."""
+def parse(text: str, kind: Kind) -> Query:
+    """Return what a query on objects of this kind means. Raises: InvalidRequest with `param` query."""
     return _Parser(text, kind).query()
 
 
 def page_token(identifier: str, query: str, key: bytes) -> str:
     """Return what stands for the page after this object in the results of this query."""
-    place = bytes.fromhex(digits(identifier))
-    return base64.urlsafe_b64encode(place + _token_digest(place, query, key)).decode()
+    key_bytes = bytes.fromhex(digits(identifier))
+    return base64.urlsafe_b64encode(key_bytes + _token_digest(key_bytes, query, key)).decode()
 
 
 def parse_page_token(token: str, query: str, key: bytes) -> str:
@@ -68,10 +68,10 @@ def parse_page_token(token: str, query: str, key: bytes) -> str:
 class _Parser:
     """Reads a query from left to right, once."""
 
-    def __init__(self, text: str, kind: str) -> None:
+    def __init__(self, text: str, kind: Kind) -> None:
         self._text = text
         self._kind = kind
-        self._place = 0
+        self._position = 0
 
     def query(self) -> Query:
         if len(self._text) > limits.search_query_chars_max:
@@ -88,16 +88,16 @@ class _Parser:
             words.add(self._word())
             if len(words) > 1:
                 self._refuse("AND and OR cannot stand in the same query")
-        return Query(kind=self._kind, clauses=tuple(clauses), is_any=words == {"OR"})
+        return Query(kind=self._kind.prefix, clauses=tuple(clauses), is_any=words == {"OR"})
 
     def _skip_spaces(self) -> bool:
         """Go on to the next thing; False at the end. Between two clauses a space must stand."""
-        start = self._place
-        while self._place < len(self._text) and self._text[self._place] in " \t\r\n":
-            self._place += 1
-        if self._place == len(self._text):
+        start = self._position
+        while self._position < len(self._text) and self._text[self._position] in " \t\r\n":
+            self._position += 1
+        if self._position == len(self._text):
             return False
-        if start and self._place == start:
+        if start and self._position == start:
             self._refuse("A space is missing between two clauses")
         return True
 
@@ -111,20 +111,19 @@ class _Parser:
         return word.upper()
 
     def _clause(self) -> Clause:
-        negated = self._text.startswith("-", self._place)
-        self._place += negated
-        start = self._place
+        negated = self._text.startswith("-", self._position)
+        self._position += negated
+        start = self._position
         name = self._take(_FIELD)
         if name is None:
             self._refuse("The name of a field is missing")
-        field = FIELDS[self._kind].get(name)
+        fields = FIELDS[self._kind.prefix]
+        field = fields.get(name)
         if field is None:
-            names = ", ".join(FIELDS[self._kind])
-            self._refuse(
-                f"{_NOUNS[self._kind].capitalize()} are searched by {names}, and nothing else", start
-            )
+            nouns = f"{self._kind.noun.replace('_', ' ').capitalize()}s"
+            self._refuse(f"{nouns} are searched by {', '.join(fields)}, and nothing else", start)
         key = self._key() if name == "metadata" else None
-        start = self._place
+        start = self._position
         operator = self._take(_OPERATOR)
         if operator is None:
             self._refuse("An operator is missing: one of : ~ > < >= <=")
@@ -140,7 +139,7 @@ class _Parser:
         return key
 
     def _value(self, name: str, field: Field, operator: str) -> Value:
-        start = self._place
+        start = self._position
         if operator == ":" and self._take(_NULL) is not None:
             if not field.optional:
                 self._refuse(f"The field {name} is never null", start)
@@ -169,39 +168,39 @@ class _Parser:
 
     def _quoted(self) -> str:
         """Read a text in quotes."""
-        quote = self._text[self._place : self._place + 1]
+        quote = self._text[self._position : self._position + 1]
         if quote not in {'"', "'"}:
             self._refuse("A text in quotes is missing")
-        self._place += 1
+        self._position += 1
         characters: list[str] = []
-        while self._place < len(self._text):
-            character = self._text[self._place]
-            self._place += 1
+        while self._position < len(self._text):
+            character = self._text[self._position]
+            self._position += 1
             if character == quote:
                 if not characters:
                     self._refuse("The text is empty")
                 return "".join(characters)
-            if character == "\\" and self._text[self._place : self._place + 1] in _ESCAPABLE:
-                character = self._text[self._place]
-                self._place += 1
+            if character == "\\" and self._text[self._position : self._position + 1] in _ESCAPABLE:
+                character = self._text[self._position]
+                self._position += 1
             characters.append(character)
         return self._refuse("A text has no closing quote")
 
     def _expect(self, sign: str) -> None:
-        if not self._text.startswith(sign, self._place):
+        if not self._text.startswith(sign, self._position):
             self._refuse(f"A {sign} is missing")
-        self._place += 1
+        self._position += 1
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:
-        found = pattern.match(self._text, self._place)
+        found = pattern.match(self._text, self._position)
         if found is None:
             return None
-        self._place = found.end()
+        self._position = found.end()
         return found[0]
 
-    def _refuse(self, what: str, place: int | None = None) -> NoReturn:
+    def _refuse(self, what: str, position: int | None = None) -> NoReturn:
         # The query itself is not shown: it holds what is known of somebody.
-        where = (self._place if place is None else place) + 1
+        where = (self._position if position is None else position) + 1
         raise InvalidRequest(f"{what} (at character {where} of the query).", param="query")
 
 

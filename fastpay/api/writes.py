@@ -1,7 +1,7 @@
 """The writing half of the surface: parameters to a command, and the command to the engine."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from fastpay import limits
@@ -9,12 +9,15 @@ from fastpay._native import digit_runs
 from fastpay.api import answers, card_numbers
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.card_texts import may_hold_card_number
+from fastpay.api.common_params import Params
 from fastpay.api.context import Call, Reply
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
-from fastpay.api.params.common import Params
+from fastpay.api.resource import Resource
+from fastpay.api.routes import Policy
 from fastpay.domain import kinds
+from fastpay.domain.kinds import Kind
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown
@@ -29,45 +32,36 @@ _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
 
 
 class Write(Generic[_Params]):
-    """An endpoint that changes something.
+    """An endpoint that changes something, and shows the object of `resource` that came of it.
 
-    `command` makes the command; `shows` is the kind of object that the answer shows; `names` gives the
-    kinds of the identifiers in the path. `check` sees the parameters first, and is what a publishable key
-    must get past: without it there is no way for one. `decode` reads requests that are not read as all others
-    are; `is_trial` tells those that change nothing, and so keep no answer either. A body may be `body_factor`
-    times as large as others.
+    `command` makes the command. `path_kind` is the kind of the identifier in the path, None where there is
+    none or `command` checks it. `check` sees the parameters first and lets publishable keys in: without it
+    they are refused. `decode` reads requests that are not read as all others are; `is_trial` tells those that
+    change nothing, and so keep no answer either. A body may be `body_factor` times as large as others.
     """
 
     def __init__(
         self,
+        resource: Resource,
         params_type: type[_Params],
         command: Callable[[Call, _Params], Command],
         *,
-        shows: str,
-        names: Mapping[str, kinds.Kind] | None = None,
+        path_kind: Kind | None = None,
         check: Callable[[Call, _Params], Awaitable[None]] | None = None,
         decode: Callable[[Call], Awaitable[_Params]] | None = None,
         is_trial: Callable[[_Params], bool] | None = None,
         body_factor: int = 1,
     ) -> None:
+        # The writer has deadlines of its own.
+        self.policy = Policy(is_public=check is not None, deadline="own", body_factor=body_factor)
+        self._resource = resource
         self._params_type = params_type
         self._command = command
-        self._shows = shows
-        self._names = names or {}
+        self._path_kind = path_kind
         self._check = check
         self._decode = decode
         self._is_trial = is_trial
         self._fingerprints = Fingerprints(params_type)
-        self.body_factor = body_factor
-
-    @property
-    def is_public(self) -> bool:
-        """Whether a publishable key may come this far."""
-        return self._check is not None
-
-    # The writer has deadlines of its own.
-    is_brief = True
-    is_gated = False
 
     async def answer(self, call: Call) -> Reply:
         """Commit what the request wants. Raises: FastpayError."""
@@ -77,18 +71,18 @@ class Write(Generic[_Params]):
         idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
         if idempotency_key is not None and digit_runs.in_text(idempotency_key):
             call.services.card_texts.check_idempotency_key(idempotency_key)
-        for name, kind in self._names.items():
-            kinds.check(kind, call.arguments[name])
+        if self._path_kind is not None:
+            kinds.check(self._path_kind, call.arguments["id"])
         params = self._decode_params(call) if self._decode is None else await self._decode(call)
         if params.expand:
-            answers.check_expansions(call, self._shows, params.expand)
+            answers.check_expansions(call, self._resource, params.expand)
         if self._check is not None:
             await self._check(call, params)
         submission = self._submission(call, params, idempotency_key, deadline_ns)
         call.ended("decode")
         # A client that goes away stops nothing here: what was submitted is committed all the same.
         outcome = await call.services.writer.submit(submission)
-        body = answers.plain(call, outcome)
+        body = answers.plain(call, self._resource, outcome)
         return await self._shown(call, submission, outcome) if body is None else Reply(body=body)
 
     async def _shown(self, call: Call, submission: Submission, outcome: Outcome) -> Reply:

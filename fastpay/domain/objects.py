@@ -1,7 +1,7 @@
 """What fastpay stores: the immutable state of each object as of one version.
 
 A snapshot in the database holds these structs as arrays. Append fields with a default; never move a field,
-remove it or change what it means. `api/rendering` makes what clients see from them. All amounts are in minor
+remove it or change what it means. `api/resources/` makes what clients see from them. All amounts are in minor
 units, all times in seconds since 1970 unless the name says otherwise.
 """
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fastpay import limits
 from fastpay.api import context
-from fastpay.api.app import create_app
+from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.card_texts import CardTexts
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
@@ -104,6 +104,7 @@ async def open_application(
             clock=clock,
             identifiers=identifiers,
             readiness=outages.readiness,
+            resources=RESOURCES,
             settings=context.Settings(body_bytes_max=settings.body_bytes_max),
             card_texts=card_texts,
             shares=shares,

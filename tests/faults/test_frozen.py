@@ -8,6 +8,7 @@ import pytest
 from fastpay import limits
 from fastpay.api.search import parse
 from fastpay.clock import SystemClock
+from fastpay.domain import kinds
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Outcome, Page
@@ -127,7 +128,7 @@ def every_read(instance: Engine, scope: Scope, known: str) -> list[Awaitable[obj
         *(reader.get(scope, known[:-1] + digit) for digit in "0123456789abcdef"),
         reads.list_objects(scope, Filter(kind="pi"), page),
         reads.list_accounts(scope),
-        reads.search(scope, parse("name:'nobody'", "cus"), page),
+        reads.search(scope, parse("name:'nobody'", kinds.CUSTOMER), page),
         reads.get_objects_at(scope, [known], 1),
         reads.search_index.list_backlogs(1),
         reads.verify(scope),

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fastpay.api.rendering.events import RecordedEvent
+from fastpay.api.resources.events import RecordedEvent
 from fastpay.domain.identifiers import digits
 from fastpay.domain.ledger import Transfer
 from fastpay.domain.ledger_objects import LedgerTransfer

@@ -6,6 +6,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.api.search import parse
+from fastpay.domain import kinds
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import DatabaseUnavailable, Overloaded, RateLimited
 from fastpay.store.connections import connected
@@ -84,7 +85,7 @@ async def test_what_reads_whole_tables_leaves_connections_to_the_rest(
     scope = await make_tenant(database_url)
     monkeypatch.setattr(limits, "scan_wait_timeout_ms", 300)
     monkeypatch.setattr(limits, "read_timeout_ms", PATIENCE_SECONDS * 1000)
-    query = parse("name:'nobody'", "cus")
+    query = parse("name:'nobody'", kinds.CUSTOMER)
     async with engine(database_url) as instance, connected(database_url) as blocker:
         keys = PostgresKeyRing(instance.pool, clock=CLOCK, cache_ms=0)
         async with blocker.transaction():

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from fastpay import limits
-from fastpay.api.rendering import render
+from fastpay.api.app import RESOURCES
 from fastpay.api.search import parse
+from fastpay.domain import kinds
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.identifiers import Scope, digits, prefix_of
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject
@@ -116,7 +117,7 @@ async def read_latest(database_url: str, scope: Scope) -> dict[str, StoredObject
 
 async def searched(instance: Engine, scope: Scope, text: str, kind: str, page: Page) -> list[str]:
     """Return the identifiers that a search shows."""
-    found = await instance.reads.search(scope, parse(text, kind), page)
+    found = await instance.reads.search(scope, parse(text, kinds.KINDS[kind]), page)
     return [versioned.object.id for versioned in found]
 
 
@@ -149,7 +150,9 @@ async def test_a_search_finds_what_the_plain_way_finds(
                 is_any = chance.random() < 0.4 and count > 1
                 text = query_text(conditions, is_any)
                 expected = [
-                    stored.id for stored in objects if finds(conditions, is_any, render(stored, False))
+                    stored.id
+                    for stored in objects
+                    if finds(conditions, is_any, RESOURCES.render(stored, False))
                 ]
                 page = Page(limit=chance.choice((1, 2, 5, 100)))
                 assert await searched(instance, scope, text, kind, page) == expected[: page.limit + 1], text

@@ -29,7 +29,7 @@ async def test_every_filter_of_the_api_is_one_of_the_table() -> None:
     assert len(lists) > len(BY_PREFIX)
     for endpoint in lists:
         values = dict.fromkeys(endpoint.attributes, "0" * 32)
-        statement, _ = BY_PREFIX[endpoint.prefix].choose_list(values)
+        statement, _ = BY_PREFIX[endpoint.resource.kind.prefix].choose_list(values)
         assert statement in SQL
 
 

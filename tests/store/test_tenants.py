@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fastpay.api.search import parse
+from fastpay.domain import kinds
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
@@ -87,7 +88,7 @@ WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = 
         own.list_objects(scope, wanted, page) for wanted in loot.filters for page in PAGES
     ],
     "search": lambda own, scope, loot: [
-        own.search(scope, parse(text, kind), Page(limit=10)) for kind, text in SEARCHES
+        own.search(scope, parse(text, kinds.KINDS[kind]), Page(limit=10)) for kind, text in SEARCHES
     ],
     "list_accounts": lambda own, scope, loot: [own.list_accounts(scope)],
     "verify": lambda own, scope, loot: [balances(own, scope)],

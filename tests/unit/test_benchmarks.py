@@ -20,7 +20,7 @@ from benchmarks.load.open_loop import run_open_loop
 from benchmarks.load.options import numbered
 from benchmarks.load.proxy import Conversation, Counts
 from fastpay.api.answers import encode
-from fastpay.api.rendering import render
+from fastpay.api.app import RESOURCES
 
 ROOT = Path(__file__).parents[2]
 MICRO = (
@@ -97,11 +97,11 @@ def test_every_compiled_module_has_a_micro_benchmark() -> None:
         if isinstance(node, ast.ImportFrom) and node.module is not None
         for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
     }
-    # `api/card_numbers.py`, `api/decoding.py`, `api/rendering` and `store/columns.py` are thin about theirs.
+    # `api/card_numbers.py`, `api/decoding.py`, `api/layout.py` and `store/columns.py` are thin about theirs.
     behind = {
         "card_finder": "fastpay.api.card_numbers",
         "form_params": "fastpay.api.decoding.decode_params",
-        "rendering": "fastpay.api.rendering.render_bytes",
+        "rendering": "fastpay.api.app.RESOURCES",
     }
     for module in modules - _INSIDE_A_CONNECTION:
         assert {f"fastpay._native.{module}", behind.get(module)} & imported, module
@@ -112,7 +112,7 @@ def test_the_peers_answer_with_the_fields_of_ours() -> None:
     payment = pytest.importorskip("benchmarks.peers.payment", reason=_NOT_INSTALLED)
     tenant = payment.Tenant(payment.new_id(), False, 290, 30)
     made = payment.pay(tenant, params.parse(params.CreatePaymentIntent, _FORM, samples.BODY))
-    theirs, ours = json.loads(made.answer), json.loads(encode(render(samples.new_intent(), False)))
+    theirs, ours = json.loads(made.answer), json.loads(encode(RESOURCES.render(samples.new_intent(), False)))
     assert list(theirs) == list(ours)
     assert len(theirs) == 42
     for own in ("id", "client_secret", "created", "latest_charge", "payment_method"):

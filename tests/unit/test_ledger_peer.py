@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpay.api.answers import encode
-from fastpay.api.rendering import render
+from fastpay.api.app import RESOURCES
 from fastpay.domain.identifiers import moment_of, place_of, placed
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_batches import run_steps
@@ -73,7 +73,7 @@ def both() -> tuple[Any, Any]:
 
 def test_the_answers_have_the_same_fields() -> None:
     made, stored = both()
-    theirs, ours = json.loads(made.answer(7)), json.loads(encode(render(stored, False)))
+    theirs, ours = json.loads(made.answer(7)), json.loads(encode(RESOURCES.render(stored, False)))
     assert list(theirs) == list(ours)
     assert theirs["id"] == placed("ltr", moment_of(theirs["id"]), 7, 0)
     assert theirs["created"] == moment_of(theirs["id"]) // 1000

@@ -1,27 +1,115 @@
 """The balance and its transactions: views of the ledger."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from fastpay.api import answers
+from fastpay.api.common_params import NoParams
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand
-from fastpay.api.params.common import NoParams
-from fastpay.api.rendering import render_balance
+from fastpay.api.layout import Field, Shape, When
+from fastpay.api.resource import Reference, Resource, Snapshot
+from fastpay.api.routes import Policy, Route
+from fastpay.api.snapshots import Snapshots
 from fastpay.domain import kinds
+from fastpay.domain.identifiers import digits
+from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.objects import Charge, Refund
+
+_SHOWN_CODES = ("available", "pending")
+# What the dialect shows of a balance that nothing ever moved.
+_FIRST_CURRENCY = "usd"
+_DAY_S = 24 * 3600
+
+
+class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a capture or a refund did to the balance: a view of a transfer and what it was for.
+
+    Moments are in seconds.
+    """
+
+    id: str
+    amount: int
+    available_on: int
+    created: int
+    currency: str
+    description: str | None
+    fee: int
+    has_fee: bool
+    net: int
+    source: str
+    status: str
+    type: str
+
+
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "balance_transaction",
+    "amount": Field("amount"),
+    "available_on": Field("available_on"),
+    "balance_type": "payments",
+    "created": Field("created"),
+    "currency": Field("currency"),
+    "description": Field("description"),
+    "exchange_rate": None,
+    "fee": Field("fee"),
+    "fee_details": When(
+        "has_fee",
+        [
+            {
+                "amount": Field("fee"),
+                "application": None,
+                "currency": Field("currency"),
+                "description": "Processing fee",
+                "type": "stripe_fee",
+            }
+        ],
+        otherwise=[],
+    ),
+    "net": Field("net"),
+    "reporting_category": Field("type"),
+    "source": Field("source"),
+    "status": Field("status"),
+    "type": Field("type"),
+}
+
+
+async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
+    transfers = await snapshot.reader.transfers(
+        snapshot.scope, ["tr_" + digits(identifier) for identifier in identifiers]
+    )
+    sources = await snapshot.load(list(dict.fromkeys(transfer.source_id for transfer, _ in transfers)))
+    found: dict[str, dict[str, object]] = {}
+    for transfer, moment_ms in transfers:
+        source = sources[transfer.source_id].object if transfer.source_id in sources else None
+        identifier = "txn_" + digits(transfer.id)
+        # The fee of a charge is a transfer of its own, and a part of the one that the charge names.
+        if isinstance(source, Charge | Refund) and source.balance_transaction == identifier:
+            body = render_balance_transaction(transfer, moment_ms // 1000, source)
+            found[identifier] = msgspec.json.decode(body)
+    return found
+
+
+BALANCE_TRANSACTION = Resource(
+    kinds.BALANCE_TRANSACTION,
+    struct=BalanceTransaction,
+    shape=_SHAPE,
+    load=_load,
+    expandable={"source": Reference((kinds.CHARGE, kinds.REFUND))},
+)
 
 
 class RetrieveBalance:
     """The endpoint that shows what the tenant has, and what is under way."""
 
-    is_public = False
-    is_brief = False
-    is_gated = False
+    policy = Policy()
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: FastpayError."""
         params = decode_query(NoParams, call.query)
-        answers.check_expansions(call, "balance", params.expand)
+        answers.check_expansions(call, None, params.expand)
         accounts = await call.services.reader.accounts(call.scope)
         return Reply(body=answers.encode(render_balance(accounts, call.scope.livemode)))
 
@@ -29,21 +117,77 @@ class RetrieveBalance:
 class RetrieveBalanceTransaction:
     """The endpoint that shows what one capture or refund did to the balance."""
 
-    is_public = False
-    is_brief = False
-    is_gated = False
+    policy = Policy()
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance transaction. Raises: NotFound."""
         params = decode_query(NoParams, call.query)
-        paths = answers.check_expansions(call, kinds.BALANCE_TRANSACTION.prefix, params.expand)
+        paths = answers.check_expansions(call, BALANCE_TRANSACTION, params.expand)
         identifier = kinds.check(kinds.BALANCE_TRANSACTION, call.arguments["id"])
-        snapshots = answers.Snapshots(call, {})
-        body = (await snapshots.balance_transactions((identifier,))).get(identifier)
-        if body is None:
+        snapshots = Snapshots(call)
+        found = (await snapshots.resolve((identifier,))).get(identifier)
+        if found is None:
             raise kinds.absent(kinds.BALANCE_TRANSACTION, identifier)
-        if paths:
-            shown = msgspec.json.decode(body)
-            await expand((shown,), paths, snapshots)
-            body = answers.encode(shown)
-        return Reply(body=body)
+        await expand((found,), paths, snapshots)
+        return Reply(body=answers.encode(found))
+
+
+def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
+    """Return the balance over the accounts of one tenant and mode, a line a currency."""
+    balances = {
+        (account.code, account.currency): account.balance
+        for account in accounts
+        if account.code in _SHOWN_CODES
+    }
+    currencies = sorted({currency for _, currency in balances}) or [_FIRST_CURRENCY]
+    available, pending = (
+        [_funds(balances.get((code, currency), 0), currency) for currency in currencies]
+        for code in _SHOWN_CODES
+    )
+    return {
+        "object": "balance",
+        "available": available,
+        "connect_reserved": [{"amount": 0, "currency": currency} for currency in currencies],
+        "livemode": livemode,
+        "pending": pending,
+    }
+
+
+def render_balance_transaction(transfer: Transfer, created_s: int, source: Charge | Refund) -> bytes:
+    """Return, in JSON, what a capture or a refund did to the balance.
+
+    `created_s` is the moment of the transfer in seconds. The dialect says nothing of the mode here.
+    """
+    is_charge = isinstance(source, Charge)
+    # A refund is paid out of the balance at once.
+    is_available, delay_s, fee = True, 0, 0
+    if isinstance(source, Charge):
+        is_available, fee = source.funds_available, source.fee
+        delay_s = 0 if is_available else source.funds_delay_days * _DAY_S
+    amount = transfer.amount if is_charge else -transfer.amount
+    shown = BalanceTransaction(
+        id="txn_" + digits(transfer.id),
+        amount=amount,
+        available_on=created_s + delay_s,
+        created=created_s,
+        currency=transfer.currency,
+        description=source.description if isinstance(source, Charge) else None,
+        fee=fee,
+        has_fee=fee != 0,
+        net=amount - fee,
+        source=source.id,
+        status="available" if is_available else "pending",
+        type="charge" if is_charge else "refund",
+    )
+    return BALANCE_TRANSACTION.render_bytes(shown, False)
+
+
+def _funds(amount: int, currency: str) -> dict[str, object]:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+
+
+RESOURCES = (BALANCE_TRANSACTION,)
+ROUTES = (
+    Route("GET", "/v1/balance", RetrieveBalance()),
+    Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
+)

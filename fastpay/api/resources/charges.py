@@ -1,12 +1,209 @@
-"""Charges: requests to commands."""
+"""Charges: attempts to take a payment."""
+
+from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from fastpay.api.common_params import (
+    Descriptor,
+    DescriptorSuffix,
+    Email,
+    Identifier,
+    Metadata,
+    NoParams,
+    Params,
+    Part,
+    ShippingParams,
+    Text,
+    given,
+    shipping,
+    value_or,
+)
+from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.params.charges import CaptureParams, UpdateParams
-from fastpay.api.params.common import given, shipping, value_or
-from fastpay.domain import money
+from fastpay.api.layout import Choice, Field, Mode, Same, Shape, When
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import List, Search
+from fastpay.api.reads import Retrieve
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Sublist
+from fastpay.api.routes import Route
+from fastpay.api.writes import Write
+from fastpay.domain import kinds, money
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
+
+
+class FraudDetails(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the merchant thinks of a payment; null takes it back."""
+
+    user_report: Literal["fraudulent", "safe"] | None
+
+
+class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change what is noted of a charge."""
+
+    description: Text | UnsetType | None = UNSET
+    fraud_details: FraudDetails | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+    receipt_email: Email | UnsetType | None = UNSET
+    shipping: ShippingParams | UnsetType | None = UNSET
+    transfer_group: Text | UnsetType | None = UNSET
+
+
+class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take what was authorized."""
+
+    amount: int | UnsetType = UNSET
+    receipt_email: Email | UnsetType | None = UNSET
+    statement_descriptor: Descriptor | UnsetType | None = UNSET
+    statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
+    transfer_group: Text | UnsetType | None = UNSET
+
+
+class ChargeListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Charges, those of one customer or one payment intent."""
+
+    customer: Identifier | UnsetType = UNSET
+    payment_intent: Identifier | UnsetType = UNSET
+
+
+_NETWORK_STATUSES = {
+    "authorized": "approved_by_network",
+    "issuer_declined": "declined_by_network",
+    "blocked": "not_sent_to_network",
+}
+
+# What a merchant reads about an attempt; buyers are never shown this.
+_APPROVED = "The card issuer approved this payment."
+_DECLINED = "The card issuer declined this payment."
+_SELLER_MESSAGES = {
+    "authentication_required": "The card issuer wants the cardholder to authenticate this payment first.",
+    "card_velocity_exceeded": "The card issuer declined this payment: the card was used too often lately.",
+    "expired_card": "The card issuer declined this payment: the card has expired.",
+    "generic_decline": "The card issuer declined this payment and gave no reason.",
+    "highest_risk_level": "This payment was blocked before it reached the card issuer: too high a risk.",
+    "incorrect_cvc": "The card issuer declined this payment: the security code does not match.",
+    "insufficient_funds": "The card issuer declined this payment: there is not enough money on the account.",
+    "lost_card": "The card issuer declined this payment: the card was reported lost.",
+    "processing_error": "The card issuer declined this payment: something failed while processing it.",
+    "stolen_card": "The card issuer declined this payment: the card was reported stolen.",
+}
+
+_OUTCOME: Shape = {
+    "advice_code": None,
+    "network_advice_code": None,
+    "network_decline_code": None,
+    "network_status": Choice("outcome_type", _NETWORK_STATUSES),
+    "reason": Field("outcome_reason"),
+    "risk_level": Field("risk_level"),
+    "risk_score": Field("risk_score"),
+    "seller_message": Choice(
+        "outcome_type",
+        {"authorized": _APPROVED},
+        otherwise=Choice("outcome_reason", _SELLER_MESSAGES, otherwise=_DECLINED),
+    ),
+    "type": Field("outcome_type"),
+}
+
+_PAYMENT_METHOD_DETAILS: Shape = {
+    "card": {
+        "amount_authorized": When("status", Field("amount"), equals="succeeded"),
+        "authorization_code": None,
+        "brand": Field("card.brand"),
+        "capture_before": Field("capture_before"),
+        "checks": CHECKS,
+        "country": Field("card.country"),
+        "exp_month": Field("card.exp_month"),
+        "exp_year": Field("card.exp_year"),
+        "extended_authorization": {"status": "disabled"},
+        "fingerprint": Field("card.fingerprint"),
+        "funding": Field("card.funding"),
+        "incremental_authorization": {"status": "unavailable"},
+        "installments": None,
+        "last4": Field("card.last4"),
+        "mandate": None,
+        "multicapture": {"status": "unavailable"},
+        "network": Field("card.brand"),
+        "network_token": {"used": False},
+        "network_transaction_id": None,
+        "overcapture": {"maximum_amount_capturable": Field("amount"), "status": "unavailable"},
+        "regulated_status": None,
+        "three_d_secure": None,
+        "transaction_link_id": None,
+        "wallet": None,
+    },
+    "type": "card",
+}
+
+# `refunds` is null here; expansion fills it in.
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "charge",
+    "amount": Field("amount"),
+    "amount_captured": Field("amount_captured"),
+    # A released authorization counts as given back in full, although nothing was ever taken.
+    "amount_refunded": When("released", Field("amount"), otherwise=Field("amount_refunded")),
+    "application": None,
+    "application_fee": None,
+    "application_fee_amount": None,
+    "balance_transaction": Field("balance_transaction"),
+    "billing_details": BILLING_DETAILS,
+    "calculated_statement_descriptor": Field("statement_descriptor"),
+    "captured": Field("captured"),
+    "created": Field("created"),
+    "currency": Field("currency"),
+    "customer": Field("customer"),
+    "description": Field("description"),
+    "disputed": False,
+    "failure_balance_transaction": None,
+    "failure_code": Field("failure_code"),
+    "failure_message": Field("failure_message"),
+    "fraud_details": When("fraud_report", {"user_report": Field("fraud_report")}, otherwise={}),
+    "livemode": Mode(),
+    "metadata": Field("metadata"),
+    "on_behalf_of": None,
+    "outcome": _OUTCOME,
+    "paid": When("status", True, otherwise=False, equals="succeeded"),
+    "payment_intent": Field("payment_intent"),
+    "payment_method": Field("payment_method"),
+    "payment_method_details": _PAYMENT_METHOD_DETAILS,
+    "receipt_email": Field("receipt_email"),
+    "receipt_number": None,
+    "receipt_url": None,
+    "refunded": When(
+        "released",
+        True,
+        otherwise=When("captured", Same("amount_refunded", "amount_captured"), otherwise=False),
+    ),
+    "refunds": None,
+    "review": None,
+    "shipping": SHIPPING,
+    "source": None,
+    "source_transfer": None,
+    "statement_descriptor": Field("statement_descriptor"),
+    "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
+    "status": Field("status"),
+    "transfer_data": None,
+    "transfer_group": Field("transfer_group"),
+}
+
+CHARGE = Resource(
+    kinds.CHARGE,
+    shape=_SHAPE,
+    expandable={
+        "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
+        "customer": Reference((kinds.CUSTOMER,)),
+        "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
+        "refunds": Sublist(kinds.REFUND, "charge", "/v1/charges/{id}/refunds"),
+        "application": ALWAYS_NULL,
+        "application_fee": ALWAYS_NULL,
+        "failure_balance_transaction": ALWAYS_NULL,
+        "on_behalf_of": ALWAYS_NULL,
+        "review": ALWAYS_NULL,
+        "source_transfer": ALWAYS_NULL,
+        "transfer": ALWAYS_NULL,
+        "transfer_data.destination": ALWAYS_NULL,
+    },
+)
 
 
 def update(call: Call, params: UpdateParams) -> UpdateCharge:
@@ -33,3 +230,21 @@ def capture(call: Call, params: CaptureParams) -> CaptureCharge:
             params, "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group"
         ),
     )
+
+
+RESOURCES = (CHARGE,)
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/charges",
+        List(
+            CHARGE,
+            ChargeListParams,
+            filters={"payment_intent": kinds.PAYMENT_INTENT, "customer": kinds.CUSTOMER},
+        ),
+    ),
+    Route("GET", "/v1/charges/search", Search(CHARGE)),
+    Route("GET", "/v1/charges/{id}", Retrieve(CHARGE, NoParams)),
+    Route("POST", "/v1/charges/{id}", Write(CHARGE, UpdateParams, update, path_kind=kinds.CHARGE)),
+    Route("POST", "/v1/charges/{id}/capture", Write(CHARGE, CaptureParams, capture, path_kind=kinds.CHARGE)),
+)

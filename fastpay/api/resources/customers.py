@@ -1,18 +1,139 @@
-"""Customers: requests to commands."""
+"""Customers: whoever pays more than once."""
 
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from msgspec import UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
+from fastpay import limits
+from fastpay.api import card_params
+from fastpay.api.common_params import (
+    AddressParams,
+    Email,
+    Identifier,
+    Metadata,
+    Name,
+    NoParams,
+    Params,
+    Part,
+    Phone,
+    ShippingParams,
+    Text,
+    address,
+    first_metadata,
+    given,
+    shipping,
+    value_or,
+)
+from fastpay.api.common_shapes import ADDRESS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.params import cards
-from fastpay.api.params.common import NoParams, address, first_metadata, given, shipping, value_or
-from fastpay.api.params.customers import CreateParams, UpdateParams
+from fastpay.api.layout import Field, Mode, Shape, When
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import List, Search
+from fastpay.api.reads import Retrieve
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
+from fastpay.api.routes import Route
+from fastpay.api.writes import Write
 from fastpay.domain import kinds
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.objects import InvoiceSettings
 from fastpay.errors import InvalidRequest
+
+Balance = Annotated[int, Meta(ge=-limits.balance_max, le=limits.balance_max)]
+InvoicePrefix = Annotated[str, Meta(min_length=3, max_length=12, pattern="^[A-Z0-9]+$(?!\\n)")]
+Locale = Annotated[str, Meta(min_length=2, max_length=20)]
+
+
+class InvoiceSettingsParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A customer's defaults: what is not given stays as it is."""
+
+    default_payment_method: Identifier | UnsetType | None = UNSET
+    footer: Text | UnsetType | None = UNSET
+
+
+class _Fields(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What create and update have in common."""
+
+    address: AddressParams | UnsetType | None = UNSET
+    balance: Balance | UnsetType = UNSET
+    description: Text | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
+    invoice_prefix: InvoicePrefix | UnsetType = UNSET
+    invoice_settings: InvoiceSettingsParams | UnsetType = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+    name: Name | UnsetType | None = UNSET
+    next_invoice_sequence: Annotated[int, Meta(ge=1, le=limits.balance_max)] | UnsetType = UNSET
+    phone: Phone | UnsetType | None = UNSET
+    preferred_locales: Annotated[tuple[Locale, ...], Meta(max_length=limits.locales_max)] | UnsetType = UNSET
+    shipping: ShippingParams | UnsetType | None = UNSET
+    tax_exempt: Literal["none", "exempt", "reverse"] | UnsetType | None = UNSET
+
+
+class CreateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Begin to know a customer."""
+
+    creates: ClassVar[bool] = True
+
+    payment_method: Identifier | UnsetType = UNSET
+
+
+class UpdateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change what is known."""
+
+
+class CustomerListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Customers, those with one e-mail address, written as it was given."""
+
+    email: Text | UnsetType = UNSET
+
+
+_DELETED: Shape = {"id": Field("id"), "object": "customer", "deleted": True}
+
+_KNOWN: Shape = {
+    "id": Field("id"),
+    "object": "customer",
+    "address": ADDRESS,
+    "balance": Field("balance"),
+    "created": Field("created"),
+    "currency": None,
+    "default_source": None,
+    "delinquent": False,
+    "description": Field("description"),
+    "discount": None,
+    "email": Field("email"),
+    "invoice_prefix": Field("invoice_prefix"),
+    "invoice_settings": {
+        "custom_fields": None,
+        "default_payment_method": Field("invoice_settings.default_payment_method"),
+        "footer": Field("invoice_settings.footer"),
+        "rendering_options": None,
+    },
+    "livemode": Mode(),
+    "metadata": Field("metadata"),
+    "name": Field("name"),
+    "next_invoice_sequence": Field("next_invoice_sequence"),
+    "phone": Field("phone"),
+    "preferred_locales": Field("preferred_locales"),
+    "shipping": SHIPPING,
+    "tax_exempt": Field("tax_exempt"),
+    "test_clock": None,
+}
+
+CUSTOMER = Resource(
+    kinds.CUSTOMER,
+    shape=When("deleted", _DELETED, otherwise=_KNOWN),
+    expandable={
+        "invoice_settings.default_payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "cash_balance": ALWAYS_NULL,
+        "default_source": ALWAYS_NULL,
+        "sources": ALWAYS_NULL,
+        "subscriptions": ALWAYS_NULL,
+        "tax": ALWAYS_NULL,
+        "tax_ids": ALWAYS_NULL,
+        "test_clock": ALWAYS_NULL,
+    },
+)
+
 
 _DEFAULT = "invoice_settings[default_payment_method]"
 
@@ -21,7 +142,7 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
     """Begin to know a customer."""
     choice = None
     if not isinstance(params.payment_method, UnsetType):
-        choice = cards.choice(call, params.payment_method)
+        choice = card_params.choice(call, params.payment_method)
     settings = _invoice_settings(params)
     default = settings.pop("default_payment_method", None)
     if default is not None and default != params.payment_method:
@@ -90,3 +211,14 @@ def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:
 
 def _could_be_method(identifier: str) -> bool:
     return identifier in MAGIC_PAYMENT_METHODS or kinds.could_be(kinds.PAYMENT_METHOD, identifier)
+
+
+RESOURCES = (CUSTOMER,)
+ROUTES = (
+    Route("POST", "/v1/customers", Write(CUSTOMER, CreateParams, create)),
+    Route("GET", "/v1/customers", List(CUSTOMER, CustomerListParams, filters={"email": None})),
+    Route("GET", "/v1/customers/search", Search(CUSTOMER)),
+    Route("GET", "/v1/customers/{id}", Retrieve(CUSTOMER, NoParams)),
+    Route("POST", "/v1/customers/{id}", Write(CUSTOMER, UpdateParams, update, path_kind=kinds.CUSTOMER)),
+    Route("DELETE", "/v1/customers/{id}", Write(CUSTOMER, NoParams, delete, path_kind=kinds.CUSTOMER)),
+)

@@ -1,31 +1,55 @@
-"""The ledger itself, under the payments: what accounts hold, and whether the books agree with themselves."""
+"""The ledger itself: what accounts hold, and whether the books agree with themselves."""
 
-from msgspec import UnsetType
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
 
 from fastpay.api import answers
+from fastpay.api.common_params import NoParams, Params, refuse_together
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand
-from fastpay.api.params.common import NoParams, refuse_together
-from fastpay.api.params.ledger import BalanceParams
-from fastpay.api.rendering.ledger import render_verification
+from fastpay.api.ledger_params import Second
+from fastpay.api.resource import Reference, Resource, Snapshot
+from fastpay.api.routes import Policy, Route
+from fastpay.api.snapshots import Snapshots
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
+from fastpay.domain.ledger import Account
+from fastpay.engine.ports import TrialBalance, Verification
+
+
+class BalanceParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As of when: a second, or a number of the tenant's sequence; otherwise now."""
+
+    at: Second | UnsetType = UNSET
+    sequence: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+
+
+async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
+    wanted = ["lacc_" + digits(identifier) for identifier in identifiers]
+    accounts = await snapshot.ledger.balances(snapshot.scope, wanted, snapshot.sequence)
+    rendered = [_render_balance(account, snapshot.sequence, snapshot.scope.livemode) for account in accounts]
+    return {str(balance["id"]): balance for balance in rendered}
+
+
+LEDGER_BALANCE = Resource(
+    kinds.LEDGER_BALANCE, load=_load, expandable={"account": Reference((kinds.LEDGER_ACCOUNT,))}
+)
 
 
 class RetrieveLedgerBalance:
-    """The endpoint that shows what an account holds: now, or as of a second or a place in the sequence."""
+    """The endpoint that shows what an account holds: now, as of a second, or as of a sequence."""
 
-    is_public = False
-    is_brief = False
-    is_gated = False
+    policy = Policy()
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: NotFound, InvalidRequest."""
         identifier = kinds.check(kinds.LEDGER_ACCOUNT, call.arguments["id"])
         params = decode_query(BalanceParams, call.query)
-        paths = answers.check_expansions(call, kinds.LEDGER_BALANCE.prefix, params.expand)
-        snapshots = answers.Snapshots(call, {}, sequence=await _sequence(call, params))
+        paths = answers.check_expansions(call, LEDGER_BALANCE, params.expand)
+        snapshots = Snapshots(call, sequence=await _sequence(call, params))
         balance = "lbal_" + digits(identifier)
         found = (await snapshots.resolve((balance,))).get(balance)
         if found is None:
@@ -35,25 +59,70 @@ class RetrieveLedgerBalance:
 
 
 class VerifyLedger:
-    """The endpoint that holds the books against themselves: trial balance, counters, payments."""
+    """The endpoint that checks the books: trial balance, counters, payments."""
 
-    is_public = False
-    # It reads everything, which takes as long as it takes, within `verify_timeout_ms`.
-    is_brief = True
-    is_gated = True
+    # It reads everything, and has a deadline of its own, `verify_timeout_ms`.
+    policy = Policy(deadline="own", is_counted=False)
 
     async def answer(self, call: Call) -> Reply:
         """Show what was found. Raises: FastpayError."""
         params = decode_query(NoParams, call.query)
-        answers.check_expansions(call, "ledger_verification", params.expand)
+        answers.check_expansions(call, None, params.expand)
         verification = await call.services.reader.verify(call.scope)
-        return Reply(body=answers.encode(render_verification(verification, call.scope.livemode)))
+        return Reply(body=answers.encode(_render_verification(verification, call.scope.livemode)))
 
 
 async def _sequence(call: Call, params: BalanceParams) -> int | None:
-    """Return the place in the sequence that was asked for, None where that is now."""
+    """Return the sequence that was asked for, None for now."""
     if isinstance(params.at, UnsetType):
         return None if isinstance(params.sequence, UnsetType) else params.sequence
     if not isinstance(params.sequence, UnsetType):
         raise refuse_together("at", "sequence")
     return await call.services.ledger.sequence_at(call.scope, params.at * 1000 + 999)
+
+
+def _render_balance(account: Account, sequence: int | None, livemode: bool) -> dict[str, object]:
+    """Return what an account holds as of a sequence, None for now."""
+    return {
+        "id": "lbal_" + digits(account.id),
+        "object": "ledger_balance",
+        "account": account.id,
+        "amount": account.balance,
+        "available": account.available,
+        "credits_pending": account.credits_pending,
+        "credits_posted": account.credits_posted,
+        "currency": account.currency,
+        "debits_pending": account.debits_pending,
+        "debits_posted": account.debits_posted,
+        "livemode": livemode,
+        "sequence": sequence,
+    }
+
+
+def _render_verification(verification: Verification, livemode: bool) -> dict[str, object]:
+    """Return what a verification found; `ok` says that it found nothing to complain of."""
+    return {
+        "object": "ledger_verification",
+        "balances": [_trial_balance(balance) for balance in verification.balances],
+        "livemode": livemode,
+        "ok": not verification.problems,
+        "problems": list(verification.problems),
+    }
+
+
+def _trial_balance(balance: TrialBalance) -> dict[str, object]:
+    return {
+        "currency": balance.currency,
+        "debits_posted": balance.debits_posted,
+        "credits_posted": balance.credits_posted,
+        "debits_pending": balance.debits_pending,
+        "credits_pending": balance.credits_pending,
+        "difference": balance.debits_posted - balance.credits_posted,
+    }
+
+
+RESOURCES = (LEDGER_BALANCE,)
+ROUTES = (
+    Route("GET", "/v1/ledger/accounts/{id}/balance", RetrieveLedgerBalance()),
+    Route("GET", "/v1/ledger/verify", VerifyLedger()),
+)

@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from msgspec import UnsetType
 
 from fastpay.api import answers
+from fastpay.api.common_params import refuse_together
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
+from fastpay.api.envelopes import render_list
 from fastpay.api.errors import prefers
 from fastpay.api.expansion import expand
-from fastpay.api.params.common import refuse_together
-from fastpay.api.params.lists import ListParams
-from fastpay.api.rendering import render_list
-from fastpay.api.rendering.ledger import render_entry
+from fastpay.api.list_params import ListParams
+from fastpay.api.resource import Reference, Resource
+from fastpay.api.resources.ledger_transfers import TYPES
+from fastpay.api.routes import Policy, Route
+from fastpay.api.snapshots import begin_page
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import LedgerTransfer
-from fastpay.engine.ledger_ports import EntryPage
+from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.errors import InvalidRequest
 
 _CSV_TYPE = "text/csv"
@@ -39,29 +42,37 @@ _COLUMNS = (
 )
 
 
+LEDGER_ENTRY = Resource(
+    kinds.LEDGER_ENTRY,
+    expandable={
+        "account": Reference((kinds.LEDGER_ACCOUNT,)),
+        "source": Reference((kinds.CHARGE, kinds.REFUND)),
+        "transfer": Reference((kinds.LEDGER_TRANSFER,)),
+    },
+)
+
+
 class ListEntries:
     """The endpoint that shows an account's entries, each with the balance after it."""
 
-    is_public = False
-    is_brief = False
-    is_gated = False
+    policy = Policy()
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: NotFound, InvalidRequest."""
         identifier = kinds.check(kinds.LEDGER_ACCOUNT, call.arguments["id"])
         params = decode_query(ListParams, call.query)
-        paths = answers.check_expansions(call, kinds.LEDGER_ENTRY.prefix, params.expand, listed=True)
+        paths = answers.check_expansions(call, LEDGER_ENTRY, params.expand, listed=True)
         found = await call.services.ledger.balances(call.scope, [identifier], None)
         if not found:
             raise kinds.absent(kinds.LEDGER_ACCOUNT, identifier)
         page = await _page(call, found[0], params)
-        snapshots = await answers.begin_page(call, paths)
+        snapshots = await begin_page(call, paths)
         entries = await call.services.ledger.entries(call.scope, found[0], page)
         has_more = len(entries) > page.limit
         if has_more:
             # The one too many is the furthest from where the page begins.
             entries = entries[: page.limit] if page.after is None else entries[-page.limit :]
-        items = [render_entry(entry, call.scope.livemode) for entry in entries]
+        items = [_render(entry, call.scope.livemode) for entry in entries]
         # A table has no room for objects in objects: there, whoever asks for some gets their names.
         if prefers(call.headers.get("accept"), _CSV_TYPE):
             return _csv(call, page, items, has_more=has_more)
@@ -69,6 +80,26 @@ class ListEntries:
         shown = await answers.encode_apart(items, snapshots)
         body = answers.encode(render_list(call.path, shown, has_more))
         return Reply(body=body, headers=_VARY)
+
+
+def _render(entry: Entry, livemode: bool) -> dict[str, object]:
+    """Return one side of a transfer, with what the account held after it."""
+    return {
+        "id": "lent_" + digits(entry.transfer_id),
+        "object": "ledger_entry",
+        "account": entry.after.id,
+        "amount": entry.amount,
+        "available": entry.after.available,
+        "balance": entry.after.balance,
+        "created": entry.created,
+        "currency": entry.after.currency,
+        "livemode": livemode,
+        "sequence": entry.sequence,
+        "side": entry.side,
+        "source": entry.source_id,
+        "transfer": entry.transfer_id,
+        "type": TYPES[entry.phase],
+    }
 
 
 async def _page(call: Call, account: Account, params: ListParams) -> EntryPage:
@@ -125,3 +156,7 @@ def _csv(call: Call, page: EntryPage, items: Sequence[dict[str, object]], *, has
         target = f'<{call.path}?limit={page.limit}&{cursor}={item["id"]}>; rel="{rel}"'
         headers += ((b"link", target.encode()),)
     return Reply(body=out.getvalue().encode(), content_type=b"text/csv; charset=utf-8", headers=headers)
+
+
+RESOURCES = (LEDGER_ENTRY,)
+ROUTES = (Route("GET", "/v1/ledger/accounts/{id}/entries", ListEntries()),)

@@ -1,17 +1,36 @@
-"""Payment methods: requests to commands."""
+"""Payment methods: cards that are kept."""
 
-from msgspec import UnsetType
+from typing import ClassVar, Literal
 
-from fastpay.api.context import Call
-from fastpay.api.params import cards
-from fastpay.api.params.common import NoParams, address, given, value_or
-from fastpay.api.params.payment_methods import (
-    AttachParams,
-    BillingDetailsChanges,
-    CardChanges,
-    CreateParams,
-    UpdateParams,
+from msgspec import UNSET, UnsetType
+
+from fastpay.api import answers, card_params
+from fastpay.api.card_params import AllowRedisplay, CardParams, PaymentMethodData
+from fastpay.api.common_params import (
+    AddressParams,
+    BillingDetailsParams,
+    Email,
+    Identifier,
+    Metadata,
+    NoParams,
+    Params,
+    Part,
+    Text,
+    address,
+    given,
+    value_or,
 )
+from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_query
+from fastpay.api.layout import Choice, Field, Mode, Shape
+from fastpay.api.list_params import ListParams
+from fastpay.api.lists import List, Owner, require_owner
+from fastpay.api.reads import Retrieve
+from fastpay.api.resource import Reference, Resource
+from fastpay.api.routes import Policy, Route
+from fastpay.api.snapshots import Snapshots
+from fastpay.api.writes import Write
 from fastpay.domain import kinds
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.objects import Address, PaymentMethod
@@ -23,9 +42,113 @@ from fastpay.domain.payment_methods import (
 )
 
 
+class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keep a card for later. The fields are those of `PaymentMethodData`."""
+
+    creates: ClassVar[bool] = True
+
+    type: Literal["card"]
+    card: CardParams | UnsetType = UNSET
+    billing_details: BillingDetailsParams | UnsetType = UNSET
+    metadata: Metadata | None = None
+    allow_redisplay: AllowRedisplay = "unspecified"
+
+    def data(self) -> PaymentMethodData:
+        """Return them."""
+        return PaymentMethodData(
+            type=self.type,
+            card=self.card,
+            billing_details=self.billing_details,
+            metadata=self.metadata,
+            allow_redisplay=self.allow_redisplay,
+        )
+
+
+class CardChanges(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change of a card."""
+
+    exp_month: int | UnsetType = UNSET
+    exp_year: int | UnsetType = UNSET
+
+
+class BillingDetailsChanges(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change of who pays; the rest stays as it is."""
+
+    address: AddressParams | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
+    name: Text | UnsetType | None = UNSET
+    phone: Text | UnsetType | None = UNSET
+    tax_id: Text | UnsetType | None = UNSET
+
+
+class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Change what may change."""
+
+    allow_redisplay: AllowRedisplay | UnsetType = UNSET
+    billing_details: BillingDetailsChanges | UnsetType = UNSET
+    card: CardChanges | UnsetType = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+
+
+class AttachParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Save a payment method to a customer."""
+
+    customer: Identifier
+
+
+class CardListParams(ListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payment methods of a customer named by the path."""
+
+    type: Literal["card"] = "card"
+
+
+class PaymentMethodListParams(CardListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payment methods, those of one customer."""
+
+    customer: Identifier | UnsetType = UNSET
+
+
+# Where the name on the card differs from the brand's. Source: the dialect's values of card.display_brand.
+_DISPLAY_BRANDS = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
+
+# What a test card will do is not shown.
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "payment_method",
+    "allow_redisplay": Field("allow_redisplay"),
+    "billing_details": BILLING_DETAILS,
+    "card": {
+        "brand": Field("card.brand"),
+        "checks": CHECKS,
+        "country": Field("card.country"),
+        "display_brand": Choice("card.brand", _DISPLAY_BRANDS, otherwise=Field("card.brand")),
+        "exp_month": Field("card.exp_month"),
+        "exp_year": Field("card.exp_year"),
+        "fingerprint": Field("card.fingerprint"),
+        "funding": Field("card.funding"),
+        "generated_from": None,
+        "last4": Field("card.last4"),
+        "networks": {"available": [Field("card.brand")], "preferred": None},
+        "regulated_status": None,
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    },
+    "created": Field("created"),
+    "customer": Field("customer"),
+    "customer_account": None,
+    "livemode": Mode(),
+    "metadata": Field("metadata"),
+    "type": "card",
+}
+
+PAYMENT_METHOD = Resource(
+    kinds.PAYMENT_METHOD, shape=_SHAPE, expandable={"customer": Reference((kinds.CUSTOMER,))}
+)
+
+
 def create(call: Call, params: CreateParams) -> CreatePaymentMethod:
     """Keep a card for later."""
-    return CreatePaymentMethod(card=cards.new_card(call, params.data(), param=""))
+    return CreatePaymentMethod(card=card_params.new_card(call, params.data(), param=""))
 
 
 async def check_created(call: Call, params: CreateParams) -> None:
@@ -48,7 +171,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
 def attach(call: Call, params: AttachParams) -> AttachPaymentMethod:
     """Save a payment method to a customer; a magic one becomes a new one."""
     return AttachPaymentMethod(
-        payment_method=cards.choice(call, call.arguments["id"]),
+        payment_method=card_params.choice(call, call.arguments["id"]),
         customer=kinds.check(kinds.CUSTOMER, params.customer, param="customer"),
     )
 
@@ -63,7 +186,25 @@ def magic(call: Call, identifier: str) -> PaymentMethod | None:
     number = MAGIC_PAYMENT_METHODS.get(identifier)
     if number is None or call.scope.livemode:
         return None
-    return PaymentMethod(id=identifier, created=0, card=cards.magic_card(call, number))
+    return PaymentMethod(id=identifier, created=0, card=card_params.magic_card(call, number))
+
+
+class RetrieveOwned:
+    """The endpoint that shows a payment method of a customer, both named by the path."""
+
+    policy = Policy()
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the payment method. Raises: NotFound, also for another customer's."""
+        params = decode_query(NoParams, call.query)
+        paths = answers.check_expansions(call, PAYMENT_METHOD, params.expand)
+        identifier = kinds.check(kinds.PAYMENT_METHOD, call.arguments["payment_method"])
+        customer = await require_owner(call, kinds.CUSTOMER)
+        found = await call.services.reader.get(call.scope, identifier)
+        method = None if found is None else found.object
+        if not isinstance(method, PaymentMethod) or method.customer != customer.id:
+            raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
+        return Reply(body=await answers.shown(call, method, Snapshots(call), paths=paths))
 
 
 def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, object]:
@@ -81,8 +222,38 @@ def _expiry(call: Call, changes: CardChanges) -> tuple[int | None, int | None]:
     if month is None and year is None:
         return None, None
     if month is None:
-        return None, cards.full_year(call, 12, year or 0, prefix="card")
+        return None, card_params.full_year(call, 12, year or 0, prefix="card")
     if year is None:
-        cards.check_month(month, prefix="card")
+        card_params.check_month(month, prefix="card")
         return month, None
-    return month, cards.full_year(call, month, year, prefix="card")
+    return month, card_params.full_year(call, month, year, prefix="card")
+
+
+RESOURCES = (PAYMENT_METHOD,)
+ROUTES = (
+    Route("POST", "/v1/payment_methods", Write(PAYMENT_METHOD, CreateParams, create, check=check_created)),
+    Route(
+        "GET",
+        "/v1/payment_methods",
+        List(PAYMENT_METHOD, PaymentMethodListParams, filters={"customer": kinds.CUSTOMER}),
+    ),
+    Route("GET", "/v1/payment_methods/{id}", Retrieve(PAYMENT_METHOD, NoParams, stand_in=magic)),
+    Route(
+        "POST",
+        "/v1/payment_methods/{id}",
+        Write(PAYMENT_METHOD, UpdateParams, update, path_kind=kinds.PAYMENT_METHOD),
+    ),
+    # The path may name a magic payment method, so the command checks it with the other parameters.
+    Route("POST", "/v1/payment_methods/{id}/attach", Write(PAYMENT_METHOD, AttachParams, attach)),
+    Route(
+        "POST",
+        "/v1/payment_methods/{id}/detach",
+        Write(PAYMENT_METHOD, NoParams, detach, path_kind=kinds.PAYMENT_METHOD),
+    ),
+    Route(
+        "GET",
+        "/v1/customers/{id}/payment_methods",
+        List(PAYMENT_METHOD, CardListParams, owner=Owner(kinds.CUSTOMER, "customer")),
+    ),
+    Route("GET", "/v1/customers/{id}/payment_methods/{payment_method}", RetrieveOwned()),
+)

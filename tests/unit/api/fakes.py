@@ -10,7 +10,7 @@ import httpx
 
 from fastpay._native import cache
 from fastpay._native.signature import Signer
-from fastpay.api.app import create_app
+from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services, Settings
 from fastpay.domain.identifiers import IdentifierSequence, Scope, digits, prefix_of
 from fastpay.domain.ledger import Account, Transfer
@@ -265,6 +265,7 @@ class Api:
             clock=self.clock,
             identifiers=self.identifiers,
             readiness=self.readiness,
+            resources=RESOURCES,
             settings=Settings(body_bytes_max=body_bytes_max),
         )
         self.app = create_app(self.services)

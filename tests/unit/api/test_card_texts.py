@@ -3,9 +3,10 @@
 import pytest
 
 from fastpay.api.card_texts import CardTexts, may_hold_card_number
+from fastpay.api.common_params import Params
 from fastpay.api.decoding import FORM, decode_params
-from fastpay.api.params import ledger, payment_intents, payment_methods
-from fastpay.api.params.common import Params
+from fastpay.api.resources import ledger_accounts, payment_methods
+from fastpay.api.resources.payment_intents import params as payment_intents
 from fastpay.errors import InvalidRequest
 
 GOOD = "4242424242424242"
@@ -53,7 +54,7 @@ def test_a_name_that_clients_choose_is_refused_whatever_the_setting_says() -> No
     texts = CardTexts()
     body = f"currency=usd&normal_side=debit&code=a-{GOOD}"
     with pytest.raises(InvalidRequest) as refused:
-        texts.check(params_of(ledger.CreateAccountParams, body))
+        texts.check(params_of(ledger_accounts.CreateAccountParams, body))
     assert refused.value.param == "code"
     with pytest.raises(InvalidRequest) as key:
         texts.check_idempotency_key(GOOD)

@@ -9,9 +9,13 @@ import pytest
 import stripe
 
 from fastpay import limits
-from fastpay.api.expansion import EXPANDABLE, check_paths, expand
-from fastpay.api.rendering import render, render_balance_transaction
-from fastpay.domain.objects import InvoiceSettings, StoredObject
+from fastpay.api import expansion
+from fastpay.api.app import RESOURCES
+from fastpay.api.expansion import expand
+from fastpay.api.resource import Sublist
+from fastpay.api.resources.balances import render_balance_transaction
+from fastpay.domain import kinds
+from fastpay.domain.objects import InvoiceSettings
 from fastpay.errors import InvalidRequest
 from tests.support import samples
 from tests.support.dialect import violations
@@ -36,16 +40,24 @@ SDK_CLASSES: dict[str, Any] = {
     "pm": stripe.PaymentMethod,
     "cus": stripe.Customer,
     "txn": stripe.BalanceTransaction,
-    "balance": stripe.Balance,
 }
+
+
+def check_paths(prefix: str, paths: Sequence[str], *, listed: bool = False) -> tuple[str, ...]:
+    """Check paths into an object with this prefix."""
+    expandable = RESOURCES.of_kind(kinds.KINDS[prefix]).expandable
+    return expansion.check_paths(RESOURCES, expandable, paths, listed=listed)
 
 
 class Fetcher:
     """A resolver that remembers what it was asked."""
 
+    resources = RESOURCES
+
     def __init__(self, *, refunds: int = 1, without: Sequence[str] = ()) -> None:
         self.objects = {
-            stored.id: render(stored, False) for stored in (CUSTOMER, METHOD, INTENT, CHARGE, REFUND)
+            stored.id: RESOURCES.render(stored, False)
+            for stored in (CUSTOMER, METHOD, INTENT, CHARGE, REFUND)
         }
         transaction = render_balance_transaction(samples.transfer(), samples.CREATED_S, CHARGE)
         self.objects[samples.TRANSACTION_ID] = msgspec.json.decode(transaction)
@@ -60,9 +72,13 @@ class Fetcher:
         self.asked.append(list(identifiers))
         return {name: self.objects[name] for name in identifiers if name in self.objects}
 
-    async def refunds_of(self, charge_id: str) -> list[dict[str, object]]:
-        self.asked_refunds.append(charge_id)
-        return [render(REFUND, False) for _ in range(self.refunds)]
+    async def list_each(
+        self, sublist: Sublist, identifiers: Sequence[str]
+    ) -> Mapping[str, list[dict[str, object]]]:
+        assert (sublist.kind, sublist.field) == (kinds.REFUND, "charge")
+        self.asked_refunds += identifiers
+        refunds = [RESOURCES.render(REFUND, False) for _ in range(self.refunds)]
+        return dict.fromkeys(identifiers, refunds)
 
     async def step(self) -> None:
         self.steps += 1
@@ -70,7 +86,7 @@ class Fetcher:
 
 def expanded(stored: Any, *paths: str, fetcher: Fetcher | None = None) -> Any:
     """Render and expand one object."""
-    rendered = render(stored, False)
+    rendered = RESOURCES.render(stored, False)
     asyncio.run(expand([rendered], paths, fetcher or Fetcher()))
     return rendered
 
@@ -114,7 +130,6 @@ def test_a_path_that_leads_somewhere_is_taken(kind: str, path: str) -> None:
         ("ch", "payment_method"),
         ("cus", "invoice_settings"),
         ("txn", "source.latest_charge"),
-        ("balance", "available"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_refused(kind: str, path: str) -> None:
@@ -153,34 +168,32 @@ def test_a_path_deeper_than_allowed_is_refused() -> None:
 
 
 def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
-    own = {"ledger_verification", "lacc", "lbal", "lbat", "lent", "ltr"}
-    assert set(EXPANDABLE) - own == set(SDK_CLASSES)
-    assert not EXPANDABLE["ledger_verification"]
-    for kind, fields in EXPANDABLE.items():
-        if kind in own:
-            continue
-        assert {name.partition(".")[0] for name in fields} <= set(SDK_CLASSES[kind].__annotations__)
+    own = {"lacc", "lbal", "lbat", "lent", "ltr"}
+    assert {resource.kind.prefix for resource in RESOURCES} - own == set(SDK_CLASSES)
+    for prefix, known in SDK_CLASSES.items():
+        expandable = RESOURCES.of_kind(kinds.KINDS[prefix]).expandable
+        assert {name.partition(".")[0] for name in expandable} <= set(known.__annotations__)
 
 
 def test_every_reference_that_the_sdk_can_expand_is_declared() -> None:
-    references: dict[str, StoredObject] = {"pi": INTENT, "ch": CHARGE, "re": REFUND, "pm": METHOD}
-    for kind, stored in references.items():
-        annotations = SDK_CLASSES[kind].__annotations__
-        for name, value in render(stored, False).items():
-            if name != "id" and isinstance(value, str) and value.partition("_")[0] in EXPANDABLE:
+    for stored in (INTENT, CHARGE, REFUND, METHOD):
+        resource = RESOURCES.of_object(stored)
+        annotations = SDK_CLASSES[resource.kind.prefix].__annotations__
+        for name, value in resource.render(stored, False).items():
+            if name != "id" and isinstance(value, str) and RESOURCES.named(value) is not None:
                 is_expandable = "ForwardRef" in str(annotations[name])
-                assert (name in EXPANDABLE[kind]) == is_expandable, (kind, name)
+                assert (name in resource.expandable) == is_expandable, (stored.id, name)
 
 
 def test_without_paths_nothing_changes_and_nobody_is_asked() -> None:
     fetcher = Fetcher()
-    assert expanded(INTENT, fetcher=fetcher) == render(INTENT, False)
+    assert expanded(INTENT, fetcher=fetcher) == RESOURCES.render(INTENT, False)
     assert fetcher.asked == []
 
 
 def test_an_identifier_becomes_the_object() -> None:
     shown = expanded(INTENT, "customer")
-    assert shown["customer"] == render(CUSTOMER, False)
+    assert shown["customer"] == RESOURCES.render(CUSTOMER, False)
     assert shown["latest_charge"] == samples.CHARGE_ID
 
 
@@ -204,7 +217,7 @@ def test_a_field_inside_of_a_part_is_replaced_there() -> None:
 
 def test_what_is_always_null_stays_null() -> None:
     paths = check_paths("pi", ["review", "on_behalf_of", "transfer_data.destination", "payment_record"])
-    assert expanded(INTENT, *paths) == render(INTENT, False)
+    assert expanded(INTENT, *paths) == RESOURCES.render(INTENT, False)
 
 
 def test_what_the_resolver_does_not_know_stays_an_identifier() -> None:
@@ -220,7 +233,11 @@ def test_a_null_reference_asks_nobody() -> None:
 
 def test_one_question_a_level_for_all_objects_and_none_twice() -> None:
     fetcher = Fetcher()
-    rendered = [render(INTENT, False), render(CHARGE, False), render(REFUND, False)]
+    rendered = [
+        RESOURCES.render(INTENT, False),
+        RESOURCES.render(CHARGE, False),
+        RESOURCES.render(REFUND, False),
+    ]
     asyncio.run(expand(rendered, ["latest_charge.customer", "charge.customer", "customer"], fetcher))
     assert [sorted(asked) for asked in fetcher.asked] == [sorted([samples.CUSTOMER_ID, samples.CHARGE_ID])]
 
@@ -235,7 +252,9 @@ def test_an_object_that_goes_round_in_a_circle_ends_with_its_path() -> None:
 def test_what_the_resolver_gave_is_not_changed() -> None:
     settings = InvoiceSettings(default_payment_method=samples.METHOD_ID)
     fetcher = Fetcher()
-    fetcher.objects[samples.CUSTOMER_ID] = render(samples.customer(invoice_settings=settings), False)
+    fetcher.objects[samples.CUSTOMER_ID] = RESOURCES.render(
+        samples.customer(invoice_settings=settings), False
+    )
     before = msgspec.json.encode(fetcher.objects)
     expanded(
         INTENT, "customer.invoice_settings.default_payment_method", "latest_charge.refunds", fetcher=fetcher
@@ -252,7 +271,7 @@ def test_the_payment_method_of_the_last_error_is_shown_whole_without_being_asked
 
 def test_the_last_error_is_shown_whole_further_down_as_well() -> None:
     fetcher = Fetcher()
-    fetcher.objects[samples.INTENT_ID] = render(DECLINED, False)
+    fetcher.objects[samples.INTENT_ID] = RESOURCES.render(DECLINED, False)
     shown = expanded(CHARGE, "payment_intent", fetcher=fetcher)
     assert shown["payment_intent"]["last_payment_error"]["payment_method"]["object"] == "payment_method"
 
@@ -268,7 +287,7 @@ def test_the_refunds_of_a_charge_become_a_list() -> None:
         "object": "list",
         "url": f"/v1/charges/{samples.CHARGE_ID}/refunds",
         "has_more": False,
-        "data": [render(REFUND, False)],
+        "data": [RESOURCES.render(REFUND, False)],
     }
     assert violations(shown, stripe.Charge) == []
 
@@ -312,7 +331,7 @@ def test_a_source_of_several_kinds_is_expanded_as_far_as_it_has_the_field() -> N
 
 
 def test_an_answer_that_would_grow_out_of_proportion_is_refused() -> None:
-    rendered = [render(CHARGE, False) for _ in range(limits.page_size_max)]
+    rendered = [RESOURCES.render(CHARGE, False) for _ in range(limits.page_size_max)]
     paths = check_paths("ch", ["refunds.data.charge.refunds.data.charge"])
     with pytest.raises(InvalidRequest) as refusal:
         asyncio.run(expand(rendered, paths, Fetcher(refunds=limits.page_size_default)))
@@ -321,7 +340,7 @@ def test_an_answer_that_would_grow_out_of_proportion_is_refused() -> None:
 
 def test_a_long_page_is_expanded_in_steps_with_the_loop_free_between_them() -> None:
     fetcher = Fetcher()
-    page: list[dict[str, Any]] = [render(INTENT, False) for _ in range(limits.page_size_max)]
+    page: list[dict[str, Any]] = [RESOURCES.render(INTENT, False) for _ in range(limits.page_size_max)]
     asyncio.run(expand(page, ("latest_charge.balance_transaction", "customer"), fetcher))
     # A hundred intents, two hundred objects in them and a hundred in those.
     assert fetcher.steps >= 400 // limits.expanded_at_once_max

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastpay.api.app import ROUTES
-from fastpay.api.params.ledger import CreateBatchParams
-from fastpay.api.resources.ledger_batches import BatchParams
+from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
 from fastpay.api.shapes import Shape, shape_of
 from tests.unit.api.fakes import Api
 

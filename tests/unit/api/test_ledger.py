@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay.api.answers import encode
-from fastpay.api.rendering import render
+from fastpay.api.app import RESOURCES
 from fastpay.domain.identifiers import Scope, placed
 from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.engine.ports import TrialBalance, Verification
@@ -81,7 +81,7 @@ def test_the_results_of_a_batch_are_each_in_their_place(
         dry_run=dry_run,
         failures=failures,
     )
-    shown = json.loads(encode(render(batch, False)))
+    shown = json.loads(encode(RESOURCES.render(batch, False)))
     assert shown["results"] == [
         {
             "code": codes.get(place),

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastpay.api.params.cards import CardParams
+from fastpay.api.card_params import CardParams
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS, MAGIC_TOKENS
 from tests.unit.api.fakes import LIVE, Api
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import stripe
 
-from fastpay.api.rendering import render
+from fastpay.api.app import RESOURCES
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from tests.support import samples
@@ -26,10 +26,13 @@ every_state = pytest.mark.parametrize("stored", STATES.values(), ids=STATES.keys
 
 def whole(stored: StoredObject) -> dict[str, object]:
     """Render, with the one object in it that is always shown whole."""
-    rendered = render(stored, False)
+    rendered = RESOURCES.render(stored, False)
     error = rendered.get("last_payment_error")
     if isinstance(error, dict):
-        rendered["last_payment_error"] = {**error, "payment_method": render(samples.payment_method(), False)}
+        rendered["last_payment_error"] = {
+            **error,
+            "payment_method": RESOURCES.render(samples.payment_method(), False),
+        }
     return rendered
 
 
@@ -42,7 +45,7 @@ def part(value: object, *names: str) -> Any:
 
 @every_state
 def test_every_key_of_the_published_example_is_there(stored: StoredObject) -> None:
-    assert missing_keys(render(stored, False), example(DIALECT[type(stored)][0])) == []
+    assert missing_keys(RESOURCES.render(stored, False), example(DIALECT[type(stored)][0])) == []
 
 
 @every_state
@@ -52,7 +55,7 @@ def test_the_annotations_of_the_sdk_hold(stored: StoredObject) -> None:
 
 @every_state
 def test_the_identifier_and_the_name_of_the_kind_come_first(stored: StoredObject) -> None:
-    rendered = render(stored, False)
+    rendered = RESOURCES.render(stored, False)
     assert list(rendered.items())[:2] == [("id", stored.id), ("object", DIALECT[type(stored)][0])]
 
 
@@ -60,35 +63,37 @@ def test_the_identifier_and_the_name_of_the_kind_come_first(stored: StoredObject
 def test_the_same_snapshot_gives_the_same_bytes(stored: StoredObject) -> None:
     snapshot = msgspec.msgpack.encode(stored)
     again = msgspec.msgpack.decode(snapshot, type=type(stored))
-    assert msgspec.json.encode(render(again, False)) == msgspec.json.encode(render(stored, False))
+    assert msgspec.json.encode(RESOURCES.render(again, False)) == msgspec.json.encode(
+        RESOURCES.render(stored, False)
+    )
 
 
 @every_state
 def test_the_keys_come_in_one_order_whatever_the_state(stored: StoredObject) -> None:
-    others = [render(other, True) for other in STATES.values() if type(other) is type(stored)]
-    assert all(list(other) == list(render(stored, False)) for other in others)
+    others = [RESOURCES.render(other, True) for other in STATES.values() if type(other) is type(stored)]
+    assert all(list(other) == list(RESOURCES.render(stored, False)) for other in others)
 
 
 @every_state
 def test_the_mode_is_shown_where_the_dialect_shows_it(stored: StoredObject) -> None:
     shown = None if isinstance(stored, Refund) else True
-    assert render(stored, True).get("livemode") is shown
+    assert RESOURCES.render(stored, True).get("livemode") is shown
 
 
 @every_state
 def test_nothing_tells_what_a_test_card_will_do(stored: StoredObject) -> None:
-    text = msgspec.json.encode(render(stored, False)).decode()
+    text = msgspec.json.encode(RESOURCES.render(stored, False)).decode()
     assert "behaviour" not in text
     assert "bypass_pending" not in text
 
 
 def test_a_deleted_customer_keeps_nothing_but_its_name() -> None:
-    deleted = render(customer(deleted=True), False)
+    deleted = RESOURCES.render(customer(deleted=True), False)
     assert deleted == {"id": samples.CUSTOMER_ID, "object": "customer", "deleted": True}
 
 
 def test_what_is_known_of_a_customer_is_shown() -> None:
-    rendered = render(STATES["a full customer"], False)
+    rendered = RESOURCES.render(STATES["a full customer"], False)
     assert rendered["email"] == "a@example.com"
     assert rendered["preferred_locales"] == ["de", "fr"]
     assert part(rendered, "address", "city") == "Bern"
@@ -98,7 +103,7 @@ def test_what_is_known_of_a_customer_is_shown() -> None:
 
 
 def test_a_card_is_shown_by_brand_and_last_digits() -> None:
-    card = part(render(samples.payment_method(), False), "card")
+    card = part(RESOURCES.render(samples.payment_method(), False), "card")
     assert (card["brand"], card["last4"], card["exp_year"]) == ("visa", "4242", 2034)
     assert card["checks"]["cvc_check"] == "pass"
     assert card["networks"] == {"available": ["visa"], "preferred": None}
@@ -106,7 +111,7 @@ def test_a_card_is_shown_by_brand_and_last_digits() -> None:
 
 def test_a_brand_may_be_displayed_under_another_name() -> None:
     card = msgspec.structs.replace(samples.CARD, brand="amex")
-    rendered = part(render(samples.payment_method(card=card), False), "card")
+    rendered = part(RESOURCES.render(samples.payment_method(card=card), False), "card")
     assert (rendered["brand"], rendered["display_brand"]) == ("amex", "american_express")
 
 
@@ -114,23 +119,23 @@ def test_a_brand_may_be_displayed_under_another_name() -> None:
     "name", [name for name, stored in STATES.items() if isinstance(stored, PaymentIntent)]
 )
 def test_an_action_is_asked_for_only_in_the_state_that_requires_it(name: str) -> None:
-    rendered = render(STATES[name], False)
+    rendered = RESOURCES.render(STATES[name], False)
     assert (rendered["next_action"] is not None) == (rendered["status"] == "requires_action")
 
 
 def test_the_cardholder_is_redirected_where_there_is_a_way_back() -> None:
-    action = render(STATES["an intent waiting for a redirect"], False)["next_action"]
+    action = RESOURCES.render(STATES["an intent waiting for a redirect"], False)["next_action"]
     assert part(action, "type") == "redirect_to_url"
     assert part(action, "redirect_to_url", "return_url") == "https://example.com/back"
 
 
 def test_the_cardholder_is_left_to_the_sdk_where_there_is_no_way_back() -> None:
-    action = render(STATES["an intent waiting for the cardholder"], False)["next_action"]
+    action = RESOURCES.render(STATES["an intent waiting for the cardholder"], False)["next_action"]
     assert action == {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
 
 
 def test_the_last_error_of_a_payment_tells_why_and_with_what() -> None:
-    assert render(STATES["a declined intent"], False)["last_payment_error"] == {
+    assert RESOURCES.render(STATES["a declined intent"], False)["last_payment_error"] == {
         "charge": samples.CHARGE_ID,
         "code": "card_declined",
         "decline_code": "generic_decline",
@@ -150,7 +155,7 @@ def test_the_last_error_of_a_payment_tells_why_and_with_what() -> None:
     ],
 )
 def test_automatic_payment_methods_are_shown_as_chosen(changes: dict[str, Any], shown: object) -> None:
-    assert render(payment_intent(**changes), False)["automatic_payment_methods"] == shown
+    assert RESOURCES.render(payment_intent(**changes), False)["automatic_payment_methods"] == shown
 
 
 @pytest.mark.parametrize(
@@ -169,22 +174,22 @@ def test_automatic_payment_methods_are_shown_as_chosen(changes: dict[str, Any], 
 def test_a_charge_is_refunded_when_nothing_of_it_is_left(
     stored: Charge, refunded: bool, amount_refunded: int
 ) -> None:
-    rendered = render(stored, False)
+    rendered = RESOURCES.render(stored, False)
     assert (rendered["refunded"], rendered["amount_refunded"]) == (refunded, amount_refunded)
 
 
 def test_the_refunds_of_a_charge_are_not_shown_unless_asked() -> None:
-    assert render(captured_charge(amount_refunded=500), False)["refunds"] is None
+    assert RESOURCES.render(captured_charge(amount_refunded=500), False)["refunds"] is None
 
 
 def test_an_authorization_says_until_when_it_can_be_captured() -> None:
-    card = part(render(STATES["an authorized charge"], False), "payment_method_details", "card")
+    card = part(RESOURCES.render(STATES["an authorized charge"], False), "payment_method_details", "card")
     assert card["capture_before"] == samples.CREATED_S + 604_800
     assert card["amount_authorized"] == 2000
 
 
 def test_a_declined_charge_was_neither_paid_nor_authorized() -> None:
-    rendered = render(STATES["a declined charge"], False)
+    rendered = RESOURCES.render(STATES["a declined charge"], False)
     assert (rendered["paid"], rendered["status"], rendered["failure_code"]) == (
         False,
         "failed",
@@ -202,7 +207,7 @@ def test_every_card_has_an_outcome_to_read(name: str) -> None:
         risk_level=behaviour.risk_level,
         risk_score=behaviour.risk_score,
     )
-    outcome = part(render(stored, False), "outcome")
+    outcome = part(RESOURCES.render(stored, False), "outcome")
     assert (outcome["type"], outcome["reason"]) == (behaviour.outcome_type, behaviour.reason)
     assert (outcome["risk_level"], outcome["risk_score"]) == (behaviour.risk_level, behaviour.risk_score)
     assert ("approved" in outcome["seller_message"]) == (behaviour.code is None)
@@ -211,4 +216,4 @@ def test_every_card_has_an_outcome_to_read(name: str) -> None:
 
 def test_a_decline_for_a_reason_nobody_described_is_still_a_decline() -> None:
     stored = charge("failed", outcome_type="issuer_declined", outcome_reason="a_new_one")
-    assert "declined" in part(render(stored, False), "outcome", "seller_message")
+    assert "declined" in part(RESOURCES.render(stored, False), "outcome", "seller_message")

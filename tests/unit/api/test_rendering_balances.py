@@ -8,12 +8,8 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpay.api.rendering import (
-    render_balance,
-    render_balance_transaction,
-    render_list,
-    render_search_result,
-)
+from fastpay.api.envelopes import render_list, render_search_result
+from fastpay.api.resources.balances import render_balance, render_balance_transaction
 from fastpay.domain.ledger import Account, Transfer, credit, debit, open_account
 from fastpay.domain.objects import Charge, Refund
 from tests.reference import rendering_movements as oracle

@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpay.api.rendering import render_bytes
-from fastpay.api.rendering.events import RecordedEvent, render_event
+from fastpay.api.app import RESOURCES
+from fastpay.api.resources.events import RecordedEvent, render_event
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from tests.reference import rendering_movements as oracle
 from tests.support.dialect import example, missing_keys
@@ -19,7 +19,7 @@ OBJECTS = (Charge, Customer, PaymentIntent, PaymentMethod, Refund)
 def test_an_event_has_the_bytes_of_the_oracle(
     event: RecordedEvent, stored: StoredObject, livemode: bool
 ) -> None:
-    shown = render_bytes(stored, livemode)
+    shown = RESOURCES.render_bytes(stored, livemode)
     plain = oracle.render_event(event, shown, livemode)
     assert render_event(event, shown, livemode) == msgspec.json.encode(plain)
 
@@ -29,9 +29,9 @@ def test_an_event_has_the_shape_of_the_dialect_and_its_place_in_the_sequence() -
     event = RecordedEvent(
         id="evt_1", type="charge.succeeded", created=1, sequence=7, object_id=charge.id, version=2
     )
-    shown = msgspec.json.decode(render_event(event, render_bytes(charge, False), False))
+    shown = msgspec.json.decode(render_event(event, RESOURCES.render_bytes(charge, False), False))
     # The example is about an object of another kind.
     assert [key for key in missing_keys(shown, example("event")) if not key.startswith("data.object.")] == []
     assert (shown["sequence"], shown["version"]) == (7, 2)
-    assert shown["data"]["object"] == msgspec.json.decode(render_bytes(charge, False))
+    assert shown["data"]["object"] == msgspec.json.decode(RESOURCES.render_bytes(charge, False))
     assert shown["request"] == {"id": None, "idempotency_key": None}

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay.api.search import page_token, parse, parse_page_token
+from fastpay.domain import kinds
 from fastpay.domain.search import Clause, Query
 from fastpay.errors import InvalidRequest
 
@@ -35,7 +36,7 @@ KEY = b"k" * 32
     ],
 )
 def test_a_clause_is_read(text: str, clauses: list[Clause]) -> None:
-    assert parse(text, "cus") == Query(kind="cus", clauses=tuple(clauses))
+    assert parse(text, kinds.CUSTOMER) == Query(kind="cus", clauses=tuple(clauses))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_clause_is_read(text: str, clauses: list[Clause]) -> None:
     ],
 )
 def test_clauses_are_joined_by_one_word(text: str, is_any: bool) -> None:
-    query = parse(text, "cus")
+    query = parse(text, kinds.CUSTOMER)
     assert len(query.clauses) == 2
     assert query.is_any is is_any
 
@@ -111,13 +112,13 @@ def test_clauses_are_joined_by_one_word(text: str, is_any: bool) -> None:
 )
 def test_what_is_no_query_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        parse(text, "cus")
+        parse(text, kinds.CUSTOMER)
     assert refusal.value.param == "query"
 
 
 def test_a_refusal_says_where_and_nothing_of_whom() -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        parse("email:'zoe@example.com' AND shoe:'zoe'", "cus")
+        parse("email:'zoe@example.com' AND shoe:'zoe'", kinds.CUSTOMER)
     assert "character 29" in refusal.value.message
     assert "zoe" not in refusal.value.message
 
@@ -125,7 +126,7 @@ def test_a_refusal_says_where_and_nothing_of_whom() -> None:
 @given(st.text(max_size=80))
 def test_any_text_is_a_query_or_refused(text: str) -> None:
     try:
-        query = parse(text, "cus")
+        query = parse(text, kinds.CUSTOMER)
     except InvalidRequest as refusal:
         assert refusal.param == "query"  # noqa: PT017  either way is right
     else:

@@ -12,13 +12,12 @@ from fastpay import limits
 from fastpay._native.form_params import FormDecoder
 from fastpay.api import decoding
 from fastpay.api.app import ROUTES
+from fastpay.api.common_params import Params
 from fastpay.api.decoding import decode_query
 from fastpay.api.form_decoders import decoder_of
-from fastpay.api.params.common import Params
-from fastpay.api.params.ledger import CreateBatchParams
-from fastpay.api.params.lists import CustomerListParams
-from fastpay.api.params.payment_intents import CreateParams
-from fastpay.api.resources.ledger_batches import BatchParams
+from fastpay.api.resources.customers import CustomerListParams
+from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
+from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.shapes import Shape, shape_of
 from fastpay.errors import InvalidRequest
 from tests.reference import form_params as oracle

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay._native.rendering import Template
-from fastpay.api.rendering import render, render_bytes
-from fastpay.api.rendering.payment_intents import PAYMENT_INTENT
+from fastpay.api.app import RESOURCES
+from fastpay.domain import kinds
 from fastpay.domain.objects import Customer, PaymentIntent, PaymentMethod, StoredObject
 from tests.reference import rendering as oracle
 from tests.support import samples
@@ -31,13 +31,13 @@ def boxed(value: object) -> bytes:
 
 @given(STORED, st.booleans())
 def test_any_object_gives_the_bytes_of_the_oracle(stored: StoredObject, livemode: bool) -> None:
-    assert render_bytes(stored, livemode) == oracle.render_bytes(stored, livemode)
+    assert RESOURCES.render_bytes(stored, livemode) == oracle.render_bytes(stored, livemode)
 
 
 @pytest.mark.parametrize("stored", samples.STATES.values(), ids=samples.STATES.keys())
 def test_every_state_gives_the_bytes_of_the_oracle(stored: StoredObject) -> None:
-    assert render_bytes(stored, True) == oracle.render_bytes(stored, True)
-    assert render(stored, False) == oracle.render(stored, False)
+    assert RESOURCES.render_bytes(stored, True) == oracle.render_bytes(stored, True)
+    assert RESOURCES.render(stored, False) == oracle.render(stored, False)
 
 
 @given(structs(PaymentIntent), structs(PaymentMethod), st.booleans())
@@ -48,14 +48,15 @@ def test_what_is_shown_whole_takes_the_place_of_its_identifier_and_nothing_else(
     error = shown["last_payment_error"]
     if isinstance(error, dict) and error["payment_method"] is not None:
         error["payment_method"] = oracle.render(method, livemode)
-    whole = render_bytes(method, livemode)
-    assert render_bytes(intent, livemode, whole) == msgspec.json.encode(shown)
-    assert render_bytes(method, livemode, whole) == whole
+    whole = RESOURCES.render_bytes(method, livemode)
+    resource = RESOURCES.of_object(intent)
+    assert resource.render_bytes(intent, livemode, whole) == msgspec.json.encode(shown)
+    assert RESOURCES.of_object(method).render_bytes(method, livemode, whole) == whole
 
 
 @given(STORED)
 def test_what_is_encoded_after_an_expansion_has_the_same_bytes(stored: StoredObject) -> None:
-    assert msgspec.json.encode(render(stored, False)) == render_bytes(stored, False)
+    assert msgspec.json.encode(RESOURCES.render(stored, False)) == RESOURCES.render_bytes(stored, False)
 
 
 @pytest.mark.parametrize("size", range(34))
@@ -82,7 +83,7 @@ def test_an_answer_may_be_as_large_as_the_limits_allow() -> None:
         for number in range(limits.metadata_keys_max)
     }
     stored = samples.payment_intent(metadata=metadata, description="\n" * limits.text_chars_max)
-    assert render_bytes(stored, False) == oracle.render_bytes(stored, False)
+    assert RESOURCES.render_bytes(stored, False) == oracle.render_bytes(stored, False)
 
 
 @pytest.mark.parametrize("value", [1.5, b"a", ["a"], {"a": 1}, {1: "a"}, ("a", 1), object()])
@@ -100,15 +101,15 @@ def test_what_json_cannot_carry_is_refused() -> None:
 
 def test_a_struct_of_another_type_is_refused() -> None:
     with pytest.raises(TypeError, match="_Box is not what this template renders"):
-        PAYMENT_INTENT.render(_Box(None), False)
+        RESOURCES.of_kind(kinds.PAYMENT_INTENT).render_bytes(_Box(None), False)
 
 
 def test_a_part_of_another_type_is_refused() -> None:
     wrong: Any = samples.ADDRESS
     with pytest.raises(TypeError, match="a part must be a Shipping"):
-        render_bytes(samples.payment_intent(shipping=wrong), False)
+        RESOURCES.render_bytes(samples.payment_intent(shipping=wrong), False)
     with pytest.raises(TypeError, match="a part is missing"):
-        render_bytes(samples.payment_method(card=wrong), False)
+        RESOURCES.render_bytes(samples.payment_method(card=wrong), False)
 
 
 @pytest.mark.parametrize("path", ["nothing", "value.inner", "nothing.inner", "__init__", "render"])

@@ -15,7 +15,7 @@ from fastpay import limits
 from fastpay._native import transfers_json
 from fastpay.api import decoding
 from fastpay.api.card_texts import CardTexts
-from fastpay.api.resources import ledger_batches
+from fastpay.api.resources.ledger_batches import decoding as ledger_batches
 from fastpay.domain.ledger_batches import HOLD, LINKED
 from fastpay.engine.background import Background
 from fastpay.errors import InvalidRequest

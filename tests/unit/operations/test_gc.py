@@ -8,22 +8,22 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from fastpay import domain, limits
-from fastpay.api import params
+from fastpay import api, domain, limits
+from fastpay.api import resources
 from fastpay.api.context import Call, Reply
 from fastpay.engine import ports
 from fastpay.operations.gc import spare
 
 
 def _structs() -> Iterator[type[msgspec.Struct]]:
-    for package in (domain, params):
-        for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+    for package in (domain, api):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
     todo: list[type[msgspec.Struct]] = [msgspec.Struct]
     while todo:
         kind = todo.pop()
         todo += kind.__subclasses__()
-        if kind.__module__.startswith((domain.__name__, params.__name__, ports.__name__)):
+        if kind.__module__.startswith((domain.__name__, resources.__name__, ports.__name__)):
             yield kind
     yield from (Call, Reply)
 

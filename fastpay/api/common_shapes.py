@@ -1,9 +1,9 @@
 """The parts that several objects show alike."""
 
-from fastpay.api.rendering.layout import Field, Part, Shape
+from fastpay.api.layout import Field, Nested, Shape
 from fastpay.domain.objects import Address, BillingDetails, Shipping
 
-ADDRESS = Part(
+ADDRESS = Nested(
     "address",
     Address,
     {
@@ -17,7 +17,7 @@ ADDRESS = Part(
 )
 
 # Who pays.
-BILLING_DETAILS = Part(
+BILLING_DETAILS = Nested(
     "billing_details",
     BillingDetails,
     {
@@ -30,7 +30,7 @@ BILLING_DETAILS = Part(
 )
 
 # Where goods go.
-SHIPPING = Part(
+SHIPPING = Nested(
     "shipping",
     Shipping,
     {

@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api.params.cards import PaymentMethodData
-from fastpay.api.params.common import (
+from fastpay.api.card_params import PaymentMethodData
+from fastpay.api.common_params import (
     Descriptor,
     DescriptorSuffix,
     Email,
@@ -18,6 +18,7 @@ from fastpay.api.params.common import (
     Text,
     Url,
 )
+from fastpay.api.list_params import CreatedListParams
 
 CaptureMethod = Literal["automatic", "automatic_async", "manual"]
 SetupFutureUsage = Literal["on_session", "off_session"]
@@ -129,6 +130,12 @@ class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     cancellation_reason: Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"] | None = (
         None
     )
+
+
+class PaymentIntentListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payment intents, those of one customer."""
+
+    customer: Identifier | UnsetType = UNSET
 
 
 class RetrieveParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

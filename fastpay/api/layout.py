@@ -7,7 +7,7 @@ stored struct:
     Field("card.brand")                        what a field of a part holds that is always there
     Slot("payment_method")                     the same, or an object in its place that was rendered before
     Mode()                                     whether this is live mode
-    Part("shipping", Shipping, shape)          the shape of a part, null where there is none
+    Nested("shipping", Shipping, shape)          the shape of a part, null where there is none
     When("hold", shape, otherwise=shape)       the first where the field is neither None nor false
     When("status", shape, equals="canceled")   the first where the field has this text
     Choice("type", {"a": "A"}, otherwise=...)  a constant by the text of the field
@@ -37,7 +37,7 @@ class Mode(msgspec.Struct, frozen=True):
     """Whether this is live mode."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class Nested(msgspec.Struct, frozen=True):
     """A part of the struct with a shape of its own, null where there is none."""
 
     name: str
@@ -69,7 +69,7 @@ class Same(msgspec.Struct, frozen=True):
     other: str
 
 
-Node: TypeAlias = Field | Slot | Mode | Part | When | Choice | Same
+Node: TypeAlias = Field | Slot | Mode | Nested | When | Choice | Same
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | None"
 
 
@@ -95,7 +95,7 @@ def _put(made: Template, struct_type: type[msgspec.Struct], shape: Shape) -> Non
             made.put_slot(shape.path)
         case Mode():
             made.put_mode()
-        case Part():
+        case Nested():
             made.put_part(shape.name, template(shape.struct_type, shape.shape))
         case When():
             made.put_when(

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
+from fastpay.api.common_params import BillingDetailsParams, Metadata, Part, billing_details
 from fastpay.api.context import Call
-from fastpay.api.params.common import BillingDetailsParams, Metadata, Part, billing_details
 from fastpay.domain import cards, kinds
 from fastpay.domain.payment_methods import Choice, NewCard
 from fastpay.errors import CardDeclined, InvalidRequest

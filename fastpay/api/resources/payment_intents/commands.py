@@ -4,10 +4,10 @@ import hmac
 
 from msgspec import UNSET, UnsetType
 
+from fastpay.api import card_params
+from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
-from fastpay.api.params import cards
-from fastpay.api.params.common import first_metadata, given, refuse_together, shipping, value_or
-from fastpay.api.params.payment_intents import (
+from fastpay.api.resources.payment_intents.params import (
     AuthenticateParams,
     CancelParams,
     CaptureParams,
@@ -20,7 +20,7 @@ from fastpay.api.params.payment_intents import (
 )
 from fastpay.domain import kinds, money
 from fastpay.domain.charging import Terms
-from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.objects import PaymentIntent, StoredObject
 from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
     CancelPaymentIntent,
@@ -134,16 +134,16 @@ def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
     return CancelPaymentIntent(id=call.arguments["id"], reason=params.cancellation_reason)
 
 
-def check_shown(call: Call, params: RetrieveParams, intent: PaymentIntent) -> None:
-    """Let nobody see a payment who neither has a secret key nor its client secret. Raises: NotFound."""
-    _check_secret(call, params.client_secret, intent)
+def check_shown(call: Call, params: RetrieveParams, shown: StoredObject) -> None:
+    """Show a payment only to a secret key, or with its client secret. Raises: NotFound, InvalidRequest."""
+    _check_secret(call, params.client_secret, shown)
 
 
 async def check_confirmed(call: Call, params: ConfirmParams) -> None:
-    """Let nobody confirm a payment who neither has a secret key nor its client secret.
+    """Let a payment be confirmed only with a secret key, or with its client secret.
 
-    The secret never changes, so that it may be read before the command is decided.
-    Raises: NotFound, Forbidden.
+    The client secret never changes, so it may be read before the command is decided.
+    Raises: NotFound, Forbidden, InvalidRequest.
     """
     if call.is_publishable:
         for name in _NOT_FOR_PUBLISHABLE:
@@ -152,11 +152,10 @@ async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     elif isinstance(params.client_secret, UnsetType):
         return
     found = await call.services.reader.get(call.scope, call.arguments["id"])
-    intent = found.object if found is not None else None
-    _check_secret(call, params.client_secret, intent if isinstance(intent, PaymentIntent) else None)
+    _check_secret(call, params.client_secret, None if found is None else found.object)
 
 
-def _check_secret(call: Call, secret: str | UnsetType, intent: PaymentIntent | None) -> None:
+def _check_secret(call: Call, secret: str | UnsetType, intent: StoredObject | None) -> None:
     if isinstance(secret, UnsetType):
         if not call.is_publishable:
             return
@@ -165,7 +164,7 @@ def _check_secret(call: Call, secret: str | UnsetType, intent: PaymentIntent | N
             code="parameter_missing",
             param="client_secret",
         )
-    expected = "" if intent is None else intent.client_secret
+    expected = intent.client_secret if isinstance(intent, PaymentIntent) else ""
     if not hmac.compare_digest(expected.encode(), secret.encode()):
         raise kinds.absent(kinds.PAYMENT_INTENT, call.arguments["id"])
 
@@ -180,9 +179,9 @@ def _choice(call: Call, params: CreateParams | UpdateParams | ConfirmParams) -> 
     if not isinstance(params.payment_method_data, UnsetType):
         if params.payment_method is not UNSET:
             raise refuse_together("payment_method", "payment_method_data")
-        return cards.new_card(call, params.payment_method_data, param="payment_method_data")
+        return card_params.new_card(call, params.payment_method_data, param="payment_method_data")
     if isinstance(params.payment_method, str):
-        return cards.choice(call, params.payment_method)
+        return card_params.choice(call, params.payment_method)
     return None
 
 

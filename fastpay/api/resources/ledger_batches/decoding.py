@@ -1,26 +1,48 @@
-"""Batches of transfers: requests to commands."""
+"""Requests for batches of transfers: JSON or a form to columns, a long body in pieces."""
 
 import re
 from operator import itemgetter
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
 from fastpay._native import json_pieces, transfers_json
 from fastpay.api.card_texts import may_hold_card_number
+from fastpay.api.common_params import Identifier, Metadata, Params, Part, first_metadata
 from fastpay.api.context import Call
 from fastpay.api.decoding import decode_params, is_json
-from fastpay.api.params.common import Params, first_metadata
-from fastpay.api.params.ledger import BatchTransferParams, CreateBatchParams
+from fastpay.api.ledger_params import Second
 from fastpay.domain import kinds, money
-from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch, Steps
+from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, Steps
 from fastpay.errors import FastpayError, InvalidRequest
 
 _VALUES_MAX = limits.json_values_max + limits.ledger_transfer_values_max * limits.ledger_batch_transfers_max
 # A piece, what stands around it, and the last transfer of it, which may have a lot of metadata.
 _PIECE_VALUES_MAX = limits.ledger_piece_values_min + limits.json_values_max
 _TRANSFER = re.compile(r"transfers\[([0-9]+)\](.*)", re.DOTALL)
+
+
+class BatchTransferParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One transfer of a batch. A linked one stands or falls with the next."""
+
+    amount: int
+    credit_account: Identifier
+    debit_account: Identifier
+    expires_at: Second | UnsetType | None = UNSET
+    hold: bool = False
+    linked: bool = False
+    metadata: Metadata | UnsetType | None = UNSET
+
+
+class CreateBatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Make many transfers."""
+
+    dry_run: bool = False
+    transfers: Annotated[
+        tuple[BatchTransferParams, ...], Meta(min_length=1, max_length=limits.ledger_batch_transfers_max)
+    ]
 
 
 class BatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,16 +86,6 @@ async def _decode(call: Call, body: bytes) -> BatchParams:
             reading = _decode_in_pieces(content_type, body, query)
             return await call.services.background.run(call.scope, reading)
     return _decode_with_care(content_type, body, query)
-
-
-def is_trial(params: BatchParams) -> bool:
-    """Tell whether nothing of it is to be kept."""
-    return params.dry_run
-
-
-def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
-    """Make many transfers."""
-    return CreateLedgerBatch(items=params.items, dry_run=params.dry_run)
 
 
 def _check_metadata(call: Call, items: BatchItems) -> Steps[None]:

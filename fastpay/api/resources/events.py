@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fastpay.api.rendering.layout import Field, Mode, Slot, template
+from fastpay.api.layout import Field, Mode, Slot, template
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):

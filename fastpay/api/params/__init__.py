@@ -1,1 +1,0 @@
-"""What requests may say: one frozen struct for each, unset where nothing was said."""

@@ -1,0 +1,123 @@
+"""Payment intents as the dialect shows them, and what can be expanded in them."""
+
+from fastpay.api.common_shapes import SHIPPING
+from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
+from fastpay.domain import kinds
+from fastpay.domain.objects import PaymentError, PaymentIntent, StoredObject
+
+_LAST_PAYMENT_ERROR = Nested(
+    "last_payment_error",
+    PaymentError,
+    {
+        "charge": Field("charge"),
+        "code": Field("code"),
+        "decline_code": Field("decline_code"),
+        "message": Field("message"),
+        "param": Field("param"),
+        "payment_method": Slot("payment_method"),
+        "type": Field("type"),
+    },
+)
+
+# How the cardholder is to be asked. Where to is not said: a server's address is no part of a snapshot.
+_REDIRECT: Shape = {
+    "redirect_to_url": {"return_url": Field("return_url"), "url": None},
+    "type": "redirect_to_url",
+}
+_NEXT_ACTION = When("return_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
+
+_ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")
+
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "payment_intent",
+    "amount": Field("amount"),
+    "amount_capturable": Field("amount_capturable"),
+    "amount_details": {"tip": {}},
+    "amount_received": Field("amount_received"),
+    "application": None,
+    "application_fee_amount": None,
+    "automatic_payment_methods": When(
+        "automatic_payment_methods", {"allow_redirects": _ALLOW_REDIRECTS, "enabled": True}
+    ),
+    "canceled_at": Field("canceled_at"),
+    "cancellation_reason": Field("cancellation_reason"),
+    "capture_method": Field("capture_method"),
+    "client_secret": Field("client_secret"),
+    "confirmation_method": Field("confirmation_method"),
+    "created": Field("created"),
+    "currency": Field("currency"),
+    "customer": Field("customer"),
+    "customer_account": None,
+    "description": Field("description"),
+    "excluded_payment_method_types": None,
+    "last_payment_error": _LAST_PAYMENT_ERROR,
+    "latest_charge": Field("latest_charge"),
+    "livemode": Mode(),
+    "managed_payments": None,
+    "metadata": Field("metadata"),
+    "next_action": When("status", _NEXT_ACTION, equals="requires_action"),
+    "on_behalf_of": None,
+    "payment_method": Field("payment_method"),
+    "payment_method_configuration_details": None,
+    "payment_method_options": {
+        "card": {
+            "installments": None,
+            "mandate_options": None,
+            "network": None,
+            "request_three_d_secure": "automatic",
+        }
+    },
+    "payment_method_types": Field("payment_method_types"),
+    "processing": None,
+    "receipt_email": Field("receipt_email"),
+    "review": None,
+    "setup_future_usage": Field("setup_future_usage"),
+    "shipping": SHIPPING,
+    "source": None,
+    "statement_descriptor": Field("statement_descriptor"),
+    "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
+    "status": Field("status"),
+    "transfer_data": None,
+    "transfer_group": Field("transfer_group"),
+}
+
+
+def _failed_method(stored: StoredObject) -> str | None:
+    assert isinstance(stored, PaymentIntent)
+    error = stored.last_payment_error
+    return None if error is None else error.payment_method
+
+
+PAYMENT_INTENT = Resource(
+    kinds.PAYMENT_INTENT,
+    shape=_SHAPE,
+    expandable={
+        "customer": Reference((kinds.CUSTOMER,)),
+        "last_payment_error.payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "latest_charge": Reference((kinds.CHARGE,)),
+        "payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "application": ALWAYS_NULL,
+        "on_behalf_of": ALWAYS_NULL,
+        "payment_record": ALWAYS_NULL,
+        "review": ALWAYS_NULL,
+        "source": ALWAYS_NULL,
+        "transfer_data.destination": ALWAYS_NULL,
+    },
+    whole=Whole("last_payment_error.payment_method", _failed_method),
+    # The holder of a client secret learns nothing of the merchant's own notes.
+    secret_fields=(
+        "application",
+        "application_fee_amount",
+        "customer",
+        "latest_charge",
+        "metadata",
+        "on_behalf_of",
+        "review",
+        "statement_descriptor",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
+    ),
+)
