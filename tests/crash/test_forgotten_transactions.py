@@ -1,6 +1,5 @@
 """A crash makes PostgreSQL forget transactions that it numbered, and number others the same."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +7,8 @@ import pytest
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchWork
 from fastpay.store.connections import connected
-from tests.store.proxy import CommitProxy
 from tests.support.engine import engine, make_tenant
-from tests.support.servers import NUMBERS
+from tests.support.postgres_proxy import Proxy
 from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
@@ -26,13 +24,11 @@ async def committed_transaction(database_url: str) -> str:
 
 @pytest.mark.parametrize("number", ["given out again", "in the future"])
 async def test_a_lost_commit_is_not_taken_for_anothers(
-    database_url: str, scratch: Path, monkeypatch: pytest.MonkeyPatch, number: str
+    database_url: str, monkeypatch: pytest.MonkeyPatch, number: str
 ) -> None:
     scope = await make_tenant(database_url)
     other = await committed_transaction(database_url) if number == "given out again" else str(1 << 40)
-    directory = scratch / f"proxy{next(NUMBERS)}"
-    directory.mkdir()
-    async with CommitProxy(directory, database_url) as proxy:
+    async with Proxy(database_url) as proxy:
         async with engine(database_url, writer_url=proxy.url) as instance:
             run_batch = instance.batches.run_batch
 
@@ -44,7 +40,7 @@ async def test_a_lost_commit_is_not_taken_for_anothers(
                 await run_batch(renumbered, **options)
 
             monkeypatch.setattr(instance.batches, "run_batch", run_renumbered)
-            proxy.fault = "request lost"
+            proxy.arm("before", name="commit")
             outcome = await instance.submit(PAY, scope)
         assert proxy.struck == 1
     assert outcome.answer.error is None

@@ -12,23 +12,12 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
-from tests.store.proxy import CommitProxy, Fault
 from tests.support.engine import check_books, engine, make_tenant
-from tests.support.servers import NUMBERS
 from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
 
 PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
-EVENTS_OF_A_PAYMENT = 3
-
-
-@pytest.fixture
-def proxy_directory(scratch: Path) -> Path:
-    """A directory whose name is short enough for a socket in it."""
-    directory = scratch / f"proxy{next(NUMBERS)}"
-    directory.mkdir()
-    return directory
 
 
 async def count_payments(database_url: str, scope: Scope) -> int:
@@ -38,45 +27,6 @@ async def count_payments(database_url: str, scope: Scope) -> int:
             "select count(*) from payment_intent where tenant_id = $1", scope.tenant_id
         )
     return count
-
-
-@pytest.mark.parametrize("fault", ["request lost", "answer lost", "answer is fatal"])
-@pytest.mark.parametrize("key", ["k", None])
-async def test_a_commit_without_an_answer_is_resolved_and_answered_once(
-    database_url: str, proxy_directory: Path, fault: Fault, key: str | None
-) -> None:
-    scope = await make_tenant(database_url)
-    async with CommitProxy(proxy_directory, database_url) as proxy:
-        async with engine(database_url, writer_url=proxy.url) as instance:
-            await instance.submit(PAY, scope)
-            proxy.fault = fault
-            outcome = await instance.submit(PAY, scope, key=key)
-            again = await instance.submit(PAY, scope, key=key)
-        assert proxy.struck == 1
-    assert outcome.answer.error is None
-    assert outcome.original_request_id is None
-    assert (again.original_request_id is not None) == (key is not None)
-    payments = await count_payments(database_url, scope)
-    assert payments == (2 if key is not None else 3)
-    assert await check_books(database_url, scope) == payments * EVENTS_OF_A_PAYMENT
-
-
-async def test_an_outcome_that_nobody_can_tell_is_told_as_unknown_and_found_by_its_key(
-    database_url: str, proxy_directory: Path
-) -> None:
-    scope = await make_tenant(database_url)
-    fault: Fault = "answer lost and nobody there"
-    async with (
-        CommitProxy(proxy_directory, database_url, fault) as proxy,
-        engine(database_url, writer_url=proxy.url) as instance,
-    ):
-        with pytest.raises(DatabaseUnavailable):
-            await instance.submit(PAY, scope, key="k")
-    async with engine(database_url) as instance:
-        again = await instance.submit(PAY, scope, key="k")
-    assert again.original_request_id is not None
-    assert await count_payments(database_url, scope) == 1
-    await check_books(database_url, scope)
 
 
 class Interrupted:
@@ -138,9 +88,9 @@ async def test_idle_connections_that_were_ended_are_opened_again(database_url: s
     await check_books(database_url, scope)
 
 
-async def test_a_database_that_is_away_is_said_to_be_away(database_url: str, proxy_directory: Path) -> None:
+async def test_a_database_that_is_away_is_said_to_be_away(database_url: str, tmp_path: Path) -> None:
     scope = await make_tenant(database_url)
-    nowhere = f"postgresql://fastpay@/nothing?host={proxy_directory}"
+    nowhere = f"postgresql://fastpay@/nothing?host={tmp_path}"
     async with engine(database_url, writer_url=nowhere) as instance:
         with pytest.raises(DatabaseUnavailable):
             await instance.submit(PAY, scope)
