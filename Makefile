@@ -75,9 +75,11 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.crowd
 
 # Break everything round a bank, again and again, and hold it to its word.
-# First a hundred instances behind one PgBouncer; then instances and PostgreSQL are killed, frozen and cut off for
-# MINUTES while clients keep a history of every answer, and for as long behind a PgBouncer that fares no better.
+# First the tests that do little in the gate do much. Then a hundred instances share one PgBouncer. At last instances
+# and PostgreSQL are killed, frozen and cut off for MINUTES while clients keep a history of every response, and for as
+# long behind a PgBouncer that is killed and frozen as well.
 soak: $(VENV)/.test $(VENV)/.native packages
+	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/crash tests/model
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)

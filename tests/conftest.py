@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import hypothesis
 import pytest
 import redis
@@ -16,6 +17,7 @@ from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
+from tests.support.api import open_client
 from tests.support.doors import Certificate, make_certificate
 from tests.support.pgbouncer import running_pgbouncer
 from tests.support.servers import (
@@ -27,6 +29,7 @@ from tests.support.servers import (
     running_server,
     start_server,
 )
+from tests.support.tenants import make_tenant
 
 # Machines are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile(
@@ -118,6 +121,13 @@ def plain_server(scratch: Path) -> Iterator[RunningServer]:
 def server(plain_server: RunningServer) -> RunningServer:
     """The server that all share; a folder of tests may put another in its place."""
     return plain_server
+
+
+@pytest.fixture
+def api(server: RunningServer) -> Iterator[httpx.Client]:
+    """A client of the shared server, with the key of a tenant of its own."""
+    with open_client(server.url, make_tenant(server.database_url).secret) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from fastpay import limits
 from fastpay.store.sealing import KEY_FILE
+from tests.support.api import open_client
 from tests.support.ledger_client import Books, open_books
 from tests.support.servers import RunningServer, execute, running_server
 from tests.support.tenants import Tenant, make_tenant
@@ -50,9 +50,9 @@ def tenant(server: RunningServer) -> Tenant:
 @pytest.fixture
 def books(server: RunningServer, second: RunningServer, tenant: Tenant) -> Iterator[Books]:
     """Accounts opened through one instance, and a client of the other."""
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+    with open_client(server.url) as client:
         opened = open_books(client, tenant.secret)
-    with httpx.Client(base_url=second.url, trust_env=False, timeout=60) as client:
+    with open_client(second.url) as client:
         yield Books(client, tenant.secret, opened.source, opened.wallet, opened.other)
 
 
@@ -123,7 +123,7 @@ def test_a_hold_counts_as_if_it_was_posted_and_so_can_always_be(
 def test_what_was_held_before_an_account_was_overfilled_can_be_voided_and_not_posted(
     server: RunningServer, tenant: Tenant, books: Books
 ) -> None:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+    with open_client(server.url) as client:
         first = Books(client, tenant.secret)
         holds = [first.hold(books.source, books.other, 5)["id"] for _ in range(2)]
     fill(server, tenant, books.source, debits_posted=LARGEST)
@@ -139,7 +139,7 @@ def test_whatever_races_the_bound_is_never_passed(
     fill(server, tenant, books.source, debits_posted=MOST - 20)
     sides = books.sides(books.source, books.other)
     urls = (server.url, str(books.http.base_url))
-    clients = [httpx.Client(base_url=url, trust_env=False, timeout=60) for url in urls]
+    clients = [open_client(url) for url in urls]
 
     def move(number: int) -> str | None:
         racing = Books(clients[number % 2], books.secret)
@@ -165,7 +165,7 @@ def test_a_payment_that_would_pass_the_bound_is_refused_and_changes_nothing(
 ) -> None:
     form = {"amount": 500, "currency": "usd", "payment_method": "pm_card_bypassPending", "confirm": "true"}
     headers = {"Authorization": f"Bearer {tenant.secret}"}
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
+    with open_client(server.url) as client:
         paid = client.post("/v1/payment_intents", data=form, headers=headers).json()
         held = client.post(
             "/v1/payment_intents", data=form | {"capture_method": "manual"}, headers=headers

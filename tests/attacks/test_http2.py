@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import pytest
 
+from tests.support.api import open_client
 from tests.support.h2_client import frame
 from tests.support.h2_raw import (
     CALM,
@@ -45,13 +46,13 @@ class Payer:
     """Pays over a connection, in the name of a customer of its own."""
 
     def __init__(self, server: RunningServer) -> None:
-        self._headers = {"authorization": f"Bearer {server.test_key}"}
+        self._key = server.test_key
         self._url = server.url
         with self._open() as http:
             self.customer = http.post("/v1/customers", data={"name": "x"}).json()["id"]
 
     def _open(self) -> httpx.Client:
-        return httpx.Client(base_url=self._url, headers=self._headers, trust_env=False, timeout=30)
+        return open_client(self._url, self._key)
 
     def pay(self, client: RawClient) -> tuple[int, bytes]:
         """Return a stream and the frames of a payment on it."""
@@ -64,7 +65,10 @@ class Payer:
             "customer": self.customer,
         }
         body = urlencode(fields).encode()
-        more = [*self._headers.items(), ("content-type", "application/x-www-form-urlencoded")]
+        more = [
+            ("authorization", f"Bearer {self._key}"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ]
         stream, head = client.head(request("POST", "/v1/payment_intents", *more), end=False)
         return stream, head + frame(DATA, 1, stream, body)
 

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from tests.http.test_card_secrecy import flatten
+from tests.support.api import open_client
 from tests.support.refusals import FORM, JSON, Database
 from tests.support.servers import RunningServer, running_server
 from tests.support.tenants import Tenant, make_tenant
@@ -33,8 +34,7 @@ class Installation:
         self.listening = stack.enter_context(self.redis.pubsub(ignore_subscribe_messages=True))
         self.listening.psubscribe("*")
         self._clients = {
-            server.url: stack.enter_context(httpx.Client(base_url=server.url, timeout=60, trust_env=False))
-            for server in (refusing, allowing)
+            server.url: stack.enter_context(open_client(server.url)) for server in (refusing, allowing)
         }
 
     def post(

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.api import open_client
 from tests.support.servers import RunningServer, SpawnServer
 from tests.support.signers import SigningKey, make_signing_key
 
@@ -29,7 +30,7 @@ class Merchant:
     def __init__(self, signing: SigningKey, urls: list[str]) -> None:
         self.secret = signing.secret
         self._headers = {"authorization": f"Bearer {signing.key}"}
-        self.clients = [httpx.Client(base_url=url, trust_env=False, timeout=60) for url in urls]
+        self.clients = [open_client(url) for url in urls]
         self._turn = itertools.cycle(self.clients)
 
     def __enter__(self) -> "Merchant":

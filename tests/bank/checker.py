@@ -10,18 +10,17 @@ from itertools import accumulate, pairwise
 from typing import Any, Generic, TypeVar
 
 from tests.bank.history import EVENTS, Change, Operation
+from tests.support.fees import fee
 
 # Whatever can be put in order: a place in the sequence, or one with the key that has it.
 Value = TypeVar("Value", bound=Any)
-
-FEE_BASIS_POINTS = 290
-FEE_FIXED = 30
 
 
 def check(operations: Sequence[Operation], changes: Sequence[Change], *, balance: int) -> list[str]:
     """Return a line for each fault: a word for its kind, and where it shows."""
     return [
         *_gaps(changes),
+        *_unhelpful(operations),
         *_divergent(operations),
         *_effects(operations, changes),
         *_reordered(operations, changes),
@@ -30,17 +29,19 @@ def check(operations: Sequence[Operation], changes: Sequence[Change], *, balance
     ]
 
 
-def fee(amount: int) -> int:
-    """Return what the bank keeps of a captured amount."""
-    return min(amount, (amount * FEE_BASIS_POINTS + 5_000) // 10_000 + FEE_FIXED)
-
-
 def _gaps(changes: Sequence[Change]) -> Iterable[str]:
     """The sequence counts from one, in steps of one."""
     for place, change in enumerate(changes, 1):
         if change.sequence != place:
             yield f"gap: event {place} in order has the sequence {change.sequence}"
             return
+
+
+def _unhelpful(operations: Sequence[Operation]) -> Iterable[str]:
+    """A response that leaves the outcome unknown says that the request may be sent again."""
+    for operation in operations:
+        if operation.result == "unknown" and operation.answer and not operation.answer.endswith(" retry"):
+            yield f"unhelpful: {operation.key or operation.kind} was answered {operation.answer}"
 
 
 def _divergent(operations: Sequence[Operation]) -> Iterable[str]:

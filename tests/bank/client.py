@@ -18,6 +18,7 @@ import msgspec
 
 from tests.bank import history
 from tests.bank.history import Kind, Operation, progress_of
+from tests.support.api import open_async_client
 
 # A guard against a hang, never a measurement: whoever has no answer by then knows nothing.
 PATIENCE_SECONDS = 30
@@ -28,9 +29,10 @@ HELD, TAKEN = "requires_capture", "succeeded"
 
 
 class Payment(msgspec.Struct):
-    """A payment of ours, as far as it was acknowledged."""
+    """A payment of ours, as far as it was acknowledged. `order` is the key that made it."""
 
     identifier: str
+    order: str
     status: str
     left: int
 
@@ -55,11 +57,15 @@ class Client:
         self._chance = random.Random(f"{seed} {number}")
         self._file = file
         self._payments: list[Payment] = []
+        self._settled: list[Request] = []
         self._count = 0
 
     async def live(self, stopping: asyncio.Event) -> None:
-        """Ask one thing after another until the end."""
+        """Ask one thing after another until the end, now and then something that was answered long ago."""
         while not stopping.is_set():
+            if self._settled and self._chance.random() < 0.1:
+                await self._settle(self._chance.choice(self._settled))
+                continue
             request = self._choose()
             if not request.key:
                 await self._attempt(request, self._chance.randrange(len(self._instances)))
@@ -67,6 +73,7 @@ class Client:
             times = self._chance.choice((1, 1, 1, 2))
             answers = await asyncio.gather(*(self._settle(request) for _ in range(times)))
             self._learn(request, answers[0])
+            self._settled.append(request)
 
     def _choose(self) -> Request:
         """Return what to ask for next, now and then more than there is."""
@@ -77,7 +84,8 @@ class Client:
         kinds: list[Kind] = ["pay", "hold", "balance"]
         own = chance.choice(self._payments[-5:]) if self._payments else None
         if own is not None:
-            kinds += ["read", "read", "capture" if own.status == HELD else "refund"] * 2
+            kinds += ["read", "read"] * 2
+            kinds += ["capture", "capture", "cancel"] if own.status == HELD else ["refund"] * 2
         kind = chance.choice(kinds)
         form = {"metadata[order]": key}
         if kind == "balance":
@@ -95,6 +103,15 @@ class Client:
         path = f"/v1/payment_intents/{own.identifier}"
         if kind == "read":
             return Request(kind=kind, path=f"{path}?expand[]=latest_charge", payment=own.identifier)
+        if kind == "cancel":
+            return Request(
+                kind=kind,
+                path=f"{path}/cancel",
+                key=history.cancel_key(own.order),
+                payment=own.identifier,
+                amount=own.left,
+                form={"cancellation_reason": "abandoned"},
+            )
         amount = chance.randint(1, max(1, own.left)) if chance.random() < 0.9 else own.left + 1
         if kind == "capture":
             form["amount_to_capture"] = str(amount)
@@ -110,13 +127,14 @@ class Client:
         if "error" in answer:
             return
         if request.kind in {"pay", "hold"}:
-            self._payments.append(Payment(answer["id"], answer["status"], request.amount))
+            self._payments.append(Payment(answer["id"], request.key, answer["status"], request.amount))
             return
-        for payment in self._payments:
-            if payment.identifier == request.payment:
-                is_capture = request.kind == "capture"
-                payment.status = TAKEN
-                payment.left = request.amount if is_capture else payment.left - request.amount
+        (payment,) = (own for own in self._payments if own.identifier == request.payment)
+        if request.kind == "cancel":
+            self._payments.remove(payment)
+            return
+        payment.left = request.amount if request.kind == "capture" else payment.left - request.amount
+        payment.status = TAKEN
 
     async def _settle(self, request: Request) -> dict[str, Any]:
         """Ask until there is an answer, now here and now there."""
@@ -137,8 +155,9 @@ class Client:
                 answer = await http.post(request.path, data=request.form, headers=headers)
             else:
                 answer = await http.get(request.path)
+        refusal = ""
         if answer is not None and answer.status_code in NOT_AN_ANSWER:
-            answer = None
+            refusal, answer = _refusal(answer), None
         operation = Operation(
             client=self._number,
             instance=instance,
@@ -150,7 +169,7 @@ class Client:
             payment=request.payment,
             amount=request.amount,
             request_id="" if answer is None else _first_request(answer),
-            answer="" if answer is None else f"{answer.status_code} {_digest(answer.content)}",
+            answer=refusal if answer is None else f"{answer.status_code} {_digest(answer.content)}",
         )
         body: dict[str, Any] | None = None if answer is None else answer.json()
         if body is not None and operation.result == "ok":
@@ -161,6 +180,11 @@ class Client:
 
 def _result(answer: httpx.Response) -> Literal["ok", "refused"]:
     return "ok" if answer.status_code == 200 else "refused"
+
+
+def _refusal(answer: httpx.Response) -> str:
+    retry = " retry" if answer.headers.get("stripe-should-retry") == "true" else ""
+    return f"{answer.status_code} {answer.json()['error']['code']}{retry}"
 
 
 def _first_request(answer: httpx.Response) -> str:
@@ -194,15 +218,7 @@ async def run(arguments: argparse.Namespace) -> None:
     )
     async with contextlib.AsyncExitStack() as stack:
         instances = [
-            await stack.enter_async_context(
-                httpx.AsyncClient(
-                    base_url=url,
-                    headers={"Authorization": f"Bearer {arguments.key}"},
-                    timeout=PATIENCE_SECONDS,
-                    limits=httpx.Limits(max_connections=200),
-                    trust_env=False,
-                )
-            )
+            await stack.enter_async_context(open_async_client(url, arguments.key, timeout=PATIENCE_SECONDS))
             for url in arguments.urls
         ]
         clients = [

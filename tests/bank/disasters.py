@@ -16,7 +16,7 @@ async def kill_an_instance(world: World) -> None:
     instance = world.instances[number]
     children.send(instance.pid, signal.SIGKILL)
     await asyncio.to_thread(instance.process.wait, PATIENCE_SECONDS)
-    await world.wait_answered(5)
+    await world.clients.wait_answered(5)
     await world.restart_instance(number)
 
 
@@ -110,7 +110,7 @@ async def kill_redis(world: World) -> None:
         await asyncio.to_thread(
             children.wait_until, world.redis.has_ended, timeout_ms=PATIENCE_SECONDS * 1000
         )
-        await world.wait_answered(10)
+        await world.clients.wait_answered(10)
         world.redis.launch()
         await asyncio.to_thread(world.redis.wait_ready)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["pay", "hold", "capture", "refund", "read", "balance"]
+Kind = Literal["pay", "hold", "capture", "cancel", "refund", "read", "balance"]
 # ok: it was done. refused: it was not, and never will be under this key. unknown: nobody said.
 Result = Literal["ok", "refused", "unknown"]
 
@@ -15,6 +15,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "pay": ("payment_intent.created", "charge.succeeded", "payment_intent.succeeded"),
     "hold": ("payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated"),
     "capture": ("charge.captured", "payment_intent.succeeded"),
+    "cancel": ("charge.refunded", "payment_intent.canceled"),
     "refund": ("refund.created", "charge.refunded"),
 }
 
@@ -24,6 +25,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are nanoseconds of the machine's monotonic clock, the same for all processes. `request_id` names
     the request whose effect was acknowledged: that of the first one where the answer was a replay.
+    `answer` tells two responses to one key apart. Of a response that leaves the outcome unknown it has the
+    status and the code, and "retry" where the response says that the request may be sent again.
     `progress` is how far a payment was said to have come (see `progress_of`), `balance` what a balance was
     said to be.
     """
@@ -47,8 +50,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One event as the database has it in the end.
 
     `key` is what the client wrote into the metadata of the payment or refund that the request made or
-    captured, and `amount` what that object says was paid, held, captured or given back. Events of charges
-    have neither.
+    captured; for a cancellation, which takes no metadata, see `cancel_key`. `amount` is what that object says
+    was paid, held, captured or given back. Events of charges have neither.
     """
 
     sequence: int
@@ -58,8 +61,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     amount: int = 0
 
 
+def cancel_key(order: str) -> str:
+    """Return the idempotency key under which the hold of an order is canceled."""
+    return f"{order} canceled"
+
+
 def progress_of(status: str, refunded: int) -> int:
-    """Return how far a payment has come. It never goes back: held, then taken, then given back."""
+    """Return how far a payment has come, which never goes back: held; taken or canceled; given back."""
     return 0 if status == "requires_capture" else 1 + refunded
 
 

@@ -21,7 +21,8 @@ async def run(place: Path, *, minutes: float, instances: int, clients: int, pool
     """Play until the time is over, and return the faults of the last round."""
     end_s = time.monotonic() + minutes * 60
     faults: list[str] = []
-    async with world(place, instances=instances, seed=SEED, has_pooler=pooler) as bank:
+    pooled = instances if pooler else 0
+    async with world(place, instances=instances, seed=SEED, pooled=pooled) as bank:
         rounds = 0
         while not faults and time.monotonic() < end_s:
             faults = await play(bank, clients)
@@ -32,7 +33,7 @@ async def run(place: Path, *, minutes: float, instances: int, clients: int, pool
 
 def report(bank: World, rounds: int, faults: list[str]) -> None:
     """Say how it stands."""
-    results = collections.Counter(operation.result for operation in bank.operations())
+    results = collections.Counter(operation.result for operation in bank.clients.operations())
     sys.stdout.write(
         f"round {rounds}: {results['ok']} done, {results['refused']} refused, {results['unknown']} without "
         f"an answer, {len(faults)} faults\n"

@@ -7,6 +7,7 @@ import httpx
 import pytest
 import stripe
 
+from tests.support.api import open_client
 from tests.support.dialect import example, missing_keys, violations
 from tests.support.servers import RunningServer
 from tests.support.tenants import make_tenant
@@ -71,8 +72,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(server: RunningServer) -> Iterator[Shop]:
-    headers = {"Authorization": f"Bearer {make_tenant(server.database_url).secret}"}
-    with httpx.Client(base_url=server.url, headers=headers, timeout=30, trust_env=False) as http:
+    with open_client(server.url, make_tenant(server.database_url).secret) as http:
         yield Shop(http)
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from fastpay.operations.embedded import children
+from tests.support.api import open_client
 from tests.support.database_clock import give_clock, move_clock
 from tests.support.process_clock import MovableClock, find_library
 from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
@@ -30,10 +31,7 @@ class Shop:
         self._servers = (steady, jumping)
         self._clock = clock
         key = make_tenant(steady.database_url).secret
-        self.steady, self.jumping = (
-            httpx.Client(base_url=server.url, auth=(key, ""), timeout=PATIENCE_SECONDS, trust_env=False)
-            for server in (steady, jumping)
-        )
+        self.steady, self.jumping = (open_client(server.url, key) for server in (steady, jumping))
         # Payments in the order in which they were made.
         self.paid: list[str] = []
 

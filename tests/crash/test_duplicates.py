@@ -1,27 +1,25 @@
 """One idempotency key, sent by everybody at once."""
 
 import asyncio
-import uuid
 from typing import Any
 
 import httpx
 
-from tests.crash.load import connect, list_all
-from tests.support.servers import RunningServer
+from tests.support.api import open_async_client
 
 COUNT = 100
-FORM = {
-    "amount": "4200",
-    "currency": "usd",
-    "payment_method": "pm_card_visa",
-    "confirm": "true",
-}
+PAY = {"amount": "4200", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 
 
-async def send_all(server: RunningServer, path: str, form: dict[str, str], key: str) -> list[httpx.Response]:
-    async with connect(server.url, server.test_key) as http:
-        sent = (http.post(path, data=form, headers={"Idempotency-Key": key}) for _ in range(COUNT))
-        return await asyncio.gather(*sent)
+def send_all(api: httpx.Client, path: str, form: dict[str, str]) -> list[httpx.Response]:
+    """Send the same request many times at once, with one idempotency key."""
+
+    async def work() -> list[httpx.Response]:
+        async with open_async_client(str(api.base_url), headers=api.headers) as http:
+            sent = (http.post(path, data=form, headers={"Idempotency-Key": "key"}) for _ in range(COUNT))
+            return await asyncio.gather(*sent)
+
+    return asyncio.run(work())
 
 
 def check_one_answer(answers: list[httpx.Response], *, status: int) -> dict[str, Any]:
@@ -37,46 +35,24 @@ def check_one_answer(answers: list[httpx.Response], *, status: int) -> dict[str,
     return body
 
 
-def payments_of(server: RunningServer, name: str) -> list[dict[str, Any]]:
-    async def work() -> list[dict[str, Any]]:
-        async with connect(server.url, server.test_key) as http:
-            return await list_all(http, "/v1/payment_intents")
-
-    return [body for body in asyncio.run(work()) if body["metadata"].get("order") == name]
+def payments_of(api: httpx.Client) -> list[str]:
+    return [body["id"] for body in api.get("/v1/payment_intents").json()["data"]]
 
 
-def test_a_hundred_duplicates_are_one_payment_and_one_answer(server: RunningServer) -> None:
-    name = uuid.uuid4().hex
-    form = {**FORM, "metadata[order]": name}
-    answers = asyncio.run(send_all(server, "/v1/payment_intents", form, name))
-    body = check_one_answer(answers, status=200)
+def test_a_hundred_duplicates_are_one_payment_and_one_answer(api: httpx.Client) -> None:
+    body = check_one_answer(send_all(api, "/v1/payment_intents", PAY), status=200)
     assert body["status"] == "succeeded"
-    assert [payment["id"] for payment in payments_of(server, name)] == [body["id"]]
+    assert payments_of(api) == [body["id"]]
 
 
-def test_a_hundred_duplicates_of_a_declined_payment_are_one_decline(server: RunningServer) -> None:
-    name = uuid.uuid4().hex
-    form = {**FORM, "payment_method": "pm_card_chargeDeclined", "metadata[order]": name}
-    answers = asyncio.run(send_all(server, "/v1/payment_intents", form, name))
+def test_a_hundred_duplicates_of_a_declined_payment_are_one_decline(api: httpx.Client) -> None:
+    answers = send_all(api, "/v1/payment_intents", {**PAY, "payment_method": "pm_card_chargeDeclined"})
     error = check_one_answer(answers, status=402)["error"]
-    assert [payment["id"] for payment in payments_of(server, name)] == [error["payment_intent"]["id"]]
+    assert payments_of(api) == [error["payment_intent"]["id"]]
 
 
-def test_a_hundred_duplicates_of_a_refund_take_the_money_once(server: RunningServer) -> None:
-    name = uuid.uuid4().hex
-
-    async def pay() -> str:
-        async with connect(server.url, server.test_key) as http:
-            paid = await http.post("/v1/payment_intents", data={**FORM, "expand[]": "latest_charge"})
-            return str(paid.json()["id"])
-
-    payment_id = asyncio.run(pay())
-    form = {"payment_intent": payment_id, "amount": "1000"}
-    refund = check_one_answer(asyncio.run(send_all(server, "/v1/refunds", form, name)), status=200)
-
-    async def refunded() -> int:
-        async with connect(server.url, server.test_key) as http:
-            charge = await http.get(f"/v1/charges/{refund['charge']}")
-            return int(charge.json()["amount_refunded"])
-
-    assert asyncio.run(refunded()) == 1000
+def test_a_hundred_duplicates_of_a_refund_take_the_money_once(api: httpx.Client) -> None:
+    paid = api.post("/v1/payment_intents", data=PAY).json()
+    form = {"payment_intent": paid["id"], "amount": "1000"}
+    refund = check_one_answer(send_all(api, "/v1/refunds", form), status=200)
+    assert api.get(f"/v1/charges/{refund['charge']}").json()["amount_refunded"] == 1000

@@ -1,32 +1,32 @@
 """Kill -9 in the middle of payments: nothing acknowledged is lost, nothing happens twice."""
 
 import asyncio
-import functools
-import os
+import contextlib
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
+from benchmarks.samples import FEES
 from fastpay import limits
 from fastpay.operations.embedded import children
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
-from tests.crash.load import Clients, Order, audit, first_step
+from tests.bank.clients import Clients
+from tests.bank.world import free_port
+from tests.support.api import open_client
+from tests.support.seeds import SEED, size
 from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.support.tenants import make_tenant
 
-SEED = int(os.environ.get("FASTPAY_TEST_SEED", random.randrange(1 << 32)))
-
-
-@pytest.fixture
-def clients() -> Clients:
-    """Clients whose chance can be had again: FASTPAY_TEST_SEED is what the failed run printed."""
-    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
-    return Clients(SEED)
+# How often each test kills.
+ROUNDS = size(1, soak=10)
+CLIENTS = 16
+PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 
 
 def kill_everything(server: RunningServer, chance: random.Random) -> None:
@@ -56,65 +56,80 @@ def kill_postgres(server: RunningServer) -> None:
         children.send(pid, signal.SIGKILL)
 
 
-def after_a_while(clients: Clients, act: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    """Return a disaster that strikes once some payments were acknowledged, at a moment of chance."""
+@pytest.fixture
+def server(spawn_server: SpawnServer, data_dir: Path) -> RunningServer:
+    """A server with embedded servers, on a port that the next one on this data directory can have as well."""
+    return spawn_server("--port", str(free_port()), data_dir=data_dir)
 
-    async def disaster() -> None:
-        await clients.wait_acknowledged(clients.chance.randrange(20, 80))
-        await asyncio.sleep(clients.chance.uniform(0, 0.03))
-        act()
 
-    return disaster
+@pytest.fixture
+def clients(server: RunningServer, scratch: Path) -> Iterator[Clients]:
+    """Clients of the bank test. FASTPAY_TEST_SEED, which a failed run prints, repeats their choices."""
+    sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
+    folder = scratch / f"crash{next(NUMBERS)}"
+    folder.mkdir()
+    made = Clients(server.database_url, make_tenant(server.database_url, FEES).secret, folder, SEED)
+    with contextlib.closing(made):
+        yield made
+
+
+async def wait_for_a_moment(clients: Clients, chance: random.Random) -> None:
+    """Return after some successful requests, at a random moment of another."""
+    await clients.wait_answered(chance.randrange(20, 80))
+    await asyncio.sleep(chance.uniform(0, 0.03))
 
 
 @pytest.mark.parametrize("kill", [kill_everything, kill_server])
 def test_after_a_kill_every_acknowledged_payment_is_there_once(
     spawn_server: SpawnServer,
-    data_dir: Path,
+    server: RunningServer,
     clients: Clients,
     kill: Callable[[RunningServer, random.Random], None],
 ) -> None:
-    for _ in range(3):
-        server = spawn_server(data_dir=data_dir)
-        strike = after_a_while(clients, functools.partial(kill, server, clients.chance))
-        asyncio.run(clients.pay_through(server.url, server.test_key, strike))
-        # The clients were in the middle of something, or the kill has proved nothing.
-        assert clients.unanswered
-        server = spawn_server(data_dir=data_dir)
-        asyncio.run(audit(server.url, server.test_key, clients))
-        assert server.stop() == 0
-    assert clients.failures == []
+    chance = random.Random(SEED)
+
+    async def run() -> None:
+        running = [server]
+        for number in range(ROUNDS):
+            clients.start([server.url], CLIENTS)
+            await wait_for_a_moment(clients, chance)
+            kill(running[-1], chance)
+            port = str(urlsplit(server.url).port)
+            running.append(spawn_server("--port", port, data_dir=server.data_dir))
+            await clients.wait_answered(20)
+            await clients.finish()
+            assert await clients.find_faults(running) == []
+            # The clients were in the middle of something, or the kill has proved nothing.
+            assert [operation.result for operation in clients.operations()].count("unknown") > number
+        assert running[-1].stop() == 0
+
+    asyncio.run(run())
 
 
-def test_a_server_outlives_its_postgres(spawn_server: SpawnServer, data_dir: Path, clients: Clients) -> None:
-    server = spawn_server(data_dir=data_dir)
-    for _ in range(3):
-        strike = after_a_while(clients, lambda: kill_postgres(server))
+def test_a_server_outlives_its_postgres(server: RunningServer, clients: Clients) -> None:
+    chance = random.Random(SEED)
 
-        async def strike_and_see(strike: Callable[[], Awaitable[None]] = strike) -> None:
-            await strike()
+    async def run() -> None:
+        clients.start([server.url], CLIENTS)
+        for _ in range(ROUNDS + 1):
+            await wait_for_a_moment(clients, chance)
+            kill_postgres(server)
             # Payments go on.
-            await clients.wait_acknowledged(40)
+            await clients.wait_answered(40)
+        await clients.finish()
+        assert await clients.find_faults([server]) == [], server.output
 
-        asyncio.run(clients.pay_through(server.url, server.test_key, strike_and_see))
-        assert clients.failures == [], server.output
-        asyncio.run(audit(server.url, server.test_key, clients))
-    assert server.process.poll() is None
-    for answer in clients.refusals:
-        assert answer.headers["stripe-should-retry"] == "true"
-        assert answer.json()["error"]["code"] in {"database_unavailable", "overloaded"}
-    assert "request_failed" not in server.output
-    assert "batch_failed" not in server.output
+    asyncio.run(run())
+    refusals = {operation.answer for operation in clients.operations() if operation.result == "unknown"}
+    assert refusals <= {"503 database_unavailable retry", "503 overloaded retry"}
     assert server.stop() == 0
 
 
 def test_while_postgres_is_away_every_answer_says_to_try_again(spawn_server: SpawnServer) -> None:
     server = spawn_server()
-    order = Order("o", random.Random(SEED))
-    step = first_step(order)
-    headers = {"Authorization": f"Bearer {server.test_key}", "Idempotency-Key": step.key}
-    with httpx.Client(base_url=server.url, headers=headers, timeout=PATIENCE_SECONDS) as http:
-        paid = http.post(step.path, data=step.form)
+    with open_client(server.url, server.test_key) as http:
+        http.headers["Idempotency-Key"] = "order"
+        paid = http.post("/v1/payment_intents", data=PAY)
         assert paid.status_code == 200
         before = set(postgres_pids(server))
         kill_postgres(server)
@@ -134,8 +149,8 @@ def test_while_postgres_is_away_every_answer_says_to_try_again(spawn_server: Spa
 
             assert children.wait_until(is_known, timeout_ms=PATIENCE_SECONDS * 1000), server.output
             for answer in (
-                http.post(step.path, data=step.form),
-                http.post(step.path, data=step.form, headers={"Idempotency-Key": "new"}),
+                http.post("/v1/payment_intents", data=PAY),
+                http.post("/v1/payment_intents", data=PAY, headers={"Idempotency-Key": "new"}),
                 http.get(f"/v1/payment_intents/{paid.json()['id']}"),
                 http.get("/v1/ledger/verify"),
                 http.get("/readyz"),
@@ -153,9 +168,11 @@ def test_while_postgres_is_away_every_answer_says_to_try_again(spawn_server: Spa
             return http.get("/readyz").status_code == 200
 
         assert children.wait_until(is_back, timeout_ms=PATIENCE_SECONDS * 1000), server.output
-        again = http.post(step.path, data=step.form)
+        again = http.post("/v1/payment_intents", data=PAY)
         assert (again.status_code, again.content) == (200, paid.content)
-        assert http.post(step.path, data=step.form, headers={"Idempotency-Key": "new"}).status_code == 200
+        assert (
+            http.post("/v1/payment_intents", data=PAY, headers={"Idempotency-Key": "new"}).status_code == 200
+        )
     assert "request_failed" not in server.output
     assert "batch_failed" not in server.output
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from fastpay import limits
+from tests.support.api import open_client
 from tests.support.doors import Door
 from tests.support.ledger_client import Books, open_books
 from tests.support.refusals import JSON, Bad, Database, check_refused
@@ -349,11 +350,11 @@ def test_more_transfers_than_a_batch_takes_are_refused(http: httpx.Client, tenan
 def test_a_batch_may_be_larger_than_other_bodies_and_has_its_limit_too(
     server: RunningServer, tenant: Tenant
 ) -> None:
-    headers = {"Authorization": f"Bearer {tenant.secret}", "Content-Type": JSON}
     room = limits.body_bytes_max * limits.ledger_batch_body_factor
     statuses = []
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as http:
+    with open_client(server.url, tenant.secret) as http:
         for path, size in (("batches", room), ("batches", room + 1), ("accounts", limits.body_bytes_max + 1)):
-            answer = http.post(f"/v1/ledger/{path}", content=b"{}".ljust(size))
+            content = b"{}".ljust(size)
+            answer = http.post(f"/v1/ledger/{path}", content=content, headers={"Content-Type": JSON})
             statuses.append(answer.status_code)
     assert statuses == [400, 413, 413]

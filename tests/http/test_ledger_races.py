@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from fastpay.domain.identifiers import place_of
+from tests.support.api import open_client
 from tests.support.doors import HTTP1_TLS, Certificate
 from tests.support.ledger_client import Books, open_books
 from tests.support.refusals import JSON
@@ -91,7 +92,7 @@ def instances(
 ) -> list[httpx.Client]:
     """Clients of two instances on one database."""
     return [
-        httpx.Client(base_url=server.url, trust_env=False, timeout=60),
+        open_client(server.url),
         HTTP1_TLS.open(tls_server.url, certificate),
     ]
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from fastpay.signing import HEADER, HttpxAuth, RequestSigner, sign_request
+from tests.support.api import open_client
 from tests.support.doors import Certificate
 from tests.support.servers import RunningServer
 from tests.support.signers import SigningKey, make_signing_key
@@ -243,11 +244,9 @@ def test_two_instances_take_what_was_signed_without_a_key_once_between_them(
     signing = make_signing_key(server)
     signer = RequestSigner(signing.secret)
     trust = ssl.create_default_context(cafile=certificate.cert)
-    headers = {"authorization": f"Bearer {signing.key}"}
-    options: dict[str, Any] = {"headers": headers, "trust_env": False, "timeout": 60}
     with (
-        httpx.Client(base_url=server.url, **options) as one,
-        httpx.Client(base_url=tls_server.url, verify=trust, **options) as other,
+        open_client(server.url, signing.key) as one,
+        open_client(tls_server.url, signing.key, verify=trust) as other,
         concurrent.futures.ThreadPoolExecutor(8) as pool,
     ):
         for _ in range(3):

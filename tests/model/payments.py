@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.support.fees import fee
+
 Verb = Literal["create", "confirm", "authenticate", "update", "capture", "cancel", "refund"]
 Card = Literal["visa", "bypassPending", "chargeDeclined", "authenticationRequired"]
 
@@ -56,8 +58,6 @@ class Payment:
 class Books:
     """A tenant: its payments, and what it has in each currency, pending and available."""
 
-    fee_basis_points: int = 290
-    fee_fixed: int = 30
     may_overdraw: bool = True
     payments: list[Payment] = field(default_factory=list)
     balances: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -111,8 +111,7 @@ class Books:
 
     def _take(self, payment: Payment, amount: int) -> None:
         payment.status, payment.charge, payment.captured = "succeeded", "taken", amount
-        fee = (2 * amount * self.fee_basis_points + 10_000) // 20_000 + self.fee_fixed
-        self.balances[payment.currency, self._side(payment)] += amount - min(fee, amount)
+        self.balances[payment.currency, self._side(payment)] += amount - fee(amount)
 
     def _authenticate(self, payment: Payment, step: Step) -> Expected:
         if payment.status != "requires_action":

@@ -35,9 +35,10 @@ from tests.model.payments import (
     random_step,
     request_of,
 )
+from tests.support.api import open_async_client, open_client
 from tests.support.database_checks import check_database
-from tests.support.seeds import SEED
-from tests.support.servers import PATIENCE_SECONDS, RunningServer
+from tests.support.seeds import SEED, size
+from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant
 
 AMOUNTS = st.integers(1, 2_000) | st.integers(1, 99_999_999)
@@ -59,12 +60,7 @@ class Payments(RuleBasedStateMachine):
         allow_overdraft(self.server.database_url, tenant, may_overdraw)
         self.books = Books(may_overdraw=may_overdraw)
         self.sent: list[tuple[str, str, dict[str, str], httpx.Response]] = []
-        self.http = httpx.Client(
-            base_url=self.server.url,
-            headers={"Authorization": f"Bearer {tenant.secret}"},
-            timeout=PATIENCE_SECONDS,
-            trust_env=False,
-        )
+        self.http = open_client(self.server.url, tenant.secret)
 
     def teardown(self) -> None:
         if hasattr(self, "http"):
@@ -187,7 +183,7 @@ def allow_overdraft(database_url: str, tenant: Tenant, may_overdraw: bool) -> No
 def test_payments_are_what_the_model_says_step_by_step(server: RunningServer) -> None:
     machine = type("PaymentsOfAServer", (Payments,), {"server": server})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=20, stateful_step_count=25, deadline=None)
+        machine, settings=settings(max_examples=size(8, soak=100), stateful_step_count=25, deadline=None)
     )
     asyncio.run(check_database(server.database_url))
 
@@ -213,22 +209,12 @@ async def walk(http: httpx.AsyncClient, chance: random.Random, books: Books, ste
     return books
 
 
-def open_client(server: RunningServer, tenant: Tenant) -> httpx.AsyncClient:
-    """Return a client of a tenant."""
-    return httpx.AsyncClient(
-        base_url=server.url,
-        headers={"Authorization": f"Bearer {tenant.secret}"},
-        timeout=PATIENCE_SECONDS,
-        trust_env=False,
-    )
-
-
 def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: RunningServer) -> None:
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
     tenant = make_tenant(server.database_url, FEES)
 
     async def work() -> None:
-        async with open_client(server, tenant) as http:
+        async with open_async_client(server.url, tenant.secret) as http:
             walks = (walk(http, random.Random(f"{SEED} {number}"), Books()) for number in range(CLIENTS))
             balances: Counter[tuple[str, str]] = Counter()
             for books in await asyncio.gather(*walks):
@@ -246,7 +232,7 @@ def test_refunds_of_one_who_may_not_overdraw_are_what_the_model_says(server: Run
     allow_overdraft(server.database_url, tenant, False)
 
     async def work() -> None:
-        async with open_client(server, tenant) as http:
+        async with open_async_client(server.url, tenant.secret) as http:
             books = await walk(http, random.Random(SEED), Books(may_overdraw=False), steps=8 * STEPS)
             check_balances(books.balances, (await http.get("/v1/balance")).json())
         assert min(books.balances.values()) >= 0

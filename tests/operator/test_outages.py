@@ -21,6 +21,7 @@ from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store import keys
 from fastpay.store.connections import connected
+from tests.support.api import open_client
 from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
 
 FORM = {"amount": "1000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
@@ -106,9 +107,9 @@ def test_an_outage_is_one_line_while_it_lasts_and_every_request_is_answered(
         "FASTPAY_REDIS_URL": dependencies.redis_url or "",
     }
     server = spawn_server(environment=environment)
-    authorization = {"Authorization": f"Bearer {make_key(dependencies.database_url)}"}
+    key = make_key(dependencies.database_url)
     with (
-        httpx.Client(base_url=server.url, headers=authorization, timeout=PATIENCE_SECONDS) as http,
+        open_client(server.url, key) as http,
         ThreadPoolExecutor() as threads,
     ):
 
@@ -191,8 +192,7 @@ def test_while_the_disk_is_full_the_instance_is_not_ready(scratch: Path, spawn_s
         pytest.skip("only root may mount a disk")
     with small_disk(scratch / f"disk{next(NUMBERS)}", 220) as disk:
         server = spawn_server(data_dir=disk / "data")
-        authorization = {"Authorization": f"Bearer {server.test_key}"}
-        with httpx.Client(base_url=server.url, headers=authorization, timeout=PATIENCE_SECONDS) as http:
+        with open_client(server.url, server.test_key) as http:
             assert http.get("/readyz").status_code == 200
             filler = disk / "filler"
             with open(filler, "wb") as file:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from fastpay import limits
+from tests.support.api import open_client
 from tests.support.servers import RunningServer, SpawnServer, execute, run_fastpay
 
 
@@ -101,10 +102,7 @@ def test_a_bad_wish_about_tenants_is_refused(
 def clients_of(servers: Iterable[RunningServer], key: str) -> Iterator[list[httpx.Client]]:
     """Yield a client for each server, with this key."""
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(httpx.Client(base_url=server.url, auth=(key, ""), timeout=60))
-            for server in servers
-        ]
+        yield [stack.enter_context(open_client(server.url, key)) for server in servers]
 
 
 def pay(client: httpx.Client, **form: Any) -> httpx.Response:

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from fastpay.operations.embedded import children
 from tests.pages.blocks import ADDRESS, PATIENCE_SECONDS, ROOT, Block, find_blocks, run
+from tests.support.api import open_client
 from tests.support.servers import RunningServer, clean_environment
 from tests.support.signers import make_signing_key
 from tests.support.tenants import Tenant, make_tenant
@@ -87,7 +87,7 @@ def test_the_python_programs_run(one: Block, server: RunningServer) -> None:
 
 @pytest.mark.parametrize("one", of("json"), ids=name)
 def test_the_bodies_are_taken(one: Block, server: RunningServer, tenant: Tenant) -> None:
-    with httpx.Client(base_url=server.url, auth=(tenant.secret, "")) as client:
+    with open_client(server.url, tenant.secret) as client:
         text = one.text
         for code in sorted(set(re.findall(r"lacc_([A-Z]+)", text))):
             data = {"code": code, "currency": "usd", "normal_side": "debit"}

@@ -1,15 +1,12 @@
 """The same key again: the same answer, and no second payment."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 import stripe
 
-from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
 Connect = Callable[[str], stripe.StripeClient]
@@ -97,25 +94,6 @@ def test_keys_of_tenants_and_modes_are_apart(
     made = [who.v1.customers.create({}, {"idempotency_key": "same"}) for who in (client, other, live)]
     assert len({customer.id for customer in made}) == 3
     assert [customer.livemode for customer in made] == [False, False, True]
-
-
-def test_a_hundred_at_once_make_one_payment(server: RunningServer, tenant: Tenant) -> None:
-    async def work() -> list[httpx.Response]:
-        limits = httpx.Limits(max_connections=PARALLEL)
-        headers = {"Authorization": f"Bearer {tenant.secret}", "Idempotency-Key": "all at once"}
-        async with httpx.AsyncClient(base_url=server.url, limits=limits, headers=headers, timeout=30) as http:
-            body = {"amount": "1999", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
-            return await asyncio.gather(
-                *(http.post("/v1/payment_intents", data=body) for _ in range(PARALLEL))
-            )
-
-    answers = asyncio.run(work())
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.content for answer in answers}) == 1
-    first = [answer for answer in answers if "idempotent-replayed" not in answer.headers]
-    assert len(first) == 1
-    originals = {answer.headers["original-request"] for answer in answers if answer is not first[0]}
-    assert originals == {first[0].headers["request-id"]}
 
 
 def test_a_hundred_threads_of_the_client_make_one_payment(

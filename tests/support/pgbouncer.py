@@ -29,7 +29,7 @@ class PgBouncer:
     def __init__(
         self, database_url: str, place: Path, *, account: Account | None, connections: int = 2
     ) -> None:
-        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+        program = find_pgbouncer()
         if program is None:
             pytest.skip("pgbouncer is not installed (Debian package pgbouncer)")
         make_directory(place, account)
@@ -95,6 +95,11 @@ def running_pgbouncer(
         yield bouncer
     finally:
         bouncer.kill()
+
+
+def find_pgbouncer() -> str | None:
+    """Return the path of the program, None where it is not installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
 def _target(database_url: str) -> tuple[str, str]:

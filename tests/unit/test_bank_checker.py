@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from tests.bank.checker import check, fee
+from tests.bank.checker import check
 from tests.bank.history import EVENTS, Change, Operation
+from tests.support.fees import fee
 
 CLIENTS = 4
 INSTANCES = 2
@@ -201,6 +202,12 @@ def forget(bank: Bank) -> None:
     )
 
 
+def discourage(bank: Bank) -> None:
+    """Leave a client without an answer, and do not tell it to try again."""
+    told = bank.operations[commands(bank, "pay")[0]]
+    bank.operations.append(replace(told, result="unknown", request_id="", answer="503 database_unavailable"))
+
+
 def miscount(bank: Bank) -> None:
     """Read a balance that never was."""
     read = Operation(
@@ -232,6 +239,7 @@ PLANTED: list[tuple[Callable[[Bank], None], set[str]]] = [
     (invent, {"phantom"}),
     (alter, {"altered"}),
     (contradict, {"contradicted"}),
+    (discourage, {"unhelpful"}),
     (forget, {"stale"}),
     (miscount, {"impossible"}),
     (rewind, {"impossible"}),

@@ -1,0 +1,134 @@
+"""Clients of a bank in a process of their own, and the check of everything that they were told."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastpay.store import rows
+from fastpay.store.connections import connected
+from tests.bank import history
+from tests.bank.checker import check
+from tests.bank.history import Change, Operation
+from tests.support.api import open_async_client
+from tests.support.database_checks import find_faults
+from tests.support.servers import PATIENCE_SECONDS, RunningServer
+from tests.support.tree import ROOT
+
+# What an instance never logs, whatever happens to it.
+ALARMS = ("batch_failed", "request_failed", "command_failed", "command_refused")
+
+
+class Clients:
+    """Clients of one tenant, and the history that they write until they are told to finish."""
+
+    def __init__(self, database_url: str, key: str, folder: Path, seed: int) -> None:
+        self.database_url = database_url
+        self.key = key
+        self.history = folder / "history.jsonl"
+        self.history.touch()
+        self._seed = seed
+        self._started = 0
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._seen = 0
+
+    def start(self, urls: list[str], count: int) -> None:
+        """Start so many new clients of these instances."""
+        options = {
+            "history": self.history,
+            "key": self.key,
+            "clients": count,
+            "first": self._started,
+            "seed": self._seed,
+        }
+        self._started += count
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        self._processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.bank.client", *arguments, *urls],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+            )
+        )
+
+    async def finish(self) -> None:
+        """Let every client wait for its last response, and end."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in self._processes:
+            assert await asyncio.to_thread(process.wait, 2 * PATIENCE_SECONDS) == 0
+        self._processes = []
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    async def wait_answered(self, count: int) -> None:
+        """Return when so many more requests have succeeded."""
+        self._answered()
+        answered = 0
+        async with asyncio.timeout(2 * PATIENCE_SECONDS):
+            while answered < count:
+                assert all(process.poll() is None for process in self._processes)
+                await asyncio.sleep(0.02)
+                answered += self._answered()
+
+    def _answered(self) -> int:
+        """Return how many requests have succeeded since the last call."""
+        with open(self.history, "rb") as file:
+            file.seek(self._seen)
+            more = file.read()
+        self._seen += len(more)
+        return more.count(b'"result":"ok"')
+
+    def operations(self) -> list[Operation]:
+        """Return what clients wrote down."""
+        return history.read(self.history)
+
+    async def changes(self) -> list[Change]:
+        """Return every event in the order of the sequence, with what the object at that version says."""
+        async with connected(self.database_url) as connection:
+            events = await connection.fetch("select * from event order by sequence")
+            written = {
+                (row["object_id"], row["version"]): rows.versioned(row).object
+                for row in await connection.fetch("select * from object_version")
+            }
+        return [_change(event, written[event["object_id"], event["version"]]) for event in events]
+
+    async def find_faults(self, servers: list[RunningServer]) -> list[str]:
+        """Check the history, the database, the last server's balance, and all logs. Finish first."""
+        async with open_async_client(servers[-1].url, self.key) as http:
+            answer = await http.get("/v1/balance")
+        assert answer.status_code == 200, answer.text
+        balance = sum(money["amount"] for money in answer.json()["pending"])
+        return [
+            *check(self.operations(), await self.changes(), balance=balance),
+            *await find_faults(self.database_url),
+            *(
+                f"alarm: {line}"
+                for server in servers
+                for line in server.output.splitlines()
+                if any(alarm in line for alarm in ALARMS)
+            ),
+        ]
+
+
+def _change(event: Any, stored: Any) -> Change:
+    """Return an event as the checker wants it: only payments and refunds tell what was asked for."""
+    amount = getattr(stored, "amount", 0)
+    if event["type"].startswith("payment_intent."):
+        amount = stored.amount_received or stored.amount
+    is_told = not event["type"].startswith("charge.")
+    key = history.cancel_key if event["type"] == "payment_intent.canceled" else str
+    return Change(
+        sequence=event["sequence"],
+        request_id=event["request_id"],
+        type=event["type"],
+        key=key(stored.metadata.get("order", "")) if is_told else "",
+        amount=amount if is_told else 0,
+    )

@@ -1,0 +1,25 @@
+"""HTTP clients of running servers."""
+
+from typing import Any
+
+import httpx
+
+from tests.support.servers import PATIENCE_SECONDS
+
+
+def client_options(url: str, key: str | None, more: dict[str, Any]) -> dict[str, Any]:
+    """Return how a client is opened: by itself it follows no proxy of the environment, and it waits long."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    given = {"base_url": url, "headers": headers, "timeout": PATIENCE_SECONDS, "trust_env": False}
+    return given | more
+
+
+def open_client(url: str, key: str | None = None, **more: Any) -> httpx.Client:
+    """Return a client with an API key, or without one."""
+    return httpx.Client(**client_options(url, key, more))
+
+
+def open_async_client(url: str, key: str | None = None, **more: Any) -> httpx.AsyncClient:
+    """Return the same for a loop, with as many connections as anybody asks for."""
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    return httpx.AsyncClient(**client_options(url, key, {"limits": limits} | more))
