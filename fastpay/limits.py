@@ -107,7 +107,7 @@ long_requests_max = 12
 long_requests_tenant_max = 3
 long_waiting_bytes_max = 256 << 20
 long_waiting_bytes_tenant_max = 64 << 20
-fair_lines_forgotten_min = 1_024
+fair_debts_forgotten_min = 1_024
 client_timeout_ms_max = 86_400_000
 # So many are decided in one go, with nothing else running meanwhile.
 decided_at_once_max = 128

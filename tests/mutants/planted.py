@@ -83,7 +83,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "retry-unknown-outcomes-without-a-key",
-        "fastpay/engine/write/queue.py",
+        "fastpay/engine/write/queued.py",
         "if self.submission.idempotency_key is None:",
         "if self.submission.signed is not None:",
         (f"{CUTS}::test_what_nobody_can_tell_is_said_to_be_unknown_only_where_no_key_can_find_out",),

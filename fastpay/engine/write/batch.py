@@ -11,7 +11,7 @@ from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Wor
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome, Submission
 from fastpay.engine.write.idempotency import signature_binding, signature_key
-from fastpay.engine.write.queue import Waiting
+from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError, IdempotencyMismatch
 from fastpay.observability import telemetry
@@ -22,7 +22,7 @@ Result = Outcome | Exception
 
 
 class Batch:
-    """Waiting commands, the result of each once it is decided, and what is to be written for them.
+    """QueuedSubmission commands, the result of each once it is decided, and what is to be written for them.
 
     `is_decided` is False for a batch that is decided under the lock, when its turn has come. `rows` are the
     transfers of each command that makes many.
@@ -32,7 +32,7 @@ class Batch:
         self.is_decided = is_decided
         # Whether some keys were taken for new without a look at the database.
         self.trusts_keys = False
-        self.entries: list[Waiting] = []
+        self.entries: list[QueuedSubmission] = []
         self.weight = 0
         self.results: list[Result] = []
         # Commands that failed in a way that is nobody's but ours, with what they raised.
@@ -97,13 +97,13 @@ class Batch:
         """Whether there is anything to write for it."""
         return bool(self._sequences or self._idempotency)
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: QueuedSubmission) -> None:
         """Take in a command that is decided later."""
         assert not self.is_decided
         self.entries.append(waiting)
         self.weight += waiting.weight
 
-    def keep(self, entries: list[Waiting]) -> None:
+    def keep(self, entries: list[QueuedSubmission]) -> None:
         """Let go of all commands but these, before any is decided."""
         assert not self.results
         self.entries = entries
@@ -119,7 +119,7 @@ class Batch:
             except Exception:  # noqa: BLE001  raised for its traceback only
                 _log.exception("command_failed", command=command)
 
-    def decide(self, working_set: WorkingSet, waiting: Waiting) -> None:
+    def decide(self, working_set: WorkingSet, waiting: QueuedSubmission) -> None:
         """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
         begun = self._begin(working_set, waiting)
         if isinstance(begun, Draft):
@@ -132,7 +132,7 @@ class Batch:
         self._add_decided(waiting, begun)
 
     async def decide_in_steps(
-        self, working_set: WorkingSet, waiting: Waiting, background: Background
+        self, working_set: WorkingSet, waiting: QueuedSubmission, background: Background
     ) -> None:
         """Do the same in the background, for a command that has steps.
 
@@ -189,12 +189,12 @@ class Batch:
             made[scope].versions.append(versioned)
         return list(made.values())
 
-    def _add_decided(self, waiting: Waiting, result: Result) -> None:
+    def _add_decided(self, waiting: QueuedSubmission, result: Result) -> None:
         self.entries.append(waiting)
         self.weight += waiting.weight
         self.results.append(result)
 
-    def _begin(self, working_set: WorkingSet, waiting: Waiting) -> Result | Draft:
+    def _begin(self, working_set: WorkingSet, waiting: QueuedSubmission) -> Result | Draft:
         """Return what a command writes to, or its result where there is nothing to decide."""
         submission = waiting.submission
         workspace = working_set.workspaces.get(submission.scope)
@@ -219,7 +219,7 @@ class Batch:
         )
 
     def _end(
-        self, working_set: WorkingSet, waiting: Waiting, draft: Draft, decided: str | Exception
+        self, working_set: WorkingSet, waiting: QueuedSubmission, draft: Draft, decided: str | Exception
     ) -> Result:
         """Take over what a command decided, or keep the error that it raised."""
         submission = waiting.submission
@@ -274,14 +274,16 @@ class Batch:
         working_set.idempotency[digest] = row
         self._idempotency.append(row)
 
-    def _bind(self, working_set: WorkingSet, waiting: Waiting, answer: Answer) -> None:
+    def _bind(self, working_set: WorkingSet, waiting: QueuedSubmission, answer: Answer) -> None:
         """Bind a signature to the idempotency key that it came with, or to none."""
         submission = waiting.submission
         binding = signature_binding(submission, waiting.digest)
         key = signature_key(submission)
         self._keep(working_set, submission, waiting.signature, key, fingerprint=binding, answer=answer)
 
-    def _take(self, waiting: Waiting, workspace: Workspace, plan: Plan, accounts: dict[str, Account]) -> None:
+    def _take(
+        self, waiting: QueuedSubmission, workspace: Workspace, plan: Plan, accounts: dict[str, Account]
+    ) -> None:
         """Take over what a command decided."""
         submission, scope = waiting.submission, workspace.scope
         workspace.merge(plan, accounts)
@@ -297,7 +299,7 @@ class Batch:
         self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
 
 
-def _replay(first: IdempotencyRow, waiting: Waiting, workspace: Workspace) -> Outcome:
+def _replay(first: IdempotencyRow, waiting: QueuedSubmission, workspace: Workspace) -> Outcome:
     if first.fingerprint == waiting.submission.fingerprint:
         return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
     error = IdempotencyMismatch(

@@ -13,7 +13,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.failures import RefusedBatch, TransientFailure
 from fastpay.engine.write.ports import WriterStore
-from fastpay.engine.write.queue import Waiting
+from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.observability import telemetry
 
@@ -38,7 +38,9 @@ class Prefetch:
         """Look keys up for a while: one was met that had been used before."""
         self._doubts_until_ns = self._clock.monotonic_ns() + limits.keys_doubted_ms * 1_000_000
 
-    async def load(self, working_set: WorkingSet, entries: Sequence[Waiting], *, with_keys: bool) -> None:
+    async def load(
+        self, working_set: WorkingSet, entries: Sequence[QueuedSubmission], *, with_keys: bool
+    ) -> None:
         """Load what these entries need, without asking anybody where that is nothing.
 
         Raises: TransientFailure after some attempts, TimeoutError, RefusedBatch.
@@ -52,7 +54,9 @@ class Prefetch:
             _log.warning("prefetch_refused", sqlstate=refusal.sqlstate, commands=len(entries))
             raise
 
-    async def _load(self, working_set: WorkingSet, entries: Sequence[Waiting], *, with_keys: bool) -> None:
+    async def _load(
+        self, working_set: WorkingSet, entries: Sequence[QueuedSubmission], *, with_keys: bool
+    ) -> None:
         async with asyncio.timeout(limits.prefetch_timeout_ms / 1000):
             for attempt in range(1, limits.commit_attempts_max + 1):
                 try:

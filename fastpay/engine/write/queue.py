@@ -1,321 +1,262 @@
-"""What waits for the writer: a line for each tenant and mode, served by start-time fair queueing.
+"""The writer's queue: first in, first out within a tenant, start-time fair queueing between tenants.
 
-Each line has a start tag, in units of weight: that of the next command to be served from it. The line with
-the lowest start tag is served, and its tag moves on by the weight of what was taken. The queue's virtual time
-is the highest start tag served so far. A new line starts at the virtual time, or where it ended when it was
-last empty if that is later: emptying a line gains nothing.
+Each tenant and mode has a queue of its own with a start tag, in units of weight. The queue with the lowest
+start tag is served next, and its tag rises by the weight of the command. The virtual time is the highest
+start tag served so far. A queue that becomes non-empty starts at the virtual time, or where it ended when it
+was last empty if that is later. So a tenant gains nothing by emptying its queue.
 
-Two properties follow, whatever the weights and however commands arrive:
+Two properties follow, whatever the weights and the order of arrival:
 
-- Over any time in which two lines always have something waiting, the weights served to them differ by at most
-  the heaviest command of the one plus the heaviest command of the other (and by what was put back after a
-  failure meanwhile).
-- A command that arrives at an empty line of a tenant without debt waits for at most one command of each other
-  line.
+- While two queues stay non-empty, the weights served to them differ by at most the heaviest command of the
+  one plus the heaviest command of the other, plus the weight that was put back after a failure meanwhile.
+- A command that arrives at an empty queue of a tenant without debt waits for at most one command of each
+  other tenant.
 
 Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queuing", SIGCOMM 1996, with equal shares.
 """
 
-import asyncio
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable, Sequence
-
-import msgspec
+from collections.abc import Iterable
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.failures import UnknownOutcome
-from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.write.idempotency import signature_digest, submission_digest
-from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, FastpayError, OutcomeUnknown, Overloaded
+from fastpay.engine.write.queued import QueuedSubmission
+from fastpay.errors import Overloaded
 
 OVERLOADED = "Too many requests are waiting. Try again in a moment."
-_EXPIRED = "The time that the request allowed was over. Nothing was changed."
-_LATE = "The database did not get to this in time. Nothing was changed. Try again."
-_UNKNOWN = (
-    "The database went away while it was answering. Look whether this took effect before you send it again, "
-    "and give an idempotency key with every request that must not happen twice."
-)
-_UNKNOWN_BY_KEY = (
-    "The database went away while it was answering. Send the request again with the same idempotency key to "
-    "learn what became of it."
-)
 
 
-class Waiting(msgspec.Struct, frozen=True, eq=False):
-    """A submission in line, and who waits for it.
-
-    `digest` is that of the idempotency key, empty without one, `signature` that of a signature which does not
-    cover the key; `weight` is how many plain commands it counts for. What is not at the database by
-    `begin_by_ns`, on the monotonic clock, is not begun at all.
-    """
-
-    submission: Submission
-    digest: bytes
-    weight: int
-    future: "asyncio.Future[Outcome]"
-    begin_by_ns: int
-    signature: bytes = b""
-
-    @property
-    def digests(self) -> tuple[bytes, ...]:
-        """The digests of the rows that it may find or write; an empty one has none."""
-        return (self.digest, self.signature) if self.signature else (self.digest,)
-
-    def fail(self, error: Exception) -> None:
-        """Tell whoever waits that nothing came of it."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-    def expire(self) -> None:
-        """Tell whoever waits that its time was over before it was begun."""
-        is_own = self.begin_by_ns == self.submission.deadline_ns
-        self.fail(DeadlineExceeded(_EXPIRED) if is_own else DatabaseUnavailable(_LATE))
-
-    def unknown(self, failure: UnknownOutcome) -> FastpayError:
-        """Return what to say to a request of which nobody knows whether it was committed."""
-        error: FastpayError
-        if self.submission.idempotency_key is None:
-            error = OutcomeUnknown(_UNKNOWN)
-        else:
-            error = DatabaseUnavailable(_UNKNOWN_BY_KEY)
-        error.__cause__ = failure
-        return error
-
-
-def wait(submission: Submission, now_ns: int) -> Waiting:
-    """Return the submission with a future of its own. Needs a running loop."""
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    # A command without weight would never use its tenant's share up.
-    weight = max(1, getattr(submission.command, "weight", 1))
-    begin_by_ns = now_ns + limits.begin_timeout_ms * 1_000_000
-    if submission.deadline_ns is not None:
-        begin_by_ns = min(begin_by_ns, submission.deadline_ns)
-    signature = b"" if submission.signed is None else signature_digest(submission)
-    return Waiting(submission, submission_digest(submission), weight, future, begin_by_ns, signature)
-
-
-def in_time(entries: Iterable[Waiting], now_ns: int) -> list[Waiting]:
-    """Return those that may still be begun; tell the others that their time is over."""
-    live = []
-    for entry in entries:
-        if entry.begin_by_ns > now_ns:
-            live.append(entry)
-        else:
-            entry.expire()
-    return live
-
-
-def note_times(entries: Sequence[Waiting], begun_ns: int, ended_ns: int) -> None:
-    """Tell those who asked when the commit began that their commands were in, and when it ended."""
-    for entry in entries:
-        timing = entry.submission.timing
-        if timing is not None:
-            timing.end("queue", begun_ns)
-            timing.end("commit", ended_ns)
-
-
-class _Line:
-    """The commands of one tenant that wait, in order, and the start tag of the first."""
+class _TenantQueue:
+    """The waiting commands of one tenant and mode, oldest first, and the start tag of the first."""
 
     __slots__ = ("entries", "scope", "skipped", "start", "weight")
 
     def __init__(self, scope: Scope, ended: int, now: int) -> None:
         self.scope = scope
-        self.entries: deque[Waiting] = deque()
+        self.entries: deque[QueuedSubmission] = deque()
         self.start = max(ended, now)
-        # What the tag was moved on by for the time in which the line was empty.
+        # How far the tag was moved on for the time in which the queue was empty.
         self.skipped = self.start - ended
         self.weight = 0
 
 
 class FairQueue:
-    """First come, first served within a tenant; fair by weight between tenants."""
+    """The commands of all tenants that wait for the writer."""
 
     def __init__(self) -> None:
-        self._lines: dict[Scope, _Line] = {}
-        # The lines that may be served: start tag, a number that decides between equal tags, the line.
-        self._heap: list[tuple[int, int, _Line]] = []
-        self._turns = itertools.count()
+        # Invariant: every queue in here is non-empty, and is in the heap unless its tenant is paused.
+        self._queues: dict[Scope, _TenantQueue] = {}
+        # Start tag, a number that decides between equal tags, queue.
+        self._heap: list[tuple[int, int, _TenantQueue]] = []
+        self._numbers = itertools.count()
         self._paused: set[Scope] = set()
-        # The end tags of lines that are empty now, as far as they lie ahead of the virtual time.
+        # The end tags of queues that are empty now. A tag above the virtual time is a debt.
         self._ended: dict[Scope, int] = {}
-        self._ended_max = limits.fair_lines_forgotten_min
+        self._ended_max = limits.fair_debts_forgotten_min
         self._virtual_time = 0
+        # Invariant: the count and the weight of all entries of all queues.
         self._count = 0
         self.weight = 0
 
     def __len__(self) -> int:
-        """Return how many wait in all lines."""
+        """Return how many commands wait."""
         return self._count
 
     def __contains__(self, scope: object) -> bool:
-        """Tell whether a tenant has a line."""
-        return scope in self._lines
+        """Tell whether a command of this tenant waits."""
+        return scope in self._queues
 
     @property
     def is_ready(self) -> bool:
-        """Whether `take` would return anything: not when all lines are empty or paused."""
+        """Whether `take` would return anything: a command waits whose tenant is not paused."""
         return bool(self._heap)
 
-    def has_place(self, scope: Scope, weight: int) -> bool:
-        """Tell whether there is a place for a command of this tenant, or somebody who gives way to it."""
-        return not self._is_full(weight) or self.heaviest_line(scope, weight) is not None
+    def has_room(self, scope: Scope, weight: int) -> bool:
+        """Tell whether `append` would take a command of this tenant."""
+        return not self._is_full(self._count, self.weight + weight) or bool(self._displaced(scope, weight))
 
-    def append(self, waiting: Waiting) -> None:
-        """Put at the end of its tenant's line. Raises: Overloaded.
+    def append(self, entry: QueuedSubmission) -> None:
+        """Add to the end of the tenant's queue. Raises: Overloaded.
 
-        Where there is no place, whoever has the most in line gives way to a tenant with less than its share.
+        A full queue drops the newest commands of the heaviest tenants to make room for a tenant with less
+        than its share. They are refused as overloaded. If that does not make enough room, nothing is dropped.
         """
-        while self._is_full(waiting.weight):
-            heaviest = self.heaviest_line(waiting.submission.scope, waiting.weight)
-            if heaviest is None:
+        scope = entry.submission.scope
+        if self._is_full(self._count, self.weight + entry.weight):
+            displaced = self._displaced(scope, entry.weight)
+            if not displaced:
                 raise Overloaded(OVERLOADED)
-            self.drop_youngest(heaviest).fail(Overloaded(OVERLOADED))
-        line = self._lines.get(waiting.submission.scope)
-        if line is None:
-            line = self._open(waiting.submission.scope)
-        line.entries.append(waiting)
-        self._weigh(line, waiting.weight, 1)
+            for other in displaced:
+                self._drop_newest(other).fail(Overloaded(OVERLOADED))
+        queue = self._queues.get(scope)
+        if queue is None:
+            queue = self._open(scope)
+        queue.entries.append(entry)
+        self._weigh(queue, entry.weight, 1)
 
-    def put_back(self, waitings: Iterable[Waiting]) -> None:
+    def put_back(self, entries: Iterable[QueuedSubmission]) -> None:
         """Put at the front, in the order in which they were taken, as if they had never been served."""
-        for waiting in reversed(list(waitings)):
-            scope = waiting.submission.scope
-            line = self._lines.get(scope) or self._open(scope)
-            line.entries.appendleft(waiting)
-            # The line was not empty then after all.
-            line.start -= waiting.weight + line.skipped
-            line.skipped = 0
-            self._weigh(line, waiting.weight, 1)
-            # A newcomer begins where these stand again, and not behind them.
-            self._virtual_time = min(self._virtual_time, line.start)
+        for entry in reversed(list(entries)):
+            scope = entry.submission.scope
+            queue = self._queues.get(scope) or self._open(scope)
+            queue.entries.appendleft(entry)
+            # The queue was not empty after all, so nothing was skipped.
+            queue.start -= entry.weight + queue.skipped
+            queue.skipped = 0
+            self._weigh(queue, entry.weight, 1)
+            # A newcomer must start where these start again, not behind them.
+            self._virtual_time = min(self._virtual_time, queue.start)
         self._rebuild()
 
-    def take(self, count: int, *, weight: int, at_least_one: bool = True) -> list[Waiting]:
-        """Take up to `count` in the order of start tags, and no more than have this weight together.
+    def take(self, count: int, *, weight: int, at_least_one: bool = True) -> list[QueuedSubmission]:
+        """Take up to `count` commands in the order of start tags, with at most this weight together.
 
-        With `at_least_one`, the first is taken whatever it weighs. Nothing overtakes a command that does not
-        fit, or it would never be served.
+        With `at_least_one`, the first is taken whatever it weighs. No command overtakes one that does not
+        fit, because that one would never be served.
         """
-        taken: list[Waiting] = []
+        taken: list[QueuedSubmission] = []
         heap = self._heap
         while heap and len(taken) < count:
-            start, _, line = heap[0]
-            waiting = line.entries[0]
-            if waiting.weight > weight and (taken or not at_least_one):
+            start, _, queue = heap[0]
+            entry = queue.entries[0]
+            if entry.weight > weight and (taken or not at_least_one):
                 break
-            line.entries.popleft()
-            taken.append(waiting)
-            weight -= waiting.weight
-            self._weigh(line, waiting.weight, -1)
+            queue.entries.popleft()
+            taken.append(entry)
+            weight -= entry.weight
+            self._weigh(queue, entry.weight, -1)
             self._virtual_time = max(self._virtual_time, start)
-            line.start = start + waiting.weight
-            if line.entries:
-                heapq.heapreplace(heap, (line.start, next(self._turns), line))
+            queue.start = start + entry.weight
+            if queue.entries:
+                heapq.heapreplace(heap, (queue.start, next(self._numbers), queue))
             else:
                 heapq.heappop(heap)
-                self._close(line)
+                self._close(queue)
         return taken
 
     def fits(self, weight: int) -> bool:
-        """Tell whether the one whose turn it is has no more than this weight. Needs `is_ready`."""
+        """Tell whether the next command has at most this weight. Needs `is_ready`."""
         return self._heap[0][2].entries[0].weight <= weight
 
-    def rest(self) -> None:
-        """Forget who was served how much: nobody waits, and nothing that was taken is under way."""
-        assert not self._lines
+    def clear(self) -> list[QueuedSubmission]:
+        """Remove and return everything, of paused tenants too."""
+        entries = [entry for queue in self._queues.values() for entry in queue.entries]
+        self._queues.clear()
+        self._heap.clear()
+        self._count = self.weight = 0
+        return entries
+
+    def reset(self) -> None:
+        """Forget all debts. Right only while nothing waits and nothing that was taken is under way."""
+        assert not self._queues
         self._ended.clear()
         self._virtual_time = 0
 
     def pause(self, scope: Scope, *, paused: bool) -> None:
-        """Serve nothing of a tenant, or serve it again."""
+        """Stop serving a tenant, or resume."""
         if paused:
             self._paused.add(scope)
         else:
             self._paused.discard(scope)
-        if scope in self._lines:
+        if scope in self._queues:
             self._rebuild()
 
     def ahead_of(self, scope: Scope) -> tuple[int, int]:
-        """Return how many commands, and what weight, are served before a newcomer of this tenant at most.
+        """Return how many commands, and what weight, are served before a new command of this tenant at most.
 
-        As much of each other line as there is in its own: a tenant does not wait for another's long line.
+        Of each other queue that is as much as the tenant has in its own: queues are served by turns.
         """
-        line = self._lines.get(scope)
-        if line is None:
+        queue = self._queues.get(scope)
+        if queue is None:
             return 0, 0
-        lines = len(self._lines)
-        return min(self._count, len(line.entries) * lines), min(self.weight, line.weight * lines)
-
-    def heaviest_line(self, newcomer: Scope, weight: int) -> Scope | None:
-        """Return whose line has to give way to what a newcomer brings; None where that one has its share."""
-        line = self._lines.get(newcomer)
-        own = 0 if line is None else line.weight
-        if own * len(self._lines) >= self.weight:
-            return None
-        heaviest = max(self._lines.values(), key=lambda line: line.weight)
-        return heaviest.scope if heaviest.weight > own + weight else None
-
-    def drop_youngest(self, scope: Scope) -> Waiting:
-        """Take the last of a line out."""
-        line = self._lines[scope]
-        waiting = line.entries.pop()
-        self._weigh(line, waiting.weight, -1)
-        if not line.entries:
-            self._close(line)
-            self._rebuild()
-        return waiting
+        queues = len(self._queues)
+        return min(self._count, len(queue.entries) * queues), min(self.weight, queue.weight * queues)
 
     def expire(self, now_ns: int) -> None:
-        """Take out what was not begun in time, and tell whoever waits for it."""
+        """Drop commands that were not begun in time, and answer them."""
         count = self._count
-        for line in list(self._lines.values()):
-            # In order, but for those whose clients wait for less long than others do.
-            while line.entries and line.entries[0].begin_by_ns <= now_ns:
-                waiting = line.entries.popleft()
-                self._weigh(line, waiting.weight, -1)
-                waiting.expire()
-            if not line.entries:
-                self._close(line)
+        for queue in list(self._queues.values()):
+            # In order of deadline, except for requests that have a shorter one of their own.
+            while queue.entries and queue.entries[0].begin_by_ns <= now_ns:
+                entry = queue.entries.popleft()
+                self._weigh(queue, entry.weight, -1)
+                entry.expire()
+            if not queue.entries:
+                self._close(queue)
         if self._count < count:
             self._rebuild()
 
-    def _is_full(self, weight: int) -> bool:
-        return len(self) >= limits.queued_commands_max or self.weight + weight > limits.queued_weight_max
+    @staticmethod
+    def _is_full(count: int, weight: int) -> bool:
+        """Tell whether a command that makes for this weight has no room beside so many others."""
+        return count >= limits.queued_commands_max or weight > limits.queued_weight_max
 
-    def _open(self, scope: Scope) -> _Line:
-        """Begin a line: now, or where it ended when that is later."""
+    def _displaced(self, newcomer: Scope, weight: int) -> list[Scope]:
+        """Return the tenants whose newest command is dropped for a newcomer, once for each command.
+
+        Empty if the newcomer has its share already, or would take the place of lighter tenants.
+        """
+        own = self._queues[newcomer].weight if newcomer in self._queues else 0
+        count, total = self._count, self.weight
+        heap = [(-queue.weight, scope) for scope, queue in self._queues.items()]
+        heapq.heapify(heap)
+        dropped: dict[Scope, int] = {}
+        displaced: list[Scope] = []
+        while self._is_full(count, total + weight):
+            if not heap or own * len(heap) >= total or -heap[0][0] <= own + weight:
+                return []
+            heaviest, scope = heap[0]
+            dropped[scope] = dropped.get(scope, 0) + 1
+            freed = self._queues[scope].entries[-dropped[scope]].weight
+            displaced.append(scope)
+            count, total = count - 1, total - freed
+            if heaviest + freed < 0:
+                heapq.heapreplace(heap, (heaviest + freed, scope))
+            else:
+                heapq.heappop(heap)
+        return displaced
+
+    def _drop_newest(self, scope: Scope) -> QueuedSubmission:
+        queue = self._queues[scope]
+        entry = queue.entries.pop()
+        self._weigh(queue, entry.weight, -1)
+        if not queue.entries:
+            self._close(queue)
+            self._rebuild()
+        return entry
+
+    def _open(self, scope: Scope) -> _TenantQueue:
+        """Start a queue at the virtual time, or where it ended if that is later."""
         now = self._virtual_time
-        line = _Line(scope, self._ended.pop(scope, now), now)
-        self._lines[scope] = line
+        queue = _TenantQueue(scope, self._ended.pop(scope, now), now)
+        self._queues[scope] = queue
         if scope not in self._paused:
-            heapq.heappush(self._heap, (line.start, next(self._turns), line))
-        return line
+            heapq.heappush(self._heap, (queue.start, next(self._numbers), queue))
+        return queue
 
-    def _close(self, line: _Line) -> None:
-        """End an empty line, and remember how far ahead of the virtual time it is."""
-        del self._lines[line.scope]
-        self._ended[line.scope] = line.start
+    def _close(self, queue: _TenantQueue) -> None:
+        """Remove an empty queue, and remember its debt. The caller removes it from the heap."""
+        del self._queues[queue.scope]
+        self._ended[queue.scope] = queue.start
         if len(self._ended) > self._ended_max:
             now = self._virtual_time
             self._ended = {scope: end for scope, end in self._ended.items() if end > now}
-            # So that the next time is as many lines away as are left.
-            self._ended_max = max(limits.fair_lines_forgotten_min, 2 * len(self._ended))
+            # Doubling keeps the cost of this sweep constant for each queue that ends.
+            self._ended_max = max(limits.fair_debts_forgotten_min, 2 * len(self._ended))
 
     def _rebuild(self) -> None:
-        """Order all lines anew, after one was changed that is not the next."""
+        """Build the heap anew after a queue was changed that is not the next one."""
         self._heap = [
-            (line.start, next(self._turns), line)
-            for line in self._lines.values()
-            if line.scope not in self._paused
+            (queue.start, next(self._numbers), queue)
+            for queue in self._queues.values()
+            if queue.scope not in self._paused
         ]
         heapq.heapify(self._heap)
 
-    def _weigh(self, line: _Line, weight: int, sign: int) -> None:
-        """Note that one has come (1) or gone (-1)."""
+    def _weigh(self, queue: _TenantQueue, weight: int, sign: int) -> None:
+        """Count a command that was added (1) or removed (-1)."""
         self._count += sign
         self.weight += sign * weight
-        line.weight += sign * weight
+        queue.weight += sign * weight

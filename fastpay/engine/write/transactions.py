@@ -9,7 +9,7 @@ from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
 from fastpay.engine.ports import Changes
 from fastpay.engine.write.batch import Batch, Result
 from fastpay.engine.write.ports import BatchTransaction, Loader, WriterStore
-from fastpay.engine.write.queue import Waiting
+from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
@@ -71,7 +71,7 @@ class Transactions:
         return results, done
 
 
-def check_moments(entries: Sequence[Waiting], loader: Loader) -> None:
+def check_moments(entries: Sequence[QueuedSubmission], loader: Loader) -> None:
     """Compare the moments of commands with the database's clock, while nothing is committed or answered.
 
     A moment may be as old as a command may wait. It is older where the process, or its machine, was stopped,
@@ -87,7 +87,7 @@ def check_moments(entries: Sequence[Waiting], loader: Loader) -> None:
 
 
 async def decide_locked(
-    transaction: BatchTransaction, entries: Sequence[Waiting], background: Background
+    transaction: BatchTransaction, entries: Sequence[QueuedSubmission], background: Background
 ) -> Batch:
     """Lock the books, load, decide and write in one transaction. Results are in the order of `entries`."""
     working_set = WorkingSet()

@@ -13,7 +13,7 @@ from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Book, Workspace
 from fastpay.engine.ports import IdempotencyRow
 from fastpay.engine.write.ports import Loader
-from fastpay.engine.write.queue import Waiting
+from fastpay.engine.write.queued import QueuedSubmission
 
 _Wanted = set[tuple[Scope, str]]
 
@@ -61,7 +61,7 @@ class WorkingSet:
         for book in books:
             self.workspaces[book.scope] = Workspace(book)
 
-    def forget_old_answers(self, entries: Sequence[Waiting]) -> None:
+    def forget_old_answers(self, entries: Sequence[QueuedSubmission]) -> None:
         """Forget the first answers to these entries' keys that the database may have forgotten by now."""
         for entry in entries:
             for digest in entry.digests:
@@ -72,13 +72,15 @@ class WorkingSet:
                 ):
                     del self.idempotency[digest]
 
-    def lacks(self, entries: Sequence[Waiting], *, with_keys: bool) -> bool:
+    def lacks(self, entries: Sequence[QueuedSubmission], *, with_keys: bool) -> bool:
         """Tell whether there is anything to load for these entries."""
         if any(entry.submission.scope not in self.workspaces for entry in entries):
             return True
         return bool(with_keys and self._unknown_keys(entries)) or bool(self._missing(entries))
 
-    async def load(self, loader: Loader, entries: Sequence[Waiting], *, with_keys: bool = True) -> None:
+    async def load(
+        self, loader: Loader, entries: Sequence[QueuedSubmission], *, with_keys: bool = True
+    ) -> None:
         """Load all that these entries need and that is not there yet, following references some rounds.
 
         What is there is never replaced: it may be newer than what the database shows.
@@ -108,7 +110,7 @@ class WorkingSet:
             held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
         return held
 
-    def _unknown_keys(self, entries: Sequence[Waiting]) -> dict[bytes, Scope]:
+    def _unknown_keys(self, entries: Sequence[QueuedSubmission]) -> dict[bytes, Scope]:
         return {
             digest: entry.submission.scope
             for entry in entries
@@ -116,7 +118,7 @@ class WorkingSet:
             if digest and digest not in self.idempotency
         }
 
-    def _missing(self, entries: Sequence[Waiting]) -> _Wanted:
+    def _missing(self, entries: Sequence[QueuedSubmission]) -> _Wanted:
         missing: _Wanted = set()
         for entry in entries:
             scope = entry.submission.scope

@@ -39,7 +39,8 @@ from fastpay.engine.write.batch import Batch, Result
 from fastpay.engine.write.pace import Pace
 from fastpay.engine.write.ports import WriterStore
 from fastpay.engine.write.prefetch import Prefetch, back_off
-from fastpay.engine.write.queue import OVERLOADED, FairQueue, Waiting, in_time, note_times, wait
+from fastpay.engine.write.queue import OVERLOADED, FairQueue
+from fastpay.engine.write.queued import QueuedSubmission, drop_expired, make_entry, note_times
 from fastpay.engine.write.transactions import Transactions, holds
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
@@ -82,7 +83,7 @@ class Writer:
         self.settled: Callable[[], None] = lambda: None
         self.batch_weight_max = limits.batch_weight_max
         # What is being loaded, the batch that is being put together, and the one that is at the database.
-        self._loading: Sequence[Waiting] = []
+        self._loading: Sequence[QueuedSubmission] = []
         self._open = Batch()
         self._committing: Batch | None = None
         # How many batches more are decided under the lock, since another instance was met.
@@ -117,7 +118,7 @@ class Writer:
         """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
         if (
             self._closing
-            or not self._queue.has_place(scope, weight)
+            or not self._queue.has_room(scope, weight)
             or self._expected_wait_ns(scope) > limits.queue_wait_ms_max * 1_000_000
         ):
             raise Overloaded(OVERLOADED)
@@ -128,7 +129,7 @@ class Writer:
         A caller that is cancelled meanwhile takes nothing back. Raises: Overloaded and DeadlineExceeded
         before anything was begun; DatabaseUnavailable when nothing is known to have been done.
         """
-        waiting = wait(submission, self._clock.monotonic_ns())
+        waiting = make_entry(submission, self._clock.monotonic_ns())
         self.admit(submission.scope, waiting.weight)
         self._queue.append(waiting)
         self._wake.set()
@@ -170,7 +171,7 @@ class Writer:
     async def _wait(self) -> None:
         if self._committing is None and not len(self._open) and not len(self._queue):
             # A busy period ends, and all debts with it.
-            self._queue.rest()
+            self._queue.reset()
         self._wake.clear()
         await self._wake.wait()
 
@@ -201,7 +202,7 @@ class Writer:
             weight=self.batch_weight_max - self._open.weight,
             at_least_one=not len(self._open),
         )
-        entries = in_time(taken, self._clock.monotonic_ns())
+        entries = drop_expired(taken, self._clock.monotonic_ns())
         if self._locked_left:
             if not len(self._open):
                 self._open = Batch(is_decided=False)
@@ -228,13 +229,13 @@ class Writer:
         if failure is None or isinstance(failure, TransientFailure):
             self._loading = []
             self._open.trusts_keys |= trusts_keys
-            await self._decide(working_set, in_time(entries, self._clock.monotonic_ns()), failure)
+            await self._decide(working_set, drop_expired(entries, self._clock.monotonic_ns()), failure)
         else:
             # Who is to blame is found out one by one, under the lock.
             self._start_over(locked_batches=1)
 
     async def _decide(
-        self, working_set: WorkingSet, entries: Sequence[Waiting], failure: Exception | None
+        self, working_set: WorkingSet, entries: Sequence[QueuedSubmission], failure: Exception | None
     ) -> None:
         """Decide what was loaded, or fail it where it could not be."""
         for number, entry in enumerate(entries):
@@ -287,7 +288,7 @@ class Writer:
         batch, self._open = self._open, Batch()
         if not batch.is_decided:
             self._locked_left -= 1
-            batch.keep(in_time(batch.entries, self._clock.monotonic_ns()))
+            batch.keep(drop_expired(batch.entries, self._clock.monotonic_ns()))
             if not len(batch):
                 return
         self._committing = batch

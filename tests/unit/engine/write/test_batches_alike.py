@@ -24,7 +24,7 @@ from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.write.queue import wait
+from fastpay.engine.write.queued import make_entry
 from fastpay.engine.write.transactions import decide_locked
 from tests.support.memory import (
     OTHER_TENANT,
@@ -110,7 +110,7 @@ async def commit(store: MemoryStore, batch: Sequence[Submission]) -> list[Result
     results: list[Result] = []
 
     async def work(transaction: MemoryTransaction) -> None:
-        entries = [wait(each, 0) for each in batch]
+        entries = [make_entry(each, 0) for each in batch]
         results.extend((await decide_locked(transaction, entries, Background())).results)
 
     await store.run_batch(work)  # type: ignore[arg-type]

@@ -1,14 +1,17 @@
-"""The queue: turns between tenants, order within one, and who gives way when it is full."""
+"""The queue: turns between tenants, order within one, and who is dropped when it is full."""
 
 from collections.abc import Iterable
 
 import msgspec
 import pytest
 
+from fastpay import limits
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Draft, Workspace
-from fastpay.engine.write.queue import FairQueue, Waiting, wait
+from fastpay.engine.write.queue import FairQueue
+from fastpay.engine.write.queued import QueuedSubmission, make_entry
+from fastpay.errors import Overloaded
 from tests.support.memory import submission
 
 pytestmark = pytest.mark.anyio
@@ -16,15 +19,15 @@ pytestmark = pytest.mark.anyio
 ONE, TWO, THREE = (Scope(letter * 32, False) for letter in "abc")
 
 
-def fill(queue: FairQueue, scope: Scope, count: int) -> list[Waiting]:
-    """Put so many submissions of a tenant in line."""
-    waitings = [wait(submission(CreateCustomer(fields={}), scope=scope), 0) for _ in range(count)]
+def fill(queue: FairQueue, scope: Scope, count: int) -> list[QueuedSubmission]:
+    """Queue so many submissions of a tenant."""
+    waitings = [make_entry(submission(CreateCustomer(fields={}), scope=scope), 0) for _ in range(count)]
     for waiting in waitings:
         queue.append(waiting)
     return waitings
 
 
-def owners(waitings: list[Waiting]) -> list[Scope]:
+def owners(waitings: list[QueuedSubmission]) -> list[Scope]:
     """Return whose they are."""
     return [waiting.submission.scope for waiting in waitings]
 
@@ -46,7 +49,7 @@ async def test_tenants_share_a_batch_alike_and_what_one_leaves_goes_to_the_other
     assert len(queue) == 32
 
 
-async def test_more_tenants_than_places_take_turns_from_batch_to_batch() -> None:
+async def test_more_tenants_than_a_batch_has_room_for_take_turns_from_batch_to_batch() -> None:
     queue = FairQueue()
     for scope in (ONE, TWO, THREE):
         fill(queue, scope, 4)
@@ -60,27 +63,6 @@ async def test_what_is_put_back_is_the_first_again_in_its_order() -> None:
     queue.put_back(queue.take(3, weight=100))
     assert len(queue) == 6
     assert queue.take(6, weight=100) == waitings
-
-
-async def test_the_heaviest_line_gives_way_to_who_has_less_than_a_share() -> None:
-    queue = FairQueue()
-    long = fill(queue, ONE, 6)
-    fill(queue, TWO, 2)
-    assert queue.heaviest_line(THREE, 1) == ONE
-    assert queue.heaviest_line(TWO, 1) == ONE
-    assert queue.heaviest_line(ONE, 1) is None
-    # It would only change places with who gave way to it.
-    assert queue.heaviest_line(TWO, 4) is None
-    assert queue.drop_youngest(ONE) is long[-1]
-    assert len(queue) == 7
-    assert queue.take(7, weight=100).count(long[0]) == 1
-
-
-async def test_a_line_that_gave_its_last_away_is_no_line() -> None:
-    queue = FairQueue()
-    fill(queue, ONE, 1)
-    queue.drop_youngest(ONE)
-    assert (len(queue), queue.take(5, weight=100)) == (0, [])
 
 
 class Heavy(msgspec.Struct, frozen=True):
@@ -97,10 +79,85 @@ class Heavy(msgspec.Struct, frozen=True):
         raise NotImplementedError
 
 
+def put(queue: FairQueue, scope: Scope, *weights: int) -> list[QueuedSubmission]:
+    """Queue commands of these weights."""
+    entries = [make_entry(submission(Heavy(weight), scope=scope), 0) for weight in weights]
+    for entry in entries:
+        queue.append(entry)
+    return entries
+
+
+def refused(entries: list[QueuedSubmission]) -> list[int]:
+    """Return which commands were dropped, by their number."""
+    return [
+        number for number, entry in enumerate(entries) if entry.future.done() and entry.future.exception()
+    ]
+
+
+async def test_a_full_queue_drops_the_newest_of_the_heaviest_tenant_for_one_with_less_than_its_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "queued_commands_max", 8)
+    queue = FairQueue()
+    long, short = fill(queue, ONE, 6), fill(queue, TWO, 2)
+    with pytest.raises(Overloaded):
+        fill(queue, ONE, 1)
+    fill(queue, THREE, 1)
+    fill(queue, TWO, 1)
+    assert (refused(long), refused(short), len(queue)) == ([4, 5], [], 8)
+    # Each has its share now, and heavy commands must not take the place of light ones.
+    for scope, weight in ((ONE, 1), (TWO, 1), (THREE, 3)):
+        assert not queue.has_room(scope, weight)
+        with pytest.raises(Overloaded):
+            put(queue, scope, weight)
+    assert (refused(long), len(queue.take(9, weight=100))) == ([4, 5], 8)
+
+
+async def test_what_weighs_much_is_dropped_for_what_weighs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "queued_weight_max", 350)
+    queue = FairQueue()
+    light = fill(queue, ONE, 50)
+    heavy = put(queue, TWO, 100, 100, 100)
+    with pytest.raises(Overloaded):
+        put(queue, TWO, 100)
+    # Fifty plain commands are less than three heavy ones.
+    light += fill(queue, ONE, 1)
+    assert (refused(heavy), refused(light)) == ([2], [])
+    assert (len(queue), queue.weight) == (53, 251)
+    assert set(light) <= set(queue.take(100, weight=1000))
+    assert (len(queue), queue.weight) == (0, 0)
+
+
+async def test_nothing_is_dropped_for_a_command_that_is_refused_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "queued_weight_max", 100)
+    queue = FairQueue()
+    queued = [*put(queue, ONE, 30, 30), *put(queue, TWO, 40)]
+    # Dropping 30 of the first would not be enough, and then nobody has more than the newcomer.
+    assert not queue.has_room(THREE, 45)
+    with pytest.raises(Overloaded):
+        put(queue, THREE, 45)
+    assert refused(queued) == []
+    # A lighter one drops as many as it needs.
+    assert queue.has_room(THREE, 35)
+    put(queue, THREE, 35)
+    assert (refused(queued), queue.weight) == ([1, 2], 65)
+
+
+async def test_a_tenant_whose_only_command_was_dropped_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "queued_weight_max", 50)
+    queue = FairQueue()
+    heavy = put(queue, ONE, 50)
+    light = put(queue, TWO, 5)
+    assert (refused(heavy), ONE in queue) == ([0], False)
+    assert queue.take(5, weight=100) == light
+
+
 async def test_heavy_commands_fill_a_batch_sooner_and_are_never_left_behind() -> None:
     queue = FairQueue()
-    heavy = [wait(submission(Heavy(60), scope=ONE), 0) for _ in range(2)]
-    too_heavy = wait(submission(Heavy(500), scope=ONE), 0)
+    heavy = [make_entry(submission(Heavy(60), scope=ONE), 0) for _ in range(2)]
+    too_heavy = make_entry(submission(Heavy(500), scope=ONE), 0)
     for waiting in (*heavy, too_heavy):
         queue.append(waiting)
     fill(queue, TWO, 3)
@@ -116,24 +173,9 @@ async def test_heavy_commands_fill_a_batch_sooner_and_are_never_left_behind() ->
     assert queue.weight == 0
 
 
-async def test_what_weighs_much_gives_way_to_what_weighs_little() -> None:
-    queue = FairQueue()
-    many = fill(queue, ONE, 50)
-    for _ in range(3):
-        queue.append(wait(submission(Heavy(100), scope=TWO), 0))
-    # Fifty plain commands are less than three heavy ones.
-    assert queue.heaviest_line(THREE, 1) == TWO
-    assert queue.heaviest_line(ONE, 1) == TWO
-    assert queue.heaviest_line(TWO, 100) is None
-    queue.drop_youngest(TWO)
-    assert (len(queue), queue.weight) == (52, 250)
-    assert set(many) <= set(queue.take(100, weight=1000))
-    assert (len(queue), queue.weight) == (0, 0)
-
-
 async def test_what_does_not_fit_into_what_is_left_waits_for_a_batch_of_its_own() -> None:
     queue = FairQueue()
-    queue.append(wait(submission(Heavy(100), scope=ONE), 0))
+    queue.append(make_entry(submission(Heavy(100), scope=ONE), 0))
     assert queue.take(10, weight=50, at_least_one=False) == []
     assert (len(queue), queue.weight) == (1, 100)
     assert len(queue.take(10, weight=50)) == 1

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.write.queue import FairQueue, Waiting
+from fastpay.engine.write.queue import FairQueue
+from fastpay.engine.write.queued import QueuedSubmission
 from tests.support.memory import submission
 from tests.unit.engine.write.test_queue import Heavy
 
@@ -19,10 +20,10 @@ TAKES = st.tuples(st.just("take"), st.integers(1, 6), st.sampled_from([10, 500, 
 RETURNS = st.tuples(st.just("return"), st.just(0), st.just(0))
 
 
-def command(scope: Scope, weight: int) -> Waiting:
+def command(scope: Scope, weight: int) -> QueuedSubmission:
     """Return a command that nobody waits for."""
     future: asyncio.Future[object] = asyncio.Future(loop=LOOP)
-    return Waiting(submission(Heavy(weight), scope=scope, number=0), b"", weight, future, 0)  # type: ignore[arg-type]
+    return QueuedSubmission(submission(Heavy(weight), scope=scope, number=0), b"", weight, future, 0)  # type: ignore[arg-type]
 
 
 LOOP = asyncio.new_event_loop()
@@ -32,27 +33,27 @@ class Model:
     """What every line should hold, and what pairs of tenants were served while both had something waiting."""
 
     def __init__(self) -> None:
-        self.lines: dict[Scope, deque[Waiting]] = {scope: deque() for scope in SCOPES}
+        self.lines: dict[Scope, deque[QueuedSubmission]] = {scope: deque() for scope in SCOPES}
         # For a pair: what the one was served more than the other, and the least and most that this was.
         self.leads: dict[tuple[Scope, Scope], tuple[int, int, int]] = {}
         self.heaviest = dict.fromkeys(SCOPES, 0)
         self.returned = 0
 
-    def arrive(self, waiting: Waiting) -> None:
+    def arrive(self, waiting: QueuedSubmission) -> None:
         """Have a command join its line."""
         scope = waiting.submission.scope
         self.lines[scope].append(waiting)
         self.heaviest[scope] = max(self.heaviest[scope], waiting.weight)
         self._look()
 
-    def serve(self, waiting: Waiting) -> None:
+    def serve(self, waiting: QueuedSubmission) -> None:
         """Have a command leave its line, and hold what was served to the bound."""
         scope = waiting.submission.scope
         assert self.lines[scope].popleft() is waiting
         self._count(scope, waiting.weight)
         self._look()
 
-    def take_back(self, waiting: Waiting) -> None:
+    def take_back(self, waiting: QueuedSubmission) -> None:
         """Have a command stand first again."""
         scope = waiting.submission.scope
         self.returned += waiting.weight
@@ -84,7 +85,7 @@ def test_what_two_waiting_tenants_are_served_differs_by_one_command_of_each(
     steps: list[tuple[str, object, int]],
 ) -> None:
     queue, model = FairQueue(), Model()
-    taken: list[Waiting] = []
+    taken: list[QueuedSubmission] = []
     for step, which, weight in steps:
         if step == "arrive":
             assert isinstance(which, Scope)
@@ -166,9 +167,9 @@ def test_the_debts_of_lines_that_are_even_are_forgotten() -> None:
     queue = FairQueue()
     queue.append(command(SCOPES[0], 200_000))
     queue.take(1, weight=1)
-    for number in range(4 * limits.fair_lines_forgotten_min):
+    for number in range(4 * limits.fair_debts_forgotten_min):
         queue.append(command(Scope(f"{number:032}", False), 1))
         queue.append(command(SCOPES[1], 1))
         queue.take(2, weight=2)
-    assert len(queue._ended) <= limits.fair_lines_forgotten_min + 1
+    assert len(queue._ended) <= limits.fair_debts_forgotten_min + 1
     assert SCOPES[0] in queue._ended

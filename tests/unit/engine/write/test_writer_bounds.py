@@ -15,7 +15,7 @@ from fastpay.domain.plan import Book, Draft, Workspace
 from fastpay.domain.rules import Rules
 from fastpay.engine.failures import RefusedBatch
 from fastpay.engine.ports import Outcome
-from fastpay.engine.write.queue import Waiting
+from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DeadlineExceeded, Overloaded
@@ -108,7 +108,7 @@ async def test_a_command_without_room_in_the_open_batch_is_left_in_line_until_it
         looks = 0
         take = writer._queue.take
 
-        def counted(*arguments: Any, **options: Any) -> list[Waiting]:
+        def counted(*arguments: Any, **options: Any) -> list[QueuedSubmission]:
             nonlocal looks
             looks += 1
             # A writer that looks again and again lets nobody else have the loop: end it.
