@@ -154,6 +154,14 @@ class DatabaseUnavailable(FastpayError):
     retryable = True
 
 
+class WriterStopped(FastpayError):
+    """The write path of this process has failed and takes nothing more. Nothing was begun."""
+
+    status = 503
+    default_code = "writer_stopped"
+    retryable = True
+
+
 class ClockSkewed(FastpayError):
     """This instance's time is not the database's. Nothing was begun, and another instance may be right."""
 

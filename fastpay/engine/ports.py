@@ -215,7 +215,10 @@ class Writer(Protocol):
     """The engine as the floor above sees it: where commands go."""
 
     def admit(self, scope: Scope) -> None:
-        """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
+        """Raise Overloaded if a plain command of this tenant would be refused now, or wait for too long.
+
+        To be asked once for a request, before it is read.
+        """
 
     async def submit(self, submission: Submission) -> Outcome:
         """Commit a command and return what became of it; a refusal is an outcome as well.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from fastpay import limits
@@ -66,9 +67,6 @@ async def open_application(
         scan_pool = await _open_pool(stack, database, scans, watch.failed, deadline)
         key_pool = await _open_pool(stack, database, limits.key_connections_max, watch.failed, deadline)
         watch.when_lost = scan_pool.abandon_patient
-        stores = [PostgresBatches(database) for _ in ("plain", "bulk")]
-        for batches in stores:
-            stack.push_async_callback(_close_in_time, batches.close, deadline)
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
         clock, identifiers = await _keep_time(
             stack, settings, reads, machine_clock, deadline=deadline, counters=counters
@@ -78,11 +76,12 @@ async def open_application(
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
         shares = Shares(requests_max=settings.contended_requests_max)
         background = Background(shares)
-        plain, bulk = [
-            Writer(batches, clock=clock, observer=reader, background=background, failed=watch.failed)
-            for batches in stores
-        ]
-        writer = Dispatcher(plain, bulk)
+        make = partial(Writer, clock=clock, observer=reader, background=background, failed=watch.failed)
+        batches = [_open_batches(stack, database, deadline) for _ in ("plain", "bulk")]
+        # Batches of plain commands stay so light that none of them takes long.
+        plain = make(batches[0], batch_weight_max=limits.plain_batch_weight_max)
+        writer = Dispatcher(plain, bulk=make(batches[1]))
+        outages.readiness.require(writer.fault)
         _keep_running(stack, writer, deadline)
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         hours = settings.idempotency_retention_hours
@@ -111,6 +110,13 @@ async def open_application(
             background=background,
         )
         yield create_app(services)
+
+
+def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline) -> PostgresBatches:
+    """Return the connections of a writer, and close them at the end of the stack."""
+    batches = PostgresBatches(database)
+    stack.push_async_callback(_close_in_time, batches.close, deadline)
+    return batches
 
 
 async def _open_pool(

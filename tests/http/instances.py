@@ -133,7 +133,7 @@ class Instance:
 @asynccontextmanager
 async def running(database_url: str, *, key_cache_ms: int = 60_000) -> AsyncIterator[Instance]:
     """Run a server for the block, whose caches do not run out by themselves."""
-    chosen = Settings(port=0, read_staleness_ms=60_000, key_cache_ms=key_cache_ms)
+    chosen = Settings(port=0, database_url=database_url, read_staleness_ms=60_000, key_cache_ms=key_cache_ms)
     deadline = Deadline(1_000)
     async with open_application(
         chosen, database_url=database_url, redis_url=None, clock=SystemClock(), deadline=deadline

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
-WRITER = "fastpay/engine/write/writer.py"
+COMMITTER = "fastpay/engine/write/committer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
@@ -119,7 +119,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lock-books-in-any-order",
         BATCH,
-        "return [self._found[scope] for scope in self.asks]",
+        "return [self._found[scope] for scope in sorted(self._found)]",
         "return list(self._found.values())",
         (CIRCLE,),
     ),
@@ -168,7 +168,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "replay-whatever-was-asked",
         BATCH,
-        "if first.fingerprint == waiting.submission.fingerprint:",
+        "if first.fingerprint == entry.submission.fingerprint:",
         "if first is not None:",
         ("tests/unit/engine/write/test_writer.py",),
     ),
@@ -189,30 +189,29 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "refuse-on-what-no-longer-holds",
         TRANSACTIONS,
-        "return batch.stands_on(books)",
+        "return {book.scope: book for book in books} == decided_on",
         "return books is not None",
         (AHEAD,),
     ),
     Mutant(
         "keep-what-stands-on-a-refused-batch",
-        WRITER,
-        "            self._tell(apart)\n            self._start_over()",
-        "            self._tell(apart)",
+        COMMITTER,
+        "return Committed(results, apart, is_void=True)",
+        "return Committed(results, apart)",
         (f"{TRUSTED}::test_a_batch_of_replays_alone_falls_with_what_it_replays",),
     ),
     Mutant(
         "remember-what-may-not-have-been-committed",
-        WRITER,
-        """_log.warning("batch_outcome_unknown", commands=len(batch))
-                self._start_over()""",
-        """_log.warning("batch_outcome_unknown", commands=len(batch))""",
+        COMMITTER,
+        "return Committed([entry.unknown(failure) for entry in batch.entries], is_void=True)",
+        "return Committed([entry.unknown(failure) for entry in batch.entries])",
         (AHEAD,),
     ),
     Mutant(
         "remember-what-was-decided-in-vain",
-        WRITER,
-        "self._start_over(locked_batches=locked_batches)",
-        "self._locked_left = 0",
+        COMMITTER,
+        "return Committed(done.results, (done,), is_void=is_void, locked_batches=locked_batches)",
+        "return Committed(done.results, (done,))",
         (AHEAD, DUPLICATES),
     ),
     Mutant(

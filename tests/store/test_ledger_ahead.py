@@ -90,7 +90,7 @@ async def test_what_a_batch_makes_can_be_named_before_it_is_committed(
             "amount_too_large",
             *missing,
         ]
-        workspace = instance.writer._working_set.workspaces.get(scope)
+        workspace = instance.writer._decider.working_set.workspaces.get(scope)
         assert workspace is None or workspace.rows == {}
         # What is loaded later is what was made of the rows before.
         posted = others[0].objects[names[0]].object

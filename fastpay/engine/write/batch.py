@@ -1,15 +1,13 @@
-"""A batch: commands decided one after another, and the net effect of all of them."""
+"""Batches: commands that go to the database together, before and after they are decided."""
 
 from collections.abc import Sequence
 
-import msgspec
-
 from fastpay.domain.identifiers import IdentifierSequence, Scope
-from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.ledger_rows import LedgerRows
-from fastpay.domain.plan import Answer, Book, Draft, Event, Plan, Versioned, Workspace, record
+from fastpay.domain.ledger import Account
+from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
 from fastpay.engine.background import Background
-from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome, Submission
+from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
+from fastpay.engine.write.effects import Effects
 from fastpay.engine.write.idempotency import signature_binding, signature_key
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
@@ -22,30 +20,11 @@ Result = Outcome | Exception
 
 
 class Batch:
-    """QueuedSubmission commands, the result of each once it is decided, and what is to be written for them.
+    """Commands in the order in which they were taken from the queue. See both subclasses."""
 
-    `is_decided` is False for a batch that is decided under the lock, when its turn has come. `rows` are the
-    transfers of each command that makes many.
-    """
-
-    def __init__(self, *, is_decided: bool = True) -> None:
-        self.is_decided = is_decided
-        # Whether some keys were taken for new without a look at the database.
-        self.trusts_keys = False
+    def __init__(self) -> None:
         self.entries: list[QueuedSubmission] = []
         self.weight = 0
-        self.results: list[Result] = []
-        # Commands that failed in a way that is nobody's but ours, with what they raised.
-        self._faults: list[tuple[str, Exception]] = []
-        # Each tenant's book as it was before the first command that is not a replay.
-        self._found: dict[Scope, Book] = {}
-        self._sequences: dict[Scope, int] = {}
-        self._accounts: dict[Scope, dict[str, Account]] = {}
-        self._versions: list[tuple[Scope, Versioned]] = []
-        self._transfers: list[tuple[Scope, Transfer, int, int]] = []
-        self._events: list[tuple[Scope, Event, str, int]] = []
-        self.rows: list[tuple[Scope, LedgerRows]] = []
-        self._idempotency: list[IdempotencyRow] = []
         # The tenants of the first so many entries, for `concerns`.
         self._concerned: set[Scope] = set()
         self._concerned_entries = 0
@@ -54,106 +33,15 @@ class Batch:
         """Return how many commands it holds."""
         return len(self.entries)
 
-    @property
-    def scopes(self) -> list[Scope]:
-        """The tenants that it concerns, in the order in which their books are locked."""
-        return sorted({waiting.submission.scope for waiting in self.entries})
-
     def concerns(self, scope: Scope) -> bool:
-        """Tell whether there is a command of this tenant in it."""
+        """Tell whether it holds a command of this tenant."""
         unseen = self.entries[self._concerned_entries :]
         self._concerned.update(entry.submission.scope for entry in unseen)
         self._concerned_entries = len(self.entries)
         return scope in self._concerned
 
-    @property
-    def asks(self) -> list[Scope]:
-        """The tenants, in order, whose state its answers follow from; none when all are replays."""
-        return sorted(self._found)
-
-    def stands_on(self, books: Sequence[Book]) -> bool:
-        """Tell whether these books are those that it was decided on: then so is everything else.
-
-        Whatever changes anything of a tenant moves its sequence on.
-        """
-        found = {book.scope: book for book in books}
-        return all(found.get(scope) == book for scope, book in self._found.items())
-
-    @property
-    def found(self) -> list[Book]:
-        """The books that it was decided on, in the order in which they are locked."""
-        return [self._found[scope] for scope in self.asks]
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether every command came to something that the database will hold against its key.
-
-        One that failed by our own fault leaves no row that could refuse its key if it was not new.
-        """
-        return not (self.trusts_keys and self._faults)
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether there is anything to write for it."""
-        return bool(self._sequences or self._idempotency)
-
-    def add(self, waiting: QueuedSubmission) -> None:
-        """Take in a command that is decided later."""
-        assert not self.is_decided
-        self.entries.append(waiting)
-        self.weight += waiting.weight
-
-    def keep(self, entries: list[QueuedSubmission]) -> None:
-        """Let go of all commands but these, before any is decided."""
-        assert not self.results
-        self.entries = entries
-
-    def report_faults(self) -> None:
-        """Log what failed by our own fault, once it is certain that it was decided on what was so.
-
-        On a working set that another instance has outdated, a command may fail that has no fault.
-        """
-        for command, fault in self._faults:
-            try:
-                raise fault
-            except Exception:  # noqa: BLE001  raised for its traceback only
-                _log.exception("command_failed", command=command)
-
-    def decide(self, working_set: WorkingSet, waiting: QueuedSubmission) -> None:
-        """Run one command on the working set: a replay, a refusal, or a plan that is taken over."""
-        begun = self._begin(working_set, waiting)
-        if isinstance(begun, Draft):
-            workspace = working_set.workspaces[waiting.submission.scope]
-            try:
-                decided: str | Exception = waiting.submission.command.execute(workspace, begun)
-            except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
-                decided = error
-            begun = self._end(working_set, waiting, begun, decided)
-        self._add_decided(waiting, begun)
-
-    async def decide_in_steps(
-        self, working_set: WorkingSet, waiting: QueuedSubmission, background: Background
-    ) -> None:
-        """Do the same in the background, for a command that has steps.
-
-        Nothing else may be decided on the working set meanwhile.
-        """
-        steps = getattr(waiting.submission.command, "steps", None)
-        if steps is None:
-            self.decide(working_set, waiting)
-            return
-        begun = self._begin(working_set, waiting)
-        if isinstance(begun, Draft):
-            workspace = working_set.workspaces[waiting.submission.scope]
-            try:
-                decided: str | Exception = await background.run(workspace.scope, steps(workspace, begun))
-            except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
-                decided = error
-            begun = self._end(working_set, waiting, begun, decided)
-        self._add_decided(waiting, begun)
-
     def answer(self, results: Sequence[Result]) -> None:
-        """Tell everybody who still waits what came of it."""
+        """Give each request that still waits its result. Results are in the order of the entries."""
         for entry, result in zip(self.entries, results, strict=True):
             if entry.future.done():
                 continue
@@ -162,55 +50,121 @@ class Batch:
             else:
                 entry.future.set_result(result)
 
+
+class UndecidedBatch(Batch):
+    """Commands that are decided under the lock, when the batch is at the database."""
+
+    def add(self, entry: QueuedSubmission) -> None:
+        """Add a command."""
+        self.entries.append(entry)
+        self.weight += entry.weight
+
+
+class DecidedBatch(Batch):
+    """Commands with the result of each, and what is to be written for them.
+
+    `results` are in the order of the entries, and given to nobody before the batch is committed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[Result] = []
+        self.effects = Effects()
+        # Whether some keys were taken for new without asking the database.
+        self.trusts_keys = False
+        # Commands that failed by a fault of ours, and what they raised.
+        self._faults: list[tuple[str, Exception]] = []
+        # Each tenant's book before its first command that is not a replay. Invariant: results and effects
+        # follow from these books and from what was read of their tenants, and from nothing else.
+        self._found: dict[Scope, Book] = {}
+
+    @property
+    def found(self) -> list[Book]:
+        """The books that it was decided on, in the order in which they are locked."""
+        return [self._found[scope] for scope in sorted(self._found)]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the database would refuse it if a key that was taken for new was not.
+
+        A command that failed by our own fault leaves no row that could be refused.
+        """
+        return not (self.trusts_keys and self._faults)
+
     def changes(self) -> Changes | None:
-        """Return the net effect, None when there is none."""
-        if not self.changes_something:
-            return None
-        return Changes(
-            books=[
-                msgspec.structs.replace(self._found[scope], sequence=sequence)
-                for scope, sequence in self._sequences.items()
-            ],
-            versions=self._versions,
-            accounts=[(scope, one) for scope, moved in self._accounts.items() for one in moved.values()],
-            transfers=self._transfers,
-            events=self._events,
-            rows=self.rows,
-            idempotency=self._idempotency,
-        )
+        """Return what to write, None if there is nothing."""
+        return self.effects.changes(self._found) if self.effects else None
 
     def commits(self) -> list[Commit]:
-        """Return what a commit of it makes of each tenant that it changes."""
-        made = {
-            scope: Commit(scope, self._found[scope].sequence, sequence, [])
-            for scope, sequence in self._sequences.items()
-        }
-        for scope, versioned in self._versions:
-            made[scope].versions.append(versioned)
-        return list(made.values())
+        """Return what its commit changes for each tenant."""
+        return self.effects.commits(self._found)
 
-    def _add_decided(self, waiting: QueuedSubmission, result: Result) -> None:
-        self.entries.append(waiting)
-        self.weight += waiting.weight
+    def report_faults(self) -> None:
+        """Log the commands that failed by our own fault, once the books have been compared.
+
+        On a working set that is outdated a command without a fault may fail.
+        """
+        for command, fault in self._faults:
+            try:
+                raise fault
+            except Exception:  # noqa: BLE001  raised for its traceback only
+                _log.exception("command_failed", command=command)
+
+    def decide(self, working_set: WorkingSet, entry: QueuedSubmission) -> None:
+        """Run one command on the working set: a replay, a refusal, or a plan that is merged into it."""
+        begun = self._begin(working_set, entry)
+        if isinstance(begun, Draft):
+            workspace = working_set.workspaces[entry.submission.scope]
+            try:
+                decided: str | Exception = entry.submission.command.execute(workspace, begun)
+            except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
+                decided = error
+            begun = self._end(working_set, entry, begun, decided)
+        self._add(entry, begun)
+
+    async def decide_in_steps(
+        self, working_set: WorkingSet, entry: QueuedSubmission, background: Background
+    ) -> None:
+        """Do the same in the background, for a command that has steps.
+
+        Nothing else may be decided on the working set meanwhile.
+        """
+        steps = getattr(entry.submission.command, "steps", None)
+        if steps is None:
+            self.decide(working_set, entry)
+            return
+        begun = self._begin(working_set, entry)
+        if isinstance(begun, Draft):
+            workspace = working_set.workspaces[entry.submission.scope]
+            try:
+                decided: str | Exception = await background.run(workspace.scope, steps(workspace, begun))
+            except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
+                decided = error
+            begun = self._end(working_set, entry, begun, decided)
+        self._add(entry, begun)
+
+    def _add(self, entry: QueuedSubmission, result: Result) -> None:
+        self.entries.append(entry)
+        self.weight += entry.weight
         self.results.append(result)
 
-    def _begin(self, working_set: WorkingSet, waiting: QueuedSubmission) -> Result | Draft:
-        """Return what a command writes to, or its result where there is nothing to decide."""
-        submission = waiting.submission
+    def _begin(self, working_set: WorkingSet, entry: QueuedSubmission) -> Result | Draft:
+        """Return what a command writes to, or its result if there is nothing to decide."""
+        submission = entry.submission
         workspace = working_set.workspaces.get(submission.scope)
         if workspace is None:
             return FastpayError("The tenant of this key has no book.")
-        bound = working_set.idempotency.get(waiting.signature) if waiting.signature else None
-        if bound is not None and not (waiting.digest and bound.fingerprint == waiting.digest):
+        bound = working_set.idempotency.get(entry.signature) if entry.signature else None
+        if bound is not None and not (entry.digest and bound.fingerprint == entry.digest):
             return Outcome(answer=Answer(None, workspace.sequence), objects={}, is_signature_spent=True)
-        if waiting.digest:
-            first = working_set.idempotency.get(waiting.digest)
+        if entry.digest:
+            first = working_set.idempotency.get(entry.digest)
             if first is not None:
-                if waiting.signature and bound is None:
-                    # A captured retry must not be good for another key either.
+                if entry.signature and bound is None:
+                    # Otherwise a captured retry could be sent again under another key.
                     self._stand_on(workspace)
-                    self._bind(working_set, waiting, first.answer)
-                return _replay(first, waiting, workspace)
+                    self._bind(working_set, entry, first.answer)
+                return _replay(first, entry, workspace)
         self._stand_on(workspace)
         return Draft(
             workspace,
@@ -219,88 +173,64 @@ class Batch:
         )
 
     def _end(
-        self, working_set: WorkingSet, waiting: QueuedSubmission, draft: Draft, decided: str | Exception
+        self, working_set: WorkingSet, entry: QueuedSubmission, draft: Draft, decided: str | Exception
     ) -> Result:
-        """Take over what a command decided, or keep the error that it raised."""
-        submission = waiting.submission
+        """Merge what a command decided, or the error that it raised, and return its result."""
+        submission = entry.submission
         workspace = working_set.workspaces[submission.scope]
-        command = submission.command
+        accounts: dict[str, Account] = draft.accounts
         try:
             if isinstance(decided, Exception):
                 raise decided
             plan = draft.finish(decided, submission.expand)
         except FastpayError as error:
+            # Nothing that the draft holds is merged: a refused command has no effect but its answer.
             plan = Plan(answer=Answer(None, workspace.sequence, submission.expand, record(error)))
-            draft.accounts.clear()
-        except Exception as error:  # noqa: BLE001  a fault in one command must not take the batch with it
-            self._faults.append((type(command).__name__, error))
+            accounts = {}
+        except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
+            self._faults.append((type(submission.command).__name__, error))
             return error
-        self._take(waiting, workspace, plan, draft.accounts)
-        if waiting.digest:
+        workspace.merge(plan, accounts)
+        self.effects.add(submission, plan, accounts)
+        if entry.digest:
             key, fingerprint = submission.idempotency_key, submission.fingerprint
-            self._keep(
-                working_set, submission, waiting.digest, key, fingerprint=fingerprint, answer=plan.answer
-            )
-        if waiting.signature:
-            self._bind(working_set, waiting, plan.answer)
+            self._keep(working_set, entry, entry.digest, key, fingerprint, plan.answer)
+        if entry.signature:
+            self._bind(working_set, entry, plan.answer)
         return Outcome(answer=plan.answer, objects=_shown(workspace, plan.answer))
 
     def _stand_on(self, workspace: Workspace) -> None:
-        """Take note of the book that all that is written for a tenant follows from."""
+        """Note the book that all results for its tenant follow from."""
         if workspace.scope not in self._found:
             self._found[workspace.scope] = workspace.current_book()
 
     def _keep(
         self,
         working_set: WorkingSet,
-        submission: Submission,
+        entry: QueuedSubmission,
         digest: bytes,
         key: str | None,
-        *,
         fingerprint: bytes,
         answer: Answer,
     ) -> None:
-        """Keep what came of a submission under a key, for the rest of this batch as for all later ones."""
+        """Keep an answer under a key, for the rest of this batch and for all later ones."""
         assert key is not None
+        submission = entry.submission
         row = IdempotencyRow(
-            digest=digest,
-            scope=submission.scope,
-            idempotency_key=key,
-            fingerprint=fingerprint,
-            answer=answer,
-            request_id=submission.request_id,
-            moment_ms=submission.moment_ms,
+            digest, submission.scope, key, fingerprint, answer, submission.request_id, submission.moment_ms
         )
         working_set.idempotency[digest] = row
-        self._idempotency.append(row)
+        self.effects.keep(row)
 
-    def _bind(self, working_set: WorkingSet, waiting: QueuedSubmission, answer: Answer) -> None:
+    def _bind(self, working_set: WorkingSet, entry: QueuedSubmission, answer: Answer) -> None:
         """Bind a signature to the idempotency key that it came with, or to none."""
-        submission = waiting.submission
-        binding = signature_binding(submission, waiting.digest)
-        key = signature_key(submission)
-        self._keep(working_set, submission, waiting.signature, key, fingerprint=binding, answer=answer)
-
-    def _take(
-        self, waiting: QueuedSubmission, workspace: Workspace, plan: Plan, accounts: dict[str, Account]
-    ) -> None:
-        """Take over what a command decided."""
-        submission, scope = waiting.submission, workspace.scope
-        workspace.merge(plan, accounts)
-        if plan.events:
-            self._sequences[scope] = workspace.sequence
-        if accounts:
-            self._accounts.setdefault(scope, {}).update(accounts)
-        sequence, moment_ms = plan.answer.sequence, submission.moment_ms
-        self._versions.extend([(scope, versioned) for versioned in plan.versions])
-        self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in plan.transfers])
-        if plan.rows is not None:
-            self.rows.append((scope, plan.rows))
-        self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
+        key = signature_key(entry.submission)
+        binding = signature_binding(entry.submission, entry.digest)
+        self._keep(working_set, entry, entry.signature, key, binding, answer)
 
 
-def _replay(first: IdempotencyRow, waiting: QueuedSubmission, workspace: Workspace) -> Outcome:
-    if first.fingerprint == waiting.submission.fingerprint:
+def _replay(first: IdempotencyRow, entry: QueuedSubmission, workspace: Workspace) -> Outcome:
+    if first.fingerprint == entry.submission.fingerprint:
         return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
     error = IdempotencyMismatch(
         "This idempotency key was used before with another method, path or other parameters. A key stands "
@@ -310,8 +240,11 @@ def _replay(first: IdempotencyRow, waiting: QueuedSubmission, workspace: Workspa
 
 
 def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
-    named = [answer.object_id]
-    if answer.error is not None:
-        named = [answer.error.charge, answer.error.payment_intent, answer.error.payment_method]
+    """Return the objects at hand that an answer shows, as they are now."""
+    if answer.error is None:
+        assert answer.object_id is not None
+        versioned = workspace.objects.get(answer.object_id)
+        return {} if versioned is None else {answer.object_id: versioned}
+    named = (answer.error.charge, answer.error.payment_intent, answer.error.payment_method)
     shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
     return {versioned.object.id: versioned for versioned in shown if versioned is not None}

@@ -24,6 +24,7 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.writer import Writer
+from fastpay.errors import WriterStopped
 
 
 class Dispatcher:
@@ -36,8 +37,6 @@ class Dispatcher:
         self._states: dict[Scope, Literal["moving", "bulk"]] = {}
         self._moving_count = 0
         plain.settled = self._end_moves
-        # No plain batch is so heavy that it takes long.
-        plain.batch_weight_max = limits.plain_batch_weight_max
 
     def start(self) -> None:
         """Begin to take batches."""
@@ -47,6 +46,10 @@ class Dispatcher:
     async def close(self) -> None:
         """Commit what is waiting, then end."""
         await asyncio.gather(self._plain.close(), self._bulk.close())
+
+    def fault(self) -> WriterStopped | None:
+        """Return why one of the writers takes no commands, None while both do."""
+        return self._plain.fault() or self._bulk.fault()
 
     def admit(self, scope: Scope) -> None:
         """Raise Overloaded if a plain command of this tenant would be refused now."""

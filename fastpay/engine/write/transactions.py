@@ -1,13 +1,14 @@
-"""The transactions that a batch may be written in, and what is done inside of each."""
+"""The transactions that write a batch, and what is done inside each of them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
 from fastpay import limits
+from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
 from fastpay.engine.ports import Changes
-from fastpay.engine.write.batch import Batch, Result
+from fastpay.engine.write.batch import DecidedBatch, Result
 from fastpay.engine.write.ports import BatchTransaction, Loader, WriterStore
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
@@ -22,16 +23,36 @@ class Transactions:
 
     def __init__(self, store: WriterStore, background: Background) -> None:
         self._store = store
-        self.background = background
+        self._background = background
+
+    async def holds(self, batch: DecidedBatch, *, timeout_ms: float) -> bool:
+        """Tell whether the results of a batch that writes nothing are still right.
+
+        Raises: TransientFailure, WrongMoment.
+        """
+        decided_on = {book.scope: book for book in batch.found}
+        if not decided_on:
+            # Replays only: a first answer never changes.
+            return True
+        try:
+            async with asyncio.timeout(timeout_ms / 1000), self._store.loading() as loader:
+                books = await loader.load_books(list(decided_on))
+                # A refusal may follow from the time, and is answered although nothing is written.
+                check_moments(batch.entries, loader)
+        except RefusedBatch:
+            return False
+        except TimeoutError as error:
+            raise TransientFailure("08000", reason="no answer in time") from error
+        return {book.scope: book for book in books} == decided_on
 
     async def write_ahead(
-        self, batch: Batch, changes: Changes, *, goes_on: Callable[[], bool], timeout_ms: float
+        self, batch: DecidedBatch, changes: Changes, *, goes_on: Callable[[], bool], timeout_ms: float
     ) -> None:
-        """Commit what was decided ahead. Raises: OutdatedBatch where it fails, WrongMoment, RefusedBatch.
+        """Commit what was decided ahead. Raises: OutdatedBatch, WrongMoment, RefusedBatch.
 
         While two tenants are active, a large batch is written by short statements and gives way between them.
         """
-        background, scope = self.background, batch.entries[0].submission.scope
+        background, scope = self._background, batch.entries[0].submission.scope
         rows_max = limits.transfers_a_statement_max if background.is_contended() else None
         encoded = await background.run(scope, self._store.encode(changes, rows_max))
 
@@ -49,33 +70,35 @@ class Transactions:
 
         await self._store.run_batch(write, goes_on=goes_on, timeout_ms=timeout_ms)
 
-    async def write_locked(self, batch: Batch, *, timeout_ms: float) -> Batch:
-        """Decide a batch under the lock and commit it; return it as it was decided there."""
-        done: list[Batch] = []
+    async def write_locked(self, entries: Sequence[QueuedSubmission], *, timeout_ms: float) -> DecidedBatch:
+        """Decide commands under the lock and commit them. Raises: WrongMoment, RefusedBatch."""
+        done: list[DecidedBatch] = []
 
         async def decide_and_write(transaction: BatchTransaction) -> None:
-            done[:] = [await decide_locked(transaction, batch.entries, self.background)]
+            done[:] = [await decide_locked(transaction, entries, self._background)]
 
         await self._store.run_batch(decide_and_write, timeout_ms=timeout_ms)
         return done[0]
 
-    async def write_apart(self, batch: Batch, *, timeout_ms: float) -> tuple[list[Result], list[Batch]]:
-        """Decide each command under the lock and keep its failure to itself; return what was written, too."""
+    async def write_apart(
+        self, entries: Sequence[QueuedSubmission], *, timeout_ms: float
+    ) -> tuple[list[Result], list[DecidedBatch]]:
+        """Decide and write each command by itself, so that it fails alone. Return also what was written."""
         results: list[Result] = []
-        done: list[Batch] = []
+        done: list[DecidedBatch] = []
 
         async def work(transaction: BatchTransaction) -> None:
-            results[:], done[:] = await decide_apart(transaction, batch, self.background)
+            results[:], done[:] = await decide_apart(transaction, entries, self._background)
 
         await self._store.run_batch(work, timeout_ms=timeout_ms)
         return results, done
 
 
 def check_moments(entries: Sequence[QueuedSubmission], loader: Loader) -> None:
-    """Compare the moments of commands with the database's clock, while nothing is committed or answered.
+    """Compare the moments of commands with the database's clock, before anything is committed or answered.
 
-    A moment may be as old as a command may wait. It is older where the process, or its machine, was stopped,
-    and ahead where the database's clock went back. Raises: WrongMoment.
+    A moment may be as old as a command may wait. It is older if the process or its machine was stopped, and
+    ahead if the database's clock went back. Raises: WrongMoment.
     """
     if loader.moment_ms is None:
         return
@@ -88,13 +111,14 @@ def check_moments(entries: Sequence[QueuedSubmission], loader: Loader) -> None:
 
 async def decide_locked(
     transaction: BatchTransaction, entries: Sequence[QueuedSubmission], background: Background
-) -> Batch:
+) -> DecidedBatch:
     """Lock the books, load, decide and write in one transaction. Results are in the order of `entries`."""
+    # A working set of its own: everything in it was read under the lock.
     working_set = WorkingSet()
-    working_set.open(await transaction.lock_books(sorted({entry.submission.scope for entry in entries})))
+    working_set.open(await transaction.lock_books(_scopes(entries)))
     check_moments(entries, transaction)
     await working_set.load(transaction, entries)
-    batch = Batch()
+    batch = DecidedBatch()
     for entry in entries:
         if entry.weight <= limits.plain_weight_max:
             batch.decide(working_set, entry)
@@ -108,16 +132,17 @@ async def decide_locked(
 
 
 async def decide_apart(
-    transaction: BatchTransaction, batch: Batch, background: Background
-) -> tuple[list[Result], list[Batch]]:
+    transaction: BatchTransaction, entries: Sequence[QueuedSubmission], background: Background
+) -> tuple[list[Result], list[DecidedBatch]]:
     """Decide and write each command by itself, under one lock. Return the results, and what was written.
 
-    What the database refuses of one is undone, and fails that one alone.
+    A command that the database refuses is undone by its savepoint, and fails alone.
     """
     results: list[Result] = []
-    done: list[Batch] = []
-    await transaction.lock_books(batch.scopes)
-    for entry in batch.entries:
+    done: list[DecidedBatch] = []
+    # All books at once and in order: locking them one command at a time could deadlock with another instance.
+    await transaction.lock_books(_scopes(entries))
+    for entry in entries:
         try:
             async with transaction.savepoint():
                 decided = await decide_locked(transaction, [entry], background)
@@ -129,21 +154,6 @@ async def decide_apart(
     return results, done
 
 
-async def holds(store: WriterStore, batch: Batch, *, timeout_ms: float) -> bool:
-    """Tell whether a batch that writes nothing is right in all that it says.
-
-    Raises: TransientFailure, WrongMoment.
-    """
-    if not batch.asks:
-        # Replays of what was committed: that holds for ever.
-        return True
-    try:
-        async with asyncio.timeout(timeout_ms / 1000), store.loading() as loader:
-            books = await loader.load_books(batch.asks)
-            # A refusal may follow from the time, and is answered although nothing is written.
-            check_moments(batch.entries, loader)
-            return batch.stands_on(books)
-    except RefusedBatch:
-        return False
-    except TimeoutError as error:
-        raise TransientFailure("08000", reason="no answer in time") from error
+def _scopes(entries: Sequence[QueuedSubmission]) -> list[Scope]:
+    """Return the tenants, in the order in which their books are locked."""
+    return sorted({entry.submission.scope for entry in entries})

@@ -1,63 +1,103 @@
-"""The write path: every change of state goes through here, in batches.
+"""The write path: every change of state goes through the writer, in batches.
 
-Requests become submissions and wait on a future. For each batch:
+Requests become submissions and wait on a future. Each batch takes three phases:
 
-    prefetch   what the commands need and the working set does not hold yet is loaded beside the batch that is
-               at the database: books, objects, accounts, following references some rounds, and idempotency
-               rows while keys are doubted (see `engine/write/prefetch.py`)
-    execute    the domain runs the commands one after another on the working set: no await, no race. The next
-               batch stands on the one before, although that is not committed yet
-    commit     in one transaction, by one statement, the books are locked, in order, and held against those
-               that the batch was decided on, and the net effect is written; and only after COMMIT do the
-               futures resolve, when the next batch is on its way
+    prefetch   loads what the commands need and the working set does not hold yet: books, objects, accounts,
+               references up to some rounds, and idempotency rows while keys are in doubt
+    execute    runs the commands one after another on the working set, without awaiting anything
+    commit     locks the books, compares them with those that the batch was decided on, and writes its net
+               effect, in one statement of one transaction
 
-Whatever changes anything of a tenant moves the sequence in its book on, and nobody does so without the lock.
-So a book that stands as it was expected to proves that everything the batch was decided on still holds. Where
-it does not (another instance was faster), nothing is written, the batch is decided anew under the lock, and
-for a while no batch is decided ahead. Whatever fails voids the working set and all that was decided on
-top of it.
+Prefetch and execute run ahead: while one batch is at the database, the next one is loaded and decided on top
+of it. Futures resolve after COMMIT only. Two invariants make this safe:
 
-A batch is closed when the database is free for it and nobody else is coming: an idle system commits a batch
-of one at once, a busy one waits for the clients that it has just answered, for half of what a commit takes at
-most.
+- Every change of a tenant increases the sequence in its book, and only under the lock of that book. So books
+  that compare equal prove that everything the batch was decided on is unchanged.
+- A batch that could not be committed as it was decided voids the working set, and everything that was
+  decided on top of it goes back to the front of the queue.
 
-Everything has a deadline, whatever hangs at the database. What is not begun `begin_timeout_ms` after it came
-is refused, and nothing was changed. What was begun is answered within `commit_timeout_ms`, and where COMMIT
-was sent and not answered, `resolve_timeout_ms` after that.
+If another instance was faster, the batch is decided again under the lock, and so are the next
+`locked_batches`, undecided until they are at the database: the mode is "locked" instead of "ahead".
+
+The loop takes one step after another. The first row that matches decides:
+
+    open batch   at the database     next command   mode     closing   step
+    ----------   -----------------   ------------   ------   -------   ------
+    due          nothing             any            any      any       commit
+    any          any                 fits           locked   any       take
+    any          nothing, decided    fits           ahead    any       take
+    waiting      nothing             any            any      any       gather
+    empty        nothing             none           any      yes       end
+    any          any                 any            any      any       wait
+
+    due       it has enough commands, or no room for the next one, or has waited long enough (see `pace.py`)
+    waiting   it has commands, and is not due
+    fits      the queue has a command that may be served, and the open batch has room for it
+    commit    send the open batch to the database
+    take      move commands from the queue into the open batch, and decide them in the mode "ahead"
+    gather    wait for the clients that were just answered, a little, and commit if none of them comes
+    end       stop the loop
+    wait      wait until something happens: a submission, the end of a commit, a command that expired
+
+Everything has a deadline, whatever the database does. A command that is not begun within `begin_timeout_ms`
+is refused. A command that was begun is answered within `commit_timeout_ms`, plus `resolve_timeout_ms` if
+COMMIT was sent and not answered.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Literal
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
-from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
+from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import CommitObserver, Outcome, Submission
-from fastpay.engine.write.batch import Batch, Result
+from fastpay.engine.write.batch import Batch, DecidedBatch, UndecidedBatch
+from fastpay.engine.write.committer import Committer
+from fastpay.engine.write.decider import Decider
 from fastpay.engine.write.pace import Pace
 from fastpay.engine.write.ports import WriterStore
-from fastpay.engine.write.prefetch import Prefetch, back_off
+from fastpay.engine.write.prefetch import Prefetch
 from fastpay.engine.write.queue import OVERLOADED, FairQueue
-from fastpay.engine.write.queued import QueuedSubmission, drop_expired, make_entry, note_times
-from fastpay.engine.write.transactions import Transactions, holds
-from fastpay.engine.write.working_set import WorkingSet
-from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
+from fastpay.engine.write.queued import drop_expired, make_entry, note_times
+from fastpay.engine.write.transactions import Transactions
+from fastpay.errors import Overloaded, WriterStopped
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.writer")
 
-# The constraint that refuses a second first answer to a key.
-_KEY_IS_TAKEN = "idempotency_pkey"
-_UNREACHABLE = "The database cannot be reached right now. Try again."
-_SKEWED = "The time of this request is not the database's. Nothing was done. Try again."
+_STOPPED = "This process takes no writes any more. Send the request again."
+
+OpenBatch = Literal["empty", "waiting", "due"]
+AtDatabase = Literal["nothing", "decided", "undecided"]
+NextCommand = Literal["none", "waits", "fits"]
+Mode = Literal["ahead", "locked"]
+Step = Literal["commit", "take", "gather", "end", "wait"]
+
+
+def choose_step(
+    open_batch: OpenBatch, at_database: AtDatabase, next_command: NextCommand, mode: Mode, *, closing: bool
+) -> Step:
+    """Return the next step of the loop: see the table above."""
+    is_free = at_database == "nothing"
+    if open_batch == "due" and is_free:
+        return "commit"
+    # A batch that is decided at the database leaves nothing that the next one could be decided on.
+    if next_command == "fits" and (mode == "locked" or at_database != "undecided"):
+        return "take"
+    if open_batch == "waiting" and is_free:
+        return "gather"
+    if open_batch == "empty" and is_free and next_command == "none" and closing:
+        return "end"
+    return "wait"
 
 
 class Writer:
     """Takes submissions, commits them in batches, and answers each when its batch is on disk.
 
-    `failed` hears of what kept a batch from being committed, and says in the log what there is to say.
+    `failed` is told of each failure of the database that may pass, and logs it if necessary.
     """
 
     def __init__(
@@ -66,41 +106,42 @@ class Writer:
         *,
         clock: Clock,
         batch_commands_max: int = limits.batch_commands_max,
+        batch_weight_max: int = limits.batch_weight_max,
         observer: CommitObserver | None = None,
         background: Background | None = None,
         failed: Callable[[TransientFailure], None] = lambda _: None,
     ) -> None:
-        self._store = store
-        self._failed = failed
         self._observer = observer
-        self._transactions = Transactions(store, background or Background())
         self._batch_commands_max = batch_commands_max
+        self._batch_weight_max = batch_weight_max
         self._clock = clock
-        self._queue = FairQueue()
-        self._working_set = WorkingSet()
+        background = background or Background()
         self._prefetch = Prefetch(store, clock, failed)
+        self._decider = Decider(self._prefetch, clock, background)
+        self._committer = Committer(Transactions(store, background), self._prefetch, clock, failed)
+        self._pace = Pace(clock)
         # Called when `holds` may have become false.
         self.settled: Callable[[], None] = lambda: None
-        self.batch_weight_max = limits.batch_weight_max
-        # What is being loaded, the batch that is being put together, and the one that is at the database.
-        self._loading: Sequence[QueuedSubmission] = []
-        self._open = Batch()
+        # Invariant: each command is in exactly one of these, in this order, until it is answered: the queue,
+        # the decider, the open batch, the batch at the database.
+        self._queue = FairQueue()
+        self._open: DecidedBatch | UndecidedBatch = DecidedBatch()
         self._committing: Batch | None = None
-        # How many batches more are decided under the lock, since another instance was met.
+        # How many more batches are decided under the lock. Invariant: the open batch is undecided, or empty,
+        # while this is positive, and decided otherwise.
         self._locked_left = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._commit_task: asyncio.Task[None] | None = None
-        self._closing = False
-        self._pace = Pace(clock)
-        # When the batch that is at the database must have been answered.
-        self._commit_by_ns = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._fault: WriterStopped | None = None
 
     def start(self) -> None:
-        """Begin to take batches. Those who were waiting when we were started are about to retry."""
+        """Begin to take batches."""
+        # Clients of the process before this one are about to retry with their keys.
         self._prefetch.doubt_keys()
-        self._task = asyncio.create_task(self._run(), name="writer")
+        self._task = asyncio.create_task(self._supervise(self._run()), name="writer")
         self._keep_deadlines()
 
     async def close(self) -> None:
@@ -109,293 +150,249 @@ class Writer:
         self._wake.set()
         try:
             if self._task is not None:
-                await self._task
+                await asyncio.gather(self._task, return_exceptions=True)
+            if self._commit_task is not None and self._committing is not None:
+                # The loop has failed, and the batch that it had sent is still answered.
+                await asyncio.gather(self._commit_task, return_exceptions=True)
         finally:
             if self._timer is not None:
                 self._timer.cancel()
 
-    def admit(self, scope: Scope, weight: int = 1) -> None:
-        """Return when a command of this tenant would be taken in now. Raises: Overloaded."""
-        if (
-            self._closing
-            or not self._queue.has_room(scope, weight)
-            or self._expected_wait_ns(scope) > limits.queue_wait_ms_max * 1_000_000
-        ):
+    def fault(self) -> WriterStopped | None:
+        """Return why no commands are taken, None while they are."""
+        return self._fault
+
+    def admit(self, scope: Scope) -> None:
+        """Raise Overloaded if a plain command of this tenant would be refused now, or wait for too long.
+
+        To be asked once for a request, before it is read. `submit` enforces the bounds of the queue.
+        """
+        self._check_open()
+        wait_ns_max = limits.queue_wait_ms_max * 1_000_000
+        if not self._queue.has_room(scope, 1) or self._expected_wait_ns(scope) > wait_ns_max:
             raise Overloaded(OVERLOADED)
 
     async def submit(self, submission: Submission) -> Outcome:
-        """Wait until the command was committed, or refused by the domain, and return what came of it.
+        """Return what became of a command once it is committed, or refused by the domain.
 
-        A caller that is cancelled meanwhile takes nothing back. Raises: Overloaded and DeadlineExceeded
-        before anything was begun; DatabaseUnavailable when nothing is known to have been done.
+        If the caller is cancelled meanwhile, the command is carried out all the same. Raises: Overloaded,
+        WriterStopped and DeadlineExceeded before the command was begun, DatabaseUnavailable if nothing is
+        known to be done, OutcomeUnknown.
         """
-        waiting = make_entry(submission, self._clock.monotonic_ns())
-        self.admit(submission.scope, waiting.weight)
-        self._queue.append(waiting)
+        self._check_open()
+        entry = make_entry(submission, self._clock.monotonic_ns())
+        self._queue.append(entry)
         self._wake.set()
-        return await waiting.future
+        return await entry.future
 
     def holds(self, scope: Scope) -> bool:
-        """Tell whether a command of this tenant waits, is decided, or is at the database."""
-        batches = (self._open, self._committing or self._open)
-        is_loading = any(entry.submission.scope == scope for entry in self._loading)
-        return scope in self._queue or is_loading or any(batch.concerns(scope) for batch in batches)
+        """Tell whether a command of this tenant is not answered yet."""
+        return (
+            scope in self._queue
+            or any(entry.submission.scope == scope for entry in self._decider.entries)
+            or self._open.concerns(scope)
+            or (self._committing is not None and self._committing.concerns(scope))
+        )
 
     def forget(self, scope: Scope) -> None:
-        """Forget what is known of a tenant, whom another writer has served or will serve."""
+        """Forget what is known of a tenant that another writer serves, or will serve from now on."""
         assert not self.holds(scope)
-        self._working_set.workspaces.pop(scope, None)
+        self._decider.working_set.workspaces.pop(scope, None)
 
     def pause(self, scope: Scope, *, paused: bool) -> None:
-        """Let the commands of a tenant wait in line, or serve it again."""
+        """Leave the commands of a tenant in the queue, or serve it again."""
         self._queue.pause(scope, paused=paused)
         self._wake.set()
+
+    def _check_open(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+        if self._closing:
+            raise Overloaded(OVERLOADED)
 
     async def _run(self) -> None:
         while True:
             self.settled()
-            if self._is_due():
+            mode: Mode = "locked" if self._locked_left else "ahead"
+            next_command = self._next_command()
+            step = choose_step(
+                self._open_state(next_command), self._at_database(), next_command, mode, closing=self._closing
+            )
+            if step == "commit":
                 self._begin_commit()
-                # So that it is on its way before anything more is decided, which may need no wait at all.
+                # Lets the statement leave before anything more is decided, which may need no wait at all.
                 await asyncio.sleep(0)
-            elif self._may_take():
+            elif step == "take":
                 await self._take()
-            elif len(self._open) and self._committing is None:
-                if not await self._others_come():
+            elif step == "gather":
+                if not await self._gather():
                     self._begin_commit()
-            elif self._closing and self._committing is None and not len(self._queue):
+            elif step == "end":
                 return
             else:
                 await self._wait()
 
+    def _open_state(self, next_command: NextCommand) -> OpenBatch:
+        count = len(self._open)
+        if not count:
+            return "empty"
+        is_full = count >= self._batch_commands_max or (next_command == "waits" and self._queue.is_ready)
+        is_due = is_full or self._pace.is_enough(count) or self._pace.patience_ns() <= 0
+        return "due" if is_due else "waiting"
+
+    def _at_database(self) -> AtDatabase:
+        if self._committing is None:
+            return "nothing"
+        return "decided" if isinstance(self._committing, DecidedBatch) else "undecided"
+
+    def _next_command(self) -> NextCommand:
+        queue, count = self._queue, len(self._open)
+        if not queue.is_ready:
+            # Commands of paused tenants only, if any.
+            return "waits" if len(queue) else "none"
+        # The first command of a batch fits whatever it weighs.
+        has_room = count < self._batch_commands_max
+        return "fits" if not count or (has_room and queue.fits(self._weight_left())) else "waits"
+
+    def _weight_left(self) -> int:
+        return self._batch_weight_max - self._open.weight
+
     async def _wait(self) -> None:
         if self._committing is None and not len(self._open) and not len(self._queue):
-            # A busy period ends, and all debts with it.
+            # A busy period ends, and with it all debts between tenants.
             self._queue.reset()
         self._wake.clear()
         await self._wake.wait()
 
-    def _may_take(self) -> bool:
-        """Tell whether waiting commands may join the open batch now."""
-        if not self._queue.is_ready or self._is_open_full():
-            return False
-        if self._locked_left:
-            return not len(self._open) or not self._open.is_decided
-        # Nothing is decided on top of what is only decided at the database.
-        if self._committing is not None and not self._committing.is_decided:
-            return False
-        return not len(self._open) or self._open.is_decided
-
-    def _is_open_full(self) -> bool:
-        """Tell whether the open batch has no room for the command whose turn it is."""
-        if len(self._open) >= self._batch_commands_max:
-            return True
-        # The first is taken whatever it weighs.
-        room = self.batch_weight_max - self._open.weight
-        return len(self._open) > 0 and self._queue.is_ready and not self._queue.fits(room)
-
     async def _take(self) -> None:
-        """Move commands from the queue into the open batch, decided unless that has to wait for the lock."""
-        room = self._batch_commands_max - len(self._open)
+        """Move commands from the queue into the open batch, decided in the mode "ahead"."""
+        batch = self._open
         taken = self._queue.take(
-            min(room, limits.decided_at_once_max),
-            weight=self.batch_weight_max - self._open.weight,
-            at_least_one=not len(self._open),
+            min(self._batch_commands_max - len(batch), limits.decided_at_once_max),
+            weight=self._weight_left(),
+            at_least_one=not len(batch),
         )
         entries = drop_expired(taken, self._clock.monotonic_ns())
         if self._locked_left:
-            if not len(self._open):
-                self._open = Batch(is_decided=False)
+            if not isinstance(batch, UndecidedBatch):
+                batch = self._open = UndecidedBatch()
             for entry in entries:
-                self._open.add(entry)
+                batch.add(entry)
             return
-        if self._working_set.is_full:
-            if len(self._open) or self._committing is not None:
-                # What is on its way cannot be loaded again yet: let it arrive first.
+        assert isinstance(batch, DecidedBatch)
+        if self._decider.working_set.is_full:
+            if len(batch) or self._committing is not None:
+                # What is not committed cannot be loaded again, so it must not be forgotten yet.
                 self._queue.put_back(entries)
                 await self._drain()
                 return
-            self._working_set.shrink()
-        self._loading, working_set = entries, self._working_set
-        failure: Exception | None = None
-        trusts_keys = self._prefetch.trusts_keys
-        try:
-            await self._prefetch.load(working_set, entries, with_keys=not trusts_keys)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is looked at below
-            failure = error
-        if working_set is not self._working_set:
-            # Something failed meanwhile, took with it what was loaded, and put these back with the rest.
-            return
-        if failure is None or isinstance(failure, TransientFailure):
-            self._loading = []
-            self._open.trusts_keys |= trusts_keys
-            await self._decide(working_set, drop_expired(entries, self._clock.monotonic_ns()), failure)
-        else:
-            # Who is to blame is found out one by one, under the lock.
+            self._decider.working_set.shrink()
+        if not await self._decider.decide(batch, entries):
+            # Under the lock each command is tried by itself, if necessary, and the guilty one fails alone.
             self._start_over(locked_batches=1)
 
-    async def _decide(
-        self, working_set: WorkingSet, entries: Sequence[QueuedSubmission], failure: Exception | None
-    ) -> None:
-        """Decide what was loaded, or fail it where it could not be."""
-        for number, entry in enumerate(entries):
-            if failure is not None:
-                entry.fail(DatabaseUnavailable(_UNREACHABLE))
-            elif entry.weight <= limits.plain_weight_max:
-                self._open.decide(working_set, entry)
-            else:
-                self._loading = entries[number:]
-                await self._open.decide_in_steps(working_set, entry, self._transactions.background)
-                if working_set is not self._working_set:
-                    return
-        self._loading = []
-
-    def _keep_deadlines(self) -> None:
-        """Refuse what was not begun in time, now and then: the batch before may hang for longer than that."""
-        now_ns = self._clock.monotonic_ns()
-        if any(entry.begin_by_ns <= now_ns for entry in (*self._open.entries, *self._loading)):
-            # Decided on top of what hangs. Nothing of it has left, so that it can be forgotten.
-            self._start_over()
-        self._queue.expire(now_ns)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(limits.deadline_check_ms / 1000, self._keep_deadlines)
-
     async def _drain(self) -> None:
-        """Commit all that is decided."""
+        """Commit everything that is decided."""
         while len(self._open) or self._committing is not None:
             if self._committing is None:
                 self._begin_commit()
             await self._wait()
 
-    def _is_due(self) -> bool:
-        """Tell whether the open batch is to go now, whoever else may be waiting or coming."""
-        if not len(self._open) or self._committing is not None:
-            return False
-        pace = self._pace
-        return pace.is_enough(len(self._open)) or self._is_open_full() or pace.patience_ns() <= 0
-
-    async def _others_come(self) -> bool:
-        """Wait for those that were just answered and are about to come again; tell whether somebody came."""
+    async def _gather(self) -> bool:
+        """Wait for clients that were just answered and send their next request. Tell whether one came."""
         try:
             async with asyncio.timeout(min(self._pace.patience_ns(), limits.gather_gap_us * 1000) / 1e9):
                 await self._wait()
         except TimeoutError:
-            # On a busy loop both can be true at once.
+            # The timeout and a submission may fall into the same turn of the loop.
             return self._queue.is_ready
         return True
 
     def _begin_commit(self) -> None:
-        batch, self._open = self._open, Batch()
-        if not batch.is_decided:
+        batch: Batch = self._open
+        self._open = DecidedBatch()
+        if isinstance(batch, UndecidedBatch):
             self._locked_left -= 1
-            batch.keep(drop_expired(batch.entries, self._clock.monotonic_ns()))
+            batch.entries = drop_expired(batch.entries, self._clock.monotonic_ns())
             if not len(batch):
                 return
         self._committing = batch
-        self._commit_task = asyncio.create_task(self._commit(self._committing), name="commit")
+        self._commit_task = asyncio.create_task(
+            self._supervise(self._commit(batch), is_lost=True), name="commit"
+        )
 
     async def _commit(self, batch: Batch) -> None:
         begun_ns = self._clock.monotonic_ns()
-        self._commit_by_ns = begun_ns + limits.commit_timeout_ms * 1_000_000
-        try:
-            with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
-                results = await self._carry_out(batch)
-        except Exception as error:  # noqa: BLE001  the writer must outlive whatever one batch does to it
-            if not isinstance(error, DatabaseUnavailable):
-                _log.exception("batch_failed", commands=len(batch))
-            self._start_over()
-            results = [error] * len(batch)
+        committed = await self._committer.commit(batch, goes_on=self._goes_on)
+        assert len(committed.results) == len(batch)
+        if committed.is_void:
+            self._start_over(locked_batches=committed.locked_batches)
+        self._tell(committed.written)
         self._committing = None
         note_times(batch.entries, begun_ns, self._pace.ended(begun_ns, len(batch)))
         self._wake.set()
-        # A turn later: the next batch goes to the database first, and is on its way while these are answered.
-        asyncio.get_running_loop().call_soon(batch.answer, results)
+        # One turn later: the next batch leaves for the database first, and is there while these are answered.
+        asyncio.get_running_loop().call_soon(batch.answer, committed.results)
 
-    async def _carry_out(self, batch: Batch) -> Sequence[Result]:
-        """Return what came of each command. Raises: DatabaseUnavailable."""
-        for attempt in range(1, limits.commit_attempts_max + 1):
-            try:
-                return await self._attempt(batch)
-            except TransientFailure as failure:
-                self._failed(failure)
-                if failure.kind == "contention":
-                    _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
-                if attempt == limits.commit_attempts_max or self._left_ms() <= 0:
-                    raise DatabaseUnavailable(_UNREACHABLE) from failure
-                await back_off(self._clock, attempt)
-            except WrongMoment:
-                _log.warning("batch_of_wrong_time", commands=len(batch))
-                self._start_over()
-                return [ClockSkewed(_SKEWED)] * len(batch)
-            except UnknownOutcome as failure:
-                _log.warning("batch_outcome_unknown", commands=len(batch))
-                self._start_over()
-                return [entry.unknown(failure) for entry in batch.entries]
-        raise AssertionError("unreachable")
+    def _goes_on(self) -> bool:
+        """Tell whether the open batch will be written as it is, if the one at the database is committed."""
+        return isinstance(self._open, DecidedBatch) and bool(self._open.effects)
 
-    async def _attempt(self, batch: Batch) -> Sequence[Result]:
-        changes = batch.changes()
-        is_sound = batch.is_decided and batch.is_sound
-        if is_sound and changes is None and await holds(self._store, batch, timeout_ms=self._left_ms()):
-            batch.report_faults()
-            return batch.results
-        locked_batches = 0
-        try:
-            if is_sound and changes is not None:
-                try:
-                    goes_on, left_ms = lambda: self._open.changes_something, self._left_ms()
-                    await self._transactions.write_ahead(batch, changes, goes_on=goes_on, timeout_ms=left_ms)
-                except OutdatedBatch:
-                    # Another instance serves the same tenant, and will come again.
-                    locked_batches = limits.locked_batches
-                except RefusedBatch as refusal:
-                    # A key that is not new; or a refusal that another instance kept under it just now.
-                    if refusal.constraint != _KEY_IS_TAKEN:
-                        raise
-                    self._prefetch.doubt_keys()
-                else:
-                    batch.report_faults()
-                    self._tell([batch])
-                    return batch.results
-            done = await self._transactions.write_locked(batch, timeout_ms=self._left_ms())
-        except RefusedBatch as refusal:
-            _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
-            results, apart = await self._transactions.write_apart(batch, timeout_ms=self._left_ms())
-            self._tell(apart)
-            self._start_over()
-            return results
-        if batch.is_decided:
-            # In vain, and so was what was decided on top of it.
-            self._start_over(locked_batches=locked_batches)
-        self._tell([done])
-        return done.results
-
-    def _left_ms(self) -> float:
-        """Return how long the batch that is at the database may still take."""
-        return (self._commit_by_ns - self._clock.monotonic_ns()) / 1_000_000
-
-    def _tell(self, done: Sequence[Batch]) -> None:
-        """Let those know who keep something of it that this is on disk now."""
-        for batch in done:
-            self._working_set.arrived(batch.rows)
+    def _tell(self, written: Sequence[DecidedBatch]) -> None:
+        """Tell the working set and the observer what is on disk now."""
+        for batch in written:
+            self._decider.working_set.arrived(batch.effects.rows)
         if self._observer is None:
             return
         try:
-            self._observer.committed([commit for batch in done for commit in batch.commits()])
-        except Exception:  # noqa: BLE001  what is on disk is answered, whoever could not hear of it
+            self._observer.committed([commit for batch in written for commit in batch.commits()])
+        except Exception:  # noqa: BLE001  what is on disk is answered, whatever the observer does
             _log.exception("observer_failed")
 
     def _start_over(self, *, locked_batches: int = 0) -> None:
-        """Forget what is known, and have decided anew what was decided on top of it."""
-        self._working_set = WorkingSet()
+        """Void the working set, and put what was decided on top of it back into the queue."""
         self._locked_left = max(self._locked_left, locked_batches)
-        self._queue.put_back([*self._open.entries, *self._loading])
-        self._open, self._loading = Batch(), []
+        self._queue.put_back([*self._open.entries, *self._decider.void()])
+        self._open = DecidedBatch()
         self._wake.set()
 
-    def _expected_wait_ns(self, scope: Scope) -> int:
-        """Return how long a command of this tenant that comes now will wait, going by the last batch."""
-        commands, weight = self._queue.ahead_of(scope)
-        return (
-            max(commands // self._batch_commands_max, weight // self.batch_weight_max) * self._pace.commit_ns
+    def _keep_deadlines(self) -> None:
+        """Refuse commands that were not begun in time: the batch at the database may hang for longer."""
+        self._timer = asyncio.get_running_loop().call_later(
+            limits.deadline_check_ms / 1000, self._keep_deadlines
         )
+        now_ns = self._clock.monotonic_ns()
+        if any(entry.begin_by_ns <= now_ns for entry in (*self._open.entries, *self._decider.entries)):
+            # They were decided on top of the batch that hangs. None of it has left for the database.
+            self._start_over()
+        self._queue.expire(now_ns)
+
+    def _expected_wait_ns(self, scope: Scope) -> int:
+        """Return how long a new command of this tenant waits, if all batches take as long as the last."""
+        commands, weight = self._queue.ahead_of(scope)
+        batches = max(commands // self._batch_commands_max, weight // self._batch_weight_max)
+        return batches * self._pace.commit_ns
+
+    async def _supervise(self, work: Coroutine[Any, Any, None], *, is_lost: bool = False) -> None:
+        """Run a task of the writer. If it fails, stop: a request must get an answer, not silence."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001  a fault of ours, whatever it is
+            _log.exception("writer_stopped", advice="restart this process; it answers writes with 503")
+            self._stop(is_lost=is_lost)
+
+    def _stop(self, *, is_lost: bool) -> None:
+        """Answer everything that waits, and refuse everything that comes.
+
+        With `is_lost` nobody knows what became of the batch at the database.
+        """
+        self._fault = WriterStopped(_STOPPED)
+        if self._task is not None:
+            self._task.cancel()
+        for entry in (*self._open.entries, *self._decider.void(), *self._queue.clear()):
+            entry.fail(self._fault)
+        self._open = DecidedBatch()
+        if is_lost and self._committing is not None:
+            for entry in self._committing.entries:
+                entry.fail(entry.unknown(UnknownOutcome()))
+            self._committing = None

@@ -65,7 +65,9 @@ class Stand:
     def __init__(self) -> None:
         self.plain_store = MemoryStore()
         self.bulk_store = Beside(self.plain_store)
-        self.plain = Writer(self.plain_store, clock=SystemClock())
+        self.plain = Writer(
+            self.plain_store, clock=SystemClock(), batch_weight_max=limits.plain_batch_weight_max
+        )
         self.bulk = Writer(self.bulk_store, clock=SystemClock())
         self.dispatcher = Dispatcher(self.plain, self.bulk)
 

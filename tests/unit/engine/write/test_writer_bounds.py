@@ -98,10 +98,10 @@ class Crowd(CreateCustomer, frozen=True, kw_only=True):
 async def test_a_command_without_room_in_the_open_batch_is_left_in_line_until_its_turn(
     monkeypatch: pytest.MonkeyPatch, locked_batches: int
 ) -> None:
-    monkeypatch.setattr(limits, "batch_weight_max", 10)
     store = MemoryStore()
     store.gate.clear()
     async with running(store) as writer:
+        writer._batch_weight_max = 10
         writer._locked_left = locked_batches
         waiting = [start(writer, submission(JOIN))]
         await turns()
@@ -133,7 +133,7 @@ async def test_accounts_opened_in_memory_fill_the_working_set_too(monkeypatch: p
     async with running(store) as writer:
         for _ in range(200):
             await writer.submit(submission(opened))
-        accounts = writer._working_set.workspaces[TENANT].accounts
+        accounts = writer._decider.working_set.workspaces[TENANT].accounts
         assert len(accounts) < 100
     assert len(store.state.accounts) == 200
 

@@ -1,0 +1,143 @@
+"""Brings one batch to the database, by as many attempts as it takes, and tells what came of it.
+
+An undecided batch is decided under the lock. A decided batch takes the first row that applies:
+
+    what happens                             results                       the working set
+    ---------------------------------------  ----------------------------  -----------------------
+    it writes nothing, its books are as was  as decided, no transaction    stays
+    its books are as they were               as decided, committed         stays
+    a book has changed (OutdatedBatch)       decided anew under the lock   void, next batches locked
+    a key is not new (RefusedBatch)          decided anew under the lock   void, keys are looked up
+    the database refuses it (RefusedBatch)   each command by itself        void
+    the connection fails (TransientFailure)  next attempt, at last 503     stays, void at last
+    the clocks disagree (WrongMoment)        503 for all                   void
+    COMMIT got no answer (UnknownOutcome)    503 for all, may be done      void
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
+from fastpay.engine.write.batch import Batch, DecidedBatch, Result
+from fastpay.engine.write.decider import UNREACHABLE
+from fastpay.engine.write.prefetch import Prefetch, back_off
+from fastpay.engine.write.transactions import Transactions
+from fastpay.errors import ClockSkewed, DatabaseUnavailable
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.writer")
+
+# The constraint that refuses a second first answer to a key.
+_KEY_IS_TAKEN = "idempotency_pkey"
+_SKEWED = "The time of this request is not the database's. Nothing was done. Try again."
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What came of a batch.
+
+    `written` are the batches that are on disk, as they were decided. With `is_void`, everything that was
+    decided on top of this batch must be decided again, and `locked_batches` more under the lock.
+    """
+
+    results: Sequence[Result]
+    written: Sequence[DecidedBatch] = ()
+    is_void: bool = False
+    locked_batches: int = 0
+
+
+class Committer:
+    """Commits one batch at a time. `failed` is told of each failure that may pass."""
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        prefetch: Prefetch,
+        clock: Clock,
+        failed: Callable[[TransientFailure], None],
+    ) -> None:
+        self._transactions = transactions
+        self._prefetch = prefetch
+        self._clock = clock
+        self._failed = failed
+        # When the batch that is at the database must have been answered.
+        self._commit_by_ns = 0
+
+    async def commit(self, batch: Batch, *, goes_on: Callable[[], bool]) -> Committed:
+        """Commit a batch, within `commit_timeout_ms` (and `resolve_timeout_ms` after a lost COMMIT).
+
+        `goes_on` is asked whether another batch is certain to follow.
+        """
+        self._commit_by_ns = self._clock.monotonic_ns() + limits.commit_timeout_ms * 1_000_000
+        try:
+            with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
+                return await self._carry_out(batch, goes_on)
+        except WrongMoment:
+            _log.warning("batch_of_wrong_time", commands=len(batch))
+            return _failed(batch, ClockSkewed(_SKEWED))
+        except UnknownOutcome as failure:
+            _log.warning("batch_outcome_unknown", commands=len(batch))
+            return Committed([entry.unknown(failure) for entry in batch.entries], is_void=True)
+        except DatabaseUnavailable as error:
+            return _failed(batch, error)
+        except Exception as error:  # noqa: BLE001  a fault in one batch must not stop the writer
+            _log.exception("batch_failed", commands=len(batch))
+            return _failed(batch, error)
+
+    async def _carry_out(self, batch: Batch, goes_on: Callable[[], bool]) -> Committed:
+        """Attempt the batch again after failures that may pass. Raises: DatabaseUnavailable at last."""
+        for attempt in range(1, limits.commit_attempts_max + 1):
+            try:
+                return await self._attempt(batch, goes_on)
+            except TransientFailure as failure:
+                self._failed(failure)
+                if failure.kind == "contention":
+                    _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
+                if attempt == limits.commit_attempts_max or self._left_ms() <= 0:
+                    raise DatabaseUnavailable(UNREACHABLE) from failure
+                await back_off(self._clock, attempt)
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, batch: Batch, goes_on: Callable[[], bool]) -> Committed:
+        locked_batches = 0
+        try:
+            if isinstance(batch, DecidedBatch) and batch.is_sound:
+                try:
+                    if await self._write_ahead(batch, goes_on):
+                        batch.report_faults()
+                        return Committed(batch.results, (batch,))
+                except OutdatedBatch:
+                    # Another instance serves the same tenant, and is likely to write again soon.
+                    locked_batches = limits.locked_batches
+                except RefusedBatch as refusal:
+                    if refusal.constraint != _KEY_IS_TAKEN:
+                        raise
+                    # The key was used before, or another instance kept a refusal under it just now. That
+                    # moves no sequence, so comparing the books did not show it.
+                    self._prefetch.doubt_keys()
+            done = await self._transactions.write_locked(batch.entries, timeout_ms=self._left_ms())
+        except RefusedBatch as refusal:
+            _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
+            results, apart = await self._transactions.write_apart(batch.entries, timeout_ms=self._left_ms())
+            return Committed(results, apart, is_void=True)
+        # What was decided ahead was decided in vain, and so was everything on top of it.
+        is_void = isinstance(batch, DecidedBatch)
+        return Committed(done.results, (done,), is_void=is_void, locked_batches=locked_batches)
+
+    async def _write_ahead(self, batch: DecidedBatch, goes_on: Callable[[], bool]) -> bool:
+        """Commit a decided batch, or compare its books if it writes nothing. Tell whether it is valid."""
+        changes = batch.changes()
+        if changes is None:
+            return await self._transactions.holds(batch, timeout_ms=self._left_ms())
+        await self._transactions.write_ahead(batch, changes, goes_on=goes_on, timeout_ms=self._left_ms())
+        return True
+
+    def _left_ms(self) -> float:
+        """Return how long the batch at the database may still take."""
+        return (self._commit_by_ns - self._clock.monotonic_ns()) / 1_000_000
+
+
+def _failed(batch: Batch, error: Exception) -> Committed:
+    return Committed([error] * len(batch), is_void=True)
