@@ -1,1 +1,1 @@
-"""Bytes to ASGI and back: listeners and HTTP protocols. Knows nothing about money."""
+"""Bytes to ASGI and back: listeners and HTTP protocols, with no knowledge of money."""

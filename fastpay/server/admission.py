@@ -1,4 +1,4 @@
-"""Which connections are let in: bounds for one client address, and what is said about those beyond them."""
+"""Bounds for one client address: which connections are accepted, and how the others are refused."""
 
 import logging
 from collections.abc import Callable
@@ -19,9 +19,9 @@ _SETTINGS = {
 
 
 class Admission:
-    """Counts new connections and TLS handshakes by client address, and says when one has too many.
+    """Counts new connections and TLS handshakes by client address, and refuses those beyond the bounds.
 
-    A trusted proxy is exempt: its connections are those of many clients.
+    A trusted proxy is exempt, because its connections belong to many clients.
     """
 
     def __init__(
@@ -59,22 +59,23 @@ class Admission:
         self._warned_ns = dict.fromkeys(_SETTINGS, -limits.refusals_logged_ms * 1_000_000)
 
     def is_exempt(self, host: str | None) -> bool:
-        """Tell whether no bounds for one address apply to a client.
+        """Return whether a client is exempt from the bounds for one address.
 
-        A Unix socket has no addresses, and file permissions decide who reaches it.
+        A Unix socket has no addresses; file permissions control access to it.
         """
         return host is None or self._is_trusted(host)
 
     def group_of(self, host: str | None) -> str:
-        """Return the name that a client's bounds count under: a trusted proxy has one of its own."""
+        """Return the name that a client's bounds are counted under; a trusted proxy has a name of its own."""
         if host is not None and ":" in host and self._is_trusted(host):
             return host
         return group_of(host)
 
     def turn_away(self, reason: int, group: str) -> bytes | None:
-        """Return what to send to a connection that is refused, or None where a reset must do.
+        """Return the response to a refused connection, or None to reset it.
 
-        Only so many a second get an answer: a flood of connections must cost as little as possible.
+        Only a bounded number of refusals a second get a response, because a flood of connections must be
+        cheap to refuse.
         """
         now_ns = self.now_ns()
         self._refused[reason] += 1
@@ -90,5 +91,5 @@ class Admission:
 
 
 def address_connections_max(wanted: int | None, connections_max: int) -> int:
-    """Return how many connections one address may hold: what is wanted, or half of what all may."""
+    """Return how many connections one address may hold: `wanted`, or half of `connections_max`."""
     return wanted if wanted is not None else max(1, connections_max // 2)

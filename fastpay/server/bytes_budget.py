@@ -1,20 +1,21 @@
-"""One budget for all bytes in flight: requests that are not answered yet, and answers that are not read yet.
+"""One budget for all bytes in flight: unanswered requests and unread responses.
 
-Whoever holds such bytes opens a holding and tells it how many they are as they come and go. A holding is
-charged to accounts: one for the client's address, and one for its API key once that is known.
+The owner of such bytes opens a holding and reports their number when it changes. A holding is charged to
+two accounts: the client's address, and the API key once it is known.
 
-    movable    its client has to act (send the rest of a body, read an answer): it can be given up
-    pinned     a handler is at work on it: it is counted, and ends by itself soon. It is not refused any more,
-               since whoever is told to come again must not have been served
+    movable    the client has to act (send the rest of a body, read a response): the holding can be given up
+    pinned     a handler is running: the holding is counted, but never refused or given up, because a request
+               that is told to retry must not have been served
     given up   its owner was told to end it, and its bytes are about to be freed
 
-When the budget is short, the accounts with the most give up first, and in an account whatever has not grown
-for longest. Accounts are kept in levels by powers of two, so the heaviest is found, to within a factor of
-two, in constant time. If nobody holds more than who asks, the one who asks is refused.
+When the budget is short, the account with the most gives up first, and within an account the holding that
+has not grown for longest. Accounts are kept in levels by powers of two, so the heaviest one is found to
+within a factor of two in constant time. If no other account holds more than the requester's, the requester
+is refused.
 
-Every open connection counts as `holding_bytes_min`, and a request or an answer up to that size opens no
-holding: small ones, which are nearly all, cost one comparison. Together they count for at most half of the
-budget.
+Every open connection counts as `holding_bytes_min`, and a request or response up to that size opens no
+holding. So small ones, which are nearly all, cost one comparison. Together connections count for at most
+half of the budget.
 """
 
 from collections.abc import Callable, Hashable
@@ -27,7 +28,7 @@ _LEVELS = 64
 
 
 class Account:
-    """What one address or key holds."""
+    """The bytes that one address or key holds."""
 
     __slots__ = ("held", "level", "movable", "name")
 
@@ -35,12 +36,12 @@ class Account:
         self.name = name
         self.held = 0
         self.level = 0
-        # In the order in which they last grew.
+        # Ordered by when they last grew, oldest first.
         self.movable: dict[Holding, None] = {}
 
 
 class Holding:
-    """Bytes of one request or answer; it must be released when they are freed."""
+    """Bytes of one request or response; its owner releases it when they are freed."""
 
     __slots__ = ("_accounts", "_budget", "_give_up", "_grown_ns", "_is_movable", "_is_open", "size")
 
@@ -54,7 +55,7 @@ class Holding:
         self.size = 0
 
     def charge_to(self, name: Hashable) -> None:
-        """Charge another account as well; nothing happens if it is charged already."""
+        """Charge another account as well, unless it is charged already."""
         if self._is_open and all(account.name != name for account in self._accounts):
             account = self._budget.account(name)
             self._accounts.append(account)
@@ -63,7 +64,7 @@ class Holding:
                 account.movable[self] = None
 
     def resize(self, size: int) -> int:
-        """Say how many bytes there are now; return 0, or the reason to refuse and release them."""
+        """Set the number of bytes; return 0, or the reason to refuse and release them."""
         more = size - self.size
         self.count(size)
         if more <= 0 or not self._is_open:
@@ -75,12 +76,13 @@ class Holding:
                 account.movable[self] = None
         reason = self._budget.make_room(self)
         if reason:
-            # Whatever comes in the same turn of the loop must not be refused for bytes that are about to go.
+            # These bytes are about to be freed. Requests in the same turn of the loop must not be refused
+            # because of them.
             self._leave()
         return reason
 
     def count(self, size: int) -> None:
-        """Say how many bytes there are now, of a request that is refused no more."""
+        """Set the number of bytes of a request that can no longer be refused."""
         more = size - self.size
         self.size = size
         if not self._is_open:
@@ -91,38 +93,40 @@ class Holding:
         self._budget.note(more)
 
     def pin(self) -> None:
-        """Say that a handler is at work, so that the bytes cannot be given up."""
+        """Protect the bytes from being given up while a handler runs."""
         if self._is_movable and self._is_open:
             for account in self._accounts:
                 del account.movable[self]
         self._is_movable = False
 
     def unpin(self) -> None:
-        """Say that the client has to act again."""
+        """Let the bytes be given up again, because the client has to act."""
         if not self._is_movable and self._is_open:
             self._is_movable = True
             for account in self._accounts:
                 account.movable[self] = None
 
     def release(self) -> None:
-        """Say that the bytes are freed."""
+        """Report that the bytes are freed."""
         self.resize(0)
         self._close()
 
     def give_up(self, reason: int) -> None:
-        """Have the owner end what it holds, and count it as leaving until it is released."""
+        """Tell the owner to end the request or response, and count its bytes as leaving until they are
+        released.
+        """
         tell = self._give_up
         self._leave()
         assert tell is not None
         tell(reason)
 
     def has_waited(self, milliseconds: int) -> bool:
-        """Tell whether nothing was added for so long."""
+        """Return whether the holding has not grown for this long."""
         return self._budget.now_ns() - self._grown_ns >= milliseconds * 1_000_000
 
     @property
     def accounts(self) -> list[Account]:
-        """Who is charged."""
+        """The accounts that are charged."""
         return self._accounts
 
     def _leave(self) -> None:
@@ -142,7 +146,7 @@ class Holding:
 
 
 class BytesBudget:
-    """Counts the bytes in flight of one process, and keeps them within a bound, fairly."""
+    """Counts the bytes in flight of one process and keeps them within a bound, fairly between accounts."""
 
     def __init__(
         self, bytes_max: int, *, count_connections: Callable[[], int], now_ns: Callable[[], int]
@@ -151,7 +155,7 @@ class BytesBudget:
         self._account_bytes_max = bytes_max * 3 // 4
         self._count_connections = count_connections
         self.now_ns = now_ns
-        # What is held, and what of it was given up but not yet freed.
+        # All bytes held, and the part of them that was given up but is not freed yet.
         self.held = 0
         self.leaving = 0
         self.refused = 0
@@ -162,9 +166,10 @@ class BytesBudget:
         self._freed = FreedMemory(now_ns)
 
     def open(self, give_up: Callable[[int], object], names: tuple[Hashable, ...]) -> Holding:
-        """Return a holding without bytes that is charged to these accounts.
+        """Return a holding of no bytes, charged to these accounts.
 
-        `give_up(reason)` is called at most once. It must end what is held, which then releases the holding.
+        `give_up(reason)` is called at most once. It must end the request or response, which then releases
+        the holding.
         """
         holding = Holding(self, give_up)
         for name in names:
@@ -172,22 +177,22 @@ class BytesBudget:
         return holding
 
     def held_by(self, name: Hashable) -> int:
-        """Return what an account holds."""
+        """Return how many bytes an account holds."""
         account = self._accounts.get(name)
         return 0 if account is None else account.held
 
     def count_accounts(self) -> int:
-        """Return how many accounts hold something."""
+        """Return how many accounts hold bytes."""
         return len(self._accounts)
 
     def tick(self) -> None:
-        """Give freed memory back to the system where a surge is over; called a few times a second."""
+        """Return freed memory to the system after a surge; called a few times a second."""
         self._freed.give_back(self.held)
 
-    # What holdings tell.
+    # Called by holdings.
 
     def account(self, name: Hashable) -> Account:
-        """Return the account of this name."""
+        """Return the account of this name, and create it if needed."""
         account = self._accounts.get(name)
         if account is None:
             account = self._accounts[name] = Account(name)
@@ -195,7 +200,7 @@ class BytesBudget:
         return account
 
     def add(self, account: Account, more: int) -> None:
-        """Change what an account holds."""
+        """Change the bytes of an account, and move it to its level."""
         account.held += more
         level = account.held.bit_length()
         if level != account.level:
@@ -204,24 +209,26 @@ class BytesBudget:
             account.level = level
 
     def note(self, more: int) -> None:
-        """Change what all hold together."""
+        """Change the total."""
         self.held += more
 
     def note_leaving(self, more: int) -> None:
-        """Change what is held and was given up."""
+        """Change the total, and the part of it that was given up."""
         self.leaving += more
         self.note(more)
 
     def forget_if_empty(self, account: Account) -> None:
-        """Forget an account that holds nothing."""
+        """Remove an account without bytes."""
         if not account.held and not account.movable and self._accounts.get(account.name) is account:
             del self._accounts[account.name]
             del self._levels[account.level][account]
 
     def make_room(self, holding: Holding) -> int:
-        """Have others give up what is too much; return 0, or why the holding itself is to be refused."""
+        """Make other holdings give up until the budget suffices; return 0, or the reason to refuse this
+        one.
+        """
         if self._is_busy:
-            # The last words of somebody who gives up.
+            # A holding that gives up grows by its error response. That must not give up others in turn.
             return 0
         self._is_busy = True
         try:
@@ -262,13 +269,15 @@ class BytesBudget:
                 looked += 1
                 if looked > limits.accounts_looked_at_max:
                     break
-                # Its first one is what has not grown for longest.
+                # The first movable holding is the one that has not grown for longest.
                 if account.held > held and account.movable and account not in holding.accounts:
                     return next(iter(account.movable))
         return None if own is None else self._find_stalled(own, holding)
 
     def _find_stalled(self, account: Account, holding: Holding) -> Holding | None:
-        """Return what of an account has not moved for a while: what moves must not be lost to what begins."""
+        """Return an account's holding that has not moved for a while: moving bytes must not be lost to new
+        ones.
+        """
         victim = next(iter(account.movable), None)
         if victim is None or victim is holding or not victim.has_waited(limits.stalled_ms):
             return None

@@ -1,4 +1,4 @@
-"""What a proxy in front says about its client, believed only from proxies that the operator named."""
+"""The client address and scheme that a proxy in front names, trusted only from the operator's proxies."""
 
 import functools
 import ipaddress
@@ -13,10 +13,10 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | None:
-    """Return what puts a scope's `client` and `scheme` right, or None where no proxy is trusted.
+    """Return a function that corrects a scope's `client` and `scheme`, or None if no proxy is trusted.
 
-    `trusted`: addresses, networks, or "unix" for whoever connects by the Unix socket.
-    Raises: ConfigurationError for anything else.
+    `trusted`: addresses, networks, or "unix" for every client of the Unix socket. Raises:
+    ConfigurationError for anything else.
     """
     names = set(trusted)
     if not names:
@@ -33,9 +33,9 @@ def create_reader(trusted: Iterable[str]) -> Callable[[dict[str, Any]], None] | 
 
 
 def create_check(trusted: Iterable[str]) -> Callable[[str | None], bool]:
-    """Return what tells whether a host is a trusted proxy; None stands for a Unix socket.
+    """Return a function that says whether a host is a trusted proxy; None stands for a Unix socket.
 
-    Raises: ConfigurationError for what is no address, network or "unix".
+    Raises: ConfigurationError for an entry that is not an address, a network or "unix".
     """
     names = set(trusted)
     networks = _read_networks(names)
@@ -65,8 +65,8 @@ def _apply(scope: dict[str, Any], networks: list[_Network]) -> None:
     proto = b",".join(fields[b"x-forwarded-proto"]).rpartition(b",")[2].strip()
     if proto in {b"http", b"https"}:
         scope["scheme"] = proto.decode()
-    # From the right: each trusted proxy appended whom it saw, and the first one that is no trusted proxy is
-    # the client. What stands further left was written by that client.
+    # Read from the right: each trusted proxy appended the address it saw. The first address that is not a
+    # trusted proxy is the client. Entries further left were written by that client.
     for entry in reversed(b",".join(fields[b"x-forwarded-for"]).split(b",")):
         address = _parse(entry.strip().decode("latin-1"))
         if address is None:

@@ -1,8 +1,8 @@
-"""Gives freed memory back to the system after a surge.
+"""Returns freed memory to the system after a surge.
 
-The C library keeps what is freed below other memory that is still in use, for as long as the process lives.
-`malloc_trim` gives all of its whole free pages back. It takes some milliseconds, so it is called only when
-the process is much larger than what it holds can explain.
+The C library keeps freed memory that lies below memory in use for the life of the process. `malloc_trim`
+returns all whole free pages. It takes some milliseconds, so it is called only when the process is much
+larger than its holdings explain.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class FreedMemory:
-    """Looks at the process's size once a second."""
+    """Checks the size of the process once a second."""
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
@@ -27,9 +27,9 @@ class FreedMemory:
         self._least = self._resident_bytes()
 
     def give_back(self, held_bytes: int) -> None:
-        """Give back what is free if that is much; may be called often.
+        """Return free memory to the system if there is much of it; cheap to call often.
 
-        `held_bytes` are those whose coming and going is no reason to do so.
+        `held_bytes` counts bytes in use, which are no reason to trim.
         """
         now_ns = self._now_ns()
         if self._trim is None or now_ns - self._looked_ns < limits.trim_interval_ms * 1_000_000:
@@ -38,7 +38,7 @@ class FreedMemory:
         size = self._resident_bytes() - held_bytes
         if size >= self._least + limits.surge_bytes_min:
             self._trim(0)
-            # What is left is in use: from here on it counts only what is added.
+            # The rest is in use. From now on only growth above it counts.
             self._least = self._resident_bytes() - held_bytes
         else:
             self._least = min(self._least, size)

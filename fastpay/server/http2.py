@@ -1,14 +1,14 @@
-"""HTTP/2 on one connection; `create_factory` is all of the interface, for any engine that may follow.
+"""HTTP/2 on one connection; `create_factory` is the whole interface to it.
 
-A connection passes through these states, and never goes back:
+A connection passes through these states and never goes back:
 
-    serving   -> answering   a fault of the connection, a spent budget, the end of input, too long idle
-    answering -> lingering   what was completely asked is answered, or drain_timeout_ms are over: GOAWAY
+    serving   -> answering   a connection error, a spent budget, the end of input, or too long idle
+    answering -> lingering   every complete request is answered, or drain_timeout_ms are over: GOAWAY
     lingering -> closed      the client closes too, or linger_timeout_ms are over
 
-Answers leave before the GOAWAY, since many clients read nothing after it, and a payment that was committed
-must not go unanswered for the fault of another request. RFC 9113 5.4.1 asks for a GOAWAY before the end of
-the connection, not for an immediate one.
+Responses leave before the GOAWAY: many clients read nothing after it, and a committed payment must get its
+response although another request was at fault. RFC 9113 5.4.1 asks for a GOAWAY before the end of the
+connection, not for an immediate one.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ logger = logging.getLogger(__name__)
 
 
 def create_factory(settings: Any, request_id: Callable[[], str]) -> Callable[[Service], "Http2Connection"]:
-    """Return what makes a protocol for a connection that is known to speak HTTP/2.
+    """Return a factory of protocols for connections that are known to speak HTTP/2.
 
-    `request_id` names the answers that the application never hears of.
+    `request_id` makes identifiers for responses that the application does not see.
     """
     policy = RequestPolicy(settings)
     return lambda service: Http2Connection(service, settings, policy, request_id)
 
 
 class Http2Connection(asyncio.Protocol):
-    """Carries bytes between a transport and the guarded protocol, and holds the connection's deadlines."""
+    """Carries bytes between a transport and the guarded protocol, and keeps the connection's deadlines."""
 
     def __init__(
         self, service: Service, settings: Any, policy: RequestPolicy, request_id: Callable[[], str]
@@ -50,14 +50,14 @@ class Http2Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._guard: GuardedH2 | None = None
         self._budget = Budget(service.loop.time())
-        # Set by whoever hands the connection over, if its peer is known.
+        # The code that hands the connection over sets it, if the peer is known.
         self.peer: Peer | None = None
         self._node = Guest(self._expire, self._evict)
         self._entered = False
         self._idle_since = service.loop.time()
         self._paused_since = 0.0
         self._closing = False
-        # Why the connection ends once all is answered, and when at the latest.
+        # The reason why the connection ends once everything is answered, and the latest time for it.
         self._ending: ErrorCodes | None = None
         self._ending_due = 0.0
         self._read_on_left = settings.linger_bytes_max
@@ -66,13 +66,13 @@ class Http2Connection(asyncio.Protocol):
         self._flush_scheduled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say who we are."""
+        """Register the connection, and send the server's settings."""
         self._transport = cast(asyncio.Transport, transport)
         self._service.enter()
         self._entered = True
         if self.peer is not None:
             self._service.peers.enter(self._node, self.peer)
-        # Found there by the server when it drains.
+        # The server finds the connection there when it drains.
         self._service.http2_connections.add(self)
         self._service.wheel.join(self._node)
         self._watch()
@@ -88,7 +88,7 @@ class Http2Connection(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell the handlers that nobody listens any more."""
+        """Tell the handlers that the client is gone."""
         self._closing = True
         self._transport = None
         self._leave()
@@ -97,7 +97,7 @@ class Http2Connection(asyncio.Protocol):
             self._guard = None
 
     def data_received(self, data: bytes) -> None:
-        """Read frames, unless the client has spent its budget."""
+        """Read frames, up to the client's budget."""
         guard = self._guard
         if self._closing or guard is None:
             return
@@ -109,7 +109,7 @@ class Http2Connection(asyncio.Protocol):
         try:
             fault = guard.take_in(data if paid < 0 else data[:paid])
         except Exception:
-            # A bug of ours or of the codec: this connection ends, the others go on.
+            # A bug here or in the codec ends this connection only.
             logger.exception("connection_failed")
             fault = ErrorCodes.INTERNAL_ERROR
         finally:
@@ -123,7 +123,7 @@ class Http2Connection(asyncio.Protocol):
             self._read_on(guard, data[paid:] if paid >= 0 else b"")
 
     def _read_on(self, guard: GuardedH2, data: bytes) -> None:
-        """Take what opens windows for the last answers, as long as it is not a flood."""
+        """Read the frames that open windows for the last responses, up to a bound."""
         self._read_on_left -= len(data)
         if self._read_on_left < 0 or self._closing:
             return
@@ -132,7 +132,7 @@ class Http2Connection(asyncio.Protocol):
         self.flush()
 
     def eof_received(self) -> bool:
-        """Answer what was asked, as over HTTP/1.1; TLS has no half-closed connections."""
+        """Answer the complete requests, as over HTTP/1.1; TLS has no half-closed connections."""
         self._input_ended = True
         guard, transport = self._guard, self._transport
         if self._closing or guard is None or not guard.streams:
@@ -147,13 +147,13 @@ class Http2Connection(asyncio.Protocol):
         return () if self._guard is None else self._guard.payers()
 
     def pause_writing(self) -> None:
-        """Note since when the client does not read."""
+        """Record since when the client does not read."""
         self._paused_since = self._service.loop.time()
         if self._guard is not None:
             self._guard.writable = False
 
     def resume_writing(self) -> None:
-        """Go on sending."""
+        """Continue to send."""
         self._paused_since = 0.0
         if self._guard is not None:
             self._guard.writable = True
@@ -161,13 +161,13 @@ class Http2Connection(asyncio.Protocol):
         self.flush()
 
     def _schedule_flush(self) -> None:
-        """Write at the end of this turn of the loop, so that all answers of a turn leave together."""
+        """Write at the end of this turn of the loop, so that all responses of a turn leave in one write."""
         if not self._busy and not self._flush_scheduled:
             self._flush_scheduled = True
             self._service.loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what is there."""
+        """Write the pending bytes, then decide whether the connection goes on."""
         self._flush_scheduled = False
         guard, transport = self._guard, self._transport
         if guard is None or transport is None or self._closing:
@@ -189,13 +189,13 @@ class Http2Connection(asyncio.Protocol):
             self._service.peers.note_waiting(self._node)
 
     def retire(self) -> None:
-        """Take no new requests, and close when the running ones are answered."""
+        """Accept no new requests, and close when the running ones are answered."""
         if self._guard is not None and self._transport is not None and not self._closing:
             self._transport.write(self._guard.goodbye())
             self.flush()
 
     def abort(self) -> None:
-        """Drop the connection with whatever is on its way."""
+        """Drop the connection and everything in flight on it."""
         self._closing = True
         if self._transport is not None:
             self._transport.abort()
@@ -204,7 +204,7 @@ class Http2Connection(asyncio.Protocol):
         self._service.peers.note_working(self._node)
 
     def _evict(self) -> None:
-        """Make room for another connection at once."""
+        """Close at once, to make room for another connection."""
         self._leave()
         self.abort()
 
@@ -218,11 +218,11 @@ class Http2Connection(asyncio.Protocol):
 
     def _send_away(self, code: ErrorCodes) -> None:
         if self._ending is None:
-            logger.info("http2_client_sent_away", extra={"code": code.name})
+            logger.info("http2_connection_ended", extra={"code": code.name})
             self._end(code)
 
     def _end(self, code: ErrorCodes) -> None:
-        """Take no more requests, and say GOAWAY when all that was asked is answered."""
+        """Accept no more requests, and send GOAWAY when all complete ones are answered."""
         if self._guard is not None and self._ending is None:
             self._ending = code
             now = self._service.loop.time()
@@ -238,11 +238,11 @@ class Http2Connection(asyncio.Protocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Throw away what still comes for a while: a reset must not overtake the GOAWAY."""
+        """Discard input for a while before closing: a reset must not overtake the GOAWAY."""
         if self._closing or self._transport is None:
             return
         if self._input_ended or not self._transport.can_write_eof():
-            # Nothing comes any more; or TLS, which lingers until the other side has said goodbye too.
+            # No more input can come; or TLS, whose close waits for the other side's close_notify.
             self._close()
             return
         self._closing = True

@@ -1,8 +1,8 @@
-"""What a client of HTTP/2 may spend on frames that ask for nothing.
+"""What an HTTP/2 client may spend on frames that ask for nothing.
 
 Every defence against floods is one question: has this connection done enough useful work to pay for its
-PINGs, SETTINGS, resets and crumbs? Frames are counted by their headers, before the codec spends time on
-them.
+PINGs, SETTINGS, resets and tiny frames? Frames are counted by their headers, before the codec spends time
+on them.
 """
 
 from fastpay import limits
@@ -15,7 +15,7 @@ _PREFACE_BYTES = 24
 
 
 class Bucket:
-    """Tokens that come with time and with work, up to a burst."""
+    """Tokens that are added with time and with work, up to a burst."""
 
     def __init__(self, burst: int, per_second: int, now: float) -> None:
         self._burst = burst
@@ -24,13 +24,13 @@ class Bucket:
         self._filled = now
 
     def refill(self, now: float) -> float:
-        """Return how many tokens there are."""
+        """Add the tokens of the elapsed time, and return how many there are."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_second)
         self._filled = now
         return self._tokens
 
     def spend(self, count: int, now: float) -> bool:
-        """Take tokens; return False when there are not enough."""
+        """Take tokens; return False if there are not enough."""
         self.refill(now)
         self._tokens -= count
         return self._tokens >= 0
@@ -41,31 +41,33 @@ class Bucket:
 
 
 class FrameCounter:
-    """Finds the frames in a byte stream that arrives in any pieces."""
+    """Finds frame headers in a byte stream that arrives in pieces of any size."""
 
     def __init__(self) -> None:
         self._skip = _PREFACE_BYTES
-        # A frame's header, with the length of its padding where it has one, as far as it is here.
+        # The received part of a frame header, with the padding length that follows it in a padded frame.
         self._header = b""
         self._continuations = 0
         self.control = 0
         self.resets = 0
 
     def count(self, data: bytes, *, control_max: float, resets_max: float) -> int:
-        """Count control frames and resets; return how many of the bytes come before one too many, or -1."""
+        """Count control frames and resets; return how many bytes precede the first one beyond the maximum,
+        or -1.
+        """
         self.control = self.resets = 0
-        place, length = 0, len(data)
+        offset, length = 0, len(data)
         while True:
-            skipped = min(self._skip, length - place)
-            place += skipped
+            skipped = min(self._skip, length - offset)
+            offset += skipped
             self._skip -= skipped
-            start = place - len(self._header)
-            header = self._header + data[place : place + _HEADER_BYTES + 1 - len(self._header)]
+            start = offset - len(self._header)
+            header = self._header + data[offset : offset + _HEADER_BYTES + 1 - len(self._header)]
             if len(header) < _HEADER_BYTES or (len(header) == _HEADER_BYTES and _has_padding_length(header)):
                 self._header = header
                 return -1
             self._header = b""
-            place = start + _HEADER_BYTES
+            offset = start + _HEADER_BYTES
             self._skip = header[0] << 16 | header[1] << 8 | header[2]
             if self._is_too_much(header) or self.control > control_max or self.resets > resets_max:
                 return max(start, 0)
@@ -91,7 +93,7 @@ def _has_padding_length(header: bytes) -> bool:
 
 
 def _data_bytes(header: bytes) -> int:
-    # Padding is no payload, whatever the frame's length says.
+    # Padding is not payload, although the frame's length includes it.
     length = header[0] << 16 | header[1] << 8 | header[2]
     return length - 1 - header[_HEADER_BYTES] if _has_padding_length(header) else length
 
@@ -105,7 +107,7 @@ class Budget:
         self._resets = Bucket(limits.http2_reset_burst, limits.http2_reset_per_second, now)
 
     def take_in(self, data: bytes, now: float) -> int:
-        """Pay for what a client sent; return how many of the bytes it could pay for, or -1 for all."""
+        """Pay for received bytes; return how many of them the client could pay for, or -1 for all."""
         frames = self._incoming
         paid = frames.count(data, control_max=self._control.refill(now), resets_max=self._resets.refill(now))
         if frames.control:
@@ -115,24 +117,24 @@ class Budget:
         return paid
 
     def begin_anew(self, now: float) -> None:
-        """Fill the budget once more, for the windows of the last answers."""
+        """Fill the budget again, for the windows of the last responses."""
         self._control = Bucket(limits.http2_control_burst, limits.http2_control_per_second, now)
 
     def take_windows(self, count: int, now: float) -> bool:
-        """Pay for frames that open windows for the last answers; return False when they are too many."""
+        """Pay for frames that open windows for the last responses; return False if they are too many."""
         return self._control.spend(count, now)
 
     def pay(self, *, resets: int, dropped: int, now: float) -> bool:
-        """Pay for resets that a client provoked and frames that led nowhere; return False when it cannot."""
+        """Pay for resets that a client provoked and frames that were dropped; return False if it cannot."""
         return (not resets or self._resets.spend(resets, now)) and (
             not dropped or self._control.spend(dropped, now)
         )
 
     def earn_request(self) -> None:
-        """A request was answered to its end."""
+        """Add tokens for a request that was answered to its end."""
         self._control.earn(4)
         self._resets.earn(1)
 
     def earn_data(self) -> None:
-        """A DATA frame of some size was sent, for which a client may send two WINDOW_UPDATEs."""
+        """Add tokens for a sent DATA frame of some size: a client may send two WINDOW_UPDATEs for it."""
         self._control.earn(2)

@@ -1,24 +1,24 @@
-"""The codec of HTTP/2: h2 with every fault kept to its request, its stream or its connection.
+"""The HTTP/2 codec: h2, with every error limited to its request, its stream or its connection.
 
-h2 4.4 raises ProtocolError for all of them, drops the events that came before it in the same packet, and
-takes the whole connection down. RFC 9113 has three kinds: of a message, a stream or the connection.
+h2 4.4 raises ProtocolError for all errors, drops the events before it in the same packet, and ends the
+whole connection. RFC 9113 has three scopes: a message, a stream, or the connection.
 
-| fault | clause | h2 by itself | here |
+| error | clause | h2 alone | here |
 |---|---|---|---|
 | a malformed message: fields, lengths, trailers | 8.1.1 | ends the connection | left to `RequestPolicy` |
-| more streams than were allowed | 5.1.2 | ends the connection | RST_STREAM REFUSED_STREAM |
+| more streams than allowed | 5.1.2 | ends the connection | RST_STREAM REFUSED_STREAM |
 | DATA beyond a stream's window | 6.9.1 | ends the connection | RST_STREAM FLOW_CONTROL_ERROR |
 | WINDOW_UPDATE of zero for a stream | 6.9 | ends the connection | RST_STREAM PROTOCOL_ERROR |
 | PRIORITY of another length, or on itself | 6.3 | ends the connection | RST_STREAM |
 | second trailers | 8.1 | ends the connection | RST_STREAM PROTOCOL_ERROR |
-| frames behind END_STREAM or the peer's reset | 5.1 | RST_STREAM | RST_STREAM STREAM_CLOSED |
-| frames for a stream that we have reset | 5.1 | RST_STREAM for each | dropped and counted |
-| GOAWAY from the client | 6.8 | nothing can be sent any more | answers are still sent |
+| frames after END_STREAM or the peer's reset | 5.1 | RST_STREAM | RST_STREAM STREAM_CLOSED |
+| frames for a stream that the server has reset | 5.1 | RST_STREAM for each | dropped and counted |
+| GOAWAY from the client | 6.8 | nothing can be sent any more | responses are still sent |
 | a field block that cannot be decoded | 4.3 | PROTOCOL_ERROR | COMPRESSION_ERROR |
 | RST_STREAM for an idle stream, stray CONTINUATION | 6.4, 6.10 | sometimes ignored | ends the connection |
 
-What ends the connection is returned by `read`, beside the events before it. Nothing is sent for it yet, and
-the codec can still send, so that answers leave before the GOAWAY.
+`read` returns the error that ends the connection together with the events before it. The codec sends
+nothing for it and can still send, so that responses leave before the GOAWAY.
 """
 
 from contextlib import suppress
@@ -55,13 +55,13 @@ _Found = tuple[list[Frame], list[Event]]
 
 
 class CompressionError(ProtocolError):
-    """A field block could not be decoded, so that no later one can be."""
+    """A field block that cannot be decoded; no later block can be decoded either."""
 
     error_code = ErrorCodes.COMPRESSION_ERROR
 
 
 class BoundedEncoder(hpack.Encoder):
-    """An encoder whose table stays small whatever the client allows: it is searched for every field."""
+    """An encoder with a small table, whatever the client allows: the table is searched for every field."""
 
     @property
     def header_table_size(self) -> int:
@@ -86,7 +86,7 @@ class Codec(H2Connection):
             H2Configuration(
                 client_side=False,
                 header_encoding=None,
-                # Our own fields are lower-case and checked when the application hands them over.
+                # fastpay's own fields are lower-case and checked when the application hands them over.
                 validate_outbound_headers=False,
                 normalize_outbound_headers=False,
                 validate_inbound_headers=False,
@@ -102,24 +102,24 @@ class Codec(H2Connection):
                 SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,
             },
         )
-        # Twice what we accept: a list a little over the bound gets 431, a bomb ends the connection.
+        # Twice the accepted size: a list slightly over the bound gets 431, an attack ends the connection.
         self.decoder.max_header_list_size = 2 * header_bytes_max
-        # A byte on the wire can be a field, and a packet hold a hundred thousand of them.
+        # A single byte on the wire can be a field, so a packet can hold a hundred thousand of them.
         self._fields_max = 2 * header_count_max
         self.encoder = BoundedEncoder()
         self.reader = FrameReader(2 * header_bytes_max)
-        # RST_STREAM frames that the client provoked, and frames that were dropped; whoever reads them
-        # sets them back.
+        # RST_STREAM frames that the client provoked, and frames that were dropped. The reader of these
+        # counters resets them.
         self.provoked = 0
         self.dropped = 0
 
     @property
     def output_bytes(self) -> int:
-        """How many bytes wait to be taken out."""
+        """How many bytes wait to be sent."""
         return len(self._data_to_send)
 
     def read(self, data: bytes) -> tuple[list[Event], ErrorCodes | None]:
-        """Return what happened, and why the connection must end, if it must."""
+        """Return the events, and the error that ends the connection, if there is one."""
         events: list[Event] = []
         try:
             self.reader.add(data)
@@ -137,7 +137,7 @@ class Codec(H2Connection):
             return events, error.error_code
 
     def read_on(self, data: bytes) -> list[Event]:
-        """Return what happens to open streams after `read` told of a fault; nothing of it is a fault."""
+        """Return the events of open streams after `read` returned an error; ignore further errors."""
         events: list[Event] = []
         for frame in self.reader.read_on(data):
             with suppress(ProtocolError):
@@ -145,9 +145,10 @@ class Codec(H2Connection):
         return events
 
     def reset_answered(self, stream_id: int, code: ErrorCodes) -> None:
-        """Send RST_STREAM behind a complete answer to a malformed request (RFC 9113 8.1.1).
+        """Send RST_STREAM after the complete response to a malformed request (RFC 9113 8.1.1).
 
-        h2 has closed the stream and would refuse. It is not counted as provoked: no handler ran.
+        h2 has closed the stream and would refuse to send it. It does not count as provoked, because no
+        handler ran.
         """
         self._closed_streams[stream_id] = StreamClosedBy.SEND_RST_STREAM
         stream = self.streams.get(stream_id)
@@ -161,11 +162,12 @@ class Codec(H2Connection):
                 self.provoked += 1
         super()._prepare_for_sending(frames)
 
-    # What h2 dispatches frames to.
+    # Overrides of h2's frame handlers.
 
     def _receive_headers_frame(self, frame: HeadersFrame) -> _Found:
         number = frame.stream_id
-        # First of all, whatever becomes of the stream: the next block depends on it (RFC 9113 4.3).
+        # Decode first, whatever happens to the stream: the compression state of later blocks depends on it
+        # (RFC 9113 4.3).
         fields = self._decode(frame.data)
         self.state_machine.process_input(ConnectionInputs.RECV_HEADERS)
         if self._was_reset_by_us(number):
@@ -178,7 +180,7 @@ class Codec(H2Connection):
                 self.highest_inbound_stream_id = number
                 self._closed_streams[number] = StreamClosedBy.SEND_RST_STREAM
                 return [_reset(number, ErrorCodes.REFUSED_STREAM)], []
-            # Raises where the number is even, or not higher than all before.
+            # Raises if the number is even, or not higher than all before.
             stream = self._begin_new_stream(number, AllowedStreamIDs.ODD)
         if "PRIORITY" in frame.flags and frame.depends_on == number:
             return self._fail(number, ErrorCodes.PROTOCOL_ERROR)
@@ -190,7 +192,7 @@ class Codec(H2Connection):
             return self._fail(number, error.error_code)
 
     def _take_fields(self, stream: H2Stream, fields: Any, *, ends: bool) -> list[Event]:
-        # h2's `receive_headers` judges what is in the fields; here that is the policy's.
+        # h2's `receive_headers` would check the fields. Here the policy does.
         events = stream.state_machine.process_input(StreamInputs.RECV_HEADERS)
         head: Any = events[0]
         head.headers = fields
@@ -218,7 +220,7 @@ class Codec(H2Connection):
                 frames, events = self._tell_reset(number, error.error_code)
             except FlowControlError as error:
                 frames, events = self._fail(number, error.error_code)
-        # The frame counts against the connection's window, whatever became of its stream (RFC 9113 5.1).
+        # The frame counts against the connection's window in every state of its stream (RFC 9113 5.1).
         events.append(DataReceived(stream_id=number, data=b"", flow_controlled_length=size))
         return frames, events
 
@@ -233,7 +235,7 @@ class Codec(H2Connection):
         return super()._receive_rst_stream_frame(frame)
 
     def _receive_goaway_frame(self, frame: GoAwayFrame) -> _Found:
-        # The client takes no streams of ours any more, of which there are none. It still wants its answers.
+        # The client accepts no streams from the server, which opens none. It still waits for its responses.
         return [], [ConnectionTerminated()]
 
     def _receive_naked_continuation(self, frame: ContinuationFrame) -> NoReturn:
@@ -244,10 +246,10 @@ class Codec(H2Connection):
         raise ProtocolError("a client cannot push")
 
     def _receive_alt_svc_frame(self, frame: Frame) -> _Found:
-        # RFC 7838 4: ignored by servers.
+        # RFC 7838 4: servers ignore it.
         return [], []
 
-    # Faults.
+    # Errors.
 
     def _decode(self, block: bytes) -> Any:
         try:
@@ -261,7 +263,7 @@ class Codec(H2Connection):
         return fields
 
     def _fail(self, number: int, code: ErrorCodes) -> _Found:
-        """Reset a stream; on an idle one, which cannot be reset, the fault is the connection's (5.1)."""
+        """Reset a stream. An idle stream cannot be reset: there the error is the connection's (5.1)."""
         if self._is_idle(number):
             fault = ProtocolError(f"a broken frame on the idle stream {number}")
             fault.error_code = code

@@ -1,4 +1,4 @@
-"""Cuts the bytes of an HTTP/2 connection into frames, and joins the frames of a field block into one."""
+"""Splits the bytes of an HTTP/2 connection into frames, and joins the frames of a field block."""
 
 from h2.errors import ErrorCodes
 from h2.exceptions import DenialOfServiceError, FrameDataMissingError, FrameTooLargeError, ProtocolError
@@ -23,7 +23,7 @@ _READ_ON = {RstStreamFrame.type: RstStreamFrame, WindowUpdateFrame.type: WindowU
 
 
 class BrokenFrame:
-    """A frame that cannot be read, where that is the fault of its stream alone (RFC 9113 5.4.2)."""
+    """A frame that cannot be parsed, with an error of its stream only (RFC 9113 5.4.2)."""
 
     def __init__(self, stream_id: int, code: ErrorCodes) -> None:
         self.stream_id = stream_id
@@ -31,9 +31,9 @@ class BrokenFrame:
 
 
 class FrameReader:
-    """Yields the complete frames among the bytes that it was given.
+    """Returns the complete frames of the bytes that were added.
 
-    Raises: ProtocolError with the code of the connection error. Afterwards only `read_on` is of use.
+    Raises: ProtocolError with the code of the connection error. Afterwards only `read_on` may be called.
     """
 
     def __init__(self, block_bytes_max: int) -> None:
@@ -46,11 +46,11 @@ class FrameReader:
 
     @property
     def in_block(self) -> bool:
-        """Tell whether a field block has begun and not ended."""
+        """Whether a field block has begun and not ended."""
         return bool(self._block)
 
     def add(self, data: bytes) -> None:
-        """Take bytes in."""
+        """Append received bytes."""
         if self._preface:
             # RFC 9113 3.4.
             length = min(len(self._preface), len(data))
@@ -61,7 +61,7 @@ class FrameReader:
         self._data += data
 
     def next(self) -> Frame | BrokenFrame | None:
-        """Return the next frame, or None until more bytes are here."""
+        """Return the next complete frame, or None."""
         while True:
             frame = self._cut()
             if not isinstance(frame, HeadersFrame | ContinuationFrame):
@@ -71,21 +71,21 @@ class FrameReader:
                 return whole
 
     def read_on(self, data: bytes) -> list[RstStreamFrame | WindowUpdateFrame]:
-        """Return what opens windows or gives streams up among more bytes, and skip all else unseen.
+        """Return the RST_STREAM and WINDOW_UPDATE frames among further bytes, and skip all others unread.
 
-        Answers need windows also behind a fault. Where the next frame begins is known after every fault but a
-        wrong preface, after which there is nothing to answer.
+        The last responses need windows after an error, too. The start of the next frame is known after
+        every error except a wrong preface, and then there is no request to answer.
         """
         found: list[RstStreamFrame | WindowUpdateFrame] = []
         self._data += data
-        place, end = 0, len(self._data)
-        while place < end:
+        offset, end = 0, len(self._data)
+        while offset < end:
             if self._skip:
-                skipped = min(self._skip, end - place)
+                skipped = min(self._skip, end - offset)
                 self._skip -= skipped
-                place += skipped
+                offset += skipped
                 continue
-            head = self._data[place : place + _HEADER_BYTES + 4]
+            head = self._data[offset : offset + _HEADER_BYTES + 4]
             if len(head) < _HEADER_BYTES:
                 break
             kind = _READ_ON.get(head[3]) if head[:3] == b"\0\0\4" else None
@@ -100,8 +100,8 @@ class FrameReader:
                 found.append(RstStreamFrame(stream_id, error_code=value))
             elif kind is WindowUpdateFrame and value & 0x7FFFFFFF:
                 found.append(WindowUpdateFrame(stream_id, window_increment=value & 0x7FFFFFFF))
-            place += len(head)
-        del self._data[:place]
+            offset += len(head)
+        del self._data[:offset]
         return found
 
     def _cut(self) -> Frame | BrokenFrame | None:
@@ -111,10 +111,10 @@ class FrameReader:
         try:
             frame, length = Frame.parse_frame_header(memoryview(bytes(data[:_HEADER_BYTES])))
         except (InvalidDataError, InvalidFrameError) as error:
-            # A frame of a stream on stream 0, or the other way round.
+            # A stream's frame on stream 0, or a connection's frame on a stream.
             raise ProtocolError(str(error)) from error
         if length > limits.http2_frame_bytes_max:
-            # RFC 9113 4.2. Said before the rest of the frame is here.
+            # RFC 9113 4.2. Raised before the rest of the frame arrives.
             raise FrameTooLargeError(f"a frame of {length} bytes")
         if self._block and not (
             isinstance(frame, ContinuationFrame) and frame.stream_id == self._block[0].stream_id
@@ -152,7 +152,7 @@ class FrameReader:
     def _join(self, frame: HeadersFrame | ContinuationFrame) -> Frame | None:
         ends = "END_HEADERS" in frame.flags
         if not self._block and (ends or isinstance(frame, ContinuationFrame)):
-            # Whole as it is; or a continuation of nothing, which the codec refuses.
+            # Complete in one frame; or a CONTINUATION without HEADERS, which the codec refuses.
             return frame
         self._block.append(frame)
         self._block_bytes += len(frame.data)

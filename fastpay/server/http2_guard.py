@@ -1,10 +1,14 @@
-"""What the client does on one HTTP/2 connection: requests begun and ended, bodies, deadlines.
+"""The client's side of one HTTP/2 connection: requests, bodies and deadlines.
 
-What Hypercorn 0.18.0 does otherwise, and what each guard stands for (tests/transport/test_http2_*.py):
-late DATA on an answered stream is dropped without touching another stream; CONNECT is answered 501; a body
-that nobody reads closes only its own window; bodies and writes have deadlines; resets, also those that a
-client provokes from us, and control frames are paid from a budget; there is no count of requests that ends
-a connection; all frames of one turn leave in one write.
+Differences from Hypercorn 0.18.0, each with a test in tests/transport/test_http2_*.py:
+
+- Late DATA for an answered stream is dropped and does not affect other streams.
+- CONNECT is answered 501.
+- A body that no handler reads closes only its own window.
+- Bodies and writes have deadlines.
+- Control frames and resets, also those that a client provokes, are paid from a budget.
+- No number of requests ends a connection.
+- All frames of one turn of the loop leave in one write.
 """
 
 import logging
@@ -37,17 +41,17 @@ class GuardedH2(ServedStreams):
         self.last_stream = 0
         self._ready: list[Stream] = []
         self._credit = 0
-        # By when a field block that has begun must be complete.
+        # The time by which a field block that has begun must be complete; 0 outside of one.
         self._block_due = 0.0
 
     def begin(self) -> None:
-        """Say who we are."""
+        """Send the server's settings."""
         self.connection.initiate_connection()
 
     def take_in(self, data: bytes) -> ErrorCodes | None:
-        """Read bytes and start handlers; return why the connection must end, if it must.
+        """Read bytes and start handlers; return the error that ends the connection, if there is one.
 
-        Whatever was complete before the fault is begun all the same.
+        Requests that were complete before the error are started.
         """
         events, fault = self.connection.read(data)
         for event in events:
@@ -55,7 +59,7 @@ class GuardedH2(ServedStreams):
         self._give_credit()
         ready, self._ready = self._ready, []
         for stream in ready:
-            # Reset in the same packet: its handler was never needed.
+            # A reset in the same packet: the handler is not needed.
             if not stream.lost:
                 self._run(stream)
         if not self.connection.reader.in_block:
@@ -65,18 +69,19 @@ class GuardedH2(ServedStreams):
         return fault
 
     def read_on(self, data: bytes) -> int:
-        """Take what opens windows for the answers still to be sent; return how many frames were taken."""
+        """Read the frames that open windows for the remaining responses; return how many there were."""
         events = self.connection.read_on(data)
         for event in events:
             self._dispatch(event)
         return len(events)
 
     def give_up_incomplete(self) -> None:
-        """Reset the requests that are not complete; the others go on to their answers."""
+        """Reset the incomplete requests; the others continue to their responses."""
         self.terminated = True
         for stream in list(self.streams.values()):
             if not stream.body_complete:
-                # RFC 9113 8.7: refused, if no part of it was begun, so that it may be sent again.
+                # RFC 9113 8.7: REFUSED_STREAM if no handler has seen any of it, so that the client may send
+                # it again.
                 begun = stream.running or stream.head_sent
                 self._reset(stream, ErrorCodes.CANCEL if begun else ErrorCodes.REFUSED_STREAM)
 
@@ -86,7 +91,7 @@ class GuardedH2(ServedStreams):
         return data
 
     def take_wasted(self) -> tuple[int, int]:
-        """Return how many resets the client provoked since the last call, and how many frames led nowhere."""
+        """Return how many resets were provoked and frames dropped since the last call."""
         codec = self.connection
         wasted = codec.provoked, codec.dropped
         codec.provoked = codec.dropped = 0
@@ -100,16 +105,16 @@ class GuardedH2(ServedStreams):
             stream.lose()
 
     def goodbye(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> bytes:
-        """Return a GOAWAY; what already runs may go on."""
+        """Return a GOAWAY frame; running requests continue."""
         self.terminated = True
         frame: bytes = GoAwayFrame(0, last_stream_id=self.last_stream, error_code=code).serialize()
         return frame
 
     def check_deadlines(self) -> bool:
-        """End streams that are too slow; return False when the connection is.
+        """End slow streams; return False if the connection itself is too slow.
 
-        A sender has one deadline for a whole body, as over HTTP/1.1. A slow handler's time is not on its
-        account: while much is here that was not read, and the window is closing, the deadline waits.
+        A sender has one deadline for a whole body, as over HTTP/1.1. The time of a slow handler does not
+        count: while many bytes are unread and the window is closing, the deadline is not enforced.
         """
         now = self.now
         for stream in list(self.streams.values()):
@@ -123,7 +128,7 @@ class GuardedH2(ServedStreams):
         return not self._block_due or now < self._block_due
 
     def handler_ended(self, stream: Stream, error: BaseException | None) -> None:
-        """Answer 500, or reset, where a handler ended without a complete answer."""
+        """Answer 500, or reset the stream, if a handler ended without a complete response."""
         stream.running = False
         if stream.holding is not None:
             self._hold_or_let_go(stream)
@@ -144,7 +149,7 @@ class GuardedH2(ServedStreams):
         else:
             self.hold(stream)
 
-    # What the codec tells.
+    # Events of the codec.
 
     def _dispatch(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.RequestReceived):
@@ -195,8 +200,8 @@ class GuardedH2(ServedStreams):
             self.body_wanted(stream, 0)
 
     def _take_data(self, event: h2.events.DataReceived) -> None:
-        # The connection's window is always given back, so that no stream can starve another; a stream's own
-        # window only when its handler reads.
+        # The connection's window is always given back, so that one stream cannot starve another. A stream's
+        # own window is given back only when its handler reads.
         self._credit += event.flow_controlled_length
         stream = self.streams.get(event.stream_id)
         if stream is None:
@@ -224,7 +229,7 @@ class GuardedH2(ServedStreams):
         fault = self.policy.check_trailers(event.headers)
         if event.stream_ended is None:
             fault = fault or TRAILERS_REFUSED
-        # Whether they say so or not: nothing may follow trailers (RFC 9113 8.1).
+        # Nothing may follow trailers, whether they have END_STREAM or not (RFC 9113 8.1).
         stream.input_ended = True
         if fault:
             self._refuse(stream, fault)
@@ -236,12 +241,12 @@ class GuardedH2(ServedStreams):
                 self.connection.reset_answered(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
             return
         if stream.length not in {-1, stream.body_bytes}:
-            # RFC 9113 8.1.1. It may have no body at all, or end by trailers.
+            # RFC 9113 8.1.1. The request may have no body at all, or end with trailers.
             self._refuse(stream, LENGTH_DIFFERENT)
         else:
             stream.finish_body()
             if stream.holding is not None:
-                # Whoever is told to come again must not have been served.
+                # From here on the request may have an effect, so it must not be refused as retryable.
                 stream.holding.pin()
             self.on_request_begin()
             self._schedule(stream)

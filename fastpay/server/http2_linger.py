@@ -1,7 +1,7 @@
 """Streams that were answered before their requests were complete.
 
-RFC 9113 8.1 has such a stream reset. Some clients lose the answer when the reset comes with it, others wait
-for a window before they read; so the reset comes only to those that go on for too long.
+RFC 9113 8.1 asks for a reset of such a stream. Some clients lose the response when the reset comes with it,
+and others wait for a window before they read. So only streams that continue for too long are reset.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ class _Rest:
 
 
 class LingeringStreams:
-    """How much is still taken of which request, until when, and how its stream is reset after that."""
+    """The remaining bytes and time of each lingering stream, and the code for its reset."""
 
     def __init__(self, settings: Any) -> None:
         self._seconds = settings.linger_timeout_ms / 1000
@@ -27,11 +27,11 @@ class LingeringStreams:
         self._rests: dict[int, _Rest] = {}
 
     def add(self, number: int, now: float, code: ErrorCodes) -> None:
-        """Begin to throw away what comes for a stream."""
+        """Begin to discard what arrives for a stream."""
         self._rests[number] = _Rest(now + self._seconds, self._bytes_max, code)
 
     def take(self, number: int, count: int) -> bool | None:
-        """Take bytes of a stream; return False if they are too many, None if the stream does not linger."""
+        """Count bytes of a stream; return False if they are too many, None if the stream does not linger."""
         rest = self._rests.get(number)
         if rest is None:
             return None
@@ -45,6 +45,6 @@ class LingeringStreams:
         return [number for number, rest in self._rests.items() if now >= rest.due]
 
     def remove(self, number: int) -> ErrorCodes | None:
-        """Forget a stream; return the code that it is to be reset with, if it lingered."""
+        """Remove a stream; return the code for its reset if it lingered."""
         rest = self._rests.pop(number, None)
         return None if rest is None else rest.code

@@ -1,9 +1,9 @@
-"""The policy for requests over HTTP/2: the same as for HTTP/1.1, in the words of RFC 9113.
+"""The rules for HTTP/2 requests: those of HTTP/1.1, in the terms of RFC 9113.
 
-The codec decodes fields and judges none of them, so that a fault costs its request and nothing else. What h2
-would check is checked here, and more:
+The codec decodes fields without checking them, so that an error affects only its request. This module
+checks what h2 would check, and more:
 
-| what | clause | refusal |
+| rule | clause | refusal |
 |---|---|---|
 | names: lower-case tokens, no colon, never empty | 8.2.1 | 9 |
 | names without underscores | policy | 10 |
@@ -12,12 +12,12 @@ would check is checked here, and more:
 | no Connection, Proxy-Connection, Keep-Alive, Transfer-Encoding, Upgrade | 8.2.2 | 49 |
 | TE only `trailers` | 8.2.2 | 50 |
 | pseudo-header fields: known ones, each once, before all others | 8.3 | 48 |
-| `:method`, `:scheme` and `:path` are there; `:status` and `:protocol` are not | 8.3.1, RFC 8441 4 | 48 |
+| `:method`, `:scheme` and `:path` are present; `:status` and `:protocol` are not | 8.3.1, RFC 8441 4 | 48 |
 | `:method` is a token, `:scheme` is http or https, `:path` is a path or `*` | 8.3.1 | 48, 46 |
-| Host, if there is one, is what `:authority` says, and one of them is there | 8.3.1 | 33 to 36 |
-| CONNECT, in both forms | 8.5 | 8 |
+| Host equals `:authority` if both are present, and one of them is | 8.3.1 | 33 to 36 |
+| no CONNECT, in either form | 8.5 | 8 |
 | Content-Length is one number, and the length of the body | 8.1.1 | 41, 42, 52 |
-| trailers: as fields, without pseudo-header fields and lengths, and they end the request | 8.1 | 53, 13, 14 |
+| trailers: valid fields, no pseudo-header fields, no lengths, at the end of the request | 8.1 | 53, 13, 14 |
 
 A refusal with status 400 means that the request is malformed (8.1.1).
 """
@@ -39,7 +39,7 @@ _CONNECTION = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"tr
 
 Headers = list[tuple[bytes, bytes]]
 
-# The refusals of server/refusal.py.
+# Keys of REFUSALS in server/refusal.py.
 _TARGET_CHARACTER, _TARGET_LENGTH, _METHOD, _NAME_REFUSED, _UNDERSCORE, _VALUE_REFUSED = 5, 6, 8, 9, 10, 11
 _COUNT, _BYTES, _BODY_LENGTH = 13, 14, 18
 _HOST_MISSING, _HOST_REPEATED, _HOST_INVALID, _HOST_DIFFERENT = 33, 34, 35, 36
@@ -49,7 +49,9 @@ LENGTH_DIFFERENT, TRAILERS_REFUSED = 52, 53
 
 
 class Reading(NamedTuple):
-    """What the fields of a request say to the transport: 0 or the refusal, -1 or the body's length."""
+    """The fields as the transport sees them: `fault` is 0 or the refusal, `length` is -1 or the body's
+    length.
+    """
 
     fault: int
     expects_continue: bool = False
@@ -57,7 +59,7 @@ class Reading(NamedTuple):
 
 
 class RequestPolicy:
-    """Builds scopes from the fields of HTTP/2 requests, or says why not."""
+    """Builds ASGI scopes from the fields of HTTP/2 requests, or returns the refusal."""
 
     def __init__(self, settings: Any) -> None:
         self._settings = settings
@@ -66,11 +68,11 @@ class RequestPolicy:
     def build_scope(self, fields: Headers, scope: dict[str, Any]) -> Reading:
         """Fill a scope from the fields of a request."""
         pseudo: dict[bytes, bytes] = {}
-        fault = place = 0
+        fault = pseudo_count = 0
         for name, value in fields:
             if name[:1] != b":":
                 break
-            place += 1
+            pseudo_count += 1
             if name in pseudo or name not in _PSEUDO:
                 fault = _PSEUDO_REFUSED
             pseudo[name] = value
@@ -84,14 +86,14 @@ class RequestPolicy:
             fault = self._check_pseudo(pseudo)
         if fault:
             return Reading(fault)
-        headers, fault, length = self._check_fields(fields, place, pseudo.get(b":authority"))
+        headers, fault, length = self._check_fields(fields, pseudo_count, pseudo.get(b":authority"))
         expects = any(name == b"expect" for name, _ in headers)
         scope["headers"] = headers
         fault = fault or read_target(pseudo[b":path"], headers[0][1], scope["method"], scope)
         return Reading(fault, expects, length)
 
     def check_trailers(self, fields: Headers) -> int:
-        """Return 0, or the refusal for the fields behind a body."""
+        """Return 0, or the refusal for trailer fields."""
         if len(fields) > self._settings.header_count_max:
             return _COUNT
         if sum(len(name) + len(value) + 4 for name, value in fields) > self._settings.header_bytes_max:
@@ -112,7 +114,7 @@ class RequestPolicy:
             return _TARGET_LENGTH
         if not _TARGET.fullmatch(target):
             return _TARGET_CHARACTER
-        # RFC 9113 8.3.1: the absolute form does not exist here.
+        # RFC 9113 8.3.1: there is no absolute form.
         return 0 if target[:1] == b"/" or target == b"*" else _TARGET_FORM
 
     def _check_fields(self, fields: Headers, start: int, authority: bytes | None) -> tuple[Headers, int, int]:
@@ -135,7 +137,7 @@ class RequestPolicy:
                 if name == b"content-length" and not fault:
                     length = int(value)
         if cookies:
-            # RFC 9113 8.2.3: crumbs of one cookie field are put together again.
+            # RFC 9113 8.2.3: the parts of a split cookie field are joined again.
             headers.append((b"cookie", b"; ".join(cookies)))
         if size > self._settings.header_bytes_max:
             fault = _BYTES

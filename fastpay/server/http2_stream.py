@@ -1,4 +1,4 @@
-"""One request over HTTP/2 as the ASGI application sees it."""
+"""One HTTP/2 request as the ASGI application sees it."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
-# RFC 9113 8.2.2: what HTTP/1.1 says about a connection has no place here.
+# RFC 9113 8.2.2: HTTP/2 does not allow connection-specific fields.
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 
 
 class Engine(Protocol):
-    """What a stream needs of its connection."""
+    """What a stream needs from its connection."""
 
     def respond(self, stream: "Stream", headers: Headers) -> None:
-        """Send the head of an answer."""
+        """Send the head of a response."""
 
     def pump(self, stream: "Stream") -> None:
-        """Send what the stream has and the windows allow."""
+        """Send as much of the response as the windows allow."""
 
     def body_wanted(self, stream: "Stream", count: int) -> None:
-        """Open the stream's window again by what its handler has taken."""
+        """Open the stream's window by the bytes that its handler has read."""
 
     def handler_ended(self, stream: "Stream", error: BaseException | None) -> None:
-        """Deal with what a handler left undone."""
+        """Complete or reset what a handler left unfinished."""
 
 
 class Stream:
-    """A request, its body as far as it is here, and its answer as far as it is not yet sent."""
+    """A request, the received part of its body, and the unsent part of its response."""
 
     def __init__(self, engine: Engine, number: int, scope: dict[str, Any]) -> None:
         self.engine = engine
@@ -40,14 +40,16 @@ class Stream:
         self.scope = scope
         self.body = bytearray()
         self.body_bytes = 0
-        # Of the request, nothing more can come; of its body, all is here and it is as it should be.
+        # `input_ended`: the client sends no more. `body_complete`: the whole body has arrived and is valid.
         self.input_ended = False
         self.body_complete = False
         self.body_due = 0.0
-        # What Content-Length says, or -1; and what was taken and not yet given back to the window.
+        # `length`: Content-Length, or -1. `window_owed`: bytes that were read but not yet given back to the
+        # window.
         self.length = -1
         self.window_owed = 0
-        # What counts the bytes that are held here, if they are more than a few; and those of the head.
+        # `holding` counts the bytes held here, if they are more than a few. `head_bytes` is the head's part
+        # of them.
         self.holding: Holding | None = None
         self.head_bytes = 0
         self.malformed = False
@@ -67,7 +69,7 @@ class Stream:
         self._writers: asyncio.Future[None] | None = None
 
     async def receive(self) -> dict[str, Any]:
-        """Return the next piece of the body, or `http.disconnect` when there is nothing more to come."""
+        """Return the next piece of the body, or `http.disconnect` after its end."""
         while True:
             if self.body or (self.body_complete and not self._delivered):
                 return self._take()
@@ -80,9 +82,9 @@ class Stream:
             await asyncio.shield(self._readers)
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Take a message of the answer.
+        """Send a message of the response.
 
-        Raises: ClientDisconnected when nobody is there to read it.
+        Raises: ClientDisconnected if the client is gone.
         """
         kind = message["type"]
         if self.lost:
@@ -105,17 +107,17 @@ class Stream:
             await asyncio.shield(self._writers)
 
     def _is_lost(self) -> bool:
-        # Asked again after waiting, when it may have changed.
+        # Checked again after the wait: it may have changed.
         return self.lost
 
     def feed(self, data: bytes) -> None:
-        """Add to the body."""
+        """Append to the body."""
         self.body += data
         self.body_bytes += len(data)
         _wake(self._readers)
 
     def finish_body(self) -> None:
-        """Say that the body is complete."""
+        """Mark the body as complete."""
         self.body_complete = True
         _wake(self._readers)
 
@@ -124,21 +126,21 @@ class Stream:
         _wake(self._writers)
 
     def lose(self) -> None:
-        """Say that nobody is there any more."""
+        """Mark the client as gone."""
         self.lost = True
         self.let_go()
         _wake(self._readers)
         _wake(self._writers)
 
     def let_go(self) -> None:
-        """Count the bytes no longer, unless a handler still has them."""
+        """Release the counted bytes, unless a handler still uses them."""
         if self.holding is not None and not self.running:
             self.holding.release()
             self.holding = None
 
     @property
     def held_bytes(self) -> int:
-        """How many bytes of request and answer are here, or with the handler."""
+        """How many bytes of request and response are here or with the handler."""
         request = self.head_bytes + self.body_bytes if self.running or not self.head_sent else 0
         return request + len(self.pending)
 

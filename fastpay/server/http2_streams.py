@@ -1,10 +1,10 @@
-"""What the server does to the streams of one HTTP/2 connection: answers, windows, resets.
+"""The server's side of one HTTP/2 connection's streams: responses, windows, resets.
 
-Built on Hypercorn's HTTP/2 protocol, with a codec and streams of our own.
+Based on Hypercorn's HTTP/2 protocol, with another codec and other streams.
 
-A malformed request is answered 400, and its stream is reset with PROTOCOL_ERROR behind that answer. RFC 9113
-8.1.1 wants a stream error and allows an answer before it; the answer says what is wrong. The reset follows
-END_STREAM, where clients ignore it, so that none of them loses the answer.
+A malformed request is answered 400, and its stream is reset with PROTOCOL_ERROR after that response. RFC
+9113 8.1.1 asks for a stream error and allows a response before it; the response says what is wrong. The
+reset follows END_STREAM, where clients ignore it, so that no client loses the response.
 """
 
 from collections.abc import Callable, Hashable
@@ -28,7 +28,7 @@ from fastpay.server.refusal import REFUSALS, list_headers, render_body
 
 
 class ServedStreams(H2Protocol):
-    """The streams that are open, and how answers leave on them."""
+    """The open streams, and the sending of responses on them."""
 
     def __init__(self, service: Service, settings: Any, client: tuple[str, int] | None) -> None:
         super().__init__(
@@ -44,12 +44,12 @@ class ServedStreams(H2Protocol):
         )
         self.service = service
         self.settings = settings
-        # A codec and streams of ours in the place of Hypercorn's.
+        # Replaces Hypercorn's codec and streams.
         self.connection: Codec = Codec(settings.header_bytes_max, settings.header_count_max)
         self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
         self._lingering = LingeringStreams(settings)
         self.writable = True
-        # Whether streams have more to send than was taken out.
+        # Whether streams have more to send than fits into the output buffer.
         self.is_full = False
         self.on_output: Callable[[], None] = lambda: None
         self.on_request_begin: Callable[[], None] = lambda: None
@@ -58,17 +58,17 @@ class ServedStreams(H2Protocol):
         self.request_id: Callable[[], str] = lambda: ""
 
     async def _send_nothing(self, event: object) -> None:
-        """Stand where Hypercorn would write; the guard hands its bytes out by `take_out`."""
+        """Replace Hypercorn's writer; the guard returns its bytes from `take_out`."""
 
     @property
     def now(self) -> float:
-        """The loop's clock."""
+        """The event loop's time."""
         return self.service.loop.time()
 
-    # What streams ask for.
+    # Called by streams.
 
     def respond(self, stream: Stream, headers: Headers) -> None:
-        """Send the head of an answer, and with it whatever body is there."""
+        """Send the head of a response, and the part of the body that is ready."""
         date = self.service.date_value
         headers = [(name, value or date if name == b"date" else value) for name, value in headers]
         if self._lacks(stream):
@@ -82,7 +82,7 @@ class ServedStreams(H2Protocol):
             self.pump(stream)
 
     def pump(self, stream: Stream) -> None:
-        """Send what the stream has and the windows allow."""
+        """Send as much of a response as the windows allow."""
         self.on_output()
         self._pump(stream)
         if stream.pending or stream.holding is not None:
@@ -112,13 +112,13 @@ class ServedStreams(H2Protocol):
             self._finish(stream)
 
     def pump_all(self) -> None:
-        """Send what all streams have and the windows allow, each stream a frame at a time."""
+        """Send as much of all responses as the windows allow, one frame of each stream at a time."""
         for stream in list(self.streams.values()):
             if stream.pending:
                 self.pump(stream)
 
     def pump_more(self) -> None:
-        """Send more of what did not fit into what was taken out before."""
+        """Send more after the output buffer was taken out."""
         if self.is_full and self.writable:
             self.is_full = False
             self.pump_all()
@@ -127,36 +127,36 @@ class ServedStreams(H2Protocol):
         if not self.writable:
             return 0
         if self.connection.output_bytes >= limits.write_buffer_high_bytes:
-            # Written first: the client may not read, and only the transport knows.
+            # The buffer must be written first: only the transport knows whether the client reads.
             self.is_full = True
             return 0
         connection = self.connection
         try:
             window: int = connection.local_flow_control_window(stream.number)
         except h2.exceptions.ProtocolError:
-            # Reset in the same packet, as for `_does`.
+            # A reset in the same packet, as in `_does`.
             self.streams.pop(stream.number, None)
             stream.lose()
             return 0
         return min(window, connection.max_outbound_frame_size, len(stream.pending))
 
     def body_wanted(self, stream: Stream, count: int) -> None:
-        """Open the stream's window again by what its handler has taken."""
+        """Open the stream's window by the bytes that its handler has read."""
         if self._lacks(stream) or stream.input_ended:
             return
         if stream.expects and not stream.body_bytes:
             self._does(stream, self.connection.send_headers, [(b":status", b"100")])
         stream.expects = False
         if count >= limits.http2_ahead_bytes:
-            # The window was closing because the handler had not read.
+            # The window was closed because the handler did not read. The client gets a new deadline.
             stream.body_due = self.now + self.settings.body_timeout_ms / 1000
         self._open_window(stream, count)
         self.on_output()
 
-    # What streams hold.
+    # Bytes that streams hold.
 
     def hold(self, stream: Stream) -> None:
-        """Count the bytes of a stream, and refuse it if they are too many."""
+        """Count the bytes of a stream, and refuse the stream if they are too many."""
         budget = self.service.bytes_budget
         if budget is None or self._lacks(stream):
             return
@@ -175,13 +175,13 @@ class ServedStreams(H2Protocol):
             holding.pin()
         else:
             holding.unpin()
-        # A stream costs something itself.
+        # A stream has a cost of its own, even without a body.
         reason = holding.resize(max(size, limits.holding_bytes_min))
         if reason:
             self.give_up(stream, reason)
 
     def give_up(self, stream: Stream, reason: int) -> None:
-        """Refuse a stream for what it holds; reset it if the client does not take the answer at once."""
+        """Refuse a stream because of its bytes; reset it if the client does not read the response at once."""
         if not self._lacks(stream):
             self._refuse(stream, reason)
         if not self._lacks(stream):
@@ -191,14 +191,16 @@ class ServedStreams(H2Protocol):
         self.on_output()
 
     def payers(self, scope: dict[str, Any] | None = None) -> tuple[Hashable, ...]:
-        """Return the accounts that bytes are charged to: by the connection's address, or by the request's."""
+        """Return the accounts that bytes are charged to: the address of the connection, or of the request's
+        client.
+        """
         client = self.client if scope is None else scope["client"]
         return (self.service.group_of(client[0] if client else None),)
 
     # Ends of streams.
 
     def _does(self, stream: Stream, action: Callable[..., object], *arguments: object) -> bool:
-        """Do something to a stream; return False when the client has reset it in the same packet."""
+        """Call an action of the codec; return False if the client has reset the stream in the same packet."""
         try:
             action(stream.number, *arguments)
         except h2.exceptions.ProtocolError:
@@ -208,14 +210,15 @@ class ServedStreams(H2Protocol):
         return True
 
     def _open_window(self, stream: Stream, count: int) -> None:
-        # In large steps, so that small frames do not have one sent for each of them.
+        # Credit is given in large steps, so that small frames do not cause one WINDOW_UPDATE each.
         stream.window_owed += count
         if stream.window_owed >= limits.http2_credit_bytes:
             self._credit_stream(stream.number, stream.window_owed)
             stream.window_owed = 0
 
     def _credit_stream(self, number: int, count: int) -> None:
-        # The client may have ended or reset the stream in the same packet, and the codec forgotten it.
+        # The client may have ended or reset the stream in the same packet, so that the codec no longer
+        # knows it.
         with suppress(h2.exceptions.ProtocolError, KeyError):
             self.connection.increment_flow_control_window(count, number)
 
@@ -250,7 +253,7 @@ class ServedStreams(H2Protocol):
         if not stream.input_ended:
             code = ErrorCodes.PROTOCOL_ERROR if stream.malformed else ErrorCodes.NO_ERROR
             self._lingering.add(stream.number, self.now, code)
-            # What no handler has read.
+            # The bytes that no handler has read.
             self._throw_away(stream.number, len(stream.body) + stream.window_owed)
         elif stream.malformed:
             self.connection.reset_answered(stream.number, ErrorCodes.PROTOCOL_ERROR)

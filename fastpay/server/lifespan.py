@@ -1,4 +1,4 @@
-"""The application's own start and end (ASGI lifespan), around everything it serves."""
+"""The application's startup and shutdown (ASGI lifespan)."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from fastpay.server.settings import ASGIApplication
 
 
 class Lifespan:
-    """Runs an application's lifespan; one that has none is served all the same."""
+    """Runs an application's lifespan; an application without one is served too."""
 
     def __init__(self, app: ASGIApplication) -> None:
         self._app = app
@@ -19,16 +19,17 @@ class Lifespan:
         self.supported = False
 
     async def start(self) -> None:
-        """Run startup.
+        """Run the startup.
 
-        Raises: ConfigurationError when the application says that it cannot start.
+        Raises: ConfigurationError if the application reports that it cannot start.
         """
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         self._task = asyncio.create_task(self._run(scope), name="lifespan")
         await self._incoming.put({"type": "lifespan.startup"})
         answer = await self._next()
         if answer is None:
-            # An exception before any answer means "I know no lifespan"; the specification allows it.
+            # An exception before any message means that the application has no lifespan; the specification
+            # allows this.
             return
         if answer["type"] == "lifespan.startup.failed":
             await asyncio.wait([self._task])
@@ -36,7 +37,7 @@ class Lifespan:
         self.supported = True
 
     async def stop(self, *, timeout_seconds: float) -> None:
-        """Run shutdown, for as long as allowed."""
+        """Run the shutdown, with a timeout."""
         if self._task is None or not self.supported:
             return
         await self._incoming.put({"type": "lifespan.shutdown"})

@@ -1,4 +1,4 @@
-"""The door: one listening socket in front of one ASGI application, for HTTP/1.1 and HTTP/2."""
+"""One listening socket in front of one ASGI application, for HTTP/1.1 and HTTP/2."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ __all__ = ["ASGIApplication", "Server", "ServerSettings"]
 
 
 class Server:
-    """Serves one ASGI application until told to stop."""
+    """Serves one ASGI application until it is stopped."""
 
     def __init__(self, app: ASGIApplication, settings: ServerSettings) -> None:
         self._app = app
@@ -59,14 +59,14 @@ class Server:
 
     @property
     def request_count(self) -> int:
-        """How many requests were let through to the application."""
+        """How many requests were passed to the application."""
         return 0 if self._service is None else self._service.request_count
 
     async def start(self) -> None:
         """Bind, run the application's lifespan startup and accept connections.
 
-        Raises: ConfigurationError when the address cannot be had, the certificate cannot be used, or
-        the application cannot start.
+        Raises: ConfigurationError if the address is not available, the certificate is unusable, or the
+        application cannot start.
         """
         settings = self._settings
         if settings.tls_cert is not None:
@@ -84,7 +84,7 @@ class Server:
         service.wheel.start()
 
     async def stop(self) -> None:
-        """Accept nothing new, finish what runs within the drain timeout, and close."""
+        """Accept nothing new, finish running requests within the drain timeout, and close."""
         service, poller = self._service, self._poller
         if service is None or poller is None:
             return
@@ -101,9 +101,9 @@ class Server:
         await self._lifespan.stop(timeout_seconds=self._settings.stop_timeout_ms / 1000)
 
     def reload_tls(self) -> None:
-        """Give new connections the certificate that the files hold now; open ones go on undisturbed.
+        """Use the certificate that the files hold now for new connections; open ones are not affected.
 
-        Raises: ConfigurationError when the files cannot be used; then the old certificate stays.
+        Raises: ConfigurationError if the files are unusable; then the old certificate stays in use.
         """
         if self._context is not None and self._settings.tls_cert is not None:
             tls.reload(self._context, self._settings.tls_cert, self._settings.tls_key)
@@ -120,7 +120,7 @@ class Server:
             connection.abort()
         service.runner.cancel()
         await service.runner.wait(limits.cancel_timeout_ms / 1000)
-        # Transports tell of their end one loop turn later.
+        # Transports report their end one turn of the loop later.
         await asyncio.sleep(0)
 
     def _connections(self, service: Service) -> list[Any]:
@@ -166,8 +166,8 @@ class Server:
         try:
             listener = self._bind_unix(settings.unix) if settings.unix is not None else self._bind_tcp()
         except OSError as error:
-            place = settings.unix or f"{settings.host}:{settings.port}"
-            raise ConfigurationError(f"cannot listen on {place}: {error.strerror or error}") from error
+            address = settings.unix or f"{settings.host}:{settings.port}"
+            raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}") from error
         listener.setblocking(False)
         return listener
 
@@ -186,7 +186,7 @@ class Server:
         return listener
 
     def _bind_unix(self, path: str) -> socket.socket:
-        # Only what is a socket is cleared away: a typing mistake must not cost a file.
+        # Remove only sockets: a typing error in the path must not delete a file.
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
             os.unlink(path)
         listener = socket.socket(socket.AF_UNIX)
@@ -201,7 +201,7 @@ class Server:
         return listener
 
     def _forget_unix_socket(self) -> None:
-        # Another instance may have taken the path over in the meantime: then it is not ours to remove.
+        # Another instance may have bound the path in the meantime. Then it is not ours to remove.
         path = self._settings.unix
         if path is None or not os.path.exists(path):
             return
@@ -224,7 +224,7 @@ class Server:
 
 
 def open_connections_max(wanted: int) -> int:
-    """Return how many connections the process can hold: what is wanted, or what its open files allow."""
+    """Return how many connections the process can hold: `wanted`, or fewer if it may open fewer files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted

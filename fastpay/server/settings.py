@@ -1,4 +1,4 @@
-"""What an operator may say about the door, and the bounds it keeps by default."""
+"""The settings of the server, with the default bounds."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,16 +11,16 @@ ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to listen, how long to wait for whom, and how much of anything to take.
+    """Where to listen, which bounds to apply, and how long to wait.
 
-    `unix` takes the place of `host` and `port`; port 0 picks a free one. `drain_timeout_ms` bounds
-    how long running requests may take to end once `Server.stop` was called. `trusted_proxies` are
-    addresses or networks (or the word "unix") whose X-Forwarded-For and X-Forwarded-Proto are believed.
-    A handler starts when its request's body is complete or `ahead_bytes_max` of it are here; 0 starts it
-    with the head. `single_headers` are fields that a request may carry only once. The bounds that begin with
-    `address_` hold for each client address (a /64 network of IPv6), but not for trusted proxies; without an
-    `address_connections_max` one address may hold half of `connections_max`. `inflight_bytes_max` bounds what
-    all requests and answers on their way hold together.
+    `unix` replaces `host` and `port`; port 0 picks a free one. `drain_timeout_ms` bounds how long running
+    requests may take after `Server.stop`. `trusted_proxies` are addresses or networks (or the word "unix")
+    whose X-Forwarded-For and X-Forwarded-Proto are trusted. A handler starts when its request's body is
+    complete or `ahead_bytes_max` of it have arrived; 0 starts it with the head. `single_headers` are fields
+    that a request may carry only once. The bounds that begin with `address_` apply to each client address
+    (a /64 network of IPv6), but not to trusted proxies; without `address_connections_max` one address may
+    hold half of `connections_max`. `inflight_bytes_max` bounds the bytes of all requests and responses in
+    flight.
     """
 
     host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The TLS side of the door: one context, whose certificate can be replaced while it is in use."""
+"""The TLS context, whose certificate can be replaced while it is in use."""
 
 import ssl
 
@@ -6,14 +6,14 @@ from fastpay.errors import ConfigurationError
 
 
 def create_context(cert: str, key: str | None, *, http2: bool) -> ssl.SSLContext:
-    """Return a context for TLS 1.2 and newer that offers the protocols we speak.
+    """Return a context for TLS 1.2 and newer that offers the supported protocols by ALPN.
 
-    Raises: ConfigurationError when certificate and key cannot be used.
+    Raises: ConfigurationError if certificate and key are unusable.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # RFC 9113 9.2.1 and 9.2.2: no compression, no renegotiation, and of TLS 1.2 only suites with
-    # forward secrecy and authenticated encryption.
+    # RFC 9113 9.2.1 and 9.2.2: no compression, no renegotiation, and for TLS 1.2 only suites with forward
+    # secrecy and authenticated encryption.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
@@ -24,7 +24,7 @@ def create_context(cert: str, key: str | None, *, http2: bool) -> ssl.SSLContext
 def load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     """Load certificate and key from their files.
 
-    Raises: ConfigurationError, with the message that an operator needs.
+    Raises: ConfigurationError with a message for the operator.
     """
     try:
         context.load_cert_chain(cert, key)
@@ -34,10 +34,11 @@ def load(context: ssl.SSLContext, cert: str, key: str | None) -> None:
 
 
 def reload(context: ssl.SSLContext, cert: str, key: str | None) -> None:
-    """Let new connections get the certificate that the files hold now; open ones keep theirs.
+    """Use the files' current certificate for new connections; open ones keep theirs.
 
-    Raises: ConfigurationError when the files do not fit; then everything stays as it was.
+    Raises: ConfigurationError if the files do not match; then nothing changes.
     """
-    # Tried on another context first: a failure half-way must not leave a certificate without its key.
+    # Load into another context first: a failure between the two must not leave a certificate without its
+    # key.
     load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
     load(context, cert, key)
