@@ -1,1 +1,1 @@
-"""Compiled code. Each module has its contract in the .pyi file beside it."""
+"""Compiled code. The .pyi file of each module is its contract."""

@@ -1,4 +1,4 @@
-"""Takes in connections, within bounds for each client address."""
+"""Accepts connections, within bounds for each client address."""
 
 import ssl
 from collections.abc import Callable
@@ -11,30 +11,30 @@ class Buckets(Protocol):
     """Token buckets by address."""
 
     def take(self, group: str, now_ns: int) -> bool:
-        """Take one token; return False where there is none."""
+        """Take one token; return False if there is none."""
 
 class Admission(Protocol):
-    """What the acceptor asks about an address."""
+    """Answers the acceptor's questions about an address."""
 
     connections_max: int
     handshakes_max: int
     now_ns: Callable[[], int]
     @property
     def connects(self) -> Buckets:
-        """How often an address may connect."""
+        """The rate of new connections."""
 
     @property
     def handshakes(self) -> Buckets:
-        """How often an address may begin a TLS handshake."""
+        """The rate of new TLS handshakes."""
 
     def group_of(self, host: str | None) -> str:
         """Return the name of the peer that a host belongs to."""
 
     def turn_away(self, reason: int, group: str) -> bytes | None:
-        """Return what to send to a connection that is refused, or None to reset it."""
+        """Return the response to a refused connection, or None to reset it."""
 
 class Acceptor(Door):
-    """Decides which connections are taken in, by what the admission says of their addresses.
+    """Accepts or refuses connections, by the admission's bounds for their addresses.
 
     With a `context` they speak TLS.
     """

@@ -1,8 +1,8 @@
-"""Takes in connections, within bounds for each client address.
+"""Accepts connections, within bounds for each client address.
 
 A connection beyond its address's bound costs an accept, one look-up and a close: no object is made for it.
-When the server holds as many connections as it can, the longest waiting one of the address with the most
-makes room, so that a new address always gets in.
+When the maximum of connections is open, the longest waiting connection of the address with the most is
+closed, so that a new address always gets in.
 """
 
 import logging
@@ -61,20 +61,20 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t send(int descriptor, const void* data, size_t length, int flags)
 
 cdef enum:
-    # So many connections are taken in before open ones get their turn.
+    # The maximum accepted in one turn, before open connections are served.
     ACCEPTS_MAX = 64
 
 
 @cython.final
 cdef class Acceptor(Door):
-    """Decides which connections are taken in."""
+    """Accepts or refuses connections."""
 
     def __init__(self, Poller poller, Service service, admission, context):
         self.poller = poller
         self.service = service
         self.peers = service.peers
         self.context = context
-        # Looked up once, and not for every connection.
+        # Looked up once, not for every connection.
         self.group_of = admission.group_of
         self.now_ns = admission.now_ns
         self.take = admission.connects.take
@@ -124,7 +124,7 @@ cdef class Acceptor(Door):
     cdef int _admit(self, int descriptor, str host, bint is_ipv4, int port) except -1:
         cdef Service service = self.service
         cdef Endpoint endpoint
-        # An IPv4 address is a group of its own.
+        # An IPv4 address is its own group.
         cdef str name = host if is_ipv4 else self.group_of(host)
         cdef Peer peer = self.peers.find(name, host)
         if not peer.is_exempt:
@@ -143,7 +143,7 @@ cdef class Acceptor(Door):
             (<Connection>endpoint).service = service
         else:
             endpoint = Tls(service, self.context)
-        # One text for all connections of a peer, where it is the same.
+        # All IPv4 connections of a peer share one string object.
         endpoint.client_host = peer.name if is_ipv4 else host
         endpoint.client_port = port
         self.peers.join(endpoint, peer)
@@ -151,13 +151,13 @@ cdef class Acceptor(Door):
         return 0
 
     cdef int _refuse(self, int descriptor, int reason, Peer peer) except -1:
-        # Send what there is to say, if anything, and forget the connection: no state is kept for it.
+        # Send the refusal, if there is one, and close: no state is kept for a refused connection.
         cdef linger option
         cdef bytes answer = self.turn_away(reason, peer.name)
         if answer is not None:
             send(descriptor, <const char*>answer, len(answer), MSG_NOSIGNAL)
         else:
-            # A reset leaves nothing behind, not even a port in TIME_WAIT.
+            # A reset leaves no state behind, not even a port in TIME_WAIT.
             option.l_onoff = 1
             option.l_linger = 0
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, sizeof(option))

@@ -1,5 +1,5 @@
 # cython: autotestdict=False
-"""Arrays as PostgreSQL takes them in binary. The contract is in arrays.pyi."""
+"""Arrays in PostgreSQL's binary format. The contract is in arrays.pyi."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -20,17 +20,17 @@ cdef enum _Kind:
     _TEXT
     _BYTEA
 
-# Number of dimensions, whether there are nulls, type of the elements, length, lower bound.
+# Number of dimensions, a flag for nulls, element type, length, lower bound.
 cdef Py_ssize_t _HEAD = 20
 cdef Py_ssize_t _EMPTY_HEAD = 12
 cdef Py_ssize_t _UUID_DIGITS = 32
-# In place of a column, where there are no records but only items.
+# Instead of a column number, when there are items and no records.
 cdef Py_ssize_t _FLAT = -1
-# PostgreSQL's moments begin with the year 2000.
+# PostgreSQL's timestamps count from the year 2000.
 cdef int64_t _EPOCH_MS = 946_684_800_000
 cdef int64_t _MOMENT_MAX = 9_223_372_036_854_775 - 1
 
-# By name: the kind, the type of the elements and their size, 0 where each has its own.
+# By name: the kind, the element type and the element size; 0 for variable size.
 _TYPES = {
     "uuid": (_UUID, 2950, 16),
     "boolean": (_BOOLEAN, 16, 1),
@@ -73,7 +73,7 @@ def encode_columns(tuple types not None, list records not None) -> list:
 @cython.boundscheck(False)
 @cython.wraparound(False)
 cdef bytes _encode(ArrayType array, list records, Py_ssize_t column):
-    """Encode one column of records that were all seen to have it, or the items themselves."""
+    """Encode one column of records that are known to have it, or the items themselves."""
     cdef Py_ssize_t count = len(records)
     cdef Py_ssize_t at, nulls = 0, total = _HEAD + 4 * count
     cdef object item
@@ -124,7 +124,7 @@ cdef Py_ssize_t _length(_Kind kind, object item) except -1:
 
 
 cdef Py_ssize_t _put(_Kind kind, object item, char* out) except -1:
-    """Write one element with its length before it, and return how many bytes that took."""
+    """Write one element after its length, and return the number of bytes."""
     cdef Py_ssize_t size
     cdef const char* text
     cdef int64_t number
@@ -182,7 +182,7 @@ cdef Py_ssize_t _put(_Kind kind, object item, char* out) except -1:
 
 
 cdef int _put_uuid(str item, char* out) except -1:
-    """Write the 16 bytes that the last 32 characters stand for."""
+    """Write the 16 bytes of a UUID whose digits are the last 32 characters."""
     cdef Py_ssize_t size
     cdef const char* text = PyUnicode_AsUTF8AndSize(item, &size)
     cdef int at, high, low

@@ -2,7 +2,7 @@ cdef class Ready:
     cdef object value
 
 
-# What has happened already, to be given back where something awaitable is expected.
+# A result that is already known, returned where an awaitable is expected.
 cdef Ready DONE
 
 
@@ -10,5 +10,5 @@ cdef class Later:
     pass
 
 
-# What is given back by whoever has taken an exchange over and will end it: nobody awaits it.
+# Returned by code that has taken an exchange over and will end it; it is never awaited.
 cdef Later LATER

@@ -1,1 +1,1 @@
-"""What is given back instead of a coroutine: what is ready already, and what nobody needs to wait for."""
+"""Objects returned instead of a coroutine: a known result, or a marker that there is nothing to await."""

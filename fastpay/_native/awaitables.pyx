@@ -1,4 +1,4 @@
-"""What is given back instead of a coroutine: what is ready already, and what nobody needs to wait for."""
+"""Objects returned instead of a coroutine: a known result, or a marker that there is nothing to await."""
 
 cimport cython
 
@@ -6,7 +6,7 @@ cimport cython
 @cython.final
 @cython.freelist(32)
 cdef class Ready:
-    """An awaitable that has its result already; like a coroutine, it can be made a Task."""
+    """An awaitable with a known result; like a coroutine, it can be made a Task."""
 
     def __cinit__(self, value):
         self.value = value
@@ -37,7 +37,7 @@ cdef Ready DONE = Ready(None)
 
 @cython.final
 cdef class Later:
-    """Says that whoever gives this back has taken the exchange over, and will end it."""
+    """A marker: the code that returned it has taken the exchange over and will end it."""
 
 
 cdef Later LATER = Later()

@@ -1,9 +1,9 @@
 # cython: autotestdict=False
 """Finds card numbers in texts. The contract is in card_finder.pyi.
 
-A text is written down once as signs: the value of a digit of any script, or what else matters about a
-character. Each run of digits is then looked at by itself. A run is divided into groups, and no number has
-more digits than the longest card number, so that each digit is looked at a bounded number of times.
+The text is converted to signs once: the value of a digit of any script, or the class of another character.
+Then each run of digits is checked. A run is divided into groups, and no candidate has more digits than the
+longest card number, so that each digit is checked a bounded number of times.
 """
 
 cimport cython
@@ -16,31 +16,32 @@ cdef extern from "Python.h":
     int PyUnicode_KIND(object text)
     void* PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    Py_UCS4 PyUnicode_READ(int kind, void* data, Py_ssize_t place)
+    Py_UCS4 PyUnicode_READ(int kind, void* data, Py_ssize_t index)
     int Py_UNICODE_TODECIMAL(unsigned int sign)
     int Py_UNICODE_ISSPACE(unsigned int sign)
 
 
 cdef enum:
-    # What a character is. Digits are their values.
+    # The class of a character. Digits are their own value.
     _SEPARATOR = 10
     _HEXADECIMAL = 11
     _LETTER = 12
     _PLUS = 13
     _HYPHEN = 14
     _OTHER = 15
-    # A number is told from the rest of a word only by so many characters before it.
+    # How many characters before a number are checked for letters of the same word.
     _WORD_CHARS_MAX = 64
     # E.164
     _PHONE_DIGITS_MAX = 15
-    # Inside of a longer run of digits, all groups of a card number but the last have at least so many.
+    # Inside a longer run of digits, every group of a card number except the last has at least this many
+    # digits.
     _GROUP_DIGITS_MIN = 3
-    # Groups of one size, of which the last may be shorter, have at most so many.
+    # Groups of equal size, of which the last may be shorter, have at most this many digits.
     _GROUP_DIGITS_MAX = 6
     _PREFIX_DIGITS = 4
     _PREFIXES = 10_000
     _UUID_CHARS = 36
-    # Texts up to this length take no memory of their own.
+    # Texts up to this length need no allocation.
     _SHORT_CHARS = 512
 
 cdef Py_ssize_t _DIGITS_MIN = limits.card_number_digits_min
@@ -77,7 +78,7 @@ _fill()
 
 @cython.final
 cdef class CardFinder:
-    # By prefix: a bit for each length that a number may have.
+    # By prefix: one bit for each length that a number may have.
     cdef unsigned int[_PREFIXES] lengths
 
     def __init__(self, schemes):
@@ -94,7 +95,7 @@ cdef class CardFinder:
     def holds(self, str text not None):
         cdef unsigned char[_SHORT_CHARS] short
         cdef unsigned char* signs = short
-        cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text), place
+        cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text), position
         cdef int kind = PyUnicode_KIND(text)
         cdef void* data = PyUnicode_DATA(text)
         cdef unsigned int sign
@@ -105,9 +106,9 @@ cdef class CardFinder:
             signs = <unsigned char*>PyMem_Malloc(length)
             if signs == NULL:
                 raise MemoryError
-        for place in range(length):
-            sign = PyUnicode_READ(kind, data, place)
-            signs[place] = _ASCII[sign] if sign < 128 else _sign(sign)
+        for position in range(length):
+            sign = PyUnicode_READ(kind, data, position)
+            signs[position] = _ASCII[sign] if sign < 128 else _sign(sign)
         _strike_uuids(signs, length)
         found = self._holds(signs, length)
         if signs != short:
@@ -115,15 +116,15 @@ cdef class CardFinder:
         return found
 
     cdef bint _holds(self, const unsigned char* signs, Py_ssize_t length) noexcept nogil:
-        cdef Py_ssize_t place = 0, end, digits
-        while place < length:
-            if signs[place] > 9:
-                place += 1
+        cdef Py_ssize_t position = 0, end, digits
+        while position < length:
+            if signs[position] > 9:
+                position += 1
                 continue
-            end = _end_of_run(signs, place, length, &digits)
-            if digits >= _DIGITS_MIN and self._is_in_run(signs, place, end, length, digits):
+            end = _end_of_run(signs, position, length, &digits)
+            if digits >= _DIGITS_MIN and self._is_in_run(signs, position, end, length, digits):
                 return True
-            place = end
+            position = end
         return False
 
     cdef bint _is_in_run(
@@ -134,54 +135,55 @@ cdef class CardFinder:
         Py_ssize_t length,
         Py_ssize_t digits,
     ) noexcept nogil:
-        # Tell whether digits that belong together hold a card number.
-        cdef Py_ssize_t place
+        # Return whether a run of digits contains a card number.
+        cdef Py_ssize_t position
         if start > 0 and signs[start - 1] == _PLUS and digits <= _PHONE_DIGITS_MAX:
             return False
-        place = _end_of_group(signs, start, end)
-        if _is_hexadecimal(signs, start, place, length):
-            start = place
-        place = end
-        while place > start and signs[place - 1] <= 9:
-            place -= 1
-        if start < end and _is_hexadecimal(signs, place, end, length):
-            end = place
-        # All of it at once, whatever the sizes of its groups are.
+        position = _end_of_group(signs, start, end)
+        if _is_hexadecimal(signs, start, position, length):
+            start = position
+        position = end
+        while position > start and signs[position - 1] <= 9:
+            position -= 1
+        if start < end and _is_hexadecimal(signs, position, end, length):
+            end = position
+        # The whole run, with groups of any size.
         if self._begins_at(signs, start, end, 0, True):
             return True
-        place = start
-        while place < end:
-            if signs[place] > 9:
-                place += 1
+        position = start
+        while position < end:
+            if signs[position] > 9:
+                position += 1
                 continue
-            if self._begins_at(signs, place, end, _GROUP_DIGITS_MIN, False):
+            if self._begins_at(signs, position, end, _GROUP_DIGITS_MIN, False):
                 return True
-            place = _end_of_group(signs, place, end)
+            position = _end_of_group(signs, position, end)
         return False
 
     cdef bint _begins_at(
         self,
         const unsigned char* signs,
-        Py_ssize_t place,
+        Py_ssize_t position,
         Py_ssize_t end,
         Py_ssize_t group_min,
         bint is_whole,
     ) noexcept nogil:
-        # Tell whether some groups in a row, from here on, are a card number: all up to the end if `is_whole`.
+        # Return whether consecutive groups from here on are a card number; with `is_whole`, all groups up
+        # to the end.
         cdef unsigned char[32] digits
         cdef Py_ssize_t[32] sizes
         cdef Py_ssize_t count = 0, groups = 0, before
-        while place < end:
-            if signs[place] > 9:
-                place += 1
+        while position < end:
+            if signs[position] > 9:
+                position += 1
                 continue
             before = count
-            while place < end and signs[place] <= 9:
+            while position < end and signs[position] <= 9:
                 if count == _DIGITS_MAX:
                     return False
-                digits[count] = signs[place]
+                digits[count] = signs[position]
                 count += 1
-                place += 1
+                position += 1
             sizes[groups] = count - before
             groups += 1
             if not is_whole and self._is_number(digits, count) and _is_grouped(sizes, groups):
@@ -192,56 +194,56 @@ cdef class CardFinder:
 
     cdef bint _is_number(self, const unsigned char* digits, Py_ssize_t count) noexcept nogil:
         cdef int prefix = 0, total = 0, value
-        cdef Py_ssize_t place
+        cdef Py_ssize_t position
         if not _DIGITS_MIN <= count <= _DIGITS_MAX:
             return False
-        for place in range(_PREFIX_DIGITS):
-            prefix = 10 * prefix + digits[place]
+        for position in range(_PREFIX_DIGITS):
+            prefix = 10 * prefix + digits[position]
         if not self.lengths[prefix] >> count & 1:
             return False
         # Source: ISO/IEC 7812-1 annex B, as in `domain.cards.passes_luhn`.
-        for place in range(count):
-            value = digits[count - 1 - place] << (place & 1)
+        for position in range(count):
+            value = digits[count - 1 - position] << (position & 1)
             total += value - 9 if value > 9 else value
         return total % 10 == 0
 
 
 cdef bint _is_grouped(const Py_ssize_t* sizes, Py_ssize_t groups) noexcept nogil:
-    # Tell whether digits are in groups as people write card numbers in.
-    cdef Py_ssize_t size = sizes[0], place
+    # Return whether the group sizes are those of written card numbers.
+    cdef Py_ssize_t size = sizes[0], position
     if groups == 1:
         return True
     # American Express and Diners Club.
     if groups == 3 and size == 4 and sizes[1] == 6 and 4 <= sizes[2] <= 5:
         return True
-    for place in range(1, groups - 1):
-        if sizes[place] != size:
+    for position in range(1, groups - 1):
+        if sizes[position] != size:
             return False
     return size <= _GROUP_DIGITS_MAX and sizes[groups - 1] <= size
 
 
 cdef void _strike_uuids(unsigned char* signs, Py_ssize_t length) noexcept nogil:
-    # Write letters over UUIDs: their digits are no number, nor do they belong to one.
-    cdef Py_ssize_t place = 0, index
+    # Overwrite UUIDs with letters: their digits are neither a number nor part of one.
+    cdef Py_ssize_t position = 0, index
     cdef bint is_behind_word = False
-    while place + _UUID_CHARS <= length:
-        if is_behind_word or not _is_uuid(signs + place, length - place):
-            is_behind_word = _is_hex(signs[place])
-            place += 1
+    while position + _UUID_CHARS <= length:
+        if is_behind_word or not _is_uuid(signs + position, length - position):
+            is_behind_word = _is_hex(signs[position])
+            position += 1
             continue
         for index in range(_UUID_CHARS):
-            signs[place + index] = _LETTER
-        place += _UUID_CHARS
+            signs[position + index] = _LETTER
+        position += _UUID_CHARS
         is_behind_word = True
 
 
 cdef bint _is_uuid(const unsigned char* signs, Py_ssize_t length) noexcept nogil:
-    cdef int place
-    for place in range(_UUID_CHARS):
-        if place == 8 or place == 13 or place == 18 or place == 23:
-            if signs[place] != _HYPHEN:
+    cdef int position
+    for position in range(_UUID_CHARS):
+        if position == 8 or position == 13 or position == 18 or position == 23:
+            if signs[position] != _HYPHEN:
                 return False
-        elif not _is_hex(signs[place]):
+        elif not _is_hex(signs[position]):
             return False
     return length == _UUID_CHARS or not _is_hex(signs[_UUID_CHARS])
 
@@ -251,25 +253,25 @@ cdef inline bint _is_hex(unsigned char sign) noexcept nogil:
 
 
 cdef inline Py_ssize_t _end_of_group(
-    const unsigned char* signs, Py_ssize_t place, Py_ssize_t end
+    const unsigned char* signs, Py_ssize_t position, Py_ssize_t end
 ) noexcept nogil:
-    while place < end and signs[place] <= 9:
-        place += 1
-    return place
+    while position < end and signs[position] <= 9:
+        position += 1
+    return position
 
 
 cdef Py_ssize_t _end_of_run(
-    const unsigned char* signs, Py_ssize_t place, Py_ssize_t length, Py_ssize_t* count
+    const unsigned char* signs, Py_ssize_t position, Py_ssize_t length, Py_ssize_t* count
 ) noexcept nogil:
-    # Return where the last digit ends that belongs together with the first, and how many there are.
-    cdef Py_ssize_t end = place, digits = 0
-    while place < length:
-        if signs[place] <= 9:
+    # Return the end of the run of digits that begins here, and count its digits.
+    cdef Py_ssize_t end = position, digits = 0
+    while position < length:
+        if signs[position] <= 9:
             digits += 1
-            place += 1
-            end = place
-        elif signs[place] in (_SEPARATOR, _HYPHEN) and place - end < _SEPARATORS_MAX:
-            place += 1
+            position += 1
+            end = position
+        elif signs[position] in (_SEPARATOR, _HYPHEN) and position - end < _SEPARATORS_MAX:
+            position += 1
         else:
             break
     count[0] = digits
@@ -279,7 +281,7 @@ cdef Py_ssize_t _end_of_run(
 cdef bint _is_hexadecimal(
     const unsigned char* signs, Py_ssize_t start, Py_ssize_t end, Py_ssize_t length
 ) noexcept nogil:
-    # Tell whether these digits are a part of a word of hexadecimal digits that has letters.
+    # Return whether these digits are part of a hexadecimal word with letters.
     cdef Py_ssize_t first = start, last = end
     while first > 0 and start - first < _WORD_CHARS_MAX and _is_word(signs[first - 1]):
         first -= 1

@@ -1,9 +1,9 @@
-"""Whether a text may hold a card number: a look at every thirteenth character, before anything careful.
+"""Whether a text may contain a card number: a check of every thirteenth character before the exact one.
 
-The contract is in digit_runs.pyi. A number of thirteen digits or more, however it is spelled, is a run of
-characters that may be a part of one: every thirteenth character meets such a run or there is none. Where one
-is met, it is measured; where it is long enough, its digits are counted. Most texts end at the first step, so
-that looking for card numbers costs a payment some hundred instructions.
+The contract is in digit_runs.pyi. A number of thirteen or more digits, in any spelling, is a run of
+characters that can be part of a number. So one of every thirteen characters falls into such a run, or there
+is none. If one does, the run is measured; if it is long enough, its digits are counted. Most texts end at
+the first step, so the check costs a payment some hundred instructions.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -16,25 +16,25 @@ cdef extern from "Python.h":
     int PyUnicode_1BYTE_KIND
     void* PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    Py_UCS4 PyUnicode_READ(int kind, void* data, Py_ssize_t place)
+    Py_UCS4 PyUnicode_READ(int kind, void* data, Py_ssize_t index)
 
 
 cdef enum:
-    # What a character is to a number: the end of it, a digit of it, or what may stand between two digits.
+    # The class of a character: ends a number, is a digit, or may separate two digits.
     _OTHER = 0
     _DIGIT = 1
     _SEPARATOR = 2
-    # The second and later bytes of a character in UTF-8.
+    # The second and later bytes of a UTF-8 character.
     _CONTINUATION = 3
 
 cdef enum:
-    # How a text spells its characters.
+    # How a text encodes its characters.
     _PLAIN = 0
     _FORM = 1
     _JSON = 2
 
 cdef unsigned char[256] _CLASSES
-# By spelling: whether a byte may be a part of a number.
+# By encoding: whether a byte can be part of a number.
 cdef unsigned char[3][256] _PARTS
 cdef int _DIGITS_MIN = limits.card_number_digits_min
 cdef int _SEPARATORS_MAX = limits.card_number_separators_max
@@ -52,7 +52,7 @@ cdef void _fill() noexcept:
         elif 0x80 <= code <= 0xBF:
             _CLASSES[code] = _CONTINUATION
         elif code > 0xBF:
-            # The first byte of a character that is not ASCII, which may be a digit: it counts as one.
+            # The first byte of a non-ASCII character, which may be a digit. It counts as one.
             _CLASSES[code] = _DIGIT
         else:
             _CLASSES[code] = _OTHER
@@ -78,13 +78,13 @@ def in_json(bytes text not None):
 def in_text(str text not None):
     cdef int kind = PyUnicode_KIND(text), digits = 0, separators = 0
     cdef void* data = PyUnicode_DATA(text)
-    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text), place
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text), position
     cdef Py_UCS4 sign
     cdef unsigned char part
     if kind == PyUnicode_1BYTE_KIND and text.isascii():
         return _look(<const unsigned char*>data, length, _PLAIN)
-    for place in range(length):
-        sign = PyUnicode_READ(kind, data, place)
+    for position in range(length):
+        sign = PyUnicode_READ(kind, data, position)
         part = _CLASSES[sign] if sign < 0x80 else _DIGIT
         if part == _DIGIT:
             digits += 1
@@ -100,41 +100,41 @@ def in_text(str text not None):
 
 cdef bint _look(const unsigned char* text, Py_ssize_t length, int spelling) noexcept:
     cdef const unsigned char* parts = _PARTS[spelling]
-    cdef Py_ssize_t place = _DIGITS_MIN - 1, start, end
-    while place < length:
-        if not parts[text[place]]:
-            place += _DIGITS_MIN
+    cdef Py_ssize_t position = _DIGITS_MIN - 1, start, end
+    while position < length:
+        if not parts[text[position]]:
+            position += _DIGITS_MIN
             continue
-        start, end = place, place + 1
+        start, end = position, position + 1
         while start > 0 and parts[text[start - 1]]:
             start -= 1
         while end < length and parts[text[end]]:
             end += 1
         if end - start >= _DIGITS_MIN and _count(text + start, text + end, spelling):
             return True
-        # What stands at the end is no part, so that the next run begins behind it.
-        place = end + _DIGITS_MIN
+        # The character at `end` is not part of a number, so the next run begins after it.
+        position = end + _DIGITS_MIN
     return False
 
 
-cdef bint _count(const unsigned char* place, const unsigned char* end, int spelling) noexcept:
-    # Whether enough digits belong together in what may be parts of a number.
+cdef bint _count(const unsigned char* position, const unsigned char* end, int spelling) noexcept:
+    # Return whether a run of possible parts contains enough digits without a break.
     cdef int digits = 0, separators = 0, high, low
     cdef unsigned char sign, part
-    while place < end:
-        sign = place[0]
-        place += 1
+    while position < end:
+        sign = position[0]
+        position += 1
         part = _CLASSES[sign]
         if spelling == _FORM:
             if sign == c"+":
                 part = _SEPARATOR
-            elif sign == c"%" and end - place >= 2:
-                high, low = _hex(place[0]), _hex(place[1])
+            elif sign == c"%" and end - position >= 2:
+                high, low = _hex(position[0]), _hex(position[1])
                 if high >= 0 and low >= 0:
                     part = _CLASSES[high << 4 | low]
-                    place += 2
-        elif spelling == _JSON and sign == c"\\" and place < end:
-            part = _escaped(&place, end)
+                    position += 2
+        elif spelling == _JSON and sign == c"\\" and position < end:
+            part = _escaped(&position, end)
         if part == _DIGIT:
             digits += 1
             separators = 0
@@ -149,27 +149,27 @@ cdef bint _count(const unsigned char* place, const unsigned char* end, int spell
     return False
 
 
-cdef inline unsigned char _escaped(const unsigned char** place, const unsigned char* end) noexcept:
-    # What the rest of an escape in JSON stands for; it is passed over.
+cdef inline unsigned char _escaped(const unsigned char** position, const unsigned char* end) noexcept:
+    # Return the class of an escaped JSON character, and skip the escape.
     cdef int code = 0, index, digit
-    if place[0][0] != c"u":
-        # All that an escape of two characters can mean is a blank, or ends a number.
-        place[0] += 1
+    if position[0][0] != c"u":
+        # An escape of two characters is white space, or ends a number.
+        position[0] += 1
         return _SEPARATOR
-    place[0] += 1
-    if end - place[0] < 4:
+    position[0] += 1
+    if end - position[0] < 4:
         return _OTHER
     for index in range(4):
-        digit = _hex(place[0][index])
+        digit = _hex(position[0][index])
         if digit < 0:
             return _OTHER
         code = code << 4 | digit
-    place[0] += 4
+    position[0] += 4
     return _CLASSES[code] if code < 0x80 else _DIGIT
 
 
 cdef inline int _hex(unsigned char sign) noexcept nogil:
-    # The value of a hexadecimal digit, -1 for any other sign.
+    # The value of a hexadecimal digit, -1 for any other character.
     if c"0" <= sign <= c"9":
         return sign - c"0"
     sign |= 32

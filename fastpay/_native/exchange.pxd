@@ -3,7 +3,7 @@ from fastpay._native.poller cimport Endpoint
 
 
 cdef class Channel(Endpoint):
-    # What an exchange needs of its connection.
+    # What an exchange needs from its connection.
     cdef int write(self, bytes data) except -1
     cdef int want_body(self) except -1
     cdef int response_done(self, Exchange exchange) except -1
@@ -15,12 +15,13 @@ cdef class Channel(Endpoint):
 
 cdef class Exchange(Job):
     cdef Channel channel
-    # The request: what of the body is here and not yet handed over.
+    # The received part of the body that the application has not read.
     cdef object body
     cdef object receiver
     cdef object drain
     cdef dict scope
-    # How many bytes of head and body have come, and what counts them once the connection goes on without us.
+    # The received bytes of head and body. The holding that counts them moves here when the connection
+    # continues without this exchange.
     cdef Py_ssize_t taken
     cdef object holding
     cdef object client
@@ -44,7 +45,7 @@ cdef class Exchange(Job):
     cdef bint bodiless
     cdef bint complete
     cdef bint has_date
-    # No connection is left to write to.
+    # The connection is gone; nothing can be written.
     cdef bint lost
 
     cdef int feed(self, object data, bint complete) except -1

@@ -1,4 +1,4 @@
 """One request and its response as the ASGI application sees them: `receive` and `send`."""
 
 class ClientDisconnected(OSError):
-    """The client went away before the response was complete."""
+    """The client disconnected before the response was complete."""

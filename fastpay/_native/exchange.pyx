@@ -1,7 +1,14 @@
 """One request and its response as the ASGI application sees them: `receive` and `send`.
 
-Nothing is written before the first body message, so that head and body of an ordinary answer leave in one
-piece. `receive` and `send` return awaitables that are already finished wherever nothing has to be waited for.
+Invariants:
+
+- Nothing is written before the first body message, so head and body of an ordinary response leave in one
+  write, and a handler that fails before it can still be answered 500.
+- `receive` and `send` return finished awaitables whenever they need not wait, so a short handler runs in
+  one go.
+- Framing belongs to the connection: the application's Connection and Transfer-Encoding fields are dropped,
+  and Content-Length is checked against the body. If the body is shorter than announced, the connection ends
+  after it.
 """
 
 import asyncio
@@ -17,7 +24,7 @@ from fastpay._native.awaitables cimport DONE, Ready
 from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, is_text, join_answer, parse_length
 
 cdef enum:
-    # Above this a body is worth its own write rather than a copy.
+    # A larger body is written separately instead of being copied behind the head.
     JOINED_BYTES_MAX = 65_536
     # Room for "content-length: ", 20 digits and a line end.
     LENGTH_LINE_BYTES = 48
@@ -37,11 +44,11 @@ cdef dict DISCONNECT = {"type": "http.disconnect"}
 
 
 class ClientDisconnected(OSError):
-    """The client went away before the response was complete."""
+    """The client disconnected before the response was complete."""
 
 
 cdef class Channel(Endpoint):
-    """What an exchange needs of its connection."""
+    """What an exchange needs from its connection."""
 
     cdef int write(self, bytes data) except -1:
         raise NotImplementedError
@@ -68,7 +75,7 @@ cdef class Channel(Endpoint):
 @cython.final
 @cython.freelist(32)
 cdef class Exchange(Job):
-    """A request on its way through the application."""
+    """One request while the application handles it."""
 
     def receive(self):
         if self.body is not None or (self.message_complete and not self.delivered):
@@ -87,8 +94,8 @@ cdef class Exchange(Job):
                 self.channel.want_body()
             if self.receiver is None or self.receiver.done():
                 self.receiver = asyncio.get_running_loop().create_future()
-            # Several may wait (a listener for the disconnect beside a reader): a cancelled one must
-            # not take the future from the others.
+            # Several coroutines may wait on this future (a reader, and a listener for the disconnect). The
+            # shield keeps a cancelled one from cancelling it for the others.
             await asyncio.shield(self.receiver)
 
     cdef dict _take(self):
@@ -142,12 +149,13 @@ cdef class Exchange(Job):
     cdef int ended(self, object error) except -1:
         self.running = False
         if self.holding is not None:
+            # The holding is here only if the connection went on without this exchange (Link._let_go).
             self.holding.release()
             self.holding = None
         self.channel.handler_done(self, error)
         return 0
 
-    # What the connection tells.
+    # Called by the connection.
 
     cdef int feed(self, object data, bint complete) except -1:
         if data is not None:
@@ -206,11 +214,11 @@ cdef class Exchange(Job):
         return 0
 
     cdef bint _note(self, bytes name, bytes value) except -1:
-        # Look at a field of the response; tell whether the connection passes it on.
+        # Record a field of the response; return whether the connection sends it.
         cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
         if not is_clean(name) or not is_clean(value):
             raise ValueError("a line break or NUL in a response header")
-        # Only these lengths can be fields that the connection itself answers for.
+        # Compare names only if the length is that of a field that the connection handles itself.
         if size == 14 and is_name(name, b"content-length"):
             if self.left >= 0:
                 raise ValueError("content-length of a response is repeated")
@@ -236,7 +244,7 @@ cdef class Exchange(Job):
             self._write_body(body, more)
         if not more:
             if self.left > 0 and not self.bodiless:
-                # Fewer bytes than promised: only the end of the connection can tell the client.
+                # Fewer bytes than announced: only closing the connection can tell the client.
                 self.keep_alive = False
             self.complete = True
             self.fields = None
@@ -246,7 +254,8 @@ cdef class Exchange(Job):
         return 0
 
     cdef int _frame(self, bytes body, bint more) except -1:
-        # Decides how the end of the body is told (RFC 9112 6.3), and writes the head with what there is.
+        # Decide how the end of the body is marked (RFC 9112 6.3), and write the head with the available
+        # body.
         cdef char length_line[LENGTH_LINE_BYTES]
         cdef int length_bytes = 0
         cdef bint no_content = self.status == 204 or self.status == 304
@@ -261,11 +270,13 @@ cdef class Exchange(Job):
             self.left = PyBytes_GET_SIZE(body)
             if not self.is_head or self.left:
                 length_bytes = sprintf(length_line, b"content-length: %lld\r\n", <long long>self.left)
+        # RFC 9112 6.1: an HTTP/1.0 client does not know chunked. The end of the connection ends the body.
         elif self.is_version_1_0:
             self.keep_alive = False
         else:
             self.chunked = True
             length_bytes = sprintf(length_line, b"transfer-encoding: chunked\r\n")
+        # RFC 9112 9.3: the rest of an unread request body would be taken for the next request.
         if not self.message_complete or self.channel.is_draining():
             self.keep_alive = False
         wire = b"" if self.bodiless else self._encode(body, more)
@@ -283,13 +294,14 @@ cdef class Exchange(Job):
         return 0
 
     cdef bytes _join_head(self, const char* length_line, int length_bytes, bytes body):
-        # One allocation: status line, the application's fields, ours, an empty line, the body.
+        # One allocation: status line, the application's fields, the connection's fields, an empty line, the
+        # body.
         cdef bytes line = <bytes>STATUS_LINES[self.status]
         cdef bytes closing = b""
         cdef bytes date = b"" if self.has_date else self.channel.date_line()
         cdef Py_ssize_t size
         cdef Py_ssize_t index
-        cdef char* place
+        cdef char* out
         cdef tuple pair
         if not self.keep_alive:
             closing = b"connection: close\r\n"
@@ -298,27 +310,27 @@ cdef class Exchange(Job):
         size = PyBytes_GET_SIZE(line) + self.field_bytes + length_bytes + PyBytes_GET_SIZE(closing)
         size += PyBytes_GET_SIZE(date) + 2 + PyBytes_GET_SIZE(body)
         cdef bytes head = PyBytes_FromStringAndSize(NULL, size)
-        place = copy(PyBytes_AS_STRING(head), line)
+        out = copy(PyBytes_AS_STRING(head), line)
         for index in range(PyList_GET_SIZE(self.fields)):
             pair = <tuple>PyList_GET_ITEM(self.fields, index)
-            place = copy(place, <bytes>PyTuple_GET_ITEM(pair, 0))
-            place[0] = c":"
-            place[1] = c" "
-            place = copy(place + 2, <bytes>PyTuple_GET_ITEM(pair, 1))
-            place[0] = c"\r"
-            place[1] = c"\n"
-            place += 2
-        memcpy(place, length_line, length_bytes)
-        place = copy(copy(place + length_bytes, closing), date)
-        place[0] = c"\r"
-        place[1] = c"\n"
-        place = copy(place + 2, body)
-        assert place == PyBytes_AS_STRING(head) + size
+            out = copy(out, <bytes>PyTuple_GET_ITEM(pair, 0))
+            out[0] = c":"
+            out[1] = c" "
+            out = copy(out + 2, <bytes>PyTuple_GET_ITEM(pair, 1))
+            out[0] = c"\r"
+            out[1] = c"\n"
+            out += 2
+        memcpy(out, length_line, length_bytes)
+        out = copy(copy(out + length_bytes, closing), date)
+        out[0] = c"\r"
+        out[1] = c"\n"
+        out = copy(out + 2, body)
+        assert out == PyBytes_AS_STRING(head) + size
         return head
 
     cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1:
-        # A whole answer at once, for an application that has its lines ready: `head` says of the body all
-        # that there is to say. `version` may be None.
+        # Send a complete response at once, for an application that has its head lines ready. `head`
+        # includes all fields about the body. `version` may be None.
         cdef bytes closing = b""
         if self.started or self.lost or not self.message_complete:
             raise RuntimeError("an answer at once after another, or before the request is read")
@@ -339,7 +351,7 @@ cdef class Exchange(Job):
         return 0
 
     cdef int go_on(self, object coroutine) except -1:
-        # Have a handler run after all, for a request that was taken over.
+        # Run a handler after all, for a request that was taken over.
         return self.channel.start(self, coroutine)
 
     cdef bytes _encode(self, bytes body, bint more):
@@ -372,6 +384,6 @@ cdef int _wake(object future) except -1:
     return 0
 
 
-# What `exchange.receive` and `exchange.send` are, found once and not for every request.
+# The definitions behind `exchange.receive` and `exchange.send`, looked up once.
 cdef PyMethodDef* receive_definition = definition_of(Exchange.receive)
 cdef PyMethodDef* send_definition = definition_of(Exchange.send)

@@ -1,1 +1,1 @@
-"""What the head of a response is made of; nothing here is for Python."""
+"""Parts of a response's head; for compiled code only."""

@@ -1,4 +1,4 @@
-"""What the head of a response is made of: status lines, and what a field may be."""
+"""Parts of a response's head: status lines, and checks of field names and values."""
 
 from http import HTTPStatus
 
@@ -40,7 +40,7 @@ cdef Py_ssize_t parse_length(bytes value) except -1:
 
 
 cdef bint is_text(str text, const char* ascii, Py_ssize_t length) noexcept:
-    # Compares in place: the literals of an application are other objects than ours.
+    # Compares the characters: the application's literals are other objects than ours.
     return (
         text is not None
         and PyUnicode_IS_ASCII(text)
@@ -50,7 +50,7 @@ cdef bint is_text(str text, const char* ascii, Py_ssize_t length) noexcept:
 
 
 cdef bint is_clean(bytes text) noexcept:
-    # Eight bytes at a time as long as none of them is below a space; then one by one.
+    # Eight bytes at a time while none of them is below a space; then one by one.
     cdef const char* data = PyBytes_AS_STRING(text)
     cdef size_t length = PyBytes_GET_SIZE(text)
     cdef size_t at = 0
@@ -66,7 +66,7 @@ cdef bint is_clean(bytes text) noexcept:
 
 
 cdef bint is_name(bytes name, const char* lower) noexcept:
-    # Whether this is that name, letter case aside; the length was compared before.
+    # Compare case-insensitively; the caller has compared the lengths.
     cdef const char* text = PyBytes_AS_STRING(name)
     cdef Py_ssize_t index
     for index in range(PyBytes_GET_SIZE(name)):
@@ -77,30 +77,30 @@ cdef bint is_name(bytes name, const char* lower) noexcept:
     return True
 
 
-cdef char* copy(char* place, bytes piece) noexcept:
-    memcpy(place, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
-    return place + PyBytes_GET_SIZE(piece)
+cdef char* copy(char* out, bytes piece) noexcept:
+    memcpy(out, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
+    return out + PyBytes_GET_SIZE(piece)
 
 
 cdef bytes join_answer(
     int status, bytes head, bytes body, str request_id, bytes version, bytes closing, bytes date
 ):
-    # One allocation: status line, the answer's lines, what belongs to the request, an empty line, the body.
+    # One allocation: status line, the response's lines, the request's own lines, an empty line, the body.
     cdef bytes line = <bytes>STATUS_LINES[status]
     cdef Py_ssize_t name_bytes = PyUnicode_GET_LENGTH(request_id)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(line) + PyBytes_GET_SIZE(head) + 14 + name_bytes
-    cdef char* place
+    cdef char* out
     assert PyUnicode_IS_ASCII(request_id)
     size += PyBytes_GET_SIZE(closing) + PyBytes_GET_SIZE(date) + 2 + PyBytes_GET_SIZE(body)
     if version is not None:
         size += 18 + PyBytes_GET_SIZE(version)
     cdef bytes wire = PyBytes_FromStringAndSize(NULL, size)
-    place = copy(copy(PyBytes_AS_STRING(wire), line), head)
-    memcpy(place, <const char*>b"request-id: ", 12)
-    memcpy(place + 12, PyUnicode_DATA(request_id), name_bytes)
-    place = copy(place + 12 + name_bytes, b"\r\n")
+    out = copy(copy(PyBytes_AS_STRING(wire), line), head)
+    memcpy(out, <const char*>b"request-id: ", 12)
+    memcpy(out + 12, PyUnicode_DATA(request_id), name_bytes)
+    out = copy(out + 12 + name_bytes, b"\r\n")
     if version is not None:
-        place = copy(copy(copy(place, b"stripe-version: "), version), b"\r\n")
-    place = copy(copy(copy(copy(place, closing), date), b"\r\n"), body)
-    assert place == PyBytes_AS_STRING(wire) + size
+        out = copy(copy(copy(out, b"stripe-version: "), version), b"\r\n")
+    out = copy(copy(copy(copy(out, closing), date), b"\r\n"), body)
+    assert out == PyBytes_AS_STRING(wire) + size
     return wire

@@ -22,7 +22,7 @@ from fastpay._native.form_bytes cimport (
 from fastpay import limits
 
 
-# Forms of usual size are unescaped on the stack, which spares them an allocation.
+# Forms of ordinary size are unescaped on the stack, without an allocation.
 cdef enum:
     _STACK_BYTES = 2048
     _NAME_SLOTS = 256
@@ -32,8 +32,8 @@ cdef Py_ssize_t _FIELDS_MAX = limits.form_fields_max
 cdef Py_ssize_t _DEPTH_MAX = limits.form_depth_max
 
 
-# Names come again in each request: one made before, its hash included, is found by its bytes. What
-# falls into a taken slot takes it over, so that strange names cost time and never memory.
+# Names recur in every request: a string made before is found by its bytes, with its hash. A new name
+# replaces the one in its slot, so that unknown names cost time but no memory.
 cdef list _names = [""] * _NAME_SLOTS
 
 
@@ -48,7 +48,7 @@ class FormError(ValueError):
 def parse(bytes body not None) -> dict:
     cdef const unsigned char* text = body
     cdef Py_ssize_t size = len(body)
-    # Escapes only ever shrink, so that one buffer of the body's size serves every field in turn.
+    # Unescaping never makes a text longer, so one buffer of the body's size serves every field in turn.
     cdef unsigned char[_STACK_BYTES] local
     cdef unsigned char* scratch
     if size <= _STACK_BYTES:
@@ -112,12 +112,12 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
         value = _text(text + value_start, at - value_start, value_marks, scratch, name)
         at += 1
         if name_marks & (ESCAPED | BRACKETED):
-            _place(top, name, value)
+            _insert(top, name, value)
             continue
         if name_size == 0:
             raise FormError("A field has no name before its '='.")
         count = len(top)
-        # One look-up both finds out whether the name is new and stores it.
+        # One look-up both checks whether the name is new and stores it.
         top.setdefault(name, value)
         if len(top) == count:
             _refuse_taken(top[name], name)
@@ -129,7 +129,7 @@ cdef dict _parse(const unsigned char* text, Py_ssize_t size, unsigned char* scra
 cdef str _text(
     const unsigned char* text, Py_ssize_t size, int marks, unsigned char* scratch, str param
 ):
-    """Decode one name or value. `param` is the name that an error about a value is to carry."""
+    """Decode one name or value. `param` is the name for an error about a value."""
     cdef object plain
     cdef Py_ssize_t read = 0
     cdef Py_ssize_t written = 0
@@ -163,7 +163,7 @@ cdef str _text(
 @cython.boundscheck(False)
 @cython.wraparound(False)
 cdef str _known_name(const unsigned char* text, Py_ssize_t size):
-    """Return the ASCII name of at least one byte that `text` is, made now or before."""
+    """Return the string of a non-empty ASCII name, from the table or new."""
     cdef unsigned int mixed = text[0] * 31 + text[size >> 1] * 7 + text[size - 1] * 3 + <unsigned int>size
     cdef Py_ssize_t slot = mixed % _NAME_SLOTS
     cdef str name = <str>_names[slot]
@@ -175,8 +175,8 @@ cdef str _known_name(const unsigned char* text, Py_ssize_t size):
     return <str>fresh
 
 
-cdef int _place(dict top, str name, str value) except -1:
-    """Walk the brackets of `name` from `top` down, making what is missing, and put `value` there."""
+cdef int _insert(dict top, str name, str value) except -1:
+    """Follow the brackets of `name` from `top`, create missing levels, and store `value`."""
     cdef Py_ssize_t size = len(name)
     cdef Py_ssize_t opening = name.find("[")
     cdef Py_ssize_t closing

@@ -1,4 +1,4 @@
-# The bytes of a form: what each may mean, and what stretches of them say.
+# The bytes of a form: their classes, and the decoding of pieces of it.
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcpy
@@ -31,19 +31,19 @@ cdef enum:
     WIDE = 2
     BRACKETED = 4
     NUL = 8
-    # As many digits as always fit a signed 64-bit number.
+    # The largest number of digits that always fits a signed 64-bit number.
     _DIGITS_MAX = 18
 
 
 cdef struct Piece:
     const unsigned char* text
     Py_ssize_t size
-    # Whether there is more than ASCII in it.
+    # Whether it contains non-ASCII bytes.
     bint is_wide
 
 
 cdef inline bint unescape(Piece* piece, int marks, unsigned char* scratch) noexcept:
-    """Resolve the escapes of a piece into `scratch`; false where one is broken, or there is a NUL."""
+    """Resolve the escapes of a piece into `scratch`; return false for a broken escape or a NUL."""
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t written = 0
     cdef unsigned char byte, high, low
@@ -77,7 +77,7 @@ cdef inline bint unescape(Piece* piece, int marks, unsigned char* scratch) noexc
 
 
 cdef inline object decode(const Piece* piece):
-    """Return the text of a piece, None where it is not UTF-8."""
+    """Return the text of a piece, or None if it is not UTF-8."""
     cdef object text
     if not piece.is_wide:
         text = PyUnicode_New(piece.size, 127)
@@ -90,7 +90,8 @@ cdef inline object decode(const Piece* piece):
 
 
 cdef inline bint read_integer(const Piece* piece, long long* number) noexcept:
-    """Read decimal digits, with a minus or without; false for anything else, and for too many."""
+    """Read a decimal number with an optional minus sign; return false for anything else or too many digits.
+    """
     cdef Py_ssize_t at = 0
     cdef long long total = 0
     cdef bint negative = piece.size > 1 and piece.text[0] == c"-"

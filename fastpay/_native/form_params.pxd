@@ -2,14 +2,14 @@ from cpython.object cimport PyObject
 
 
 cdef enum:
-    # Larger forms are left to the careful reader.
+    # Larger forms are left to the general parser.
     BODY_BYTES_MAX = 4096
     FIELDS_MAX = 64
     FRAMES_MAX = 6
     SLOTS = 128
 
 
-# What a field may hold, as a set.
+# The kinds of value that a field may hold, as a set of flags.
 cdef enum Kind:
     EMPTY = 1
     BOOLEAN = 2
@@ -25,7 +25,7 @@ cdef struct Field:
     const char* name
     Py_ssize_t name_size
     int kinds
-    # Bounds of a number; of a text, or each text of a list; of a list.
+    # Bounds of a number; of the characters of a text, or of each text of a list; of the length of a list.
     long long low
     long long high
     Py_ssize_t chars_min
@@ -33,7 +33,7 @@ cdef struct Field:
     Py_ssize_t count_min
     Py_ssize_t count_max
     bint is_tuple
-    # Borrowed from what the decoder keeps, NULL where there is none.
+    # Borrowed from the decoder's own list, or NULL.
     PyObject* search
     PyObject* choices
     PyObject* inner
@@ -41,13 +41,13 @@ cdef struct Field:
 
 cdef struct Frame:
     PyObject* decoder
-    # The place of the struct in the frame around it; the first frame has none.
+    # The index of the enclosing frame, and of this struct's field in it; the first frame has none.
     int around
-    int place
-    # Which lists came with numbers, and which without, as sets of places.
+    int position
+    # Which lists came with numbered elements, and which without, as sets of field indexes.
     unsigned long long numbered
     unsigned long long unnumbered
-    # Owned, NULL for what was not given.
+    # Owned; NULL for fields that were not given.
     PyObject* values[FIELDS_MAX]
 
 
@@ -60,12 +60,12 @@ cdef class FormDecoder:
     cdef object params_type
     cdef int count
     cdef Field fields[FIELDS_MAX]
-    # Where a name is looked for first: its place and one, or 0.
+    # The first slot to look for a name in: its field index plus one, or 0.
     cdef unsigned char slots[SLOTS]
     cdef unsigned long long required
     cdef list names
     cdef list kept
-    # The names that were given the last time: most forms of a type give the same.
+    # The names that the previous form gave: most forms of a type give the same ones.
     cdef unsigned long long last_given
     cdef tuple last_names
 

@@ -1,14 +1,14 @@
-"""Forms straight to structs: the fast lane of `api/decoding.py`."""
+"""Forms to structs in one step: the fast path of `api/decoding.py`."""
 
 from collections.abc import Callable
 from typing import Any, final
 
 @final
 class FormDecoder:
-    """Makes structs of one type out of forms in which every field leaves no doubt.
+    """Makes structs of one type from forms whose every field is plainly valid.
 
-    It knows the fields that were added, in the order of the type's own; the type must not have code of its
-    own that looks at what it is made of.
+    It knows the fields that were added, in the order of the type's fields. The type must not have code of
+    its own that checks its values.
     """
 
     def __init__(self, params_type: type) -> None: ...
@@ -26,17 +26,18 @@ class FormDecoder:
         metadata: bool = False,
         inner: FormDecoder | None = None,
     ) -> None:
-        """Add a field, and what it may plainly be given; a field given anything else is a doubt.
+        """Add a field and the values that are plainly valid for it; any other value makes the form
+        undecided.
 
-        `empty` takes the empty text for None; `boolean` true and false; `integer` a decimal number between
-        two bounds; `choices` these texts; `text` a text of so many characters, from and to, that a function
-        finds something in; `texts` a list of such texts, from so many to so many, as a tuple or a list;
-        `metadata` a map of texts within the limits of metadata; `inner` a struct. The numbers of a number
-        field leave no room for choices. Raises: TypeError for more fields than there is room for.
+        `empty` accepts the empty text as None; `boolean` true and false; `integer` a decimal number between
+        two bounds; `choices` these texts; `text` a text with a number of characters in these bounds, in
+        which a function finds something; `texts` a list of such texts with a length in these bounds, as a
+        tuple or a list; `metadata` a map of texts within the limits of metadata; `inner` a struct. A number
+        field cannot have choices. Raises: TypeError for more fields than the maximum.
         """
 
     def decode(self, body: bytes) -> Any:
-        """Return the struct that a form makes, None where anything is in doubt.
+        """Return the struct of a form, or None if the form is undecided.
 
-        In doubt is whatever may be wrong, and what is right in an unusual way: the careful reader finds out.
+        A form is undecided if it may be invalid, or is valid in an unusual way. The general parser decides.
         """

@@ -1,7 +1,7 @@
-"""Forms straight to structs, where every field leaves no doubt. The contract is in form_params.pyi.
+"""Forms to structs, if every field is plainly valid. The contract is in form_params.pyi.
 
-A form is read once, from left to right, into frames: one for the struct itself and one for each struct inside
-of it. Whatever is not plainly right ends it, with nothing made.
+A form is read once, from left to right, into frames: one for the struct itself and one for each struct in
+it. Anything that is not plainly valid ends the decoding, and nothing is made.
 """
 
 cimport cython
@@ -28,7 +28,7 @@ cdef Py_ssize_t _KEYS_MAX = limits.metadata_keys_max
 cdef Py_ssize_t _KEY_CHARS_MAX = limits.metadata_key_chars_max
 cdef Py_ssize_t _VALUE_CHARS_MAX = limits.metadata_value_chars_max
 
-# Stands for a struct that is still to be made of its frame.
+# A struct that will be made from its frame.
 cdef object _PENDING = object()
 
 
@@ -63,7 +63,7 @@ cdef class FormDecoder:
             field.kinds |= CHOICE
             field.choices = self.keep({choice: choice for choice in choices})
         if text is not None:
-            # The bounds are those of each text of a list, where it is one.
+            # For a list, the bounds are those of each text.
             field.kinds |= TEXT if texts is None else TEXTS
             field.chars_min, field.chars_max, search = text
             field.search = NULL if search is None else self.keep(search)
@@ -79,12 +79,12 @@ cdef class FormDecoder:
         self.count += 1
         self.slots[slot] = <unsigned char>self.count
         self.keep(spelled)
-        # A constructor knows the names of its arguments by their identity.
+        # A constructor compares the names of its arguments by identity.
         self.names.append(sys.intern(name))
 
     def decode(self, bytes body not None):
         cdef Reading reading
-        cdef int index, place
+        cdef int index, position
         cdef Py_ssize_t size = len(body)
         if size > BODY_BYTES_MAX:
             return None
@@ -96,24 +96,27 @@ cdef class FormDecoder:
             return _make(&reading)
         finally:
             for index in range(reading.count):
-                for place in range((<FormDecoder>reading.frames[index].decoder).count):
-                    Py_XDECREF(reading.frames[index].values[place])
+                for position in range((<FormDecoder>reading.frames[index].decoder).count):
+                    Py_XDECREF(reading.frames[index].values[position])
 
     cdef PyObject* keep(self, object what) except NULL:
         self.kept.append(what)
         return <PyObject*>what
 
     cdef int find(self, const unsigned char* name, Py_ssize_t size) noexcept:
-        """Return the place of a field, -1 where there is none of this name."""
+        """Return the index of a field, or -1 for an unknown name."""
         cdef unsigned int slot
-        cdef int place
+        cdef int position
         if size == 0:
             return -1
         slot = _slot(name, size)
         while self.slots[slot] != 0:
-            place = self.slots[slot] - 1
-            if self.fields[place].name_size == size and memcmp(self.fields[place].name, name, size) == 0:
-                return place
+            position = self.slots[slot] - 1
+            if (
+                self.fields[position].name_size == size
+                and memcmp(self.fields[position].name, name, size) == 0
+            ):
+                return position
             slot = (slot + 1) % SLOTS
         return -1
 
@@ -122,23 +125,23 @@ cdef inline unsigned int _slot(const unsigned char* name, Py_ssize_t size) noexc
     return (name[0] * 31 + name[size >> 1] * 7 + name[size - 1] * 3 + <unsigned int>size) % SLOTS
 
 
-cdef void _open(Reading* reading, FormDecoder decoder, int around, int place) noexcept:
+cdef void _open(Reading* reading, FormDecoder decoder, int around, int position) noexcept:
     """Add an empty frame for a struct."""
     cdef Frame* frame = &reading.frames[reading.count]
     frame.decoder = <PyObject*>decoder
     frame.around = around
-    frame.place = place
+    frame.position = position
     frame.numbered = frame.unnumbered = 0
     memset(frame.values, 0, decoder.count * sizeof(PyObject*))
     reading.count += 1
 
 
-# The functions below return whether all was plainly right.
+# The functions below return whether everything was plainly valid.
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
 cdef bint _read(Reading* reading, const unsigned char* text, Py_ssize_t size) except -1:
-    """Split a form into fields and put each in its place."""
+    """Split a form into fields and store the value of each."""
     cdef unsigned char[BODY_BYTES_MAX] scratch
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t start
@@ -175,7 +178,7 @@ cdef bint _read(Reading* reading, const unsigned char* text, Py_ssize_t size) ex
         count += 1
         if count > _FORM_FIELDS_MAX:
             return False
-        # Escapes only ever shrink: name and value together fit a scratch of the body's size.
+        # Unescaping never makes a text longer: name and value together fit a buffer of the body's size.
         if not (unescape(&name, name_marks, scratch) and unescape(&value, marks, scratch + name.size)):
             return False
         if not _take(reading, &name, &value):
@@ -184,24 +187,24 @@ cdef bint _read(Reading* reading, const unsigned char* text, Py_ssize_t size) ex
 
 
 cdef bint _take(Reading* reading, const Piece* name, const Piece* value) except -1:
-    """Walk the brackets of a name inwards, and put the value there."""
+    """Follow the brackets of a name, and store the value."""
     cdef const unsigned char* at = name.text
     cdef const unsigned char* end = name.text + name.size
     cdef const unsigned char* closing = <const unsigned char*>memchr(at, c"[", end - at)
     cdef Piece part
     cdef Field* field
     cdef int frame = 0
-    cdef int place
+    cdef int position
     cdef Py_ssize_t depth = 1
     part.text, part.size, part.is_wide = at, (end if closing == NULL else closing) - at, name.is_wide
     at = end if closing == NULL else closing
     while True:
-        place = (<FormDecoder>reading.frames[frame].decoder).find(part.text, part.size)
-        if place < 0:
+        position = (<FormDecoder>reading.frames[frame].decoder).find(part.text, part.size)
+        if position < 0:
             return False
-        field = &(<FormDecoder>reading.frames[frame].decoder).fields[place]
+        field = &(<FormDecoder>reading.frames[frame].decoder).fields[position]
         if at == end:
-            return _put_plain(&reading.frames[frame].values[place], field, value)
+            return _put_plain(&reading.frames[frame].values[position], field, value)
         closing = <const unsigned char*>memchr(at, c"]", end - at)
         depth += 1
         if at[0] != c"[" or closing == NULL or depth > _FORM_DEPTH_MAX:
@@ -211,30 +214,32 @@ cdef bint _take(Reading* reading, const Piece* name, const Piece* value) except 
         if memchr(part.text, c"[", part.size) != NULL:
             return False
         if field.kinds & STRUCT and part.size > 0:
-            frame = _enter(reading, frame, place, field)
+            frame = _enter(reading, frame, position, field)
             if frame < 0:
                 return False
         elif at != end:
             return False
         elif field.kinds & METADATA:
-            return _put_metadata(&reading.frames[frame].values[place], &part, value)
+            return _put_metadata(&reading.frames[frame].values[position], &part, value)
         else:
-            return _put_element(&reading.frames[frame], place, field, &part, value)
+            return _put_element(&reading.frames[frame], position, field, &part, value)
 
 
-cdef int _enter(Reading* reading, int around, int place, const Field* field) except -2:
-    """Return the frame of the struct at this place, or -1 where something else is there, or no room."""
-    cdef PyObject* present = reading.frames[around].values[place]
+cdef int _enter(Reading* reading, int around, int position, const Field* field) except -2:
+    """Return the frame of the struct in this field, or -1 if the field has another value or no frame is
+    left.
+    """
+    cdef PyObject* present = reading.frames[around].values[position]
     cdef int index
     if present == NULL:
         if reading.count == FRAMES_MAX:
             return -1
-        _store(&reading.frames[around].values[place], _PENDING)
-        _open(reading, <FormDecoder>field.inner, around, place)
+        _store(&reading.frames[around].values[position], _PENDING)
+        _open(reading, <FormDecoder>field.inner, around, position)
         return reading.count - 1
     if present == <PyObject*>_PENDING:
         for index in range(1, reading.count):
-            if reading.frames[index].around == around and reading.frames[index].place == place:
+            if reading.frames[index].around == around and reading.frames[index].position == position:
                 return index
     return -1
 
@@ -305,24 +310,24 @@ cdef bint _put_metadata(PyObject** into, const Piece* name, const Piece* value) 
 
 
 cdef bint _put_element(
-    Frame* frame, int place, const Field* field, const Piece* number, const Piece* value
+    Frame* frame, int position, const Field* field, const Piece* number, const Piece* value
 ) except -1:
-    cdef unsigned long long this = 1ULL << place
+    cdef unsigned long long this = 1ULL << position
     cdef object text
     cdef long long index = 0
     cdef list texts
     if not field.kinds & TEXTS or value.size == 0:
         return False
-    if frame.values[place] == NULL:
-        _store(&frame.values[place], [])
-    elif type(<object>frame.values[place]) is not list:
+    if frame.values[position] == NULL:
+        _store(&frame.values[position], [])
+    elif type(<object>frame.values[position]) is not list:
         return False
-    texts = <list>frame.values[place]
+    texts = <list>frame.values[position]
     if number.size == 0:
         frame.unnumbered |= this
     else:
         frame.numbered |= this
-        # Written as the number itself is, and in the order of the numbers.
+        # A number must have its shortest spelling, and the numbers must be in order.
         if not read_integer(number, &index) or index != len(texts):
             return False
         if number.size > 1 and not c"1" <= number.text[0] <= c"9":
@@ -341,7 +346,7 @@ cdef bint _fits(str text, const Field* field) except -1:
 
 
 cdef object _make(Reading* reading):
-    """Make the structs, the inner ones first; None where something required is missing."""
+    """Make the structs, inner ones first; return None if a required field is missing."""
     cdef int index
     cdef object made = None
     cdef PyObject** into
@@ -350,7 +355,7 @@ cdef object _make(Reading* reading):
         if made is None:
             return None
         if index > 0:
-            into = &reading.frames[reading.frames[index].around].values[reading.frames[index].place]
+            into = &reading.frames[reading.frames[index].around].values[reading.frames[index].position]
             Py_XDECREF(into[0])
             _store(into, made)
     return made
@@ -361,27 +366,28 @@ cdef object _make_one(Frame* frame):
     cdef PyObject* arguments[FIELDS_MAX]
     cdef unsigned long long given = 0
     cdef Py_ssize_t count = 0
-    cdef int place
-    for place in range(decoder.count):
-        if frame.values[place] == NULL:
+    cdef int position
+    for position in range(decoder.count):
+        if frame.values[position] == NULL:
             continue
-        if decoder.fields[place].kinds & TEXTS and not _close(&frame.values[place], &decoder.fields[place]):
-            return None
-        given |= 1ULL << place
-        arguments[count] = frame.values[place]
+        if decoder.fields[position].kinds & TEXTS:
+            if not _close(&frame.values[position], &decoder.fields[position]):
+                return None
+        given |= 1ULL << position
+        arguments[count] = frame.values[position]
         count += 1
     if decoder.required & ~given:
         return None
     if given != decoder.last_given:
         decoder.last_names = tuple(
-            [name for place, name in enumerate(decoder.names) if given >> place & 1]
+            [name for position, name in enumerate(decoder.names) if given >> position & 1]
         )
         decoder.last_given = given
     return PyObject_Vectorcall(decoder.params_type, arguments, 0, decoder.last_names)
 
 
 cdef bint _close(PyObject** into, const Field* field) except -1:
-    """Make of a list what the params type has there."""
+    """Convert a list to the type of its field."""
     cdef object texts = <object>into[0]
     if type(texts) is not list:
         return True

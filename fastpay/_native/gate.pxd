@@ -21,7 +21,7 @@ cdef enum Verdict:
 
 
 cdef struct HeadGate:
-    # `position` bytes of the head were judged; the other figures are counted from there.
+    # `position` bytes of the head are judged. The other offsets count from the start of the head.
     Py_ssize_t position
     Py_ssize_t target_start
     Py_ssize_t target_end
@@ -33,7 +33,7 @@ cdef struct HeadGate:
 
 
 cdef struct ChunkGate:
-    # Body bytes announced so far, and what of the present chunk is still to come.
+    # The body bytes announced so far, and the rest of the current chunk.
     Py_ssize_t announced
     Py_ssize_t remaining
     Py_ssize_t trailer_bytes

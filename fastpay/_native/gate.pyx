@@ -1,11 +1,20 @@
-"""The gate before the HTTP parser: it judges every framing byte and can only refuse.
+"""The gate in front of the HTTP parser: it checks every framing byte and can only refuse.
 
-llhttp reads the requests; this file decides which bytes it ever gets to see. It walks a head (RFC 9112 2 to
-5) or the framing of a chunked body (7.1) one byte at a time and in order, so that the verdict on a stream
-depends on its bytes alone and never on how they were cut into packets. A head reaches llhttp only when the
-gate has seen its last byte and found nothing to refuse.
+llhttp reads the requests; the gate decides which bytes llhttp sees. It walks a head (RFC 9112 2 to 5) or
+the framing of a chunked body (7.1) one byte at a time and in order.
 
-docs/HTTP.md has the policy as a table.
+    head:     METHOD SP TARGET SP VERSION CRLF (NAME ":" VALUE CRLF)* CRLF
+    chunked:  (SIZE CRLF DATA CRLF)* "0" CRLF (NAME ":" VALUE CRLF)* CRLF
+
+Invariants:
+
+- The state after n bytes depends on these bytes only, and never on how they were split into packets: every
+  function continues from the saved state and position.
+- A head reaches llhttp only after the gate has accepted its last byte.
+- Bounds are checked at fixed offsets, so that the verdict on an oversized head is the same in one packet
+  and in many.
+
+docs/HTTP.md has the rules as a table.
 """
 
 cdef enum State:
@@ -78,8 +87,8 @@ cdef void begin_head(HeadGate* gate) noexcept nogil:
 cdef Verdict judge_head(
     HeadGate* gate, const unsigned char* data, Py_ssize_t length, const Bounds* bounds
 ) noexcept nogil:
-    # Judges data[gate.position:length]; `data` always starts at the head's first byte. After DONE
-    # `gate.position` is the length of the head.
+    # Judge data[gate.position:length]; `data` starts at the head's first byte. After DONE, `gate.position`
+    # is the length of the head.
     cdef Verdict verdict
     if gate.state <= LINE_FEED:
         verdict = _judge_request_line(gate, data, length, bounds)
@@ -92,7 +101,7 @@ cdef Verdict _judge_request_line(
     HeadGate* gate, const unsigned char* data, Py_ssize_t length, const Bounds* bounds
 ) noexcept nogil:
     cdef Py_ssize_t at = gate.position
-    cdef Py_ssize_t place
+    cdef Py_ssize_t index
     cdef Py_ssize_t stop
     cdef unsigned char byte
     while at < length:
@@ -109,7 +118,7 @@ cdef Verdict _judge_request_line(
             elif at >= METHOD_BYTES:
                 return REFUSED_METHOD
         elif gate.state == TARGET:
-            # The long run of this line.
+            # The inner loop skips the bulk of this line.
             stop = min(length, gate.target_start + bounds.target_bytes)
             while kinds[byte] & TARGET_BYTE and at < stop:
                 at += 1
@@ -124,18 +133,18 @@ cdef Verdict _judge_request_line(
                 gate.target_end = at
                 gate.state = VERSION
             elif byte == c"\r" or byte == c"\n":
-                # HTTP/0.9, or a target that was cut off.
+                # HTTP/0.9 (no version), or a target that ends at a line break (RFC 9112 3).
                 return REFUSED_VERSION
             elif not kinds[byte] & TARGET_BYTE:
                 return REFUSED_TARGET_CHARACTER
             elif at - gate.target_start >= bounds.target_bytes:
                 return REFUSED_TARGET_LENGTH
         elif gate.state == VERSION:
-            place = at - gate.target_end - 1
-            if place < VERSION_BYTES - 1:
-                if byte != VERSION_PREFIX[place]:
+            index = at - gate.target_end - 1
+            if index < VERSION_BYTES - 1:
+                if byte != VERSION_PREFIX[index]:
                     return REFUSED_VERSION
-            elif place == VERSION_BYTES - 1:
+            elif index == VERSION_BYTES - 1:
                 if byte != c"0" and byte != c"1":
                     return REFUSED_VERSION
                 gate.is_version_1_0 = byte == c"0"
@@ -163,11 +172,11 @@ cdef Verdict _judge_headers(
     cdef int state = gate.state
     cdef unsigned char byte
     while at < length:
+        # Before the byte is judged: one beyond the bound is refused for the size.
         if at >= end:
             return REFUSED_HEADER_BYTES
         byte = data[at]
         if state == VALUE:
-            # The long runs: everything else in a head is a few bytes.
             while kinds[byte] & VALUE_BYTE:
                 at += 1
                 if at >= length:
@@ -197,6 +206,7 @@ cdef Verdict _judge_headers(
                 return REFUSED_HEADER_UNDERSCORE
             else:
                 return REFUSED_HEADER_NAME
+        # RFC 9112 2.2 and 5.2: no bare LF, no folded lines.
         elif state == HEADER_START:
             if byte == c"\r":
                 state = LAST_LINE_FEED
@@ -238,8 +248,8 @@ cdef void begin_chunks(ChunkGate* gate) noexcept nogil:
 cdef Verdict judge_chunks(
     ChunkGate* gate, const unsigned char* data, Py_ssize_t length, const Bounds* bounds, Py_ssize_t* used
 ) noexcept nogil:
-    # Judges data[0:length], which continues where the last call ended. `used` tells how many bytes are
-    # allowed, which after DONE is where the message ends.
+    # Judge data[0:length], which continues where the last call ended. `used` receives the number of
+    # accepted bytes; after DONE that is the end of the message.
     cdef Py_ssize_t at = 0
     cdef Verdict verdict = MORE
     while at < length and verdict == MORE:
@@ -288,6 +298,8 @@ cdef Verdict _judge_size(ChunkGate* gate, unsigned char byte, const Bounds* boun
         gate.state = SIZE
         gate.digits = 0
         return MORE
+    # RFC 9112 7.1: the size is complete here. A body is refused when its size announces too much, before
+    # the data arrive.
     gate.announced += gate.remaining
     if gate.announced > bounds.body_bytes:
         return REFUSED_BODY_LENGTH
@@ -334,7 +346,7 @@ cdef Verdict _judge_trailer(ChunkGate* gate, unsigned char byte, const Bounds* b
 
 
 def judge(bytes data, *, Py_ssize_t target_bytes, Py_ssize_t header_bytes, int header_count):
-    """Judge a head fed whole; for comparison with the oracle in the tests."""
+    """Judge a whole head; for comparison with the oracle in the tests."""
     cdef HeadGate gate
     cdef Bounds bounds
     bounds.target_bytes = target_bytes
@@ -347,7 +359,7 @@ def judge(bytes data, *, Py_ssize_t target_bytes, Py_ssize_t header_bytes, int h
 
 
 def judge_body(bytes data, *, Py_ssize_t body_bytes, Py_ssize_t header_bytes, int header_count):
-    """Judge the framing of a chunked body fed whole; for comparison with the oracle in the tests."""
+    """Judge the framing of a whole chunked body; for comparison with the oracle in the tests."""
     cdef ChunkGate gate
     cdef Bounds bounds
     cdef Py_ssize_t used = 0

@@ -2,15 +2,21 @@
 
 A connection is in one of these states:
 
-    idle        no bytes, no exchange, no Reading: the connection object is all there is
-    head        some bytes of a head are here, and the head deadline runs
-    body        an exchange is there, its body is still coming, and the body deadline runs
-    handler     the request is complete; only the application's answer is awaited, without a deadline
-    writing     the client does not read fast enough; the write deadline runs in whatever state it is
-    lingering   the last answer is written; what still comes is thrown away for a while, so that closing
-                does not destroy the answer on its way (RFC 9112 9.6)
+    idle        no bytes, no exchange, no Reading: only the connection object exists
+    head        a part of a head has arrived, and the head deadline runs
+    body        the exchange exists, its body is arriving, and the body deadline runs
+    handler     the request is complete; the application works without a deadline of the connection
+    writing     the client does not read fast enough; the write deadline runs, in any of the other states
+    lingering   the last response is written; input is discarded for a while, because closing would reset the
+                connection and destroy the response in flight (RFC 9112 9.6)
 
-Requests are read one after another: bytes of the next one wait in the buffer until the answer is complete.
+Invariants:
+
+- One exchange at a time: the bytes of the next request wait in the buffer until the response is complete,
+  so that responses leave in the order of their requests (RFC 9112 9.3.2).
+- Only `_process` reads, and `busy` keeps it from running inside itself. A handler that completes its
+  response while `_process` runs only clears `exchange`; the loop in `_process` then takes the next request.
+- A refused request ends the connection, because the start of the next request is unknown.
 """
 
 import logging
@@ -34,12 +40,12 @@ logger = logging.getLogger(__name__)
 
 @cython.final
 cdef class Connection(Link):
-    """An asyncio protocol that speaks HTTP/1.1 and hands HTTP/2 over to its own protocol."""
+    """An asyncio protocol that speaks HTTP/1.1 and passes HTTP/2 connections to another protocol."""
 
     def __init__(self, Service service):
         self.service = service
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport):
         cdef Service service = self.service
@@ -77,7 +83,7 @@ cdef class Connection(Link):
         try:
             self._process() if data is None else self._receive(data)
         except Exception:
-            # A bug of ours: this connection ends, the others go on.
+            # A bug here ends this connection only.
             logger.exception("connection_failed")
             self.abort()
         return 0
@@ -88,7 +94,8 @@ cdef class Connection(Link):
         if exchange is None or self.lingering or not exchange.message_complete:
             self._close()
             return False
-        # A client may close its half after the request and still wait for the answer (RFC 9112 9.6).
+        # A client may close its sending half after the request and still wait for the response (RFC 9112
+        # 9.6).
         exchange.disconnect()
         return not self.service.is_tls
 
@@ -105,10 +112,10 @@ cdef class Connection(Link):
         if not self.closing and not self.lingering:
             self._schedule()
 
-    # What the server calls.
+    # Called by the server.
 
     def retire(self):
-        """Close now if nothing is running here, or else as soon as the answer is written."""
+        """Close now if no handler runs, otherwise when the response is written."""
         if self.exchange is None or not self.exchange.running:
             self._close()
 
@@ -126,13 +133,14 @@ cdef class Connection(Link):
             self.reading = self.service.lend()
         self.reading.add(data)
         if self.exchange is not None and self.exchange.message_complete:
-            # The next requests wait for their turn; only so many of their bytes are kept.
+            # The next requests wait. Only a bounded number of their bytes is kept.
             if self.reading.unread() > self.service.ahead_bytes_max:
                 self._pause_reading()
             return min(0, self._hold())
         return self._process()
 
     cdef int _process(self) except -1:
+        # The caller may be a handler that `_step` has started; then the outer call continues.
         if self.busy:
             return 0
         self.busy = True
@@ -145,11 +153,12 @@ cdef class Connection(Link):
         return self._settle()
 
     cdef bint _step(self) except -1:
-        # Do one thing; tell whether there may be more to do.
+        # Do one step; return whether there may be more.
         if self.closing or self.lingering or self.reading is None:
             return False
         if self.exchange is not None:
             return not self.exchange.message_complete and self._read_body()
+        # Backpressure: a client that does not read its responses gets no further request started.
         if self.write_paused or not self.reading.unread():
             return False
         return self._read_head()
@@ -157,6 +166,7 @@ cdef class Connection(Link):
     cdef bint _read_head(self) except -1:
         cdef Reading reading = self.reading
         cdef int verdict
+        # The preface can only begin a connection. It comes first, because the gate would refuse it.
         if self.requests == 0 and self._is_preface():
             return False
         reading.method = None
@@ -173,7 +183,7 @@ cdef class Connection(Link):
         return True
 
     cdef bint _is_preface(self) except -1:
-        # True while the bytes are, or may still become, the preface of HTTP/2 (RFC 9113 3.4).
+        # True while the bytes are, or may become, the preface of HTTP/2 (RFC 9113 3.4).
         cdef Reading reading = self.reading
         if reading.start()[0] != c"P" or self.service.is_tls or self.service.switch_to_http2 is None:
             return False
@@ -186,6 +196,7 @@ cdef class Connection(Link):
     cdef int _switch(self, bytes data) except -1:
         transport = self.transport
         peer = self.peer
+        # Leave wheel, peers and count before the other protocol enters them.
         self._detach()
         self.closing = True
         self.transport = self.stream = None
@@ -240,7 +251,8 @@ cdef class Connection(Link):
         if reading.body is not None or verdict == DONE:
             exchange.expects_continue = False
             exchange.taken += len(reading.body or b"")
-            # Before the handler has all of it: what it may have carried out is refused no more.
+            # Checked before the handler has the whole body: after that the request may have an effect and
+            # is never refused.
             if self._holds_much() and self._hold():
                 return False
             exchange.feed(reading.body, verdict == DONE)
@@ -259,16 +271,17 @@ cdef class Connection(Link):
         cdef Exchange exchange = self.exchange
         scope = exchange.scope
         exchange.running = True
+        # With more input at hand, responses are collected and leave together (Link.write).
         self.corked = self.reading is not None and self.reading.unread() > 0
         try:
             coroutine = self.service.app(scope, exchange.bind_receive(), exchange.bind_send())
         except Exception as error:
             return exchange.ended(error)
-        # What is ready has answered already.
+        # A Ready is a handler that has already completed its response.
         return exchange.ended(None) if type(coroutine) is Ready else self.start(exchange, coroutine)
 
     cdef int _settle(self) except -1:
-        # Set the deadline that belongs to the state, and give back what an idle connection does not need.
+        # Set the deadline of the state, and return what an idle connection does not need.
         cdef Service service = self.service
         cdef Exchange exchange = self.exchange
         if self.closing or self.lingering or self.transport is None:
@@ -286,7 +299,7 @@ cdef class Connection(Link):
         if exchange is None and self.ended:
             return self._close()
         if exchange is not None:
-            # A slow sender has one deadline for the whole body; a slow handler's time is not on its account.
+            # A slow sender has one deadline for the whole body; the time of a slow handler does not count.
             if exchange.message_complete or self.read_paused:
                 self.timed = False
                 service.wheel.disarm(self)
@@ -307,7 +320,7 @@ cdef class Connection(Link):
                 self._resume_reading()
         return 0
 
-    # What the exchange calls.
+    # Called by the exchange.
 
     cdef int want_body(self) except -1:
         cdef Exchange exchange = self.exchange
@@ -315,6 +328,7 @@ cdef class Connection(Link):
             return 0
         if exchange.expects_continue and not exchange.head_sent:
             exchange.expects_continue = False
+            # RFC 9110 10.1.1: no 100 (Continue) if some of the body has arrived already.
             if not self._has_unread():
                 self._flush()
                 self._put(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -350,7 +364,7 @@ cdef class Connection(Link):
         if exchange is not self.exchange:
             return 0
         if exchange.head_sent or exchange.lost:
-            # Half an answer is out: only the end of the connection can say so.
+            # A part of the response is sent: only closing the connection can tell the client.
             self.exchange = None
             self.abort()
             return 0
@@ -376,20 +390,22 @@ cdef class Connection(Link):
         return 0
 
     cdef int _refuse(self, int reason) except -1:
-        # Answer without the application, and end the connection: where the next request would begin
-        # is not known.
+        # Answer without the application and end the connection, because the start of the next request is
+        # unknown.
         cdef Exchange exchange = self.exchange
         cdef bint is_head = False
         if exchange is not None:
             is_head = exchange.is_head
         elif self.reading is not None:
             is_head = is_text(self.reading.method, b"HEAD", 4)
+        # Responses that are collected must leave before the refusal.
         self._flush()
         self.reading = None
         self._let_go(exchange)
         if exchange is not None:
             self.exchange = None
             exchange.lost = True
+            # A handler that still runs gets ClientDisconnected from `send`, http.disconnect from `receive`.
             exchange.complete = exchange.running
             exchange.disconnect()
             if exchange.head_sent:

@@ -1,5 +1,5 @@
 # cython: autotestdict=False
-"""Where a long array in JSON can be cut. The contract is in json_pieces.pyi."""
+"""Where a long JSON array can be split. The contract is in json_pieces.pyi."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -8,7 +8,7 @@ from libc.string cimport memcmp
 
 from fastpay import limits
 
-# A bit for each level that is open.
+# One bit for each open level.
 cdef enum:
     _LEVELS_MAX = 64
 
@@ -30,7 +30,7 @@ def split(
     cdef Py_ssize_t wanted_size = PyBytes_GET_SIZE(name)
     cdef Py_ssize_t end = PyBytes_GET_SIZE(body)
     cdef Py_ssize_t at = 0, depth = 0
-    # Bit n tells whether level n is an array.
+    # Bit n says whether level n is an array.
     cdef uint64_t arrays = 0
     cdef Py_ssize_t string = 0, string_size = -1
     cdef bint is_named = False, in_array = False, was_found = False

@@ -1,14 +1,14 @@
-# JSON read from a buffer, as far as it is written plainly: without escapes, signs, fractions and the like.
+# Reads plainly written JSON from a buffer: without escapes, signs, fractions and the like.
 #
-# Everything is inline, since a call costs as much as most of what is read. Whoever is told False leaves the
-# text to the decoder of all JSON: it may be wrong, or right in a way that few write it in.
+# Everything is inline, because a call costs as much as most reads. After False the caller leaves the text
+# to the general JSON decoder: it may be invalid, or valid in an unusual spelling.
 
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcmp
 
 
 cdef enum:
-    # As many digits as always fit a signed 64-bit number.
+    # The largest number of digits that always fits a signed 64-bit number.
     _INTEGER_DIGITS_MAX = 18
 
 
@@ -23,7 +23,7 @@ cdef inline void skip(Text* text) noexcept nogil:
 
 
 cdef inline bint take(Text* text, char wanted) noexcept nogil:
-    """Go past one character and the space before it, if it is the next."""
+    """Skip white space and this character, if it is next."""
     skip(text)
     if text.at == text.end or text.at[0] != wanted:
         return False
@@ -37,7 +37,7 @@ cdef inline bint read_string(Text* text, const char** start, Py_ssize_t* size) n
     if not take(text, c'"'):
         return False
     at = text.at
-    # What is no control character may stand there as it is; bytes from 128 on are looked at by the decoder.
+    # Control characters must be escaped (RFC 8259 7). The decoder checks bytes from 128 on.
     while at < text.end and at[0] != c'"' and at[0] != c"\\" and <uint8_t>at[0] >= 0x20:
         at += 1
     if at == text.end or at[0] != c'"':
@@ -48,12 +48,12 @@ cdef inline bint read_string(Text* text, const char** start, Py_ssize_t* size) n
 
 
 cdef inline bint read_name(Text* text, const char** start, Py_ssize_t* size) noexcept nogil:
-    """Read the name of a member and the colon behind it."""
+    """Read the name of a member and its colon."""
     return read_string(text, start, size) and take(text, c":")
 
 
 cdef inline bint read_integer(Text* text, int64_t* number) noexcept nogil:
-    """Read a whole number without a sign. What follows it is for the caller to see."""
+    """Read a whole number without a sign. The caller checks the next character."""
     cdef const char* start
     cdef int64_t read = 0
     skip(text)
@@ -64,7 +64,7 @@ cdef inline bint read_integer(Text* text, int64_t* number) noexcept nogil:
         read = 10 * read + (text.at[0] - c"0")
         text.at += 1
     number[0] = read
-    # No zero stands before other digits.
+    # No leading zeros (RFC 8259 6).
     return text.at > start and (start[0] != c"0" or text.at == start + 1)
 
 

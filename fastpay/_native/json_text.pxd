@@ -1,7 +1,7 @@
-# JSON written into a buffer: the text that `msgspec.json.encode` would write for the same values.
+# Writes JSON into a buffer, with the same text as `msgspec.json.encode`.
 #
-# Everything is inline, since a call costs as much as most of what is put. The buffer begins on the caller's
-# stack; whoever makes an `Out` frees its `heap` in the end, NULL or not.
+# Everything is inline, because a call costs as much as most writes. The buffer begins on the caller's
+# stack. The owner of an `Out` frees its `heap` at the end, NULL or not.
 
 from cpython.dict cimport PyDict_Next
 from cpython.mem cimport PyMem_Realloc
@@ -31,7 +31,7 @@ cdef struct Out:
     char* data
     Py_ssize_t size
     Py_ssize_t room
-    # Where `data` lies once it has outgrown the stack.
+    # The memory of `data` after it has outgrown the stack.
     char* heap
 
 
@@ -52,7 +52,7 @@ cdef inline int reserve(Out* out, Py_ssize_t more) except -1:
 
 
 cdef inline int put(Out* out, const char* text, Py_ssize_t size) except -1:
-    """Put bytes as they are."""
+    """Append bytes unchanged."""
     reserve(out, size)
     memcpy(out.data + out.size, text, size)
     out.size += size
@@ -60,7 +60,7 @@ cdef inline int put(Out* out, const char* text, Py_ssize_t size) except -1:
 
 
 cdef inline int put_value(Out* out, PyObject* value) except -1:
-    """Put what a field may hold: null, a boolean, a number, a text, a map of texts or a tuple of them."""
+    """Append a field's value: null, a boolean, a number, a text, a map of texts or a tuple of them."""
     if PyUnicode_CheckExact(value):
         return put_text(out, value)
     if value == NONE:
@@ -81,7 +81,7 @@ cdef inline int put_boolean(Out* out, bint value) except -1:
 
 
 cdef inline int put_map(Out* out, PyObject* texts) except -1:
-    """Put a map of texts, in its own order."""
+    """Append a map of texts, in its own order."""
     cdef Py_ssize_t position = 0
     cdef PyObject* name
     cdef PyObject* text
@@ -107,7 +107,7 @@ cdef inline int put_texts(Out* out, PyObject* texts) except -1:
 cdef inline int put_integer(Out* out, long long number) except -1:
     cdef char[20] digits
     cdef Py_ssize_t at = 20
-    # Unsigned, since the lowest number has no positive counterpart.
+    # Unsigned, because the lowest number has no positive counterpart.
     cdef unsigned long long rest = <unsigned long long>number
     cdef unsigned long long tenth
     if number < 0:
@@ -147,7 +147,7 @@ cdef inline int put_text(Out* out, PyObject* text) except -1:
 
 
 cdef inline Py_ssize_t copy_plain(char* target, const char* source, Py_ssize_t size) noexcept nogil:
-    """Copy from the beginning what needs no escape, eight bytes at a time, and return how much that was."""
+    """Copy the leading bytes that need no escape, eight at a time; return their number."""
     cdef Py_ssize_t at = 0
     cdef uint64_t word
     while at + 8 <= size:
@@ -163,10 +163,10 @@ cdef inline Py_ssize_t copy_plain(char* target, const char* source, Py_ssize_t s
 
 
 cdef inline bint holds_escape(uint64_t word) noexcept nogil:
-    """Tell whether one of eight bytes is a quote, a backslash or below a space.
+    """Return whether one of eight bytes is a quote, a backslash or below a space.
 
-    Some byte of x is zero where (x - 0x01..) & ~x has a highest bit set, and some is below 0x20 where
-    (x - 0x20..) & ~x has one.
+    Some byte of x is zero if (x - 0x01..) & ~x has a highest bit set, and some is below 0x20 if (x -
+    0x20..) & ~x has one.
     """
     cdef uint64_t ones = 0x0101010101010101
     cdef uint64_t quote = word ^ (ones * 0x22)
@@ -177,7 +177,9 @@ cdef inline bint holds_escape(uint64_t word) noexcept nogil:
 
 
 cdef inline unsigned char escape_of(unsigned char byte) noexcept nogil:
-    """Return 0 for a byte that stands for itself, "u" for one that is written by number, else its letter."""
+    """Return 0 for a byte without an escape, "u" for one that is written by number, else the letter of its
+    escape.
+    """
     if byte >= 0x20:
         return byte if byte == c'"' or byte == c"\\" else 0
     if byte == c"\n":

@@ -7,11 +7,11 @@ from fastpay._native.service cimport Service
 cdef class Link(Channel):
     cdef Service service
     cdef object transport
-    # The transport once more where it is one of ours.
+    # The transport again, if it is a Stream.
     cdef Stream stream
     cdef Reading reading
     cdef Exchange exchange
-    # What counts the bytes of the request, if they are more than every connection may hold.
+    # Counts the bytes of the request, if they are more than the allowance of every connection.
     cdef object holding
     cdef Py_ssize_t lingered
     cdef unsigned char counted

@@ -1,9 +1,9 @@
-"""The writing and the closing side of a connection."""
+"""The writing and closing side of a connection."""
 
 from fastpay._native.wheel import Node
 
 class Link(Node):
-    """What a connection does with its transport, whatever it reads."""
+    """The part of a connection that writes and closes, whatever protocol it reads."""
 
     def abort(self) -> None:
-        """Drop the connection with whatever is on its way."""
+        """Drop the connection and everything in flight on it."""

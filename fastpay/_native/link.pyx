@@ -1,4 +1,12 @@
-"""The writing and the closing side of a connection."""
+"""The writing and closing side of a connection.
+
+Invariants:
+
+- `_detach` is idempotent: a connection leaves the wheel, its peer and the server's count exactly once,
+  whether it is closed, evicted or passed to HTTP/2.
+- Bytes of a request are counted until the connection has dropped them and its handler has ended. A holding
+  moves to the exchange in `_let_go` if the handler still runs.
+"""
 
 from fastpay._native.awaitables cimport Later
 from fastpay._native.exchange cimport Channel, Exchange
@@ -11,18 +19,18 @@ cdef enum:
     CORKED_WRITES_MAX = 32
 
 cdef Py_ssize_t HOLDING_BYTES_MIN = limits.holding_bytes_min
-# Where the application puts the name of who pays for a request's bytes, once it knows it.
+# The scope key under which the application stores the account that pays for a request's bytes.
 cdef str PAYER = "fastpay.payer"
 
 
 cdef class Link(Channel):
-    """What a connection does with its transport, whatever it reads."""
+    """The part of a connection that writes and closes, whatever protocol it reads."""
 
     cdef int write(self, bytes data) except -1:
         if self.transport is None:
             return 0
         if self.reading is not None and (self.corked or self.reading.output):
-            # More requests are at hand: their answers leave together.
+            # More requests are at hand: their responses leave together.
             self.reading.output.append(data)
             if len(self.reading.output) >= CORKED_WRITES_MAX:
                 self._flush()
@@ -48,7 +56,7 @@ cdef class Link(Channel):
         return 0
 
     cdef int start(self, Exchange exchange, object coroutine) except -1:
-        # What comes later is on its way, and ends the exchange by itself.
+        # A Later ends the exchange by itself.
         return 0 if type(coroutine) is Later else self.service.runner.start(exchange, coroutine)
 
     cdef bytes date_line(self):
@@ -79,7 +87,7 @@ cdef class Link(Channel):
         self.reading = None
         self._wait()
         if self.transport is None or self.ended or not self.transport.can_write_eof():
-            # TLS lingers by itself, until the other side has said goodbye too.
+            # TLS lingers in tls.pyx, until the other side has sent close_notify.
             return self._close()
         self.service.wheel.arm(self, self.service.linger_ticks)
         self._resume_reading()
@@ -90,7 +98,7 @@ cdef class Link(Channel):
         if self.transport is not None and not self.closing:
             self.closing = True
             self._wait()
-            # A client that does not take the last bytes is not waited for longer than this.
+            # The bound on the time for a client to read the last bytes.
             self.service.wheel.arm(self, self.service.write_ticks)
             self.transport.close()
         self.closing = True
@@ -105,7 +113,7 @@ cdef class Link(Channel):
         return 0
 
     cdef void _wait(self) noexcept:
-        # From now on the connection may be closed to make room for another.
+        # The connection may now be closed to make room for another one.
         if self.peer is not None:
             self.peer.wait(self)
 
@@ -117,7 +125,7 @@ cdef class Link(Channel):
         raise NotImplementedError
 
     cdef int _schedule(self) except -1:
-        # Whoever calls may be inside the handler's Task, where no other handler can start.
+        # The caller may be inside a handler's Task, where no other handler can start.
         if not self.scheduled:
             self.scheduled = True
             self.service.loop.call_soon(self._continue)
@@ -128,7 +136,7 @@ cdef class Link(Channel):
         self.received(None)
 
     cdef bint _holds_much(self) noexcept:
-        # Whether the bytes of the request have to be counted: they have been, or are more than a few.
+        # Whether the request's bytes must be counted: they are counted already, or exceed the allowance.
         return (
             self.holding is not None
             or (self.reading is not None and self.reading.size > HOLDING_BYTES_MIN)
@@ -136,8 +144,9 @@ cdef class Link(Channel):
         )
 
     cdef int _hold(self) except -1:
-        # Count what the request holds; refuse it if that is too much. Tell whether it was refused. Once the
-        # handler has all of it, it is only counted: whoever is told to come again must not have been served.
+        # Count the bytes of the request, and refuse it if they are too many; return whether it was refused.
+        # When the handler has all of them, they are only counted: a request that is told to retry must not
+        # have been served.
         cdef Exchange exchange = self.exchange
         cdef Py_ssize_t size = 0
         cdef int reason
@@ -161,7 +170,7 @@ cdef class Link(Channel):
         return reason
 
     cdef int _let_go(self, Exchange exchange) except -1:
-        # A handler may still have the bytes: then they are counted until it ends.
+        # If a handler still has the bytes, they count until it ends.
         holding = self.holding
         if holding is None:
             return 0
@@ -177,7 +186,8 @@ cdef class Link(Channel):
         self._refuse(reason)
 
     cdef tuple payers(self):
-        # Whose bytes these are: the client's address, and its key where the application has named it.
+        # The accounts of these bytes: the client's address, and the API key once the application has set
+        # it.
         cdef Exchange exchange = self.exchange
         if exchange is None:
             return () if self.peer is None else (self.peer.name,)
@@ -187,7 +197,7 @@ cdef class Link(Channel):
         return (name,) if payer is None else (name, payer)
 
     cdef int evict(self) except -1:
-        # The place is free at once: whoever takes it does not wait for the transport's end.
+        # Leave the peer now: the new connection does not wait until the transport has closed.
         self._detach()
         self.abort()
         return 0

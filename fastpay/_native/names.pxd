@@ -1,6 +1,6 @@
 cdef enum:
     NAMES_MAX = 64
-    # A power of two, and at least twice as many: a search ends at an empty slot.
+    # A power of two, and at least twice the number of names: every search ends at an empty slot.
     SLOTS = 256
 
 

@@ -1,4 +1,4 @@
-"""The header names that are known: found without making an object, and shared by all requests."""
+"""The known header names: found without creating an object, and shared by all requests."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -7,7 +7,7 @@ from libc.string cimport memset
 
 @cython.final
 cdef class Names:
-    """A table from names, in any letter case, to their kinds; small, and probed one slot after another."""
+    """A case-insensitive table from names to kinds; small, with linear probing."""
 
     def __init__(self, kinds):
         """`kinds` maps lower-case names of letters, digits and hyphens to numbers."""
@@ -25,7 +25,7 @@ cdef class Names:
             self.slots[slot] = <unsigned char>(index + 1)
 
     def look_up(self, bytes name):
-        """Return (lower-case name, kind), the kind 0 for one that is not known; for the tests."""
+        """Return (lower-case name, kind), with kind 0 for an unknown name; for tests."""
         cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(name)
         cdef int index = self.find(text, PyBytes_GET_SIZE(name))
         if index < 0:
@@ -33,7 +33,7 @@ cdef class Names:
         return self.names[index], self.kinds[index]
 
     cdef int find(self, const unsigned char* text, Py_ssize_t length) noexcept:
-        # The place of a name, or -1. `text` holds token bytes (RFC 9110 5.6.2), of which the gate made sure.
+        # The index of a name, or -1. `text` must be token bytes (RFC 9110 5.6.2), which the gate ensures.
         cdef unsigned int slot
         cdef int index
         cdef bytes name
@@ -50,17 +50,17 @@ cdef class Names:
 
 
 cdef bytes lower(const unsigned char* text, Py_ssize_t length):
-    """Return bytes in lower case as a new object."""
+    """Return a new lower-case bytes object."""
     cdef bytes made = PyBytes_FromStringAndSize(NULL, length)
-    cdef unsigned char* place = <unsigned char*>PyBytes_AS_STRING(made)
+    cdef unsigned char* out = <unsigned char*>PyBytes_AS_STRING(made)
     cdef Py_ssize_t index
     for index in range(length):
-        place[index] = text[index] + 32 if c"A" <= text[index] <= c"Z" else text[index]
+        out[index] = text[index] + 32 if c"A" <= text[index] <= c"Z" else text[index]
     return made
 
 
 cdef unsigned int _slot(const unsigned char* text, Py_ssize_t length) noexcept:
-    # Three letters and the length tell the usual names apart.
+    # Three letters and the length distinguish the usual names.
     cdef unsigned int mixed = <unsigned int>length * 7 + (text[0] | 32) * 31
     return (mixed + (text[length >> 1] | 32) * 13 + (text[length - 1] | 32) * 3) % SLOTS
 
@@ -69,7 +69,7 @@ cdef bint _is_same(const unsigned char* text, bytes name, Py_ssize_t length) noe
     cdef const unsigned char* known = <const unsigned char*>PyBytes_AS_STRING(name)
     cdef Py_ssize_t index
     for index in range(length):
-        # Of token bytes only a letter differs from its lower case in this bit alone, and "^" from "~".
+        # Among token bytes only letters differ from their lower case in this bit alone, except "^" and "~".
         if text[index] != known[index] and (text[index] | 32 != known[index] or text[index] == c"^"):
             return False
     return True

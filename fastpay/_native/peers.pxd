@@ -24,10 +24,10 @@ cdef class Peer:
     cdef readonly Py_ssize_t connections
     cdef readonly Py_ssize_t handshakes
     cdef readonly bint is_exempt
-    # The ends of the list of waiting connections. The one that has waited longest is first.
+    # The ends of the list of waiting connections, the longest waiting one first.
     cdef void* first
     cdef void* last
-    # Borrowed pointers to the neighbours among the peers with as many connections.
+    # Borrowed pointers to the neighbours among the peers with equally many connections.
     cdef void* before
     cdef void* after
 
@@ -39,7 +39,7 @@ cdef class Peers:
     cdef dict peers
     cdef object is_exempt
     cdef Py_ssize_t connections_max
-    # For each number of connections, one of the peers that have so many.
+    # For each number of connections, the first of the peers that have that many.
     cdef void** levels
     cdef Py_ssize_t highest
 

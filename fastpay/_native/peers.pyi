@@ -1,4 +1,4 @@
-"""Who is connected: for each client address its connections, and which of them to close first."""
+"""The connected peers: for each client address its connections, and which of them to close first."""
 
 from collections.abc import Callable
 
@@ -41,19 +41,19 @@ class Peers:
         """Return the peer of this name. `host` is the address that tells whether a new one is exempt."""
 
     def enter(self, member: Member, peer: Peer) -> None:
-        """Count a connection of a peer. It waits until it is said to work."""
+        """Count a connection of a peer. It is waiting until `note_working` is called."""
 
     def exit(self, member: Member) -> None:
-        """Count a connection no longer; nothing happens where it is not counted."""
+        """Stop counting a connection; does nothing if it is not counted."""
 
     def note_waiting(self, member: Member) -> None:
-        """Note that a connection waits: it may be closed to make room.
+        """Mark a connection as waiting: it may be closed to make room.
 
-        One that waited already keeps its place.
+        One that was waiting already keeps its position.
         """
 
     def note_working(self, member: Member) -> None:
-        """Note that a request of a connection is being answered."""
+        """Mark a connection as working: one of its requests is being answered."""
 
     def make_room(self) -> bool:
         """Close the longest waiting connection of the peer with the most; return False if there is none."""

@@ -1,19 +1,19 @@
-"""Who is connected: for each client address its connections, and which of them to close first.
+"""The connected peers: for each client address its connections, and which of them to close first.
 
 A peer is a group of addresses that counts as one client. It has a list of its waiting connections: those
 that are idle or whose request is still incomplete, the one that has waited longest first. A connection
 whose request is being answered is not in the list, and is never closed to make room.
 
-Peers with equally many connections are linked, and `levels` has one list for each number. A peer moves by one
-level when a connection comes or goes, so finding the peer with the most connections takes constant time
-however many peers there are. All links are borrowed: a member leaves its list before it is freed.
+Peers with equally many connections are linked, and `levels` has one list for each number. A peer moves by
+one level when a connection is added or removed, so the peer with the most connections is found in constant
+time. All links are borrowed: a member leaves its list before it is freed.
 """
 
 cimport cython
 from libc.stdlib cimport calloc, free
 
 cdef enum:
-    # So many peers are looked at that are all being answered, before the newcomer is refused.
+    # How many peers without a waiting connection are checked before the new connection is refused.
     PEERS_LOOKED_AT_MAX = 64
 
 
@@ -25,12 +25,12 @@ cdef class Member(Node):
         self.shorter = NULL
 
     def __dealloc__(self):
-        # Whoever joined must leave. This keeps the list intact if one did not.
+        # Every member must leave before it is freed. This keeps the list intact if one did not.
         if self.is_waiting and self.peer is not None:
             _unlink(self)
 
     cdef int evict(self) except -1:
-        # Close at once, and stop counting now: the place is needed.
+        # Close at once, and leave the peer before returning: the new connection needs the slot.
         raise NotImplementedError
 
 
@@ -56,7 +56,7 @@ cdef class Peer:
     """One client address, or a group of addresses that counts as one."""
 
     cdef void wait(self, Member member) noexcept:
-        # Put a connection at the end of the list: it waits from now on.
+        # Append a connection to the list of waiting ones.
         if member.is_waiting:
             if member.shorter == NULL:
                 return
@@ -71,7 +71,7 @@ cdef class Peer:
         member.is_waiting = True
 
     cdef void work(self, Member member) noexcept:
-        # Take a connection out of the list: its request is being answered.
+        # Remove a connection from the list: its request is being answered.
         if member.is_waiting:
             _unlink(member)
 
@@ -132,7 +132,7 @@ cdef class Peers:
             member.peer.work(member)
 
     cdef Peer find(self, str name, object host):
-        # A peer that has no connection yet is not kept: it is new again for whoever comes next.
+        # A peer is stored with its first connection only.
         cdef Peer peer
         found = self.peers.get(name)
         if found is not None:
@@ -186,7 +186,7 @@ cdef class Peers:
             self.levels[level] = peer.after
         if peer.after != NULL:
             (<Peer>peer.after).before = peer.before
-        # A peer moves by one level at a time, so the level below is not empty once it is placed again.
+        # A peer moves by one level at a time, so the level below is not empty after it is inserted there.
         if level == self.highest and self.levels[level] == NULL:
             self.highest -= 1
 
@@ -194,18 +194,18 @@ cdef class Peers:
         """Close the longest waiting connection of the peer with the most; return False if there is none."""
         cdef Py_ssize_t level = self.highest
         cdef int looked = 0
-        cdef void* place
+        cdef void* cursor
         cdef Member member
         while level > 0:
-            place = self.levels[level]
-            while place != NULL:
-                if (<Peer>place).first != NULL:
-                    member = <Member>(<Peer>place).first
+            cursor = self.levels[level]
+            while cursor != NULL:
+                if (<Peer>cursor).first != NULL:
+                    member = <Member>(<Peer>cursor).first
                     member.evict()
                     return True
                 looked += 1
                 if looked == PEERS_LOOKED_AT_MAX:
                     return False
-                place = (<Peer>place).after
+                cursor = (<Peer>cursor).after
             level -= 1
         return False

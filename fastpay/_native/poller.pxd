@@ -2,7 +2,7 @@ from fastpay._native.peers cimport Member
 
 
 cdef class Endpoint(Member):
-    # Where the client is, as ASGI has it; None for a Unix socket.
+    # The client's address as ASGI has it; None for a Unix socket.
     cdef object client_host
     cdef int client_port
 
@@ -21,7 +21,7 @@ cdef class Poller:
     cdef object listener
     cdef object retry
     cdef object family
-    # Streams that ended during a turn, whose events may still be in the list that the kernel gave.
+    # Streams that ended during a turn, whose events may still be in the list from the kernel.
     cdef list ended
     cdef int epoll
     cdef int listening
@@ -37,10 +37,10 @@ cdef class Poller:
 cdef class Stream:
     cdef Poller poller
     cdef object protocol
-    # The protocol once more if it is compiled, to be called without a look-up.
+    # The protocol again if it is compiled, to be called without a look-up.
     cdef Endpoint endpoint
     cdef bytearray pending
-    # What counts the pending bytes, if they are more than every connection may hold.
+    # Counts the pending bytes, if they are more than the allowance of every connection.
     cdef object holding
     cdef int descriptor
     cdef unsigned int watched

@@ -11,12 +11,12 @@ class Endpoint(Member):
     """A compiled protocol, which a Stream calls without looking its methods up."""
 
 class Door:
-    """Who takes in connections when the listening socket is ready."""
+    """Accepts connections when the listening socket is ready."""
 
 class Poller:
-    """Watches a listening socket and carries the bytes of connections.
+    """Watches a listening socket and transfers the bytes of connections.
 
-    The listening socket belongs to the poller from here on.
+    The poller owns the listening socket from here on.
     """
 
     def __init__(
@@ -26,46 +26,46 @@ class Poller:
         bytes_budget: BytesBudget | None = None,
     ) -> None: ...
     def listen(self, door: Door) -> None:
-        """Begin to take in connections."""
+        """Begin to accept connections."""
 
     def close(self) -> None:
-        """Accept nothing more. Open connections go on."""
+        """Stop accepting. Open connections continue."""
 
     def release(self) -> None:
-        """Give the set back, once the last connection has ended."""
+        """Close the epoll set, after the last connection has ended."""
 
 class Stream:
-    """The transport of one plain connection: asyncio's, in all that protocols use."""
+    """The transport of one plain connection: asyncio's, as far as protocols use it."""
 
     def set_protocol(self, protocol: Any) -> None:
-        """Give what comes to another protocol."""
+        """Pass input to another protocol."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return peername or sockname; nothing else is known."""
+        """Return peername or sockname; other names are unknown."""
 
     def is_closing(self) -> bool:
-        """Tell whether the end has begun."""
+        """Return whether the connection is closing."""
 
     def pause_reading(self) -> None:
-        """Leave what comes in the kernel."""
+        """Leave input in the kernel."""
 
     def resume_reading(self) -> None:
         """Read again."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send now, and keep what the kernel does not take."""
+        """Send now, and keep what the kernel does not accept."""
 
     def writelines(self, pieces: list[bytes]) -> None:
         """Send the pieces together."""
 
     def can_write_eof(self) -> bool:
-        """Tell that one direction can be closed."""
+        """Return True: one direction can be closed."""
 
     def write_eof(self) -> None:
         """Close the sending direction once everything is sent."""
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes the kernel has not taken."""
+        """Return how many bytes the kernel has not accepted."""
 
     def close(self) -> None:
         """End the connection once everything is sent."""

@@ -1,11 +1,21 @@
 """Sockets of plain connections, read and written without uvloop's streams.
 
-All of a server's connections are in one epoll set of their own, and the loop sees one descriptor: the set's.
-When it is ready, one turn takes what the kernel has, reads every ready socket into one shared buffer, and
-calls the protocol in place. A write goes to the socket at once; only what the kernel does not take is kept.
-So a request costs one recv and one send and no callback of the loop, and an idle connection one small object.
+All connections of a server are in one epoll set, and the event loop watches one descriptor: the set's. When
+it is ready, one turn takes the kernel's events, reads every ready socket into one shared buffer, and calls
+the protocol directly. A write goes to the socket at once; only what the kernel does not accept is kept. So
+a request costs one recv, one send and no callback of the loop, and an idle connection costs one small
+object.
 
-A Stream is an asyncio transport in all that protocols use. `tls.pyx` is a protocol on top of it.
+A Stream is an asyncio transport as far as protocols use it. `tls.pyx` is a protocol on top of it.
+
+Invariants:
+
+- The set holds a reference to every stream that it watches, because an event holds a bare pointer to it.
+- A stream that ends during a turn is kept alive until the turn is over: later events of the same list may
+  point to it.
+- A descriptor is closed only after its protocol was told, in a later turn of the loop, and after it has
+  left the set. So the kernel cannot reuse its number for a connection that is still in use here.
+- `connection_lost` is never called from inside a protocol's own call.
 """
 
 import logging
@@ -29,13 +39,13 @@ logger = logging.getLogger(__name__)
 
 cdef enum:
     READ_BYTES = 65_536
-    # So many sockets are served before the loop's other descriptors get their turn.
+    # The maximum of sockets served in one turn, before the loop's other descriptors.
     EVENTS_MAX = 128
 
 cdef Py_ssize_t PAUSE_BYTES = limits.write_buffer_high_bytes
 cdef Py_ssize_t HOLDING_BYTES_MIN = limits.holding_bytes_min
 cdef Py_ssize_t RESUME_BYTES = limits.write_buffer_low_bytes
-# One turn runs at a time, and what was read is copied out before a protocol is called.
+# Shared: only one turn runs at a time, and the input is copied out before a protocol is called.
 cdef char read_buffer[READ_BYTES]
 
 
@@ -51,7 +61,7 @@ cdef class Endpoint(Member):
 
 
 cdef class Door:
-    """Who takes in connections when the listening socket is ready."""
+    """Accepts connections when the listening socket is ready."""
 
     cdef int open_some(self) except -1:
         raise NotImplementedError
@@ -59,7 +69,7 @@ cdef class Door:
 
 @cython.final
 cdef class Poller:
-    """Watches a listening socket and carries the bytes of connections."""
+    """Watches a listening socket and transfers the bytes of connections."""
 
     def __init__(self, loop, listener, bytes_budget=None):
         self.loop = loop
@@ -74,7 +84,8 @@ cdef class Poller:
         if self.epoll < 0:
             raise OSError(last_error, os.strerror(last_error))
         if listener.family in (socket.AF_INET, socket.AF_INET6):
-            # Inherited. Without a bound the kernel keeps megabytes that nobody reads.
+            # Accepted sockets inherit these. Without a bound on the send buffer the kernel keeps megabytes
+            # that no client reads.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
         loop.add_reader(self.epoll, self._turn)
@@ -88,7 +99,7 @@ cdef class Poller:
             close(self.epoll)
 
     def close(self):
-        """Accept nothing more. Open connections go on."""
+        """Stop accepting. Open connections continue."""
         if self.retry is not None:
             self.retry.cancel()
             self.retry = None
@@ -98,14 +109,14 @@ cdef class Poller:
             self.listener = None
 
     def release(self):
-        """Give the set back, once the last connection has ended."""
+        """Close the epoll set, after the last connection has ended."""
         if self.epoll >= 0:
             self.loop.remove_reader(self.epoll)
             close(self.epoll)
             self.epoll = -1
 
     cdef object address_of(self, int descriptor, bint of_peer, object default):
-        # Asked for once a connection, so that the names of sockets need not be read a second time here.
+        # Called at most once a connection, so a temporary socket object is cheap enough.
         handle = socket.socket(self.family, socket.SOCK_STREAM, 0, descriptor)
         try:
             return handle.getpeername() if of_peer else handle.getsockname()
@@ -130,6 +141,7 @@ cdef class Poller:
         cdef int count = epoll_wait(self.epoll, events, EVENTS_MAX, 0)
         cdef int index
         cdef Stream stream
+        # From here until `ended.clear()` every ended stream must stay alive: `events` holds bare pointers.
         self.turning = True
         for index in range(count):
             if events[index].data.ptr == NULL:
@@ -139,14 +151,14 @@ cdef class Poller:
             try:
                 self._serve(stream, events[index].events)
             except Exception:
-                # A bug of ours: this connection ends, the others go on.
+                # A bug here ends this connection only.
                 logger.exception("connection_failed")
                 stream.abort()
         self.turning = False
         self.ended.clear()
 
     cdef int _serve(self, Stream stream, unsigned int events) except -1:
-        # An error or a hang-up is found by whichever call is waited for.
+        # An error or a hang-up is reported by the next recv or send.
         if events & (EPOLLIN | EPOLLERR | EPOLLHUP) and stream.watched & EPOLLIN:
             stream._read()
         if events & (EPOLLOUT | EPOLLERR | EPOLLHUP) and stream.watched & EPOLLOUT:
@@ -154,7 +166,8 @@ cdef class Poller:
         return 0
 
     cdef int adopt(self, int descriptor, Endpoint endpoint) except -1:
-        # Carry the bytes of a connection from here on. The descriptor is ours, also after a failure.
+        # Transfer the bytes of a connection from here on. The poller owns the descriptor, also after a
+        # failure.
         cdef Stream stream = Stream.__new__(Stream)
         stream.poller = self
         stream.descriptor = descriptor
@@ -166,7 +179,8 @@ cdef class Poller:
         return 0
 
     cdef int rest(self, int number) except -1:
-        # Out of descriptors or memory: a socket that stays ready would keep the loop busy with failing.
+        # No descriptors or memory left. The listening socket stays ready, so watching it would spin the
+        # loop.
         logger.error("accept_failed", extra={"fields": {"error": os.strerror(number)}})
         self._deafen()
         self.retry = self.loop.call_later(limits.accept_retry_ms / 1000, self._listen)
@@ -179,7 +193,7 @@ cdef class Poller:
             return 0
         if stream.watched == 0:
             operation = EPOLL_CTL_ADD
-            # The set's own reference, while a pointer to the stream is in it.
+            # The set's own reference, as long as it holds a pointer to the stream.
             Py_INCREF(stream)
         elif events == 0:
             operation = EPOLL_CTL_DEL
@@ -192,6 +206,7 @@ cdef class Poller:
         stream.watched = events
         if events == 0:
             if self.turning:
+                # Keep it alive to the end of the turn, because the reference below may be the last one.
                 self.ended.append(stream)
             Py_DECREF(stream)
         return 0
@@ -239,6 +254,7 @@ cdef class Stream:
         cdef ssize_t length = recv(self.descriptor, read_buffer, READ_BYTES, 0)
         cdef Endpoint endpoint = self.endpoint
         if length > 0:
+            # Copied before the protocol runs, because the next read of this turn reuses the buffer.
             data = PyBytes_FromStringAndSize(read_buffer, length)
             if endpoint is not None:
                 return endpoint.received(data)
@@ -282,6 +298,7 @@ cdef class Stream:
         cdef Py_ssize_t sent = 0
         if self.closing or self.eof_wanted or length == 0:
             return 0
+        # New bytes go to the kernel directly only if none are pending: bytes must not overtake others.
         if self.pending is None:
             sent = self._send(PyBytes_AS_STRING(data), length)
             if sent == length or sent < 0:
@@ -299,7 +316,8 @@ cdef class Stream:
         return 0
 
     cdef int _hold(self) except -1:
-        # Count what the client has not taken; end the connection if that is too much. Tell whether it was.
+        # Count the bytes that the client has not read, and end the connection if they are too many; return
+        # whether it ended.
         cdef int reason
         if self.holding is None:
             if self.poller.bytes_budget is None:
@@ -312,11 +330,11 @@ cdef class Stream:
         return reason
 
     def give_up(self, int reason):
-        # Half an answer is out: only the end of the connection can say so.
+        # A part of the response is sent: only closing the connection can tell the client.
         self.abort()
 
     cdef Py_ssize_t _send(self, const char* data, Py_ssize_t length) except -2:
-        # How many bytes the kernel took; -1 if the connection is lost.
+        # Return how many bytes the kernel accepted; -1 if the connection is lost.
         cdef ssize_t sent = send(self.descriptor, data, length, MSG_NOSIGNAL)
         if sent >= 0:
             return sent
@@ -364,7 +382,7 @@ cdef class Stream:
         return self._end(OSError(number, os.strerror(number)))
 
     cdef int _end(self, object error) except -1:
-        # The protocol is told one turn of the loop later: it may be what calls.
+        # The protocol is told in a later turn of the loop, because it may be the caller.
         if self.lost:
             return 0
         self.lost = self.closing = True
@@ -376,6 +394,7 @@ cdef class Stream:
         return 0
 
     def _tell(self, error):
+        # Closed last: an open descriptor keeps its number from being reused while the protocol cleans up.
         cdef int descriptor = self.descriptor
         protocol = self.protocol
         self.protocol = self.endpoint = None
@@ -387,7 +406,7 @@ cdef class Stream:
             close(descriptor)
 
     cdef int _want(self) except -1:
-        # Wait for what is needed now, and for nothing where nothing is.
+        # Watch for the events that are needed now, or leave the set.
         cdef unsigned int events = 0
         if self.lost:
             return 0

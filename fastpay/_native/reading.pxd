@@ -11,14 +11,14 @@ cdef class Reading:
     cdef object parser
     cdef object feed
     cdef Names names
-    # The next of those that nobody uses.
+    # The next one in the pool.
     cdef Reading next
-    # Bytes that were received and not yet read; bytes, or a bytearray once they came in pieces.
+    # Received and unread bytes; bytes, or a bytearray once they came in pieces.
     cdef object buffer
     cdef Py_ssize_t size
     cdef Py_ssize_t offset
     cdef list output
-    # What the head says. `length` is what is left of a body with a length.
+    # The contents of the head. `length` is the rest of a body with a length.
     cdef readonly str method
     cdef readonly bytes target
     cdef readonly list headers

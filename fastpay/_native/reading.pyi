@@ -1,4 +1,4 @@
-"""Reads one request after another with llhttp, from bytes that the gate let through."""
+"""Reads one request after another with llhttp, from bytes that the gate has accepted."""
 
 from collections.abc import Iterable
 

@@ -1,10 +1,9 @@
-"""Reads one request after another with llhttp, from bytes that the gate let through.
+"""Reads one request after another with llhttp, from bytes that the gate has accepted.
 
-llhttp reads every byte and says where heads and messages end and what a body is. In a head that both let
-through, target and fields stand where the gate saw them; they are cut out here, which costs less than
-llhttp's calls for each. Here stands too what llhttp does not check and what a request may not say
-(docs/HTTP.md). Gate and llhttp must agree where a head and a message end; where they do not, the
-request is refused.
+llhttp reads every byte, and finds the ends of heads and messages and the contents of bodies. Target and
+fields are cut out of the accepted head at the gate's offsets, which costs less than llhttp's callbacks for
+each. This file also checks what llhttp does not check (docs/HTTP.md). Gate and llhttp must agree on the end
+of a head and of a message; otherwise the request is refused.
 """
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -85,7 +84,7 @@ def build_names(single_headers):
 
 @cython.final
 cdef class Reading:
-    """The reading side of a connection while it has bytes; pooled, since most connections are idle."""
+    """The reading side of a connection while it has bytes; pooled, because most connections are idle."""
 
     def __init__(self, Names names):
         self.names = names
@@ -97,13 +96,13 @@ cdef class Reading:
         begin_head(&self.gate)
 
     cdef int renew(self) except -1:
-        # llhttp reads nothing more after a message that closes; a new one begins like the first.
+        # llhttp reads nothing after a message that closes the connection; then a new parser is needed.
         self.parser = HttpRequestParser(self)
         self.feed = self.parser.feed_data
         return 0
 
     cdef bint is_last(self) noexcept:
-        # Whether what was read last ends the connection (RFC 9112 9.3).
+        # Whether the message that was read last ends the connection (RFC 9112 9.3).
         return self.wants_close or (self.is_version_1_0 and not self.wants_keep_alive)
 
     cdef int add(self, bytes data) except -1:
@@ -135,7 +134,7 @@ cdef class Reading:
         return PyBytes_FromStringAndSize(data, self.unread())
 
     cdef bint may_be_preface(self) except -1:
-        # Whether the unread bytes are, or may still become, the preface of HTTP/2 (RFC 9113 3.4).
+        # Whether the unread bytes are, or may become, the preface of HTTP/2 (RFC 9113 3.4).
         return memcmp(self.start(), PREFACE, min(self.unread(), PREFACE_BYTES)) == 0
 
     cdef int skip(self, Py_ssize_t count) except -1:
@@ -147,11 +146,12 @@ cdef class Reading:
         return 0
 
     cdef int judge(self, const Bounds* bounds) except -1:
-        # MORE, DONE or a refusal, for the head at the start of the buffer.
+        # Return MORE, DONE or a refusal for the head at the start of the buffer.
         return judge_head(&self.gate, self.start(), self.unread(), bounds)
 
     cdef int read_head(self, const Bounds* bounds) except -1:
-        # After the gate said DONE: give the head to llhttp and judge what it means. DONE or a refusal.
+        # Called after the gate's DONE: pass the head to llhttp and check its meaning. Return DONE or a
+        # refusal.
         cdef const unsigned char* data = self.start()
         cdef Py_ssize_t length = self.gate.position
         cdef int verdict
@@ -185,7 +185,7 @@ cdef class Reading:
         return verdict
 
     cdef int read_body(self, const Bounds* bounds) except -1:
-        # MORE, DONE when the message has ended, or a refusal.
+        # Return MORE, DONE at the end of the message, or a refusal.
         cdef Py_ssize_t length = self.unread()
         cdef Py_ssize_t used = length
         cdef int verdict = MORE
@@ -209,7 +209,7 @@ cdef class Reading:
     cdef int _pass_on(self, const unsigned char* data, Py_ssize_t length) except -1:
         try:
             if length == self.size and type(self.buffer) is bytes:
-                # The ordinary request: one packet, and nothing else in it.
+                # The usual case: the buffer is exactly this message.
                 self.feed(self.buffer)
             else:
                 self.feed(PyMemoryView_FromMemory(<char*>data, length, PyBUF_READ))
@@ -219,7 +219,7 @@ cdef class Reading:
         return DONE
 
     cdef int _take_fields(self, const unsigned char* at) except -1:
-        # Cut the fields out of a head that was judged: each is a name, a colon, a value and CR LF.
+        # Cut the fields out of a judged head: each is a name, a colon, a value and CR LF.
         cdef const unsigned char* colon
         cdef const unsigned char* stop
         cdef const unsigned char* line_end
@@ -241,7 +241,7 @@ cdef class Reading:
             while line_end[0] != c"\r":
                 line_end += 1
             stop = line_end
-            # White space around a value is none of it (RFC 9112 5.1).
+            # White space around a value is not part of it (RFC 9112 5.1).
             while stop > at and (stop[-1] == c" " or stop[-1] == c"\t"):
                 stop -= 1
             value = PyBytes_FromStringAndSize(<const char*>at, stop - at)
@@ -281,7 +281,7 @@ cdef class Reading:
         if kind == CONNECTION:
             return self._note_connection(value)
         if kind == EXPECT:
-            # RFC 9110 10.1.1: from a 1.0 client it means nothing.
+            # RFC 9110 10.1.1: a server ignores it from an HTTP/1.0 client.
             self.expects_continue = not self.is_version_1_0
             return 0 if value.lower() == b"100-continue" or self.is_version_1_0 else REFUSED_EXPECTATION
         if kind == UPGRADE:
@@ -300,7 +300,7 @@ cdef class Reading:
             return 0
         if not value:
             return REFUSED_DISAGREEMENT
-        # RFC 9112 6.1: chunked is the last coding and there once; what comes before it we do not know.
+        # RFC 9112 6.1: chunked must be the last coding, once. Other codings are not supported.
         codings = [coding.strip(b" \t") for coding in value.lower().split(b",")]
         return REFUSED_CODING_REPEATED if b"chunked" in codings[:-1] else REFUSED_CODING_UNKNOWN
 
@@ -331,7 +331,7 @@ cdef class Reading:
             self.length = self.length * 10 + digits[index] - 48
         return 0
 
-    # What llhttp calls. Nothing here may raise.
+    # Called by llhttp. Nothing here may raise.
 
     def on_headers_complete(self):
         self.head_complete = True

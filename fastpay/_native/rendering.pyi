@@ -1,50 +1,50 @@
-"""Structs to JSON by a template: what `api/layout.py` makes of a shape."""
+"""Structs to JSON by a template, which `api/layout.py` makes from a shape."""
 
 from typing import Any, final
 
 @final
 class Template:
-    """What renders the structs of one type, put together piece by piece from the first byte to the last.
+    """Renders the structs of one type, composed piece by piece from the first byte to the last.
 
-    Whether the pieces make JSON is up to who puts them. What fields hold is written exactly as
-    `msgspec.json.encode` writes it. A `path` is the name of a field, or of a part that is always there, a
+    The caller makes sure that the pieces form valid JSON. Field values are written exactly as
+    `msgspec.json.encode` writes them. A `path` is the name of a field, or of a part that is never None, a
     dot and the name of a field of it.
 
-    Raises, from each method that names a field: TypeError where there is none.
+    Raises: TypeError from each method that names a field, if there is no such field.
     """
 
     def __init__(self, struct_type: type) -> None: ...
     def put(self, text: bytes) -> None:
-        """Put bytes as they are."""
+        """Append bytes unchanged."""
 
     def put_field(self, path: str) -> None:
-        """Put what a field holds: None, a bool, a signed 64-bit int, a text, a map or a tuple of texts."""
+        """Append a field's value: None, a bool, a signed 64-bit int, a text, a map or a tuple of texts."""
 
     def put_slot(self, path: str) -> None:
-        """Put what a field holds, or unless that is None, what `render` is given to be shown in its place."""
+        """Append a field's value; unless it is None, `render` may replace it by a whole object."""
 
     def put_mode(self) -> None:
-        """Put whether it is live mode."""
+        """Append whether it is live mode."""
 
     def put_part(self, name: str, template: Template) -> None:
-        """Put what a template makes of the struct in a field, or null where the field holds None."""
+        """Append the template's output for the struct in a field, or null if the field is None."""
 
     def put_when(self, path: str, wanted: str | None, then: Template, otherwise: Template) -> None:
-        """Put what one of two templates makes of the same struct.
+        """Append the output of one of two templates for the same struct.
 
-        It is the first one where the field is the wanted text; where none is wanted, unless it is None or
-        false.
+        It is the first template if the field is the wanted text; if none is wanted, unless the field is
+        None or false.
         """
 
     def put_choice(self, path: str, texts: dict[str, bytes], otherwise: Template) -> None:
-        """Put bytes by the text in a field, or where it is none of those what another template makes."""
+        """Append bytes chosen by the text in a field, or another template's output if no choice matches."""
 
     def put_whether_same(self, path: str, other: str) -> None:
-        """Put whether two fields hold the same number."""
+        """Append whether two fields hold the same number."""
 
     def render(self, stored: Any, livemode: bool, whole: bytes | None = None) -> bytes:
-        """Return what the template makes of a struct. `whole` goes into its slot as it is, where it has one.
+        """Return the template's output for a struct. `whole` fills its slot unchanged, if it has one.
 
-        Raises: TypeError for a struct of another type, or holding what its fields cannot hold;
-        OverflowError for a number beyond signed 64 bit; UnicodeEncodeError for a lone surrogate.
+        Raises: TypeError for a struct of another type, or with a value that its fields cannot hold;
+        OverflowError for a number beyond signed 64 bits; UnicodeEncodeError for a lone surrogate.
         """

@@ -1,8 +1,8 @@
-"""Structs to JSON by a template: what never changes was encoded once, fields are read where they lie.
+"""Structs to JSON by a template: constant text is encoded once, fields are read from the struct's memory.
 
-The contract is in rendering.pyi. A template is a list of steps, each a text and what follows it: what a field
-of the struct holds, or what another template makes of the same struct or of a part of it. No code of Python
-runs in between, so that what a struct refers to stays alive without being counted.
+The contract is in rendering.pyi. A template is a list of steps, each a text and what follows it: a field's
+value, or the output of another template for the same struct or a part of it. No Python code runs in
+between, so that everything the struct refers to stays alive without reference counting.
 """
 
 import typing
@@ -33,7 +33,7 @@ cdef extern from "Python.h":
     int PyUnicode_Compare(PyObject* first, PyObject* second) except? -1
 
 
-# Answers of usual size are put together on the stack, and copied once.
+# Outputs of ordinary size are built on the stack, and copied once.
 cdef enum:
     _STACK_BYTES = 4096
 
@@ -48,7 +48,7 @@ cdef enum _Kind:
 
 
 cdef struct _Path:
-    # The field lies at `offset` of the struct, or where `owner` is set, of the part of this type at `part`.
+    # The field is at `offset` of the struct; if `owner` is set, of the part of this type at `part`.
     PyTypeObject* owner
     Py_ssize_t part
     Py_ssize_t offset
@@ -60,7 +60,8 @@ cdef struct _Step:
     Py_ssize_t text_size
     _Path path
     _Path other
-    # What a condition waits for, NULL for anything but None and false; or the texts of a choice.
+    # The text that a condition compares with, or NULL for any value except None and false; or the texts of
+    # a choice.
     PyObject* wanted
     # Templates.
     PyObject* then
@@ -72,9 +73,9 @@ cdef class Template:
     cdef object struct_type
     cdef _Step* steps
     cdef Py_ssize_t count
-    # The text behind the last step.
+    # The text after the last step.
     cdef bytes text
-    # What the steps point to.
+    # References to the objects that steps point to.
     cdef list kept
 
     def __cinit__(self, object struct_type not None):
@@ -139,7 +140,7 @@ cdef class Template:
             PyMem_Free(out.heap)
 
     cdef _Step* add(self, _Kind kind, str path) except NULL:
-        """Add a step with the text that was put before it."""
+        """Add a step, with the text that was appended before it."""
         cdef _Step step
         cdef _Step* steps
         step.kind = kind
@@ -171,7 +172,7 @@ cdef class Template:
         return template
 
     cdef int locate(self, _Path* path, str name) except -1:
-        """Fill `path` with where a field lies. A dot leads through a part of the struct."""
+        """Fill `path` with the location of a field. A dot leads to a part of the struct."""
         part, _, inner = name.rpartition(".")
         if not part:
             path.offset = offset_of(self.struct_type, name)
@@ -184,13 +185,13 @@ cdef class Template:
 
 
 cdef dict _choice(dict texts):
-    """Return a copy that holds nothing but bytes, and that nobody else changes."""
+    """Return a private copy that contains only bytes."""
     cdef bytes text
     return {name: text for name, text in texts.items()}
 
 
 cdef object _part_type(object struct_type, str name):
-    """Return the type of struct that a field holds, if it holds anything."""
+    """Return the type of struct that a field may hold, or None."""
     for field in msgspec.structs.fields(struct_type):
         if field.name == name:
             for kind in (field.type, *typing.get_args(field.type)):
@@ -244,7 +245,7 @@ cdef int _run_part(Out* out, Template template, PyObject* part, bint livemode, P
 
 
 cdef inline PyObject* _find(PyObject* stored, const _Path* path) except NULL:
-    """Return, borrowed, what a field holds."""
+    """Return a field's value, borrowed."""
     cdef PyObject* value
     if path.owner != NULL:
         stored = (<PyObject**>(<char*>stored + path.part))[0]

@@ -1,9 +1,8 @@
 """A compiled table from method and path to endpoint: literal segments and one-segment parameters.
 
-A literal segment is preferred to a parameter at the same place, and where it leads nowhere the parameter is
-tried. A path leads to one place whatever the method, so that a method which that place does not have is
-missing and not taken for a parameter's. What the table does not know is for another router to decide, 405
-included.
+A literal segment has precedence over a parameter in the same segment; if it leads to no route, the
+parameter is tried. The path alone decides which branch matches, so that a method that the branch lacks does
+not match a parameter instead. Requests that the table does not know go to another router, 405 included.
 """
 
 cimport cython
@@ -11,11 +10,11 @@ cimport cython
 
 @cython.final
 cdef class Branch:
-    """A place between two slashes: where literal segments lead, where any leads, and what ends here."""
+    """One segment of a path: the literal branches, the parameter branch, and the routes that end here."""
 
     cdef dict literals
     cdef Branch parameter
-    # method -> (endpoint, names of the parameters on the way)
+    # method -> (endpoint, names of the path's parameters)
     cdef dict endpoints
 
     def __cinit__(self):
@@ -37,7 +36,7 @@ cdef class Table:
 
     @classmethod
     def __class_getitem__(cls, endpoint):
-        # For annotations alone.
+        # For annotations only.
         return cls
 
     def _add(self, str method, str path, endpoint):
@@ -86,22 +85,22 @@ cdef class Table:
         return _descend(self.root, segments, 1, values)
 
 
-cdef Branch _descend(Branch branch, list segments, Py_ssize_t place, list values):
-    """Return where the segments lead, the parameters' values appended; None where they lead nowhere."""
+cdef Branch _descend(Branch branch, list segments, Py_ssize_t depth, list values):
+    """Return the branch of these segments and append the parameters' values; None if no route matches."""
     cdef Branch found
     cdef object next_branch
-    if place == len(segments):
+    if depth == len(segments):
         return branch if branch.endpoints else None
-    segment = segments[place]
+    segment = segments[depth]
     next_branch = branch.literals.get(segment)
     if next_branch is not None:
-        found = _descend(<Branch>next_branch, segments, place + 1, values)
+        found = _descend(<Branch>next_branch, segments, depth + 1, values)
         if found is not None:
             return found
     if branch.parameter is None or not segment:
         return None
     values.append(segment)
-    found = _descend(branch.parameter, segments, place + 1, values)
+    found = _descend(branch.parameter, segments, depth + 1, values)
     if found is None:
         values.pop()
     return found

@@ -1,16 +1,17 @@
-"""Runs coroutines in place, inside a Task that they keep if they have to wait.
+"""Runs coroutines immediately, inside a Task that they keep if they have to wait.
 
-A real Task costs more than a short request. So one spare Task stands ready for each loop. A coroutine is
-started at once, with that Task entered as the current one and inside the Task's own context, which is what
-`asyncio.create_task` would have given it a loop turn later. When the coroutine ends without waiting, the Task
-has not taken a step and serves the next coroutine. When it waits, the Task takes it over: its next step is
-handed the future that the coroutine asked for, and from there on it is a Task like any other.
+A real Task costs more than a short request. So each loop has one spare Task. A coroutine is started at
+once, with the spare Task entered as the current one and inside the Task's own context, which is what
+`asyncio.create_task` would have given it one turn of the loop later.
 
-A coroutine that left a trace on the spare Task (a reference, a callback, a cancellation, a name, a changed
-context variable) keeps it: that Task is brought to its end, and a new one takes its place.
+    the coroutine ends     the Task has not taken a step, and serves the next coroutine
+    the coroutine waits    the Task takes it over: its next step returns the future that the coroutine awaits,
+                           and from then on it is a Task like any other
+    it used the Task       kept a reference, added a callback, cancelled or named it, or changed a context
+                           variable: this Task is ended, and a new spare one is made
 
-Only documented API is used for it: `asyncio._enter_task` and `_leave_task` ("Extending asyncio"), and the
-awaitable protocol that every Task follows.
+Only documented API is used: `asyncio._enter_task` and `_leave_task` ("Extending asyncio"), and the
+awaitable protocol of every Task.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ cdef object coroutine_type = CoroutineType
 
 
 class Task(asyncio.Task):
-    """A Task whose carrier learns of whatever is done to it, so that nobody has to look."""
+    """A Task that records any use of it, so that the runner need not look for traces."""
 
     def cancel(self, msg=None):
         _touch(self)
@@ -73,7 +74,7 @@ async def _await(awaitable):
 
 
 cdef class Job:
-    """What a coroutine is run for. `ended` is called once, with the exception or None."""
+    """The purpose of a coroutine. `ended` is called once, with its exception or None."""
 
     cdef int ended(self, object error) except -1:
         return 0
@@ -81,7 +82,7 @@ cdef class Job:
 
 @cython.final
 cdef class Callback(Job):
-    """A job that tells a function how it ended."""
+    """A job that calls a function with the outcome."""
 
     cdef object function
 
@@ -95,11 +96,11 @@ cdef class Callback(Job):
 
 @cython.final
 cdef class Carrier:
-    """The coroutine that a Task of ours runs: it passes on whatever the carried coroutine does."""
+    """The coroutine of a spare Task: it forwards everything to the coroutine that it carries."""
 
     def __init__(self, Runner runner):
         self.runner = runner
-        # Not the context of whoever calls, which may be another handler's.
+        # The runner's base context, not the caller's, which may be another handler's.
         self.clean = runner.base
         self.context = runner.base.copy()
         self.task = Task(self, loop=runner.loop, name=NAME, context=self.context)
@@ -125,9 +126,9 @@ cdef class Carrier:
         self.parking = None
         if self.waits:
             future = self.yielded
-            # What Task.cancel does to the future that its coroutine waits for.
+            # As Task.cancel does with the future that its coroutine awaits.
             if isinstance(error, CancelledError) and future is not None:
-                # Libraries know their own cancellations by the message.
+                # Libraries recognize their own cancellations by the message.
                 if future.cancel(*error.args[:1]):
                     return self.send(None)
             self.waits = False
@@ -149,7 +150,7 @@ cdef class Carrier:
         return self
 
     def __getattr__(self, name):
-        # Tools that look into a Task (stacks, cancel scopes) ask its coroutine for cr_frame and the like.
+        # Tools that inspect a Task (stacks, cancel scopes) read cr_frame and others from its coroutine.
         if name.startswith("cr_") and self.coroutine is not None:
             return getattr(self.coroutine, name)
         raise AttributeError(name)
@@ -203,7 +204,7 @@ cdef int _end(Job job, object error) except -1:
 
 @cython.final
 cdef class Runner:
-    """Starts coroutines of one loop in place."""
+    """Starts coroutines of one loop immediately."""
 
     def __init__(self, loop):
         self.loop = loop
@@ -255,7 +256,7 @@ cdef class Runner:
         try:
             enter_task(self.loop, task)
         except RuntimeError:
-            # Called from inside another Task: that one steps aside for the moment.
+            # Called from inside another Task, which is restored afterwards.
             outer = current_task(self.loop)
             leave_task(self.loop, outer)
             enter_task(self.loop, task)

@@ -12,7 +12,7 @@ cdef class Service:
     cdef readonly Wheel wheel
     cdef readonly Runner runner
     cdef readonly Peers peers
-    # May be None: then nothing is counted.
+    # None: bytes are not counted.
     cdef readonly object bytes_budget
     cdef readonly object group_of
     cdef readonly dict template

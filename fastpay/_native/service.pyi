@@ -1,4 +1,4 @@
-"""What all connections of a server share: the application, its limits, its timers and its tasks."""
+"""What all connections of a server share: the application, its limits, timers and tasks."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -20,44 +20,44 @@ INFLIGHT_EXHAUSTED: int
 INFLIGHT_SHARE: int
 
 def log_failure(error: BaseException, is_disconnected: bool) -> None:
-    """Say what ended a handler, as loudly as it deserves."""
+    """Log the exception that ended a handler, at the level it deserves."""
 
 class Holding(Protocol):
-    """Bytes of one request or answer."""
+    """Bytes of one request or response."""
 
     def charge_to(self, name: Hashable) -> None:
         """Charge another account as well."""
 
     def resize(self, size: int) -> int:
-        """Say how many bytes there are now; return 0, or the reason to refuse and release them."""
+        """Set the number of bytes; return 0, or the reason to refuse and release them."""
 
     def count(self, size: int) -> None:
-        """Say how many bytes there are now, of a request that is refused no more."""
+        """Set the number of bytes of a request that can no longer be refused."""
 
     def pin(self) -> None:
-        """Say that a handler is at work, so that the bytes cannot be given up."""
+        """Protect the bytes from being given up while a handler runs."""
 
     def unpin(self) -> None:
-        """Say that the client has to act again."""
+        """Let the bytes be given up again, because the client has to act."""
 
     def release(self) -> None:
-        """Say that the bytes are freed."""
+        """Report that the bytes are freed."""
 
 class BytesBudget(Protocol):
-    """What bounds the bytes in flight."""
+    """The bound on the bytes in flight."""
 
     def open(self, give_up: Callable[[int], object], names: tuple[Hashable, ...]) -> Holding:
-        """Return a holding without bytes that is charged to these accounts."""
+        """Return a holding of no bytes, charged to these accounts."""
 
     def tick(self) -> None:
-        """Give freed memory back to the system where a surge is over; called a few times a second."""
+        """Return freed memory to the system after a surge; called a few times a second."""
 
 class Service:
     """One application, its limits, and what its connections share.
 
-    `refuse(reason, is_head)` gives the bytes of an answer without the application. `switch_to_http2(service)`
-    makes the protocol for a connection that turned out to speak HTTP/2, or is None. `state` is copied into
-    every scope unless it is None. `forwarded`, where set, may change a scope by what a proxy says.
+    `refuse(reason, is_head)` returns the bytes of a response without the application.
+    `switch_to_http2(service)` makes the protocol for an HTTP/2 connection, or is None. `state` is copied
+    into every scope unless it is None. `forwarded`, if set, may correct a scope by a proxy's fields.
     """
 
     app: Any
@@ -91,13 +91,13 @@ class Service:
         bytes_budget: BytesBudget | None = None,
     ) -> None: ...
     def enter(self) -> None:
-        """Count a connection that another protocol serves."""
+        """Count a connection of another protocol."""
 
     def leave(self) -> None:
-        """Count it no longer."""
+        """Stop counting it."""
 
     def when_empty(self, function: Callable[[], object]) -> None:
-        """Call a function once no connection is left, which may be now."""
+        """Call a function when no connection is left, which may be now."""
 
     def count_request(self) -> None:
-        """Count a request that another protocol serves."""
+        """Count a request of another protocol."""

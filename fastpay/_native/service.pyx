@@ -1,4 +1,4 @@
-"""What all connections of a server share: the application, its limits, its timers and its tasks."""
+"""What all connections of a server share: the application, its limits, timers and tasks."""
 
 import logging
 from asyncio import CancelledError
@@ -17,7 +17,7 @@ from fastpay._native.reading import build_names
 
 logger = logging.getLogger(__name__)
 
-# Refusals that have nothing to do with the bytes; server/refusal.py continues the numbers.
+# Refusals for other reasons than the bytes; server/refusal.py lists all numbers.
 HEAD_TIMEOUT = 64
 BODY_TIMEOUT = 65
 CONNECTIONS_EXHAUSTED = 66
@@ -134,7 +134,7 @@ cdef class Service:
         self.request_count += 1
 
     cdef int build_scope(self, Reading reading, object client, dict scope) except -1:
-        # Fill a copy of the template by what was read; 0 or a refusal.
+        # Fill a copy of the template from the request; return 0 or a refusal.
         cdef int fault
         if reading.is_version_1_0:
             scope["http_version"] = "1.0"
@@ -160,7 +160,7 @@ cdef class Service:
         return reading
 
     cdef int take_back(self, Reading reading) except -1:
-        # The parser reads nothing more after a message that ends its connection: it is no use to another one.
+        # llhttp reads nothing after a message that ends its connection, so such a parser cannot be reused.
         if self.pooled < POOLED_READINGS_MAX and not reading.is_last():
             reading.next = self.pool
             self.pool = reading
@@ -169,9 +169,9 @@ cdef class Service:
 
 
 def log_failure(error, is_disconnected):
-    """Say what ended a handler, as loudly as it deserves."""
+    """Log the exception that ended a handler, at the level it deserves."""
     if isinstance(error, CancelledError):
-        # Cancelled by the application itself, or by a stop that waited long enough.
+        # Cancelled by the application itself, or by a stop whose timeout is over.
         logger.info("handler_cancelled")
     elif not (is_disconnected and isinstance(error, OSError)):
         logger.error("handler_failed", exc_info=error)

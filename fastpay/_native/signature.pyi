@@ -2,8 +2,8 @@
 
 A header is `t=<seconds since 1970>,v2=<hex>`: elements `name=value` with commas between and no white space,
 in any order. There is one `t`, without sign or leading zeros, and at least one and at most
-`limits.signature_candidates_max` signatures, 64 digits in lower case each. Elements of other names are
-ignored. Whatever breaks these rules anywhere makes the whole header worth nothing.
+`limits.signature_candidates_max` signatures of 64 lower-case digits. Elements with other names are ignored.
+Any violation of these rules makes the whole header invalid.
 
 | version | of         | signed text                                                    |
 |---------|------------|----------------------------------------------------------------|
@@ -11,36 +11,35 @@ ignored. Whatever breaks these rules anywhere makes the whole header worth nothi
 | v2      | a request  | `t.METHOD.target.idempotency-key.hex(sha256(body))`            |
 | v1      | a webhook  | `t.body`                                                       |
 
-The idempotency key is the value of the header as it is sent, quotes included, and empty where there is none.
-In it, `%` is written `%25` and `.` is written `%2E`: a target may hold full stops too, and the text must have
-one reading. Where a header has a v2, every v1 in it is ignored.
+The idempotency key is the value of the header as it is sent, quotes included, or empty without the header.
+In it, `%` is written `%25` and `.` is written `%2E`: a target may contain full stops too, and the text must
+have only one interpretation. If a header has a v2, every v1 in it is ignored.
 
-Several signers stand for secrets that are good at the same time: signing gives one signature for each, and
-checking is content with one that is right. How long a check takes tells nothing that the sender does not
-know: neither where a signature is wrong nor which of the signers it is right for.
+Several signers are secrets that are valid at the same time: signing makes one signature for each, and one
+valid signature passes a check. The duration of a check reveals nothing that the sender does not know:
+neither where a signature is wrong nor which signer it matches.
 """
 
 from typing import final
 
 @final
 class Signer:
-    """A secret made ready for signing: both pads of the key are hashed already.
+    """A secret prepared for signing: both pads of the key are already hashed.
 
-    It does not hold the secret itself, cannot be pickled, and shows nothing when it is printed.
-    Source: RFC 2104.
+    It does not contain the secret, cannot be pickled, and its repr shows nothing. Source: RFC 2104.
     """
 
     def __init__(self, secret: bytes) -> None:
-        """Raises: ValueError where the secret is empty."""
+        """Raises: ValueError for an empty secret."""
 
     def digest(self, message: bytes) -> bytes:
         """Return the HMAC-SHA256 of a message: 32 bytes."""
 
 def choose_hashing(direct: bool) -> bool:
-    """Have OpenSSL's functions called directly, as from the start, or through `hashlib`; return which it is.
+    """Call OpenSSL's functions directly (the default) or through `hashlib`; return which is used.
 
-    They are never called directly where they cannot be found. For tests and benchmarks, which hold both ways
-    against each other.
+    Direct calls are not available if the functions cannot be found. For tests and benchmarks that compare
+    both.
     """
 
 def sign_request(
@@ -54,7 +53,7 @@ def sign_request(
     """Return the Fastpay-Signature of a request, in version 2.
 
     `target` is path and query exactly as they are sent, `idempotency_key` the header's value likewise.
-    Raises: ValueError without a signer, or for a timestamp that is no number of seconds since 1970.
+    Raises: ValueError without a signer, or for a timestamp that is not a number of seconds since 1970.
     """
 
 def verify_request(
@@ -67,14 +66,14 @@ def verify_request(
     idempotency_key: bytes = b"",
     covers_key: bool = False,
 ) -> int | None:
-    """Return the timestamp of a request that one of the signers signed at most
-    `limits.signature_tolerance_s` ago or ahead; None for any other. Without signers that is every request.
+    """Return the timestamp of a request that one of the signers signed within
+    `limits.signature_tolerance_s` of now; None for any other. Without signers that is every request.
 
     With `covers_key`, only version 2 counts.
     """
 
 def sign_webhook(signers: tuple[Signer, ...], body: bytes, timestamp: int) -> str:
-    """Return the Stripe-Signature of a webhook: over `t.body`, the whole secret text being the key.
+    """Return the Stripe-Signature of a webhook, over `t.body`, with the whole text of the secret as key.
 
     Raises: as `sign_request`. Source: the dialect's documentation.
     """
@@ -86,6 +85,6 @@ def sign_standard_webhook(signers: tuple[Signer, ...], identifier: str, body: by
     """Return the webhook-signature of Standard Webhooks: `v1,` and the base64 of the digest of
     `id.timestamp.body`, once for each signer with spaces between.
 
-    The key is what follows `whsec_` in the secret, decoded from base64. Raises: ValueError for a timestamp
-    that is no number of seconds since 1970. Source: the Standard Webhooks specification, 1.0.
+    The key is the part of the secret after `whsec_`, decoded from base64. Raises: ValueError for a
+    timestamp that is not a number of seconds since 1970. Source: the Standard Webhooks specification, 1.0.
     """

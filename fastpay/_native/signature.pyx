@@ -1,9 +1,9 @@
 # cython: autotestdict=False
 """HMAC-SHA256 signatures of requests and webhooks. The contract is in signature.pyi.
 
-Both pads of a key are hashed once for the key, not for every message. The hashing is OpenSSL's: its SHA-256
-functions are looked up in the library that Python has loaded, so that no header is needed to build this.
-Where they are not to be found, `hashlib` is asked instead, which takes twice as long.
+Both pads of a key are hashed once for each key, not for every message. OpenSSL does the hashing: its
+SHA-256 functions are looked up in the library that Python has loaded, so that no header is needed for the
+build. If they cannot be found, `hashlib` is used instead, which takes twice as long.
 """
 
 cimport cython
@@ -31,7 +31,7 @@ cdef enum:
     _DIGEST_BYTES = 32
     _HEX_CHARS = 64
     _BLOCK_BYTES = 64
-    # Enough for every second of the next 30,000 years, and far from what a number can hold.
+    # Enough for every second of the next 30,000 years, and far below the range of the number.
     _TIMESTAMP_CHARS_MAX = 12
     _CANDIDATES_MAX = 16
     _NO_DIGIT = 0x100
@@ -42,7 +42,7 @@ cdef long long _TOLERANCE_S = limits.signature_tolerance_s
 cdef Py_ssize_t _HEADER_BYTES_MAX = limits.signature_header_bytes_max
 
 cdef const char* _DIGITS = b"0123456789abcdef"
-# The value of each hexadecimal digit, more than a byte for every other character.
+# The value of each hexadecimal digit; more than a byte for every other character.
 cdef unsigned short[256] _VALUES
 cdef bytes _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 cdef bytes _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
@@ -50,14 +50,14 @@ cdef bytes _EMPTY_DIGEST = hashlib.sha256().digest()
 
 
 cdef struct _State:
-    # SHA256_CTX of openssl/sha.h: public, and the same since version 0.9.8.
+    # SHA256_CTX of openssl/sha.h: public, and unchanged since version 0.9.8.
     unsigned int[8] h
     unsigned int length_low
     unsigned int length_high
     unsigned int[16] data
     unsigned int used
     unsigned int digest_bytes
-    # Room that nothing of this size may ever touch; looked at once, when the functions are tried.
+    # A guard that the functions must not overwrite; checked once, when they are tried.
     unsigned int[4] guard
 
 ctypedef int (*_Init)(_State*) noexcept nogil
@@ -71,13 +71,13 @@ cdef bint _direct = False
 
 
 cdef struct _Parsed:
-    # The timestamp as a number and as it stands in the header, and every candidate for a signature.
+    # The timestamp as a number and as text, and every candidate for a signature.
     long long timestamp
     const unsigned char* text
     Py_ssize_t text_chars
     int count
     unsigned char[_CANDIDATES_MAX][_DIGEST_BYTES] candidates
-    # The version of the scheme that each candidate belongs to, and the newest of them.
+    # The scheme version of each candidate, and the newest of them.
     int[_CANDIDATES_MAX] versions
     int newest
 
@@ -85,8 +85,8 @@ cdef struct _Parsed:
 @cython.final
 @cython.auto_pickle(False)
 cdef class Signer:
-    # The two states that every message begins from (RFC 2104 4): OpenSSL's own, and the methods of `hashlib`
-    # that copy them.
+    # The two initial states of every message (RFC 2104 4): OpenSSL's, and the `hashlib` methods that copy
+    # them.
     cdef _State inner
     cdef _State outer
     cdef object start_inner
@@ -124,7 +124,7 @@ def verify_request(tuple signers not None, bytes header not None, str method not
     cdef _Parsed parsed
     if not _read(header, now_s, 2, &parsed) or (covers_key and parsed.newest < 2):
         return None
-    # The newest version alone decides: a good v1 must not make up for a v2 that another key has broken.
+    # Only the newest version counts: a valid v1 must not replace a v2 that does not match the key.
     cdef bytes key = _spelled(idempotency_key) if parsed.newest == 2 else None
     cdef bytes message = _request(<const char*>parsed.text, parsed.text_chars, method, target, key, body)
     return parsed.timestamp if _is_signed(&parsed, signers, message) else None
@@ -140,9 +140,9 @@ def verify_webhook(tuple signers not None, bytes header not None, bytes body not
     if not _read(header, now_s, 1, &parsed):
         return None
     cdef bytes message = PyBytes_FromStringAndSize(NULL, parsed.text_chars + 1 + PyBytes_GET_SIZE(body))
-    cdef char* place = _copy(PyBytes_AS_STRING(message), <const char*>parsed.text, parsed.text_chars)
-    place[0] = c"."
-    _copy(place + 1, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    cdef char* out = _copy(PyBytes_AS_STRING(message), <const char*>parsed.text, parsed.text_chars)
+    out[0] = c"."
+    _copy(out + 1, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
     return parsed.timestamp if _is_signed(&parsed, signers, message) else None
 
 
@@ -161,7 +161,7 @@ def choose_hashing(bint direct):
 
 
 cdef bytes _digest(Signer signer, bytes message):
-    # RFC 2104 2, from the two states that the key was hashed into.
+    # RFC 2104 2, from the two states of the key.
     cdef _State state
     cdef unsigned char[_DIGEST_BYTES] digest
     if _direct:
@@ -197,12 +197,13 @@ cdef bytes _timestamp(long long timestamp):
 
 
 cdef bytes _spelled(bytes key):
-    # A target may hold full stops as well: with none in the key, the text that is signed has one reading.
+    # A target may contain full stops too. Without any in the key, the signed text has only one
+    # interpretation.
     return key.replace(b"%", b"%25").replace(b".", b"%2E")
 
 
 cdef bytes _request(const char* text, Py_ssize_t text_chars, str method, bytes target, bytes key, bytes body):
-    # t.METHOD.target.key.hex(sha256(body)), written once into its place. Version 1 has no key: None.
+    # t.METHOD.target.key.hex(sha256(body)), written once into its buffer. Version 1 has no key: None.
     cdef Py_ssize_t method_chars = 0
     cdef const char* name = PyUnicode_AsUTF8AndSize(method, &method_chars)
     cdef Py_ssize_t target_bytes = PyBytes_GET_SIZE(target)
@@ -211,30 +212,30 @@ cdef bytes _request(const char* text, Py_ssize_t text_chars, str method, bytes t
         size += PyBytes_GET_SIZE(key) + 1
     cdef bytes digest = _digest_body(body) if PyBytes_GET_SIZE(body) else _EMPTY_DIGEST
     cdef bytes message = PyBytes_FromStringAndSize(NULL, size)
-    cdef char* place = _copy(PyBytes_AS_STRING(message), text, text_chars)
-    place[0] = c"."
-    place = _copy(place + 1, name, method_chars)
-    place[0] = c"."
-    place = _copy(place + 1, PyBytes_AS_STRING(target), target_bytes)
-    place[0] = c"."
+    cdef char* out = _copy(PyBytes_AS_STRING(message), text, text_chars)
+    out[0] = c"."
+    out = _copy(out + 1, name, method_chars)
+    out[0] = c"."
+    out = _copy(out + 1, PyBytes_AS_STRING(target), target_bytes)
+    out[0] = c"."
     if key is not None:
-        place = _copy(place + 1, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
-        place[0] = c"."
-    _write_hex(place + 1, digest)
+        out = _copy(out + 1, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        out[0] = c"."
+    _write_hex(out + 1, digest)
     return message
 
 
-cdef char* _copy(char* place, const char* piece, Py_ssize_t length) noexcept:
-    memcpy(place, piece, length)
-    return place + length
+cdef char* _copy(char* out, const char* piece, Py_ssize_t length) noexcept:
+    memcpy(out, piece, length)
+    return out + length
 
 
-cdef void _write_hex(char* place, bytes digest) noexcept:
+cdef void _write_hex(char* out, bytes digest) noexcept:
     cdef const unsigned char* source = <const unsigned char*>PyBytes_AS_STRING(digest)
     cdef Py_ssize_t index
     for index in range(_DIGEST_BYTES):
-        place[2 * index] = _DIGITS[source[index] >> 4]
-        place[2 * index + 1] = _DIGITS[source[index] & 15]
+        out[2 * index] = _DIGITS[source[index] >> 4]
+        out[2 * index + 1] = _DIGITS[source[index] & 15]
 
 
 cdef str _header(bytes text, bytes name, tuple signers, bytes message):
@@ -249,7 +250,7 @@ cdef str _header(bytes text, bytes name, tuple signers, bytes message):
 
 
 cdef bint _read(bytes header, long long now_s, int version_max, _Parsed* parsed) noexcept:
-    # Whether the header is well formed and not too old or too new.
+    # Return whether the header is well formed and its timestamp within the tolerance.
     cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(header)
     cdef Py_ssize_t length = PyBytes_GET_SIZE(header)
     if length > _HEADER_BYTES_MAX or not _parse(text, length, version_max, parsed):
@@ -259,7 +260,7 @@ cdef bint _read(bytes header, long long now_s, int version_max, _Parsed* parsed)
 
 cdef bint _parse(const unsigned char* text, Py_ssize_t length, int version_max,
                  _Parsed* parsed) noexcept nogil:
-    # name=value with commas between; every element must be well formed, also one that is of no interest.
+    # name=value with commas between; every element must be well formed, also an ignored one.
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t start, equals
     cdef int version
@@ -296,7 +297,7 @@ cdef bint _is_name(unsigned char byte) noexcept nogil:
 
 
 cdef bint _parse_timestamp(const unsigned char* text, Py_ssize_t length, _Parsed* parsed) noexcept nogil:
-    # One spelling of each number: what is signed is the text.
+    # Each number has only one spelling, because the text is signed.
     cdef long long value = 0
     cdef Py_ssize_t index
     if parsed.timestamp >= 0 or length > _TIMESTAMP_CHARS_MAX or (length > 1 and text[0] == c"0"):
@@ -329,7 +330,7 @@ cdef bint _parse_candidate(const unsigned char* text, Py_ssize_t length, int ver
 
 
 cdef void _fill_values() noexcept:
-    # Lower case only: in upper case it would be another header that is taken for the same.
+    # Lower case only: upper case would be a second header with the same meaning.
     cdef int index
     for index in range(256):
         _VALUES[index] = _NO_DIGIT
@@ -338,7 +339,8 @@ cdef void _fill_values() noexcept:
 
 
 cdef bint _is_signed(_Parsed* parsed, tuple signers, bytes message) except -1:
-    # Every candidate of the newest version is held against every signer, also after one was right.
+    # Compare every candidate of the newest version with every signer, also after a match, so that the time
+    # does not reveal it.
     cdef unsigned int found = 0
     cdef bytes digest
     cdef int index
@@ -351,7 +353,7 @@ cdef bint _is_signed(_Parsed* parsed, tuple signers, bytes message) except -1:
 
 
 cdef unsigned int _equal(const unsigned char* one, const unsigned char* other) noexcept nogil:
-    # 1 or 0, after the same instructions wherever the two differ.
+    # Return 1 or 0, after the same instructions for any difference.
     cdef unsigned int difference = 0
     cdef int index
     for index in range(_DIGEST_BYTES):
@@ -360,16 +362,16 @@ cdef unsigned int _equal(const unsigned char* one, const unsigned char* other) n
 
 
 cdef int _look_up() except -1:
-    # A symbol of a library is also looked for in what that library stands on: here, in OpenSSL's.
+    # dlsym also searches the library's dependencies: here, OpenSSL.
     global _init, _update, _final
     cdef void* library
-    cdef bytes place
+    cdef bytes path
     try:
         import _hashlib
-        place = _hashlib.__file__.encode()
+        path = _hashlib.__file__.encode()
     except (ImportError, AttributeError):
         return 0
-    library = dlopen(place, RTLD_LAZY)
+    library = dlopen(path, RTLD_LAZY)
     if library == NULL:
         return 0
     cdef _Init init = <_Init>dlsym(library, b"SHA256_Init")
@@ -381,7 +383,8 @@ cdef int _look_up() except -1:
 
 
 cdef bint _is_sound(_Init init, _Update update, _Final final) except -1:
-    # Believed only where they agree with hashlib, over a state that was filled twice, and stay inside it.
+    # Use the functions only if they agree with hashlib, on a state that was filled twice, and stay inside
+    # it.
     cdef bytes text = bytes(range(200))
     cdef _State state
     cdef unsigned char[_DIGEST_BYTES] digest

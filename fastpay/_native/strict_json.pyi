@@ -1,15 +1,14 @@
-"""JSON without its ambiguities: bytes to a tree of dict, list, str, int, bool and None."""
+"""JSON without ambiguities: bytes to a tree of dict, list, str, int, bool and None."""
 
 from typing import TypeAlias
 
 _Value: TypeAlias = str | int | bool | list["_Value"] | dict[str, "_Value"] | None
 
 class JsonError(ValueError):
-    """The bytes are no JSON of this dialect.
+    """The bytes are not JSON of this dialect.
 
-    `message` is fit for the client and holds nothing that was sent; `param` is the path of the value
-    concerned in bracket form (`card[number]`, `items[0]`), None where the text has none; `code` is the
-    error's code where it has one.
+    `message` may be shown to the client and contains nothing that was sent. `param` is the path of the
+    value in bracket form (`card[number]`, `items[0]`), or None. `code` is the error's code if it has one.
     """
 
     message: str
@@ -20,16 +19,14 @@ class JsonError(ValueError):
 def decode(body: bytes, values_max: int = ...) -> dict[str, _Value]:
     """Decode a JSON text whose top level is an object, in time linear in its size.
 
-    The grammar is that of RFC 8259, in UTF-8 and without a byte order mark. Refused beside it, since
-    two readers may understand them differently: an object with the same key twice (also where one is
-    escaped), a fraction or an exponent anywhere, an integer beyond signed 64 bit, NUL in a string or
-    key (also escaped), half of a surrogate pair (also escaped), and more than
-    `limits.json_depth_max` objects and arrays inside one another.
+    The grammar is that of RFC 8259, in UTF-8 and without a byte order mark. Also refused is what two
+    readers may understand differently: an object with the same key twice (also if one is escaped), a
+    fraction or an exponent, an integer beyond signed 64 bits, NUL in a string or key (also escaped), half
+    of a surrogate pair (also escaped), and more than `limits.json_depth_max` nested objects and arrays.
 
-    A text of more than `values_max` values (strings, numbers, true, false, null, objects and arrays, but not
-    keys; by default `limits.json_values_max`) is refused where the bound is passed: nothing behind that is
-    read, and no tree is made.
+    A text of more than `values_max` values (strings, numbers, true, false, null, objects and arrays, but
+    not keys; by default `limits.json_values_max`) is refused at the bound: nothing beyond it is read, and
+    no tree is made.
 
-    Raises: JsonError.
-    Source: RFC 8259 4, 6, 8.2; RFC 7493 2.
+    Raises: JsonError. Source: RFC 8259 4, 6, 8.2; RFC 7493 2.
     """

@@ -1,5 +1,5 @@
 # cython: autotestdict=False
-"""JSON without its ambiguities. The contract is in strict_json.pyi."""
+"""JSON without ambiguities. The contract is in strict_json.pyi."""
 
 import json
 
@@ -16,7 +16,7 @@ cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
 
 
-# What the scan found, worst first: everything that is not _SOUND ends the matter.
+# The result of the scan, worst first. Anything but _SOUND refuses the text.
 cdef enum _Finding:
     _SOUND
     _TOO_DEEP
@@ -27,7 +27,8 @@ cdef enum _Finding:
 
 cdef Py_ssize_t _DEPTH_MAX = limits.json_depth_max
 cdef Py_ssize_t _VALUES_MAX = limits.json_values_max
-# A signed 64-bit number has at most 19 digits; more are refused unread, since reading is quadratic.
+# A signed 64-bit number has at most 19 digits. Longer ones are refused unread, because conversion is
+# quadratic.
 cdef Py_ssize_t _DIGITS_MAX = 19
 
 cdef object _decode_plain = msgspec.json.Decoder().decode
@@ -69,8 +70,8 @@ def decode(bytes body not None, Py_ssize_t values_max=_VALUES_MAX) -> dict:
         raise JsonError("The body is not valid JSON.") from None
     if type(tree) is not dict:
         raise JsonError("The JSON must be an object.")
-    # The scan counted the members as they were written, this what was left of them: the decoder
-    # keeps one of those that share a key, however the key was spelt.
+    # The scan counted the written members, this the decoded ones. The decoder keeps one of several members
+    # with the same key, however the key was spelled.
     if not _count_members(tree, &kept) or kept != members:
         raise _explain(body, values_max)
     return tree
@@ -81,17 +82,17 @@ def decode(bytes body not None, Py_ssize_t values_max=_VALUES_MAX) -> dict:
 cdef _Finding _scan(
     const unsigned char* text, Py_ssize_t size, Py_ssize_t values_max, Py_ssize_t* members
 ) noexcept nogil:
-    """Look for what the decoder would let pass, and count the colons outside of strings.
+    """Find what the decoder would accept wrongly, and count the colons outside of strings.
 
-    The text need not be JSON: whatever this makes of nonsense, the decoder refuses it afterwards. Ends at the
-    first value beyond `values_max`, so that what is read of a hostile text is bounded by that and not by its
-    size; keys count until their colon tells that they are none.
+    The text need not be JSON: the decoder refuses an invalid text afterwards. The scan ends at the first
+    value beyond `values_max`, so that this bounds the work on a hostile text, and not its size. Keys count
+    as values until their colon shows that they are keys.
     """
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t depth = 0
     cdef Py_ssize_t start
     cdef Py_ssize_t colons = 0
-    # Strings, keys among them, numbers, brackets that open, and the words for true, false and null.
+    # Strings (with keys), numbers, opening brackets, and the words true, false and null.
     cdef Py_ssize_t begun = 0
     cdef unsigned char byte
     cdef bint number_refused = False
@@ -125,7 +126,7 @@ cdef _Finding _scan(
             while at < size and c"0" <= text[at] <= c"9":
                 at += 1
             if at - start > _DIGITS_MAX or at < size and (text[at] == c"." or text[at] | 0x20 == c"e"):
-                # Read on: explaining it takes a depth that is known to be bounded.
+                # Continue: the explanation needs a depth that is known to be bounded.
                 number_refused = True
     members[0] = colons
     if begun - colons > values_max:
@@ -136,7 +137,7 @@ cdef _Finding _scan(
 @cython.boundscheck(False)
 @cython.wraparound(False)
 cdef _Finding _scan_string(const unsigned char* text, Py_ssize_t size, Py_ssize_t* position) noexcept nogil:
-    """Read from behind the opening quotation mark to behind the closing one, or to the end."""
+    """Read from after the opening quotation mark to after the closing one, or to the end."""
     cdef Py_ssize_t at = position[0]
     cdef int unit
     cdef unsigned char byte
@@ -170,7 +171,7 @@ cdef _Finding _scan_string(const unsigned char* text, Py_ssize_t size, Py_ssize_
 @cython.boundscheck(False)
 @cython.wraparound(False)
 cdef int _escaped_unit(const unsigned char* text, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
-    """Read the four digits behind \\u, or return -1 where there are none: the decoder will say so."""
+    """Read the four digits after \\u; return -1 if they are missing, which the decoder will report."""
     cdef int unit = 0
     cdef int count
     cdef unsigned char byte
@@ -188,9 +189,9 @@ cdef int _escaped_unit(const unsigned char* text, Py_ssize_t size, Py_ssize_t at
 
 
 cdef bint _count_members(object tree, Py_ssize_t* members) except -1:
-    """Add the members of all objects in `tree`; false where an integer is beyond 64 bit.
+    """Add the members of all objects in `tree`; return false for an integer beyond 64 bits.
 
-    Recursion is bounded, since the scan has bounded the depth of what was decoded.
+    Recursion is bounded, because the scan has bounded the depth.
     """
     cdef PyObject* value
     cdef Py_ssize_t position = 0
@@ -209,21 +210,21 @@ cdef bint _count_members(object tree, Py_ssize_t* members) except -1:
     return overflow == 0
 
 
-# The rest finds the words for a refusal that is already certain, and need not be fast.
+# The rest finds the message for a refusal that is already certain. It need not be fast.
 
 
 class _Members(tuple):
-    """The members of one object as (key, value) pairs, in the order they were written."""
+    """The members of one object as (key, value) pairs, in their written order."""
 
 
 class _BadNumber(str):
-    """What stands for a number that is refused: the reason why."""
+    """Stands for a refused number; its text is the reason."""
 
 
 cdef object _explain(bytes body, Py_ssize_t values_max, str otherwise="The body is not valid JSON."):
-    """Return the error for a body that is refused, with the parameter where it can be found out."""
+    """Return the error for a refused body, with the parameter if it can be found."""
     if _count_values(body, len(body)) > values_max:
-        # Beyond the fault there is more than may be read.
+        # After the error there is more than may be read.
         return JsonError(otherwise)
     try:
         tree = json.loads(
@@ -243,7 +244,7 @@ cdef object _explain(bytes body, Py_ssize_t values_max, str otherwise="The body 
 @cython.boundscheck(False)
 @cython.wraparound(False)
 cdef Py_ssize_t _count_values(const unsigned char* text, Py_ssize_t size) noexcept nogil:
-    """Count what begins a value, keys included, whatever is wrong with the text."""
+    """Count the beginnings of values, keys included, in any text."""
     cdef Py_ssize_t at = 0
     cdef Py_ssize_t count = 0
     cdef bint in_string = False
@@ -271,7 +272,7 @@ cdef Py_ssize_t _count_values(const unsigned char* text, Py_ssize_t size) noexce
 
 
 cdef object _find_fault_of_text(str text):
-    """Return why a text is refused, None where it is not."""
+    """Return the reason why a text is refused, or None."""
     if "\0" in text:
         return _NO_NUL
     try:
@@ -314,7 +315,7 @@ cdef object _find_error(object tree, object path):
         for key, value in tree:
             fault = _find_fault_of_text(key)
             if fault is not None:
-                # Such a key cannot be named: what it stands in can.
+                # Such a key cannot be named; its parent can.
                 return JsonError(fault, path)
             inner = f"{path}[{key}]" if path is not None else key
             if key in seen:

@@ -17,7 +17,7 @@ cdef extern from "structmember.h":
 
 
 cdef inline Py_ssize_t offset_of(object struct_type, str name) except -1:
-    """Return where an instance holds the pointer to a field. Raises: TypeError where there is no such one."""
+    """Return the offset of a field's pointer in an instance. Raises: TypeError if there is no such field."""
     cdef object descriptor = getattr(struct_type, name, None)
     cdef PyMemberDef* member
     if Py_TYPE(descriptor) == &PyMemberDescr_Type:

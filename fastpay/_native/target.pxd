@@ -1,5 +1,5 @@
 cdef enum Refusal:
-    # Continues Verdict: what only the meaning of a complete head can tell.
+    # Continues Verdict, with refusals that need a complete head.
     REFUSED_DISAGREEMENT = 32
     REFUSED_HOST_MISSING = 33
     REFUSED_HOST_REPEATED = 34

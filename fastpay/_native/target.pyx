@@ -1,4 +1,4 @@
-"""What a request is for: its host and its path, and what neither may be."""
+"""The target of a request: its host and its path, and what is not allowed in them."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp
@@ -11,7 +11,7 @@ cdef dict METHODS = {
 
 
 def read_target(bytes target, bytes host, str method, dict scope):
-    """Put path, raw path and query of a target into a scope; return 0 or the refusal."""
+    """Store path, raw path and query of a target in a scope; return 0 or the refusal."""
     if method not in METHODS.values():
         return int(REFUSED_METHOD)
     if not target:
@@ -20,7 +20,7 @@ def read_target(bytes target, bytes host, str method, dict scope):
 
 
 cdef str find_method(const unsigned char* data, Py_ssize_t length):
-    # The method that these bytes name; None for one that is not served.
+    # The name of the method; None for one that is not supported.
     if length == 3 and memcmp(data, b"GET", 3) == 0:
         return "GET"
     if length == 4 and memcmp(data, b"POST", 4) == 0:
@@ -29,12 +29,12 @@ cdef str find_method(const unsigned char* data, Py_ssize_t length):
 
 
 def check_host(bytes value):
-    """Tell whether this can be the host of a request."""
+    """Return whether this is a valid host of a request."""
     return is_host(value)
 
 
 cdef bint is_host(bytes value) noexcept:
-    # RFC 9110 7.2 with RFC 3986 3.2.2, of which only names and addresses as they really occur.
+    # RFC 9110 7.2 with RFC 3986 3.2.2, restricted to names and addresses that occur in practice.
     cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(value)
     cdef Py_ssize_t length = PyBytes_GET_SIZE(value)
     cdef Py_ssize_t at = 0
@@ -76,7 +76,7 @@ cdef bint is_name(unsigned char byte) noexcept:
 
 
 cdef int split_target(bytes target, bytes host, str method, dict parts) except -1:
-    # Puts path, raw path and query into `parts`, the dictionary of the scope. 0 or a refusal.
+    # Store path, raw path and query in `parts`, the scope. Return 0 or a refusal.
     cdef bytes raw = target
     cdef bytes query = b""
     cdef Py_ssize_t mark
@@ -101,13 +101,14 @@ cdef int split_target(bytes target, bytes host, str method, dict parts) except -
             slash = mark
         if slash < 0:
             slash = len(raw)
-        # RFC 9112 3.2.2 puts the target's host above the field; two different ones mean two readers.
+        # RFC 9112 3.2.2 prefers the target's host to the field. Two different ones could be read either
+        # way, so they are refused.
         if host is None or raw[:slash].lower() != host.lower():
             return REFUSED_HOST_DIFFERENT
         raw = raw[slash:]
         if raw[:1] != b"/":
             raw = b"/" + raw
-    # What signatures are made over: path and query in one, so that a question mark without a query counts.
+    # Signatures cover this: path and query in one, so that a question mark without a query counts.
     parts["fastpay.target"] = raw
     question = <const char*>memchr(PyBytes_AS_STRING(raw), c"?", PyBytes_GET_SIZE(raw))
     if question != NULL:
@@ -127,8 +128,8 @@ cdef int split_target(bytes target, bytes host, str method, dict parts) except -
 
 
 cdef str decode_path(bytes raw):
-    # None where an escape is not two hex digits. What is not UTF-8 becomes U+FFFD, which no name of anything
-    # contains, so that such a path leads nowhere and the application says so in its own words.
+    # Return None for an escape that is not two hex digits. Invalid UTF-8 becomes U+FFFD, which no route
+    # contains, so that the application answers 404.
     cdef bytearray decoded = bytearray()
     cdef list pieces = raw.split(b"%")
     decoded += pieces[0]

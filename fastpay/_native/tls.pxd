@@ -5,15 +5,16 @@ from fastpay._native.service cimport Service
 cdef class Tls(Endpoint):
     cdef Service service
     cdef Stream stream
-    # Who reads and writes the plain bytes, once the handshake is done.
+    # Reads and writes the plain bytes, after the handshake.
     cdef object protocol
     cdef Endpoint endpoint
     cdef object incoming
     cdef object outgoing
     cdef object channel
-    # Decrypted, and not yet delivered.
+    # Decrypted and not yet delivered.
     cdef list records
-    # What counts the bytes that cannot be decrypted yet, if they are more than every connection may hold.
+    # Counts the bytes that cannot be decrypted yet, if they are more than the allowance of every
+    # connection.
     cdef object holding
     cdef Py_ssize_t discarded
     cdef unsigned char counted

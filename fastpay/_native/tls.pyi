@@ -13,4 +13,4 @@ class Tls(Endpoint):
         """End the connection now."""
 
     def retire(self) -> None:
-        """End a handshake: a server that stops has no use for the connection."""
+        """End a handshake: a stopping server does not need the connection."""

@@ -3,11 +3,16 @@
 A connection is in one of these states:
 
     handshake     counted as a connection, with a deadline; no protocol yet
-    established   the protocol is there and has its own deadlines
-    closing       close_notify is sent; what still comes is thrown away until the client closes too
+    established   the protocol exists and has its own deadlines
+    closing       close_notify is sent; input is discarded until the client closes too
 
-Bytes go through OpenSSL's memory buffers one record at a time. A buffer never shrinks, so one that was given
-a whole answer would keep the memory of that answer for as long as the connection lives.
+Invariants:
+
+- Bytes go through OpenSSL's memory buffers one record at a time. A buffer never shrinks, so a buffer that
+  once held a whole response would keep that memory for the life of the connection.
+- Exactly one of this object and the connection behind it counts as a connection of the server and of its
+  peer, except inside `_hand_over`.
+- Nothing is delivered after `closing`, and the alert of a failed handshake is the last thing that is sent.
 """
 
 import logging
@@ -30,7 +35,7 @@ cdef enum:
     JOINED_RECORDS_MAX = 16
 
 cdef Py_ssize_t HOLDING_BYTES_MIN = limits.holding_bytes_min
-# One record is read at a time, and copied out before a protocol is called.
+# Shared: one record is read at a time, and copied out before a protocol is called.
 cdef bytearray read_buffer = bytearray(RECORD_BYTES)
 
 
@@ -45,7 +50,7 @@ cdef class Tls(Endpoint):
         self.records = []
         self.channel = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
 
-    # What the stream calls.
+    # Called by the stream.
 
     def connection_made(self, stream):
         cdef Service service = self.service
@@ -87,6 +92,7 @@ cdef class Tls(Endpoint):
             if length <= RECORD_BYTES:
                 self._take(data)
             else:
+                # In pieces of a record, so that the incoming buffer stays small.
                 while start < length and not self.closing:
                     self._take(data[start:start + RECORD_BYTES])
                     start += RECORD_BYTES
@@ -96,7 +102,7 @@ cdef class Tls(Endpoint):
         except SSLError as error:
             self._fail(error)
         except Exception:
-            # A bug of ours: this connection ends, the others go on.
+            # A bug here ends this connection only.
             logger.exception("connection_failed")
             self.abort()
         return 0
@@ -134,7 +140,7 @@ cdef class Tls(Endpoint):
         return 0
 
     cdef int _hand_over(self) except -1:
-        # From here on the connection behind is the one that is counted, and that has deadlines.
+        # From here on the connection behind this object is counted and has the deadlines.
         cdef Service service = self.service
         cdef Peer peer = self.peer
         cdef Connection connection = Connection.__new__(Connection)
@@ -144,9 +150,11 @@ cdef class Tls(Endpoint):
         self.established = True
         self.protocol = self.endpoint = connection
         if peer is not None:
+            # Joined before this object leaves: a peer without connections would be forgotten, with its
+            # counts.
             service.peers.join(connection, peer)
         service.wheel.drop(self)
-        # Not by `leave`, which would say that no connection is left.
+        # Not by `leave`, which could report that no connection is left.
         service.connection_count -= 1
         self.counted = False
         if peer is not None:
@@ -166,7 +174,7 @@ cdef class Tls(Endpoint):
         return 0
 
     cdef int _fail(self, object error) except -1:
-        # The alert that OpenSSL has written goes out, and nothing after it.
+        # The alert that OpenSSL has written is sent, and nothing after it.
         cdef Stream stream = self.stream
         if stream is None:
             return 0
@@ -214,15 +222,15 @@ cdef class Tls(Endpoint):
             except SSLWantReadError:
                 break
             if count == 0:
-                # close_notify: what the client has sent before is all that it wanted to say.
+                # close_notify: the client sends nothing more (RFC 8446 6.1).
                 self.ended = True
                 break
             self.records.append(PyBytes_FromStringAndSize(PyByteArray_AS_STRING(read_buffer), count))
-        # Reading may have asked for an answer (RFC 8446 4.6.3).
+        # Reading may have produced output, such as a key update (RFC 8446 4.6.3).
         return self._send()
 
     cdef int _deliver(self) except -1:
-        # What came together goes on together, as it does without TLS.
+        # Records that arrived together are delivered together, as without TLS.
         cdef list records = self.records
         if records and not self.closing:
             data = records[0] if len(records) == 1 else b"".join(records)
@@ -262,7 +270,7 @@ cdef class Tls(Endpoint):
         if self.stream is None:
             return
         self.stream.resume_reading()
-        # Whoever calls may be inside a handler's Task, where no other handler can start.
+        # The caller may be inside a handler's Task, where no other handler can start.
         if self.incoming.pending and not self.scheduled:
             self.scheduled = True
             self.service.loop.call_soon(self._resume)
@@ -315,11 +323,11 @@ cdef class Tls(Endpoint):
         try:
             self.channel.unwrap()
         except (SSLError, OSError):
-            # The client has not said goodbye yet, or nothing more can be said to it.
+            # The client has not sent close_notify yet, or the connection can send nothing more.
             pass
         self._send()
         stream.resume_reading()
-        # The client closes first: some lose what they have not read yet when the end of the stream comes.
+        # The client closes first: some clients lose unread bytes when the end of the stream arrives.
         self.service.wheel.add(self)
         self.service.wheel.arm(self, self.service.shutdown_ticks)
 
@@ -329,7 +337,7 @@ cdef class Tls(Endpoint):
             self.stream.abort()
 
     def retire(self):
-        """End a handshake: a server that stops has no use for the connection."""
+        """End a handshake: a stopping server does not need the connection."""
         if not self.established:
             self.abort()
 
@@ -338,7 +346,7 @@ cdef class Tls(Endpoint):
         if stream is None:
             return 0
         if self.established and stream.pending is not None:
-            # The protocol's own deadline for writing runs.
+            # The protocol's own write deadline is running.
             self.service.wheel.arm(self, self.service.shutdown_ticks)
         elif self.established:
             stream.close()

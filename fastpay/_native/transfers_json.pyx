@@ -1,9 +1,9 @@
 # cython: autotestdict=False
 """Batches of transfers in JSON. The contract is in transfers_json.pyi.
 
-One pass over the bytes, without a tree: of a transfer only two places in the text, an amount and some flags
-are kept until its closing brace. Wherever something is not as nearly everybody writes it, the whole body is
-left to the careful reader, so that this one has no errors of its own.
+One pass over the bytes, without a tree: until the closing brace of a transfer only two offsets, an amount
+and some flags are kept. Anything in an unusual spelling leaves the whole body to the general reader, so
+that this one has no errors of its own.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -19,7 +19,7 @@ from fastpay import limits
 from fastpay._native.json_reading cimport Text, read_boolean, read_integer, read_name, read_string, skip, take
 
 
-# The parts of a transfer, as bits of what was seen of it. The first two are the flags that are given as well.
+# The parts of a transfer, as bits of those that were found. The first two are also the flags in the result.
 cdef enum _Part:
     _UNKNOWN = 0
     _LINKED = 1
@@ -34,14 +34,14 @@ cdef enum:
     _REQUIRED = _DEBIT | _CREDIT | _AMOUNT
     _TRANSFERS = 1
     _DRY_RUN = 2
-    # An identifier of an account: its prefix, and the digits behind it.
+    # An account's identifier: its prefix and its digits.
     _PREFIX_SIZE = 5
     _DIGITS_SIZE = 32
-    # So many neighbours are looked at for an account, and then it is somebody else's turn: whoever makes up
-    # identifiers that get in each other's way gets no more of our time for it.
+    # The maximum number of probes for an account. If colliding identifiers were crafted, the body goes to
+    # the general reader, so that they cost no more time here.
     _PROBES_MAX = 64
 
-# An odd number with its bits well spread: 2**64 by the golden ratio.
+# An odd number with well spread bits: 2**64 divided by the golden ratio.
 cdef uint64_t _SPREAD = 0x9E37_79B9_7F4A_7C15
 cdef Py_ssize_t _TRANSFERS_MAX = limits.ledger_batch_transfers_max
 cdef int64_t _AMOUNT_MIN = limits.amount_min
@@ -60,10 +60,10 @@ cdef struct _Transfer:
 
 
 cdef struct _Accounts:
-    # Where in the text an account stands first, by its number.
+    # By number: the first occurrence of an account in the text.
     const char** names
     uint32_t count
-    # Numbers and one, at places that follow from the digits; 0 where there is none.
+    # Account numbers plus one, at slots computed from the digits; 0 for an empty slot.
     uint32_t* table
     uint32_t mask
 
@@ -77,7 +77,7 @@ def decode(bytes body not None):
     cdef bint dry_run = False
     cdef dict expires_at = {}
     cdef dict metadata = {}
-    # No account takes fewer bytes than its name between quotation marks.
+    # An account takes at least its identifier and two quotation marks.
     cdef Py_ssize_t room = min(size // (_PREFIX_SIZE + _DIGITS_SIZE + 2) + 1, 2 * _TRANSFERS_MAX)
     text.at = PyBytes_AS_STRING(body)
     text.end = text.at + size
@@ -104,7 +104,7 @@ cdef bint _read_body(
     Text* text, _Accounts* accounts, _Transfer* transfers, Py_ssize_t* count, bint* dry_run,
     dict expires_at, dict metadata,
 ) except -1:
-    """Read the whole text; false where anything in it is not plain."""
+    """Read the whole text; return false if anything in it is unusual."""
     cdef const char* name
     cdef Py_ssize_t size
     cdef int seen = 0
@@ -148,7 +148,7 @@ cdef bint _read_transfers(
 
 
 cdef bint _read_transfer(
-    Text* text, _Accounts* accounts, _Transfer* transfer, Py_ssize_t place, dict expires_at, dict metadata
+    Text* text, _Accounts* accounts, _Transfer* transfer, Py_ssize_t index, dict expires_at, dict metadata
 ) except -1:
     cdef const char* name
     cdef const char* debit = NULL
@@ -182,7 +182,7 @@ cdef bint _read_transfer(
             kept = {}
             is_good = _read_metadata(text, kept)
             if kept:
-                metadata[place] = kept
+                metadata[index] = kept
         else:
             is_good = read_boolean(text, &flag)
             if is_good and flag:
@@ -197,7 +197,7 @@ cdef bint _read_transfer(
         # Only a hold expires.
         if not transfer.flags & _HOLD:
             return False
-        expires_at[place] = second
+        expires_at[index] = second
     return _number(accounts, debit, &transfer.debit) and _number(accounts, credit, &transfer.credit)
 
 
@@ -220,7 +220,7 @@ cdef inline _Part _part(const char* name, Py_ssize_t size) noexcept nogil:
 
 
 cdef bint _read_metadata(Text* text, dict kept) except -1:
-    """Read an object of texts; those that are empty count as keys, and are not kept."""
+    """Read an object of texts; empty ones count as keys, but are not kept."""
     cdef const char* start
     cdef Py_ssize_t size
     cdef set seen = set()
@@ -249,8 +249,8 @@ cdef bint _read_metadata(Text* text, dict kept) except -1:
 
 
 cdef str _decoded(const char* start, Py_ssize_t size, Py_ssize_t chars_max):
-    """Return the text of some bytes, None where it is too long or not UTF-8."""
-    # No character takes more than four bytes.
+    """Return the text of some bytes, or None if it is too long or not UTF-8."""
+    # A character has at most four bytes.
     if size > 4 * chars_max:
         return None
     try:
@@ -261,7 +261,7 @@ cdef str _decoded(const char* start, Py_ssize_t size, Py_ssize_t chars_max):
 
 
 cdef inline bint _account(Text* text, const char** digits) noexcept nogil:
-    """Read what has the length and the prefix of an account's identifier."""
+    """Read a string with the length and the prefix of an account's identifier."""
     cdef const char* start
     cdef Py_ssize_t size
     if not read_string(text, &start, &size):
@@ -271,8 +271,8 @@ cdef inline bint _account(Text* text, const char** digits) noexcept nogil:
 
 
 cdef inline bint _number(_Accounts* accounts, const char* digits, uint32_t* number) noexcept nogil:
-    """Find the number of an account, or give it one; false where its digits are none, or too many collide."""
-    cdef uint32_t at = _place(digits)
+    """Find or assign the number of an account; return false for malformed digits or too many collisions."""
+    cdef uint32_t at = _hash(digits)
     cdef uint32_t found
     for _ in range(_PROBES_MAX):
         at &= accounts.mask
@@ -292,15 +292,15 @@ cdef inline bint _number(_Accounts* accounts, const char* digits, uint32_t* numb
     return False
 
 
-cdef inline uint32_t _place(const char* digits) noexcept nogil:
-    """Mix the digits to a number that is different for nearly all that differ."""
+cdef inline uint32_t _hash(const char* digits) noexcept nogil:
+    """Return a well mixed hash of the digits."""
     cdef uint64_t words[4]
     cdef uint64_t mixed = 0
     cdef int at
     memcpy(words, digits, _DIGITS_SIZE)
     for at in range(4):
         mixed = (mixed ^ words[at]) * _SPREAD
-        # A product has all of what was multiplied in its upper half alone.
+        # Only the upper half of a product depends on all bits of its factors.
         mixed ^= mixed >> 32
     return <uint32_t>(mixed * _SPREAD >> 32)
 

@@ -1,12 +1,12 @@
-"""How many bytes an object takes in memory: counted, and not by encoding it."""
+"""The memory size of an object: computed without encoding it."""
 
 import msgspec
 
 def weigh(stored: msgspec.Struct) -> int:
-    """Return the bytes of a struct and all that its fields hold, rather more than less.
+    """Return the size in bytes of a struct and everything in its fields, rather too much than too little.
 
-    What others may hold as well (a default, a text that the decoder had at hand) is counted like everything
-    else; None, booleans and the small integers that Python keeps anyway are not.
+    Shared values (a default, a text that the decoder reused) count like all others. None, booleans and
+    Python's preallocated small integers do not count.
 
-    Raises: TypeError for a field that holds anything but structs, texts, numbers, maps of texts and tuples.
+    Raises: TypeError for a field with anything but structs, texts, numbers, maps of texts and tuples.
     """

@@ -1,7 +1,7 @@
-"""How many bytes an object takes in memory: counted, and not by encoding it.
+"""The memory size of an object: computed without encoding it.
 
-The contract is in weighing.pyi. Fields are read where they lie, as in rendering.pyx, so that it takes less
-than half a microsecond. Sizes are those of `sys.getsizeof`, rounded up to what the allocator gives.
+The contract is in weighing.pyi. Fields are read from the struct's memory, as in rendering.pyx, so that it
+takes less than half a microsecond. Sizes are those of `sys.getsizeof`, rounded up to the allocator's steps.
 """
 
 import msgspec
@@ -37,25 +37,25 @@ cdef extern from "Python.h":
 
 
 cdef enum:
-    # The allocator gives multiples of this.
+    # The allocator's step.
     _STEP_BYTES = 16
-    # What stands before an object that the collector looks after.
+    # The header of an object that the garbage collector tracks.
     _COLLECTED_BYTES = 16
     _INTEGER_BYTES = 32
     _LARGE_INTEGER_BYTES = 48
     _EMPTY_MAP_BYTES = 64
     _TUPLE_BYTES = 24
-    # Those that Python has once and for all.
+    # The range of Python's preallocated integers.
     _KEPT_MIN = -5
     _KEPT_MAX = 256
 
-# What fits into two of the 30-bit digits that Python's integers are made of.
+# The largest number in two of the 30-bit digits of a Python integer.
 cdef long long _TWO_DIGITS = <long long>1 << 60
 
 
 @cython.final
 cdef class _Layout:
-    """Where the instances of a type of struct hold their fields, and how large they are themselves."""
+    """Where the instances of a struct type hold their fields, and their own size."""
 
     cdef Py_ssize_t size
     cdef Py_ssize_t count
@@ -78,7 +78,7 @@ cdef class _Layout:
         PyMem_Free(self.offsets)
 
 
-# By type. There are a handful of them.
+# By type. There are only a few.
 cdef dict _layouts = {}
 
 
@@ -136,7 +136,7 @@ cdef Py_ssize_t _weigh_map(PyObject* texts) except -1:
     cdef PyObject* text
     if PyDict_Size(<object>texts) == 0:
         return _EMPTY_MAP_BYTES
-    # How large its table is, only the dictionary knows.
+    # Only the dictionary knows the size of its table.
     total = _rounded(_COLLECTED_BYTES + <Py_ssize_t>(<dict>texts).__sizeof__())
     while PyDict_Next(<object>texts, &position, &name, &text):
         total += _weigh_value(name) + _weigh_value(text)
@@ -148,7 +148,7 @@ cdef inline Py_ssize_t _weigh_text(PyObject* text) noexcept:
     cdef int width
     if PyUnicode_IS_COMPACT_ASCII(text):
         return _rounded(sizeof(PyASCIIObject) + length + 1)
-    # It keeps what it is in UTF-8 as well, once it was rendered: as many bytes again, and half of that.
+    # A rendered text also keeps its UTF-8 form: as many bytes again, and half of that.
     width = PyUnicode_KIND(text)
     return _rounded(sizeof(PyCompactUnicodeObject) + (length + 1) * width) + _rounded(2 * length * width)
 

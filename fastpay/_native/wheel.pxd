@@ -1,8 +1,8 @@
 cdef class Node:
-    # Borrowed pointers to the neighbours in a bucket; NULL while in no wheel.
+    # Borrowed pointers to the neighbours in a bucket; NULL outside of a wheel.
     cdef void* after
     cdef void* before
-    # The tick that should expire this node (0: none), and the tick at which its bucket is looked at.
+    # The tick that should expire this node (0: none), and the tick at which its bucket is visited.
     cdef long long due
     cdef long long seen
 

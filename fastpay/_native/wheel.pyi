@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable as Function
 
 class Node:
-    """Something with a deadline, and with room for its own links, so that waiting allocates nothing."""
+    """Something with a deadline, with room for its own links, so that waiting allocates nothing."""
 
 class Callback(Node):
     """A node that calls a function without arguments; for protocols that are not compiled."""
@@ -13,10 +13,10 @@ class Callback(Node):
     def __init__(self, function: Function[[], object]) -> None: ...
 
 class Wheel:
-    """Calls `expire` on nodes whose deadline has passed, late by at most one tick.
+    """Calls `expire` on nodes whose deadline has passed, at most one tick late.
 
-    The wheel does not keep its nodes alive. `each_tick` is called once a turn, for what else should happen
-    a few times a second.
+    The wheel does not keep its nodes alive. `each_tick` is called once a tick, for other work that is due a
+    few times a second.
     """
 
     now: int
@@ -29,10 +29,10 @@ class Wheel:
         """Begin to turn by the loop's clock."""
 
     def stop(self) -> None:
-        """Turn no further."""
+        """Stop turning."""
 
     def turn(self) -> None:
-        """Advance to the loop's time, however late the call is, and set the next call."""
+        """Advance to the loop's time, however late the call is, and schedule the next call."""
 
     def advance(self, target: int) -> None:
         """Expire everything due up to the tick `target`."""
@@ -41,13 +41,13 @@ class Wheel:
         """Return all nodes in a new list."""
 
     def join(self, node: Node) -> None:
-        """Take a node in, without a deadline."""
+        """Add a node without a deadline."""
 
     def set_deadline(self, node: Node, seconds: float) -> None:
         """Expire the node after this many seconds; a later call replaces an earlier one."""
 
     def clear_deadline(self, node: Node) -> None:
-        """Take the deadline away; the node stays in the wheel."""
+        """Remove the deadline; the node stays in the wheel."""
 
     def leave(self, node: Node) -> None:
-        """Forget a node."""
+        """Remove a node."""

@@ -1,7 +1,7 @@
 """One timer for every connection: a hashed wheel whose nodes are the connections themselves.
 
-Moving a deadline further away costs one store: the node stays in its bucket, and when the wheel comes past
-it is put where it belongs. Only a deadline that comes nearer moves the node at once.
+Moving a deadline further away costs one store: the node stays in its bucket, and is moved when the wheel
+visits that bucket. Only an earlier deadline moves the node at once.
 """
 
 import logging
@@ -15,7 +15,7 @@ cdef enum:
 
 
 cdef class Node:
-    """Something with a deadline, and with room for its own links, so that waiting allocates nothing."""
+    """Something with a deadline, with room for its own links, so that waiting allocates nothing."""
 
     def __cinit__(self):
         self.after = NULL
@@ -47,13 +47,13 @@ cdef class Callback(Node):
 
 @cython.final
 cdef class Wheel:
-    """Calls `expire` on nodes whose deadline has passed, late by at most one tick."""
+    """Calls `expire` on nodes whose deadline has passed, at most one tick late."""
 
     def __init__(self, loop, double tick_seconds, each_tick):
         self.loop = loop
         self.tick_seconds = tick_seconds
         self.each_tick = each_tick
-        # Tick 0 stands for "no deadline".
+        # Tick 0 means "no deadline".
         self.now = 1
         self.count = 0
         self.handle = None
@@ -75,7 +75,7 @@ cdef class Wheel:
             self.handle = None
 
     def turn(self):
-        """Advance to the loop's time, however late the call is, and set the next call."""
+        """Advance to the loop's time, however late the call is, and schedule the next call."""
         cdef long long target = <long long>((self.loop.time() - self.origin) / self.tick_seconds)
         self.handle = self.loop.call_later(self.tick_seconds, self.turn)
         self.advance(target)
@@ -86,7 +86,7 @@ cdef class Wheel:
         cdef long long tick = self.now
         if target <= tick:
             return
-        # After a stall longer than the wheel, one turn over every bucket sees each node once.
+        # After a stall longer than one turn of the wheel, one visit of every bucket sees each node once.
         if target - tick > BUCKETS:
             tick = target - BUCKETS
         self.now = target
@@ -97,17 +97,17 @@ cdef class Wheel:
     def nodes(self):
         """Return all nodes in a new list."""
         cdef Node head
-        cdef void* place
+        cdef void* cursor
         cdef list found = []
         for head in self.heads:
-            place = head.after
-            while place != <void*>head:
-                found.append(<Node>place)
-                place = (<Node>place).after
+            cursor = head.after
+            while cursor != <void*>head:
+                found.append(<Node>cursor)
+                cursor = (<Node>cursor).after
         return found
 
     def join(self, Node node):
-        """Take a node in, without a deadline."""
+        """Add a node without a deadline."""
         self.add(node)
 
     def set_deadline(self, Node node, double seconds):
@@ -115,11 +115,11 @@ cdef class Wheel:
         self.arm(node, <long long>(seconds / self.tick_seconds) + 1)
 
     def clear_deadline(self, Node node):
-        """Take the deadline away; the node stays in the wheel."""
+        """Remove the deadline; the node stays in the wheel."""
         self.disarm(node)
 
     def leave(self, Node node):
-        """Forget a node."""
+        """Remove a node."""
         self.drop(node)
 
     cdef int add(self, Node node) except -1:
@@ -167,12 +167,12 @@ cdef class Wheel:
     cdef int _empty(self, Node head) except -1:
         cdef Node node
         cdef list here = []
-        cdef void* place = head.after
-        while place != <void*>head:
-            here.append(<Node>place)
-            place = (<Node>place).after
+        cdef void* cursor = head.after
+        while cursor != <void*>head:
+            here.append(<Node>cursor)
+            cursor = (<Node>cursor).after
         for node in here:
-            # An earlier node's expiry may have dropped or moved this one.
+            # The expiry of an earlier node may have dropped or moved this one.
             if node.after == NULL or node.seen > self.now:
                 continue
             self._unlink(node)

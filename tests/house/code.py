@@ -31,9 +31,9 @@ def check_purity(path: str, source: str) -> list[str]:
 
 
 def check_size(path: str, source: str) -> list[str]:
-    """Find files and functions that are too long."""
+    """Find files and functions that are too long. Comments do not count: a hard file needs more of them."""
     faults = []
-    count = len(source.splitlines())
+    count = sum(not line.lstrip().startswith("#") for line in source.splitlines())
     if count > LINES_MAX and str(path) not in LISTS:
         faults.append(f"{path}: {count} lines, at most {LINES_MAX}")
     functions = _compiled_functions(source) if path.endswith(".pyx") else _functions(source)
