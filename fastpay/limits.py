@@ -21,6 +21,8 @@ expand_depth_max = 4
 # So many objects of an answer are put together in one turn of the loop.
 expanded_at_once_max = 64
 encoded_at_once_bytes = 262_144
+# Rows of expanded lists that one statement reads: a page of objects with a page in each.
+sublist_rows_max = 1_100
 param_chars_max = 200
 received_chars_max = 60
 # What fits into one packet does not get there sooner for being shorter.
@@ -391,7 +393,7 @@ assert deadline_check_ms < min(begin_timeout_ms, probe_interval_ms)
 assert failed_reads_ms < read_timeout_ms
 assert probe_interval_ms + probe_timeout_ms < readiness_stale_ms < outage_reminder_ms
 assert encoded_bytes_min < encoded_bytes_max
-assert page_size_default <= page_size_max
+assert page_size_default <= page_size_max < sublist_rows_max
 assert amount_min <= amount_max < 2**53
 assert funds_delay_days <= funds_delay_days_max
 assert card_number_digits_min <= card_number_digits_max

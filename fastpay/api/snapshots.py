@@ -4,17 +4,16 @@ What a commit answered is shown as of the answer's sequence, everything expanded
 gives the same bytes however the objects have changed since.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from fastpay import limits
 from fastpay.api.context import Call
 from fastpay.api.resource import Resources, Sublist
-from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.identifiers import HIGHEST, Scope, digits
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ledger_ports import Ledger
-from fastpay.engine.ports import Filter, Page, Reader
+from fastpay.engine.ports import Reader
 
 
 class Snapshots:
@@ -33,6 +32,7 @@ class Snapshots:
         self.ledger: Ledger = services.ledger
         self.resources: Resources = services.resources
         self._known = dict(known or {})
+        self._rendered = 0
         self._computation = services.computations.begin(call.scope)
 
     async def load(self, identifiers: Sequence[str]) -> dict[str, Versioned]:
@@ -72,34 +72,60 @@ class Snapshots:
         self, sublist: Sublist, identifiers: Sequence[str]
     ) -> dict[str, list[dict[str, object]]]:
         """Return the list of each of these objects, newest first; one item more than a page if there are."""
-        lists = await asyncio.gather(*(self._list(sublist, identifier) for identifier in identifiers))
-        return dict(zip(identifiers, lists, strict=True))
+        found: dict[str, list[dict[str, object]]] = {identifier: [] for identifier in identifiers}
+        # By object, the digits that the rest of its list lies below.
+        remaining = dict.fromkeys(identifiers, HIGHEST)
+        limit = limits.page_size_default + 1
+        while remaining:
+            size = limits.sublist_rows_max // limit
+            every = list(remaining.items())
+            for start in range(0, len(every), size):
+                await self._list_some(sublist, every[start : start + size], limit, found, remaining)
+            # What is left has so many newer items: those that existed at the sequence are further back.
+            limit = limits.page_size_max + 1
+        return found
 
     async def step(self) -> None:
         """Let other tasks run."""
         await self._computation.step()
 
-    async def _list(self, sublist: Sublist, owner: str) -> list[dict[str, object]]:
-        wanted = Filter(kind=sublist.kind.prefix, values=((sublist.field, owner),))
-        page = Page(limit=limits.page_size_default)
-        found: list[dict[str, object]] = []
-        while True:
-            rows = await self.reader.list(self.scope, wanted, page)
-            found += [self.render(versioned.object) for versioned in await self._as_they_were(rows)]
-            if len(found) > limits.page_size_default or len(rows) <= page.limit:
-                return found
-            # Many came after the sequence: those that existed at it are further back.
-            page = Page(limit=limits.page_size_max, below=digits(rows[-1].object.id))
+    async def _list_some(
+        self,
+        sublist: Sublist,
+        bounds: Sequence[tuple[str, str]],
+        limit: int,
+        found: dict[str, list[dict[str, object]]],
+        remaining: dict[str, str],
+    ) -> None:
+        """Add up to `limit` items of each list to `found`. What is complete then is not `remaining`."""
+        kind, field = sublist.kind.prefix, sublist.field
+        lists = await self.reader.list_each(self.scope, kind, field, bounds, limit)
+        versions = await self._as_they_were([row for rows in lists for row in rows])
+        for (owner, _), rows in zip(bounds, lists, strict=True):
+            for row in rows:
+                if row.object.id in versions:
+                    found[owner].append(await self._render_in_turn(versions[row.object.id].object))
+            if len(found[owner]) > limits.page_size_default or len(rows) < limit:
+                del remaining[owner]
+            else:
+                remaining[owner] = digits(rows[-1].object.id)
 
-    async def _as_they_were(self, rows: Sequence[Versioned]) -> list[Versioned]:
-        """Return those that existed at the sequence, in the same order."""
+    async def _as_they_were(self, rows: Sequence[Versioned]) -> dict[str, Versioned]:
+        """Return those that existed at the sequence, by identifier."""
         if self.sequence is None:
-            return list(rows)
+            return {row.object.id: row for row in rows}
         versions = {row.object.id: row for row in rows if row.sequence <= self.sequence}
         changed = [row.object.id for row in rows if row.sequence > self.sequence]
         if changed:
             versions |= await self.load(changed)
-        return [versions[row.object.id] for row in rows if row.object.id in versions]
+        return versions
+
+    async def _render_in_turn(self, stored: StoredObject) -> dict[str, object]:
+        """Render an object, and let other tasks run after so many."""
+        self._rendered += 1
+        if self._rendered % limits.expanded_at_once_max == 0:
+            await self.step()
+        return self.render(stored)
 
 
 async def begin_page(call: Call, paths: Sequence[str]) -> Snapshots:

@@ -169,6 +169,15 @@ class ReaderStore(Protocol):
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
 
+    async def list_each(
+        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
+    ) -> list[list[Versioned]]:
+        """Return a list for each of many objects: what names it in a field, newest first.
+
+        `bounds` are identifiers of the objects, each with the digits that its list begins below. A list has
+        `limit` items at most, all of one kind.
+        """
+
     async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first.
 
@@ -247,6 +256,15 @@ class Reader(Protocol):
 
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
+
+    async def list_each(
+        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[Sequence[Versioned]]:
+        """Return a list for each of many objects: what names it in a field, newest first.
+
+        `bounds` are identifiers of the objects, each with the digits that its list begins below. A list has
+        `limit` items at most, all of one kind.
+        """
 
     async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first.

@@ -141,6 +141,18 @@ class PostgresReads:
         )
         return [table.read(row) for row in found]
 
+    async def list_each(
+        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
+    ) -> list[list[Versioned]]:
+        """Return a list for each of many objects: what names it in a field, newest first."""
+        table = tables.BY_PREFIX[kind]
+        owners, below = [digits(owner) for owner, _ in bounds], [bound for _, bound in bounds]
+        statement = SQL[table.choose_each(field)]
+        lists: list[list[Versioned]] = [[] for _ in bounds]
+        for row in await self.fetch_for(scope, statement, *scope, owners, below, limit):
+            lists[row["number"] - 1].append(table.read(row))
+        return lists
+
     async def _get_from_ledger(
         self, scope: Scope, identifiers: Sequence[str], found: Sequence[Versioned], sequence: int
     ) -> list[Versioned]:

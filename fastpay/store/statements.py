@@ -28,6 +28,8 @@ def generate(templates: Mapping[str, str], tables: Sequence[Table]) -> Iterator[
         if table.template is not None:
             for filters in table.filter_combinations():
                 yield table.list_statement(filters), _list(templates, table, filters)
+        for owner in table.owners:
+            yield table.each_statement(owner), _each(templates["list_each"], table, owner)
         if table.has_heads:
             insert, update = table.insert(), table.update()
             yield insert.statement, _write(templates["insert_heads"], table, insert)
@@ -56,6 +58,15 @@ def _list(templates: Mapping[str, str], table: Table, filters: Sequence[Column])
         return templates[table.template].format(**values)
     return templates["list_objects_in_two_indexes"].format(
         **values, alone=own_index.alone, others=own_index.others
+    )
+
+
+def _each(template: str, table: Table, owner: Column) -> str:
+    return template.format(
+        table=table.name,
+        id=table.identifier,
+        owner=owner.name,
+        predicate=f" and {table.listed}" if table.listed else "",
     )
 
 

@@ -55,7 +55,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     `changing` columns are written with every version, `fixed` columns with the first one. A list can be
     filtered by any combination of `filters`. The first filter that is given finds its rows by an index, and
     the others are compared row by row: declare the most selective filter first. Every row of a list meets
-    the predicate `listed`.
+    the predicate `listed`. `owners` are the filters by which the lists of many objects are read at once.
 
     Rows of the ledger are written by statements of their own, so they have no columns here. `template` is
     None if the list is a file. `bounds` returns the arguments for one bound of a page, `read` the object in
@@ -67,6 +67,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     changing: tuple[Column, ...] = ()
     fixed: tuple[Column, ...] = ()
     filters: tuple[Column, ...] = ()
+    owners: tuple[Column, ...] = ()
     listed: str = ""
     own_index: OwnIndex | None = None
     template: str | None = "list_objects"
@@ -100,6 +101,15 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """Return the name of the list with these filters."""
         names = "_and_".join(column.attribute for column in filters)
         return f"list_{self.plural}_by_{names}" if names else f"list_{self.plural}"
+
+    def each_statement(self, owner: Column) -> str:
+        """Return the name of the statement that reads the lists of many owners."""
+        return f"list_{self.plural}_of_each_{owner.attribute}"
+
+    def choose_each(self, attribute: str) -> str:
+        """Return the name of the statement that reads the lists of many objects that this attribute names."""
+        (owner,) = [column for column in self.owners if column.attribute == attribute]
+        return self.each_statement(owner)
 
     def choose_list(self, values: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return the name of the list filtered by these attributes, and the arguments of its filters."""
@@ -193,6 +203,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
             _reference("payment_intent"),
         ),
         filters=(_reference("charge"), _reference("payment_intent")),
+        owners=(_reference("charge"),),
     ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",

@@ -90,6 +90,9 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "search_recent": (*_ENTRIES, [1], [], *_ANY_AMOUNT, LISTED, LISTED),
     "search_tail": (*_SCOPE, 5),
 }
+for _table in BY_PREFIX.values():
+    for _owner in _table.owners:
+        ARGUMENTS[_table.each_statement(_owner)] = (*_SCOPE, _CHARGES, [HIGHEST] * WANTED, LISTED)
 for _is_ascending, _way in ((True, "up"), (False, "down")):
     for _table in BY_PREFIX.values():
         for _filters in _table.filter_combinations():

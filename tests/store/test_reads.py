@@ -7,7 +7,9 @@ import pytest
 
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits
+from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import CreatePaymentIntent, UpdatePaymentIntent
+from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import DatabaseUnavailable
 from tests.support.engine import Engine, engine, make_tenant
@@ -136,3 +138,38 @@ async def test_verification_finds_versions_that_were_tampered_with(database_url:
         f"{intent.id} is of version 7, which is not the latest one, 1.",
         f"evt_{event_id.hex} is of version 9, which is not there.",
     )
+
+
+async def test_the_lists_of_many_objects_are_those_of_each(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    other = Scope(scope.tenant_id, not scope.livemode)
+    async with engine(database_url) as instance:
+        paid = []
+        for count in range(4):
+            command = CreatePaymentIntent(
+                amount=2000, currency="usd", secret="s", payment_method=card(), confirm=True
+            )
+            intent = await instance.do(command, scope)
+            assert isinstance(intent, PaymentIntent)
+            assert intent.latest_charge is not None
+            paid.append(intent.latest_charge)
+            for _ in range(count):
+                await instance.do(CreateRefund(charge=intent.latest_charge, amount=1), scope)
+        alone = [
+            await instance.reads.list_objects(
+                scope, Filter(kind="re", values=(("charge", charge),)), Page(limit=9)
+            )
+            for charge in paid
+        ]
+        for limit in (1, 2, 10):
+            bounds = [(charge, HIGHEST) for charge in paid]
+            found = await instance.reads.list_each(scope, "re", "charge", bounds, limit)
+            assert found == [refunds[:limit] for refunds in alone]
+        below = [
+            (charge, digits(refunds[0].object.id))
+            for charge, refunds in zip(paid, alone, strict=True)
+            if refunds
+        ]
+        found = await instance.reads.list_each(scope, "re", "charge", below, 10)
+        assert found == [refunds[1:] for refunds in alone if refunds]
+        assert await instance.reads.list_each(other, "re", "charge", below, 10) == [[], [], []]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from fastpay.api.app import ROUTES
+from fastpay.api.app import RESOURCES, ROUTES
 from fastpay.api.lists import List
+from fastpay.api.resource import Sublist
 from fastpay.domain.identifiers import HIGHEST, LOWEST
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings, connect
@@ -31,6 +32,18 @@ async def test_every_filter_of_the_api_is_one_of_the_table() -> None:
         values = dict.fromkeys(endpoint.attributes, "0" * 32)
         statement, _ = BY_PREFIX[endpoint.resource.kind.prefix].choose_list(values)
         assert statement in SQL
+
+
+async def test_every_list_inside_of_an_object_is_read_by_one_statement() -> None:
+    sublists = [
+        field
+        for resource in RESOURCES
+        for field in resource.expandable.values()
+        if isinstance(field, Sublist)
+    ]
+    assert sublists
+    for sublist in sublists:
+        assert BY_PREFIX[sublist.kind.prefix].choose_each(sublist.field) in SQL
 
 
 async def test_a_further_filter_does_not_change_the_index_that_a_list_goes_by(database_url: str) -> None:

@@ -161,6 +161,12 @@ class Reader:
             scope, ("list", wanted, page), lambda: self._store.list_objects(scope, wanted, page)
         )
 
+    async def list_each(
+        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[Sequence[Versioned]]:
+        """Return a list for each of many objects: what names it in a field, newest first."""
+        return await self._store.list_each(scope, kind, field, bounds, limit)
+
     async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first."""
         return await self._lists.share(

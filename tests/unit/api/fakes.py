@@ -93,6 +93,8 @@ class FakeEngine:
         self.cache = cache.Cache(0)
         self.submissions: list[Submission] = []
         self.searches: list[Query] = []
+        # How often the lists of many objects were read.
+        self.lists_read = 0
         self.failure: Exception | None = None
         self.overloaded: Exception | None = None
         self._workspaces: dict[Scope, Workspace] = {}
@@ -174,6 +176,16 @@ class FakeEngine:
             return all(getattr(version.object, name) == value for name, value in wanted.values)
 
         return self._page(scope, wanted.kind, page, passes)
+
+    async def list_each(
+        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[Sequence[Versioned]]:
+        self.lists_read += 1
+        lists = []
+        for owner, below in bounds:
+            page = Page(limit=limit, below=below)
+            lists.append((await self.list(scope, Filter(kind=kind, values=((field, owner),)), page))[:limit])
+        return lists
 
     async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
         self.searches.append(query)
