@@ -40,8 +40,8 @@ def create(
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store import keys as store  # noqa: PLC0415
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.key_records import KeyName  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
 
     settings, livemode = prepare(config, flags), mode == "live"
 
@@ -107,7 +107,7 @@ def roll(
     """
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store import keys as store  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
 
     settings = prepare(config, flags)
 
@@ -132,8 +132,8 @@ def roll(
 @key_options
 def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
     """End a key for good."""
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.keys import revoke_key  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
 
     async def work(connection: Any) -> datetime | None:
         listed, _ = await _list(connection, tenant, mode)
@@ -189,8 +189,8 @@ def require(
 ) -> None:
     """Say whether a key must sign: on or off. Within seconds all servers know."""
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.key_records import KeyName  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
 
     async def work(connection: Any) -> None:
         name = KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
@@ -207,8 +207,8 @@ def require(
 def remove(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
     """Forget the secrets of a key, at once."""
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.key_records import KeyName  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
 
     async def work(connection: Any) -> int:
         name = KeyName(await find_tenant_id(connection, tenant), mode == "live", key_id)
@@ -230,8 +230,8 @@ def _change_secret(
     """Have a signing secret made by the function of this name, and return it."""
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.key_records import KeyName  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
 
     settings = prepare(config, flags)
 
@@ -263,11 +263,12 @@ def _show_secret(secret: str) -> None:
 
 async def _list(connection: Any, tenant: str, mode: str) -> "tuple[list[ListedKey], datetime]":
     """Return a tenant's keys, and the database's time, by which they are good or not."""
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.keys import list_keys  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock, moment  # noqa: PLC0415
+    from fastpay.store.rows import timestamp  # noqa: PLC0415
 
     clock, tenant_id = await database_clock(connection), await find_tenant_id(connection, tenant)
-    return await list_keys(connection, tenant_id, livemode=mode == "live", clock=clock), moment(clock)
+    return await list_keys(connection, tenant_id, livemode=mode == "live", clock=clock), timestamp(clock)
 
 
 def _only_good(listed: "list[ListedKey]", now: datetime, tenant: str, mode: str) -> uuid.UUID:

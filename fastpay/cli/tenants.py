@@ -87,8 +87,8 @@ def create(name: str, config: str | None, **flags: Any) -> None:
     """Make a tenant. Without options it pays no fees and has no smallest amounts."""
     from fastpay.domain.rules import Rules  # noqa: PLC0415
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.keys import create_tenant, find_tenant  # noqa: PLC0415
-    from fastpay.store.random_values import database_clock  # noqa: PLC0415
 
     rules = _take_changes(flags).applied_to(Rules())
     settings = prepare(config, flags)

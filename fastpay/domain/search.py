@@ -17,6 +17,9 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject
 FieldType = Literal["text", "token", "truth", "number"]
 Value = str | int | None
 
+# The kinds that can be searched; `FIELDS` has the fields of each.
+Searchable = Customer | PaymentIntent | Charge
+
 
 class Field(msgspec.Struct, frozen=True, gc=False):
     """Something that objects are searched by. `read` takes it from an object of the kind.
@@ -80,14 +83,14 @@ _INTENT_STATUSES = (
 _CHARGE_STATUSES = ("succeeded", "pending", "failed")
 _CARD = "payment_method_details.card."
 FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "cus": {
+    Customer.prefix: {
         "created": Field("number", lambda customer: customer.created),
         "email": Field("text", lambda customer: customer.email, optional=True),
         "metadata": METADATA,
         "name": Field("text", lambda customer: customer.name, optional=True),
         "phone": Field("text", lambda customer: customer.phone, optional=True),
     },
-    "pi": {
+    PaymentIntent.prefix: {
         "amount": Field("number", lambda intent: intent.amount),
         "created": Field("number", lambda intent: intent.created),
         "currency": Field("token", lambda intent: intent.currency),
@@ -95,7 +98,7 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "metadata": METADATA,
         "status": Field("token", lambda intent: intent.status, values=_INTENT_STATUSES),
     },
-    "ch": {
+    Charge.prefix: {
         "amount": Field("number", lambda charge: charge.amount),
         "billing_details.address.postal_code": Field(
             "token", lambda charge: charge.billing_details.address.postal_code, optional=True
@@ -131,7 +134,7 @@ def matches(query: Query, stored: StoredObject) -> bool:
 
 
 def _holds(clause: Clause, kind: str, stored: StoredObject) -> bool:
-    assert isinstance(stored, Customer | PaymentIntent | Charge)
+    assert isinstance(stored, Searchable)
     if clause.key is not None:
         found: Value = stored.metadata.get(clause.key)
     else:

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 import msgspec
 
 from fastpay.domain.identifiers import Scope, prefix_of
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, StoredObject
-from fastpay.domain.search import FIELDS, Clause, Query, fold
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.search import FIELDS, Clause, Query, Searchable, fold
 
 PART_CHARS = 3
 NUMBER_MAX = 2**53
@@ -65,11 +65,14 @@ class Terms:
 
     def entry(self, stored: StoredObject) -> Entry:
         """Return what the index keeps of a searchable object."""
-        assert isinstance(stored, Customer | PaymentIntent | Charge)
+        assert isinstance(stored, Searchable)
         assert prefix_of(stored.id) == self._kind
         terms: set[int] = set()
+        amount: int | None = None
         for name, field in FIELDS[self._kind].items():
             value = field.read(stored)
+            if name == "amount" and isinstance(value, int):
+                amount = value
             if value is None or name == "created":
                 continue
             if field.optional:
@@ -80,7 +83,6 @@ class Terms:
         for key, value in stored.metadata.items():
             terms.add(self._has("metadata", key))
             terms.add(self._is("metadata", value, key))
-        amount = None if isinstance(stored, Customer) else stored.amount
         return Entry(tuple(sorted(terms)), amount)
 
     def conjuncts(self, query: Query) -> tuple[Conjunct, ...]:

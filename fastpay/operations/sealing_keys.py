@@ -17,9 +17,8 @@ from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 from fastpay.observability.telemetry import log
 from fastpay.operations.embedded.directory import TEST_TENANT, DataDirectory, write_private
-from fastpay.store.connections import connected
+from fastpay.store.connections import connected, database_clock
 from fastpay.store.keys import create_key, create_tenant, find_key, hash_key
-from fastpay.store.random_values import database_clock
 from fastpay.store.resealing import reseal, survey
 from fastpay.store.sealing import KEY_FILE, SealingKey, Vault, make_key, read_keys, render_keys
 

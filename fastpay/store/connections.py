@@ -1,4 +1,4 @@
-"""Single connections for the operator's work: migrations, keys, checks. Requests have pools of their own."""
+"""Connections for an operator's work: migrations, keys, checks. Requests use the pools of `pool.py`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,15 +8,17 @@ from typing import Any
 import asyncpg
 
 from fastpay import limits
+from fastpay.clock import DatabaseClock, SystemClock
 from fastpay.config import redact
 from fastpay.errors import ConfigurationError
+from fastpay.store.statements import SQL
 
 
 async def connect(database_url: str, *, answer_timeout_ms: int | None = None) -> Any:
-    """Return an asyncpg connection (which has no types) that prepares nothing, as a pooler needs it.
+    """Return an asyncpg connection (which has no types) that prepares no statements, so that poolers work.
 
-    Statements may take `answer_timeout_ms` each; None lets them take as long as they take.
-    Raises: ConfigurationError that says where it tried and what stood in the way.
+    Each statement times out after `answer_timeout_ms`; None means no timeout.
+    Raises: ConfigurationError with the address and the reason.
     """
     try:
         return await asyncpg.connect(
@@ -26,7 +28,7 @@ async def connect(database_url: str, *, answer_timeout_ms: int | None = None) ->
             command_timeout=None if answer_timeout_ms is None else answer_timeout_ms / 1000,
         )
     except KeyError as error:
-        # Without a user in the URL the driver looks up the name of the user id that we run as.
+        # If the URL has no user, the driver looks up the name of the process's user id.
         raise ConfigurationError(
             f"the database {redact(database_url)} names no user, and the user id that fastpay runs as has no "
             "name; put the user into FASTPAY_DATABASE_URL: postgresql://USER@HOST/DATABASE"
@@ -43,9 +45,9 @@ async def connect(database_url: str, *, answer_timeout_ms: int | None = None) ->
 
 @asynccontextmanager
 async def connected(database_url: str) -> AsyncIterator[Any]:
-    """Yield such a connection for an `async with` block, and never wait for one that hangs.
+    """Open a connection for a block, with a timeout for each statement.
 
-    Raises: ConfigurationError when it cannot be reached, or a statement is not answered in time.
+    Raises: ConfigurationError if the database cannot be reached or does not answer in time.
     """
     connection = await connect(database_url, answer_timeout_ms=limits.operator_timeout_ms)
     try:
@@ -58,10 +60,22 @@ async def connected(database_url: str) -> AsyncIterator[Any]:
         await _close(connection)
 
 
+async def database_clock(connection: Any) -> DatabaseClock:
+    """Return a clock that shows the time of the database behind a connection.
+
+    Keys expire by the database's time, so what an operator creates or revokes has to be dated by it.
+    """
+    clock = DatabaseClock(SystemClock())
+    asked_ns = clock.monotonic_ns()
+    moment_us = await connection.fetchval(SQL["read_moment"])
+    clock.observe(moment_us, asked_ns=asked_ns, answered_ns=clock.monotonic_ns())
+    return clock
+
+
 async def _close(connection: Any) -> None:
-    """Close a connection politely, or abort it where nobody answers."""
+    """Close a connection, or abort it if the server does not answer."""
     try:
         async with asyncio.timeout(limits.farewell_timeout_ms / 1000):
             await connection.close()
-    except Exception:  # noqa: BLE001  whatever it is, the connection is of no more use
+    except Exception:  # noqa: BLE001  whatever it is, the connection is not used again
         connection.terminate()

@@ -13,7 +13,8 @@ from fastpay.clock import Clock
 from fastpay.domain.rules import Rules
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store.key_records import FoundKey, KeyName, Kind
-from fastpay.store.random_values import ALPHABET, moment, random_text, random_uuid
+from fastpay.store.random_values import ALPHABET, random_text, random_uuid
+from fastpay.store.rows import timestamp
 from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
 from fastpay.store.signing_secrets import copy_secrets
 from fastpay.store.statements import SQL
@@ -94,7 +95,7 @@ async def create_tenant(
     if vault is not None:
         sealed = vault.seal(fingerprint_key, fingerprint_place(tenant_id))
         kept = (None, sealed.content, sealed.under)
-    values = (tenant_id, name, *kept, moment(clock), *rule_values(rules or Rules()))
+    values = (tenant_id, name, *kept, timestamp(clock), *rule_values(rules or Rules()))
     if await connection.fetch(SQL["tenant_create"], *values):
         return tenant_id
     found = await find_tenant(connection, name)
@@ -116,7 +117,16 @@ async def create_key(
     key = PREFIXES[kind, livemode] + random_text(clock)[:-TAG_CHARS]
     tag_key = await read_tag_key(connection)
     key += tag_of(key, tag_key)
-    values = (tenant_id, livemode, key_id, kind, hash_key(key), key[-4:], signature_required, moment(clock))
+    values = (
+        tenant_id,
+        livemode,
+        key_id,
+        kind,
+        hash_key(key),
+        key[-4:],
+        signature_required,
+        timestamp(clock),
+    )
     await connection.execute(SQL["key_create"], *values)
     return NewKey(key_id, key)
 
@@ -125,7 +135,7 @@ async def list_keys(
     connection: Any, tenant_id: uuid.UUID, *, livemode: bool, clock: Clock
 ) -> list[ListedKey]:
     """Return the tenant's keys in this mode, oldest first."""
-    rows = await connection.fetch(SQL["key_list"], tenant_id, livemode, moment(clock))
+    rows = await connection.fetch(SQL["key_list"], tenant_id, livemode, timestamp(clock))
     return [ListedKey(*row) for row in rows]
 
 
@@ -145,7 +155,7 @@ async def roll_key(
     Raises: NotFound when the tenant has no such key in this mode that is still good; InvalidRequest when it
     has signing secrets and there is no vault.
     """
-    now = moment(clock)
+    now = timestamp(clock)
     async with connection.transaction():
         values = (tenant_id, livemode, key_id, now + overlap, now)
         row = await connection.fetchrow(SQL["key_expire"], *values)
@@ -164,7 +174,7 @@ async def revoke_key(
     connection: Any, tenant_id: uuid.UUID, key_id: uuid.UUID, *, livemode: bool, clock: Clock
 ) -> None:
     """End a key for good. Raises: NotFound when the tenant has no such key in this mode."""
-    values = (tenant_id, livemode, key_id, moment(clock))
+    values = (tenant_id, livemode, key_id, timestamp(clock))
     if await connection.fetchval(SQL["key_revoke"], *values) is None:
         raise NotFound(f"No such key: {key_id}", param="key_id")
 

@@ -1,9 +1,11 @@
 """Rows to domain values and back: identifiers are stored without their prefix."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import STORED
 from fastpay.domain.ledger import Account, Transfer
@@ -25,6 +27,11 @@ Row = Any
 def encode(value: StoredObject | Answer) -> bytes:
     """Return the compact form that is stored."""
     return _ENCODER.encode(value)
+
+
+def timestamp(clock: Clock) -> datetime:
+    """Return the clock's time as a parameter of type timestamptz."""
+    return datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
 
 
 def scope_of(row: Row) -> Scope:

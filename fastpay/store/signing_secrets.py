@@ -8,7 +8,8 @@ from fastpay._native.signature import Signer
 from fastpay.clock import Clock
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store.key_records import FoundKey, KeyName
-from fastpay.store.random_values import moment, random_text, random_uuid
+from fastpay.store.random_values import random_text, random_uuid
+from fastpay.store.rows import timestamp
 from fastpay.store.sealing import Sealed, Vault, open_sealed
 from fastpay.store.statements import SQL
 
@@ -52,7 +53,7 @@ async def roll_secret(
                 f"{len(old)} signing secrets of this key are good, and no more can be: wait until one of "
                 "them has ended, or roll without overlap."
             )
-        values = (name.tenant_id, name.livemode, name.key_id, moment(clock) + overlap)
+        values = (name.tenant_id, name.livemode, name.key_id, timestamp(clock) + overlap)
         await connection.execute(SQL["signing_secret_expire"], *values)
         return await _insert(connection, name, vault=vault, clock=clock)
 
@@ -122,7 +123,7 @@ def open_signers(
 
 async def _lock(connection: Any, name: KeyName, clock: Clock) -> Any:
     row = await connection.fetchrow(
-        SQL["key_lock"], name.tenant_id, name.livemode, name.key_id, moment(clock)
+        SQL["key_lock"], name.tenant_id, name.livemode, name.key_id, timestamp(clock)
     )
     if row is None:
         raise NotFound(f"No such good key: {name.key_id}", param="key_id")
@@ -130,13 +131,13 @@ async def _lock(connection: Any, name: KeyName, clock: Clock) -> Any:
 
 
 async def _list(connection: Any, name: KeyName, clock: Clock) -> list[Any]:
-    values = (name.tenant_id, name.livemode, name.key_id, moment(clock))
+    values = (name.tenant_id, name.livemode, name.key_id, timestamp(clock))
     return list(await connection.fetch(SQL["signing_secret_list"], *values))
 
 
 async def _insert(connection: Any, name: KeyName, *, vault: Vault, clock: Clock) -> str:
     secret = PREFIX + random_text(clock)
-    purged = (name.tenant_id, name.livemode, name.key_id, moment(clock))
+    purged = (name.tenant_id, name.livemode, name.key_id, timestamp(clock))
     await connection.execute(SQL["signing_secret_purge"], *purged)
     await _keep(connection, name, secret.encode(), vault=vault, clock=clock)
     return secret
@@ -148,6 +149,6 @@ async def _keep(
     """Keep a secret: a new one, or with the times of another's row."""
     secret_id = random_uuid(clock)
     sealed = vault.seal(secret, name.place())
-    times = (moment(clock), None) if row is None else (row["created_at"], row["expires_at"])
+    times = (timestamp(clock), None) if row is None else (row["created_at"], row["expires_at"])
     values = (name.tenant_id, name.livemode, name.key_id, secret_id, sealed.content, sealed.under, *times)
     await connection.execute(SQL["signing_secret_create"], *values)

@@ -28,6 +28,7 @@ from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderSto
 from fastpay.engine.read.copy_ports import CopyStore, Found
 from fastpay.engine.read.freshness import Freshness
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
+from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ
 from fastpay.engine.read.shared_reads import SharedReads
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.observability import telemetry
@@ -35,13 +36,6 @@ from fastpay.observability import telemetry
 _log = telemetry.Log("fastpay.reader")
 # What says which version an object is: three fields, of which one is a number of its own.
 _VERSIONED_BYTES = 80
-# What is cached: objects of which every change is a version that commits tell of, and whose identifiers carry
-# the moment of their request. The ledger's are read anew, and joined only as long as nothing changes for
-# their tenant.
-_CACHED = frozenset(("cus", "pm", "pi", "ch", "re"))
-# New ones come with nearly every payment, and few are ever asked for by themselves: they are kept once they
-# were. Nobody can have an older version of one.
-_UNASKED = frozenset(("pm", "ch"))
 
 
 class Reader:
@@ -260,7 +254,7 @@ class Reader:
         if not is_well_formed(identifier, prefix_of(identifier)):
             return None
         freshness = self._freshness(scope)
-        if prefix_of(identifier) not in _CACHED:
+        if prefix_of(identifier) not in CACHED:
             return self._in_flight.join((scope, identifier), -1 - freshness.changes)
         looks = (
             self._copies is not None
@@ -338,7 +332,7 @@ class Reader:
             freshness.confirm(sequence, asked_ns, now_ns)
 
     def _is_kept(self, identifier: str) -> bool:
-        return self._staleness_ns > 0 and prefix_of(identifier) in _CACHED
+        return self._staleness_ns > 0 and prefix_of(identifier) in CACHED
 
     def _put(self, freshness: Freshness, identifier: str, versioned: Versioned | None) -> None:
         if versioned is not None:
@@ -394,7 +388,7 @@ def weigh(versioned: Versioned) -> int:
 
 def _is_awaited(versioned: Versioned) -> bool:
     """Tell whether somebody may have an older version, or is likely to ask for this one."""
-    return versioned.version > 1 or prefix_of(versioned.object.id) not in _UNASKED
+    return versioned.version > 1 or prefix_of(versioned.object.id) not in CACHED_ONCE_READ
 
 
 def _value(entry: Entry) -> Versioned | None:
