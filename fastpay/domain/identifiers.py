@@ -17,12 +17,12 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{32}\Z")
 _TAIL_BITS = 62
 _TAIL_MASK = (1 << _TAIL_BITS) - 1
 _VARIANT = 0b10 << _TAIL_BITS
-_PLACE_BITS = 14
+_INDEX_BITS = 14
 _VERSION = 7 << 12
 
-# How many places there are at one number of a sequence.
-PLACES = 1 << _PLACE_BITS
-assert limits.ledger_batch_transfers_max <= PLACES
+# How many positions share one sequence number.
+POSITIONS_PER_SEQUENCE = 1 << _INDEX_BITS
+assert limits.ledger_batch_transfers_max <= POSITIONS_PER_SEQUENCE
 
 # What a byte is in digits.
 _DIGITS = tuple(f"{byte:02x}" for byte in range(256))
@@ -92,13 +92,13 @@ def lower_bound(created_s: int) -> str:
     return f"{min(max(created_s, 0) * 1000, 0xFFFF_FFFF_FFFF):012x}" + "0" * 20
 
 
-def placed(prefix: str, moment_ms: int, sequence: int, place: int) -> str:
-    """Return the identifier of what was written at a place of the tenant's sequence, at this moment.
+def identifier_at(prefix: str, moment_ms: int, sequence: int, index: int) -> str:
+    """Return the identifier of what was written at a position: a sequence number and an index from 0.
 
-    No two things of a tenant and mode have the same place, so that nothing is left to chance, and the row
-    can be found by what its identifier says (see `place_of`).
+    A tenant and mode have each position once. So the identifier is unique without random bits, and the row
+    can be found by what its identifier says (see `position_of`).
     """
-    return f"{prefix}_{moment_ms << 16 | _VERSION:016x}{_VARIANT | sequence << _PLACE_BITS | place:016x}"
+    return f"{prefix}_{moment_ms << 16 | _VERSION:016x}{_VARIANT | sequence << _INDEX_BITS | index:016x}"
 
 
 def moment_of(identifier: str) -> int:
@@ -106,10 +106,10 @@ def moment_of(identifier: str) -> int:
     return int(identifier[-32:-20], 16)
 
 
-def place_of(identifier: str) -> tuple[int, int]:
-    """Return the sequence and the place in it that a placed identifier, or any 32 digits, would have."""
+def position_of(identifier: str) -> tuple[int, int]:
+    """Return the sequence number and the index of an identifier by `identifier_at`, or of any 32 digits."""
     tail = int(identifier[-16:], 16) & _TAIL_MASK
-    return tail >> _PLACE_BITS, tail & (PLACES - 1)
+    return tail >> _INDEX_BITS, tail & (POSITIONS_PER_SEQUENCE - 1)
 
 
 def derived(*parts: str) -> str:

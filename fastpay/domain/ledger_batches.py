@@ -30,7 +30,7 @@ class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Transfers to make, a column each; accounts are named once, and by their number in the columns.
 
     `flags` are sums of LINKED (stands or falls with the next one) and HOLD; `expires_at` and `metadata` have
-    the few places that have some.
+    the few indexes that have some.
     """
 
     accounts: list[str]
@@ -109,47 +109,47 @@ def run_steps(steps: Steps[_Result]) -> _Result:
 def _decide(
     items: BatchItems, tables: "_Tables", rows: LedgerRows, moment_s: int
 ) -> Steps[dict[str, tuple[int, ...]]]:
-    """Decide the items in order and write the rows of what is made; return the other places by code."""
+    """Decide the items in order and write the rows of what is made; return the other indexes by code."""
     codes: dict[int, str] = {}
     last = len(items.amounts) - 1
     # Where the chain began that the item is a link of, how many rows there were, and whether it is broken.
     start, kept, broken = -1, 0, False
-    for place, flags in enumerate(items.flags):
-        if place % limits.transfers_at_once_max == 0 and place:
+    for index, flags in enumerate(items.flags):
+        if index % limits.transfers_at_once_max == 0 and index:
             yield
         linked = flags & LINKED
         if linked and start < 0:
-            start, kept, broken = place, len(rows.places), False
-        if linked and place == last:
+            start, kept, broken = index, len(rows.indexes), False
+        if linked and index == last:
             code: str | None = "linked_chain_open"
         elif broken:
             code = "linked_chain_failed"
         else:
-            code = _move(items, tables, rows, place, moment_s)
+            code = _move(items, tables, rows, index, moment_s)
         if code is not None:
-            codes[place] = code
+            codes[index] = code
             if start >= 0 and not broken:
                 broken = True
                 _take_back(tables, rows, kept)
-                codes.update(dict.fromkeys(range(start, place), "linked_chain_failed"))
+                codes.update(dict.fromkeys(range(start, index), "linked_chain_failed"))
         if not linked:
             start, broken = -1, False
     failures: dict[str, list[int]] = {}
-    for place in sorted(codes):
-        failures.setdefault(codes[place], []).append(place)
-    return {code: tuple(places) for code, places in failures.items()}
+    for index in sorted(codes):
+        failures.setdefault(codes[index], []).append(index)
+    return {code: tuple(indexes) for code, indexes in failures.items()}
 
 
-def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, moment_s: int) -> str | None:
+def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, index: int, moment_s: int) -> str | None:
     """Make one transfer and write its row; or return why it cannot be made, with nothing changed."""
-    debit, credit, amount = items.debits[place], items.credits[place], items.amounts[place]
+    debit, credit, amount = items.debits[index], items.credits[index], items.amounts[index]
     refusals, room = tables.refusals, tables.room
     if debit == credit or refusals[debit] is not None or refusals[credit] is not None:
         return _refuse(refusals[debit], refusals[credit], is_same=debit == credit)
     if tables.currencies[debit] != tables.currencies[credit]:
         return "currency_mismatch"
-    is_hold = items.flags[place] & HOLD
-    if is_hold and items.expires_at.get(place, moment_s + 1) <= moment_s:
+    is_hold = items.flags[index] & HOLD
+    if is_hold and items.expires_at.get(index, moment_s + 1) <= moment_s:
         return "expires_at_past"
     gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
     if tables.is_nearly_full and tables.is_full(debit, credit, amount):
@@ -166,7 +166,7 @@ def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, mo
         room[credit] += amount if takes else -amount
         tables.debits_posted[debit] += amount
         tables.credits_posted[credit] += amount
-    rows.places.append(place)
+    rows.indexes.append(index)
     rows.phases.append("hold" if is_hold else "posted")
     rows.debits.append(debit)
     rows.credits.append(credit)
@@ -175,10 +175,10 @@ def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, place: int, mo
     rows.debits_pending.append(tables.debits_pending[debit])
     rows.credits_posted.append(tables.credits_posted[credit])
     rows.credits_pending.append(tables.credits_pending[credit])
-    if place in items.expires_at:
-        rows.expires_at[place] = items.expires_at[place]
-    if place in items.metadata:
-        rows.metadata[place] = items.metadata[place]
+    if index in items.expires_at:
+        rows.expires_at[index] = items.expires_at[index]
+    if index in items.metadata:
+        rows.metadata[index] = items.metadata[index]
     return None
 
 
@@ -191,8 +191,8 @@ def _refuse(debit: str | None, credit: str | None, *, is_same: bool) -> str | No
 
 def _take_back(tables: "_Tables", rows: LedgerRows, kept: int) -> None:
     """Undo all rows but the first `kept`, which is what a chain began with."""
-    while len(rows.places) > kept:
-        place, amount = rows.places.pop(), rows.amounts.pop()
+    while len(rows.indexes) > kept:
+        index, amount = rows.indexes.pop(), rows.amounts.pop()
         debit, credit = rows.debits.pop(), rows.credits.pop()
         gives, takes = tables.gives_debits[debit], tables.gives_debits[credit]
         if rows.phases.pop() == "hold":
@@ -207,8 +207,8 @@ def _take_back(tables: "_Tables", rows: LedgerRows, kept: int) -> None:
             tables.credits_posted[credit] -= amount
         for column in (rows.debits_posted, rows.debits_pending, rows.credits_posted, rows.credits_pending):
             column.pop()
-        rows.expires_at.pop(place, None)
-        rows.metadata.pop(place, None)
+        rows.expires_at.pop(index, None)
+        rows.metadata.pop(index, None)
 
 
 class _Tables:

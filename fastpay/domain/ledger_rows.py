@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 import msgspec
 
-from fastpay.domain.identifiers import place_of, placed
+from fastpay.domain.identifiers import identifier_at, position_of
 from fastpay.domain.ledger_objects import LedgerTransfer, Phase
 
 
@@ -12,7 +12,7 @@ class LedgerRows(msgspec.Struct, kw_only=True):
     """Transfers as they are written, all at one moment and one number of the sequence: one list a column.
 
     Accounts and their currencies are given once; `debits` and `credits` have their numbers. `expires_at` and
-    `metadata` have the few places that have some. Unlike all else in the domain it is filled step by step:
+    `metadata` have the few indexes that have some. Unlike all else in the domain it is filled step by step:
     thousands of small structs would cost more than what they hold.
     """
 
@@ -20,7 +20,7 @@ class LedgerRows(msgspec.Struct, kw_only=True):
     moment_ms: int
     accounts: list[str]
     currencies: list[str]
-    places: list[int] = []
+    indexes: list[int] = []
     phases: list[Phase] = []
     debits: list[int] = []
     credits: list[int] = []
@@ -34,11 +34,11 @@ class LedgerRows(msgspec.Struct, kw_only=True):
 
     def find(self, identifier: str) -> LedgerTransfer | None:
         """Return the transfer of this identifier as it would be read back, None where it is none of these."""
-        place = place_of(identifier)[1]
-        row = bisect_left(self.places, place)
-        if row == len(self.places) or self.places[row] != place:
+        index = position_of(identifier)[1]
+        row = bisect_left(self.indexes, index)
+        if row == len(self.indexes) or self.indexes[row] != index:
             return None
-        if identifier != placed(LedgerTransfer.prefix, self.moment_ms, self.sequence, place):
+        if identifier != identifier_at(LedgerTransfer.prefix, self.moment_ms, self.sequence, index):
             return None
         return LedgerTransfer(
             id=identifier,
@@ -53,6 +53,6 @@ class LedgerRows(msgspec.Struct, kw_only=True):
             debits_pending=self.debits_pending[row],
             credits_posted=self.credits_posted[row],
             credits_pending=self.credits_pending[row],
-            expires_at=self.expires_at.get(place),
-            metadata=self.metadata.get(place, {}),
+            expires_at=self.expires_at.get(index),
+            metadata=self.metadata.get(index, {}),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay.domain import ledger, metadata
-from fastpay.domain.identifiers import placed
+from fastpay.domain.identifiers import identifier_at
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.objects import missing
@@ -245,7 +245,7 @@ def _write(
     draft.accounts[target.id] = target
     sequence = workspace.sequence + 1
     return LedgerTransfer(
-        id=placed(LedgerTransfer.prefix, draft.moment_ms, sequence, 0),
+        id=identifier_at(LedgerTransfer.prefix, draft.moment_ms, sequence, 0),
         created=draft.moment_s,
         sequence=sequence,
         phase=phase,

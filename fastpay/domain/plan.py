@@ -10,8 +10,9 @@ from typing import Protocol
 import msgspec
 
 from fastpay.domain import ledger
-from fastpay.domain.identifiers import IdentifierSequence, Scope, is_well_formed, place_of
+from fastpay.domain.identifiers import IdentifierSequence, Scope, is_well_formed, position_of
 from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.rules import Rules
@@ -139,9 +140,9 @@ class Workspace:
 
     def _take_from_rows(self, identifier: str) -> Versioned | None:
         """Make an object of a row that a command names; few ever are before they can be loaded."""
-        if not is_well_formed(identifier, "ltr"):
+        if not is_well_formed(identifier, LedgerTransfer.prefix):
             return None
-        rows = self.rows.get(place_of(identifier)[0])
+        rows = self.rows.get(position_of(identifier)[0])
         transfer = None if rows is None else rows.find(identifier)
         if transfer is None:
             return None
@@ -245,8 +246,7 @@ class Draft:
         """Number the events, give every version the last number, and return the plan."""
         workspace = self._workspace
         assert self._events or not self._changed, "a change that nobody would hear of"
-        place = workspace.sequence
-        sequence = place + len(self._events)
+        sequence = workspace.sequence + len(self._events)
         numbers: dict[str, int] = {}
         versions: list[Versioned] = []
         for identifier, stored in self._changed.items():
@@ -255,9 +255,8 @@ class Draft:
             numbers[identifier] = number
             versions.append(Versioned(stored, number, sequence))
         events: list[Event] = []
-        for event_type, identifier in self._events:
-            place += 1
-            events.append(Event(self.new_id("evt"), event_type, place, identifier, numbers[identifier]))
+        for number, (event_type, identifier) in enumerate(self._events, workspace.sequence + 1):
+            events.append(Event(self.new_id("evt"), event_type, number, identifier, numbers[identifier]))
         error = None
         if self.failure is not None:
             failure, charge, payment_intent, payment_method = self.failure

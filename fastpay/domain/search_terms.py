@@ -150,8 +150,8 @@ class Terms:
 
     def _parts(self, field: str, text: str) -> Iterator[int]:
         folded = fold(text)
-        for place in range(len(folded) - PART_CHARS + 1):
-            yield self._term("part", field, folded[place : place + PART_CHARS])
+        for start in range(len(folded) - PART_CHARS + 1):
+            yield self._term("part", field, folded[start : start + PART_CHARS])
 
     def _term(self, *words: str) -> int:
         digest = self._digest.copy()

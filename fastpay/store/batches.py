@@ -237,8 +237,8 @@ class PostgresLoader:
 
     async def load_objects(self, wanted: Sequence[tuple[Scope, str]]) -> list[tuple[Scope, Versioned]]:
         """Return the latest version of each object that exists."""
-        stored = [place for place in wanted if not place[1].startswith("ltr_")]
-        moved = [place for place in wanted if place[1].startswith("ltr_")]
+        stored = [pair for pair in wanted if not pair[1].startswith("ltr_")]
+        moved = [pair for pair in wanted if pair[1].startswith("ltr_")]
         found = []
         if stored:
             objects = await self._fetch_wanted("load_objects", stored)

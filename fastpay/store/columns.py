@@ -159,16 +159,16 @@ def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
     """
     uncertain: list[tuple[Scope, Account]] = []
     certain: list[tuple[Scope, Account]] = []
-    for place in changes.accounts:
-        (uncertain if place[1].code in NORMAL_SIDES else certain).append(place)
+    for moved in changes.accounts:
+        (uncertain if moved[1].code in NORMAL_SIDES else certain).append(moved)
     opened = {
         (scope, versioned.object.id)
         for scope, versioned in changes.versions
         if certain and isinstance(versioned.object, LedgerAccount)
     }
     if opened:
-        uncertain += [place for place in certain if (place[0], place[1].id) in opened]
-        certain = [place for place in certain if (place[0], place[1].id) not in opened]
+        uncertain += [moved for moved in certain if (moved[0], moved[1].id) in opened]
+        certain = [moved for moved in certain if (moved[0], moved[1].id) not in opened]
     # Taken apart rather than copied with a star, since there may be thousands.
     return (
         [

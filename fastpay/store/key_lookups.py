@@ -103,11 +103,11 @@ class KeyLookups:
         if len(self._suspects) < limits.key_lookups_suspects_max:
             self._suspects.append(lookup)
             return
-        place = int.from_bytes(self._clock.random_bytes(8)) % self._suspects_seen
-        if place >= len(self._suspects):
+        slot = int.from_bytes(self._clock.random_bytes(8)) % self._suspects_seen
+        if slot >= len(self._suspects):
             raise RateLimited(_LIMITED)
-        self._suspects[place].fail(RateLimited(_LIMITED))
-        self._suspects[place] = lookup
+        self._suspects[slot].fail(RateLimited(_LIMITED))
+        self._suspects[slot] = lookup
 
     def _schedule(self) -> None:
         """Send the next statement, now or when those that are not trusted may be looked up again."""

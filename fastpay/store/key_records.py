@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from fastpay.store.sealing import Place
+from fastpay.store.sealing import Binding
 
 Kind = Literal["secret", "publishable"]
 
@@ -18,9 +18,9 @@ class KeyName(msgspec.Struct, frozen=True):
     livemode: bool
     key_id: uuid.UUID
 
-    def place(self) -> Place:
+    def binding(self) -> Binding:
         """Return where the signing secrets of this key are sealed for."""
-        return Place("signing", self.tenant_id, self.livemode, self.key_id)
+        return Binding("signing", self.tenant_id, self.livemode, self.key_id)
 
 
 class FoundKey(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from fastpay.errors import InvalidRequest, NotFound
 from fastpay.store.key_records import FoundKey, KeyName, Kind
 from fastpay.store.random_values import ALPHABET, random_text, random_uuid
 from fastpay.store.rows import timestamp
-from fastpay.store.sealing import Place, Sealed, Vault, open_sealed
+from fastpay.store.sealing import Binding, Sealed, Vault, open_sealed
 from fastpay.store.signing_secrets import copy_secrets
 from fastpay.store.statements import SQL
 from fastpay.store.tenants import rule_values
@@ -93,7 +93,7 @@ async def create_tenant(
     fingerprint_key = clock.random_bytes(32)
     kept: tuple[bytes | None, bytes | None, str | None] = (fingerprint_key, None, None)
     if vault is not None:
-        sealed = vault.seal(fingerprint_key, fingerprint_place(tenant_id))
+        sealed = vault.seal(fingerprint_key, fingerprint_binding(tenant_id))
         kept = (None, sealed.content, sealed.under)
     values = (tenant_id, name, *kept, timestamp(clock), *rule_values(rules or Rules()))
     if await connection.fetch(SQL["tenant_create"], *values):
@@ -221,9 +221,9 @@ def has_tag(key: str, tag_key: bytes) -> bool:
     return hmac.compare_digest(tag.encode(), key[-TAG_CHARS:].encode("utf-8", "surrogatepass"))
 
 
-def fingerprint_place(tenant_id: uuid.UUID) -> Place:
+def fingerprint_binding(tenant_id: uuid.UUID) -> Binding:
     """Return where a tenant's fingerprint key is sealed for: one for both modes."""
-    return Place("fingerprint", tenant_id, None, tenant_id)
+    return Binding("fingerprint", tenant_id, None, tenant_id)
 
 
 def open_fingerprint_key(found: FoundKey, vault: Vault | None) -> bytes:
@@ -233,4 +233,4 @@ def open_fingerprint_key(found: FoundKey, vault: Vault | None) -> bytes:
     assert found.fingerprint_sealed is not None
     assert found.fingerprint_under is not None
     sealed = Sealed(found.fingerprint_sealed, found.fingerprint_under)
-    return open_sealed(sealed, fingerprint_place(found.tenant_id), vault)
+    return open_sealed(sealed, fingerprint_binding(found.tenant_id), vault)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits, place_of
+from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits, position_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.store import ledger_rows, rows
@@ -44,7 +44,7 @@ class PostgresLedger:
         if is_own:
             arguments += (digits(bound) if bound else None for bound in (page.before, page.after))
         else:
-            arguments += (*place_of(page.before or HIGHEST), *place_of(page.after or LOWEST))
+            arguments += (*position_of(page.before or HIGHEST), *position_of(page.after or LOWEST))
             arguments.append(page.after is not None)
         statement = SQL["list_own_entries" if is_own else "list_entries"]
         found = await self._reads.fetch_for(scope, statement, *arguments, page.limit + 1, scans=is_own)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope, digits, moment_of, place_of
+from fastpay.domain.identifiers import Scope, digits, moment_of, position_of
 from fastpay.domain.ledger_batches import Steps
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
@@ -29,7 +29,7 @@ def columns(changes: Changes, rows_max: int | None = None) -> Steps[list[list[li
         if isinstance(versioned.object, LedgerTransfer) and versioned.version == 1:
             written[0].add_transfer(scope, versioned.object)
     for scope, rows in changes.rows:
-        count = len(rows.places)
+        count = len(rows.indexes)
         size = rows_max or max(count, 1)
         for start in range(0, count, size):
             if rows_max is not None and written[-1].transfers[0]:
@@ -54,7 +54,7 @@ class _Columns:
         self.accounts += (digits(transfer.debit_account), digits(transfer.credit_account))
         values = (
             command,
-            place_of(transfer.id)[1],
+            position_of(transfer.id)[1],
             PHASES[transfer.phase],
             first,
             first + 1,
@@ -65,7 +65,7 @@ class _Columns:
             transfer.credits_posted,
             transfer.credits_pending,
             transfer.expires_at,
-            *((None, None) if transfer.hold is None else place_of(transfer.hold)),
+            *((None, None) if transfer.hold is None else position_of(transfer.hold)),
             _json(transfer.metadata),
         )
         for column, value in zip(self.transfers, values, strict=True):
@@ -78,22 +78,22 @@ class _Columns:
     def add_rows(self, scope: Scope, rows: LedgerRows, start: int, end: int) -> Steps[None]:
         """Add transfers of a batch, from one row to another, and yield between columns of many."""
         command = self._command(scope, rows.sequence, rows.moment_ms)
-        debits, places = rows.debits[start:end], rows.places[start:end]
+        debits, indexes = rows.debits[start:end], rows.indexes[start:end]
         credited = rows.credits[start:end]
         used: Sequence[int] = range(len(rows.accounts))
-        if len(places) < len(rows.places):
+        if len(indexes) < len(rows.indexes):
             used = sorted({*debits, *credited})
             numbers = {account: number for number, account in enumerate(used)}
             debits = [numbers[account] for account in debits]
             credited = [numbers[account] for account in credited]
         first = len(self.accounts)
         self.accounts += [digits(rows.accounts[account]) for account in used]
-        none = [None] * len(places)
+        none = [None] * len(indexes)
         currencies = [self._currency(rows.currencies[account]) for account in used]
         # Each is made when its turn comes.
         columns: tuple[Callable[[], Sequence[Any]], ...] = (
-            lambda: [command] * len(places),
-            lambda: places,
+            lambda: [command] * len(indexes),
+            lambda: indexes,
             lambda: [PHASES[phase] for phase in rows.phases[start:end]],
             lambda: [first + account for account in debits],
             lambda: [first + account for account in credited],
@@ -103,16 +103,16 @@ class _Columns:
             lambda: rows.debits_pending[start:end],
             lambda: rows.credits_posted[start:end],
             lambda: rows.credits_pending[start:end],
-            lambda: [rows.expires_at.get(place) for place in places] if rows.expires_at else none,
+            lambda: [rows.expires_at.get(index) for index in indexes] if rows.expires_at else none,
             lambda: none,
             lambda: none,
-            lambda: [_json(rows.metadata.get(place)) for place in places] if rows.metadata else none,
+            lambda: [_json(rows.metadata.get(index)) for index in indexes] if rows.metadata else none,
         )
         for column, values in zip(self.transfers, columns, strict=True):
             column.extend(values())
-            if len(places) > limits.transfers_at_once_max:
+            if len(indexes) > limits.transfers_at_once_max:
                 yield
-        if len(places) < len(rows.places):
+        if len(indexes) < len(rows.indexes):
             yield
 
     def _command(self, scope: Scope, sequence: int, moment_ms: int) -> int:

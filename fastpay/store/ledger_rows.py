@@ -1,11 +1,11 @@
-"""Rows of the ledger to domain values and back."""
+"""Converts rows of the ledger to domain values, and back."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from fastpay.domain.identifiers import Scope, place_of, placed
+from fastpay.domain.identifiers import Scope, identifier_at, position_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.plan import Versioned
@@ -13,41 +13,46 @@ from fastpay.engine.ledger_ports import Entry
 from fastpay.store import rows
 from fastpay.store.rows import Row
 
-# A place in the sequence that no tenant will ever reach.
+# A sequence number that no tenant ever reaches.
 NOW = 2**62
 
-# The number that stands for a phase in the database. Numbers are never given twice.
+# The number of each phase in the database. A number is never used again for another phase.
 PHASES: dict[Phase, int] = {"posted": 1, "hold": 2, "post": 3, "void": 4, "expire": 5}
 _PHASE_OF = {number: phase for phase, number in PHASES.items()}
 
 
 def wanted(identifiers: Sequence[tuple[Scope, str]]) -> list[list[Any]]:
     """Return the first arguments of `load_ledger_transfers`."""
-    places = [place_of(identifier) for _, identifier in identifiers]
+    positions = [position_of(identifier) for _, identifier in identifiers]
     return [
         [scope.tenant_id for scope, _ in identifiers],
         [scope.livemode for scope, _ in identifiers],
-        [sequence for sequence, _ in places],
-        [place for _, place in places],
+        [sequence for sequence, _ in positions],
+        [index for _, index in positions],
     ]
 
 
+def transfer_id(moment_ms: int, sequence: int, index: int) -> str:
+    """Return the identifier of a client's transfer."""
+    return identifier_at(LedgerTransfer.prefix, moment_ms, sequence, index)
+
+
 def transfer(row: Row) -> Versioned:
-    """Return a transfer; where it is a hold, with how it ended."""
+    """Return a client's transfer. A hold includes how it ended."""
     ending = None
     if row["ending_sequence"] is not None:
         ending_phase = _PHASE_OF[row["ending_phase"]]
         ending = Ending(
-            placed("ltr", row["ending_ms"], row["ending_sequence"], row["ending_place"]),
+            transfer_id(row["ending_ms"], row["ending_sequence"], row["ending_place"]),
             row["ending_sequence"],
             ending_phase,
             row["ending_amount"] if ending_phase == "post" else 0,
         )
     hold = None
     if row["hold_sequence"] is not None:
-        hold = placed("ltr", row["hold_ms"], row["hold_sequence"], row["hold_place"])
+        hold = transfer_id(row["hold_ms"], row["hold_sequence"], row["hold_place"])
     found = LedgerTransfer(
-        id=placed("ltr", row["moment_ms"], row["sequence"], row["place"]),
+        id=transfer_id(row["moment_ms"], row["sequence"], row["place"]),
         created=row["moment_ms"] // 1000,
         sequence=row["sequence"],
         phase=_PHASE_OF[row["phase"]],
@@ -68,10 +73,10 @@ def transfer(row: Row) -> Versioned:
 
 
 def entry(row: Row, account: Account) -> Entry:
-    """Return an entry of an account: of a transfer between clients, or of one of payments."""
+    """Return an entry of an account. A client or a payment made the transfer."""
     after = msgspec.structs.replace(
         account,
-        # Added up in the database where payments move the account, and then no bigint but a decimal number.
+        # For the accounts of payments the database adds these up, and returns decimals instead of bigints.
         debits_posted=int(row["debits_posted"]),
         debits_pending=int(row["debits_pending"]),
         credits_posted=int(row["credits_posted"]),
@@ -81,7 +86,7 @@ def entry(row: Row, account: Account) -> Entry:
         moved = "tr_" + row["transfer_id"].hex
         phase, source_id = row["phase"], rows.source_of(row)
     else:
-        moved, source_id = placed("ltr", row["moment_ms"], row["sequence"], row["place"]), None
+        moved, source_id = transfer_id(row["moment_ms"], row["sequence"], row["place"]), None
         phase = _PHASE_OF[row["phase"]]
     return Entry(
         transfer_id=moved,
@@ -96,7 +101,7 @@ def entry(row: Row, account: Account) -> Entry:
 
 
 def own_account(row: Row) -> Versioned:
-    """Return an account that payments move: nobody opened it, and so there is no snapshot of it."""
+    """Return an account that payments move. It has no snapshot, since no client opened it."""
     account = LedgerAccount(
         id="lacc_" + row["account_id"].hex,
         created=0,
@@ -110,5 +115,5 @@ def own_account(row: Row) -> Versioned:
 
 
 def listed_account(row: Row) -> Versioned:
-    """Return an account of a list: a client's by its snapshot, one that payments move by its row."""
+    """Return an account of a list: from its snapshot, or from its row if payments move it."""
     return own_account(row) if row["snapshot"] is None else rows.versioned(row)

@@ -71,16 +71,16 @@ class PostgresReads:
         sequences: dict[Scope, int] = {}
         scopes = list(by_scope)
         for row in found:
-            # By its place: to make scopes of what the rows say would cost more than the rest.
-            place = row["place"] - 1
+            # By its number: to build scopes from the rows would cost more than everything else here.
+            index = row["ordinal"] - 1
             if row["kind"] is None:
-                sequences[scopes[place]] = row["sequence"]
+                sequences[scopes[index]] = row["sequence"]
             else:
-                objects.append((wanted[place][0], rows.versioned(row)))
+                objects.append((wanted[index][0], rows.versioned(row)))
         for scope, identifiers in by_scope.items():
             if not any(identifier.startswith(_LEDGER_PREFIXES) for identifier in identifiers):
                 continue
-            stored = [versioned for place, versioned in objects if place == scope]
+            stored = [versioned for owner, versioned in objects if owner == scope]
             fetched = await self._get_from_ledger(scope, identifiers, stored, ledger_rows.NOW)
             objects += [(scope, versioned) for versioned in fetched]
         return Reading(objects, sequences)

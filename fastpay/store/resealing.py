@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
-from fastpay.store.keys import fingerprint_place
-from fastpay.store.sealing import Place, Sealed, Vault
+from fastpay.store.keys import fingerprint_binding
+from fastpay.store.sealing import Binding, Sealed, Vault
 from fastpay.store.statements import SQL
 
 # Connections are asyncpg's, which has no types: hence `Any` throughout.
@@ -48,9 +48,9 @@ async def _reseal_tenants(connection: Any, vault: Vault, *, only_plain: bool) ->
             after = tenant_id
             if only_plain and plain is None:
                 continue
-            place = fingerprint_place(tenant_id)
-            secret = plain if plain is not None else vault.open(Sealed(content, under), place)
-            sealed = vault.seal(secret, place)
+            binding = fingerprint_binding(tenant_id)
+            secret = plain if plain is not None else vault.open(Sealed(content, under), binding)
+            sealed = vault.seal(secret, binding)
             change = (tenant_id, sealed.content, sealed.under, under)
             moved += await connection.execute(SQL["reseal_tenant"], *change) == "UPDATE 1"
         if len(rows) < limits.sealing_rows_max:
@@ -65,8 +65,8 @@ async def _reseal_signing_secrets(connection: Any, vault: Vault) -> int:
         rows = await connection.fetch(SQL["reseal_signing_secrets"], *wanted)
         for tenant_id, livemode, key_id, secret_id, content, under in rows:
             after = (tenant_id, livemode, key_id, secret_id)
-            place = Place("signing", tenant_id, livemode, key_id)
-            sealed = vault.seal(vault.open(Sealed(content, under), place), place)
+            binding = Binding("signing", tenant_id, livemode, key_id)
+            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
             change = (*after, sealed.content, sealed.under, under)
             moved += await connection.execute(SQL["reseal_signing_secret"], *change) == "UPDATE 1"
         if len(rows) < limits.sealing_rows_max:

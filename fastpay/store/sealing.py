@@ -1,7 +1,7 @@
-"""Secrets that must stay readable, sealed with AES-256-GCM under keys that only the operator has.
+"""Secrets that must stay readable, encrypted with AES-256-GCM under keys that only the operator has.
 
-What is sealed can be opened only at its own place: tenant, mode, purpose and owner are bound to it, so that a
-row copied elsewhere opens nothing. Beside it stands which key it was sealed under.
+Tenant, mode, purpose and owner are associated data (`Binding`), so a sealed secret that is copied to another
+row cannot be opened. The identifier of the key is stored beside the ciphertext.
 """
 
 import base64
@@ -63,7 +63,7 @@ class SealingKey:
         return f"SealingKey({self.key_id})"
 
 
-class Place(msgspec.Struct, frozen=True):
+class Binding(msgspec.Struct, frozen=True):
     """What a secret is for and whose it is; a mode of None means both."""
 
     purpose: Literal["fingerprint", "signing"]
@@ -112,13 +112,13 @@ class Vault:
         """The identifiers of all keys, newest first."""
         return tuple(self._keys)
 
-    def seal(self, secret: bytes, place: Place) -> Sealed:
+    def seal(self, secret: bytes, binding: Binding) -> Sealed:
         """Return the secret sealed, each time anew."""
         # Random nonces are good for 2**32 secrets a key, and there are a few for each tenant.
         nonce = self._clock.random_bytes(_NONCE_BYTES)
-        return Sealed(nonce + self._newest.cipher.encrypt(nonce, secret, _bind(place)), self.newest)
+        return Sealed(nonce + self._newest.cipher.encrypt(nonce, secret, _bind(binding)), self.newest)
 
-    def open(self, sealed: Sealed, place: Place) -> bytes:
+    def open(self, sealed: Sealed, binding: Binding) -> bytes:
         """Return the secret. Raises: SecretUnreadable."""
         if sealed.under not in self._keys and self._reread is not None:
             try:
@@ -127,14 +127,14 @@ class Vault:
                 _log.error("sealing_keys_unreadable", reason=str(error))
         key = self._keys.get(sealed.under)
         if key is None:
-            raise _unreadable(sealed, place)
+            raise _unreadable(sealed, binding)
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see `SealingKey.cipher`
 
         nonce, content = sealed.content[:_NONCE_BYTES], sealed.content[_NONCE_BYTES:]
         try:
-            opened: bytes = key.cipher.decrypt(nonce, content, _bind(place))
+            opened: bytes = key.cipher.decrypt(nonce, content, _bind(binding))
         except (InvalidTag, ValueError) as error:
-            raise _unreadable(sealed, place) from error
+            raise _unreadable(sealed, binding) from error
         return opened
 
     def _take(self, keys: Sequence[SealingKey]) -> None:
@@ -143,11 +143,11 @@ class Vault:
         self._newest = keys[0]
 
 
-def open_sealed(sealed: Sealed, place: Place, vault: Vault | None) -> bytes:
+def open_sealed(sealed: Sealed, binding: Binding, vault: Vault | None) -> bytes:
     """Return a secret. Raises: SecretUnreadable, where there is no vault as well."""
     if vault is None:
-        raise _unreadable(sealed, place)
-    return vault.open(sealed, place)
+        raise _unreadable(sealed, binding)
+    return vault.open(sealed, binding)
 
 
 def make_key(clock: Clock) -> SealingKey:
@@ -201,10 +201,10 @@ def render_keys(keys: Sequence[SealingKey]) -> bytes:
     return "".join(f"{line}\n" for line in (_HEADING, *(key.line() for key in keys))).encode()
 
 
-def _unreadable(sealed: Sealed, place: Place) -> SecretUnreadable:
+def _unreadable(sealed: Sealed, binding: Binding) -> SecretUnreadable:
     # The operator is told; everybody else learns that something is wrong.
     _log.error(
-        "secret_unreadable", purpose=place.purpose, tenant=place.tenant_id.hex, sealed_under=sealed.under
+        "secret_unreadable", purpose=binding.purpose, tenant=binding.tenant_id.hex, sealed_under=sealed.under
     )
     return SecretUnreadable(
         "Something went wrong on our side. The operator can find out why: fastpay doctor."
@@ -225,7 +225,12 @@ def _require_private(path: Path, found: os.stat_result) -> None:
         )
 
 
-def _bind(place: Place) -> bytes:
+def _bind(binding: Binding) -> bytes:
     # Of one length but for the purpose, which no other begins with.
-    parts = (place.purpose.encode(), _MODES[place.livemode], place.tenant_id.bytes, place.owner_id.bytes)
+    parts = (
+        binding.purpose.encode(),
+        _MODES[binding.livemode],
+        binding.tenant_id.bytes,
+        binding.owner_id.bytes,
+    )
     return b"fastpay\0" + b"\0".join(parts)

@@ -111,7 +111,7 @@ async def _find(search: _Search, page: Page) -> list[Versioned]:
     for conjunct in Terms(search.scope, query.kind).conjuncts(query):
         found.update(await _find_by_index(search, conjunct, page))
     newest = sorted(found, reverse=True)[: search.wanted]
-    return [found[place] for place in newest]
+    return [found[identifier] for identifier in newest]
 
 
 async def _find_by_index(search: _Search, conjunct: Conjunct, page: Page) -> dict[str, Versioned]:

@@ -96,7 +96,7 @@ async def copy_secrets(
         raise InvalidRequest("This key has signing secrets, which cannot be read without the sealing keys.")
     for row in rows:
         assert vault is not None
-        secret = vault.open(Sealed(row["sealed"], row["sealed_under"]), source.place())
+        secret = vault.open(Sealed(row["sealed"], row["sealed_under"]), source.binding())
         await _keep(connection, target, secret, vault=vault, clock=clock, row=row)
 
 
@@ -114,7 +114,7 @@ def open_signers(
     for content, under, expires_at in zip(*listed, strict=True):
         if expires_at is not None and expires_at <= now:
             continue
-        secret = open_sealed(Sealed(content, under), name.place(), vault)
+        secret = open_sealed(Sealed(content, under), name.binding(), vault)
         # None is made empty; and were one there, then whatever it signs must not be taken.
         if secret:
             signers.append(Signer(secret))
@@ -148,7 +148,7 @@ async def _keep(
 ) -> None:
     """Keep a secret: a new one, or with the times of another's row."""
     secret_id = random_uuid(clock)
-    sealed = vault.seal(secret, name.place())
+    sealed = vault.seal(secret, name.binding())
     times = (timestamp(clock), None) if row is None else (row["created_at"], row["expires_at"])
     values = (name.tenant_id, name.livemode, name.key_id, secret_id, sealed.content, sealed.under, *times)
     await connection.execute(SQL["signing_secret_create"], *values)

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fastpay.domain import kinds
-from fastpay.domain.identifiers import digits, place_of
+from fastpay.domain.identifiers import digits, position_of
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 from fastpay.store import ledger_rows, rows
@@ -216,7 +216,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
         name="ledger_transfer",
         plural="ledger_transfers",
         template=None,
-        bounds=place_of,
+        bounds=position_of,
         read=ledger_rows.transfer,
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fastpay.domain.identifiers import place_of
+from fastpay.domain.identifiers import position_of
 from tests.support.api import open_client
 from tests.support.doors import HTTP1_TLS, Certificate
 from tests.support.ledger_client import Books, open_books
@@ -120,7 +120,7 @@ def test_whatever_races_the_books_agree(instances: list[httpx.Client], server: R
     assert sum(balance["amount"] for balance in balances) == STOCK * len(wallets)
     assert all(balance["available"] >= 0 for balance in balances)
     made = [identifier for player in players for identifier in player.made]
-    assert len({place_of(identifier) for identifier in made}) == len(made)
+    assert len({position_of(identifier) for identifier in made}) == len(made)
     for identifier in random.Random(0).sample(made, 20):
         assert books.get(f"transfers/{identifier}")["id"] == identifier
     for wallet in wallets:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fastpay import limits
-from fastpay.domain.identifiers import placed
+from fastpay.domain.identifiers import identifier_at
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerTransfer
@@ -69,7 +69,9 @@ async def test_its_parts_are_the_same_transfers_and_accounts(
         made = instance.submission(make_batch(accounts), scope)
         outcome = await instance.writer.submit(made)
         assert outcome.answer.error is None
-        names = [placed("ltr", made.moment_ms, outcome.answer.sequence, place) for place in range(TRANSFERS)]
+        names = [
+            identifier_at("ltr", made.moment_ms, outcome.answer.sequence, place) for place in range(TRANSFERS)
+        ]
         async with instance.batches.loading() as loader:
             loaded = await loader.load_objects([(scope, name) for name in names])
     writing = [query for query in seen if "insert into ledger_transfer" in query]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fastpay.domain.identifiers import IdentifierSequence, Scope, placed
+from fastpay.domain.identifiers import IdentifierSequence, Scope, identifier_at
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerTransfer
@@ -64,8 +64,12 @@ async def test_what_a_batch_makes_can_be_named_before_it_is_committed(
         await instance.do(batch_of_holds(accounts, [1]), scope)
         instance.writer._locked_left = locked_batches
         made = instance.submission(batch_of_holds(accounts, [10, 20, 30, 40]), scope)
-        names = [placed("ltr", made.moment_ms, 4, place) for place in range(5)]
-        strange = [placed("ltr", made.moment_ms + 1, 4, 0), placed("ltr", made.moment_ms, 5, 0), "ltr_x"]
+        names = [identifier_at("ltr", made.moment_ms, 4, place) for place in range(5)]
+        strange = [
+            identifier_at("ltr", made.moment_ms + 1, 4, 0),
+            identifier_at("ltr", made.moment_ms, 5, 0),
+            "ltr_x",
+        ]
         commands: list[Command] = [
             PostLedgerTransfer(id=names[0], amount=7),
             VoidLedgerTransfer(id=names[1]),
@@ -139,7 +143,7 @@ async def test_a_hold_by_itself_can_be_named_before_it_is_committed(database_url
             made = instance.submission(hold, scope)
             waiting = [asyncio.create_task(instance.writer.submit(made))]
             await asyncio.sleep(0.05)
-            name = placed("ltr", made.moment_ms, 3, 0)
+            name = identifier_at("ltr", made.moment_ms, 3, 0)
             waiting += [
                 asyncio.create_task(instance.submit(PostLedgerTransfer(id=name), scope)) for _ in "ab"
             ]

@@ -1,4 +1,4 @@
-"""Secrets at rest: what is sealed opens at its own place, under its own key, and nowhere else."""
+"""Secrets at rest: what is sealed opens for its own owner, under its own key, and nowhere else."""
 
 import base64
 import itertools
@@ -14,7 +14,7 @@ import pytest
 from fastpay import limits
 from fastpay.errors import ConfigurationError, FastpayError
 from fastpay.store.sealing import (
-    Place,
+    Binding,
     Sealed,
     SealingKey,
     SecretUnreadable,
@@ -27,79 +27,79 @@ from fastpay.store.sealing import (
 from tests.support.engine import CLOCK
 
 TENANT, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
-PLACE = Place("signing", TENANT, False, uuid.UUID(int=3))
+BINDING = Binding("signing", TENANT, False, uuid.UUID(int=3))
 SECRET = b"fpss_a secret"
 KEY = SealingKey(bytes(32))
 VAULT = Vault([KEY], clock=CLOCK)
 
 
 def test_what_is_sealed_is_opened_at_its_place() -> None:
-    sealed = VAULT.seal(SECRET, PLACE)
+    sealed = VAULT.seal(SECRET, BINDING)
     assert sealed.under == KEY.key_id
     assert SECRET not in sealed.content
-    assert VAULT.open(sealed, PLACE) == SECRET
+    assert VAULT.open(sealed, BINDING) == SECRET
 
 
 def test_it_is_sealed_differently_each_time() -> None:
-    assert len({VAULT.seal(SECRET, PLACE).content for _ in range(50)}) == 50
+    assert len({VAULT.seal(SECRET, BINDING).content for _ in range(50)}) == 50
 
 
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        msgspec.structs.replace(PLACE, purpose="fingerprint"),
-        msgspec.structs.replace(PLACE, tenant_id=OTHER),
-        msgspec.structs.replace(PLACE, livemode=True),
-        msgspec.structs.replace(PLACE, livemode=None),
-        msgspec.structs.replace(PLACE, owner_id=uuid.UUID(int=4)),
-        Place("signing", PLACE.owner_id, False, TENANT),
+        msgspec.structs.replace(BINDING, purpose="fingerprint"),
+        msgspec.structs.replace(BINDING, tenant_id=OTHER),
+        msgspec.structs.replace(BINDING, livemode=True),
+        msgspec.structs.replace(BINDING, livemode=None),
+        msgspec.structs.replace(BINDING, owner_id=uuid.UUID(int=4)),
+        Binding("signing", BINDING.owner_id, False, TENANT),
     ],
 )
-def test_it_is_not_opened_at_another_place(elsewhere: Place) -> None:
+def test_it_is_not_opened_at_another_place(elsewhere: Binding) -> None:
     with pytest.raises(SecretUnreadable):
-        VAULT.open(VAULT.seal(SECRET, PLACE), elsewhere)
+        VAULT.open(VAULT.seal(SECRET, BINDING), elsewhere)
 
 
-def test_no_two_places_are_bound_alike() -> None:
+def test_no_two_owners_are_bound_alike() -> None:
     ids = (TENANT, OTHER, uuid.UUID(int=0))
     modes = (None, False, True)
     purposes: tuple[Literal["fingerprint", "signing"], ...] = ("fingerprint", "signing")
-    places = [Place(*parts) for parts in itertools.product(purposes, ids, modes, ids)]
-    sealed = VAULT.seal(SECRET, places[0])
+    bindings = [Binding(*parts) for parts in itertools.product(purposes, ids, modes, ids)]
+    sealed = VAULT.seal(SECRET, bindings[0])
     opened = []
-    for place in places:
+    for binding in bindings:
         try:
-            opened.append((VAULT.open(sealed, place), place))
+            opened.append((VAULT.open(sealed, binding), binding))
         except SecretUnreadable:
             continue
-    assert opened == [(SECRET, places[0])]
+    assert opened == [(SECRET, bindings[0])]
 
 
 def test_every_bit_of_what_is_kept_counts() -> None:
-    sealed = VAULT.seal(SECRET, PLACE)
-    for place in range(8 * len(sealed.content)):
+    sealed = VAULT.seal(SECRET, BINDING)
+    for bit in range(8 * len(sealed.content)):
         changed = bytearray(sealed.content)
-        changed[place // 8] ^= 1 << place % 8
+        changed[bit // 8] ^= 1 << bit % 8
         with pytest.raises(SecretUnreadable):
-            VAULT.open(Sealed(bytes(changed), sealed.under), PLACE)
+            VAULT.open(Sealed(bytes(changed), sealed.under), BINDING)
     for length in (0, 1, 11, 12, 27, 28, len(sealed.content) - 1):
         with pytest.raises(SecretUnreadable):
-            VAULT.open(Sealed(sealed.content[:length], sealed.under), PLACE)
+            VAULT.open(Sealed(sealed.content[:length], sealed.under), BINDING)
 
 
 def test_an_older_key_opens_and_only_the_newest_seals() -> None:
     newest = make_key(CLOCK)
     both = Vault([newest, KEY], clock=CLOCK)
-    assert both.open(VAULT.seal(SECRET, PLACE), PLACE) == SECRET
-    assert both.seal(SECRET, PLACE).under == newest.key_id == both.newest
+    assert both.open(VAULT.seal(SECRET, BINDING), BINDING) == SECRET
+    assert both.seal(SECRET, BINDING).under == newest.key_id == both.newest
     assert both.key_ids == (newest.key_id, KEY.key_id)
 
 
 def test_without_its_key_nothing_is_opened() -> None:
-    sealed = VAULT.seal(SECRET, PLACE)
+    sealed = VAULT.seal(SECRET, BINDING)
     for vault in (None, Vault([make_key(CLOCK)], clock=CLOCK)):
         with pytest.raises(SecretUnreadable) as refused:
-            open_sealed(sealed, PLACE, vault)
+            open_sealed(sealed, BINDING, vault)
         assert refused.value.status == 500
         assert KEY.key_id not in refused.value.message
 
@@ -113,13 +113,13 @@ def test_a_key_that_was_added_later_is_read_when_it_is_needed() -> None:
         return keys
 
     vault = Vault([KEY], clock=CLOCK, reread=reread)
-    assert vault.open(VAULT.seal(SECRET, PLACE), PLACE) == SECRET
+    assert vault.open(VAULT.seal(SECRET, BINDING), BINDING) == SECRET
     assert read == []
-    sealed = Vault([newest], clock=CLOCK).seal(SECRET, PLACE)
+    sealed = Vault([newest], clock=CLOCK).seal(SECRET, BINDING)
     with pytest.raises(SecretUnreadable):
-        vault.open(sealed, PLACE)
+        vault.open(sealed, BINDING)
     keys = [newest, KEY]
-    assert vault.open(sealed, PLACE) == SECRET
+    assert vault.open(sealed, BINDING) == SECRET
     assert vault.newest == newest.key_id
     assert len(read) == 2
 
@@ -132,9 +132,9 @@ def test_a_file_that_cannot_be_read_again_leaves_the_keys_that_are_known(
 
     vault = Vault([KEY], clock=CLOCK, reread=reread)
     with pytest.raises(SecretUnreadable):
-        vault.open(Sealed(b"x" * 40, "0" * 16), PLACE)
+        vault.open(Sealed(b"x" * 40, "0" * 16), BINDING)
     assert "sealing_keys_unreadable" in caplog.text
-    assert vault.open(VAULT.seal(SECRET, PLACE), PLACE) == SECRET
+    assert vault.open(VAULT.seal(SECRET, BINDING), BINDING) == SECRET
 
 
 def test_keys_show_nothing_that_is_secret() -> None:

@@ -17,7 +17,7 @@ from fastpay.store import keys, resealing, signing_secrets
 from fastpay.store.connections import connected
 from fastpay.store.key_records import KeyName
 from fastpay.store.keyring import PostgresKeyRing
-from fastpay.store.sealing import Place, SecretUnreadable, Vault, make_key
+from fastpay.store.sealing import Binding, SecretUnreadable, Vault, make_key
 from tests.store.test_keyring import CACHE_MS, HandClock
 from tests.support.engine import CLOCK, OneConnection
 
@@ -231,7 +231,7 @@ async def test_a_list_says_who_signs(world: World) -> None:
 
 async def test_an_empty_secret_signs_nothing(world: World) -> None:
     await world.create()
-    sealed = VAULT.seal(b"", world.name.place())
+    sealed = VAULT.seal(b"", world.name.binding())
     # The database itself takes nothing that short.
     with pytest.raises(asyncpg.CheckViolationError):
         await world.connection.execute("update signing_secret set sealed = $1", sealed.content)
@@ -299,11 +299,11 @@ async def test_what_was_cut_short_goes_on_and_two_at_a_time_do_no_harm(
     cut = Vault([NEW, OLD], clock=CLOCK)
     seal = cut.seal
 
-    def seal_a_few(secret: bytes, place: Place) -> Any:
+    def seal_a_few(secret: bytes, binding: Binding) -> Any:
         if not left[0]:
             raise KeyboardInterrupt
         left[0] -= 1
-        return seal(secret, place)
+        return seal(secret, binding)
 
     monkeypatch.setattr(cut, "seal", seal_a_few)
     with pytest.raises(KeyboardInterrupt):

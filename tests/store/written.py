@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.samples import MOMENT_MS
-from fastpay.domain.identifiers import Scope, placed
+from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
@@ -57,7 +57,7 @@ def ledger(count: int) -> Changes:
         moment_ms=MOMENT_MS,
         accounts=list(_ACCOUNTS),
         currencies=["usd", "usd"],
-        places=list(range(count)),
+        indexes=list(range(count)),
         phases=["posted"] * count,
         debits=[0] * count,
         credits=[1] * count,
@@ -70,7 +70,7 @@ def ledger(count: int) -> Changes:
     made = LedgerBatch(id="lbat_" + digits_of("nobody", _BEHIND), created=0, sequence=_SEQUENCE, count=count)
     posted = [
         LedgerTransfer(
-            id=placed("ltr", MOMENT_MS, _SEQUENCE + 1 + place, 0),
+            id=identifier_at("ltr", MOMENT_MS, _SEQUENCE + 1 + place, 0),
             created=0,
             sequence=_SEQUENCE + 1 + place,
             phase="post",
@@ -82,7 +82,7 @@ def ledger(count: int) -> Changes:
             debits_pending=0,
             credits_posted=5,
             credits_pending=0,
-            hold=placed("ltr", 0, 2 * place + 1, 0),
+            hold=identifier_at("ltr", 0, 2 * place + 1, 0),
         )
         for place in range(count)
     ]

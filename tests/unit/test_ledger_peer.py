@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastpay.api.answers import encode
 from fastpay.api.app import RESOURCES
-from fastpay.domain.identifiers import moment_of, place_of, placed
+from fastpay.domain.identifiers import identifier_at, moment_of, position_of
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_batches import run_steps
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer
@@ -75,7 +75,7 @@ def test_the_answers_have_the_same_fields() -> None:
     made, stored = both()
     theirs, ours = json.loads(made.answer(7)), json.loads(encode(RESOURCES.render(stored, False)))
     assert list(theirs) == list(ours)
-    assert theirs["id"] == placed("ltr", moment_of(theirs["id"]), 7, 0)
+    assert theirs["id"] == identifier_at("ltr", moment_of(theirs["id"]), 7, 0)
     assert theirs["created"] == moment_of(theirs["id"]) // 1000
     for own in ("id", "created"):
         del theirs[own], ours[own]
@@ -99,7 +99,7 @@ def test_the_rows_are_the_same() -> None:
     assert round(theirs[5].timestamp() * 1000) == moment_of(json.loads(made.answer(7))["id"])
     event = made.event(7)
     assert (event[:3], event[4], event[6]) == (theirs[:3], "ledger.transfer.created", 1)
-    assert place_of(event[5].hex) == (7, 0)
+    assert position_of(event[5].hex) == (7, 0)
 
 
 _COUNTERS = st.integers(0, 30)

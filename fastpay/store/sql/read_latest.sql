@@ -1,5 +1,5 @@
 -- The latest version of each of these objects, and in rows without a kind how far their tenants' books had come:
--- all as of the same moment, which is what makes the one prove something about the other. A row says by its place
+-- all as of the same moment, which is what makes the one prove something about the other. A row says by its ordinal
 -- among the parameters what it is about.
 -- $1 uuid[]    tenants of the objects
 -- $2 boolean[] their modes
@@ -7,9 +7,9 @@
 -- $4 uuid[]    tenants, each once
 -- $5 boolean[] their modes
 select
-    wanted.place, found.version, found.sequence, found.kind, found.snapshot
+    wanted.ordinal, found.version, found.sequence, found.kind, found.snapshot
 from unnest($1::uuid[], $2::boolean[], $3::uuid[]) with ordinality
-    as wanted (tenant_id, livemode, object_id, place)
+    as wanted (tenant_id, livemode, object_id, ordinal)
 cross join lateral (
     select version, sequence, kind, snapshot
     from object_version
@@ -20,8 +20,8 @@ cross join lateral (
     limit 1
 ) as found
 union all
-select wanted.place, 0, found.sequence, null, null
-from unnest($4::uuid[], $5::boolean[]) with ordinality as wanted (tenant_id, livemode, place)
+select wanted.ordinal, 0, found.sequence, null, null
+from unnest($4::uuid[], $5::boolean[]) with ordinality as wanted (tenant_id, livemode, ordinal)
 cross join lateral (
     select book.sequence
     from book

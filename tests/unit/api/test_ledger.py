@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fastpay import limits
 from fastpay.api.answers import encode
 from fastpay.api.app import RESOURCES
-from fastpay.domain.identifiers import Scope, placed
+from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.engine.ports import TrialBalance, Verification
 from tests.unit.api.fakes import LIVE, PUBLISHABLE, Api, error_of
@@ -74,7 +74,7 @@ def test_the_results_of_a_batch_are_each_in_their_place(
         failures[codes[place]] = (*failures.get(codes[place], ()), place)
     moment_ms = 1_790_000_000_123
     batch = LedgerBatch(
-        id=placed("lbat", moment_ms, 1, 0),
+        id=identifier_at("lbat", moment_ms, 1, 0),
         created=moment_ms // 1000,
         sequence=sequence,
         count=count,
@@ -85,7 +85,7 @@ def test_the_results_of_a_batch_are_each_in_their_place(
     assert shown["results"] == [
         {
             "code": codes.get(place),
-            "id": None if dry_run or place in codes else placed("ltr", moment_ms, sequence, place),
+            "id": None if dry_run or place in codes else identifier_at("ltr", moment_ms, sequence, place),
         }
         for place in range(count)
     ]

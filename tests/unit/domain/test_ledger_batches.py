@@ -78,7 +78,7 @@ class Both:
                 codes[place] = code
         assert codes == self.counters.batch(items, self.world.moment_s)
         assert plan.rows is not None
-        assert plan.rows.places == [place for place, code in enumerate(codes) if code is None]
+        assert plan.rows.indexes == [place for place, code in enumerate(codes) if code is None]
         for number, name in enumerate(self.names[:NOBODY]):
             one = self.world.accounts[name]
             held = [one.debits_posted, one.credits_posted, one.debits_pending, one.credits_pending]

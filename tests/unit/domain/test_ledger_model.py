@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from fastpay import limits
 from fastpay.domain import ledger
-from fastpay.domain.identifiers import placed
+from fastpay.domain.identifiers import identifier_at
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
@@ -199,11 +199,13 @@ def columns(items: list[Item], accounts: list[str]) -> BatchItems:
 
 
 def transfers_of(plan: Plan) -> dict[int, LedgerTransfer]:
-    """Return the transfers of a batch, by place, as they would be read back."""
+    """Return the transfers of a batch, by index, as they would be read back."""
     rows = plan.rows
     assert rows is not None
-    found = {place: rows.find(placed("ltr", rows.moment_ms, rows.sequence, place)) for place in rows.places}
-    return {place: transfer for place, transfer in found.items() if transfer is not None}
+    found = {
+        index: rows.find(identifier_at("ltr", rows.moment_ms, rows.sequence, index)) for index in rows.indexes
+    }
+    return {index: transfer for index, transfer in found.items() if transfer is not None}
 
 
 TestLedger = LedgerMachine.TestCase

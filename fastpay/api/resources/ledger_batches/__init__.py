@@ -13,13 +13,13 @@ from fastpay.api.resources.ledger_batches.decoding import BatchParams, decode
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
-from fastpay.domain.identifiers import PLACES, moment_of, placed
+from fastpay.domain.identifiers import POSITIONS_PER_SEQUENCE, identifier_at, moment_of
 from fastpay.domain.ledger_batches import CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerBatch
 
 # The identifiers of a batch's transfers differ in so many digits at most, which begin in one of a few ways.
 _LAST_DIGITS = 4
-_BEGINNINGS = 0x1_0000 // PLACES
+_BEGINNINGS = 0x1_0000 // POSITIONS_PER_SEQUENCE
 
 
 def _encode(batch: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
@@ -45,7 +45,7 @@ def _results(batch: LedgerBatch) -> msgspec.Raw:
     if batch.dry_run:
         results = ['{"code":null,"id":null}'] * batch.count
     else:
-        first = placed("ltr", moment_of(batch.id), batch.sequence, 0)
+        first = identifier_at("ltr", moment_of(batch.id), batch.sequence, 0)
         before, after = f'{{"code":null,"id":"{first[:-_LAST_DIGITS]}', '"}'
         counted = _counted(int(first[-_LAST_DIGITS:], 16))[: batch.count]
         if not batch.failures:
