@@ -100,11 +100,6 @@ class PostgresReads:
         )
         return {rows.scope_of(row): row["sequence"] for row in found}
 
-    async def get_objects(self, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
-        """Return the latest versions of the objects that exist."""
-        reading = await self.read_latest([(scope, identifier) for identifier in identifiers])
-        return [versioned for _, versioned in reading.objects]
-
     async def get_objects_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int
     ) -> list[Versioned]:

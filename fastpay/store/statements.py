@@ -7,7 +7,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
-from fastpay.store.tables import BY_PREFIX, Column, HeadWrite, Table
+from fastpay.domain.kinds import StoredKind
+from fastpay.store.tables import TABLES, Column, HeadWrite, Table
 
 _PARAMETER = re.compile(r"\$(\d+)")
 _ARRAY = re.compile(r"\$(\d+)::(\w+)\[\]")
@@ -22,9 +23,11 @@ def _read(folder: Traversable) -> dict[str, str]:
     }
 
 
-def generate(templates: Mapping[str, str], tables: Sequence[Table]) -> Iterator[tuple[str, str]]:
-    """Give the lists of these tables and the writes of their heads, by name."""
-    for table in tables:
+def _generate(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the statements on the tables of `TABLES`, with their names."""
+    heads = "union all\n".join(_heads(templates["select_heads"]))
+    yield "verify_versions", templates["verify_versions"].format(heads=heads)
+    for table in TABLES.values():
         if table.template is not None:
             for filters in table.filter_combinations():
                 yield table.list_statement(filters), _list(templates, table, filters)
@@ -61,6 +64,13 @@ def _list(templates: Mapping[str, str], table: Table, filters: Sequence[Column])
     )
 
 
+def _heads(template: str) -> Iterator[str]:
+    part = _COMMENTS.sub("", template, count=1)
+    for kind, table in TABLES.items():
+        if isinstance(kind, StoredKind) and table.has_heads:
+            yield part.format(prefix=kind.prefix, number=kind.number, table=table.name, id=table.identifier)
+
+
 def _each(template: str, table: Table, owner: Column) -> str:
     return template.format(
         table=table.name,
@@ -90,7 +100,7 @@ def _write(template: str, table: Table, write: HeadWrite) -> str:
 
 _FOLDER = resources.files("fastpay.store") / "sql"
 _FILES = _read(_FOLDER)
-GENERATED: Final = dict(generate(_read(_FOLDER / "templates"), list(BY_PREFIX.values())))
+GENERATED: Final = dict(_generate(_read(_FOLDER / "templates")))
 SQL: Final = _FILES | GENERATED
 assert len(SQL) == len(_FILES) + len(GENERATED)
 

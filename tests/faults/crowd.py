@@ -24,7 +24,7 @@ from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
 from fastpay.store.pool import ReaderPool, due
 from tests.support.database_checks import find_faults
-from tests.support.engine import Engine, engine, make_tenant
+from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.pgbouncer import running_pgbouncer
 from tests.support.world import card
 
@@ -107,7 +107,7 @@ async def serve(one: Engine, scope: Scope, name: str, readers: int) -> None:
 
     async def read(number: int) -> None:
         if number % 4 == 0:
-            (found,) = await one.reads.get_objects(scope, [identifier])
+            (found,) = await read_objects(one.reads, scope, [identifier])
             assert found.object.id == identifier
         elif number % 4 == 1:
             page = await one.reads.list_objects(scope, Filter(kind="pi"), Page(limit=100))

@@ -20,7 +20,7 @@ from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
 from tests.faults.test_cuts import PAY, count, record, settle
 from tests.support.database_checks import check_database
-from tests.support.engine import Engine, engine, make_tenant
+from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.postgres_proxy import Manner, Proxy
 from tests.support.servers import PATIENCE_SECONDS
 
@@ -154,7 +154,7 @@ async def test_reads_of_every_kind_are_answered_while_the_database_hangs(
             assert {type(failure) for failure in await asyncio.gather(*again)} == {DatabaseUnavailable}
             impatience.undo()
             proxy.thaw()
-            assert len(await instance.reads.get_objects(scope, [paid.id])) == 1
+            assert len(await read_objects(instance.reads, scope, [paid.id])) == 1
             assert (await instance.reads.verify(scope)).problems == ()
 
 

@@ -30,7 +30,15 @@ from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import FastpayError
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings, connect
-from tests.support.engine import CLOCK, check_books, engine, make_tenant, read_transfers, read_versions
+from tests.support.engine import (
+    CLOCK,
+    check_books,
+    engine,
+    make_tenant,
+    read_objects,
+    read_transfers,
+    read_versions,
+)
 from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
@@ -203,7 +211,7 @@ async def test_every_field_of_every_object_is_read_back_as_written(database_url:
         submitted = instance.submission(Put(objects=tuple(FULL)), scope, key="k")
         outcome = await instance.writer.submit(msgspec.structs.replace(submitted, expand=("a", "b.c")))
         again = await instance.submit(Put(objects=tuple(FULL)), scope, key="k")
-        found = await instance.reads.get_objects(scope, [stored.id for stored in FULL])
+        found = await read_objects(instance.reads, scope, [stored.id for stored in FULL])
         at = await instance.reads.get_objects_at(scope, [stored.id for stored in FULL], 5)
         before = await instance.reads.get_objects_at(scope, [stored.id for stored in FULL], 4)
     assert sorted((versioned.object for versioned in found), key=lambda stored: stored.created) == FULL
@@ -251,7 +259,7 @@ async def test_each_version_stays_readable_at_its_sequence(database_url: str) ->
         for sequence, version in enumerate(versions, start=1):
             (found,) = await instance.reads.get_objects_at(scope, [version.id], sequence)
             assert (found.object, found.version) == (version, sequence)
-        (latest,) = await instance.reads.get_objects(scope, [name("cus", 1)])
+        (latest,) = await read_objects(instance.reads, scope, [name("cus", 1)])
         assert latest.version == 4
 
 

@@ -28,7 +28,7 @@ from tests.store.sharing import (
 )
 from tests.store.test_announcements import until
 from tests.store.test_reader import count_reads, make_customers, name_of, rename
-from tests.support.engine import engine, make_tenant
+from tests.support.engine import engine, make_tenant, read_objects
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
 
@@ -215,7 +215,7 @@ async def test_whatever_redis_evicts_costs_a_read_and_no_right_answer(
             await settled(one)
             await prove_again(other, scope)
             for name in names:
-                expected = await one.reads.get_objects(scope, [name])
+                expected = await read_objects(one.reads, scope, [name])
                 assert await shown(other, scope, name) == name_of(expected[0])
             await settled(other)
         assert counted(other, "hits") > 0
@@ -292,7 +292,7 @@ async def test_of_what_changed_twice_in_one_batch_the_last_version_is_kept(
         await asyncio.gather(*(rename(one, scope, customer, f"new {number}") for number in range(20)))
         await settled(one)
         assert counted(one, "primes_sent") - sent < 20
-        expected = await one.reads.get_objects(scope, [customer])
+        expected = await read_objects(one.reads, scope, [customer])
         await prove(other, scope)
         assert await shown(other, scope, customer) == name_of(expected[0])
         assert counted(other, "hits") == 1

@@ -25,7 +25,7 @@ from fastpay.errors import ClockSkewed
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.database_clock import give_clock, move_clock
-from tests.support.engine import CLOCK, Engine, engine, make_tenant
+from tests.support.engine import CLOCK, Engine, engine, make_tenant, read_objects
 from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +78,7 @@ async def holds(instance: Engine, scope: Scope, count: int, *, seconds: int) -> 
 
 async def phases(instance: Engine, scope: Scope, identifiers: list[str]) -> list[str | None]:
     """Return how the holds ended."""
-    found: list[Any] = await instance.reads.get_objects(scope, identifiers)
+    found: list[Any] = await read_objects(instance.reads, scope, identifiers)
     by_id = {versioned.object.id: versioned.object.ending for versioned in found}
     return [None if by_id[name] is None else by_id[name].phase for name in identifiers]
 
@@ -215,7 +215,7 @@ async def test_an_authorization_that_nobody_captured_is_given_back(database_url:
         await move_clock(database_url, seconds=AUTHORIZATION_VALID_S + 60)
         both = (expirer(instance, AUTHORIZATION_VALID_S + 60) for instance in (first, second))
         await asyncio.gather(*(one.expire_payments() for one in both))
-        found: list[Any] = await first.reads.get_objects(scope, [*forgotten, captured])
+        found: list[Any] = await read_objects(first.reads, scope, [*forgotten, captured])
         states = {
             versioned.object.id: (versioned.object.status, versioned.object.cancellation_reason)
             for versioned in found

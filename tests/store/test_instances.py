@@ -23,7 +23,7 @@ from fastpay.engine.ports import Outcome
 from fastpay.engine.write.ports import BatchTransaction, BatchWork
 from fastpay.store.connections import connected
 from tests.support.database_checks import check_database
-from tests.support.engine import Engine, check_books, engine, make_tenant
+from tests.support.engine import Engine, check_books, engine, make_tenant, read_objects
 from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import card
@@ -182,7 +182,7 @@ async def test_instances_see_what_the_other_committed(database_url: str) -> None
     async def pay_and_read(writing: Engine, reading: Engine) -> Outcome:
         outcome = await writing.submit(PAY, scope)
         assert outcome.answer.object_id is not None
-        assert await reading.reads.get_objects(scope, [outcome.answer.object_id])
+        assert await read_objects(reading.reads, scope, [outcome.answer.object_id])
         return outcome
 
     async with engine(database_url) as one, engine(database_url) as other:

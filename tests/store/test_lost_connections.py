@@ -12,7 +12,7 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
-from tests.support.engine import check_books, engine, make_tenant
+from tests.support.engine import check_books, engine, make_tenant, read_objects
 from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
@@ -77,14 +77,14 @@ async def test_idle_connections_that_were_ended_are_opened_again(database_url: s
     scope = await make_tenant(database_url)
     async with engine(database_url) as instance:
         paid = await instance.do(PAY, scope)
-        assert await instance.reads.get_objects(scope, [paid.id])
+        assert await read_objects(instance.reads, scope, [paid.id])
         async with connected(database_url) as other:
             await other.execute(
                 "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
                 "where datname = current_database() and pid <> pg_backend_pid()"
             )
         assert (await instance.submit(PAY, scope)).answer.error is None
-        assert await instance.reads.get_objects(scope, [paid.id])
+        assert await read_objects(instance.reads, scope, [paid.id])
     await check_books(database_url, scope)
 
 
@@ -119,7 +119,7 @@ async def test_a_connection_that_the_driver_is_confused_about_is_not_used_again(
         paid = await instance.do(PAY, scope)
         for name in whole:
             monkeypatch.setattr(asyncpg.Connection, name, failing_once(name))
-        assert len(await instance.reads.get_objects(scope, [paid.id])) == 1
+        assert len(await read_objects(instance.reads, scope, [paid.id])) == 1
         assert confused.pop().is_closed()
         assert (await instance.submit(PAY, scope)).answer.error is None
         assert confused.pop().is_closed()

@@ -14,7 +14,7 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
 from tests.faults.crowd import gather_crowd
-from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant
+from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant, read_objects
 from tests.support.postgres_proxy import Proxy
 from tests.support.world import card
 
@@ -47,7 +47,7 @@ async def test_payments_go_through_a_pooler_in_transaction_mode(
                 for _ in range(8)
             )
         )
-        found = await asyncio.gather(*(one.reads.get_objects(scope, [held.id]) for _ in range(8)))
+        found = await asyncio.gather(*(read_objects(one.reads, scope, [held.id]) for _ in range(8)))
         verification = await other.reads.verify(scope)
     assert [outcome.original_request_id is None for outcome in outcomes].count(True) == 40
     assert {len(page) for page in pages} == {41}
@@ -70,7 +70,7 @@ async def test_a_writer_survives_the_loss_of_the_poolers_connections(
                     "where datname = current_database() and pid <> pg_backend_pid()"
                 )
             assert (await instance.submit(PAY, scope)).answer.error is None
-            assert await instance.reads.get_objects(scope, [paid.id])
+            assert await read_objects(instance.reads, scope, [paid.id])
     assert await check_books(empty_database_url, scope) == 4 * 3
 
 
@@ -89,7 +89,7 @@ async def test_reads_that_share_the_poolers_connections_do_not_get_each_others_a
         async def read(instance: Engine, scope: Scope, kind: int) -> None:
             reads, identifier = instance.reads, paid[scope].id
             if kind == 0:
-                (found,) = await reads.get_objects(scope, [identifier])
+                (found,) = await read_objects(reads, scope, [identifier])
                 assert found.object == paid[scope]
             elif kind == 1:
                 (found,) = await reads.get_objects_at(scope, [identifier], 3)
@@ -127,7 +127,7 @@ async def test_a_statement_runs_in_the_transaction_that_it_was_parsed_in(databas
         # The first time, the driver asks about types as well, and the key ring for the secret of its tags.
         for _ in range(2):
             proxy.arm()
-            assert await instance.reads.get_objects(scope, [paid.id])
+            assert await read_objects(instance.reads, scope, [paid.id])
             assert await keys.authenticate("sk_test_nobody") is None
     transactions = " ".join(step.partition(" ")[0] for step in proxy.log).split("Sync")
     assert len(transactions) == 3

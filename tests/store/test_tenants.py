@@ -9,7 +9,7 @@ import pytest
 from fastpay.api.search import parse
 from fastpay.domain import kinds
 from fastpay.domain.customers import CreateCustomer
-from fastpay.domain.identifiers import Scope
+from fastpay.domain.identifiers import HIGHEST, Scope
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer
 from fastpay.domain.payment_intents import CreatePaymentIntent
@@ -20,7 +20,7 @@ from fastpay.engine.ports import Filter, Page
 from fastpay.store import tables
 from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
-from tests.support.engine import Engine, engine, make_tenant, read_transfers, read_versions
+from tests.support.engine import Engine, engine, make_tenant, read_objects, read_transfers, read_versions
 from tests.support.world import card
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +79,6 @@ SEARCHES = (
 )
 # Every way to read, by the name of its method; a new one without a case fails the test.
 WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = {
-    "get_objects": lambda own, scope, loot: [own.get_objects(scope, loot.objects)],
     "read_latest": lambda own, scope, loot: [latest(own, scope, loot)],
     "read_sequences": lambda own, scope, loot: [sequences(own, scope)],
     "get_objects_at": lambda own, scope, loot: [own.get_objects_at(scope, loot.objects, 2**60)],
@@ -87,6 +86,7 @@ WAYS: dict[str, Callable[[PostgresReads, Scope, Loot], list[Awaitable[Any]]]] = 
     "list_objects": lambda own, scope, loot: [
         own.list_objects(scope, wanted, page) for wanted in loot.filters for page in PAGES
     ],
+    "list_each": lambda own, scope, loot: [each(own, scope, loot)],
     "search": lambda own, scope, loot: [
         own.search(scope, parse(text, kinds.KINDS[kind]), Page(limit=10)) for kind, text in SEARCHES
     ],
@@ -106,6 +106,13 @@ async def latest(own: PostgresReads, scope: Scope, loot: Loot) -> list[Any]:
     assert [place for place, _ in reading.objects] == [scope] * len(reading.objects)
     assert list(reading.sequences) == [scope]
     return list(reading.objects)
+
+
+async def each(own: PostgresReads, scope: Scope, loot: Loot) -> list[Any]:
+    """Return the refunds of the loot's charge."""
+    charge = next(identifier for identifier in loot.objects if identifier.startswith("ch_"))
+    (refunds,) = await own.list_each(scope, "re", "charge", [(charge, HIGHEST)], 5)
+    return refunds
 
 
 async def sequences(own: PostgresReads, scope: Scope) -> list[int]:
@@ -135,7 +142,7 @@ async def test_what_one_tenant_has_no_other_tenant_or_mode_finds(
             for stranger in (empty, owner._replace(livemode=True)):
                 for question in ask(instance.reads, stranger, loot):
                     assert len(await question) == 0, way
-        stolen = await instance.reads.get_objects(rich, loot.objects + own.objects)
+        stolen = await read_objects(instance.reads, rich, loot.objects + own.objects)
         assert {versioned.object.id for versioned in stolen} == set(own.objects)
 
 

@@ -1,7 +1,7 @@
 """An engine on a real database: writers, reads and tenants for a test, and what they wrote read back."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -214,3 +214,9 @@ async def check_books(database_url: str, scope: Scope) -> int:
         verification = await instance.reads.verify(scope)
         assert verification.problems == ()
     return sequence
+
+
+async def read_objects(reads: PostgresReads, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
+    """Return the latest versions of the objects that exist."""
+    reading = await reads.read_latest([(scope, identifier) for identifier in identifiers])
+    return [versioned for _, versioned in reading.objects]

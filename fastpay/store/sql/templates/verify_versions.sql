@@ -1,21 +1,9 @@
--- Objects that are not at the latest of their versions, and events of versions that are not there. A client's transfer
--- has no versions: it is its own row.
+-- Heads whose version is not the latest one of their objects, and events of versions that do not exist. A transfer of a
+-- client has no versions.
 -- $1 uuid    tenant
 -- $2 boolean mode
 with head (prefix, kind, object_id, version) as (
-    select 'cus', 1, customer_id, version from customer where tenant_id = $1::uuid and livemode = $2::boolean
-    union all
-    select 'pm', 2, payment_method_id, version
-    from payment_method
-    where tenant_id = $1::uuid and livemode = $2::boolean
-    union all
-    select 'pi', 3, payment_intent_id, version
-    from payment_intent
-    where tenant_id = $1::uuid and livemode = $2::boolean
-    union all
-    select 'ch', 4, charge_id, version from charge where tenant_id = $1::uuid and livemode = $2::boolean
-    union all
-    select 're', 5, refund_id, version from refund where tenant_id = $1::uuid and livemode = $2::boolean
+    {heads}
 ),
 latest as (
     select kind, object_id, max(version) as version
