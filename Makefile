@@ -79,7 +79,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 # and PostgreSQL are killed, frozen and cut off for MINUTES while clients keep a history of every response, and for as
 # long behind a PgBouncer that is killed and frozen as well.
 soak: $(VENV)/.test $(VENV)/.native packages
-	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/crash tests/model
+	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/crash tests/model tests/store/test_plans.py tests/http/test_random_input.py
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)

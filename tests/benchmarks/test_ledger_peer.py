@@ -53,7 +53,7 @@ def bank(machine: Machine, name: str) -> Iterator[Bank]:
             database_url=database.url,
             redis_url=machine.redis_url,
             directory=machine.directory,
-            workers=4,
+            workers=2,
         ) as target:
             yield Bank(target.port, database, accounts)
 

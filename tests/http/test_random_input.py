@@ -14,10 +14,11 @@ from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.objects import PaymentIntent
 from tests.support import public_data as data_public
 from tests.support.refusals import FORM, JSON, encode
+from tests.support.seeds import size
 from tests.support.tenants import Tenant
 
-EXAMPLES = 200
-EXAMPLES_A_ROUTE = 50
+EXAMPLES = size(100, soak=2_000)
+EXAMPLES_A_ROUTE = size(25, soak=500)
 POSTS = sorted({route.path for route in ROUTES if route.method == "POST"})
 GETS = sorted({route.path for route in ROUTES if route.method == "GET"})
 

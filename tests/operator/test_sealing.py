@@ -182,8 +182,8 @@ def test_lost_or_open_keys_stop_the_start_and_the_doctor_says_why(
 
     path.chmod(0o644)
     assert f"(mode 0644); chmod 600 {path}" in operator.refused("serve", "--port", "0")
-    assert _diagnosis(data_dir)[0] == 1
-    assert "mode 0644" in _diagnosis(data_dir)[1]
+    code, told = _diagnosis(data_dir)
+    assert (code, "mode 0644" in told) == (1, True)
 
     path.unlink()
     assert "cannot be read: No such file" in operator.refused("serve", "--port", "0")
@@ -192,14 +192,14 @@ def test_lost_or_open_keys_stop_the_start_and_the_doctor_says_why(
     assert "No such file" in _diagnosis(data_dir)[1]
 
     operator.run("sealing", "add")
-    told = f"sealed under {key_id}, which {path} does not hold"
-    assert told in operator.refused("serve", "--port", "0")
-    assert told in operator.refused("sealing", "reseal")
-    assert told in " ".join(_diagnosis(data_dir)[1].split())
+    reason = f"sealed under {key_id}, which {path} does not hold"
+    assert reason in operator.refused("serve", "--port", "0")
+    assert reason in operator.refused("sealing", "reseal")
+    assert reason in " ".join(_diagnosis(data_dir)[1].split())
 
     path.write_bytes(path.read_bytes() + kept)
-    assert _diagnosis(data_dir)[0] == 0
-    assert "1 under an older key" in _diagnosis(data_dir)[1]
+    code, told = _diagnosis(data_dir)
+    assert (code, "1 under an older key" in told) == (0, True)
     assert spawn_server(data_dir=data_dir).stop() == 0
 
 
