@@ -115,6 +115,8 @@ def test_no_bit_of_the_header_may_change_on_its_way(client: httpx.Client, signin
         changed[place // 8] ^= 1 << place % 8
         if changed[place // 8] < 0x20 or changed[place // 8] == 0x7F:
             continue  # HTTP itself forbids these: see tests/support/http1_cases.py.
+        if changed != changed.strip():
+            continue  # Spaces at the ends are no part of a value (RFC 9110 5.5), and the client sends none.
         answer = client.get("/v1/balance", headers={HEADER.encode(): bytes(changed)})
         told.add((answer.status_code, answer.content))
     assert [status for status, _ in told] == [401]
