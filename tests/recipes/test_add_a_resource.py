@@ -1,0 +1,135 @@
+"""The recipe "Add a resource" of CONTRIBUTING.md, carried out in a copy of the package and driven over HTTP.
+
+`note/` holds the files that the recipe adds, and `_ROWS` the rows. Where the recipe needs another step, this
+test fails.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+import fastpay
+from tests.support.api import open_client
+from tests.support.servers import RunningServer, SpawnServer, fetch
+from tests.support.tenants import make_tenant
+
+_NOTE = Path(__file__).parent / "note"
+_MIGRATIONS = "store/migrations/versions"
+
+
+class _Row(NamedTuple):
+    """Text that goes before every occurrence of an anchor in a file of the package."""
+
+    path: str
+    anchor: str
+    text: str
+
+
+_ROWS = (
+    _Row(
+        "domain/kinds.py", "from fastpay.domain.objects import (", "from fastpay.domain.notes import Note\n"
+    ),
+    _Row("domain/kinds.py", "\n# Rows of the ledger", "NOTE = _stored(8, Note)\n"),
+    _Row(
+        "store/tables.py",
+        "    kinds.LEDGER_ACCOUNT: Table(",
+        '    kinds.NOTE: Table(name="note", plural="notes", fixed=(_reference("customer"),), '
+        'filters=(_reference("customer"),)),\n',
+    ),
+    # The import, and the module's entry among those that are served.
+    _Row("api/app.py", "    payment_intents,\n", "    notes,\n"),
+)
+
+
+def _carry_out(root: Path) -> None:
+    """Copy the package to a folder and follow the recipe there."""
+    package = root / "fastpay"
+    ignored = shutil.ignore_patterns("*.c", "*.pyx", "__pycache__")
+    shutil.copytree(Path(fastpay.__file__).parent, package, ignore=ignored)
+    shutil.copy(_NOTE / "domain/notes.py", package / "domain/notes.py")
+    shutil.copy(_NOTE / "api/notes.py", package / "api/resources/notes.py")
+    for row in _ROWS:
+        path = package / row.path
+        before = path.read_text(encoding="utf-8")
+        assert row.anchor in before, row
+        path.write_text(before.replace(row.anchor, row.text + row.anchor), encoding="utf-8")
+    last = max(path.stem for path in (package / _MIGRATIONS).glob("[0-9]*.py"))
+    number = int(last[:4]) + 1
+    name = f"{number:04}_notes"
+    for suffix in (".sql", ".check.sql"):
+        shutil.copy(_NOTE / f"migration/notes{suffix}", package / _MIGRATIONS / f"{name}{suffix}")
+    module = (package / _MIGRATIONS / f"{last}.py").read_text(encoding="utf-8")
+    module = module.replace(f'down_revision = "{number - 2:04}"', f'down_revision = "{number - 1:04}"')
+    module = module.replace(f'\nrevision = "{number - 1:04}"', f'\nrevision = "{number:04}"')
+    (package / _MIGRATIONS / f"{name}.py").write_text(module, encoding="utf-8")
+
+
+@pytest.fixture
+def with_notes(tmp_path: Path, empty_database_url: str, spawn_server: SpawnServer) -> RunningServer:
+    _carry_out(tmp_path)
+    return spawn_server(
+        environment={"FASTPAY_DATABASE_URL": empty_database_url}, prefix=("env", f"--chdir={tmp_path}")
+    )
+
+
+def test_a_resource_that_is_added_by_the_recipe_is_served(
+    with_notes: RunningServer, empty_database_url: str
+) -> None:
+    tenant, other = make_tenant(empty_database_url), make_tenant(empty_database_url)
+    with (
+        open_client(with_notes.url, tenant.secret) as api,
+        open_client(with_notes.url, other.secret) as stranger,
+    ):
+        customer = _post(api, "/v1/customers", name="Ada")
+        first = _post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
+        assert first == {
+            "id": first["id"],
+            "object": "note",
+            "created": first["created"],
+            "customer": customer["id"],
+            "livemode": False,
+            "metadata": {},
+            "text": "Likes blue.",
+        }
+        headers = {"Idempotency-Key": "once"}
+        sent = {"customer": customer["id"], "text": "Moved.", "expand[]": "customer"}
+        replies = [api.post("/v1/notes", data=sent, headers=headers) for _ in range(2)]
+        assert replies[0].content == replies[1].content
+        second = replies[0].json()
+        assert second["customer"] == customer
+        path = f"/v1/notes/{first['id']}"
+        assert api.get(path).json() == first
+        assert api.get(path, params={"expand[]": "customer"}).json() == {**first, "customer": customer}
+        assert stranger.get(path).status_code == 404
+        listed = api.get("/v1/notes", params={"customer": customer["id"]}).json()["data"]
+        assert [note["id"] for note in listed] == [second["id"], first["id"]]
+        page = api.get("/v1/notes", params={"starting_after": second["id"], "limit": 1}).json()
+        assert page == {"object": "list", "url": "/v1/notes", "has_more": False, "data": [first]}
+        missing = api.post("/v1/notes", data={"customer": f"cus_{'0' * 32}", "text": "x"})
+        assert missing.json()["error"]["code"] == "resource_missing"
+        assert api.post("/v1/notes", data={"customer": customer["id"]}).status_code == 400
+        assert api.get("/v1/ledger/verify").json()["ok"]
+    events = fetch(empty_database_url, "select type from event order by tenant_id, sequence")
+    assert [event["type"] for event in events] == ["customer.created", "note.created", "note.created"]
+
+
+def test_what_contradicts_its_versions_is_found_in_the_added_table_too(
+    with_notes: RunningServer, empty_database_url: str
+) -> None:
+    tenant = make_tenant(empty_database_url)
+    with open_client(with_notes.url, tenant.secret) as api:
+        customer = _post(api, "/v1/customers", name="Ada")
+        note = _post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
+        fetch(empty_database_url, "update note set version = 2 returning version")
+        (problem,) = api.get("/v1/ledger/verify").json()["problems"]
+        assert note["id"] in problem
+
+
+def _post(api: httpx.Client, path: str, **sent: str) -> dict[str, Any]:
+    answer = api.post(path, data=sent)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
