@@ -1,7 +1,7 @@
-"""Test cards: what each published number and magic payment method does.
+"""Test cards: what each published card number and magic payment method does.
 
-Source: the dialect's testing documentation. The processor of test mode is this table: pure, and decided
-by the card alone, so that a test-mode confirmation is one commit.
+This table is the processor of test mode. The card alone decides the outcome, so a confirmation in test mode
+needs no call and is one commit. Source: the dialect's testing documentation.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ import msgspec
 
 from fastpay.errors import CardDeclined
 
-# 12 digits or more, with a space or a sign between any two. The digits of an identifier are none of it.
+# 12 digits or more, with up to two separators between two digits. Digits inside an identifier do not match.
 _NUMBER_WITHIN = re.compile(r"(?<![0-9a-f_])\d(?:[\W_]{0,2}\d){11,}(?![0-9a-f])")
 
 _DAY_S = 24 * 3600
@@ -23,9 +23,9 @@ _FIRST_DAY = dt.date(1970, 1, 1).toordinal()
 class Behaviour(msgspec.Struct, frozen=True, gc=False):
     """What happens when a card is charged.
 
-    `code` None means success. `needs_authentication` asks for the cardholder: "always", or "unless_set_up",
-    which spares payments without the cardholder once the card is saved to a customer. `funds_available` skips
-    the pending account; `attachable` is False where already saving the card to a customer is refused.
+    `code` None means success. `needs_authentication` is "always" or "unless_set_up", which lets payments
+    without the cardholder pass if the card is saved to a customer. `funds_available` skips the pending
+    account. A card that is not `attachable` cannot be saved to a customer.
     """
 
     code: str | None = None
@@ -45,7 +45,7 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
 
 
 class Card(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """What may be known of a card once its number is forgotten."""
+    """What is stored of a card. The number is not."""
 
     brand: str
     last4: str
@@ -247,10 +247,9 @@ def test_card(number: str, *, exp_month: int, exp_year: int, cvc_given: bool, fi
 
 
 def check_valid(card: Card, *, moment_s: int, param: str) -> None:
-    """Let pass what is not over. `param` is the parameter that month and year stood in, "" for none.
+    """Raise CardDeclined if the card has expired. `param` is the parameter that held month and year, or "".
 
-    Whether a card is over is decided with the command and not before it, so that a replay does not depend on
-    the day that it comes. Raises: CardDeclined.
+    Commands check this, not the decoding of parameters: a replay must not depend on the day it arrives.
     """
     year, month = year_and_month(moment_s)
     if card.exp_year > year or (card.exp_year == year and card.exp_month >= month):
@@ -260,7 +259,7 @@ def check_valid(card: Card, *, moment_s: int, param: str) -> None:
 
 
 def expiry_refused(part: str, *, param: str) -> CardDeclined:
-    """Return the refusal of a "month" or "year"."""
+    """Return the error for an invalid expiry "month" or "year"."""
     name = f"exp_{part}"
     return CardDeclined(
         f"Your card's expiration {part} is invalid.",
@@ -270,27 +269,27 @@ def expiry_refused(part: str, *, param: str) -> CardDeclined:
 
 
 def fingerprint(number: str, key: bytes) -> str:
-    """Return 16 characters that are equal for equal numbers of one tenant and say nothing else."""
+    """Return 16 characters that are equal for equal numbers under one key, and reveal nothing else."""
     return hashlib.blake2b(number.encode(), key=key, digest_size=8).hexdigest()
 
 
 def year_and_month(moment_s: int) -> tuple[int, int]:
-    """Return the year and the month, from 1, that a moment lies in."""
+    """Return the year and the month (from 1) of a time."""
     return _month_of(moment_s // _DAY_S)
 
 
 def holds_number(text: str) -> bool:
-    """Tell whether a text holds what may be a card number, in one piece or in groups of digits."""
+    """Tell whether a text may contain a card number, with or without separators."""
     return _NUMBER_WITHIN.search(text) is not None
 
 
 def hide_numbers(text: str) -> str:
-    """Return a text with a note in the place of whatever may be a card number."""
+    """Return a text in which a note replaces everything that may be a card number."""
     return _NUMBER_WITHIN.sub(lambda found: f"({len(found[0])} characters)", text)
 
 
 def passes_luhn(number: str) -> bool:
-    """Tell whether the last digit checks the others. Source: ISO/IEC 7812-1 annex B."""
+    """Tell whether the check digit is right. Source: ISO/IEC 7812-1 annex B."""
     total = 0
     for position, digit in enumerate(reversed(number)):
         value = int(digit) * (2 if position % 2 else 1)
@@ -298,9 +297,9 @@ def passes_luhn(number: str) -> bool:
     return total % 10 == 0
 
 
-# All that happens at a time asks about the same day.
+# Nearly all calls are about today.
 @functools.lru_cache(maxsize=2)
 def _month_of(day: int) -> tuple[int, int]:
-    """Return year and month of a day, counted from the first of 1970."""
+    """Return the year and month of a day, counted from 1 January 1970."""
     date = dt.date.fromordinal(_FIRST_DAY + day)
     return date.year, date.month

@@ -1,4 +1,4 @@
-"""What can be done with charges by themselves; most of what happens to them is done with payment intents."""
+"""Commands on charges. Most changes of a charge come from commands on its payment intent."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from fastpay.errors import InvalidRequest
 
 
 class UpdateCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Change what is noted of a charge. `metadata` None clears all of it."""
+    """Change the descriptive fields of a charge. `metadata` None clears all of it."""
 
     id: str
     fields: Mapping[str, object] = {}
@@ -35,14 +35,14 @@ class UpdateCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Take what a charge has authorized, or `amount` of it; the payment intent succeeds with it."""
+    """Capture an authorized charge, or `amount` of it. The payment intent succeeds with it."""
 
     id: str
     amount: int | None = None
     fields: Mapping[str, object] = {}
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load: the payment intent and the accounts, through the charge."""
+        """Return the identifiers to load. A loaded charge names the payment intent and the accounts."""
         charge = workspace.find(self.id)
         if not isinstance(charge, Charge):
             return (self.id,)

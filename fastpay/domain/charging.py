@@ -1,7 +1,7 @@
-"""One attempt to take money: the heart of a payment.
+"""One attempt to charge a payment method.
 
-The processor of test mode is the table in `cards`. Whatever it answers becomes a charge, a new state of the
-payment intent and transfers, all in one draft.
+The processor of test mode is the table in `cards`. Its answer becomes a charge, a new state of the payment
+intent and transfers, all in one draft.
 """
 
 import msgspec
@@ -21,7 +21,7 @@ _AUTHENTICATION_REQUIRED = (
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """How this attempt may go: without the cardholder, without any action that it would need, or after it."""
+    """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already."""
 
     authenticated: bool = False
     off_session: bool = False
@@ -39,9 +39,8 @@ def attempt(
 ) -> PaymentIntent:
     """Charge the payment method and write everything that follows from it.
 
-    `is_new` says that the payment method came with the request and is not written yet. A refusal by the card
-    is no exception: it is an outcome that stays, with an error for an answer.
-    Raises: InvalidRequest where no attempt can be made at all.
+    `is_new` means that the payment method came with the request and is not written yet. A decline raises
+    nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is possible.
     """
     if workspace.scope.livemode:
         raise InvalidRequest(
@@ -55,7 +54,7 @@ def attempt(
     if asks and (terms.off_session or terms.error_on_requires_action):
         behaviour = _refused_authentication(behaviour)
     if behaviour.code is not None or asks:
-        # Only a card that paid is saved to the customer.
+        # A card is saved to the customer only if it paid.
         if is_new:
             draft.put(method, None)
         if behaviour.code is not None:
@@ -68,7 +67,7 @@ def attempt(
 
 
 def fail_authentication(draft: Draft, intent: PaymentIntent) -> PaymentIntent:
-    """Write that the cardholder was asked and did not say yes. There is no charge: nothing was asked for."""
+    """Write that the cardholder did not authenticate. There is no charge, since nothing was sent."""
     failed = msgspec.structs.replace(
         intent,
         status="requires_payment_method",
@@ -87,7 +86,7 @@ def fail_authentication(draft: Draft, intent: PaymentIntent) -> PaymentIntent:
 def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) -> Charge:
     """Post `amount` of an authorized charge's hold, release the rest, and take the fee.
 
-    The charge is returned, not yet written.
+    The caller writes the returned charge.
     """
     transfer = draft.transfer(
         "capture",
@@ -127,7 +126,7 @@ def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) 
 
 
 def release(draft: Draft, charge: Charge) -> Charge:
-    """Give back the whole hold of a charge that was never captured. The charge is not yet written."""
+    """Void the hold of a charge that was never captured. The caller writes the returned charge."""
     assert charge.hold is not None
     draft.transfer(
         "capture",
@@ -143,10 +142,11 @@ def release(draft: Draft, charge: Charge) -> Charge:
 
 
 def check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
-    """Let pass what the payment's customer may pay with. Raises: InvalidRequest."""
+    """Raise InvalidRequest if the payment method belongs to another customer than the payment."""
     if method.customer is not None and method.customer != intent.customer:
         raise InvalidRequest(
-            f"The payment method {method.id} belongs to a customer. Name them in the customer parameter.",
+            f"The payment method {method.id} belongs to a customer. Give that customer in the customer "
+            "parameter.",
             code="payment_method_unexpected_state",
             param="payment_method",
         )
@@ -160,7 +160,7 @@ def _asks_cardholder(behaviour: Behaviour, method: PaymentMethod, terms: Terms) 
 
 
 def _save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:
-    """Write a new payment method, and attach it where the payment is to be repeated."""
+    """Write a new payment method, and attach it if `setup_future_usage` asks for that."""
     if intent.setup_future_usage is not None and intent.customer is not None and method.customer is None:
         return payment_methods.attach(draft, method, intent.customer)
     if is_new:

@@ -1,4 +1,4 @@
-"""What can be done with customers."""
+"""Commands on customers."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,9 +11,9 @@ from fastpay.errors import InvalidRequest
 
 
 class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Begin to know a customer. `fields` are those of `Customer`, already checked.
+    """Create a customer. `fields` are checked fields of `Customer`.
 
-    `is_default` makes the payment method that comes along the customer's default.
+    `is_default` makes the given payment method the customer's default.
     """
 
     fields: Mapping[str, object]
@@ -26,7 +26,7 @@ class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return payment_methods.chosen_ids(self.payment_method)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Create the customer, and attach the payment method where one is given."""
+        """Create the customer, and attach the payment method if one is given."""
         identifier = draft.new_id(Customer.prefix)
         customer = Customer(
             **{
@@ -50,9 +50,9 @@ class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class UpdateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Change what is known of a customer. `metadata` None clears all of it.
+    """Change a customer. `metadata` None clears all of it.
 
-    `invoice_settings` are the fields of that Struct to change; the others stay.
+    `invoice_settings` are the fields of `InvoiceSettings` to change.
     """
 
     id: str
@@ -82,7 +82,7 @@ class UpdateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Forget a customer. Payments made stay as they are."""
+    """Delete a customer. Their payments stay as they are."""
 
     id: str
 
@@ -91,9 +91,9 @@ class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Mark the customer as deleted, with nothing of the person in this version or any list.
+        """Write a version that is marked as deleted and has no personal data; lists leave it out.
 
-        Earlier versions stay, as the answers and events that were rendered from them do.
+        Earlier versions stay, since answers and events are rendered from them.
         """
         customer = require(workspace, self.id)
         draft.put(Customer(id=customer.id, created=customer.created, deleted=True), "customer.deleted")
@@ -101,7 +101,7 @@ class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def require(workspace: Workspace, identifier: str, *, param: str = "id") -> Customer:
-    """Return the customer. Raises: NotFound when there is none, or it was deleted."""
+    """Return the customer. Raises: NotFound if there is none or it was deleted."""
     customer = workspace.find(identifier)
     if not isinstance(customer, Customer) or customer.deleted:
         raise missing(Customer, identifier, param=param)

@@ -1,7 +1,7 @@
 """Identifiers: a prefix that names the kind and the 32 hexadecimal digits of a time-ordered UUID.
 
-An identifier carries its moment in its first 48 bits (UUID version 7, RFC 9562 5.7), so that the order
-of identifiers is the order of creation and a range of time is a range of identifiers.
+The first 48 bits are the time in milliseconds (UUID version 7, RFC 9562 5.7). So the order of identifiers is
+the order of creation, and a range of time is a range of identifiers.
 """
 
 import hashlib
@@ -24,41 +24,41 @@ _VERSION = 7 << 12
 POSITIONS_PER_SEQUENCE = 1 << _INDEX_BITS
 assert limits.ledger_batch_transfers_max <= POSITIONS_PER_SEQUENCE
 
-# What a byte is in digits.
+# The two hexadecimal digits of each byte.
 _DIGITS = tuple(f"{byte:02x}" for byte in range(256))
 
 
 class Scope(NamedTuple):
-    """Whose rows, and in which mode. Nothing is ever read or written without one."""
+    """A tenant and a mode. Every read and write is within one scope."""
 
     tenant_id: str
     livemode: bool
 
 
 class IdentifierSequence:
-    """The identifiers of one command: strictly rising, all of the same moment.
+    """The identifiers of one command: strictly increasing, all with the same time.
 
-    `head` is the upper half of a version 7 UUID (48 bits of milliseconds, the version, a 12-bit count
-    within the millisecond); `tail` gives 60 random bits for the lower half.
+    `head` is the upper half of a version 7 UUID: 48 bits of milliseconds, the version and a 12-bit count
+    within the millisecond. `tail` has 60 random bits for the lower half.
     """
 
     __slots__ = ("_last", "_stem")
 
     def __init__(self, head: int, tail: bytes) -> None:
         assert len(tail) == 8
-        # The variant, and two clear bits so that counting up never wraps within one command.
+        # The variant, and two clear bits: counting up never overflows within one command.
         variant = _DIGITS[0b1000_0000 | tail[0] & 0b1111]
-        # Written out once: only the last byte differs between most identifiers of a command.
+        # Formatted once: most identifiers of a command differ in the last byte only.
         self._stem = f"_{head.to_bytes(8, 'big').hex()}{variant}{tail[1:7].hex()}"
         self._last = tail[7]
 
     @property
     def moment_ms(self) -> int:
-        """The moment that all these identifiers carry, in milliseconds since 1970."""
+        """The time in all these identifiers, in milliseconds since 1970."""
         return int(self._stem[1:13], 16)
 
     def next(self, prefix: str) -> str:
-        """Return a fresh identifier: `prefix`, an underscore and 32 hexadecimal digits."""
+        """Return the next identifier: `prefix`, an underscore and 32 hexadecimal digits."""
         last = self._last + 1
         if last == 256:
             last = 0
@@ -88,7 +88,7 @@ def is_well_formed(identifier: str, prefix: str) -> bool:
 
 
 def lower_bound(created_s: int) -> str:
-    """Return the smallest digits that an object created in this second or later can have."""
+    """Return the smallest digits of an object that was created in this second or later."""
     return f"{min(max(created_s, 0) * 1000, 0xFFFF_FFFF_FFFF):012x}" + "0" * 20
 
 
@@ -102,7 +102,7 @@ def identifier_at(prefix: str, moment_ms: int, sequence: int, index: int) -> str
 
 
 def moment_of(identifier: str) -> int:
-    """Return the moment, in milliseconds since 1970, that an identifier carries."""
+    """Return the time in an identifier, in milliseconds since 1970."""
     return int(identifier[-32:-20], 16)
 
 
@@ -113,5 +113,5 @@ def position_of(identifier: str) -> tuple[int, int]:
 
 
 def derived(*parts: str) -> str:
-    """Return 32 digits that follow from `parts` alone: the same parts, the same object."""
+    """Return 32 digits that depend on `parts` alone: equal parts name the same object."""
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()

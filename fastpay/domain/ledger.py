@@ -1,8 +1,8 @@
 """The double-entry ledger: accounts with four counters, and transfers that move them two at a time.
 
-Every transfer adds the same amount to one account's debits and another's credits, so that the sum over all
-accounts of a currency is zero, always. Nothing is ever edited away: a hold is posted or voided by a later
-transfer, a refund is a new transfer the other way round.
+Every transfer adds the same amount to the debits of one account and the credits of another, so the sum over
+all accounts of a currency is always zero. Transfers are never changed: a later transfer posts or voids a
+hold, and a refund is a new transfer in the other direction.
 """
 
 import functools
@@ -16,7 +16,7 @@ from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit).
 NORMAL_SIDES: dict[str, str] = {"processor": "D", "pending": "C", "available": "C", "fees": "C"}
-# Codes that no client may give an account: those above, and those that payments will need.
+# Codes that clients must not use: those above, and those that payments will need.
 RESERVED_CODES = frozenset((*NORMAL_SIDES, "disputes", "in_transit", "bank"))
 
 
@@ -24,7 +24,7 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     """A balance holder in one currency.
 
     The balance is credits minus debits on a C account and debits minus credits on a D account.
-    `min_balance` None means unbounded. Pending counters hold what is reserved and not yet moved.
+    `min_balance` None means unbounded. Pending counters are the sums of open holds.
     """
 
     id: str
@@ -45,15 +45,15 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def available(self) -> int:
-        """The balance without what is reserved on the way out; what may come in does not count."""
+        """The balance minus outgoing holds. Incoming holds do not count."""
         return self.balance - (self.debits_pending if self.normal_side == "C" else self.credits_pending)
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False):
     """An immutable move of `amount` from the debit account to the credit account.
 
-    `kind` says what for; `phase` is "posted", "hold" (reserves, moves nothing yet), "post" or "void" (ends
-    the hold `hold_id`: a post moves `amount` and releases the rest of the hold, a void moves nothing).
+    `kind` is the reason. `phase` is "posted", "hold" (reserves and moves nothing), "post" or "void". The last
+    two end the hold `hold_id`: a post moves `amount` and releases the rest, a void moves nothing.
     """
 
     id: str
@@ -85,17 +85,17 @@ def account_ids(scope: Scope, currency: str) -> Collection[str]:
 
 
 def open_account(scope: Scope, currency: str, code: str) -> Account:
-    """Return a new account with nothing on it."""
+    """Return a new account with all counters at zero."""
     return Account(
         id=account_id(scope, currency, code), code=code, currency=currency, normal_side=NORMAL_SIDES[code]
     )
 
 
 def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
-    """Return the account after its debit counters moved.
+    """Return the account with these amounts added to its debit counters.
 
-    What is reserved counts as if it was moved, so that what is held can always be posted.
-    Raises: InvalidRequest above what an account counts, InsufficientFunds below the account's own bound.
+    Holds count as if they were posted, so that posting a hold never fails.
+    Raises: InvalidRequest above `ledger_counter_max`, InsufficientFunds below the account's `min_balance`.
     """
     debits_posted, debits_pending = account.debits_posted + posted, account.debits_pending + pending
     if debits_posted + debits_pending > limits.ledger_counter_max and (posted or pending > 0):
@@ -106,7 +106,7 @@ def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
 
 
 def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
-    """Return the account after its credit counters moved. Raises: as `debit`."""
+    """Return the account with these amounts added to its credit counters. Raises: as `debit`."""
     credits_posted, credits_pending = account.credits_posted + posted, account.credits_pending + pending
     if credits_posted + credits_pending > limits.ledger_counter_max and (posted or pending > 0):
         raise _full(account, "credits")
@@ -117,8 +117,8 @@ def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
 
 def _full(account: Account, counters: str) -> InvalidRequest:
     return InvalidRequest(
-        f"The {counters} of the account {account.code} would come to more than "
-        f"{limits.ledger_counter_max:,}, the most that an account counts. Use another account.",
+        f"The {counters} of the account {account.code} would exceed {limits.ledger_counter_max:,}, the "
+        "maximum of an account. Use another account.",
         code="ledger_account_full",
     )
 

@@ -1,4 +1,4 @@
-"""Accounts that clients open, beside those that payments move."""
+"""The command that opens a client's ledger account."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from fastpay.errors import InvalidRequest
 
 
 class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Open an account with nothing on it. `min_balance` None means unbounded, and is never above 0."""
+    """Open an account. `min_balance` None means unbounded; it is never above 0."""
 
     currency: str
     code: str
@@ -21,14 +21,14 @@ class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     metadata: Mapping[str, str] = {}
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Need nothing: codes may be given to as many accounts as one likes."""
+        """Return nothing: several accounts may have the same code."""
         return ()
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Open it. Raises: InvalidRequest for a code that is kept for payments."""
+        """Open the account. Raises: InvalidRequest for a code that is reserved for payments."""
         if self.code in RESERVED_CODES:
             raise InvalidRequest(
-                f"The code '{self.code}' stands for an account that payments move. Choose another one.",
+                f"The code '{self.code}' is reserved for an account that payments move. Choose another code.",
                 code="ledger_code_reserved",
                 param="code",
             )

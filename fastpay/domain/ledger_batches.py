@@ -1,4 +1,4 @@
-"""Many transfers in one command, each by itself or in chains that stand or fall together."""
+"""The command for many transfers: independent ones, and chains that succeed or fail together."""
 
 import itertools
 from collections.abc import Generator, Iterable
@@ -16,21 +16,21 @@ LINKED = 1
 HOLD = 2
 
 _Result = TypeVar("_Result")
-# A computation that may be interrupted wherever it yields.
+# A computation that can be interrupted at each yield.
 Steps = Generator[None, None, _Result]
 
 # More than any account can hold.
 _UNBOUNDED = 1 << 61
 assert limits.ledger_counter_max < _UNBOUNDED
-# What is below this has room for a whole batch.
+# A counter below this cannot exceed its maximum within one batch.
 _NEARLY_FULL = limits.ledger_counter_max - limits.ledger_batch_transfers_max * limits.amount_max
 
 
 class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Transfers to make, a column each; accounts are named once, and by their number in the columns.
+    """The requested transfers, as columns.
 
-    `flags` are sums of LINKED (stands or falls with the next one) and HOLD; `expires_at` and `metadata` have
-    the few indexes that have some.
+    `accounts` has each account once; `debits` and `credits` are indexes into it. `flags` are sums of LINKED
+    (succeeds or fails with the next item) and HOLD. `expires_at` and `metadata` are by the item's index.
     """
 
     accounts: list[str]
@@ -43,14 +43,14 @@ class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Make transfers. A dry run decides everything and writes nothing."""
+    """Make transfers. A dry run decides all of them and writes nothing."""
 
     items: BatchItems
     dry_run: bool = False
 
     @property
     def weight(self) -> int:
-        """How many commands this one counts for, where they wait and are taken together."""
+        """How many commands this one counts for in the queue and in a batch of the writer."""
         return len(self.items.amounts)
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
@@ -58,7 +58,7 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.items.accounts
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Make those transfers that can be made, and keep what became of each."""
+        """Make the transfers that can be made, and store the outcome of each."""
         return run_steps(self.steps(workspace, draft))
 
     def steps(self, workspace: Workspace, draft: Draft) -> Steps[str]:
@@ -86,7 +86,7 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             failures=failures,
         )
         if self.dry_run:
-            # Nothing of it is kept: it stands there to be answered with, and for no longer.
+            # Not written: it is only in memory, for the answer.
             workspace.objects[identifier] = Versioned(batch, 1, workspace.sequence)
             return identifier
         changed = yield from tables.changed()
@@ -97,7 +97,7 @@ class CreateLedgerBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def run_steps(steps: Steps[_Result]) -> _Result:
-    """Run a computation that can be interrupted to its end, and return what it comes to."""
+    """Run a computation without interruption and return its result."""
     while True:
         try:
             next(steps)
@@ -109,10 +109,10 @@ def run_steps(steps: Steps[_Result]) -> _Result:
 def _decide(
     items: BatchItems, tables: "_Tables", rows: LedgerRows, moment_s: int
 ) -> Steps[dict[str, tuple[int, ...]]]:
-    """Decide the items in order and write the rows of what is made; return the other indexes by code."""
+    """Decide the items in order and add a row for each success; return the failed indexes by error code."""
     codes: dict[int, str] = {}
     last = len(items.amounts) - 1
-    # Where the chain began that the item is a link of, how many rows there were, and whether it is broken.
+    # The current chain: its first index (-1 for none), the number of rows before it, and whether it failed.
     start, kept, broken = -1, 0, False
     for index, flags in enumerate(items.flags):
         if index % limits.transfers_at_once_max == 0 and index:
@@ -141,7 +141,7 @@ def _decide(
 
 
 def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, index: int, moment_s: int) -> str | None:
-    """Make one transfer and write its row; or return why it cannot be made, with nothing changed."""
+    """Make one transfer and add its row. If it fails, change nothing and return the error code."""
     debit, credit, amount = items.debits[index], items.credits[index], items.amounts[index]
     refusals, room = tables.refusals, tables.room
     if debit == credit or refusals[debit] is not None or refusals[credit] is not None:
@@ -183,14 +183,14 @@ def _move(items: BatchItems, tables: "_Tables", rows: LedgerRows, index: int, mo
 
 
 def _refuse(debit: str | None, credit: str | None, *, is_same: bool) -> str | None:
-    """Return why two accounts cannot be the sides of a transfer, in the order in which it is looked at."""
+    """Return the error code for two accounts between which no transfer is possible."""
     if "resource_missing" in (debit, credit):
         return "resource_missing"
     return "ledger_accounts_equal" if is_same else debit or credit
 
 
 def _take_back(tables: "_Tables", rows: LedgerRows, kept: int) -> None:
-    """Undo all rows but the first `kept`, which is what a chain began with."""
+    """Undo all rows of a failed chain: all but the first `kept`."""
     while len(rows.indexes) > kept:
         index, amount = rows.indexes.pop(), rows.amounts.pop()
         debit, credit = rows.debits.pop(), rows.credits.pop()
@@ -212,11 +212,11 @@ def _take_back(tables: "_Tables", rows: LedgerRows, kept: int) -> None:
 
 
 class _Tables:
-    """The accounts of a batch, a column for each of their counters.
+    """The accounts of a batch, with a column for each counter.
 
-    `room` is how much an account can still give on the side that it gives from: credit accounts are debited,
-    debit accounts credited. `refusals` have the code of those that no transfer may touch. `is_nearly_full`
-    says that some counter could pass its bound within the batch.
+    `room` is how much can still leave an account: a debit takes from a credit account, a credit from a debit
+    account. `refusals` has the error code of each account that no transfer may touch. `is_nearly_full` means
+    that a counter could exceed its maximum within the batch.
     """
 
     def __init__(self, accounts: list[Account | None]) -> None:
@@ -229,13 +229,13 @@ class _Tables:
         self.credits_posted: list[int] = []
         self.credits_pending: list[int] = []
         self.room: list[int] = []
-        # Nearly always far away, so that nobody has to look at each transfer.
+        # Nearly always False, which saves a check of each transfer.
         self.is_nearly_full = False
 
     def is_full(self, debit: int, credit: int, amount: int) -> bool:
-        """Tell whether a transfer is refused because a counter would pass its bound: see `ledger.debit`.
+        """Tell whether a transfer fails because a counter would exceed its maximum (see `ledger.debit`).
 
-        What the debit account cannot give is looked at before what the credit account cannot count.
+        Missing funds of the debit account take precedence over a full credit account.
         """
         if self.debits_posted[debit] + self.debits_pending[debit] + amount > limits.ledger_counter_max:
             return True
@@ -244,7 +244,7 @@ class _Tables:
         return self.credits_posted[credit] + self.credits_pending[credit] + amount > limits.ledger_counter_max
 
     def fill(self) -> Steps[None]:
-        """Read the accounts as they are now."""
+        """Fill the columns from the accounts."""
         for accounts in _slices(self._accounts):
             known = [_NOBODY if account is None else account for account in accounts]
             self.refusals += [_refusal(account) for account in accounts]
@@ -266,7 +266,7 @@ class _Tables:
             yield
 
     def changed(self) -> Steps[dict[str, Account]]:
-        """Return the accounts that any transfer moved, as they stand after the last."""
+        """Return the accounts that a transfer moved, with their new counters."""
         changed: dict[str, Account] = {}
         standing = zip(
             self._accounts,
@@ -285,7 +285,7 @@ class _Tables:
                     and account.credits_pending == credits_pending
                 ):
                     continue
-                # Spelt out, since `replace` costs twice as much, and a batch may move 16,000.
+                # `replace` costs twice as much, and a batch may move 16,000 accounts.
                 changed[account.id] = Account(
                     account.id,
                     account.code,

@@ -1,8 +1,8 @@
-"""What clients keep in the ledger: accounts of their own, transfers between them, and batches of transfers.
+"""The objects of clients in the ledger: accounts, transfers between them, and batches of transfers.
 
-An account and a batch are stored as snapshots, like every other object. A transfer is a row of its table and
-nothing else: it never changes, and that a hold was ended is told by the row that ended it. So a transfer has
-version 1, and an ended hold version 2, without a snapshot of either.
+Accounts and batches are stored as snapshots, like other objects. A transfer is only a row in its table. The
+row never changes: the row of another transfer says that a hold has ended. So a transfer has version 1 and an
+ended hold version 2, and neither has a snapshot.
 """
 
 from typing import ClassVar, Literal
@@ -11,14 +11,14 @@ import msgspec
 
 from fastpay.domain.objects import StoredObject
 
-# Posted at once; reserved; a hold posted, given back, or given back by time.
+# A transfer is posted at once or a hold; the last three end a hold.
 Phase = Literal["posted", "hold", "post", "void", "expire"]
 
 
 class LedgerAccount(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """What does not change of an account: its counters are in its row (`domain/ledger.Account`).
+    """The part of an account that never changes. `domain/ledger.Account` has its counters.
 
-    `created` is 0 for the accounts that payments move, which open by themselves.
+    `created` is 0 for the accounts that payments move, which are opened on first use.
     """
 
     prefix: ClassVar[str] = "lacc"
@@ -32,7 +32,7 @@ class LedgerAccount(StoredObject, frozen=True, gc=False, array_like=True, kw_onl
 
 
 class Ending(msgspec.Struct, frozen=True, gc=False):
-    """How a hold ended: by which transfer, at which place in the sequence, and how much of it was posted."""
+    """How a hold ended: the transfer that ended it, its sequence number and the amount that it posted."""
 
     transfer_id: str
     sequence: int
@@ -41,10 +41,10 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
 
 
 class LedgerTransfer(StoredObject, frozen=True, gc=False, kw_only=True):
-    """A move, or a hold, of `amount` from the debit account to the credit account.
+    """A move or a hold of `amount` from the debit account to the credit account.
 
-    `hold` names the hold that a "post", "void" or "expire" ends. The four counters are those that the
-    transfer moved, as they stood after it: the debit account's debits and the credit account's credits.
+    `hold` is the hold that a "post", "void" or "expire" ends. The four counters are the debits of the debit
+    account and the credits of the credit account after this transfer.
     """
 
     prefix: ClassVar[str] = "ltr"
@@ -67,10 +67,11 @@ class LedgerTransfer(StoredObject, frozen=True, gc=False, kw_only=True):
 
 
 class LedgerBatch(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """What became of a batch of transfers: all were made but those at the places in `failures`.
+    """The outcome of a batch of transfers.
 
-    `failures` has the places, in order, by error code. The identifiers of the others follow from its own, the
-    sequence and their place, so that they are not kept a second time.
+    `failures` has the sorted indexes of failed items by error code; all other items succeeded. The
+    identifiers of their transfers follow from the batch's time, the sequence and the index, so they are not
+    stored here.
     """
 
     prefix: ClassVar[str] = "lbat"

@@ -1,4 +1,4 @@
-"""The rows that a batch of transfers comes to, a column each."""
+"""The rows of a batch of transfers, as columns."""
 
 from bisect import bisect_left
 
@@ -9,11 +9,11 @@ from fastpay.domain.ledger_objects import LedgerTransfer, Phase
 
 
 class LedgerRows(msgspec.Struct, kw_only=True):
-    """Transfers as they are written, all at one moment and one number of the sequence: one list a column.
+    """The transfers of one batch, all with the same time and sequence number: one list a column.
 
-    Accounts and their currencies are given once; `debits` and `credits` have their numbers. `expires_at` and
-    `metadata` have the few indexes that have some. Unlike all else in the domain it is filled step by step:
-    thousands of small structs would cost more than what they hold.
+    `accounts` has each account once, `currencies` the currency of each; `debits` and `credits` are indexes
+    into both. `indexes` are the items' indexes in the batch, and the keys of `expires_at` and `metadata`.
+    Unlike other structs of the domain this one is mutable: thousands of small structs would cost more.
     """
 
     sequence: int
@@ -33,7 +33,7 @@ class LedgerRows(msgspec.Struct, kw_only=True):
     metadata: dict[int, dict[str, str]] = {}
 
     def find(self, identifier: str) -> LedgerTransfer | None:
-        """Return the transfer of this identifier as it would be read back, None where it is none of these."""
+        """Return the transfer with this identifier, as it would be read from the database, or None."""
         index = position_of(identifier)[1]
         row = bisect_left(self.indexes, index)
         if row == len(self.indexes) or self.indexes[row] != index:

@@ -1,8 +1,15 @@
-"""What clients do with money on their own accounts: move it, hold it, post or void what is held.
+"""Commands on transfers between clients' accounts: move, hold, post a hold, void a hold.
 
-The rules, in the order in which they are held up: both accounts exist, are two, are not those that payments
-move, and are in one currency; and, for the debit account first, no counter passes its bound and no account
-falls below its own, where what is reserved on the way out counts as gone. A hold is ended at most once.
+The rules, in the order in which they are checked:
+
+1. Both accounts exist.
+2. They are two different accounts.
+3. Neither is an account that payments move.
+4. Both have the same currency.
+5. First for the debit account, then for the credit account: no counter exceeds its maximum, and the balance
+   minus outgoing holds does not fall below `min_balance`.
+
+A hold ends at most once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +24,7 @@ from fastpay.domain.objects import missing
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
-# By the phase that ends a hold: what happened to the hold.
+# The event of a hold, by the phase of the transfer that ends it.
 ENDED: dict[Phase, str] = {
     "post": "ledger.transfer.posted",
     "void": "ledger.transfer.voided",
@@ -27,7 +34,7 @@ CREATED = "ledger.transfer.created"
 
 
 class CreateLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Move an amount, or reserve it where `is_hold`; a hold may expire at a second since 1970."""
+    """Move an amount, or reserve it if `is_hold`. `expires_at` is in seconds since 1970."""
 
     debit_account: str
     credit_account: str
@@ -66,7 +73,7 @@ class CreateLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class PostLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Move what a hold reserves: `amount` of it, or all where that is None. The rest is given back."""
+    """Post `amount` of a hold, or all of it if that is None. The rest is released."""
 
     id: str
     amount: int | None = None
@@ -81,7 +88,7 @@ class PostLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         amount = hold.amount if self.amount is None else self.amount
         if amount > hold.amount:
             raise InvalidRequest(
-                f"The hold reserves {hold.amount}, and no more than that can be posted.",
+                f"The amount to post is greater than the {hold.amount} that the hold reserves.",
                 code="amount_too_large",
                 param="amount",
             )
@@ -93,7 +100,7 @@ class PostLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class VoidLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Give back what a hold reserves."""
+    """Release a hold."""
 
     id: str
 
@@ -112,7 +119,7 @@ class VoidLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class ExpireLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Give back what a hold reserves once its time has come; nobody asked for it but the clock."""
+    """Release a hold that has expired. The expiry task sends this command."""
 
     id: str
 
@@ -121,7 +128,7 @@ class ExpireLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return _needs(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Expire the hold; do nothing where somebody else ended it, or it is not due yet."""
+        """Expire the hold. Do nothing if it has ended already or is not due."""
         hold = workspace.find(self.id)
         if isinstance(hold, LedgerTransfer) and hold.ending is None and _is_due(hold, draft):
             _end(workspace, draft, hold, phase="expire", moved=0)
@@ -129,7 +136,7 @@ class ExpireLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def check_pair(source: Account, target: Account) -> None:
-    """Let pass what clients may move money between. Raises: InvalidRequest."""
+    """Raise InvalidRequest if clients cannot transfer between these accounts."""
     if source.id == target.id:
         raise InvalidRequest(
             "The two accounts of a transfer must differ.",
@@ -139,7 +146,7 @@ def check_pair(source: Account, target: Account) -> None:
     for account, param in ((source, "debit_account"), (target, "credit_account")):
         if account.code in NORMAL_SIDES:
             raise InvalidRequest(
-                f"The account '{account.code}' is moved by payments alone.",
+                f"The account '{account.code}' is reserved: only payments move it.",
                 code="ledger_account_reserved",
                 param=param,
             )
@@ -159,13 +166,13 @@ def _require_account(workspace: Workspace, identifier: str, *, param: str) -> Ac
 
 
 def _require_open(workspace: Workspace, identifier: str) -> LedgerTransfer:
-    """Return a hold that nothing has ended yet. Raises: NotFound, InvalidRequest."""
+    """Return a hold that has not ended. Raises: NotFound, InvalidRequest."""
     transfer = workspace.find(identifier)
     if not isinstance(transfer, LedgerTransfer):
         raise missing(LedgerTransfer, identifier)
     if transfer.phase != "hold":
         raise InvalidRequest(
-            "This transfer is not a hold: only what is reserved can be posted or voided.",
+            "This transfer is not a hold. Only a hold can be posted or voided.",
             code="ledger_transfer_not_held",
             param="id",
         )
@@ -173,7 +180,7 @@ def _require_open(workspace: Workspace, identifier: str) -> LedgerTransfer:
         if transfer.ending.phase == "expire":
             raise _expired(transfer)
         raise InvalidRequest(
-            f"The hold was ended before, by {transfer.ending.transfer_id}. A hold ends once.",
+            f"The hold has already been ended by {transfer.ending.transfer_id}.",
             code="hold_already_ended",
             param="id",
         )
@@ -182,7 +189,7 @@ def _require_open(workspace: Workspace, identifier: str) -> LedgerTransfer:
 
 def _expired(hold: LedgerTransfer) -> InvalidRequest:
     return InvalidRequest(
-        f"The hold expired at {hold.expires_at}, and what it reserved is free again.",
+        f"The hold expired at {hold.expires_at}, so its amount has been released.",
         code="hold_expired",
         param="id",
     )
@@ -200,7 +207,7 @@ def _needs(workspace: Workspace, hold_id: str) -> Iterable[str]:
 
 
 def _expire(workspace: Workspace, draft: Draft, hold: LedgerTransfer) -> None:
-    """Do what time would have done by now, and say that it is too late for anything else."""
+    """Expire a hold that is due, and answer with the error that it has expired."""
     _end(workspace, draft, hold, phase="expire", moved=0)
     draft.fail(_expired(hold))
 
@@ -231,7 +238,7 @@ def _write(
     reserved: int,
     amount: int,
 ) -> LedgerTransfer:
-    """Move the two accounts and return the transfer, at the place that this command's only event has."""
+    """Move the two accounts and return the transfer, with the sequence number of the command's only event."""
     param = "debit_account"
     try:
         source = ledger.debit(accounts[0], posted=moved, pending=reserved)

@@ -1,4 +1,4 @@
-"""Metadata: the merchant's own key-value pairs on an object."""
+"""Metadata: key-value pairs that a merchant stores on an object."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from fastpay.errors import InvalidRequest
 
 
 def merge(present: dict[str, str], change: Mapping[str, str] | None) -> dict[str, str]:
-    """Return metadata after a change: "" takes a key away, None takes all of them.
+    """Return metadata after a change: "" removes a key, None removes all keys.
 
-    Raises: InvalidRequest when more keys would stand than are allowed.
+    Raises: InvalidRequest if the result has too many keys.
     """
     if change is None:
         return {}

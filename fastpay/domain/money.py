@@ -1,9 +1,9 @@
-"""Amounts and currencies. Amounts are ints in the currency's minor unit; there is no float in money."""
+"""Amounts and currencies. Amounts are integers in the currency's minor unit, never floats."""
 
 from fastpay import limits
 from fastpay.errors import InvalidRequest
 
-# ISO 4217 codes that the dialect takes, in lower case as it writes them.
+# The ISO 4217 codes of the dialect, in lower case.
 _CODES = (
     "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad "
     "cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd "
@@ -20,17 +20,16 @@ def parse_currency(text: str) -> str:
     currency = text.lower()
     if currency not in CURRENCIES:
         raise InvalidRequest(
-            "Unknown currency. Give the three-letter ISO 4217 code of a currency that fastpay knows, such as "
-            "usd or eur.",
+            "Unknown currency. Give the three-letter ISO 4217 code of a supported currency, for example usd.",
             param="currency",
         )
     return currency
 
 
 def fee(amount: int, *, basis_points: int, fixed: int) -> int:
-    """Return the platform's fee on `amount`: a share in hundredths of a percent, half up, plus a fixed part.
+    """Return the platform's fee on `amount`: hundredths of a percent, rounded half up, plus a fixed part.
 
-    Never more than the amount itself.
+    The fee is at most the amount.
     """
     return min(amount, (amount * basis_points + 5_000) // 10_000 + fixed)
 

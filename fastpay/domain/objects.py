@@ -15,15 +15,15 @@ from fastpay.errors import NotFound
 
 
 class Named(Protocol):
-    """What an error needs to know of a kind of object: a stored class has it, and so does `kinds.Kind`."""
+    """What an error says about a kind of object. Stored classes and `kinds.Kind` satisfy it."""
 
     @property
     def noun(self) -> str:
-        """How an error calls such an object."""
+        """The name of such an object in error messages."""
 
     @property
     def param(self) -> str:
-        """How an error calls the parameter that identifies such an object in a path."""
+        """The name, in errors, of the part of a path that identifies such an object."""
 
 
 class StoredObject(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -49,7 +49,7 @@ class Address(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=Tr
 
 
 class BillingDetails(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Who pays, as the payment method says."""
+    """The payer, as the payment method names them."""
 
     address: Address = Address()
     email: str | None = None
@@ -59,7 +59,7 @@ class BillingDetails(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_
 
 
 class Shipping(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Where goods go."""
+    """The address that goods are sent to."""
 
     address: Address = Address()
     carrier: str | None = None
@@ -76,7 +76,7 @@ class InvoiceSettings(msgspec.Struct, frozen=True, gc=False, array_like=True, kw
 
 
 class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Somebody who pays more than once."""
+    """A payer with stored data."""
 
     prefix: ClassVar[str] = "cus"
     noun: ClassVar[str] = "customer"
@@ -98,7 +98,7 @@ class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=Tru
 
 
 class PaymentMethod(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """A card that can be charged. The number itself is never kept."""
+    """A card that can be charged. Its number is never stored."""
 
     prefix: ClassVar[str] = "pm"
     noun: ClassVar[str] = "PaymentMethod"
@@ -124,7 +124,7 @@ class PaymentError(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
 
 
 class PaymentIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """One purchase, from the wish to pay to the money received."""
+    """One payment, from its creation to the money received."""
 
     prefix: ClassVar[str] = "pi"
     noun: ClassVar[str] = "payment_intent"
@@ -199,7 +199,7 @@ class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
 
 
 class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Money given back, as a new movement opposite to the first."""
+    """Money that is returned to the payer, as a new transfer in the other direction."""
 
     prefix: ClassVar[str] = "re"
     noun: ClassVar[str] = "refund"

@@ -1,8 +1,9 @@
-"""The life cycle of a payment intent.
+"""Commands on payment intents, and the life cycle that they follow.
 
-requires_payment_method -> requires_confirmation -> (requires_action) -> succeeded
-                                                                      -> requires_capture -> succeeded
-Every state but succeeded and canceled may be canceled; a decline leads back to requires_payment_method.
+    requires_payment_method -> requires_confirmation -> (requires_action) -> succeeded
+                                                                          -> requires_capture -> succeeded
+
+Every state but succeeded and canceled can be canceled. A decline leads back to requires_payment_method.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,16 +18,16 @@ from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
 
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
-# What may still change once money was asked for.
+# Fields that can change after the confirmation.
 ALWAYS_MUTABLE = frozenset(
     ("description", "receipt_email", "shipping", "transfer_group", "statement_descriptor")
 )
 
 
 class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Begin a payment, and try to make it at once where `confirm` says so.
+    """Create a payment intent, and confirm it at once if `confirm` is set.
 
-    `fields` are those of `PaymentIntent`, already checked; `secret` is the random part of its client secret.
+    `fields` are checked fields of `PaymentIntent`. `secret` is the random part of its client secret.
     """
 
     amount: int
@@ -90,7 +91,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Change a payment intent. `metadata` None clears all; `amount` and the like only before confirmation."""
+    """Change a payment intent. `metadata` None clears all. Confirmation fixes most fields."""
 
     id: str
     fields: Mapping[str, object] = {}
@@ -99,7 +100,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     clears_payment_method: bool = False
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load, with what a later command of the same batch may need for it."""
+        """Return the identifiers to load, and those that a later command of the same batch may need."""
         needed = [self.id, *payment_methods.chosen_ids(self.payment_method)]
         customer, currency = self.fields.get("customer"), self.fields.get("currency")
         if isinstance(customer, str):
@@ -135,14 +136,14 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         elif self.clears_payment_method:
             changed = msgspec.structs.replace(changed, payment_method=None, status="requires_payment_method")
         elif intent.status == "requires_action" and self.fields.keys() & {"amount", "currency"}:
-            # The cardholder was asked about another amount.
+            # The cardholder authenticated another amount.
             changed = msgspec.structs.replace(changed, status="requires_confirmation")
         draft.put(changed, "payment_intent.updated")
         return intent.id
 
 
 class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Try to take the money."""
+    """Charge the payment method."""
 
     id: str
     fields: Mapping[str, object] = {}
@@ -150,7 +151,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     terms: Terms = Terms()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load, those that the payment intent names among them."""
+        """Return the identifiers to load, including those that the payment intent refers to."""
         needed = [self.id, *payment_methods.chosen_ids(self.payment_method)]
         intent = workspace.find(self.id)
         if isinstance(intent, PaymentIntent):
@@ -172,7 +173,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             draft.fail(_no_payment_method(), payment_intent=intent.id)
             return intent.id
         if intent.customer is not None:
-            # Whoever was deleted pays no more, with what card ever.
+            # A deleted customer cannot pay.
             customers.require(workspace, intent.customer, param="customer")
         method = payment_methods.take(workspace, draft, choice)
         changed = msgspec.structs.replace(intent, **self.fields)
@@ -183,7 +184,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Say what the cardholder said, in test mode, where nobody can be asked."""
+    """Simulate the cardholder's authentication in test mode."""
 
     id: str
     succeeds: bool
@@ -193,7 +194,7 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
         return ConfirmPaymentIntent(id=self.id).needs(workspace)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Go on with the payment, or end the attempt."""
+        """Continue with the payment, or fail the attempt."""
         intent = require(workspace, self.id)
         if intent.status != "requires_action":
             refuse_state(draft, intent, "authenticate")
@@ -206,7 +207,7 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
 
 
 class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Take what was authorized, or `amount` of it; the rest is released."""
+    """Capture the authorized amount, or `amount` of it. The rest is released."""
 
     id: str
     amount: int | None = None
@@ -232,7 +233,7 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Give a payment up, and release what is held for it."""
+    """Cancel a payment and release its hold."""
 
     id: str
     reason: str | None = None
@@ -242,7 +243,7 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return _with_charge(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Void the hold, where there is one."""
+        """Void the hold, if there is one."""
         intent = require(workspace, self.id)
         if intent.status not in OPEN and intent.status != "requires_capture":
             refuse_state(draft, intent, "cancel")
@@ -254,7 +255,7 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Cancel a payment whose authorization nobody captured in time."""
+    """Cancel a payment whose authorization has expired. The expiry task sends this command."""
 
     id: str
 
@@ -263,7 +264,7 @@ class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return _with_charge(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Void the hold; do nothing where it was captured or released before, or is not due yet."""
+        """Void the hold. Do nothing if it was captured or released, or is not due."""
         intent = require(workspace, self.id)
         if intent.status == "requires_capture":
             charge = _latest_charge(workspace, intent)
@@ -282,10 +283,10 @@ def capture(
     amount: int | None,
     param: str,
 ) -> None:
-    """Post the hold of an authorized payment, or `amount` of it, and write both as they are after it.
+    """Post the hold of an authorized payment, or `amount` of it, and write intent and charge.
 
-    Raises: InvalidRequest about `param` above what is held or for a part below the smallest amount,
-    UnexpectedState once it has expired.
+    Raises: InvalidRequest about `param` above the held amount, or for a part below the currency's minimum;
+    UnexpectedState if the authorization has expired.
     """
     amount = intent.amount_capturable if amount is None else amount
     if amount > intent.amount_capturable:
@@ -296,7 +297,7 @@ def capture(
             param=param,
         )
     if amount < intent.amount_capturable:
-        # What was authorized under older rules can still be captured in whole.
+        # The whole amount can be captured even if the minimum was raised after the authorization.
         workspace.book.rules.check_minimum(amount, intent.currency, param=param)
     if charge.capture_before is not None and draft.moment_s > charge.capture_before:
         raise UnexpectedState(
@@ -329,7 +330,7 @@ def _canceled(intent: PaymentIntent, draft: Draft, reason: str | None) -> Paymen
 
 
 def refuse_state(draft: Draft, intent: PaymentIntent, verb: str, *, param: str | None = None) -> None:
-    """Answer that the state forbids it, showing the payment intent as it is."""
+    """Answer with the error that the state does not allow it, and with the payment intent."""
     error = UnexpectedState(
         f"You cannot {verb} this PaymentIntent because it has a status of {intent.status}.", param=param
     )

@@ -1,4 +1,4 @@
-"""What can be done with payment methods."""
+"""Commands on payment methods."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,9 +12,9 @@ from fastpay.errors import CardDeclined, InvalidRequest
 
 
 class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A card given with the request itself, its number already forgotten.
+    """A card that came with the request, without its number.
 
-    `param` is the parameter that it stood in, for what is still to be said of it.
+    `param` is the parameter that held it, for error messages.
     """
 
     card: Card
@@ -24,12 +24,12 @@ class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     allow_redisplay: str = "unspecified"
 
 
-# An existing payment method's identifier, or a card that becomes one.
+# The identifier of a payment method, or a card that becomes one.
 Choice = str | NewCard
 
 
 class CreatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Keep a card for later."""
+    """Create a payment method from a card."""
 
     card: NewCard
 
@@ -45,9 +45,9 @@ class CreatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Change what may change of a payment method; it must be attached. `metadata` None clears all.
+    """Change a payment method that is attached to a customer. `metadata` None clears all of it.
 
-    `billing_details` are those of its fields that change.
+    `billing_details` are the fields of `BillingDetails` to change.
     """
 
     id: str
@@ -87,7 +87,7 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class AttachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Save a payment method to a customer."""
+    """Attach a payment method to a customer."""
 
     payment_method: Choice
     customer: str
@@ -97,7 +97,7 @@ class AttachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return (*chosen_ids(self.payment_method), self.customer)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Attach, unless the card refuses to be saved."""
+        """Attach the payment method. Raises: CardDeclined, NotFound, InvalidRequest."""
         method = take(workspace, draft, self.payment_method)
         customer = workspace.find(self.customer)
         if not isinstance(customer, Customer) or customer.deleted:
@@ -106,19 +106,19 @@ class AttachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Take a payment method from its customer."""
+    """Detach a payment method from its customer."""
 
     id: str
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load, the customer for its defaults among them."""
+        """Return the identifiers to load. The customer is needed for its default payment method."""
         method = workspace.find(self.id)
         if isinstance(method, PaymentMethod) and method.customer is not None:
             return (self.id, method.customer)
         return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Detach, and let the customer's default go with it."""
+        """Detach the payment method, and clear the customer's default if it was this one."""
         method = require(workspace, self.id)
         if method.customer is None:
             raise InvalidRequest(
@@ -135,14 +135,14 @@ class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def chosen_ids(choice: Choice | None) -> tuple[str, ...]:
-    """Return what must be loaded for a choice."""
+    """Return the identifiers that must be loaded for a choice."""
     return (choice,) if isinstance(choice, str) else ()
 
 
 def take(workspace: Workspace, draft: Draft, choice: Choice) -> PaymentMethod:
-    """Return the chosen payment method; a card given with the request becomes a new one.
+    """Return the chosen payment method. A card that came with the request becomes a new one.
 
-    A new one is not written yet: whoever takes it puts it. Raises: NotFound.
+    The caller writes a new payment method. Raises: NotFound.
     """
     return require(workspace, choice) if isinstance(choice, str) else from_card(draft, choice)
 
@@ -156,7 +156,7 @@ def require(workspace: Workspace, identifier: str) -> PaymentMethod:
 
 
 def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
-    """Return a new payment method for a card, attached to nobody. Raises: CardDeclined when it is over."""
+    """Return a new payment method for a card, attached to nobody. Raises: CardDeclined if it has expired."""
     check_valid(card.card, moment_s=draft.moment_s, param=card.param)
     return PaymentMethod(
         id=draft.new_id(PaymentMethod.prefix),
@@ -169,7 +169,7 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
 
 
 def attach(draft: Draft, method: PaymentMethod, customer: str) -> PaymentMethod:
-    """Write the payment method as attached. Raises: CardDeclined, InvalidRequest when another has it."""
+    """Write the payment method as attached. Raises: CardDeclined, InvalidRequest if it is another's."""
     if method.customer is not None and method.customer != customer:
         raise InvalidRequest(
             "The payment method you provided has already been attached to a customer.",

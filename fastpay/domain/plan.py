@@ -1,7 +1,7 @@
-"""The working set of a batch and what commands make of it.
+"""The working set of a batch, and the plans that commands make from it.
 
-A `Workspace` holds what one tenant and mode has loaded for the batch. A command reads it and writes to a
-`Draft`; only a draft that ended well is merged, so that a command takes effect whole or not at all.
+A `Workspace` holds what is loaded for one tenant and mode. A command reads it and writes to a `Draft`. Only
+the draft of a command that did not raise is merged, so a command takes effect as a whole or not at all.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from fastpay.errors import FastpayError
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
-    """A tenant's rules for one mode, and how far its sequence has come."""
+    """A tenant's rules for one mode, and the last number of its sequence."""
 
     scope: Scope
     sequence: int
@@ -28,7 +28,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
 
 class Versioned(msgspec.Struct, frozen=True, gc=False):
-    """An object together with its version (from 1) and the sequence that the version was written at."""
+    """An object with its version (from 1) and the sequence number at which the version was written."""
 
     object: StoredObject
     version: int
@@ -36,7 +36,7 @@ class Versioned(msgspec.Struct, frozen=True, gc=False):
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An error as it is kept for replays: with the objects that it shows."""
+    """An error as it is stored for replays, with the objects that it shows."""
 
     status: int
     type: str
@@ -50,9 +50,9 @@ class ErrorRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Everything that the bytes of an answer follow from, beside the snapshots.
+    """What is stored of an answer. Its bytes follow from this and from the snapshots.
 
-    Objects are shown as they stood at `sequence`, whenever the answer is rendered.
+    Objects are always rendered as of `sequence`, whenever that happens.
     """
 
     object_id: str | None
@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened to one object, at its place in the tenant's sequence."""
+    """One change of one object, with its number in the tenant's sequence."""
 
     id: str
     type: str
@@ -72,7 +72,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """What a command decided: new versions, transfers, events and the answer to give."""
+    """What a command decided: new versions, transfers, events and the answer."""
 
     answer: Answer
     versions: tuple[Versioned, ...] = ()
@@ -82,17 +82,17 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
 
 class Command(Protocol):
-    """What a request wants, decoded and ready to be decided."""
+    """A decoded request that changes something."""
 
     def needs(self, workspace: "Workspace") -> Iterable[str]:
-        """Return the identifiers that must be loaded, as far as they can be known by now."""
+        """Return the identifiers that must be loaded, as far as they are known by now."""
 
     def execute(self, workspace: "Workspace", draft: "Draft") -> str:
-        """Decide. Return the identifier of the object to answer with, or raise a FastpayError."""
+        """Write to the draft and return the identifier of the object to answer with. Raises: FastpayError."""
 
 
 class Workspace:
-    """One tenant's and mode's part of the working set. Identifiers of others simply are not in it."""
+    """The working set of one tenant and mode. It holds no objects of others."""
 
     def __init__(self, book: Book) -> None:
         self.book = book
@@ -100,36 +100,36 @@ class Workspace:
         self.sequence = book.sequence
         self.objects: dict[str, Versioned | None] = {}
         self.accounts: dict[str, Account] = {}
-        # The accounts that were looked for in the database, whether or not they were there.
+        # Accounts that were looked up in the database, whether or not they exist.
         self.asked: set[str] = set()
-        # By sequence, the transfers of batches that nobody can load yet.
+        # The transfers of batches that are not committed yet, by sequence number.
         self.rows: dict[int, LedgerRows] = {}
 
     def current_book(self) -> Book:
-        """Return the book as it stands now."""
+        """Return the book with the current sequence."""
         if self.sequence == self.book.sequence:
             return self.book
         return msgspec.structs.replace(self.book, sequence=self.sequence)
 
     def find(self, identifier: str) -> StoredObject | None:
-        """Return the object as it stands now, None where there is none (or it is not loaded)."""
+        """Return the current version of an object, or None if it does not exist or is not loaded."""
         versioned = self.objects.get(identifier)
         if versioned is None and self.rows:
             versioned = self._take_from_rows(identifier)
         return None if versioned is None else versioned.object
 
     def account(self, currency: str, code: str) -> Account:
-        """Return the tenant's account, opening it on first use."""
+        """Return the tenant's account. Open it if it does not exist."""
         identifier = ledger.account_id(self.scope, currency, code)
         account = self.accounts.get(identifier)
         if account is None:
-            # One that nobody looked for may well exist: opened anew, its counters would be lost.
+            # An account that was not looked up may exist; opening it again would reset its counters.
             assert identifier in self.asked
             account = ledger.open_account(self.scope, currency, code)
         return account
 
     def merge(self, plan: Plan, accounts: dict[str, Account]) -> None:
-        """Take over what a command decided."""
+        """Apply what a command decided."""
         for versioned in plan.versions:
             self.objects[versioned.object.id] = versioned
         self.accounts.update(accounts)
@@ -139,7 +139,7 @@ class Workspace:
             self.sequence = plan.events[-1].sequence
 
     def _take_from_rows(self, identifier: str) -> Versioned | None:
-        """Make an object of a row that a command names; few ever are before they can be loaded."""
+        """Return a transfer of a batch that is not committed yet. Few commands ask for one so early."""
         if not is_well_formed(identifier, LedgerTransfer.prefix):
             return None
         rows = self.rows.get(position_of(identifier)[0])
@@ -151,7 +151,7 @@ class Workspace:
 
 
 class Draft:
-    """What one command has decided so far. `moment_s` is the second in which it runs."""
+    """What one command has decided so far. `moment_s` is its time in seconds since 1970."""
 
     def __init__(self, workspace: Workspace, *, moment_s: int, identifiers: IdentifierSequence) -> None:
         self.moment_s = moment_s
@@ -161,30 +161,30 @@ class Draft:
         self._events: list[tuple[str, str]] = []
         self._transfers: list[Transfer] = []
         self.accounts: dict[str, Account] = {}
-        # The transfers of a batch, which are too many to be objects of their own.
+        # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
         self.failure: tuple[FastpayError, str | None, str | None, str | None] | None = None
 
     def new_id(self, prefix: str) -> str:
-        """Return a fresh identifier."""
+        """Return a new identifier."""
         return self._identifiers.next(prefix)
 
     @property
     def moment_ms(self) -> int:
-        """The moment that fresh identifiers carry."""
+        """The time in new identifiers, in milliseconds since 1970."""
         return self._identifiers.moment_ms
 
     def put(self, stored: StoredObject, event: str | None) -> None:
-        """Write a new version of an object and say what happened to it.
+        """Write a new version of an object with an event.
 
-        None says nothing of this object; the command must then announce something of another.
+        `event` None adds no event; the command must then add one for another object.
         """
         self._changed[stored.id] = stored
         if event is not None:
             self._events.append((event, stored.id))
 
     def announce(self, event: str, identifier: str) -> None:
-        """Say one more thing of an object that this command writes."""
+        """Add another event for an object that this command writes."""
         assert identifier in self._changed
         self._events.append((event, identifier))
 
@@ -196,7 +196,7 @@ class Draft:
         payment_intent: str | None = None,
         payment_method: str | None = None,
     ) -> None:
-        """Answer with an error although what was written stays: a declined charge, for one."""
+        """Answer with an error, but keep what was written: a declined charge, for example."""
         self.failure = (error, charge, payment_intent, payment_method)
 
     def transfer(
@@ -211,10 +211,10 @@ class Draft:
         phase: str = "posted",
         hold: tuple[str, int] | None = None,
     ) -> str:
-        """Move or reserve an amount between two of the tenant's accounts, named by code.
+        """Move or reserve an amount between two accounts, and return the transfer's identifier.
 
-        `hold` is the identifier and the whole amount of the hold that a "post" or "void" ends.
-        Returns the transfer's identifier. Raises: InsufficientFunds, InvalidRequest.
+        `debit` and `credit` are codes. `hold` is the identifier and the whole amount of the hold that a
+        "post" or "void" ends. Raises: InsufficientFunds, InvalidRequest.
         """
         hold_id, held = (None, 0) if hold is None else hold
         moved = amount if phase in ("posted", "post") else 0
@@ -222,7 +222,7 @@ class Draft:
         chart = ledger.chart(self._workspace.scope, currency)
         debit_id, credit_id = chart[debit], chart[credit]
         accounts = self.accounts
-        # An account that this draft has moved already stands in `accounts`.
+        # `accounts` has the accounts that this draft has moved already.
         source = accounts.get(debit_id) or self._workspace.account(currency, debit)
         target = accounts.get(credit_id) or self._workspace.account(currency, credit)
         accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
@@ -245,7 +245,7 @@ class Draft:
     def finish(self, object_id: str | None, expand: tuple[str, ...]) -> Plan:
         """Number the events, give every version the last number, and return the plan."""
         workspace = self._workspace
-        assert self._events or not self._changed, "a change that nobody would hear of"
+        assert self._events or not self._changed, "a change without an event"
         sequence = workspace.sequence + len(self._events)
         numbers: dict[str, int] = {}
         versions: list[Versioned] = []
@@ -279,7 +279,7 @@ def record(
     payment_intent: str | None = None,
     payment_method: str | None = None,
 ) -> ErrorRecord:
-    """Write an error down for later replays."""
+    """Return an error as it is stored for replays."""
     return ErrorRecord(
         status=error.status,
         type=error.type,

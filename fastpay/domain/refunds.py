@@ -1,4 +1,4 @@
-"""What can be done with refunds."""
+"""Commands on refunds."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,7 +13,7 @@ from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
 
 
 class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Give back what a charge took, or `amount` of it."""
+    """Refund a charge, or `amount` of it."""
 
     charge: str | None = None
     payment_intent: str | None = None
@@ -22,7 +22,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     metadata: Mapping[str, str] = {}
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load: the charge, through the payment intent where that is named."""
+        """Return the identifiers to load. A payment intent that is loaded names the charge."""
         needed = [identifier for identifier in (self.charge, self.payment_intent) if identifier is not None]
         charge_id = self.charge
         if self.payment_intent is not None:
@@ -36,7 +36,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Move the money back and write the refund."""
+        """Transfer the money back and write the refund."""
         charge = self._charge(workspace)
         amount = refundable(charge, self.amount)
         source = "available" if charge.funds_available else "pending"
@@ -119,7 +119,7 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Take a refund back that waits for somebody; none ever does, since all are done when they are made."""
+    """Cancel a refund that requires an action. No refund does: each one succeeds when it is created."""
 
     id: str
 
@@ -128,19 +128,20 @@ class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Refuse it."""
+        """Raise InvalidRequest."""
         refund = workspace.find(self.id)
         if not isinstance(refund, Refund):
             raise missing(Refund, self.id)
         raise InvalidRequest(
-            f"Refund {refund.id} has a status of {refund.status}; what requires no action cannot be canceled."
+            f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
+            "action can be canceled."
         )
 
 
 def refundable(charge: Charge, amount: int | None) -> int:
-    """Return the amount to refund, all that is left where none is given.
+    """Return the amount to refund: all that is left if `amount` is None.
 
-    Raises: UnexpectedState, InvalidRequest above what is left.
+    Raises: UnexpectedState, InvalidRequest above the amount that is left.
     """
     if charge.status != "succeeded":
         raise UnexpectedState(

@@ -1,4 +1,4 @@
-"""The money rules of a tenant: fees, what refunds may do, smallest amounts, when funds are available."""
+"""The money rules of a tenant: fees, overdrafts by refunds, minimum amounts, when funds become available."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from fastpay.errors import InvalidRequest
 
 
 class Rules(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """What applies to one tenant in one mode. The defaults are those of a new tenant.
+    """The rules of one tenant in one mode. The defaults apply to a new tenant.
 
     A captured payment costs `fee_basis_points` hundredths of a percent and `fee_fixed` minor units of its
-    currency. `amount_minimums` holds the smallest amount of a payment by currency, in minor units; a
-    currency without one has none. `funds_delay_days` is the time from a capture until its money is available.
+    currency. `amount_minimums` has the minimum amount of a payment by currency, in minor units.
+    `funds_delay_days` is the time from a capture until its money is available.
     """
 
     fee_basis_points: int = 0
@@ -23,7 +23,7 @@ class Rules(msgspec.Struct, frozen=True, gc=False, array_like=True):
     amount_minimums: Mapping[str, int] = {}
 
     def check_minimum(self, amount: int, currency: str, *, param: str = "amount") -> None:
-        """Raise InvalidRequest about `param` for an amount below the currency's smallest."""
+        """Raise InvalidRequest about `param` if the amount is below the currency's minimum."""
         smallest = self.amount_minimums.get(currency, 0)
         if amount < smallest:
             raise InvalidRequest(

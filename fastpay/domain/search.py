@@ -1,7 +1,7 @@
-"""What a search means: which fields each kind of object is searched by, and which objects a query finds.
+"""Search: the fields that each kind can be searched by, and which objects match a query.
 
-Texts are compared whatever the case of their letters, by full case folding (Unicode 3.13), here and nowhere
-else: what the database keeps for a search only narrows down which objects are looked at.
+Texts are compared without regard to case, by full case folding (Unicode 3.13). Only this module decides what
+matches: the index in the database narrows down which objects are examined.
 
 Source: the dialect's documentation of search.
 """
@@ -22,11 +22,11 @@ Searchable = Customer | PaymentIntent | Charge
 
 
 class Field(msgspec.Struct, frozen=True, gc=False):
-    """Something that objects are searched by. `read` takes it from an object of the kind.
+    """A field that objects can be searched by. `read` returns its value in an object.
 
-    A text may be searched for a part of it, a token only for all of it; a truth is the token "true" or
-    "false". Numbers are compared. What is `optional` may not be there, and can be searched for that. `values`
-    are all that there can be, where that is known: not to be one of them is to be another.
+    A text matches a part of it, a token only the whole of it. A truth is the token "true" or "false". Numbers
+    are compared. An `optional` field may be missing, and a query can ask for that. `values` has all possible
+    values if they are known, so that a negation becomes a search for the others.
     """
 
     type: FieldType
@@ -36,7 +36,7 @@ class Field(msgspec.Struct, frozen=True, gc=False):
 
 
 class Clause(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One condition. `key` is set for a field of metadata; `value` None asks for what is not there."""
+    """One condition. `key` is the key of a metadata field. `value` None asks for a missing field."""
 
     field: str
     key: str | None = None
@@ -46,7 +46,7 @@ class Clause(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Conditions on objects of one kind, named by its prefix: all of them must hold, or any."""
+    """Conditions on objects of one kind, named by its prefix. All must hold, or any of them if `is_any`."""
 
     kind: str
     clauses: tuple[Clause, ...]
@@ -57,12 +57,12 @@ METADATA = Field("token", lambda stored: None, optional=True)
 
 
 def fold(text: str) -> str:
-    """Return what is compared of a text."""
+    """Return a text in the form in which it is compared."""
     return text.casefold()
 
 
 def is_refunded(charge: Charge) -> bool:
-    """Tell whether all of a charge was given back, or released before anything was taken."""
+    """Tell whether a charge was refunded in full, or released before it was captured."""
     return charge.released or (charge.captured and charge.amount_refunded == charge.amount_captured)
 
 
@@ -106,7 +106,7 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "created": Field("number", lambda charge: charge.created),
         "currency": Field("token", lambda charge: charge.currency),
         "customer": Field("token", lambda charge: charge.customer, optional=True),
-        # No dispute is ever opened yet.
+        # Disputes are not implemented.
         "disputed": Field("truth", lambda charge: _truth(False), values=_TRUTHS),
         "metadata": METADATA,
         _CARD + "brand": Field("token", lambda charge: charge.card.brand),
@@ -121,12 +121,12 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
 
 
 def is_searchable(stored: StoredObject) -> bool:
-    """Tell whether a search may find this object at all."""
+    """Tell whether a search can find this object."""
     return prefix_of(stored.id) in FIELDS and not (isinstance(stored, Customer) and stored.deleted)
 
 
 def matches(query: Query, stored: StoredObject) -> bool:
-    """Tell whether a query finds this object."""
+    """Tell whether this object matches a query."""
     if not is_searchable(stored) or prefix_of(stored.id) != query.kind:
         return False
     met = (_holds(clause, query.kind, stored) for clause in query.clauses)

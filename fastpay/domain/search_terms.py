@@ -1,15 +1,15 @@
-"""Searches in numbers: the terms that stand for an object in the index, and those that a query asks for.
+"""Search terms: the numbers by which the index finds an object, and those that a query asks for.
 
-A term is 64 bits of a digest of tenant, mode, kind, field and text, so that one index serves every field of
-every kind, no entry of it means anything to another tenant, and no extension of the database is needed.
+A term is 64 bits of a digest of tenant, mode, kind, field and text. So one index serves every field of every
+kind, an entry means nothing to another tenant, and the database needs no extension.
 
-    term         stands for                                                       made of
-    is           a field having exactly this text or number                       field, folded text
-    has          an optional field being there at all                             field
-    part         a text having these three characters in a row somewhere          field, three characters
+    term         means                                             made of
+    is           the field has exactly this text or number         field, folded text
+    has          the optional field is present                     field
+    part         the text contains these three characters          field, three characters
 
-What the terms say of an object is true but not the whole truth: that a text has all the threes of another
-does not say that it contains it. `search.matches` has the last word on everything that is found.
+Terms can give false positives: a text may have all trigrams of another without containing it. So
+`search.matches` checks every object that the index finds.
 """
 
 import hashlib
@@ -29,17 +29,17 @@ _BETWEEN = "\x1f"
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What the index keeps of an object."""
+    """What the index stores of an object."""
 
     terms: tuple[int, ...]
     amount: int | None
 
 
 class Conjunct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What must hold of an entry for its object to be looked at; all of it.
+    """A condition on index entries; objects of entries that meet it are examined.
 
-    Every term of `every` stands and none of `none`; amount and second of creation lie within their bounds,
-    both included.
+    The entry has all terms of `every` and none of `none`. Amount and second of creation are within the
+    bounds, inclusive.
     """
 
     every: tuple[int, ...] = ()
@@ -51,7 +51,7 @@ class Conjunct(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def is_bounded_by_amount(self) -> bool:
-        """Whether some amounts are out of the question."""
+        """Whether the amount is restricted."""
         return self.amount_min > 0 or self.amount_max < NUMBER_MAX
 
 
@@ -64,7 +64,7 @@ class Terms:
         self._digest.update(_BETWEEN.join((scope.tenant_id, str(scope.livemode), kind)).encode())
 
     def entry(self, stored: StoredObject) -> Entry:
-        """Return what the index keeps of a searchable object."""
+        """Return the index entry of a searchable object."""
         assert isinstance(stored, Searchable)
         assert prefix_of(stored.id) == self._kind
         terms: set[int] = set()
@@ -86,7 +86,7 @@ class Terms:
         return Entry(tuple(sorted(terms)), amount)
 
     def conjuncts(self, query: Query) -> tuple[Conjunct, ...]:
-        """Return what to look for: an object that the query finds meets at least one of these."""
+        """Return conditions of which each object that matches the query meets at least one."""
         found: list[Conjunct] = []
         for clauses in [(clause,) for clause in query.clauses] if query.is_any else [query.clauses]:
             conjunct = self._conjunct(clauses)
@@ -94,7 +94,7 @@ class Terms:
         return tuple(found)
 
     def _alternatives(self, conjunct: Conjunct, clauses: tuple[Clause, ...]) -> list[Conjunct]:
-        """Return a conjunct without terms as several with one each, where what it refuses leaves so few."""
+        """Split a conjunct without terms by the possible values of a negated field, if they are known."""
         for clause in clauses:
             others = FIELDS[self._kind][clause.field].values
             if others and clause.negated:
@@ -130,12 +130,12 @@ class Terms:
         )
 
     def _wanted(self, clause: Clause) -> tuple[int, ...]:
-        """Return the terms that stand wherever a clause holds, were it not negated and did it ask for any."""
+        """Return the terms of all objects that meet a clause, its negation and null test aside."""
         if clause.value is None:
             return (self._has(clause.field, clause.key),)
         if clause.operator == "~":
             if clause.key is not None:
-                # Parts of metadata are not in the index.
+                # The index has no parts of metadata.
                 return (self._has(clause.field, clause.key),)
             return tuple(self._parts(clause.field, str(clause.value)))
         if clause.operator == ":" and clause.field != "created":
@@ -156,14 +156,14 @@ class Terms:
     def _term(self, *words: str) -> int:
         digest = self._digest.copy()
         for word in words:
-            # The length before each word: no two rows of words may read the same.
+            # Each word is preceded by its length, so that different words never give the same bytes.
             encoded = word.encode()
             digest.update(len(encoded).to_bytes(4, "big") + encoded)
         return int.from_bytes(digest.digest(), "big", signed=True)
 
 
 def _bounds(clause: Clause) -> tuple[int, int]:
-    """Return the least and the greatest number that a clause lets pass, as far as one range can tell."""
+    """Return the smallest and the greatest number that meet a clause, as far as one range can express it."""
     assert isinstance(clause.value, int)
     value = clause.value
     match clause.operator, clause.negated:
