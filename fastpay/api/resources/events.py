@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fastpay.api.layout import Field, Mode, Slot, template
+from fastpay.api.layout import Field, Mode, Shape, Slot, template
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -22,22 +22,20 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     pending_webhooks: int = 0
 
 
-EVENT = template(
-    RecordedEvent,
-    {
-        "id": Field("id"),
-        "object": "event",
-        "api_version": None,
-        "created": Field("created"),
-        "data": {"object": Slot("object_id")},
-        "livemode": Mode(),
-        "pending_webhooks": Field("pending_webhooks"),
-        "request": {"id": Field("request_id"), "idempotency_key": Field("idempotency_key")},
-        "sequence": Field("sequence"),
-        "type": Field("type"),
-        "version": Field("version"),
-    },
-)
+SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "event",
+    "api_version": None,
+    "created": Field("created"),
+    "data": {"object": Slot("object_id")},
+    "livemode": Mode(),
+    "pending_webhooks": Field("pending_webhooks"),
+    "request": {"id": Field("request_id"), "idempotency_key": Field("idempotency_key")},
+    "sequence": Field("sequence"),
+    "type": Field("type"),
+    "version": Field("version"),
+}
+EVENT = template(RecordedEvent, SHAPE)
 
 
 def render_event(event: RecordedEvent, shown: bytes, livemode: bool) -> bytes:

@@ -5,18 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 import stripe
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fastpay.api.envelopes import render_list, render_search_result
 from fastpay.api.resources.balances import render_balance, render_balance_transaction
 from fastpay.domain.ledger import Account, Transfer, credit, debit, open_account
 from fastpay.domain.objects import Charge, Refund
-from tests.reference import rendering_movements as oracle
 from tests.support import samples
 from tests.support.dialect import example, missing_keys, violations
 from tests.support.samples import SCOPE, captured_charge, transfer
-from tests.unit.native.stored import structs
 
 
 def account(code: str, currency: str, amount: int) -> Account:
@@ -75,29 +71,6 @@ def test_a_balance_has_the_shape_of_the_dialect(accounts: list[Account]) -> None
 def shown_transaction(moved: Transfer, source: Charge | Refund) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.json.decode(render_balance_transaction(moved, 1_000, source))
     return shown
-
-
-@given(
-    st.builds(
-        Transfer,
-        id=st.just("tr_" + samples.DIGITS["tr"]),
-        kind=st.just("charge"),
-        phase=st.just("posted"),
-        debit_account_id=st.just(""),
-        credit_account_id=st.just(""),
-        currency=st.sampled_from(["usd", "jpy"]),
-        amount=st.integers(0, 2**53),
-        source_id=st.just(""),
-        hold_id=st.none(),
-    ),
-    st.integers(0, 2**40),
-    structs(Charge, fee=st.integers(0, 2**53), funds_delay_days=st.integers(0, 365)) | structs(Refund),
-)
-def test_a_balance_transaction_has_the_bytes_of_the_oracle(
-    moved: Transfer, created_s: int, source: Charge | Refund
-) -> None:
-    plain = oracle.render_balance_transaction(moved, created_s, source)
-    assert render_balance_transaction(moved, created_s, source) == msgspec.json.encode(plain)
 
 
 def test_a_capture_adds_its_amount_less_the_fee() -> None:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpay.api.app import RESOURCES
-from fastpay.api.resources.events import RecordedEvent, render_event
+from fastpay.api.resources.events import SHAPE, RecordedEvent, render_event
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
-from tests.reference import rendering_movements as oracle
+from tests.reference.rendering import interpret
 from tests.support.dialect import example, missing_keys
 from tests.support.samples import captured_charge
 from tests.unit.native.stored import structs
@@ -20,7 +20,7 @@ def test_an_event_has_the_bytes_of_the_oracle(
     event: RecordedEvent, stored: StoredObject, livemode: bool
 ) -> None:
     shown = RESOURCES.render_bytes(stored, livemode)
-    plain = oracle.render_event(event, shown, livemode)
+    plain = interpret(SHAPE, event, livemode, shown)
     assert render_event(event, shown, livemode) == msgspec.json.encode(plain)
 
 

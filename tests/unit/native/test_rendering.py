@@ -1,5 +1,6 @@
 """Rendering by template: the bytes of the plain oracle, whatever the fields hold."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,11 +11,15 @@ from hypothesis import strategies as st
 from fastpay import limits
 from fastpay._native.rendering import Template
 from fastpay.api.app import RESOURCES
+from fastpay.api.layout import Choice, Field, Nested, Shape, Slot, When
+from fastpay.api.resource import Resource
 from fastpay.domain import kinds
 from fastpay.domain.objects import Customer, PaymentIntent, PaymentMethod, StoredObject
 from tests.reference import rendering as oracle
 from tests.support import samples
 from tests.unit.native.stored import STORED, structs
+
+SHAPED = [resource for resource in RESOURCES if resource.shape is not None]
 
 
 class _Box(msgspec.Struct, frozen=True):
@@ -32,6 +37,64 @@ def boxed(value: object) -> bytes:
 @given(STORED, st.booleans())
 def test_any_object_gives_the_bytes_of_the_oracle(stored: StoredObject, livemode: bool) -> None:
     assert RESOURCES.render_bytes(stored, livemode) == oracle.render_bytes(stored, livemode)
+
+
+@pytest.mark.parametrize("resource", SHAPED, ids=lambda resource: resource.kind.prefix)
+@given(st.data())
+def test_every_resource_is_rendered_as_its_shape_says(resource: Resource, data: st.DataObject) -> None:
+    stored = data.draw(structs(resource.struct))
+    plain = msgspec.json.encode(oracle.interpret(resource.shape, stored, False))
+    assert resource.render_bytes(stored, False) == plain
+
+
+def test_a_key_shows_the_field_of_its_name_or_one_that_is_named_here() -> None:
+    """A field that is mistaken for another has the right type, so that no other test would see it."""
+    shown = {found for resource in SHAPED for found in fields_of(resource.shape)}
+    assert {(key, path) for key, path in shown if path.rpartition(".")[2] != key} == OTHER_NAMES
+
+
+def fields_of(shape: Shape, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every key whose value is a field, with the field."""
+    match shape:
+        case dict():
+            for name, inner in shape.items():
+                yield from fields_of(inner, name)
+        case list():
+            for inner in shape:
+                yield from fields_of(inner, key)
+        case Field() | Slot():
+            yield key, shape.path
+        case Nested():
+            yield from fields_of(shape.shape, key)
+        case When():
+            yield from fields_of(shape.then, key)
+            yield from fields_of(shape.otherwise, key)
+        case Choice():
+            yield key, shape.path
+            yield from fields_of(shape.otherwise, key)
+
+
+OTHER_NAMES = {
+    ("amount", "fee"),
+    ("amount_authorized", "amount"),
+    ("amount_posted", "amount"),
+    ("amount_refunded", "amount"),
+    ("available", "card.brand"),
+    ("calculated_statement_descriptor", "statement_descriptor"),
+    ("display_brand", "card.brand"),
+    ("ended_by", "transfer_id"),
+    ("maximum_amount_capturable", "amount"),
+    ("network", "card.brand"),
+    ("network_status", "outcome_type"),
+    ("reason", "outcome_reason"),
+    ("reporting_category", "type"),
+    ("seller_message", "outcome_reason"),
+    ("seller_message", "outcome_type"),
+    ("status", "phase"),
+    ("type", "outcome_type"),
+    ("type", "phase"),
+    ("user_report", "fraud_report"),
+}
 
 
 @pytest.mark.parametrize("stored", samples.STATES.values(), ids=samples.STATES.keys())
