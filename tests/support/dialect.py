@@ -26,6 +26,25 @@ def example(object_name: str) -> dict[str, Any]:
     return found
 
 
+def class_of(object_name: str) -> type[Any] | None:
+    """Return the SDK's class for an object's name: PaymentIntent for payment_intent."""
+    found = getattr(stripe, "".join(word.title() for word in object_name.split("_")), None)
+    return found if isinstance(found, type) and issubclass(found, stripe.StripeObject) else None
+
+
+def deviations(shown: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with an object, by the published example and by the annotations.
+
+    A deleted one has three keys and no more.
+    """
+    name = shown["object"]
+    if shown.get("deleted"):
+        return [] if shown == {"id": shown["id"], "object": name, "deleted": True} else ["deleted"]
+    stripe_class = class_of(name)
+    assert stripe_class is not None, name
+    return [*missing_keys(shown, example(name)), *violations(shown, stripe_class)]
+
+
 def missing_keys(rendered: Mapping[str, object], fixture: Mapping[str, object], path: str = "") -> list[str]:
     """Return the dotted paths of the example's keys that are not there.
 
@@ -144,19 +163,13 @@ def _check_nested(
 
 def _check_object(value: dict[str, object], class_name: str, path: str) -> list[str]:
     """Check an object of its own, which the annotation at most names: its kind decides what it must be."""
-    known = _class_of(str(value.get("object")))
+    known = class_of(str(value.get("object")))
     if known is None:
         return [f"{path}: {value.get('object')!r} is not the name of an object"]
     # Some are annotated under a name that the SDK uses inside only; those are taken on trust.
     if class_name and hasattr(stripe, class_name) and known.__name__ != class_name:
         return [f"{path}: {value.get('object')!r} is not a {class_name}"]
     return [] if value.get("deleted") is True else violations(value, known, f"{path}.")
-
-
-def _class_of(object_name: str) -> type[Any] | None:
-    """Return the SDK's class for an object's name: PaymentIntent for payment_intent."""
-    found = getattr(stripe, "".join(word.title() for word in object_name.split("_")), None)
-    return found if isinstance(found, type) and issubclass(found, stripe.StripeObject) else None
 
 
 def _is_plain(value: object, arm: object) -> bool:
