@@ -10,6 +10,7 @@ loop, the driver's own part of the waiting. PostgreSQL's own processor time stan
 """
 
 import asyncio
+import inspect
 import os
 import resource
 import secrets
@@ -31,9 +32,10 @@ from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import Target, free_port, machine_facts, write_results
 from benchmarks.load.wrk import run_wrk
 from fastpay.api import answers, endpoints, writes
+from fastpay.api.writes import Write
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
-from fastpay.engine.write.batch import Batch
+from fastpay.engine.write.batch import DecidedBatch
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.engine.write.writer import Writer
 from fastpay.operations.application import open_application
@@ -57,10 +59,10 @@ _WORKING = (
     Step("headers as a dict", endpoints, "_headers"),
     Step("authenticate", endpoints, "authenticate"),
     Step("decode the form", writes, "decode_params"),
-    Step("make the command's submission, fingerprint", writes, "_submission"),
-    Step("execute: decide", Batch, "decide"),
+    Step("make the command's submission, fingerprint", Write, "_submission"),
+    Step("execute: decide", DecidedBatch, "decide"),
     Step("encode the columns", PostgresBatches, "encode"),
-    Step("render the answer", answers, "committed"),
+    Step("render the answer", answers, "plain"),
     Step("send the answer", endpoints, "_respond"),
 )
 # These wait for the database; a batch shares them.
@@ -69,6 +71,8 @@ _WAITING = (
     Step("lock the books, compare and write", PostgresTransaction, "write_ahead"),
     Step("begin to end of the transaction", PostgresBatches, "run_batch"),
 )
+
+STEPS = (*_WORKING, *_WAITING, Step("submit", Writer, "submit"))
 
 
 class Clocks:
@@ -94,6 +98,12 @@ class Clocks:
             finally:
                 self.note(step.name, begun_ns)
 
+        def stepping(*given: Any, **named: Any) -> Any:
+            begun_ns = time.perf_counter_ns()
+            result = yield from inner(*given, **named)
+            self.note(step.name, begun_ns)
+            return result
+
         def working(*given: Any, **named: Any) -> Any:
             begun_ns = time.perf_counter_ns()
             try:
@@ -101,6 +111,8 @@ class Clocks:
             finally:
                 self.note(step.name, begun_ns)
 
+        if inspect.isgeneratorfunction(inner):
+            return stepping
         return waiting if asyncio.iscoroutinefunction(inner) else working
 
 
@@ -109,7 +121,7 @@ def clocked() -> Iterator[Clocks]:
     """Have a clock around every step for the block."""
     clocks = Clocks()
     with ExitStack() as stack:
-        for step in (*_WORKING, *_WAITING, Step("submit", Writer, "submit")):
+        for step in STEPS:
             stack.enter_context(mock.patch.object(step.owner, step.attribute, clocks.around(step)))
         yield clocks
 

@@ -1,11 +1,11 @@
-"""What the process depends on, whether it works, and what the log says about it.
+"""The state of the servers that the process depends on, and the log lines about it.
 
     works  --lost-->  ERROR dependency_lost, with the reason and what to do
     lost   --a minute later, and every minute-->  ERROR dependency_still_lost
     lost   --back-->  WARNING dependency_back, with how long it was away
 
 Many parts of the process notice an outage. They report it here and log nothing themselves, so that an outage
-is one line and not one for each attempt.
+is one log line and not one for each attempt.
 """
 
 from collections import deque
@@ -18,12 +18,12 @@ from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.dependencies")
 
-# Returns why requests cannot be served, None where nothing stands in the way. Must not wait.
+# Returns why requests cannot be served, None if they can. Must not wait.
 Condition = Callable[[], FastpayError | None]
 
 
 class Part:
-    """One of the ways in which a dependency can fail. The dependency works while all its parts do."""
+    """One of the ways in which a dependency can fail. A dependency works while all its parts work."""
 
     __slots__ = ("_changed", "is_lost", "reason")
 
@@ -33,12 +33,12 @@ class Part:
         self.reason = ""
 
     def lost(self, reason: str) -> None:
-        """Take note that it fails, and why."""
+        """Note that it fails, and why."""
         self.is_lost, self.reason = True, reason
         self._changed()
 
     def back(self) -> None:
-        """Take note that it works."""
+        """Note that it works."""
         if self.is_lost:
             self.is_lost = False
             self._changed()
@@ -53,24 +53,24 @@ class Dependency:
         self._advice = advice
         self._parts: list[Part] = []
         self._lost_since_ns: int | None = None
-        self._said_ns = 0
-        # When the last losses were logged: one that comes and goes all the time must not fill the log.
+        self._logged_at_ns = 0
+        # When the last losses were logged: a dependency that flaps must not fill the log.
         self._logged_ns: deque[int] = deque(maxlen=limits.outage_lines_max)
-        self._is_said = False
+        self._is_logged = False
 
     def part(self) -> Part:
-        """Return a new part, which works until it says otherwise."""
+        """Return a new part, which works until it is reported lost."""
         part = Part(self._changed)
         self._parts.append(part)
         return part
 
     def remind(self) -> None:
-        """Say once a minute that it is still lost. To be called now and then."""
+        """Log once a minute that it is still lost. To be called periodically."""
         if self._lost_since_ns is None:
             return
         now_ns = self._clock.monotonic_ns()
-        if now_ns - self._said_ns >= limits.outage_reminder_ms * 1_000_000:
-            self._say("dependency_still_lost", now_ns, away_s=_seconds(now_ns - self._lost_since_ns))
+        if now_ns - self._logged_at_ns >= limits.outage_reminder_ms * 1_000_000:
+            self._log("dependency_still_lost", now_ns, away_s=_seconds(now_ns - self._lost_since_ns))
 
     def _changed(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -81,31 +81,31 @@ class Dependency:
             is_full = len(logged) == limits.outage_lines_max
             if not is_full or now_ns - logged[0] >= limits.outage_reminder_ms * 1_000_000:
                 logged.append(now_ns)
-                self._say("dependency_lost", now_ns)
+                self._log("dependency_lost", now_ns)
         elif not is_lost and self._lost_since_ns is not None:
-            if self._is_said:
+            if self._is_logged:
                 away_s = _seconds(now_ns - self._lost_since_ns)
                 _log.warning("dependency_back", dependency=self._name, away_s=away_s)
-            self._lost_since_ns, self._is_said = None, False
+            self._lost_since_ns, self._is_logged = None, False
 
-    def _say(self, event: str, now_ns: int, **fields: object) -> None:
+    def _log(self, event: str, now_ns: int, **fields: object) -> None:
         reason = next(part.reason for part in self._parts if part.is_lost)
-        self._said_ns, self._is_said = now_ns, True
+        self._logged_at_ns, self._is_logged = now_ns, True
         _log.error(event, dependency=self._name, reason=reason, **fields, advice=self._advice)
 
 
 class Readiness:
-    """Whether requests can be served: what is known already, and nothing that would have to be asked."""
+    """Tells whether requests can be served, from what is known already."""
 
     def __init__(self) -> None:
         self._conditions: list[Condition] = []
 
     def require(self, condition: Condition) -> None:
-        """Have a condition met, beside those that there are."""
+        """Add a condition that must be met."""
         self._conditions.append(condition)
 
     def check(self) -> None:
-        """Return while all conditions are met. Raises: what the first that is not returns."""
+        """Raise the error of the first condition that is not met."""
         for condition in self._conditions:
             fault = condition()
             if fault is not None:

@@ -1,22 +1,22 @@
-"""What the store tells the engine about the servers that it talks to, and what the engine asks of it."""
+"""How the store reports the state of servers, and how the engine checks them."""
 
 from typing import Protocol
 
 
 class Part(Protocol):
-    """One of the ways in which a dependency can fail: a connection, or writing."""
+    """One of the ways in which a dependency can fail: a connection, or writes."""
 
     is_lost: bool
 
     def lost(self, reason: str) -> None:
-        """Take note that it fails, and why."""
+        """Report that it fails, and why."""
 
     def back(self) -> None:
-        """Take note that it works."""
+        """Report that it works."""
 
 
 class NoPart:
-    """Takes no note, where nobody wants to know."""
+    """Ignores reports."""
 
     is_lost = False
 
@@ -28,16 +28,16 @@ class NoPart:
 
 
 class DatabaseProbe(Protocol):
-    """Asks the database whether it works, on a connection of its own, each time within a deadline."""
+    """Checks the database on a connection of its own, within a deadline."""
 
     async def look(self, *, afresh: bool) -> bool:
-        """Return whether the database takes writes; `afresh` opens a new connection first.
+        """Return whether the database accepts writes. `afresh` opens a new connection first.
 
         Raises: TransientFailure with the reason when it does not answer.
         """
 
     async def write(self) -> None:
-        """Write something that takes room on the disk, and keep nothing of it. Raises: TransientFailure."""
+        """Write something that takes space on the disk, and roll it back. Raises: TransientFailure."""
 
     async def close(self) -> None:
         """Close the connection."""

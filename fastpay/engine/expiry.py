@@ -1,7 +1,7 @@
-"""What ends by time: holds past their expiry, and authorizations that nobody captured.
+"""Expires holds, and authorizations that were not captured in time.
 
-Every instance looks, and every instance may find the same: what is due is ended by commands that go through
-the writer like anybody's, and of which only the first finds something to do.
+Every instance does this, and several may find the same objects. Each object is expired by a command that goes
+through the writer like any other, and only the first command has an effect.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Due = Sequence[tuple[Scope, str]]
 
 
 class ExpiryStore(Protocol):
-    """The database as it is asked for what is due by its own clock, over all tenants, the oldest first."""
+    """Lists what is due by the database's clock, over all tenants, the oldest first."""
 
     async def list_due_holds(self, rows_max: int) -> Due:
         """Return holds that have not ended and whose expiry has come. Raises: DatabaseUnavailable."""
@@ -38,7 +38,7 @@ class ExpiryStore(Protocol):
 
 
 class Expirer:
-    """Ends what is due, a bounded number at a time, again and again."""
+    """Expires what is due periodically, a bounded number at a time."""
 
     def __init__(
         self,
@@ -61,16 +61,16 @@ class Expirer:
         ]
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to expire."""
         for periodic in self._periodics:
             periodic.start()
 
     async def close(self) -> None:
-        """Stop at once: what was not ended is ended next time."""
+        """Stop at once. What was not expired is expired next time."""
         await asyncio.gather(*(periodic.close() for periodic in self._periodics))
 
     async def expire_holds(self) -> int:
-        """End every hold that is due by now, and return how many were looked at."""
+        """Expire all holds that are due, and return how many were listed."""
         count = 0
         while True:
             due = await self._store.list_due_holds(limits.expiry_rows_max)
@@ -80,7 +80,7 @@ class Expirer:
                 return count
 
     async def expire_payments(self) -> int:
-        """Cancel every payment whose authorization is due by now, and return how many were looked at."""
+        """Cancel all payments whose authorization is due, and return how many were listed."""
         count = 0
         after = LOWEST
         while True:
@@ -98,7 +98,7 @@ class Expirer:
         )
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
-                # All had their chance; the first failure tells what kept the others as well.
+                # All commands were tried. The first failure stands for the others.
                 raise outcome
 
     def _submission(self, scope: Scope, command: Command) -> Submission:

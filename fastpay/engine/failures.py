@@ -1,17 +1,17 @@
-"""How a batch can fail, in the engine's own words."""
+"""How a batch can fail. The store translates errors of the driver into these."""
 
 from typing import Literal
 
-# contention: another transaction was in the way. The others say what the database, as a whole, cannot do now.
+# contention: a conflict with another transaction. The others are states of the whole database.
 FailureKind = Literal["contention", "unreachable", "disk full", "read-only"]
 
 
 class BatchFailure(Exception):
-    """Why a batch was not committed, or is not known to be."""
+    """The batch was not committed, or is not known to be."""
 
 
 class TransientFailure(BatchFailure):
-    """Nothing was committed, and trying again may help. `reason` is for the log."""
+    """Nothing was committed, and a retry may succeed. `reason` is for the log."""
 
     def __init__(self, sqlstate: str, *, kind: FailureKind = "unreachable", reason: str = "") -> None:
         super().__init__(sqlstate)
@@ -23,7 +23,7 @@ class TransientFailure(BatchFailure):
 class RefusedBatch(BatchFailure):
     """The database refused a statement, or our own code failed: nothing was committed.
 
-    Trying the same again would not help. Carries the SQLSTATE, XX000 for a fault of our own.
+    A retry of the same would fail again. Carries the SQLSTATE, XX000 for a fault of our own.
     """
 
     def __init__(self, sqlstate: str, constraint: str | None) -> None:
@@ -33,12 +33,12 @@ class RefusedBatch(BatchFailure):
 
 
 class OutdatedBatch(BatchFailure):
-    """A book does not stand as it did when the batch was decided: nothing was committed."""
+    """A book has changed since the batch was decided: nothing was committed."""
 
 
 class WrongMoment(BatchFailure):
-    """A command carries a moment that is not the database's time: nothing was committed."""
+    """The time of a command differs too much from the database's: nothing was committed."""
 
 
 class UnknownOutcome(BatchFailure):
-    """The connection was lost after COMMIT was sent, and nobody could be asked what became of it."""
+    """The connection was lost after COMMIT was sent, and its outcome could not be looked up."""

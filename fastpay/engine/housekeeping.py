@@ -1,4 +1,4 @@
-"""What has to be done now and then, away from any request."""
+"""Deletes expired first answers in the background."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,26 +14,26 @@ _log = telemetry.Log("fastpay.housekeeping")
 
 
 class HousekeepingStore(Protocol):
-    """The database as the housekeeper sees it."""
+    """What the housekeeper needs from the database."""
 
     async def purge_idempotency(
         self, first_block: int, blocks_max: int, *, retention_hours: int, now_ms: int
     ) -> Purged:
-        """Forget the first answers in these blocks that are too old by the database's time and by `now_ms`.
+        """Delete the first answers in these blocks that are too old by the database's time and by `now_ms`.
 
         Raises: DatabaseUnavailable.
         """
 
 
 class Housekeeper:
-    """Forgets idempotency keys once they were kept long enough: sweeps over the table, some blocks at a time.
+    """Deletes first answers after their retention: sweeps over the table, some blocks at a time.
 
-    First answers are written one after the other and never changed, so that those of an age lie together and
-    a step mostly empties its blocks or leaves them alone. Nothing relies on it, since space is used again: a
-    sweep goes over all blocks and looks at every row's age. After a step it waits many times as long as the
-    step took, so that a database that has much to do gets more time. Any number of instances may sweep.
+    First answers are appended and never changed, so rows of the same age are mostly in the same blocks. A
+    sweep still looks at the age of every row, because freed space is used again. After each step it waits for
+    a multiple of the step's duration, so that a busy database gets more time. Any number of instances may
+    sweep.
 
-    `clock` is the machine's own. Where it and the database's disagree about an age, the younger one counts.
+    `clock` is the machine's own. If it disagrees with the database about an age, the younger one counts.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Housekeeper:
         self._store = store
         self._clock = clock
         self._retention_hours = retention_hours
-        # None until it is known how large the table is.
+        # None until the size of the table is known.
         self._next_block: int | None = None
         self._periodic = Periodic(
             "housekeeping",
-            self._keep_house,
+            self._purge,
             interval_ms=limits.housekeeping_interval_ms,
             clock=clock,
             log=_log,
@@ -59,20 +59,20 @@ class Housekeeper:
         )
 
     def start(self) -> None:
-        """Begin to keep house."""
+        """Begin to sweep."""
         self._periodic.start()
 
     async def close(self) -> None:
-        """Stop at once: whatever was not done is done next time."""
+        """Stop at once. What was not done is done next time."""
         await self._periodic.close()
 
     async def sweep(self) -> int:
-        """Go on from where the last sweep stopped to the table's end; return how many keys were forgotten.
+        """Continue where the last sweep stopped, to the end of the table. Return how many rows were deleted.
 
-        The first one jumps anywhere after a step: a process that lives shorter than a sweep takes would
-        otherwise never see more than the table's beginning.
+        The first sweep jumps to a random block after one step. Otherwise a process that is restarted often
+        would only ever see the beginning of the table.
 
-        Raises: DatabaseUnavailable. The next sweep goes on at the same block.
+        Raises: DatabaseUnavailable. The next sweep continues at the same block.
         """
         count = 0
         while True:
@@ -87,7 +87,7 @@ class Housekeeper:
             took_ms = (self._clock.monotonic_ns() - began_ns) / 1_000_000
             count += purged.rows
             if self._next_block is None:
-                self._next_block = self._anywhere(purged.blocks)
+                self._next_block = self._random_block(purged.blocks)
             else:
                 self._next_block = first_block + limits.purge_blocks_max
             if self._next_block >= purged.blocks:
@@ -95,12 +95,12 @@ class Housekeeper:
                 return count
             await asyncio.sleep(max(limits.purge_pause_ms, took_ms * limits.purge_pause_factor) / 1000)
 
-    def _anywhere(self, blocks: int) -> int:
-        """Return any of the blocks beyond the first step's."""
+    def _random_block(self, blocks: int) -> int:
+        """Return a random block beyond those of the first step."""
         beyond = max(blocks - limits.purge_blocks_max, 1)
         return limits.purge_blocks_max + int.from_bytes(self._clock.random_bytes(8), "big") % beyond
 
-    async def _keep_house(self) -> None:
+    async def _purge(self) -> None:
         count = await self.sweep()
         if count:
             _log.info("idempotency_keys_purged", rows=count)

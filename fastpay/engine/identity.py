@@ -1,4 +1,4 @@
-"""Fresh names: the stamps that identifiers are made from, and the identifiers of requests."""
+"""Stamps, which identifiers are made from, and identifiers of requests."""
 
 import msgspec
 
@@ -14,10 +14,9 @@ _REQUEST_BYTES = 12
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):
-    """A moment and what the identifiers of one command are made from (see `IdentifierSequence`).
+    """What the identifiers of one command are made from (see `IdentifierSequence`).
 
-    `moment_ms` is the one that `head` carries, so that the creation time of an object and the place of
-    its identifier in a list never disagree.
+    `head` holds `moment_ms`, so that the creation time of an object agrees with its position in a list.
     """
 
     moment_ms: int
@@ -26,12 +25,12 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
 
 
 class IdentifierFactory:
-    """Gives out stamps, each above all before it, unless the clock goes back a long way.
+    """Makes stamps, each greater than the one before, unless the clock goes back a long way.
 
-    Where the clock stands still or goes back a little, the last moment is used on; a moment whose count is
-    used up makes way for the next millisecond. A clock that goes back by more than `identifiers_ahead_ms_max`
-    was wrong before: stamps come back to the right time, and only their random tails keep them apart from
-    those of the same moment. Source: RFC 9562 6.2, methods 1 and 4.
+    While the clock stands still or is a little behind, the last moment is used again with a higher count.
+    When the count of a moment is used up, the next millisecond is used. A clock that goes back by more than
+    `identifiers_ahead_ms_max` was wrong before: stamps return to the right time, and only their random tails
+    keep them apart from earlier ones of the same moment. Source: RFC 9562 6.2, methods 1 and 4.
     """
 
     __slots__ = ("_clock", "_count", "_moment_ms", "_reason")
@@ -40,24 +39,24 @@ class IdentifierFactory:
         self._clock = clock
         self._moment_ms = 0
         self._count = 0
-        # Why no stamp may be given out now.
+        # Why no stamps are made now, None while they are.
         self._reason: str | None = None
 
     def suspend(self, reason: str) -> None:
-        """Refuse stamps from now on: the time is in doubt."""
+        """Refuse to make stamps, because the time is in doubt."""
         self._reason = reason
 
     def resume(self) -> None:
-        """Give out stamps again."""
+        """Make stamps again."""
         self._reason = None
 
     def require(self) -> None:
-        """Return when a stamp would be given out now. Raises: ClockSkewed."""
+        """Raise ClockSkewed if stamps are suspended."""
         if self._reason is not None:
             raise ClockSkewed(self._reason)
 
     def fault(self) -> ClockSkewed | None:
-        """Return why no stamp would be given out now, None where one would."""
+        """Return why no stamps are made, None while they are."""
         return None if self._reason is None else ClockSkewed(self._reason)
 
     def stamp(self) -> Stamp:
@@ -77,5 +76,5 @@ class IdentifierFactory:
         return Stamp(self._moment_ms, head, self._clock.random_bytes(_TAIL_BYTES))
 
     def request_id(self) -> str:
-        """Return a fresh name for a request."""
+        """Return a random identifier for a request."""
         return "req_" + self._clock.random_bytes(_REQUEST_BYTES).hex()

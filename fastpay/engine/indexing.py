@@ -1,4 +1,4 @@
-"""Carries the search index on, in hours when there is less to do."""
+"""Advances the search index in the background."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,10 +14,10 @@ _log = telemetry.Log("fastpay.indexing")
 
 
 class Indexer:
-    """Looks now and then at who is behind, and carries on where nothing was written since the last look.
+    """Advances the index of each scope that wrote nothing since the last run.
 
-    A scope that never rests is carried on once `search_backlog_max` events wait, some batches a look.
-    Searches do not wait for any of it: what is missing they carry on themselves.
+    A scope that writes all the time is advanced once `search_backlog_max` events wait, some batches a run.
+    Searches do not depend on it: they advance the index themselves if it is behind.
     """
 
     def __init__(
@@ -35,31 +35,31 @@ class Indexer:
         )
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to run."""
         self._periodic.start()
 
     async def close(self) -> None:
-        """Stop at once: whatever was not done is done next time."""
+        """Stop at once. What was not done is done next time."""
         await self._periodic.close()
 
     async def look(self) -> int:
-        """Carry on what may be carried on now, and return how many events it was."""
+        """Advance what may be advanced now, and return how many events were indexed."""
         backlogs = await self._index.list_backlogs(limits.search_scopes_max)
         seen, self._seen = self._seen, {backlog.scope: backlog.sequence for backlog in backlogs}
         count = 0
         for backlog in backlogs:
-            rests = seen.get(backlog.scope) == backlog.sequence
-            if rests or backlog.behind > limits.search_backlog_max:
-                count += await self._carry_on(backlog.scope)
+            is_idle = seen.get(backlog.scope) == backlog.sequence
+            if is_idle or backlog.behind > limits.search_backlog_max:
+                count += await self._advance(backlog.scope)
         return count
 
-    async def _carry_on(self, scope: Scope) -> int:
+    async def _advance(self, scope: Scope) -> int:
         total = 0
         for _ in range(limits.search_visit_batches_max):
             count = await self._index.advance(scope)
             total += count
             if count < limits.search_batch_events:
                 break
-            # Payments come first: most of the time is theirs.
+            # Leaves most of the time to payments.
             await asyncio.sleep(limits.search_pause_ms / 1000)
         return total

@@ -1,4 +1,4 @@
-"""What the floor above asks of the ledger beside objects: balances, statements, and when a moment was."""
+"""What the API reads from the ledger beside objects: balances, entries, and the sequence at a time."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -11,7 +11,7 @@ from fastpay.domain.ledger_objects import Phase
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One side of a transfer, seen from an account; `after` is the account as it stood after it.
+    """One side of a transfer, seen from an account. `after` is the account after the transfer.
 
     `source_id` names the charge or refund that a transfer of payments was for.
     """
@@ -27,9 +27,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class EntryPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Which part of a statement is wanted: newest first, strictly between two transfers.
+    """Which entries are wanted: newest first, strictly between two transfers.
 
-    Where `after` is given, it is the entries nearest after that one (still returned newest first).
+    With `after`, these are the entries nearest after that one, still newest first.
     """
 
     limit: int
@@ -38,15 +38,15 @@ class EntryPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Ledger(Protocol):
-    """The accounts of tenants. Those of other tenants are simply not there."""
+    """The accounts of tenants. Those of other tenants do not exist for the caller."""
 
     async def balances(
         self, scope: Scope, identifiers: Sequence[str], sequence: int | None
     ) -> Sequence[Account]:
-        """Return the accounts that exist, as they stood at this place of the sequence; None is now."""
+        """Return the accounts that exist, as of this number in the sequence. None means now."""
 
     async def entries(self, scope: Scope, account: Account, page: EntryPage) -> Sequence[Entry]:
-        """Return up to `page.limit` + 1 entries, newest first: the one too many says that there are more."""
+        """Return up to `page.limit` + 1 entries, newest first. The extra one tells that there are more."""
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
-        """Return the last number of the sequence that was given out up to this moment."""
+        """Return the last number in the sequence up to this time."""

@@ -1,4 +1,4 @@
-"""Looks after the dependencies: asks each second, and at once where somebody met a failure."""
+"""Checks the dependencies every second, and at once after a failure."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,21 +18,20 @@ _READ_ONLY = "the database is read-only, or a standby"
 
 
 class Watch(Protocol):
-    """Finds out how one dependency is."""
+    """Checks one dependency."""
 
     async def look(self) -> None:
-        """Find out. Must come to an end within a bounded time."""
+        """Check it, within a bounded time."""
 
     async def close(self) -> None:
-        """Let go of what was used to find out."""
+        """Release what the checks use."""
 
 
 class DatabaseWatch:
     """Knows whether the database answers, and whether it takes writes.
 
-    A statement that fails is only a suspicion: what decides is a question on a new connection. A write that
-    was refused for want of room, or as read-only, is believed at once, and until a write that takes room has
-    succeeded.
+    A failed statement is only a suspicion. A query on a new connection decides. A write that was refused
+    because the disk is full or the database read-only counts at once, until a write of the probe succeeds.
     """
 
     def __init__(self, probe: DatabaseProbe, dependency: Dependency, *, clock: Clock) -> None:
@@ -44,7 +43,7 @@ class DatabaseWatch:
         self._is_suspected = False
         self._looked_ns = clock.monotonic_ns()
         self.suspected = asyncio.Event()
-        # Called when the database is lost: what waits for it longer than others do must not.
+        # Called when the database is lost, so that statements with long timeouts need not run into them.
         self.when_lost: Callable[[], None] = lambda: None
 
     def is_away(self) -> bool:
@@ -52,7 +51,7 @@ class DatabaseWatch:
         return self._connection.is_lost or self._writes.is_lost
 
     def failed(self, failure: TransientFailure) -> None:
-        """Take note of what made a statement fail."""
+        """Note why a statement failed."""
         if failure.kind == "contention":
             return
         if failure.kind in ("disk full", "read-only"):
@@ -62,7 +61,7 @@ class DatabaseWatch:
         self.suspected.set()
 
     async def look(self) -> None:
-        """Ask the database, and have it write where it is not known to take writes."""
+        """Query the database, and write to it while it is not known to accept writes."""
         afresh, self._is_suspected = self._is_suspected or self.is_away(), False
         self.suspected.clear()
         try:
@@ -109,14 +108,14 @@ class DatabaseWatch:
 
 
 class DiskWatch:
-    """Knows whether the embedded database has room left. `free_bytes` tells how much there is."""
+    """Knows whether the disk of the embedded database has free space. `free_bytes` returns how much."""
 
     def __init__(self, free_bytes: Callable[[], int], dependency: Dependency) -> None:
         self._free_bytes = free_bytes
         self._room = dependency.part()
 
     async def look(self) -> None:
-        """Look at how much room is left."""
+        """Check the free space."""
         try:
             free = self._free_bytes()
         except OSError as error:
@@ -138,7 +137,7 @@ class DiskWatch:
 
 
 class Monitor:
-    """Has every watch look again and again, and what is lost remembered in the log."""
+    """Runs all checks periodically, and has the log repeat what is lost."""
 
     def __init__(
         self, watches: Sequence[Watch], dependencies: Sequence[Dependency], *, suspected: asyncio.Event
@@ -149,7 +148,7 @@ class Monitor:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to check."""
         self._task = asyncio.create_task(self._run(), name="monitor")
 
     async def close(self) -> None:
@@ -161,12 +160,12 @@ class Monitor:
             await watch.close()
 
     async def look(self) -> None:
-        """Look at everything once."""
+        """Check everything once."""
         for watch in self._watches:
             try:
                 await watch.look()
-            except Exception:  # noqa: BLE001  the others must be looked at all the same
-                _log.exception("look_failed")
+            except Exception:  # noqa: BLE001  the other checks must run all the same
+                _log.exception("dependency_check_failed")
         for dependency in self._dependencies:
             dependency.remind()
 
@@ -178,5 +177,5 @@ class Monitor:
                     await self._suspected.wait()
             except TimeoutError:
                 continue
-            # Whatever fails again and again must not make us ask again and again.
+            # Bounds how often a failing dependency is asked.
             await asyncio.sleep(limits.deadline_check_ms / 1000)

@@ -1,4 +1,4 @@
-"""What the engine asks of a store, and what it offers to the floor above."""
+"""What the engine needs from a store, and what it offers to the API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
@@ -16,13 +16,13 @@ from fastpay.engine.timing import Timing
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A command on its way to the writer, with its place in the world.
+    """A command with everything that the writer needs to know about its request.
 
-    `fingerprint` is a keyed digest of method, path and parameters; it and `idempotency_key` stand or are
-    missing together. `is_publishable` says that anybody may have sent it. `signed` is a digest, in
-    hexadecimal digits, of what a signature covers that leaves the idempotency key open: the first request
-    with it binds it to the key that it came with, or to none. `head` and `tail` make the identifiers (see
-    `IdentifierSequence`). `expand` is kept with the answer, so that a replay shows the same.
+    `fingerprint` is a keyed digest of method, path and parameters. It is set if `idempotency_key` is.
+    `is_publishable` says that the API key is not secret. `signed` is a digest, in hexadecimal digits, of what
+    a signature covers that does not cover the idempotency key. The first request with it binds the signature
+    to its key, or to none. `head` and `tail` make the identifiers (see `IdentifierSequence`). `expand` is
+    kept with the answer, so that a replay expands the same.
     """
 
     scope: Scope
@@ -36,20 +36,19 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     expand: tuple[str, ...] = ()
     is_publishable: bool = False
     signed: str | None = None
-    # When, on the monotonic clock, the client stops waiting: a command not begun by then is not begun at all.
+    # When the client stops waiting, on the monotonic clock. A command that is not begun by then is refused.
     deadline_ns: int | None = None
-    # The request's span context, for the batch's span to link to; its type belongs to the tracer.
+    # The request's span context, which the batch's span links to. Its type belongs to the tracer.
     trace: Any = None
-    # Where a client asked how long it all took: told of "queue" and "commit" before anyone is answered.
+    # Is told when the stages "queue" and "commit" end, if the client asked for its timing.
     timing: Timing | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What the commit made of a command: the answer, and those objects it shows that are at hand.
+    """What became of a command: the answer, and those objects it shows that are at hand.
 
-    `original_request_id` is set on a replay and names the request that was first. `is_signature_spent` says
-    that nothing was done, since the request's signature was used before under another idempotency key, or
-    under none.
+    `original_request_id` is set on a replay, and names the first request. `is_signature_spent` says that
+    nothing was done, because the signature was used before with another idempotency key, or with none.
     """
 
     answer: Answer
@@ -71,7 +70,7 @@ class IdempotencyRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
-    """The net effect of a batch, for one set-based write each. All in the order it came about."""
+    """The net effect of a batch, a set of rows for each table, in the order in which it came about."""
 
     books: Sequence[Book]
     versions: Sequence[tuple[Scope, Versioned]]
@@ -79,14 +78,14 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     transfers: Sequence[tuple[Scope, Transfer, int, int]]  # with sequence and moment in milliseconds
     events: Sequence[tuple[Scope, Event, str, int]]  # with request identifier and moment in milliseconds
     idempotency: Sequence[IdempotencyRow]
-    # The transfers of a batch each.
+    # The transfers of one large batch each.
     rows: Sequence[tuple[Scope, LedgerRows]] = ()
 
 
 class Commit(msgspec.Struct, frozen=True, gc=False):
-    """What a batch has committed for one tenant: the sequence before and after, and the versions between.
+    """What was committed for one tenant: the sequence before and after, and the versions between.
 
-    Versions are in the order they came about; of an object that changed twice there are two.
+    Versions are in the order in which they came about. An object that changed twice has two.
     """
 
     scope: Scope
@@ -96,10 +95,10 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
 
 
 class CommitObserver(Protocol):
-    """Who wants to know what was committed here."""
+    """Is told what this instance has committed."""
 
     def committed(self, commits: Sequence[Commit]) -> None:
-        """Hear of a batch that is on disk, before anyone is answered. Must neither wait nor raise."""
+        """Note a batch that is on disk, before its requests are answered. Must neither wait nor raise."""
 
 
 class Page(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -193,7 +192,7 @@ class ReaderStore(Protocol):
 
 
 class Purged(NamedTuple):
-    """First answers that were forgotten, and how many blocks the whole table of them has."""
+    """How many first answers were deleted, and how many blocks their whole table has."""
 
     rows: int
     blocks: int
@@ -208,20 +207,20 @@ class Backlog(NamedTuple):
 
 
 class SearchIndex(Protocol):
-    """What searches look things up by, as the one sees it who carries it on."""
+    """The search index, for the part that advances it."""
 
     async def list_backlogs(self, scopes_max: int) -> list[Backlog]:
-        """Return scopes whose index does not go all the way, furthest behind first.
+        """Return scopes whose index is behind, furthest behind first.
 
         Raises: DatabaseUnavailable.
         """
 
     async def advance(self, scope: Scope) -> int:
-        """Carry the index on by one batch; return how many events it had. Raises: DatabaseUnavailable."""
+        """Index one batch of events, and return how many. Raises: DatabaseUnavailable."""
 
 
 class Writer(Protocol):
-    """The engine as the floor above sees it: where commands go."""
+    """The write path as the API sees it."""
 
     def admit(self, scope: Scope) -> None:
         """Raise Overloaded if a plain command of this tenant would be refused now, or wait for too long.
@@ -230,10 +229,10 @@ class Writer(Protocol):
         """
 
     async def submit(self, submission: Submission) -> Outcome:
-        """Commit a command and return what became of it; a refusal is an outcome as well.
+        """Commit a command and return what became of it. A refusal by the domain is an outcome as well.
 
-        A caller that is cancelled meanwhile takes nothing back.
-        Raises: Overloaded, DatabaseUnavailable.
+        If the caller is cancelled meanwhile, the command is carried out all the same.
+        Raises: Overloaded, DatabaseUnavailable, WriterStopped, OutcomeUnknown.
         """
 
 

@@ -5,11 +5,11 @@
 | alone      | one tenant asked for all of the last second            | any number of requests             |
 | contended  | requests of two tenants came within the last second    | `requests_max`; more waits         |
 
-Searches and verifications are not counted: they have limits of their own and may last, and would take the
-places of the same tenant's payments (`store/gates.py`).
+Searches and verifications are not counted. They may take long, and have limits of their own
+(`store/gates.py`).
 
-A request that waits stands in its tenant's line. A place that becomes free goes to the next request of the
-same tenant, so tenants never wait for each other here. Alone, a tenant has the whole process: large batches
+A request that waits is in its tenant's queue. A slot that becomes free goes to the next request of the same
+tenant, so tenants never wait for each other here. Alone, a tenant has the whole process, since large batches
 commit fastest.
 """
 
@@ -37,7 +37,7 @@ class Shares:
         self._requests_max = requests_max
         self._monotonic_ns = monotonic_ns
         self._counts: dict[Scope, int] = {}
-        self._lines: dict[Scope, deque[asyncio.Future[None]]] = {}
+        self._queues: dict[Scope, deque[asyncio.Future[None]]] = {}
         self._count = 0
         # Computations that give way until no other tenant has a request in progress (`engine/background.py`).
         self._giving_way: list[tuple[Scope, asyncio.Future[None]]] = []
@@ -46,7 +46,7 @@ class Shares:
         self._alternated_ns = -limits.contended_ms * 1_000_000
 
     def enter(self, scope: Scope) -> bool:
-        """Count a request, if it may be carried out now; False says that `wait` must be called."""
+        """Count a request if it may be carried out now. If this returns False, call `wait`."""
         if scope is not self._last and scope != self._last:
             self._last = scope
             self._alternated_ns = self._monotonic_ns()
@@ -58,35 +58,35 @@ class Shares:
         return True
 
     async def wait(self, scope: Scope) -> None:
-        """Return when the request may be carried out, and is counted. Raises: Overloaded after too long."""
-        line = self._lines.setdefault(scope, deque())
-        if len(line) >= limits.tenant_waiting_max:
+        """Wait until the request may be carried out, and count it. Raises: Overloaded."""
+        queue = self._queues.setdefault(scope, deque())
+        if len(queue) >= limits.tenant_waiting_max:
             raise Overloaded(_OVERLOADED)
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line.append(called)
+        queue.append(called)
         try:
             async with asyncio.timeout(limits.tenant_wait_ms_max / 1000):
                 await called
         except BaseException as error:
             if called.done() and not called.cancelled():
                 self.leave(scope)
-            elif scope in self._lines and called in self._lines[scope]:
-                self._lines[scope].remove(called)
+            elif scope in self._queues and called in self._queues[scope]:
+                self._queues[scope].remove(called)
             if isinstance(error, TimeoutError):
                 raise Overloaded(_OVERLOADED) from None
             raise
 
     def leave(self, scope: Scope) -> None:
-        """Count a request as answered, and call the next of its tenant."""
-        line = self._lines.get(scope)
-        if line is not None:
-            while line:
-                called = line.popleft()
+        """Count a request as answered, and wake the next one of its tenant."""
+        queue = self._queues.get(scope)
+        if queue is not None:
+            while queue:
+                called = queue.popleft()
                 if not called.done():
-                    # Its place goes over: the count stays.
+                    # It takes over the slot, so the count stays.
                     called.set_result(None)
                     return
-            del self._lines[scope]
+            del self._queues[scope]
         left = self._counts[scope] - 1
         if left:
             self._counts[scope] = left
@@ -102,7 +102,7 @@ class Shares:
         return self._count > self._counts.get(scope, 0)
 
     async def wait_without_others(self, scope: Scope, seconds_max: float) -> None:
-        """Return when no other tenant has a request in progress, or after so many seconds."""
+        """Wait until no other tenant has a request in progress, for `seconds_max` at most."""
         called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (scope, called)
         self._giving_way.append(entry)
@@ -112,5 +112,5 @@ class Shares:
             self._giving_way.remove(entry)
 
     def is_contended(self) -> bool:
-        """Tell whether two tenants have asked for something just now."""
+        """Tell whether two tenants have sent requests within `contended_ms`."""
         return self._monotonic_ns() - self._alternated_ns < limits.contended_ms * 1_000_000

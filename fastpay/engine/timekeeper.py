@@ -1,12 +1,12 @@
-"""Keeps the process at the database's time, and stops its writes while its own clock is wrong.
+"""Synchronizes the process with the database's clock, and stops writes while its own clock is wrong.
 
-All times in the books come from one `DatabaseClock`, which this asks the database to correct once in
-`clock_interval_ms`. So a wall clock that jumps puts no wrong time anywhere. It is wrong all the same, and so
-may be the database's: with two clocks nobody can tell which one. While they are further apart than the bound,
-the instance takes no writes and ends nothing that is due.
+All times in the books come from one `DatabaseClock`, which is corrected once in `clock_interval_ms`. So a
+jump of the machine's wall clock puts no wrong time into the books. But of two clocks that disagree nobody can
+tell which one is wrong. While they are further apart than the bound, the instance takes no writes and expires
+nothing.
 
-How old the estimate is has no bound of its own, its error has: whatever a batch writes is held against the
-database's clock in the same transaction (see `engine/write/batch.py`).
+The age of the estimate has no bound, but its error has: the transaction of each batch compares the times in
+it with the database's clock (`check_moments` in `engine/write/transactions.py`).
 """
 
 import asyncio
@@ -25,14 +25,14 @@ _ADVICE = "let NTP set the clocks of this machine and of the database; writes ar
 
 
 class MomentStore(Protocol):
-    """The database as it is asked for the time."""
+    """What the timekeeper needs from the database."""
 
     async def read_moment(self) -> int:
         """Return the database's time in microseconds since 1970. Raises: DatabaseUnavailable, Overloaded."""
 
 
 class Timekeeper:
-    """Corrects the clock, and suspends identifiers while the wall clock is off by more than `refused_ms`."""
+    """Corrects the clock. Suspends identifiers while the wall clock is off by more than `refused_ms`."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class Timekeeper:
         self._refused_ms = refused_ms
         self._task: asyncio.Task[None] | None = None
         self._skew_ms = 0
-        # Since when the clock is off, and when that was last said, by the monotonic clock.
+        # When the clock became wrong, and when that was last logged, on the monotonic clock.
         self._wrong_since_ns: int | None = None
-        self._said_ns = 0
+        self._logged_ns = 0
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to correct the clock."""
         self._task = asyncio.create_task(self._run(), name="timekeeper")
 
     async def close(self) -> None:
@@ -63,16 +63,16 @@ class Timekeeper:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def counts(self) -> Mapping[str, int]:
-        """Return by how much the wall clock was ahead of the database's at the last look."""
+        """Return how far the wall clock was ahead of the database's at the last correction."""
         return {"clock_skew_ms": self._skew_ms}
 
     async def look(self) -> None:
-        """Ask the database for the time, and judge the wall clock by it."""
+        """Read the database's time, correct the clock, and compare the wall clock with it."""
         asked_ns = self._clock.monotonic_ns()
         try:
             moment_us = await self._store.read_moment()
         except (DatabaseUnavailable, Overloaded):
-            # The monotonic clock carries the last answer on.
+            # The monotonic clock continues from the last correction.
             pass
         else:
             self._clock.observe(moment_us, asked_ns=asked_ns, answered_ns=self._clock.monotonic_ns())
@@ -92,9 +92,9 @@ class Timekeeper:
         )
         if self._wrong_since_ns is None:
             self._wrong_since_ns = now_ns
-        elif now_ns - self._said_ns < limits.clock_report_interval_ms * 1_000_000:
+        elif now_ns - self._logged_ns < limits.clock_report_interval_ms * 1_000_000:
             return
-        self._said_ns = now_ns
+        self._logged_ns = now_ns
         for_s = (now_ns - self._wrong_since_ns) // 1_000_000_000
         _log.error("clock_skewed", ahead_ms=self._skew_ms, for_s=for_s, advice=_ADVICE)
 
@@ -109,5 +109,5 @@ class Timekeeper:
             await asyncio.sleep(limits.clock_interval_ms / 1000)
             try:
                 await self.look()
-            except Exception:  # noqa: BLE001  the next look must not end with this one's fault
-                _log.exception("clock_look_failed")
+            except Exception:  # noqa: BLE001  one failure must not end the corrections
+                _log.exception("clock_check_failed")

@@ -1,8 +1,8 @@
-"""Turns for requests with long bodies: few are read and carried out at a time, and tenants alternate.
+"""Concurrency limits for requests with long bodies. Tenants take turns.
 
-A long body takes as long to read as a hundred short ones. Every tenant has a few places, so that one tenant's
-flood waits in line as bytes, and is not decoded and queued only to be refused. A place is held until the
-request is answered. Of those that hold one, one at a time is read.
+A long body takes as long to read as a hundred short ones. Each tenant has a few slots, so that one tenant's
+flood waits as bytes and is not decoded and queued only to be refused. A request holds its slot until it is
+answered. Of the requests that hold one, one at a time is read.
 """
 
 import asyncio
@@ -20,30 +20,30 @@ _OVERLOADED = "Too many long requests are waiting. Try again in a moment, with f
 
 
 class _Waiting(msgspec.Struct, eq=False):
-    """A request in line."""
+    """A request that waits for a slot."""
 
     size: int
     called: "asyncio.Future[None]"
 
 
 class Turns:
-    """Gives out places. Within a tenant first come, first served; tenants are called in turn."""
+    """Hands out slots: first in, first out within a tenant, round robin between tenants."""
 
     def __init__(self) -> None:
         self._held: dict[Scope, int] = {}
         self._held_count = 0
-        self._lines: dict[Scope, deque[_Waiting]] = {}
+        self._queues: dict[Scope, deque[_Waiting]] = {}
         self._sizes: dict[Scope, int] = {}
         self._size = 0
         self.reading = asyncio.Lock()
 
     @asynccontextmanager
     async def turn(self, scope: Scope, size: int) -> AsyncIterator[None]:
-        """Hold a place for the block, for a request with a body of so many bytes.
+        """Hold a slot for the block, for a request with a body of `size` bytes.
 
-        Raises: Overloaded where too much waits already, or for too long.
+        Raises: Overloaded if too much is waiting, or after waiting for too long.
         """
-        if self._lines.get(scope) or not self._has_place(scope):
+        if self._queues.get(scope) or not self._has_slot(scope):
             await self._wait(scope, size)
         else:
             self._hold(scope, 1)
@@ -54,51 +54,51 @@ class Turns:
             self._call()
 
     async def _wait(self, scope: Scope, size: int) -> None:
-        """Return with a place that whoever left has handed over."""
+        """Wait for a slot that another request hands over."""
         own = self._sizes.get(scope, 0) + size
         if self._size + size > limits.long_waiting_bytes_max or own > limits.long_waiting_bytes_tenant_max:
             raise Overloaded(_OVERLOADED)
         waiting = _Waiting(size, asyncio.get_running_loop().create_future())
-        self._lines.setdefault(scope, deque()).append(waiting)
+        self._queues.setdefault(scope, deque()).append(waiting)
         self._weigh(scope, size)
         try:
             async with asyncio.timeout(limits.queue_wait_ms_max / 1000):
                 await waiting.called
         except BaseException as error:
             if not waiting.called.cancelled():
-                # Called and gone at once: the next one has the place.
+                # Called, and cancelled in the same turn: the slot goes to the next one.
                 self._hold(scope, -1)
                 self._call()
-            elif waiting in self._lines.get(scope, ()):
-                self._leave_line(scope, waiting)
+            elif waiting in self._queues.get(scope, ()):
+                self._dequeue(scope, waiting)
             if isinstance(error, TimeoutError):
                 raise Overloaded(_OVERLOADED) from None
             raise
 
     def _call(self) -> None:
-        """Give free places to those who wait, one tenant after another."""
-        for scope in list(self._lines):
-            while scope in self._lines and self._lines[scope][0].called.done():
-                # Cancelled, and about to leave: whoever answers now must not meet it.
-                self._leave_line(scope, self._lines[scope][0])
-            if scope not in self._lines or not self._has_place(scope):
+        """Give free slots to waiting requests, one tenant after another."""
+        for scope in list(self._queues):
+            while scope in self._queues and self._queues[scope][0].called.done():
+                # Cancelled, and its coroutine has not run yet: its future must not be set.
+                self._dequeue(scope, self._queues[scope][0])
+            if scope not in self._queues or not self._has_slot(scope):
                 continue
-            waiting = self._lines[scope][0]
-            self._leave_line(scope, waiting)
-            if scope in self._lines:
-                # Behind the others until its next turn.
-                self._lines[scope] = self._lines.pop(scope)
+            waiting = self._queues[scope][0]
+            self._dequeue(scope, waiting)
+            if scope in self._queues:
+                # Moves behind the other tenants.
+                self._queues[scope] = self._queues.pop(scope)
             self._hold(scope, 1)
             waiting.called.set_result(None)
 
-    def _leave_line(self, scope: Scope, waiting: _Waiting) -> None:
-        line = self._lines[scope]
-        line.remove(waiting)
-        if not line:
-            del self._lines[scope]
+    def _dequeue(self, scope: Scope, waiting: _Waiting) -> None:
+        queue = self._queues[scope]
+        queue.remove(waiting)
+        if not queue:
+            del self._queues[scope]
         self._weigh(scope, -waiting.size)
 
-    def _has_place(self, scope: Scope) -> bool:
+    def _has_slot(self, scope: Scope) -> bool:
         has_own = self._held.get(scope, 0) < limits.long_requests_tenant_max
         return has_own and self._held_count < limits.long_requests_max
 

@@ -320,7 +320,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "call-who-has-given-up",
         "fastpay/engine/turns.py",
-        "self._lines[scope][0].called.done()",
+        "self._queues[scope][0].called.done()",
         "False",
         ("tests/unit/engine/test_turns.py",),
     ),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import samples
+from benchmarks import samples, stages
 from benchmarks.load.open_loop import run_open_loop
 from benchmarks.load.options import numbered
 from benchmarks.load.proxy import Conversation, Counts
@@ -208,3 +208,8 @@ def _server(version: str, status: int) -> Iterator[_Server]:
 
 def _body(content: bytes) -> bytes:
     return (len(content) + 4).to_bytes(4, "big") + content
+
+
+@pytest.mark.parametrize("step", stages.STEPS, ids=lambda step: step.name)
+def test_every_step_of_a_payment_that_is_timed_is_in_the_code(step: stages.Step) -> None:
+    assert callable(getattr(step.owner, step.attribute))

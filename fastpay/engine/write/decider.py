@@ -36,6 +36,10 @@ class Decider:
         self.working_set = WorkingSet()
         return entries
 
+    def must_load(self, entries: Sequence[QueuedSubmission]) -> bool:
+        """Tell whether deciding these commands takes a question to the database."""
+        return self.working_set.lacks(entries, with_keys=not self._prefetch.trusts_keys)
+
     async def decide(self, batch: DecidedBatch, entries: Sequence[QueuedSubmission]) -> bool:
         """Load what commands need, and decide them into the batch.
 

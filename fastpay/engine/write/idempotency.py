@@ -1,4 +1,4 @@
-"""Idempotency keys: under what the first answer is found again."""
+"""Digests of idempotency keys and signatures, under which first answers are found."""
 
 import hashlib
 
@@ -7,13 +7,13 @@ from fastpay.engine.ports import Submission
 
 
 def key_digest(scope: Scope, idempotency_key: str, *, is_publishable: bool) -> bytes:
-    """Return the 16 bytes that stand for a tenant's key in one mode.
+    """Return the 16 bytes that a tenant's key is stored under in one mode.
 
-    Keys of requests with a publishable API key stand apart: anybody may have one, and must not be able to use
-    the merchant's own keys up.
+    Requests with a publishable API key have a key space of their own. Anybody may have such an API key, and
+    must not use up the merchant's own idempotency keys.
     """
     mode = "live" if scope.livemode else "test"
-    # No key holds a NUL, so that none can be taken for one of the others.
+    # No idempotency key contains NUL, so the two key spaces cannot collide.
     text = f"{scope.tenant_id}{mode}{chr(0) if is_publishable else ''}{idempotency_key}"
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
@@ -24,14 +24,14 @@ def submission_digest(submission: Submission) -> bytes:
 
 
 def signature_digest(submission: Submission) -> bytes:
-    """Return the digest under which a submission's signature is bound, empty where nothing has to be."""
+    """Return the digest under which a submission's signature is bound, empty if none has to be."""
     return _digest(submission, signature_key(submission))
 
 
 def signature_key(submission: Submission) -> str | None:
-    """Return what stands in the place of an idempotency key in the row that binds a signature.
+    """Return the text that is stored as the idempotency key in the row that binds a signature.
 
-    No client's key begins with a space.
+    No idempotency key begins with a space, so it collides with none.
     """
     return None if submission.signed is None else f" signed {submission.signed}"
 

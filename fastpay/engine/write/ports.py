@@ -1,4 +1,4 @@
-"""What the write path asks of the database."""
+"""What the write path needs from the database."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,16 +14,16 @@ from fastpay.engine.ports import Changes, IdempotencyRow
 
 
 class Encoded(msgspec.Struct, frozen=True, gc=False):
-    """Changes in the form in which a store sends them; only the store that made it looks inside.
+    """Changes as a store sends them. Opaque to everybody but the store that made it.
 
-    `rest` is what later statements of the same transaction write.
+    `rest` is written by later statements of the same transaction.
     """
 
     rest: "tuple[Encoded, ...]" = ()
 
 
 class Loader(Protocol):
-    """What a batch may read. `moment_ms` is the database's time when books were last read or locked here."""
+    """Reads for a batch. `moment_ms` is the database's time at which books were last read or locked."""
 
     moment_ms: int | None
 
@@ -44,34 +44,33 @@ class BatchTransaction(Loader, Protocol):
     """One database transaction around one batch."""
 
     async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
-        """Lock and return the books of these scopes: from here on nobody else writes to them."""
+        """Lock and return the books of these scopes. Nobody else can write to them until the end."""
 
     async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
 
     async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
-        """Lock these books, and write what was decided on them before this transaction began.
+        """Lock these books, compare them, and write what was decided on them before the transaction began.
 
-        What is in its `rest` is left to `write_more`. Raises: OutdatedBatch where a book does not stand as
-        it is given, and nothing is written.
+        The `rest` is left to `write_more`. Raises: OutdatedBatch if a book differs; then nothing is written.
         """
 
     async def write_more(self, encoded: Encoded) -> None:
-        """Write one part of what `write_ahead` has left."""
+        """Write one part of the `rest`."""
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """Keep what fails inside from undoing what came before. Raises: RefusedBatch, TransientFailure."""
+        """Undo only the block if it fails. Raises: RefusedBatch, TransientFailure."""
 
 
 class WriterStore(Protocol):
-    """The database as the writer sees it."""
+    """What the writer needs from the database."""
 
     def encode(self, changes: Changes, rows_max: int | None = None) -> Generator[None, None, Encoded]:
-        """Return the changes as `BatchTransaction.write_ahead` takes them; many take several steps.
+        """Return the changes as `BatchTransaction.write_ahead` takes them, in steps if there are many.
 
         With `rows_max`, no statement writes more transfers or accounts of batches than that.
 
-        Raises: RefusedBatch for what no database could be told, as a batch that was refused.
+        Raises: RefusedBatch for values that cannot be encoded.
         """
 
     async def run_batch(
@@ -81,26 +80,27 @@ class WriterStore(Protocol):
         goes_on: Callable[[], bool] = lambda: False,
         timeout_ms: float = limits.commit_timeout_ms,
     ) -> None:
-        """Run `work` inside one transaction and commit it, within `timeout_ms`, whatever hangs.
+        """Run `work` inside one transaction and commit it, within `timeout_ms`.
 
-        `goes_on` is asked when the work is done: where another batch is certain to come, its transaction may
-        begin at once. To find out what became of a COMMIT may take `resolve_timeout_ms` more.
+        `goes_on` is asked when the work is done. If another batch is certain to follow, its transaction may
+        begin together with this COMMIT. Looking up the outcome of a lost COMMIT may take `resolve_timeout_ms`
+        more.
 
-        Raises: TransientFailure when nothing was committed and trying again may help; UnknownOutcome when
-        the connection was lost after COMMIT was sent; OutdatedBatch and WrongMoment where `work` did;
-        RefusedBatch when the database refused a statement or `work` raised anything else. With the last three
-        nothing was committed, and trying the same again would not help.
+        Raises: TransientFailure if nothing was committed and a retry may succeed. UnknownOutcome if the
+        connection was lost after COMMIT was sent. OutdatedBatch and WrongMoment if `work` raises them.
+        RefusedBatch if the database refused a statement, or `work` raised anything else. With the last three
+        nothing was committed, and a retry of the same would fail again.
         """
 
     def loading(self) -> AbstractAsyncContextManager[Loader]:
-        """Lend what reads beside a batch that may be running: what is committed, as of each statement.
+        """Lend a loader on another connection. Each of its reads sees what is committed by then.
 
-        Raises: TransientFailure, RefusedBatch, as the reads inside do.
+        Raises: TransientFailure, RefusedBatch, also for reads inside the block.
         """
 
 
 class BatchWork(Protocol):
-    """What the writer does inside a transaction."""
+    """Work inside a transaction."""
 
     async def __call__(self, transaction: BatchTransaction) -> None:
         """Do it."""

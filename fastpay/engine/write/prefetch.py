@@ -1,9 +1,9 @@
-"""What commands need and the working set does not hold yet, read beside the batch that is at the database.
+"""Loads what commands need and the working set does not hold, while another batch is at the database.
 
-Nearly every idempotency key is new. So first answers are not looked up ahead: a key that was used before
-makes the primary key of its row refuse the batch, which is then decided under the lock, with all that the
-database knows. Whoever meets one used key will meet more, for clients retry in swarms: from then on, and from
-the start on, keys are looked up for `keys_doubted_ms`.
+Nearly every idempotency key is new, so keys are not looked up. If one was used before, the primary key of its
+row refuses the batch, and the batch is decided again under the lock, where keys are looked up. Used keys come
+in swarms, because many clients retry at once. So after the first one, and after a start, keys are looked up
+for `keys_doubted_ms`.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _log = telemetry.Log("fastpay.writer")
 
 
 class Prefetch:
-    """Fills a working set for commands that are about to be decided on it."""
+    """Fills a working set for commands that are decided next."""
 
     def __init__(self, store: WriterStore, clock: Clock, failed: Callable[[TransientFailure], None]) -> None:
         self._store = store
@@ -31,17 +31,17 @@ class Prefetch:
 
     @property
     def trusts_keys(self) -> bool:
-        """Whether keys that are not known here are taken for new."""
+        """Whether keys that the working set does not hold are taken for new."""
         return self._clock.monotonic_ns() >= self._doubts_until_ns
 
     def doubt_keys(self) -> None:
-        """Look keys up for a while: one was met that had been used before."""
+        """Look keys up for a while, because one was found that had been used before."""
         self._doubts_until_ns = self._clock.monotonic_ns() + limits.keys_doubted_ms * 1_000_000
 
     async def load(
         self, working_set: WorkingSet, entries: Sequence[QueuedSubmission], *, with_keys: bool
     ) -> None:
-        """Load what these entries need, without asking anybody where that is nothing.
+        """Load what these entries need, if anything.
 
         Raises: TransientFailure after some attempts, TimeoutError, RefusedBatch.
         """
@@ -73,8 +73,8 @@ class Prefetch:
 
 
 async def back_off(clock: Clock, attempt: int) -> None:
-    """Wait before the next attempt, the longer the more there were."""
+    """Wait before the next attempt: exponential backoff with jitter."""
     bound_ms = min(limits.commit_backoff_ms * 2**attempt, limits.commit_backoff_max_ms)
-    # Between half of the bound and all of it, so that two instances do not meet again.
+    # Between half of the bound and all of it, so that two instances do not collide again.
     jitter = int.from_bytes(clock.random_bytes(2), "big") / 0x1_0000
     await asyncio.sleep(bound_ms * (1 + jitter) / 2000)

@@ -1,8 +1,7 @@
-"""What the writer knows of its tenants: loaded once, and carried from batch to batch while it holds true.
+"""What the writer knows of its tenants: loaded once, and carried from batch to batch.
 
-It may run ahead of the database by the batches that are decided and not committed yet, and it may be wrong
-where another instance writes to the same tenant. Both come to light when the books are locked: a sequence
-that is not the expected one voids all of it.
+It is ahead of the database by the batches that are decided and not committed yet. It is outdated if another
+instance writes to the same tenant. The comparison of the books under the lock detects that, and voids it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,14 +26,14 @@ class WorkingSet:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds more than it should carry on (see `shrink`)."""
+        """Whether it holds more than `working_set_entries_max` (see `shrink`)."""
         return self._held() > limits.working_set_entries_max
 
     def shrink(self) -> None:
-        """Forget what can be loaded again, which is right only while nothing is on its way.
+        """Forget what can be loaded again. Right only while everything decided is committed.
 
-        Accounts stay where that leaves half of the room: they are moved again and again, while most objects
-        are never heard of any more. Otherwise only those of tenants that have few.
+        Accounts stay if they take at most half of the room, because they are used again and again, and most
+        objects are not. Otherwise only the accounts of tenants with few of them stay.
         """
         self.idempotency.clear()
         for workspace in self.workspaces.values():
@@ -50,19 +49,19 @@ class WorkingSet:
             self.workspaces.clear()
 
     def arrived(self, rows: Iterable[tuple[Scope, LedgerRows]]) -> None:
-        """Let go of transfers that are committed now: from here on they can be loaded."""
+        """Forget transfers that are committed: from now on they can be loaded."""
         for scope, one in rows:
             workspace = self.workspaces.get(scope)
             if workspace is not None:
                 workspace.rows.pop(one.sequence, None)
 
     def open(self, books: Sequence[Book]) -> None:
-        """Begin with these books."""
+        """Add these books, each with an empty workspace."""
         for book in books:
             self.workspaces[book.scope] = Workspace(book)
 
     def forget_old_answers(self, entries: Sequence[QueuedSubmission]) -> None:
-        """Forget the first answers to these entries' keys that the database may have forgotten by now."""
+        """Forget first answers to the keys of these entries that the database may have deleted by now."""
         for entry in entries:
             for digest in entry.digests:
                 first = self.idempotency.get(digest)
@@ -73,7 +72,7 @@ class WorkingSet:
                     del self.idempotency[digest]
 
     def lacks(self, entries: Sequence[QueuedSubmission], *, with_keys: bool) -> bool:
-        """Tell whether there is anything to load for these entries."""
+        """Tell whether anything must be loaded for these entries."""
         if any(entry.submission.scope not in self.workspaces for entry in entries):
             return True
         return bool(with_keys and self._unknown_keys(entries)) or bool(self._missing(entries))
@@ -81,20 +80,20 @@ class WorkingSet:
     async def load(
         self, loader: Loader, entries: Sequence[QueuedSubmission], *, with_keys: bool = True
     ) -> None:
-        """Load all that these entries need and that is not there yet, following references some rounds.
+        """Load what these entries need and that is not held yet. Follow references for some rounds.
 
-        What is there is never replaced: it may be newer than what the database shows.
+        What is held is never replaced, because it may be newer than what is committed.
         """
         unknown = {entry.submission.scope for entry in entries} - self.workspaces.keys()
         if unknown:
-            # First of all: a change after this moves the sequence on, and so comes to light.
+            # Books first: a later change increases the sequence, which the comparison under the lock detects.
             self.open(await loader.load_books(sorted(unknown)))
         digests = self._unknown_keys(entries)
         if with_keys and digests:
             rows = await loader.load_idempotency([(scope, digest) for digest, scope in digests.items()])
             for row in rows:
                 self.idempotency.setdefault(row.digest, row)
-        # What is not there now may be there next time: it is not kept that it was missing.
+        # A missing object is not remembered as missing: it may exist next time.
         tried: _Wanted = set()
         for _ in range(limits.prefetch_rounds_max):
             wanted = self._missing(entries) - tried
@@ -143,6 +142,6 @@ class WorkingSet:
             for scope, account in await loader.load_accounts(accounts):
                 self.workspaces[scope].accounts.setdefault(account.id, account)
         for scope, identifier in accounts:
-            # One that is not there may be opened in memory, and is there from then on.
+            # A command may open a missing account in memory, but only if the database was asked for it.
             if identifier not in self.workspaces[scope].accounts:
                 self.workspaces[scope].asked.add(identifier)

@@ -26,15 +26,18 @@ The loop takes one step after another. The first row that matches decides:
     due          nothing             any            any      any       commit
     any          any                 fits           locked   any       take
     any          nothing, decided    fits           ahead    any       take
+    late         nothing             any            any      any       commit
     waiting      nothing             any            any      any       gather
     empty        nothing             none           any      yes       end
     any          any                 any            any      any       wait
 
-    due       it has enough commands, or no room for the next one, or has waited long enough (see `pace.py`)
-    waiting   it has commands, and is not due
+    due       it has enough commands (see `pace.py`), or no room for the next one
+    late      it is not due, and the database has waited long enough
+    waiting   it has commands, and is neither due nor late
     fits      the queue has a command that may be served, and the open batch has room for it
     commit    send the open batch to the database
-    take      move commands from the queue into the open batch, and decide them in the mode "ahead"
+    take      move commands from the queue into the open batch, and decide them in the mode "ahead"; if they
+              have to be loaded and the open batch is late, commit it first
     gather    wait for the clients that were just answered, a little, and commit if none of them comes
     end       stop the loop
     wait      wait until something happens: a submission, the end of a commit, a command that expired
@@ -70,7 +73,7 @@ _log = telemetry.Log("fastpay.writer")
 
 _STOPPED = "This process takes no writes any more. Send the request again."
 
-OpenBatch = Literal["empty", "waiting", "due"]
+OpenBatch = Literal["empty", "waiting", "late", "due"]
 AtDatabase = Literal["nothing", "decided", "undecided"]
 NextCommand = Literal["none", "waits", "fits"]
 Mode = Literal["ahead", "locked"]
@@ -87,6 +90,8 @@ def choose_step(
     # A batch that is decided at the database leaves nothing that the next one could be decided on.
     if next_command == "fits" and (mode == "locked" or at_database != "undecided"):
         return "take"
+    if open_batch == "late" and is_free:
+        return "commit"
     if open_batch == "waiting" and is_free:
         return "gather"
     if open_batch == "empty" and is_free and next_command == "none" and closing:
@@ -237,8 +242,9 @@ class Writer:
         if not count:
             return "empty"
         is_full = count >= self._batch_commands_max or (next_command == "waits" and self._queue.is_ready)
-        is_due = is_full or self._pace.is_enough(count) or self._pace.patience_ns() <= 0
-        return "due" if is_due else "waiting"
+        if is_full or self._pace.is_enough(count):
+            return "due"
+        return "late" if self._pace.patience_ns() <= 0 else "waiting"
 
     def _at_database(self) -> AtDatabase:
         if self._committing is None:
@@ -287,6 +293,11 @@ class Writer:
                 await self._drain()
                 return
             self._decider.working_set.shrink()
+        is_late = len(batch) > 0 and self._committing is None and self._pace.patience_ns() <= 0
+        if is_late and self._decider.must_load(entries):
+            self._begin_commit()
+            batch = DecidedBatch()
+            self._open = batch
         if not await self._decider.decide(batch, entries):
             # Under the lock each command is tried by itself, if necessary, and the guilty one fails alone.
             self._start_over(locked_batches=1)
@@ -304,7 +315,8 @@ class Writer:
             async with asyncio.timeout(min(self._pace.patience_ns(), limits.gather_gap_us * 1000) / 1e9):
                 await self._wait()
         except TimeoutError:
-            # The timeout and a submission may fall into the same turn of the loop.
+            # On a busy loop the time is over before it has looked for requests that are there already.
+            await asyncio.sleep(0)
             return self._queue.is_ready
         return True
 

@@ -53,7 +53,7 @@ async def requests() -> AsyncIterator[Requests]:
         end.set()
     await asyncio.gather(*made.tasks.values(), return_exceptions=True)
     turns = made.turns
-    assert (turns._held, turns._held_count, turns._lines, turns._sizes, turns._size) == ({}, 0, {}, {}, 0)
+    assert (turns._held, turns._held_count, turns._queues, turns._sizes, turns._size) == ({}, 0, {}, {}, 0)
 
 
 async def test_a_tenant_has_few_places_and_the_rest_of_its_flood_waits() -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import itertools
+import time
 from typing import Any, get_args
 
 import pytest
 
+from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.engine.ports import Submission
 from fastpay.engine.write import writer as module
@@ -139,3 +141,34 @@ async def test_a_failed_bulk_writer_is_a_fault_of_both() -> None:
     bulk._stop(is_lost=False)
     assert isinstance(dispatcher.fault(), WriterStopped)
     await dispatcher.close()
+
+
+async def test_a_batch_that_is_late_takes_the_commands_that_wait_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "decided_at_once_max", 1)
+    store = MemoryStore()
+    async with running(store) as writer:
+        await writer.submit(submission(JOIN))
+        monkeypatch.setattr(writer._pace, "patience_ns", lambda: -1)
+        monkeypatch.setattr(writer._pace, "is_enough", lambda _: False)
+        await asyncio.gather(*(writer.submit(submission(JOIN)) for _ in range(4)))
+        assert store.sizes == [1, 4]
+
+
+@pytest.mark.parametrize("turns_later", range(3))
+async def test_a_request_that_a_busy_loop_has_not_read_yet_is_waited_for(
+    turns_later: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than a busy machine needs from here to the callback.
+    monkeypatch.setattr(limits, "gather_gap_us", 50_000)
+    writer = Writer(MemoryStore(), clock=SystemClock())
+    monkeypatch.setattr(writer._pace, "patience_ns", lambda: 10**9)
+    gathering = asyncio.create_task(writer._gather())
+    await asyncio.sleep(0)
+    # A callback that takes longer than the gap. Only the turns of the loop after it bring a request.
+    asyncio.get_running_loop().call_soon(time.sleep, 0.06)
+    await turns(turns_later)
+    waiting = start(writer, submission(JOIN))
+    assert await gathering
+    waiting.cancel()
