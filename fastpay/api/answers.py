@@ -43,7 +43,7 @@ def check_expansions(
 
 
 def plain(call: Call, resource: Resource, outcome: Outcome) -> bytes | None:
-    """Return the JSON of what a command made, None if more than its object is to be shown, or less."""
+    """Return the JSON of the object that a command made, None if the answer needs more or less than it."""
     answer = outcome.answer
     if answer.expand or answer.error is not None or call.is_publishable:
         return None
@@ -118,7 +118,7 @@ def encode(body: Mapping[str, object]) -> bytes:
 
 
 async def encode_apart(items: Sequence[dict[str, object]], snapshots: Snapshots) -> list[msgspec.Raw]:
-    """Return items in JSON, each for itself: any of them may show hundreds of objects."""
+    """Return items in JSON, encoded one by one, since each may contain hundreds of objects."""
     encoded = []
     size = 0
     for item in items:

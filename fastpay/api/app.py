@@ -34,7 +34,7 @@ from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
 from fastpay.observability import telemetry
 
-# Every module that serves something. A new resource is added here.
+# Every module of `api/resources/`. Add a new resource here.
 _MODULES = (
     payment_intents,
     payment_methods,
@@ -56,10 +56,10 @@ _SAFE_METHODS = frozenset(("GET", "HEAD"))
 
 
 class Application:
-    """The whole surface as one ASGI application.
+    """The API as one ASGI application.
 
-    The routes of the table are found by compiled code; what is not among them (a method that a path does not
-    have, an unknown path, the health checks, lifespan) falls through to Starlette.
+    Compiled code finds the routes of the table. Everything else goes to Starlette: methods that a path does
+    not have, unknown paths, health checks, lifespan.
     """
 
     def __init__(self, services: Services) -> None:
@@ -79,7 +79,7 @@ class Application:
         self._starlette = _create_starlette(services, paths)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Return what answers, a coroutine mostly; a frame of its own would only be in the way of it."""
+        """Return an awaitable that answers. This is no coroutine itself, which saves a frame a request."""
         if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
             answered = self._shortcut.answer(scope, receive, send)
             if answered is not None:
@@ -87,7 +87,7 @@ class Application:
         return self._go_long(scope, receive, send)
 
     def _go_long(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Return what answers by way of the pipeline."""
+        """Return an awaitable that answers through the pipeline."""
         if scope["type"] == "http":
             found = self._table.lookup(scope["method"], scope["path"])
             if found is not None:
@@ -104,7 +104,7 @@ def create_app(services: Services) -> Application:
 def _create_shortcut(
     services: Services, long_way: Callable[[Scope, Receive, Send], Awaitable[None]]
 ) -> Shortcut:
-    """Return the short way to all that is shown by its identifier."""
+    """Return the shortcut for reads by identifier."""
     shown = {
         route.path.removesuffix("{id}"): route.endpoint
         for route in ROUTES

@@ -1,4 +1,4 @@
-"""Who asks: the API key of a request, what it opens, and whether the request is signed as it must be."""
+"""Authentication: the API key of a request, its credentials, and the signature if there must be one."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ _KEY = re.compile(r"(?:sk|pk)_(?:test|live)_[A-Za-z0-9_]{8,240}", re.ASCII)
 
 SIGNATURE_HEADER = "fastpay-signature"
 
-# One text for every way to be wrong, so that nobody learns which keys exist, or which of them must sign.
+# One message for every failure, so that nobody learns which keys exist or which of them must sign.
 _REFUSAL = (
     "No valid API key was given, or not the signature that it needs. Send the key as a bearer token, "
     "'Authorization: Bearer <your key>', or as the user name of basic authentication, and a fresh "
@@ -27,7 +27,7 @@ _REFUSAL = (
 async def authenticate(
     keys: KeyRing, authorization: str | None, client: tuple[str, int] | None
 ) -> Credentials:
-    """Return the credentials behind an Authorization header. `client` is who sent it, as ASGI says.
+    """Return the credentials of an Authorization header. `client` is the sender's address, as in ASGI.
 
     Raises: Unauthenticated, RateLimited, DatabaseUnavailable.
     """
@@ -41,7 +41,7 @@ async def authenticate(
 
 
 def is_signed(credentials: Credentials, headers: Mapping[str, str]) -> bool:
-    """Tell whether a request has a signature to be checked, or ought to have one."""
+    """Tell whether a request has a signature, or must have one."""
     return credentials.must_sign or SIGNATURE_HEADER in headers
 
 
@@ -50,10 +50,10 @@ def check_signature(
 ) -> str | None:
     """Return a name for what was signed of a POST whose signature leaves the idempotency key open, else None.
 
-    It does so where there is no such key, and where the header has a v1, which an attacker could send by
-    itself: that the header also has a v2 does not help. However its header is put together, what was signed
-    has one name. A key that must sign takes no v1. A header that was sent twice is here as one with a comma
-    and a space in it, which no signature has. Raises: Unauthenticated, all alike.
+    The signature leaves the key open if there is no key, and if the header has a v1: an attacker could remove
+    the v2 beside it. The name depends only on what was signed, not on how the header is written. A key that
+    must sign accepts no v1. A repeated header arrives here joined by a comma and a space, which no signature
+    contains. Raises: Unauthenticated, always with the same message.
     """
     header = headers.get(SIGNATURE_HEADER, "").encode("latin-1")
     key = headers.get("idempotency-key", "").encode("latin-1")
@@ -72,15 +72,15 @@ def check_signature(
 
 
 def refuse_repeated() -> Unauthenticated:
-    """Return the error for a signature that was used before, under another idempotency key or none."""
+    """Return the error for a signature that was used under another idempotency key, or under none."""
     return Unauthenticated(_REFUSAL)
 
 
 def _target(scope: Scope) -> bytes:
-    """Return path and query as the client sent them, also where a proxy has taken a prefix off.
+    """Return path and query as the client sent them, with a prefix that a proxy has removed.
 
-    Our own server says what stood in the request; of other servers' it is put together again, and a question
-    mark with nothing behind it is lost.
+    Our own server passes them on. For other servers they are joined again, which loses a question mark with
+    an empty query.
     """
     target: bytes | None = scope.get("fastpay.target")
     if target is None:
@@ -91,7 +91,7 @@ def _target(scope: Scope) -> bytes:
 
 
 def key_of(authorization: str) -> str:
-    """Return the key of a header, "" where there is none to be found. Source: RFC 7617, RFC 6750."""
+    """Return the key in a header, "" if there is none. Source: RFC 7617, RFC 6750."""
     scheme, _, value = authorization.partition(" ")
     value = value.strip(" ")
     match scheme.lower():

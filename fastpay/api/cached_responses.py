@@ -1,4 +1,4 @@
-"""Answers that are kept as they go out: rendered once for each version, and encoded once for each coding."""
+"""Cached responses: rendered once a version, and encoded once a coding."""
 
 from fastpay._native.cache import Cache, CachedResponse, Entry
 from fastpay.api.encodings import CODINGS, coding_for, is_encodable, weakened
@@ -23,7 +23,7 @@ def make_response(resource: Resource, path: str, versioned: Versioned, livemode:
 
 
 def form_of(cache: Cache, entry: Entry | None, response: CachedResponse, coding: str) -> CachedResponse:
-    """Return an answer in a coding; what is made for it stays with the entry that holds the answer."""
+    """Return a response in a coding, and cache it with the entry of the response."""
     form = response.encoded.get(coding)
     if form is None:
         form = _make_form(response, coding)
@@ -33,7 +33,7 @@ def form_of(cache: Cache, entry: Entry | None, response: CachedResponse, coding:
 
 
 def form_for(cache: Cache, entry: Entry | None, response: CachedResponse, accepted: str) -> CachedResponse:
-    """Return an answer as a client wants it, which accepts these codings; the same one where it stays."""
+    """Return a response in the coding that fits an Accept-Encoding header, or the response itself."""
     coding = coding_for(len(response.body), accepted) if response.is_encodable else None
     return response if coding is None else form_of(cache, entry, response, coding)
 

@@ -1,10 +1,10 @@
-"""Card numbers where none should be: in metadata, a description, a name, an idempotency key.
+"""Card numbers inside of texts: metadata, descriptions, names, idempotency keys.
 
-A card number has 13 to 19 digits, the prefix and the length of a card scheme, and a last digit that checks
-the others (Luhn). It stands in one piece, or in groups as people write cards, with one or two blanks,
-hyphens, dots or underscores between. Digits of any script count. These are no card numbers: a telephone
-number (a plus sign and up to 15 digits), a UUID, digits inside of a hexadecimal word, and digits in other
-groups, as in `420-1795883115127` (a customer and a time).
+A card number has 13 to 19 digits, the prefix and the length of a card scheme, and a valid check digit (Luhn).
+It is written in one piece, or in the groups of a card with one or two blanks, hyphens, dots or underscores
+between them. Digits of any script count. These are not card numbers: a telephone number (a plus sign and up
+to 15 digits), a UUID, digits inside of a hexadecimal word, and digits in other groups, such as
+`420-1795883115127` (a customer and a time).
 """
 
 from fastpay._native.card_finder import CardFinder
@@ -25,5 +25,5 @@ _finder = CardFinder(SCHEMES)
 
 
 def holds(text: str) -> bool:
-    """Tell whether a text is a card number, or holds one."""
+    """Tell whether a text contains a card number."""
     return _finder.holds(text)

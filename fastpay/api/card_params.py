@@ -1,6 +1,6 @@
-"""Cards in requests: read, checked and forgotten in one place.
+"""Cards in requests: parameters, checks, and the card that is kept.
 
-Numbers and security codes never leave this module but as a `Card`, which holds neither.
+Card numbers and security codes do not leave this module: a `Card` contains neither.
 """
 
 import functools
@@ -32,7 +32,7 @@ _SECRET_CHARS_MAX = 40
 
 
 class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A card: its data, or a token that stands for them."""
+    """A card: its data, or a token for them."""
 
     is_forgotten: ClassVar[bool] = True
 
@@ -48,7 +48,7 @@ class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PaymentMethodData(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A payment method to be made along with something else."""
+    """A payment method to be created by another request."""
 
     type: Literal["card"]
     card: CardParams | UnsetType = UNSET
@@ -58,7 +58,7 @@ class PaymentMethodData(Part, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
-    """Return the card of a payment method to be made. `param` is what stands around `card` in the request.
+    """Return the card of a payment method to be created. `param` is the parameter around `card`.
 
     Raises: InvalidRequest, CardDeclined.
     """
@@ -75,9 +75,9 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
 
 
 def choice(call: Call, payment_method: str) -> Choice:
-    """Return what an identifier of a payment method stands for: itself, or a card made of a magic one.
+    """Return a payment method's identifier, or the test card of a magic one.
 
-    Raises: NotFound for what is no identifier, CardDeclined for a magic one in live mode.
+    Raises: NotFound for a malformed identifier, CardDeclined for a magic one in live mode.
     """
     number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
     if number is not None:
@@ -86,16 +86,15 @@ def choice(call: Call, payment_method: str) -> Choice:
 
 
 def magic_card(call: Call, number: str) -> cards.Card:
-    """Return the card that a magic payment method or token stands for. Raises: CardDeclined in live mode."""
+    """Return the card of a magic payment method or token. Raises: CardDeclined in live mode."""
     _refuse_in_live_mode(call)
     return _magic_card(number, _this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD, call.credentials.fingerprint_key)
 
 
 def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
-    """Return the year in four digits. `prefix` is the parameter that month and year stand in.
+    """Return the year in four digits. `prefix` is the parameter that contains month and year.
 
-    Whether the card is over by now is for the command to say. Raises: CardDeclined for what is no month or
-    no year of a card.
+    The command checks whether the card has expired. Raises: CardDeclined for an invalid month or year.
     """
     check_month(month, prefix=prefix)
     full = _in_four_digits(year)
@@ -105,13 +104,13 @@ def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
 
 
 def check_month(month: int, *, prefix: str) -> None:
-    """Raises: CardDeclined for a month that is none."""
+    """Raise CardDeclined for an invalid month."""
     if not 1 <= month <= 12:
         raise cards.expiry_refused("month", param=prefix)
 
 
 def canonical(data: Part) -> Part:
-    """Return a card, or the data of a payment method, in the one spelling that equal ones share."""
+    """Return a card, or the data of a payment method, in canonical form."""
     if isinstance(data, PaymentMethodData):
         return data if data.card is UNSET else msgspec.structs.replace(data, card=canonical(data.card))
     number, year = getattr(data, "number", UNSET), getattr(data, "exp_year", UNSET)
@@ -172,7 +171,7 @@ def _checked_number(number: str, param: str) -> str:
 
 
 def _check_cvc(cvc: str, number: str, param: str) -> None:
-    # An American Express card alone has four digits on its front.
+    # Only an American Express card has four digits.
     wanted = 4 if number.startswith(("34", "37")) else 3
     if _CVC.fullmatch(cvc) is None or len(cvc) not in {3, wanted}:
         raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param=param)
@@ -185,7 +184,7 @@ def _unknown_number(call: Call) -> CardDeclined | InvalidRequest:
             code="processor_not_configured",
         )
     return CardDeclined(
-        "Your card was declined. The request was in test mode, and the card is none of the test cards.",
+        "Your card was declined. The request was in test mode, and the card is not a test card.",
         decline_code="test_mode_live_card",
     )
 
@@ -202,7 +201,7 @@ def _this_year(call: Call) -> int:
     return cards.year_and_month(call.services.clock.now_ms() // 1000)[0]
 
 
-# The same few over and over: a tenant's magic cards are alike until the year is over.
+# The same few are used again and again: a tenant's magic cards change once a year.
 @functools.lru_cache(maxsize=limits.magic_cards_kept)
 def _magic_card(number: str, exp_year: int, fingerprint_key: bytes) -> cards.Card:
     return cards.test_card(

@@ -1,14 +1,14 @@
-"""Card numbers that clients write where none should be: found, counted, refused where that is set.
+"""Card numbers in texts that are stored: found, counted, and refused if that is configured.
 
-| where                                          | what becomes of it                                        |
+| where                                          | what happens                                              |
 |------------------------------------------------|-----------------------------------------------------------|
 | `card[number]`                                 | becomes a fingerprint and four digits (`card_params.py`)  |
 | a name that clients choose: an idempotency     | always refused: names are indexed, logged and passed on   |
 | key, the code of a ledger account              |                                                           |
 | any other text                                 | counted; refused with `card_numbers_in_text = "refuse"`   |
 
-A refusal names the field and never the number. It happens before anything is stored, so that nothing of the
-request stays: no object, no idempotency row, no log line.
+A refusal names the field and never the number. It happens before anything is stored: no object, no
+idempotency row, no log line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from fastpay.errors import InvalidRequest
 
 
 class CardTexts:
-    """Looks for card numbers in what requests want to have stored, and counts them."""
+    """Finds card numbers in texts that requests want to store, and counts them."""
 
     def __init__(self, *, refuses: bool = False) -> None:
         self._refuses = refuses
@@ -33,17 +33,17 @@ class CardTexts:
         self._refused = 0
 
     def counts(self) -> Mapping[str, int]:
-        """Return what was counted since the start, by name."""
+        """Return the counts since the start, by name."""
         return {"card_numbers_allowed": self._allowed, "card_numbers_refused": self._refused}
 
     def check(self, params: Params) -> None:
-        """Look at every text of these params. Raises: InvalidRequest."""
+        """Check every text of these params. Raises: InvalidRequest."""
         for path, text in _texts(params, ""):
             if card_numbers.holds(text):
                 self._found(path, is_name=path in params.chosen_names)
 
     def check_metadata(self, metadata: Mapping[str, str], *, param: str) -> None:
-        """Look at metadata that is no part of any params. Raises: InvalidRequest."""
+        """Check metadata outside of params. Raises: InvalidRequest."""
         for path, text in _texts(metadata, param):
             if card_numbers.holds(text):
                 self._found(path, is_name=False)
@@ -53,8 +53,8 @@ class CardTexts:
         if card_numbers.holds(key):
             self._refused += 1
             raise InvalidRequest(
-                "The Idempotency-Key holds what looks like a card number. Use a random value, for example a "
-                "UUID.",
+                "The Idempotency-Key contains what looks like a card number. Use a random value, for example "
+                "a UUID.",
                 code="idempotency_key_invalid",
             )
 
@@ -64,15 +64,15 @@ class CardTexts:
             return
         self._refused += 1
         raise InvalidRequest(
-            "This holds what looks like a card number, and card numbers are not stored. Send a card as a "
-            "payment method, and leave its number out of everything else.",
+            "This contains what looks like a card number, and card numbers are not stored. Send a card as a "
+            "payment method, and leave its number out of all other parameters.",
             code="card_number_not_allowed",
             param=path[: limits.param_chars_max],
         )
 
 
 def may_hold_card_number(content_type: str | None, body: bytes, query: bytes) -> bool:
-    """Tell whether what was decoded may hold a card number: nearly none does, and it costs little."""
+    """Tell whether a request may contain a card number. It is cheap, and nearly always False."""
     if query and digit_runs.in_form(query):
         return True
     if content_type == FORM or not body or not is_json(content_type):
@@ -81,9 +81,9 @@ def may_hold_card_number(content_type: str | None, body: bytes, query: bytes) ->
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yield all texts of a value, each with the parameter to name for it.
+    """Yield all texts of a value, each with the name of its parameter.
 
-    For a key that is the map that it stands in: the key itself may be what must not be shown.
+    A key is named by its map, since the key itself may be the card number.
     """
     if isinstance(value, str):
         yield path, value
@@ -97,5 +97,5 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield path, key
             yield from _texts(inner, f"{path}[{key}]")
     elif isinstance(value, tuple | list):
-        for place, inner in enumerate(value):
-            yield from _texts(inner, f"{path}[{place}]")
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{index}]")

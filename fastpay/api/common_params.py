@@ -1,4 +1,4 @@
-"""Parameters that many requests share, and how they become what the domain knows."""
+"""Parameters that many requests share, and their conversion to the domain's types."""
 
 from typing import Annotated, ClassVar, TypeVar
 
@@ -11,7 +11,7 @@ from fastpay.errors import InvalidRequest
 
 Text = Annotated[str, Meta(min_length=1, max_length=limits.text_chars_max)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.name_chars_max)]
-# What no pattern below may end on: in Python, `$` also stands before a last line break.
+# The end of a text: in Python, `$` alone also matches before a final line break.
 _END = "$(?!\\n)"
 _PLAIN = "[^<>\\\\'\"*]"
 
@@ -37,10 +37,10 @@ Metadata = dict[str, str]
 
 
 class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """What every request may say.
+    """Parameters of every request.
 
-    `creates` is True for requests that make an object: null means as little there as nothing. `chosen_names`
-    are the parameters by which clients name what they make.
+    `creates` is True for requests that create an object: there, null means the same as a missing parameter.
+    `chosen_names` are parameters that clients choose as names of what they create.
     """
 
     creates: ClassVar[bool] = False
@@ -49,18 +49,18 @@ class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown
     expand: Expand = ()
 
     def canonical(self) -> object:
-        """Return what the request's fingerprint is made of: nothing in it has two spellings."""
+        """Return what the fingerprint of the request is computed from."""
         return self
 
 
 class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """What stands inside of another parameter. What `is_forgotten` is kept in no form that it came in."""
+    """A parameter inside of another one. If it `is_forgotten`, it is not stored as it was sent."""
 
     is_forgotten: ClassVar[bool] = False
 
 
 class NoParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nothing but what every request may say."""
+    """No parameters but those of every request."""
 
 
 class AddressParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,32 +99,32 @@ _Other = TypeVar("_Other")
 
 
 def given(params: msgspec.Struct, *names: str) -> dict[str, object]:
-    """Return the parameters of these names that the request has set, or unset with an empty text."""
+    """Return the parameters of these names that the request has, also those that it unsets."""
     return {name: value for name in names if (value := getattr(params, name)) is not UNSET}
 
 
 def value_or(value: _Value | UnsetType, otherwise: _Other) -> _Value | _Other:
-    """Return what was given, or what holds otherwise."""
+    """Return the value, or `otherwise` if it is not given."""
     return otherwise if isinstance(value, UnsetType) else value
 
 
 def first_metadata(value: Metadata | UnsetType | None) -> Metadata:
-    """Return what an object begins with, where clearing it means as little as saying nothing."""
+    """Return the metadata of a new object."""
     return {} if value is None or isinstance(value, UnsetType) else value
 
 
 def address(params: AddressParams) -> Address:
-    """Return the address as it is kept."""
+    """Return the address as it is stored."""
     return Address(**msgspec.structs.asdict(params))
 
 
 def shipping(params: ShippingParams) -> Shipping:
-    """Return the shipping as it is kept."""
+    """Return the shipping as it is stored."""
     return Shipping(**{**msgspec.structs.asdict(params), "address": address(params.address)})
 
 
 def billing_details(params: BillingDetailsParams | UnsetType | None) -> BillingDetails:
-    """Return the billing details as they are kept; all of them empty where none were given."""
+    """Return the billing details as they are stored, empty if none are given."""
     if params is None or isinstance(params, UnsetType):
         return BillingDetails()
     where = Address() if params.address is None else address(params.address)

@@ -1,4 +1,4 @@
-"""What an endpoint has at hand: the services of the process, and the call that it answers."""
+"""What endpoints work with: the services of the process, the call and the reply."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,13 +22,13 @@ from fastpay.engine.turns import Turns
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator may choose for this floor."""
+    """Settings of this floor."""
 
     body_bytes_max: int = limits.body_bytes_max
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the floor stands on."""
+    """The parts of the process that endpoints use."""
 
     writer: Writer
     reader: Reader
@@ -49,8 +49,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One authenticated request. `arguments` are the named parts of the path, `headers` in lower case.
 
-    `unread` holds the body, in whole and within its limit, until `take_body` gives it away; none for a GET.
-    `signed` names what was signed, where the signature leaves open under which idempotency key.
+    `unread` holds the whole body until `take_body` returns it; it is empty for a GET. `signed` is a digest of
+    what was signed, if the signature does not cover the idempotency key.
     """
 
     services: Services
@@ -63,39 +63,39 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     query: bytes
     unread: list[bytes]
     signed: str | None = None
-    # The span context of the request; its type belongs to the tracer.
+    # The span context of the request. Its type belongs to the tracer.
     trace: Any = None
-    # Only where the client asked how long it all takes.
+    # Only if the client asked for Server-Timing.
     timing: Timing | None = None
 
     @property
     def scope(self) -> Scope:
-        """Whose rows, and in which mode."""
+        """The tenant and mode."""
         return self.credentials.scope
 
     def ended(self, stage: str) -> None:
-        """Take note that a stage of the answer has ended, if anybody wants to know."""
+        """Record the end of a stage, if the client asked for Server-Timing."""
         if self.timing is not None:
             self.timing.end(stage, self.services.clock.monotonic_ns())
 
     def take_body(self) -> bytes:
-        """Return the body, once: what waits for its turn at the database must not hold a megabyte."""
+        """Return the body and release it, so that requests that wait for the database hold no bodies."""
         return self.unread.pop() if self.unread else b""
 
     @property
     def is_publishable(self) -> bool:
-        """Whether the key is one that anybody may see."""
+        """Whether the key is publishable, so that anybody may have it."""
         return self.credentials.kind == "publishable"
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What goes back: a status, a JSON body, and headers beside those that every answer has."""
+    """An answer: a status, a JSON body, and headers in addition to those that every answer has."""
 
     status: int = 200
     body: bytes
     content_type: bytes = b"application/json"
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    # How this answer differs from others to the same question: given where it can be asked for by condition.
+    # The entity tag, if the client may ask with If-None-Match.
     etag: bytes | None = None
-    # Gives the body in a coding, where what was made for it once is kept.
+    # Returns the body in a coding, if encoded bodies are cached.
     encoded: Callable[[str], bytes] | None = None

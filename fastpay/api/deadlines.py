@@ -1,4 +1,4 @@
-"""The time that answering may take, where it takes more than one read."""
+"""A deadline for answers that take several reads."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,7 +11,7 @@ _Answer = TypeVar("_Answer")
 
 
 async def in_time(answering: Awaitable[_Answer]) -> _Answer:
-    """Return the answer. Raises: DatabaseUnavailable where all its reads together take too long."""
+    """Return the answer. Raises: DatabaseUnavailable after `read_timeout_ms`."""
     try:
         async with asyncio.timeout(limits.read_timeout_ms / 1000):
             return await answering

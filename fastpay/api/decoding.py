@@ -1,7 +1,7 @@
 """Requests to params: form, query and JSON become one frozen struct, or an error that names the parameter.
 
-Forms and JSON give the same params. What differs is that a form has only text, so that numbers and
-booleans are read from it by the parameter's type, while JSON is held to its own types:
+Forms and JSON give the same params. A form has only text, so its numbers and booleans are read by the
+parameter's type. JSON must use its own types:
 
 | sent                        | form                           | JSON                            |
 |-----------------------------|--------------------------------|---------------------------------|
@@ -9,13 +9,13 @@ booleans are read from it by the parameter's type, while JSON is held to its own
 | boolean                     | `true`, `false`, `True`,       | true or false                   |
 |                             | `False` (older Python SDKs)    |                                 |
 | text                        | as it is, `null` and `1` too   | a string                        |
-| unset (where it may be)     | `name=`                        | `""` or null                    |
+| unset (if it may be)        | `name=`                        | `""` or null                    |
 | list                        | `a[]=`, or `a[0]=` without gap | an array                        |
 | map of text (metadata)      | `metadata[key]=value`          | strings; integers and booleans  |
 |                             |                                | become their text, null is `""` |
 
-An empty text is refused where a parameter cannot be unset. Inside of a map it takes the key away,
-and stays the empty text here.
+An empty text is refused if a parameter cannot be unset. Inside of a map it removes the key; this module
+keeps it as an empty text.
 """
 
 import re
@@ -26,8 +26,8 @@ import msgspec
 
 from fastpay import limits
 from fastpay._native import form, strict_json
+from fastpay.api.accepted_values import Accepted, Text, accepted_by
 from fastpay.api.form_decoders import decode_plainly
-from fastpay.api.shapes import Shape, Text, shape_of
 from fastpay.api.showing import SECRET_NAMES, path_of, shown
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
@@ -49,7 +49,7 @@ def decode_params(
     query: bytes,
     json_values_max: int = limits.json_values_max,
 ) -> _Params:
-    """Decode what a POST brings, in its body by its content type, and in its query as a form.
+    """Decode the parameters of a POST: the body by its content type, and the query as a form.
 
     An empty body needs no content type. A parameter may stand in the body or in the query, not in both. JSON
     has `json_values_max` values at most.
@@ -61,13 +61,13 @@ def decode_params(
         params = None if query else decode_plainly(params_type, body)
         if params is not None:
             return params
-        tree = _read(shape_of(params_type), _parse_form(body), from_form=True)
+        tree = _read(accepted_by(params_type), _parse_form(body), from_form=True)
     else:
-        tree = _read(shape_of(params_type), _parse_json(body, json_values_max), from_form=False)
-    shape = shape_of(params_type)
+        tree = _read(accepted_by(params_type), _parse_json(body, json_values_max), from_form=False)
+    accepted = accepted_by(params_type)
     if query:
-        _merge(tree, _read(shape, _parse_form(query), from_form=True))
-    return _build(params_type, shape, tree)
+        _merge(tree, _read(accepted, _parse_form(query), from_form=True))
+    return _build(params_type, accepted, tree)
 
 
 def is_json(content_type: str | None) -> bool:
@@ -76,19 +76,19 @@ def is_json(content_type: str | None) -> bool:
 
 
 def decode_query(params_type: type[_Params], query: bytes) -> _Params:
-    """Decode what a GET or DELETE brings: its query, by the rules of a form.
+    """Decode the query of a GET or DELETE, by the rules of a form.
 
     Raises: InvalidRequest.
     """
     params = decode_plainly(params_type, query)
     if params is not None:
         return params
-    shape = shape_of(params_type)
-    return _build(params_type, shape, _read(shape, _parse_form(query), from_form=True))
+    accepted = accepted_by(params_type)
+    return _build(params_type, accepted, _read(accepted, _parse_form(query), from_form=True))
 
 
 class _ParameterError(Exception):
-    """A parameter that is refused. Its path grows, innermost name first, on the way out."""
+    """A refused parameter. Each caller appends its own name, so the path is innermost first."""
 
     def __init__(
         self, allowed: str, *, received: Any = None, code: str | None = None, name: str | None = None
@@ -100,7 +100,7 @@ class _ParameterError(Exception):
         self.path: list[str | int] = [] if name is None else [name]
 
     def rendered(self, root: str | None = None) -> InvalidRequest:
-        """Return the error for the client; `root` is the name that the path hangs under."""
+        """Return the error for the client. `root` is the outermost name of the path."""
         names = [*self.path, root] if root is not None else self.path
         param = path_of(names[::-1])
         message = self.allowed
@@ -144,10 +144,10 @@ def _unreadable(error: form.FormError | strict_json.JsonError) -> InvalidRequest
     return InvalidRequest(error.message, code=error.code, param=param)
 
 
-def _read(shape: Shape, tree: dict[str, Any], *, from_form: bool) -> dict[str, Any]:
-    """Read the fields of the params type, in place: the tree was made for this request alone."""
+def _read(accepted: Accepted, tree: dict[str, Any], *, from_form: bool) -> dict[str, Any]:
+    """Read the fields of the params type in place: nothing else uses the tree."""
     try:
-        _read_fields(shape, tree, list(tree), from_form)
+        _read_fields(accepted, tree, list(tree), from_form)
     except _ParameterError as fault:
         raise fault.rendered() from None
     return tree
@@ -156,27 +156,26 @@ def _read(shape: Shape, tree: dict[str, Any], *, from_form: bool) -> dict[str, A
 def _merge(tree: dict[str, Any], more: dict[str, Any]) -> None:
     for name, value in more.items():
         if name in tree:
-            raise InvalidRequest("The parameter is in the query and in the body as well.", param=name)
+            raise InvalidRequest("The parameter is both in the query and in the body.", param=name)
         tree[name] = value
 
 
-def _build(params_type: type[_Params], shape: Shape, tree: dict[str, Any]) -> _Params:
+def _build(params_type: type[_Params], accepted: Accepted, tree: dict[str, Any]) -> _Params:
     try:
         return msgspec.convert(tree, params_type)
     except msgspec.ValidationError as error:
-        # All that the types say was checked. What is left are parameters that nobody sent, and rules
-        # in the params type's own code.
+        # Values were checked before. Missing parameters, and rules in the params type's own code, were not.
         refused = error
     try:
-        _require(shape, tree)
+        _require(accepted, tree)
     except _ParameterError as fault:
         raise fault.rendered() from None
     message, _, path = str(refused).partition(" - at `$.")
     raise InvalidRequest(message, param=path.rstrip("`") or None) from None
 
 
-def _read_fields(shape: Shape, tree: dict[str, Any], names: list[str], from_form: bool) -> None:
-    fields = shape.fields
+def _read_fields(accepted: Accepted, tree: dict[str, Any], names: list[str], from_form: bool) -> None:
+    fields = accepted.fields
     assert fields is not None
     name = ""
     try:
@@ -193,118 +192,118 @@ def _read_fields(shape: Shape, tree: dict[str, Any], names: list[str], from_form
         raise
 
 
-def _require(shape: Shape, tree: dict[str, Any]) -> None:
-    for name in shape.required:
+def _require(accepted: Accepted, tree: dict[str, Any]) -> None:
+    for name in accepted.required:
         if name not in tree:
             raise _ParameterError("The parameter is missing.", code="parameter_missing", name=name)
 
 
-def _read_value(shape: Shape, value: Any, from_form: bool) -> Any:
+def _read_value(accepted: Accepted, value: Any, from_form: bool) -> Any:
     match value:
         case "" | None:
-            return _read_empty(shape)
+            return _read_empty(accepted)
         case str():
-            return _read_scalar(shape, value) if from_form else _read_text(shape, value)
+            return _read_scalar(accepted, value) if from_form else _read_text(accepted, value)
         case dict():
-            return _read_object(shape, value, from_form)
+            return _read_object(accepted, value, from_form)
         case list():
-            return _read_elements(shape, value, from_form)
+            return _read_elements(accepted, value, from_form)
         case _:
-            return _read_number(shape, value)
+            return _read_number(accepted, value)
 
 
-def _read_empty(shape: Shape) -> str | None:
+def _read_empty(accepted: Accepted) -> str | None:
     """Read the empty text, or null: both unset what can be unset."""
-    if shape.nullable:
+    if accepted.nullable:
         return None
-    if shape.clearable or shape.is_map_value or shape.anything:
+    if accepted.clearable or accepted.is_map_value or accepted.anything:
         return ""
     raise _ParameterError(
-        f"The parameter cannot be empty. {_allowed(shape)} Leave it out to not set it.",
+        f"The parameter cannot be empty. {_allowed(accepted)} Leave it out to not set it.",
         code="parameter_invalid_empty",
     )
 
 
-def _read_scalar(shape: Shape, text: str) -> str | int | bool:
-    """Read a scalar of a form, which is text until the parameter's type says otherwise."""
-    if shape.boolean and text in _BOOLEANS:
+def _read_scalar(accepted: Accepted, text: str) -> str | int | bool:
+    """Read a scalar of a form by the parameter's type."""
+    if accepted.boolean and text in _BOOLEANS:
         return _BOOLEANS[text]
-    if (shape.integer is not None or shape.integers) and text not in shape.texts:
+    if (accepted.integer is not None or accepted.integers) and text not in accepted.texts:
         if _DIGITS.fullmatch(text) is None:
-            raise _ParameterError(_allowed(shape), received=text, code="parameter_invalid_integer")
-        return _check_integer(shape, int(text), received=text)
-    return _read_text(shape, text)
+            raise _ParameterError(_allowed(accepted), received=text, code="parameter_invalid_integer")
+        return _check_integer(accepted, int(text), received=text)
+    return _read_text(accepted, text)
 
 
-def _read_text(shape: Shape, text: str) -> str:
-    if shape.text is not None:
-        _check_text(shape.text, text)
+def _read_text(accepted: Accepted, text: str) -> str:
+    if accepted.text is not None:
+        _check_text(accepted.text, text)
         return text
-    if text in shape.texts or shape.anything:
+    if text in accepted.texts or accepted.anything:
         return text
-    code = "parameter_invalid_integer" if shape.integer is not None else None
-    raise _ParameterError(_allowed(shape), received=text, code=code)
+    code = "parameter_invalid_integer" if accepted.integer is not None else None
+    raise _ParameterError(_allowed(accepted), received=text, code=code)
 
 
-def _read_number(shape: Shape, value: int) -> str | int | bool:
+def _read_number(accepted: Accepted, value: int) -> str | int | bool:
     """Read a number or a boolean of JSON."""
     if isinstance(value, bool):
-        if shape.boolean or shape.anything:
+        if accepted.boolean or accepted.anything:
             return value
-        if shape.is_map_value:
+        if accepted.is_map_value:
             return "true" if value else "false"
-    elif shape.integer is not None or shape.integers:
-        return _check_integer(shape, value, received=value)
-    elif shape.is_map_value:
+    elif accepted.integer is not None or accepted.integers:
+        return _check_integer(accepted, value, received=value)
+    elif accepted.is_map_value:
         return str(value)
-    elif shape.anything:
+    elif accepted.anything:
         return value
-    code = "parameter_invalid_integer" if shape.integer is not None else None
-    raise _ParameterError(_allowed(shape), received=value, code=code)
+    code = "parameter_invalid_integer" if accepted.integer is not None else None
+    raise _ParameterError(_allowed(accepted), received=value, code=code)
 
 
-def _check_integer(shape: Shape, value: int, *, received: str | int) -> int:
-    if value in shape.integers or (shape.integer is not None and value in shape.integer):
+def _check_integer(accepted: Accepted, value: int, *, received: str | int) -> int:
+    if value in accepted.integers or (accepted.integer is not None and value in accepted.integer):
         return value
-    raise _ParameterError(_allowed(shape), received=received, code="parameter_invalid_integer")
+    raise _ParameterError(_allowed(accepted), received=received, code="parameter_invalid_integer")
 
 
 def _check_text(bounds: Text, text: str) -> None:
     if len(text) not in bounds.size:
         low, high = bounds.size.start, bounds.size.stop - 1
-        raise _ParameterError(f"The text has {len(text)} characters, and must have from {low} to {high}.")
+        raise _ParameterError(f"The text has {len(text)} characters. It must have from {low} to {high}.")
     if bounds.pattern is not None and bounds.pattern.search(text) is None:
         raise _ParameterError(f"The text must match {bounds.pattern.pattern}.", received=text)
 
 
-def _read_object(shape: Shape, value: dict[str, Any], from_form: bool) -> Any:
-    if shape.fields is not None:
-        _read_fields(shape, value, list(value), from_form)
-        _require(shape, value)
+def _read_object(accepted: Accepted, value: dict[str, Any], from_form: bool) -> Any:
+    if accepted.fields is not None:
+        _read_fields(accepted, value, list(value), from_form)
+        _require(accepted, value)
         return value
-    if shape.values is not None:
+    if accepted.values is not None:
         name = ""
         try:
             for name, inner in value.items():
-                value[name] = _read_value(shape.values, inner, from_form)
+                value[name] = _read_value(accepted.values, inner, from_form)
         except _ParameterError as fault:
             fault.path.append(name)
             raise
-        _check_size(shape, value)
-        if shape.is_metadata:
+        _check_size(accepted, value)
+        if accepted.is_metadata:
             _check_metadata(value)
         return value
-    if shape.elements is not None and from_form:
-        return _read_elements(shape, _numbered(value), from_form)
-    if shape.anything:
+    if accepted.elements is not None and from_form:
+        return _read_elements(accepted, _numbered(value), from_form)
+    if accepted.anything:
         return value
-    raise _ParameterError(_allowed(shape), received=value)
+    raise _ParameterError(_allowed(accepted), received=value)
 
 
 def _numbered(value: dict[str, Any]) -> list[Any]:
-    """Put elements that came with numbers in the order of the numbers, whatever order they came in.
+    """Return numbered elements in the order of their numbers.
 
-    A gap is refused rather than closed: it is more often an element lost than one left out.
+    A gap is refused and not closed: most often an element was lost.
     """
     indexes = {str(index): index for index in range(len(value))}
     elements: list[Any] = [None] * len(value)
@@ -316,33 +315,33 @@ def _numbered(value: dict[str, Any]) -> list[Any]:
     return elements
 
 
-def _read_elements(shape: Shape, value: list[Any], from_form: bool) -> list[Any]:
-    if shape.elements is None:
-        if shape.anything:
+def _read_elements(accepted: Accepted, value: list[Any], from_form: bool) -> list[Any]:
+    if accepted.elements is None:
+        if accepted.anything:
             return value
-        raise _ParameterError(_allowed(shape), received=value)
+        raise _ParameterError(_allowed(accepted), received=value)
     index = 0
     try:
         for index, element in enumerate(value):
-            value[index] = _read_value(shape.elements, element, from_form)
+            value[index] = _read_value(accepted.elements, element, from_form)
     except _ParameterError as fault:
         fault.path.append(index)
         raise
-    _check_size(shape, value)
+    _check_size(accepted, value)
     return value
 
 
-def _check_size(shape: Shape, value: dict[str, Any] | list[Any]) -> None:
-    assert shape.size is not None
-    if len(value) not in shape.size:
-        low, high = shape.size.start, shape.size.stop - 1
-        raise _ParameterError(f"There are {len(value)} elements, and must be from {low} to {high}.")
+def _check_size(accepted: Accepted, value: dict[str, Any] | list[Any]) -> None:
+    assert accepted.size is not None
+    if len(value) not in accepted.size:
+        low, high = accepted.size.start, accepted.size.stop - 1
+        raise _ParameterError(f"There are {len(value)} elements. There must be from {low} to {high}.")
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
     if len(metadata) > limits.metadata_keys_max:
         raise _ParameterError(
-            f"There are {len(metadata)} keys, and may be at most {limits.metadata_keys_max}."
+            f"There are {len(metadata)} keys. There may be at most {limits.metadata_keys_max}."
         )
     for key, value in metadata.items():
         if not key or len(key) > limits.metadata_key_chars_max:
@@ -355,21 +354,21 @@ def _check_metadata(metadata: Mapping[str, str]) -> None:
             raise _ParameterError(f"The value has {len(value)}. {allowed}", name=key)
 
 
-def _allowed(shape: Shape) -> str:
-    """Say in a sentence what a parameter takes."""
-    kinds = [f"'{text}'" for text in shape.texts] + [str(number) for number in shape.integers]
-    if shape.boolean:
+def _allowed(accepted: Accepted) -> str:
+    """Return a sentence that says what a parameter accepts."""
+    kinds = [f"'{text}'" for text in accepted.texts] + [str(number) for number in accepted.integers]
+    if accepted.boolean:
         kinds += ["true", "false"]
-    if shape.integer is not None:
-        bounded = shape.integer.start > -(2**63) or shape.integer.stop < 2**63
-        bounds = f" from {shape.integer.start} to {shape.integer.stop - 1}" if bounded else ""
+    if accepted.integer is not None:
+        bounded = accepted.integer.start > -(2**63) or accepted.integer.stop < 2**63
+        bounds = f" from {accepted.integer.start} to {accepted.integer.stop - 1}" if bounded else ""
         kinds.append(f"a whole number{bounds}")
-    if shape.text is not None:
+    if accepted.text is not None:
         kinds.append("a text")
-    if shape.fields is not None or shape.values is not None:
+    if accepted.fields is not None or accepted.values is not None:
         kinds.append("an object")
-    if shape.elements is not None:
+    if accepted.elements is not None:
         kinds.append("a list")
-    if shape.nullable or shape.clearable:
+    if accepted.nullable or accepted.clearable:
         kinds.append("empty, which unsets it")
     return f"It must be {' or '.join(kinds)}."

@@ -1,12 +1,12 @@
-"""Answers in fewer bytes: which coding a client is sent, and what is never encoded.
+"""Content codings: which one a client gets, and which answers are never encoded.
 
-An answer that holds a secret beside what clients put there (a payment's client_secret beside its metadata) is
-sent as it is, whoever asks: its encoded length would tell how much the two are alike, and so the secret, byte
-for byte, to somebody who can have many of them made and see how long they are. What counts is what the answer
-holds, not which path it came from, so that no expansion and no new path can be forgotten.
+An answer that contains a secret beside text of clients, such as a payment's client_secret beside its
+metadata, is never encoded. Its encoded length would reveal how similar the two are, and with many requests
+the secret (BREACH). The check looks at the bytes of the answer and not at the path, so it covers expansions
+and new paths.
 
-The codings are used at their cheapest, which for JSON gives away little: on 100 charges (109 kB) zstd makes
-8.7 kB in 61 us, brotli 9.3 kB in 96 us, gzip 12.4 kB in 412 us.
+The codings run at their fastest level: 100 charges (109 kB) become 8.7 kB with zstd in 61 us, 9.3 kB with
+brotli in 96 us, 12.4 kB with gzip in 412 us.
 
 Source: RFC 9110 8.8.3.3, 12.5.3 and 12.5.5; https://www.breachattack.com.
 """
@@ -45,10 +45,10 @@ def _gzip(body: bytes) -> bytes:
     return zlib.compress(body, _LEVEL, _GZIP_WINDOW)
 
 
-# Which one is taken where a client likes several as much: the first.
+# The first one is preferred if a client gives several the same weight.
 CODINGS: Mapping[str, Callable[[bytes], bytes]] = {"zstd": _zstd, "br": _brotli, "gzip": _gzip}
 
-# As JSON spells them, with text in them: a quote inside a text has a backslash before it.
+# As in JSON. A quote inside of a text would follow a backslash.
 _CLIENT_SECRET = b'"client_secret":"'
 _SECRET = b'"secret":"'
 VARY = (b"vary", b"accept-encoding")
@@ -60,7 +60,7 @@ _ELEMENT = re.compile(
 
 
 class Choice(NamedTuple):
-    """What a client is sent: a coding, None for none at all. `is_must` says that it refuses to have none."""
+    """The coding for a client, None for none. `is_must` says that the client refuses an uncoded answer."""
 
     coding: str | None
     is_must: bool = False
@@ -70,11 +70,11 @@ _AS_IT_IS = Choice(None)
 
 
 def encoded(reply: Reply, accepted: str | None) -> Reply:
-    """Return a reply as a client wants it, which accepts these codings; the same one where it stays."""
+    """Return a reply in the coding that fits an Accept-Encoding header, or the reply itself."""
     body = reply.body
     if not is_encodable(body):
         return reply
-    # Whoever keeps an answer must know that it could have been another.
+    # Caches must know that the answer depends on the header.
     headers = (*reply.headers, VARY)
     coding = None if accepted is None else coding_for(len(body), accepted)
     if coding is not None:
@@ -90,7 +90,7 @@ def is_encodable(body: bytes) -> bool:
 
 
 def coding_for(body_bytes: int, accepted: str) -> str | None:
-    """Return the coding for a body of this size, None where it stays as it is."""
+    """Return the coding for a body of this size, None for none."""
     if body_bytes > limits.encoded_bytes_max:
         return None
     choice = choose(accepted)
@@ -98,12 +98,12 @@ def coding_for(body_bytes: int, accepted: str) -> str | None:
 
 
 def weakened(etag: bytes) -> bytes:
-    """Return the tag for other bytes that say the same once they are decoded."""
+    """Return the weak form of a tag, for encoded bytes."""
     return etag if etag.startswith(b"W/") else b"W/" + etag
 
 
 def choose(accepted: str) -> Choice:
-    """Return what the client likes best of what there is. A header that makes no sense says nothing."""
+    """Return the coding that the client prefers. A malformed header counts as none."""
     return _choose(accepted) if len(accepted) <= limits.accept_encoding_chars_max else _AS_IT_IS
 
 
@@ -125,7 +125,7 @@ def _choose(accepted: str) -> Choice:
 
 
 def _weights(accepted: str) -> dict[str, int] | None:
-    """Return the thousandths that each coding is liked by, None for a malformed header."""
+    """Return the weight of each coding in thousandths, None for a malformed header."""
     weights: dict[str, int] = {}
     place = 0
     while place < len(accepted):

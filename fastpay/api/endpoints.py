@@ -1,7 +1,7 @@
 """The pipeline that every request runs through: from ASGI to a call, and from a reply back to ASGI.
 
-request identifier, method, key, body, signature, parameters, command, fingerprint, commit, answer: in this
-order, so that what is wrong is said as early and as cheaply as it can be known.
+The order is: request identifier, method, key, body, signature, parameters, command, fingerprint, commit,
+answer. A bad request is refused at the first step that can know it, and costs no more than that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,16 +40,16 @@ _LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
 _SINGLE_HEADERS = frozenset(("authorization", "content-length", "content-type", "idempotency-key"))
-# Lists may come in several lines (RFC 9110 5.3); two signatures make none, and so neither must be lost.
+# A list may come in several lines (RFC 9110 5.3). Two signatures are invalid, so neither may be dropped.
 _JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
 
 
 class ClientGone(Exception):
-    """The client went away before its request was read: there is nobody to answer."""
+    """The client disconnected before its request was read, so nothing is answered."""
 
 
 class _Path:
-    """One path as an ASGI application, which never lets an exception out. `template` is the path's."""
+    """One path as an ASGI application that raises nothing. `template` is the path with its placeholders."""
 
     def __init__(self, services: Services, template: str) -> None:
         self._services = services
@@ -73,7 +73,7 @@ class _Path:
                 return
             except FastpayError as error:
                 reply = failure(error, headers)
-            except Exception as error:  # noqa: BLE001  whatever it was, the client gets an answer
+            except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
                 _log.exception("request_failed", request_id=request_id)
                 reply = failure(error, headers)
             span.answered(reply.status)
@@ -93,7 +93,7 @@ class _Path:
 
 
 class ServedPath(_Path):
-    """A path that serves objects: picks the endpoint by method, and asks for a key."""
+    """A path with endpoints: authenticates the request and calls the endpoint of its method."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class ServedPath(_Path):
     ) -> Reply:
         method: str = scope["method"]
         if method == "HEAD":
-            # The same in all that it says, but for the body (RFC 9110 9.3.2).
+            # The same headers, without the body (RFC 9110 9.3.2).
             method = "GET"
         endpoint = self._endpoints.get(method)
         if endpoint is None:
@@ -125,7 +125,7 @@ class ServedPath(_Path):
         if "stripe-account" in headers:
             # Ignoring it would book one merchant's money to another.
             raise InvalidRequest(
-                "Connected accounts are not served: leave the Stripe-Account header out, and use the key of "
+                "Connected accounts are not served. Leave the Stripe-Account header out and use the key of "
                 "the merchant whose money it is."
             )
         policy, services = endpoint.policy, self._services
@@ -133,9 +133,9 @@ class ServedPath(_Path):
         credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
         if credentials.kind == "publishable" and not policy.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
-        # Whose bytes they are, for the server's budget: those of a key, which may come from many addresses.
+        # The server counts the bytes by key, since one key may send from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
-        # Nothing but this list holds the body: see `Call.take_body`.
+        # Only this list may hold the body, so that `Call.take_body` can free it.
         body_bytes_max = _body_bytes_max(policy, services, credentials)
         unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]
         name = None
@@ -176,9 +176,9 @@ class ServedPath(_Path):
         return reply if timing is None else timed(reply, call, timing)
 
     def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:
-        """Let what a key may see without more checks be answered the short way, for as long as it is good.
+        """Let the shortcut answer later reads with this key, as long as the key is valid.
 
-        A publishable key must show more than itself, and a key that has to sign must sign every time.
+        Not for publishable keys, which need a client secret too, nor for keys that must sign each request.
         """
         if credentials.kind != "secret" or credentials.must_sign:
             return
@@ -188,9 +188,9 @@ class ServedPath(_Path):
 
 
 class Health(_Path):
-    """Says that the process is alive, and where `is_readiness` whether it can serve requests.
+    """Answers whether the process is alive or, with `is_readiness`, whether it can serve requests.
 
-    It answers at once, from what is known: nobody is asked for it.
+    It answers at once from known state, without I/O.
     """
 
     def __init__(self, services: Services, template: str, *, is_readiness: bool) -> None:
@@ -213,10 +213,10 @@ class Health(_Path):
 
 
 class UnknownPath(_Path):
-    """What answers where nothing is served."""
+    """Answers every path that is not served."""
 
     def __init__(self, services: Services) -> None:
-        # One name for all of them: a trace must not have as many routes as there are wrong addresses.
+        # One template for all of them: clients must not be able to create routes in traces.
         super().__init__(services, "unknown")
 
     async def _reply(
@@ -232,16 +232,16 @@ class UnknownPath(_Path):
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Return the headers of a request by their names in lower case.
+    """Return the headers of a request by name, in lower case.
 
-    Raises: InvalidRequest where one stands twice that two readers may take differently.
+    Raises: InvalidRequest for a repeated header of which two readers may use different values.
     """
     headers = decode_headers(scope["headers"])
     return _merged(scope["headers"]) if headers is None else headers
 
 
 def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return headers of which some stand more than once."""
+    """Return headers of which some are repeated."""
     merged: dict[str, str] = {}
     for name, value in pairs:
         key = name.decode("latin-1")
@@ -260,20 +260,20 @@ def _is_long(unread: Sequence[bytes]) -> bool:
 
 
 async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
-    """Answer what has a long body when its turn has come. Raises: FastpayError."""
+    """Wait for a turn, then answer a request with a long body. Raises: FastpayError."""
     async with call.services.turns.turn(call.scope, len(call.unread[0])):
         return await endpoint.answer(call)
 
 
 def _body_bytes_max(policy: Policy, services: Services, credentials: Credentials) -> int:
     if credentials.kind == "publishable":
-        # Anybody has such a key.
+        # Such a key is public.
         return min(services.settings.body_bytes_max, limits.publishable_body_bytes_max)
     return services.settings.body_bytes_max * policy.body_factor
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:
-    """Read a body in whole. Raises: BodyTooLarge as soon as it is known to be; ClientGone."""
+    """Read a whole body. Raises: ClientGone; BodyTooLarge as soon as the size is known."""
     length = headers.get("content-length", "")
     if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
         raise _too_large(body_bytes_max)
@@ -304,7 +304,7 @@ async def _respond(
 
 
 def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return what the client said that every answer says again, a refusal too; but nothing unfit for it."""
+    """Return the request headers that every answer repeats, if they are valid."""
     echoes = []
     version = headers.get("stripe-version", "")
     if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():

@@ -13,9 +13,9 @@ from fastpay.errors import FastpayError, OutcomeUnknown
 JSON_TYPE = "application/json"
 PROBLEM_TYPE = "application/problem+json"
 
-# Overload passes quickly or not at all; a client that backs off from here does the rest.
+# Clients back off from here by themselves.
 _RETRY_AFTER_S = 1
-# Says nothing of what broke: an unexpected exception's own text may hold anything.
+# The text of an unexpected exception may contain anything, so it is not shown.
 _UNEXPECTED = ErrorRecord(
     status=500,
     type="api_error",
@@ -41,7 +41,7 @@ def error_body(
 ) -> dict[str, object]:
     """Return the dialect's error. What has no value is left out, `type` and `message` never are.
 
-    `charge` is an identifier, by default the recorded one; the two objects come rendered.
+    `charge` is an identifier, by default the recorded one. The two objects are rendered.
     """
     known = _known(error)
     if charge is None and isinstance(known, ErrorRecord):
@@ -81,12 +81,12 @@ def problem_body(error: Failure, *, instance: str | None) -> dict[str, object]:
 
 
 def wants_problem(accept: str | None) -> bool:
-    """Tell whether an Accept header asks for problem details by name, and not for plain JSON rather."""
+    """Tell whether an Accept header names problem details and does not prefer plain JSON."""
     return prefers(accept, PROBLEM_TYPE)
 
 
 def prefers(accept: str | None, media_type: str) -> bool:
-    """Tell whether an Accept header asks for a media type by name, and not for plain JSON rather.
+    """Tell whether an Accept header names a media type and does not prefer plain JSON.
 
     Source: RFC 9110 12.5.1.
     """
@@ -101,11 +101,11 @@ def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers that tell a client what to do next: try again, wait, or authenticate."""
     status = status_of(error)
     headers: list[tuple[bytes, bytes]] = []
-    # A recorded error is answered the same way for ever, so that a retry of it is in vain.
+    # A retry of a recorded error gets the same answer.
     retryable = isinstance(error, FastpayError) and error.retryable
     if status in (409, 429) or status >= 500:
         headers.append((b"stripe-should-retry", b"true" if retryable else b"false"))
-    # Whoever must not try again is not told when to.
+    # Without a retry there is no time to retry after.
     is_final = isinstance(error, OutcomeUnknown) or (status == 409 and not retryable)
     if status in (409, 429, 503) and not is_final:
         headers.append((b"retry-after", b"%d" % _RETRY_AFTER_S))
@@ -115,7 +115,7 @@ def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def without_card_numbers(text: str) -> str:
-    """Return a text with what may be a card number left out: a client's own words may be a part of it."""
+    """Return a text without card numbers. It may contain a client's own words."""
     return cards.hide_numbers(text) if digit_runs.in_text(text) else text
 
 
@@ -124,7 +124,7 @@ def _known(error: Failure) -> FastpayError | ErrorRecord:
 
 
 def _weighted(part: str) -> tuple[str, float]:
-    """Return a media range and its weight; a weight that is none counts as 0."""
+    """Return a media range and its weight, 0 for an invalid weight."""
     media_range, *parameters = (piece.strip() for piece in part.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")

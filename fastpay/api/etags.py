@@ -1,7 +1,7 @@
-"""Answers that can be asked for by condition: what tells one from another, and what a client has already.
+"""Entity tags and conditional requests.
 
-The tag of an object's answer is its version and a digest of the bytes: what they depend on beside the version
-(what is expanded, who asks, which release renders) is in the digest, and nothing can be forgotten.
+The tag of an answer is the version of its object and a digest of its bytes. The digest covers everything else
+that the bytes depend on: what is expanded, who asks, which release renders.
 
 Source: RFC 9110 8.8.3, 13.1.2 and 15.4.5.
 """
@@ -25,23 +25,23 @@ def tag(version: int, body: bytes) -> bytes:
 
 
 def has_already(if_none_match: str, etag: bytes) -> bool:
-    """Tell whether a client that says this has the answer with this tag. Nonsense matches nothing."""
+    """Tell whether an If-None-Match header contains this tag. A malformed header contains none."""
     if if_none_match.strip(" \t") == "*":
         return True
     wanted = etag.decode("latin-1").removeprefix("W/")
-    place = 0
+    position = 0
     tags = []
-    while place < len(if_none_match):
-        match = _TAG.match(if_none_match, place)
+    while position < len(if_none_match):
+        match = _TAG.match(if_none_match, position)
         if match is None:
             return False
         tags.append(match[1])
-        place = match.end()
+        position = match.end()
     return wanted in tags
 
 
 def conditional(reply: Reply, if_none_match: str | None) -> Reply:
-    """Return the reply with its tag, or only the news that the client has it."""
+    """Return the reply with its tag, or 304 Not Modified if the client has it."""
     if reply.etag is None:
         return reply
     headers = (*reply.headers, (b"etag", reply.etag))

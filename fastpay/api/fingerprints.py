@@ -1,6 +1,6 @@
-"""Fingerprints of requests: two that mean the same have the same one, however they are spelled.
+"""Fingerprints of requests: requests with the same meaning have the same one, however they are written.
 
-The digest is made over the decoded params, so that a form and JSON are alike. What params still leave open:
+The digest covers the decoded params, so a form and JSON are alike. Params still allow these differences:
 
 | in the params                            | counts as                                 |
 |------------------------------------------|-------------------------------------------|
@@ -12,7 +12,7 @@ The digest is made over the decoded params, so that a form and JSON are alike. W
 | null, where an object is created         | nothing, since there is nothing to unset  |
 | metadata without a value, there too      | nothing                                   |
 
-A release that changes the bytes of what was canonical before refuses retries that cross the upgrade.
+A release that changes canonical bytes refuses retries of requests from before the upgrade.
 """
 
 import functools
@@ -40,20 +40,20 @@ class Fingerprints:
         self._card = next((name for name in ("payment_method_data", "card") if name in names), None)
 
     def make(self, call: Call, params: Params) -> bytes:
-        """Return a keyed digest of what is asked.
+        """Return a keyed digest of the request.
 
-        Card data go into it. It is keyed with the tenant's own key, which lies sealed in the same database:
-        it hides them from whoever sees the digest, and not from whoever has the operator's sealing key too.
+        It covers card data. Its key is the tenant's, sealed in the same database: the digest hides card data
+        from everybody who does not have the operator's sealing key too.
         """
         credentials = call.credentials
-        # The kind of key counts, for an answer to one says more than to the other.
-        place = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
+        # The kind of key is part of it: a publishable key gets less of an answer.
+        target = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
         digest = _keyed(credentials.fingerprint_key).copy()
-        digest.update(place + self.encode(params))
+        digest.update(target + self.encode(params))
         return digest.digest()
 
     def encode(self, params: Params) -> bytes:
-        """Return the bytes that params of the same meaning share."""
+        """Return the canonical bytes of params."""
         if self._has_currency:
             currency: Any = params.currency  # type: ignore[attr-defined]
             if currency is not UNSET and not currency.islower():
@@ -65,9 +65,9 @@ class Fingerprints:
             if card is not UNSET:
                 params = msgspec.structs.replace(params, **{self._card: card_params.canonical(card)})
         encoded = _ENCODER.encode(params.canonical())
-        # MessagePack's null, empty text and empty map. Other values may hold these bytes too.
+        # MessagePack's null, empty text and empty map. Other values may contain these bytes too.
         if self._creates and (b"\xc0" in encoded or b"\xa0" in encoded or b"\x80" in encoded):
-            # Back to the same type, so that params that have nothing empty keep their bytes.
+            # Converted back to the type, so that params without empty values keep their bytes.
             tree = _without_empty(msgspec.to_builtins(params))
             encoded = _ENCODER.encode(msgspec.convert(tree, type(params)))
         return encoded
@@ -90,7 +90,7 @@ def _without_empty(tree: Any, *, is_metadata: bool = False) -> Any:
     return kept
 
 
-# A digest that has taken its key in, to go on from.
+# A digest that has processed its key, to be copied.
 @functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
 def _keyed(key: bytes) -> "hashlib.blake2b":
     return hashlib.blake2b(key=key[:64], digest_size=32)

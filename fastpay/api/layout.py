@@ -1,15 +1,16 @@
-"""How an object is laid out in JSON: a tree that reads like the answer itself, made into a compiled template.
+"""Shapes: how an object is written in JSON, as a tree that reads like the answer.
 
-A shape is a dict, a list or a constant, as they stand in the answer, and in their places what depends on the
-stored struct:
+Each shape is compiled to a template.
 
-    Field("amount")                            what a field holds
-    Field("card.brand")                        what a field of a part holds that is always there
-    Slot("payment_method")                     the same, or an object in its place that was rendered before
+A shape is a dict, a list or a constant, as in the answer. What depends on the stored struct is one of these:
+
+    Field("amount")                            the value of a field
+    Field("card.brand")                        the value of a field of a nested struct that is never None
+    Slot("payment_method")                     the value of a field, or the object that it names
     Mode()                                     whether this is live mode
-    Nested("shipping", Shipping, shape)          the shape of a part, null where there is none
-    When("hold", shape, otherwise=shape)       the first where the field is neither None nor false
-    When("status", shape, equals="canceled")   the first where the field has this text
+    Nested("shipping", Shipping, shape)        a nested struct in its own shape, null for None
+    When("hold", shape, otherwise=shape)       the first shape unless the field is None or False
+    When("status", shape, equals="canceled")   the first shape if the field has this text
     Choice("type", {"a": "A"}, otherwise=...)  a constant by the text of the field
     Same("amount", "amount_refunded")          whether two numbers are equal
 """
@@ -22,13 +23,13 @@ from fastpay._native.rendering import Template
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What a field holds: null, a boolean, a number, a text, a map of texts or a tuple of them."""
+    """The value of a field: None, a boolean, an integer, a text, a map of texts or a tuple of texts."""
 
     path: str
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """What a field holds, or the object that it names where that is given."""
+    """The value of a field, or the object that it names if that is given to `render`."""
 
     path: str
 
@@ -38,7 +39,7 @@ class Mode(msgspec.Struct, frozen=True):
 
 
 class Nested(msgspec.Struct, frozen=True):
-    """A part of the struct with a shape of its own, null where there is none."""
+    """A nested struct in its own shape, null for None."""
 
     name: str
     struct_type: type[msgspec.Struct]
@@ -46,7 +47,7 @@ class Nested(msgspec.Struct, frozen=True):
 
 
 class When(msgspec.Struct, frozen=True):
-    """One shape or another: whether a field `equals` a text, or without one is neither None nor false."""
+    """`then` if a field equals a text, or is neither None nor False; else `otherwise`."""
 
     path: str
     then: "Shape"
@@ -55,7 +56,7 @@ class When(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A constant by the text of a field, and a shape for every other text."""
+    """A constant that the text of a field selects; `otherwise` for every other text."""
 
     path: str
     constants: dict[str, str]
@@ -63,7 +64,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Same(msgspec.Struct, frozen=True):
-    """Whether two fields hold the same number."""
+    """Whether two fields have the same number."""
 
     path: str
     other: str
@@ -74,9 +75,9 @@ Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | N
 
 
 def template(struct_type: type[msgspec.Struct], shape: Shape) -> Template:
-    """Return what renders structs of this type in this shape.
+    """Return a template that renders structs of this type in this shape.
 
-    Raises: TypeError where the struct has no such field or part.
+    Raises: TypeError if the struct lacks a field.
     """
     made = Template(struct_type)
     _put(made, struct_type, shape)

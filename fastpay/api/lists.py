@@ -24,7 +24,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
 
-# What a search may be asked to count, beside the paths into what it found.
+# A search accepts this among the paths to expand, and then counts.
 _TOTAL_COUNT = "total_count"
 
 _Params = TypeVar("_Params", bound=ListParams)
@@ -61,7 +61,7 @@ class List(Generic[_Params]):
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """The attributes that the shown objects can be chosen by."""
+        """The attributes that the list can be filtered by."""
         return (*self._filters, *([] if self._owner is None else [self._owner.field]))
 
     async def answer(self, call: Call) -> Reply:
@@ -181,9 +181,9 @@ async def shown(
 
 
 def cut(rows: Sequence[Versioned], page: Page) -> tuple[Sequence[Versioned], bool]:
-    """Return the rows of a page without the one too many, and whether there was one.
+    """Return the rows of a page without the extra one, and whether there was one.
 
-    It is the furthest from where the page begins: the newest one when that is its older end.
+    The extra row is the furthest from the cursor: the newest one on a page after a cursor in ascending order.
     """
     if len(rows) <= page.limit:
         return rows, False
@@ -191,10 +191,10 @@ def cut(rows: Sequence[Versioned], page: Page) -> tuple[Sequence[Versioned], boo
 
 
 def created_bounds(created: CreatedRange | int) -> tuple[str, str]:
-    """Return the digits that objects made in a range of seconds lie strictly between."""
+    """Return the digits that the objects of a range of seconds are strictly between."""
     if isinstance(created, int):
         return lower_bound(created), lower_bound(created + 1)
-    # No identifier has all the zeros of a lower bound, so that strictly above it is at or after its second.
+    # No identifier equals a lower bound, so strictly above it means in its second or later.
     above = [LOWEST]
     below = [HIGHEST]
     if not isinstance(created.gt, UnsetType):

@@ -1,4 +1,4 @@
-"""The reading half of the surface, one object at a time."""
+"""The endpoint that shows one object."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -43,7 +43,7 @@ class Retrieve(Generic[_Params]):
         self._stand_in = stand_in
 
     def render(self, path: str, versioned: Versioned, livemode: bool) -> CachedResponse | None:
-        """Return the answer to a secret key that asks for no more than the object; None for the long way."""
+        """Return the answer that shows only the object, None if it needs more."""
         stored = versioned.object
         if not isinstance(stored, self.resource.struct) or not self.resource.is_plain(stored):
             return None
@@ -77,7 +77,7 @@ class Retrieve(Generic[_Params]):
 
 
 def _plain(call: Call, resource: Resource, found: Versioned, identifier: str) -> Reply:
-    """Return the answer that shows an object and nothing else, rendered once for each version."""
+    """Return the answer that shows only the object, rendered once a version."""
     reader = call.services.reader
     entry = reader.entry(call.scope, identifier)
     if entry is not None and entry.version == found.version and entry.response is not None:

@@ -1,4 +1,4 @@
-"""The dialect's search language: a text to a query.
+"""The dialect's search language: parses a text to a query.
 
     query    = clause *( ["AND"] clause ) / clause *( "OR" clause )
     clause   = ["-"] field operator value
@@ -6,8 +6,8 @@
     operator = ":" / "~" / ">" / "<" / ">=" / "<="
     value    = text in single or double quotes, a backslash escaping / digits / "true" / "false" / "null"
 
-`:` is equality, `~` asks for a part of at least three characters, null for what is not there. Quotes round a
-number are optional. The words may be written in capitals or not; AND and OR do not mix.
+`:` is equality, `~` finds a part of at least three characters, and null is for a missing value. A number may
+have quotes. Case does not matter in words; AND and OR do not mix.
 
 Source: the dialect's documentation of search.
 """
@@ -42,27 +42,27 @@ _TOKEN_DIGEST_BYTES = 8
 
 
 def parse(text: str, kind: Kind) -> Query:
-    """Return what a query on objects of this kind means. Raises: InvalidRequest with `param` query."""
+    """Parse a query on objects of this kind. Raises: InvalidRequest with `param` query."""
     return _Parser(text, kind).query()
 
 
 def page_token(identifier: str, query: str, key: bytes) -> str:
-    """Return what stands for the page after this object in the results of this query."""
+    """Return the token of the page after this object in the results of this query."""
     key_bytes = bytes.fromhex(digits(identifier))
     return base64.urlsafe_b64encode(key_bytes + _token_digest(key_bytes, query, key)).decode()
 
 
 def parse_page_token(token: str, query: str, key: bytes) -> str:
-    """Return the digits that a token stands for. Raises: InvalidRequest for one not given for this query."""
+    """Return the digits in a page token. Raises: InvalidRequest for a token of another query."""
     if len(token) <= limits.search_token_chars_max and token.isascii():
         try:
             content = base64.b64decode(token, altchars=b"-_", validate=True)
         except binascii.Error:
             content = b""
-        place = content[:_TOKEN_BYTES]
-        if hmac.compare_digest(content[_TOKEN_BYTES:], _token_digest(place, query, key)):
-            return place.hex()
-    raise InvalidRequest("The page is none that a search with this query has given out.", param="page")
+        position = content[:_TOKEN_BYTES]
+        if hmac.compare_digest(content[_TOKEN_BYTES:], _token_digest(position, query, key)):
+            return position.hex()
+    raise InvalidRequest("The page is not one that a search with this query returned.", param="page")
 
 
 class _Parser:
@@ -87,11 +87,11 @@ class _Parser:
                 break
             words.add(self._word())
             if len(words) > 1:
-                self._refuse("AND and OR cannot stand in the same query")
+                self._refuse("AND and OR cannot be in the same query")
         return Query(kind=self._kind.prefix, clauses=tuple(clauses), is_any=words == {"OR"})
 
     def _skip_spaces(self) -> bool:
-        """Go on to the next thing; False at the end. Between two clauses a space must stand."""
+        """Skip spaces, of which there must be one between clauses. Return False at the end of the text."""
         start = self._position
         while self._position < len(self._text) and self._text[self._position] in " \t\r\n":
             self._position += 1
@@ -102,12 +102,12 @@ class _Parser:
         return True
 
     def _word(self) -> str:
-        """Read what joins two clauses."""
+        """Read AND or OR. Nothing counts as AND."""
         word = self._take(_WORD)
         if word is None:
             return "AND"
         if not self._skip_spaces():
-            self._refuse(f"Nothing stands behind {word.upper()}")
+            self._refuse(f"Nothing follows {word.upper()}")
         return word.upper()
 
     def _clause(self) -> Clause:
@@ -161,7 +161,7 @@ class _Parser:
         return fold(text)
 
     def text(self, name: str, operator: str, text: str, start: int) -> Value:
-        """Return a text, long enough for a part where one is asked for."""
+        """Return a text. For `~` it must be long enough."""
         if operator == "~" and len(fold(text)) < PART_CHARS:
             self._refuse(f"The operator ~ takes {PART_CHARS} characters or more", start)
         return text
@@ -199,7 +199,7 @@ class _Parser:
         return found[0]
 
     def _refuse(self, what: str, position: int | None = None) -> NoReturn:
-        # The query itself is not shown: it holds what is known of somebody.
+        # The query is not shown: it may contain personal data.
         where = (self._position if position is None else position) + 1
         raise InvalidRequest(f"{what} (at character {where} of the query).", param="query")
 
@@ -221,7 +221,7 @@ def _operators(field: Field, key: str | None) -> frozenset[str]:
     return _PARTIAL if field.type == "text" or key is not None else _EXACT
 
 
-def _token_digest(place: bytes, query: str, key: bytes) -> bytes:
-    digest = hashlib.blake2b(place, key=key[:64], digest_size=_TOKEN_DIGEST_BYTES, person=b"search")
+def _token_digest(position: bytes, query: str, key: bytes) -> bytes:
+    digest = hashlib.blake2b(position, key=key[:64], digest_size=_TOKEN_DIGEST_BYTES, person=b"search")
     digest.update(query.encode())
     return digest.digest()

@@ -1,10 +1,10 @@
-"""What a message about a parameter shows of it."""
+"""How error messages show a parameter: its name and its value."""
 
 from typing import Any
 
 from fastpay import limits
 
-# Parameters whose values never appear in an answer, beside anything with as many digits as a card.
+# Values of these parameters never appear in an answer, nor does a text with as many digits as a card.
 SECRET_NAMES = frozenset(
     {"number", "cvc", "account_number", "routing_number", "iban", "id_number", "client_secret", "secret"}
 )
@@ -12,7 +12,7 @@ _CARD_DIGITS_MIN = 12
 
 
 def shown(value: Any, *, hidden: bool) -> str:
-    """Render a value for a message: short, and never a card number or a whole body."""
+    """Return a value for a message: short, and never a card number."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -26,6 +26,6 @@ def shown(value: Any, *, hidden: bool) -> str:
 
 
 def path_of(path: list[str | int]) -> str:
-    """Return the name of a parameter as in `card[number]`, from its parts, outermost first."""
+    """Return the name of a parameter, such as `card[number]`, from its parts, outermost first."""
     name = "".join(f"[{part}]" if position else str(part) for position, part in enumerate(path))
     return name[: limits.param_chars_max]

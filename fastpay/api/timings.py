@@ -1,8 +1,7 @@
-"""Server-Timing: where the time of a request went, for a client that asks.
+"""Server-Timing: how long each stage of a request took, for clients that ask.
 
-It is told to secret keys alone, once a request was let in and did not fail: any other refusal says no more by
-its duration than can be seen from outside. Durations are rounded, since who can ask a thousand times needs no
-microseconds to find out what is slow, and nobody is to have a finer clock for other purposes.
+Only requests with a secret key that succeed get it, so that refusals reveal nothing by their timing.
+Durations are rounded: a finer clock would help timing attacks and nothing else.
 
 Source: the W3C's Server Timing, 2 and 3.
 """
@@ -14,13 +13,13 @@ from fastpay.engine.timing import Timing
 
 TIMING_HEADER = "fastpay-server-timing"
 
-# What is told of is a multiple of this.
+# Durations are rounded to multiples of this.
 _STEP_NS = 10_000
 
 
 def timed(reply: Reply, call: Call, timing: Timing) -> Reply:
     """Return the reply with a Server-Timing header."""
-    # Where an endpoint has told of no stage of its own, all of it is one.
+    # An endpoint that recorded no stage of its own is one stage.
     call.ended("render" if {"commit", "cache", "read"} & timing.stages.keys() else "answer")
     return msgspec.structs.replace(reply, headers=(*reply.headers, (b"server-timing", header(timing))))
 

@@ -1,4 +1,4 @@
-"""The writing half of the surface: parameters to a command, and the command to the engine."""
+"""Endpoints that write: parameters to a command, the command to the engine, the outcome to an answer."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -64,7 +64,7 @@ class Write(Generic[_Params]):
         self._fingerprints = Fingerprints(params_type)
 
     async def answer(self, call: Call) -> Reply:
-        """Commit what the request wants. Raises: FastpayError."""
+        """Commit the command of the request. Raises: FastpayError."""
         # Before anything is read: a refusal must cost as little as possible.
         call.services.writer.admit(call.scope)
         deadline_ns = _deadline(call)
@@ -80,7 +80,7 @@ class Write(Generic[_Params]):
             await self._check(call, params)
         submission = self._submission(call, params, idempotency_key, deadline_ns)
         call.ended("decode")
-        # A client that goes away stops nothing here: what was submitted is committed all the same.
+        # A submitted command is committed even if the client disconnects.
         outcome = await call.services.writer.submit(submission)
         body = answers.plain(call, self._resource, outcome)
         return await self._shown(call, submission, outcome) if body is None else Reply(body=body)
@@ -103,8 +103,8 @@ class Write(Generic[_Params]):
                 raise
             # The command is committed. Without a key, a client that is told to retry would repeat it.
             raise OutcomeUnknown(
-                "This was carried out, but the answer could not be put together. Look what became of it "
-                "before you send it again, and give an idempotency key with all that must not happen twice."
+                "This was carried out, but its answer could not be read. Look up the result before you "
+                "repeat it, and send an idempotency key with every request that must not happen twice."
             ) from error
 
     def _submission(
@@ -142,7 +142,7 @@ class Write(Generic[_Params]):
 
 
 def parse_idempotency_key(header: str | None) -> str | None:
-    """Return the key of an Idempotency-Key header, without the quotes where it has them.
+    """Return the key of an Idempotency-Key header, without quotes around it.
 
     Raises: InvalidRequest.
     """
@@ -177,9 +177,9 @@ def _key_of(header: str) -> str | None:
 
 
 def _deadline(call: Call) -> int | None:
-    """Return when, on the monotonic clock, a client stops waiting that sent Fastpay-Timeout-Ms; None without.
+    """Return when the client stops waiting, on the monotonic clock; None without Fastpay-Timeout-Ms.
 
-    Milliseconds from now on rather than a moment: the clocks of two machines need not agree.
+    The header has milliseconds and no time of day, since clocks of two machines may differ.
     Raises: InvalidRequest.
     """
     header = call.headers.get("fastpay-timeout-ms")

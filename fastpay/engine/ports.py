@@ -180,8 +180,7 @@ class ReaderStore(Protocol):
     async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first.
 
-        Raises: InvalidRequest for a query that takes too much, Overloaded while too much is still to be
-        sorted in.
+        Raises: InvalidRequest for a query that takes too much, Overloaded while too much is not indexed yet.
         """
 
     async def list_accounts(self, scope: Scope) -> list[Account]:

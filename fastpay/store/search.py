@@ -32,7 +32,7 @@ from fastpay.store.statements import SQL
 _SETTINGS = (
     f"set local enable_bitmapscan = on; set local statement_timeout = {limits.search_statement_timeout_ms}"
 )
-_BEHIND = "What was paid lately is still being sorted in for searches. Try again in a moment."
+_BEHIND = "Recent payments are still being indexed for searches. Try again in a moment."
 _EXPENSIVE = (
     "Answering this query takes looking at too many objects. Ask for something that fewer of them have, "
     "or narrow it down with created."

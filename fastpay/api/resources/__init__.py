@@ -1,1 +1,1 @@
-"""Resources: what each request means, as a command or a question."""
+"""Resources: a module each, with all that HTTP knows of it: params, shape, handlers, routes."""

@@ -19,15 +19,15 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Charge, Refund
 
 _SHOWN_CODES = ("available", "pending")
-# What the dialect shows of a balance that nothing ever moved.
+# The currency of a balance that nothing has ever moved.
 _FIRST_CURRENCY = "usd"
 _DAY_S = 24 * 3600
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a capture or a refund did to the balance: a view of a transfer and what it was for.
+    """What a capture or a refund did to the balance: a view of a transfer and its source.
 
-    Moments are in seconds.
+    Times are in seconds.
     """
 
     id: str
@@ -102,7 +102,7 @@ BALANCE_TRANSACTION = Resource(
 
 
 class RetrieveBalance:
-    """The endpoint that shows what the tenant has, and what is under way."""
+    """The endpoint that shows the available and the pending balance."""
 
     policy = Policy()
 
@@ -156,7 +156,7 @@ def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, obj
 def render_balance_transaction(transfer: Transfer, created_s: int, source: Charge | Refund) -> bytes:
     """Return, in JSON, what a capture or a refund did to the balance.
 
-    `created_s` is the moment of the transfer in seconds. The dialect says nothing of the mode here.
+    `created_s` is the time of the transfer in seconds. The dialect has no `livemode` here.
     """
     is_charge = isinstance(source, Charge)
     # A refund is paid out of the balance at once.

@@ -33,13 +33,13 @@ from fastpay.domain.charges import CaptureCharge, UpdateCharge
 
 
 class FraudDetails(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the merchant thinks of a payment; null takes it back."""
+    """The merchant's assessment of a payment. Null removes it."""
 
     user_report: Literal["fraudulent", "safe"] | None
 
 
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change what is noted of a charge."""
+    """Update a charge."""
 
     description: Text | UnsetType | None = UNSET
     fraud_details: FraudDetails | UnsetType | None = UNSET
@@ -50,7 +50,7 @@ class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take what was authorized."""
+    """Capture an authorized charge."""
 
     amount: int | UnsetType = UNSET
     receipt_email: Email | UnsetType | None = UNSET
@@ -72,7 +72,7 @@ _NETWORK_STATUSES = {
     "blocked": "not_sent_to_network",
 }
 
-# What a merchant reads about an attempt; buyers are never shown this.
+# Messages for merchants. Buyers do not see them.
 _APPROVED = "The card issuer approved this payment."
 _DECLINED = "The card issuer declined this payment."
 _SELLER_MESSAGES = {
@@ -140,7 +140,7 @@ _SHAPE: Shape = {
     "object": "charge",
     "amount": Field("amount"),
     "amount_captured": Field("amount_captured"),
-    # A released authorization counts as given back in full, although nothing was ever taken.
+    # A released authorization counts as fully refunded, although nothing was captured.
     "amount_refunded": When("released", Field("amount"), otherwise=Field("amount_refunded")),
     "application": None,
     "application_fee": None,
@@ -207,7 +207,7 @@ CHARGE = Resource(
 
 
 def update(call: Call, params: UpdateParams) -> UpdateCharge:
-    """Change what is noted of a charge."""
+    """Update a charge."""
     fields = given(params, "description", "receipt_email", "transfer_group")
     if params.shipping is not UNSET:
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
@@ -221,7 +221,7 @@ def update(call: Call, params: UpdateParams) -> UpdateCharge:
 
 
 def capture(call: Call, params: CaptureParams) -> CaptureCharge:
-    """Take what was authorized."""
+    """Capture an authorized charge."""
     amount = None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount)
     return CaptureCharge(
         id=call.arguments["id"],

@@ -1,4 +1,4 @@
-"""Customers: whoever pays more than once."""
+"""Customers."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -45,7 +45,7 @@ Locale = Annotated[str, Meta(min_length=2, max_length=20)]
 
 
 class InvoiceSettingsParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A customer's defaults: what is not given stays as it is."""
+    """A customer's defaults. What is not given does not change."""
 
     default_payment_method: Identifier | UnsetType | None = UNSET
     footer: Text | UnsetType | None = UNSET
@@ -70,7 +70,7 @@ class _Fields(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CreateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Begin to know a customer."""
+    """Create a customer."""
 
     creates: ClassVar[bool] = True
 
@@ -78,7 +78,7 @@ class CreateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class UpdateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change what is known."""
+    """Update a customer."""
 
 
 class CustomerListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,14 +139,14 @@ _DEFAULT = "invoice_settings[default_payment_method]"
 
 
 def create(call: Call, params: CreateParams) -> CreateCustomer:
-    """Begin to know a customer."""
+    """Create a customer."""
     choice = None
     if not isinstance(params.payment_method, UnsetType):
         choice = card_params.choice(call, params.payment_method)
     settings = _invoice_settings(params)
     default = settings.pop("default_payment_method", None)
     if default is not None and default != params.payment_method:
-        # Nothing but what is attached along with it can be a new customer's own.
+        # A new customer has no payment method but the one that this request attaches.
         raise InvalidRequest(
             "Attach the payment method first: give its identifier in payment_method as well.", param=_DEFAULT
         )
@@ -159,7 +159,7 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
 
 
 def update(call: Call, params: UpdateParams) -> UpdateCustomer:
-    """Change what is known of a customer."""
+    """Update a customer."""
     return UpdateCustomer(
         id=call.arguments["id"],
         fields=_fields(params),
@@ -169,7 +169,7 @@ def update(call: Call, params: UpdateParams) -> UpdateCustomer:
 
 
 def delete(call: Call, params: NoParams) -> DeleteCustomer:
-    """Forget a customer."""
+    """Delete a customer."""
     return DeleteCustomer(id=call.arguments["id"])
 
 
@@ -195,7 +195,7 @@ def _fields(params: CreateParams | UpdateParams) -> dict[str, object]:
 
 
 def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:
-    """Return the fields to set. Raises: InvalidRequest for what is no identifier of a payment method."""
+    """Return the fields to set. Raises: InvalidRequest for a malformed identifier of a payment method."""
     if isinstance(params.invoice_settings, UnsetType):
         return {}
     settings = given(params.invoice_settings, "default_payment_method", "footer")

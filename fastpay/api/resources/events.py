@@ -1,4 +1,4 @@
-"""Events in the dialect's shape: what happened to one object, and the object as it was then."""
+"""Events: what happened to an object, with the object as it was then. No route serves them yet."""
 
 import msgspec
 
@@ -6,9 +6,9 @@ from fastpay.api.layout import Field, Mode, Shape, Slot, template
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An event as it was written down. `created` is in seconds; `sequence` is its place among the tenant's.
+    """An event as it is stored. `created` is in seconds; `sequence` numbers the tenant's events.
 
-    `request_id` and `idempotency_key` are those of the request that caused it, where there was one.
+    `request_id` and `idempotency_key` are those of the request that caused it, if there was one.
     """
 
     id: str
@@ -39,8 +39,8 @@ EVENT = template(RecordedEvent, SHAPE)
 
 
 def render_event(event: RecordedEvent, shown: bytes, livemode: bool) -> bytes:
-    """Return the event in JSON. `shown` is its object as it was then, rendered already.
+    """Return the event in JSON. `shown` is its object as it was then, rendered.
 
-    The same event and object give the same bytes, whenever it is asked for and however often it is delivered.
+    The same event and object give the same bytes at every delivery.
     """
     return EVENT.render(event, livemode, shown)

@@ -65,7 +65,7 @@ class VerifyLedger:
     policy = Policy(deadline="own", is_counted=False)
 
     async def answer(self, call: Call) -> Reply:
-        """Show what was found. Raises: FastpayError."""
+        """Show the result. Raises: FastpayError."""
         params = decode_query(NoParams, call.query)
         answers.check_expansions(call, None, params.expand)
         verification = await call.services.reader.verify(call.scope)
@@ -100,7 +100,7 @@ def _render_balance(account: Account, sequence: int | None, livemode: bool) -> d
 
 
 def _render_verification(verification: Verification, livemode: bool) -> dict[str, object]:
-    """Return what a verification found; `ok` says that it found nothing to complain of."""
+    """Return the result of a verification. `ok` says that it found no problem."""
     return {
         "object": "ledger_verification",
         "balances": [_trial_balance(balance) for balance in verification.balances],

@@ -46,7 +46,7 @@ class AccountListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unk
 
 
 def _encode(account: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
-    """Return what does not change of an account; its balance is named, and can be expanded."""
+    """Return the account in JSON. Its balance changes with every transfer, and is only named here."""
     assert isinstance(account, LedgerAccount)
     shown = {
         "id": account.id,

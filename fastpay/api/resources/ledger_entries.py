@@ -1,4 +1,4 @@
-"""Statements: what moved an account, newest first, as JSON or as CSV."""
+"""Statements: the entries of an account, newest first, as JSON or as CSV."""
 
 import csv
 import io
@@ -70,10 +70,10 @@ class ListEntries:
         entries = await call.services.ledger.entries(call.scope, found[0], page)
         has_more = len(entries) > page.limit
         if has_more:
-            # The one too many is the furthest from where the page begins.
+            # The extra entry is the furthest from the cursor.
             entries = entries[: page.limit] if page.after is None else entries[-page.limit :]
         items = [_render(entry, call.scope.livemode) for entry in entries]
-        # A table has no room for objects in objects: there, whoever asks for some gets their names.
+        # CSV has no nested objects: it shows identifiers, whatever is to be expanded.
         if prefers(call.headers.get("accept"), _CSV_TYPE):
             return _csv(call, page, items, has_more=has_more)
         await expand(items, paths, snapshots)
@@ -83,7 +83,7 @@ class ListEntries:
 
 
 def _render(entry: Entry, livemode: bool) -> dict[str, object]:
-    """Return one side of a transfer, with what the account held after it."""
+    """Return one side of a transfer, with the balance of the account after it."""
     return {
         "id": "lent_" + digits(entry.transfer_id),
         "object": "ledger_entry",
@@ -114,7 +114,7 @@ async def _page(call: Call, account: Account, params: ListParams) -> EntryPage:
 
 
 async def _cursor(call: Call, account: Account, identifier: str, param: str) -> str:
-    """Return the transfer of an entry that the page begins or ends at; it must be one of this account's."""
+    """Return the transfer of the entry at a cursor. It must be an entry of this account."""
     if kinds.could_be(kinds.LEDGER_ENTRY, identifier):
         prefix = "tr_" if account.code in NORMAL_SIDES else "ltr_"
         transfer_id = prefix + digits(identifier)
@@ -125,7 +125,7 @@ async def _cursor(call: Call, account: Account, identifier: str, param: str) -> 
 
 
 async def _sides(call: Call, transfer_id: str) -> tuple[str, ...]:
-    """Return the accounts of a transfer, none where there is none."""
+    """Return the accounts of a transfer, none if there is no such transfer."""
     reader = call.services.reader
     if transfer_id.startswith("tr_"):
         return tuple(
@@ -140,9 +140,9 @@ async def _sides(call: Call, transfer_id: str) -> tuple[str, ...]:
 
 
 def _csv(call: Call, page: EntryPage, items: Sequence[dict[str, object]], *, has_more: bool) -> Reply:
-    """Return the entries as RFC 4180 has it, with a head; a Link header says where the page goes on.
+    """Return the entries as CSV (RFC 4180) with a header row. A Link header names the next page.
 
-    Nothing in them is a client's own text, so that no spreadsheet can take a cell for a formula.
+    No cell contains a client's own text, so no spreadsheet can evaluate one as a formula.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=_COLUMNS, extrasaction="ignore")

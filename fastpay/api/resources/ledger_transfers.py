@@ -25,7 +25,7 @@ _STATUSES = {"posted": "posted", "hold": "held", "post": "posted", "void": "void
 
 
 class CreateTransferParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Move an amount, or hold it."""
+    """Transfer an amount, or hold it."""
 
     creates: ClassVar[bool] = True
 
@@ -51,7 +51,7 @@ _SHAPE: Shape = {
     "id": Field("id"),
     "object": "ledger_transfer",
     "amount": Field("amount"),
-    # Of a hold, what the transfer that ended it moved.
+    # Of a hold, the amount of the transfer that ended it.
     "amount_posted": When(
         "ending",
         Nested("ending", Ending, Field("amount_posted")),
@@ -94,7 +94,7 @@ LEDGER_TRANSFER = Resource(
 
 
 def create(call: Call, params: CreateTransferParams) -> CreateLedgerTransfer:
-    """Move an amount, or hold it."""
+    """Transfer an amount, or hold it."""
     for name in ("debit_account", "credit_account"):
         kinds.check(kinds.LEDGER_ACCOUNT, getattr(params, name), param=name)
     expires_at = value_or(params.expires_at, None)
@@ -117,7 +117,7 @@ def post(call: Call, params: PostTransferParams) -> PostLedgerTransfer:
 
 
 def void(call: Call, params: NoParams) -> VoidLedgerTransfer:
-    """Give back what a hold reserves."""
+    """Release a hold."""
     return VoidLedgerTransfer(id=call.arguments["id"])
 
 

@@ -1,4 +1,4 @@
-"""Payment methods: cards that are kept."""
+"""Payment methods: stored cards."""
 
 from typing import ClassVar, Literal
 
@@ -43,7 +43,7 @@ from fastpay.domain.payment_methods import (
 
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Keep a card for later. The fields are those of `PaymentMethodData`."""
+    """Create a payment method. The fields are those of `PaymentMethodData`."""
 
     creates: ClassVar[bool] = True
 
@@ -65,14 +65,14 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class CardChanges(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change of a card."""
+    """What can be changed of a card."""
 
     exp_month: int | UnsetType = UNSET
     exp_year: int | UnsetType = UNSET
 
 
 class BillingDetailsChanges(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change of who pays; the rest stays as it is."""
+    """Changes of billing details. What is not given does not change."""
 
     address: AddressParams | UnsetType | None = UNSET
     email: Email | UnsetType | None = UNSET
@@ -82,7 +82,7 @@ class BillingDetailsChanges(Part, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change what may change."""
+    """Update a payment method."""
 
     allow_redisplay: AllowRedisplay | UnsetType = UNSET
     billing_details: BillingDetailsChanges | UnsetType = UNSET
@@ -91,7 +91,7 @@ class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class AttachParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Save a payment method to a customer."""
+    """Attach a payment method to a customer."""
 
     customer: Identifier
 
@@ -108,10 +108,10 @@ class PaymentMethodListParams(CardListParams, frozen=True, kw_only=True, forbid_
     customer: Identifier | UnsetType = UNSET
 
 
-# Where the name on the card differs from the brand's. Source: the dialect's values of card.display_brand.
+# Brands whose display name differs. Source: the dialect's values of card.display_brand.
 _DISPLAY_BRANDS = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
 
-# What a test card will do is not shown.
+# The behaviour of a test card is not shown.
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "payment_method",
@@ -147,16 +147,16 @@ PAYMENT_METHOD = Resource(
 
 
 def create(call: Call, params: CreateParams) -> CreatePaymentMethod:
-    """Keep a card for later."""
+    """Create a payment method."""
     return CreatePaymentMethod(card=card_params.new_card(call, params.data(), param=""))
 
 
 async def check_created(call: Call, params: CreateParams) -> None:
-    """Let everybody keep a card: it is attached to nobody, and its identifier is the only way to it."""
+    """Allow publishable keys: nobody owns the payment method, and only its identifier leads to it."""
 
 
 def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
-    """Change what may change."""
+    """Update a payment method."""
     month, year = (None, None) if isinstance(params.card, UnsetType) else _expiry(call, params.card)
     return UpdatePaymentMethod(
         id=call.arguments["id"],
@@ -169,7 +169,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
 
 
 def attach(call: Call, params: AttachParams) -> AttachPaymentMethod:
-    """Save a payment method to a customer; a magic one becomes a new one."""
+    """Attach a payment method to a customer. A magic one becomes a new payment method."""
     return AttachPaymentMethod(
         payment_method=card_params.choice(call, call.arguments["id"]),
         customer=kinds.check(kinds.CUSTOMER, params.customer, param="customer"),
@@ -177,12 +177,12 @@ def attach(call: Call, params: AttachParams) -> AttachPaymentMethod:
 
 
 def detach(call: Call, params: NoParams) -> DetachPaymentMethod:
-    """Take a payment method from its customer."""
+    """Detach a payment method from its customer."""
     return DetachPaymentMethod(id=call.arguments["id"])
 
 
 def magic(call: Call, identifier: str) -> PaymentMethod | None:
-    """Return what a magic payment method looks like, without keeping it; None where it is no magic one."""
+    """Return a magic payment method without storing it, None for any other."""
     number = MAGIC_PAYMENT_METHODS.get(identifier)
     if number is None or call.scope.livemode:
         return None
@@ -217,7 +217,7 @@ def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, obj
 
 
 def _expiry(call: Call, changes: CardChanges) -> tuple[int | None, int | None]:
-    """Return the new month and year. What is given alone is checked as far as it can be alone."""
+    """Return the new month and year, checked as far as one can be checked without the other."""
     month, year = value_or(changes.exp_month, None), value_or(changes.exp_year, None)
     if month is None and year is None:
         return None, None

@@ -1,4 +1,4 @@
-"""Refunds: money given back."""
+"""Refunds."""
 
 from typing import ClassVar, Literal
 
@@ -19,7 +19,7 @@ from fastpay.errors import InvalidRequest
 
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Give money back."""
+    """Refund a charge, or a part of it."""
 
     creates: ClassVar[bool] = True
 
@@ -31,7 +31,7 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change the metadata."""
+    """Update the metadata."""
 
     metadata: Metadata | UnsetType | None = UNSET
 
@@ -43,7 +43,7 @@ class RefundListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unkn
     payment_intent: Identifier | UnsetType = UNSET
 
 
-# The dialect says nothing of the mode here.
+# The dialect has no `livemode` here.
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "refund",
@@ -82,7 +82,7 @@ REFUND = Resource(
 
 
 def create(call: Call, params: CreateParams) -> CreateRefund:
-    """Give money back."""
+    """Refund a charge, or a part of it."""
     charge, payment_intent = value_or(params.charge, None), value_or(params.payment_intent, None)
     if charge is None and payment_intent is None:
         raise InvalidRequest(
@@ -105,12 +105,12 @@ def create(call: Call, params: CreateParams) -> CreateRefund:
 
 
 def cancel(call: Call, params: NoParams) -> CancelRefund:
-    """Take a refund back."""
+    """Cancel a refund."""
     return CancelRefund(id=call.arguments["id"])
 
 
 def update(call: Call, params: UpdateParams) -> UpdateRefund:
-    """Change the metadata."""
+    """Update the metadata."""
     return UpdateRefund(id=call.arguments["id"], metadata=value_or(params.metadata, {}))
 
 

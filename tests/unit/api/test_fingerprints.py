@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import ROUTES
 from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
-from fastpay.api.shapes import Shape, shape_of
 from tests.unit.api.fakes import Api
 
 FORM = "application/x-www-form-urlencoded"
@@ -105,7 +105,7 @@ def both(tree: Any) -> list[tuple[str, bytes]]:
     return [(FORM, form(tree)), (JSON, json.dumps(tree).encode())]
 
 
-def values(shape: Shape, known: Mapping[str, str], name: str) -> st.SearchStrategy[Any]:
+def values(accepted: Accepted, known: Mapping[str, str], name: str) -> st.SearchStrategy[Any]:
     """Return what a parameter may plainly be given, as JSON has it."""
     kinds: list[st.SearchStrategy[Any]] = []
     if name == "currency":
@@ -122,35 +122,37 @@ def values(shape: Shape, known: Mapping[str, str], name: str) -> st.SearchStrate
         kinds.append(st.just(11))
     elif name == "exp_year":
         kinds.append(st.sampled_from([2031, 31]))
-    elif shape.text is not None:
-        kinds.append(st.sampled_from(["ABC", "abc", "x y", "1"] if shape.text.pattern is None else ["ABC"]))
-    if shape.nullable:
+    elif accepted.text is not None:
+        kinds.append(
+            st.sampled_from(["ABC", "abc", "x y", "1"] if accepted.text.pattern is None else ["ABC"])
+        )
+    if accepted.nullable:
         kinds.append(st.none())
-    if shape.boolean:
+    if accepted.boolean:
         kinds.append(st.booleans())
-    if shape.texts:
-        kinds.append(st.sampled_from(shape.texts))
-    if shape.integer is not None and not kinds:
-        low, high = max(1, shape.integer.start), min(1000, shape.integer.stop - 1)
-        kinds.append(st.integers(low, high) if low <= high else st.just(shape.integer.stop - 1))
-    if shape.fields is not None:
+    if accepted.texts:
+        kinds.append(st.sampled_from(accepted.texts))
+    if accepted.integer is not None and not kinds:
+        low, high = max(1, accepted.integer.start), min(1000, accepted.integer.stop - 1)
+        kinds.append(st.integers(low, high) if low <= high else st.just(accepted.integer.stop - 1))
+    if accepted.fields is not None:
         # A form has no way to say that an object is empty.
-        kinds.append(trees(shape, known).filter(form))
-    if shape.values is not None:
+        kinds.append(trees(accepted, known).filter(form))
+    if accepted.values is not None:
         texts = st.sampled_from(["a", "currency", "expand", "é"])
         kinds.append(st.dictionaries(texts, st.sampled_from(["", "x", "USD", 1, True, None]), min_size=1))
-    if shape.elements is not None and name != "expand":
-        kinds.append(st.lists(values(shape.elements, known, ""), min_size=1, max_size=3))
+    if accepted.elements is not None and name != "expand":
+        kinds.append(st.lists(values(accepted.elements, known, ""), min_size=1, max_size=3))
     return st.one_of(kinds) if kinds else st.nothing()
 
 
-def trees(shape: Shape, known: Mapping[str, str]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return params of a shape: all that are required, and some of the others."""
-    assert shape.fields is not None
-    fields = {name: values(field, known, name) for name, field in shape.fields.items()}
+def trees(accepted: Accepted, known: Mapping[str, str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return params of a accepted: all that are required, and some of the others."""
+    assert accepted.fields is not None
+    fields = {name: values(field, known, name) for name, field in accepted.fields.items()}
     given_fields = {name: strategy for name, strategy in fields.items() if not strategy.is_empty}
-    required = {name: strategy for name, strategy in given_fields.items() if name in shape.required}
-    others = {name: strategy for name, strategy in given_fields.items() if name not in shape.required}
+    required = {name: strategy for name, strategy in given_fields.items() if name in accepted.required}
+    others = {name: strategy for name, strategy in given_fields.items() if name not in accepted.required}
     some = st.lists(st.sampled_from(sorted(others)), max_size=3, unique=True) if others else st.just([])
     return some.flatmap(
         lambda names: st.fixed_dictionaries(required | {name: others[name] for name in names})
@@ -163,8 +165,8 @@ def trees(shape: Shape, known: Mapping[str, str]) -> st.SearchStrategy[dict[str,
 def test_a_form_and_json_are_the_same_request_on_every_route(
     api: Api, known: dict[str, str], sender: Sender, path: str, params_type: Any, data: st.DataObject
 ) -> None:
-    shape = shape_of(CreateBatchParams if params_type is BatchParams else params_type)
-    tree = data.draw(trees(shape, known))
+    accepted = accepted_by(CreateBatchParams if params_type is BatchParams else params_type)
+    tree = data.draw(trees(accepted, known))
     kind = path.split("/")[3 if "test_helpers" in path or "ledger" in path else 2]
     where = path.replace("{id}", known.get(kind, ""))
     before = len(api.engine.submissions)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fastpay import limits
 from fastpay._native.form_params import FormDecoder
 from fastpay.api import decoding
+from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import ROUTES
 from fastpay.api.common_params import Params
 from fastpay.api.decoding import decode_query
@@ -18,7 +19,6 @@ from fastpay.api.form_decoders import decoder_of
 from fastpay.api.resources.customers import CustomerListParams
 from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
 from fastpay.api.resources.payment_intents.params import CreateParams
-from fastpay.api.shapes import Shape, shape_of
 from fastpay.errors import InvalidRequest
 from tests.reference import form_params as oracle
 from tests.unit.api.example_params import Example
@@ -186,11 +186,11 @@ _ODD_VALUES = b"%C3%A9 \xc3\xa9 %ff %0 " + b"x" * 600
 _VALUES = st.sampled_from((_PLAIN_VALUES + b" " + _ODD_VALUES).split(b" "))
 
 
-def _names(shape: Shape, depth: int = 3) -> list[bytes]:
-    """Return how the parameters of a shape can be spelled, some of them wrongly."""
-    assert shape.fields is not None
+def _names(accepted: Accepted, depth: int = 3) -> list[bytes]:
+    """Return how the parameters of a accepted can be spelled, some of them wrongly."""
+    assert accepted.fields is not None
     names = [b"x", b"x[y]"]
-    for name, field in shape.fields.items():
+    for name, field in accepted.fields.items():
         spelled = name.encode()
         names.append(spelled)
         if field.values is not None:
@@ -207,11 +207,13 @@ def _names(shape: Shape, depth: int = 3) -> list[bytes]:
 @st.composite
 def _forms(draw: st.DrawFn) -> tuple[type[Any], bytes]:
     params_type = draw(st.sampled_from(PARAMS))
-    shape = shape_of(params_type)
-    names = [*draw(st.permutations(_names(shape)))[: draw(st.integers(0, 5))]]
+    accepted = accepted_by(params_type)
+    names = [*draw(st.permutations(_names(accepted)))[: draw(st.integers(0, 5))]]
     fields = [name + b"=" + draw(_VALUES) for name in names]
     if draw(st.booleans()):
-        fields += [name.encode() + b"=" + draw(st.sampled_from([b"2000", b"usd"])) for name in shape.required]
+        fields += [
+            name.encode() + b"=" + draw(st.sampled_from([b"2000", b"usd"])) for name in accepted.required
+        ]
     return params_type, b"&".join(fields)
 
 

@@ -17,13 +17,13 @@ from fastpay.domain.identifiers import POSITIONS_PER_SEQUENCE, identifier_at, mo
 from fastpay.domain.ledger_batches import CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerBatch
 
-# The identifiers of a batch's transfers differ in so many digits at most, which begin in one of a few ways.
+# The identifiers of a batch's transfers differ only in their last digits, which begin at few numbers.
 _LAST_DIGITS = 4
 _BEGINNINGS = 0x1_0000 // POSITIONS_PER_SEQUENCE
 
 
 def _encode(batch: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
-    """Return what became of each transfer of a batch, in the order they were given."""
+    """Return the batch in JSON, with the result of each transfer in the order of the request."""
     assert isinstance(batch, LedgerBatch)
     failed = sum(map(len, batch.failures.values()))
     shown = {
@@ -41,7 +41,7 @@ def _encode(batch: msgspec.Struct, livemode: bool, whole: bytes | None = None) -
 
 
 def _results(batch: LedgerBatch) -> msgspec.Raw:
-    """Return the results as JSON: as dicts, thousands of them would cost what all else about them costs."""
+    """Return the results as JSON. Dicts for thousands would take as long as the rest of the request."""
     if batch.dry_run:
         results = ['{"code":null,"id":null}'] * batch.count
     else:
@@ -49,19 +49,19 @@ def _results(batch: LedgerBatch) -> msgspec.Raw:
         before, after = f'{{"code":null,"id":"{first[:-_LAST_DIGITS]}', '"}'
         counted = _counted(int(first[-_LAST_DIGITS:], 16))[: batch.count]
         if not batch.failures:
-            # All that there is between the last digits of two identifiers is always the same.
+            # The text between the last digits of two identifiers is always the same.
             return msgspec.Raw(f"[{before}{f'{after},{before}'.join(counted)}{after}]".encode())
         results = [f"{before}{digits}{after}" for digits in counted]
-    for code, places in batch.failures.items():
-        for place in places:
-            results[place] = f'{{"code":"{code}","id":null}}'
+    for code, positions in batch.failures.items():
+        for position in positions:
+            results[position] = f'{{"code":"{code}","id":null}}'
     return msgspec.Raw(f"[{','.join(results)}]".encode())
 
 
 @functools.lru_cache(maxsize=_BEGINNINGS)
 def _counted(first: int) -> list[str]:
-    """Return the last digits of the identifiers of a batch, of which the first is given: they count up."""
-    return [f"{first + place:0{_LAST_DIGITS}x}" for place in range(limits.ledger_batch_transfers_max)]
+    """Return the last digits of the identifiers of a batch, which count up from the first."""
+    return [f"{first + number:0{_LAST_DIGITS}x}" for number in range(limits.ledger_batch_transfers_max)]
 
 
 LEDGER_BATCH = Resource(kinds.LEDGER_BATCH, encode=_encode)
@@ -73,7 +73,7 @@ def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
 
 
 def is_trial(params: BatchParams) -> bool:
-    """Tell whether nothing of it is to be kept."""
+    """Tell whether the batch is a dry run."""
     return params.dry_run
 
 

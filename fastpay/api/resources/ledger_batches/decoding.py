@@ -19,13 +19,13 @@ from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, Steps
 from fastpay.errors import FastpayError, InvalidRequest
 
 _VALUES_MAX = limits.json_values_max + limits.ledger_transfer_values_max * limits.ledger_batch_transfers_max
-# A piece, what stands around it, and the last transfer of it, which may have a lot of metadata.
+# A piece, what is around it, and its last transfer, which may have much metadata.
 _PIECE_VALUES_MAX = limits.ledger_piece_values_min + limits.json_values_max
 _TRANSFER = re.compile(r"transfers\[([0-9]+)\](.*)", re.DOTALL)
 
 
 class BatchTransferParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One transfer of a batch. A linked one stands or falls with the next."""
+    """One transfer of a batch. A linked one succeeds or fails together with the next."""
 
     amount: int
     credit_account: Identifier
@@ -46,13 +46,13 @@ class CreateBatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class BatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a request for a batch comes to, whatever it was written in."""
+    """The parameters of a batch as columns, from a form or JSON."""
 
     dry_run: bool
     items: BatchItems
 
     def canonical(self) -> object:
-        """Return maps by place as pairs: an encoder that sorts takes no keys but texts."""
+        """Return maps by index as pairs: an encoder that sorts accepts only text keys."""
         items = self.items
         if not items.expires_at and not items.metadata:
             return self
@@ -62,7 +62,7 @@ class BatchParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 async def decode(call: Call) -> BatchParams:
-    """Read the body, a long one in pieces with a turn of the loop between them.
+    """Read the body. Between the pieces of a long one other tasks run.
 
     Raises: InvalidRequest, UnsupportedMediaType.
     """
@@ -89,7 +89,7 @@ async def _decode(call: Call, body: bytes) -> BatchParams:
 
 
 def _check_metadata(call: Call, items: BatchItems) -> Steps[None]:
-    """Look for card numbers in the only texts that a batch brings. Raises: InvalidRequest."""
+    """Look for card numbers in the metadata, the only texts of a batch. Raises: InvalidRequest."""
     for number, (place, metadata) in enumerate(items.metadata.items(), 1):
         call.services.card_texts.check_metadata(metadata, param=f"transfers[{place}][metadata]")
         if number % limits.transfers_at_once_max == 0:
@@ -97,7 +97,7 @@ def _check_metadata(call: Call, items: BatchItems) -> Steps[None]:
 
 
 def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> Steps[BatchParams]:
-    """Read a long body piece by piece. The first fault ends it: nothing behind its piece is read."""
+    """Read a long body piece by piece. The first fault ends it, and no later piece is read."""
     size, values = limits.transfers_at_once_max, limits.ledger_piece_values_min
     try:
         found = json_pieces.split(body, b"transfers", size, values, _VALUES_MAX)
@@ -112,9 +112,9 @@ def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> St
     pieces, count = found
     if count > limits.ledger_batch_transfers_max:
         most = limits.ledger_batch_transfers_max
-        message = f"There are {count} elements, and must be from 1 to {most}."
+        message = f"There are {count} elements. There must be from 1 to {most}."
         raise InvalidRequest(message, param="transfers")
-    # What stands around the transfers is read with the first piece.
+    # What is around the transfers is read with the first piece.
     around = body[: pieces[0][1]] + body[pieces[-1][1] :]
     params = _decode_with_care(content_type, around, query, _PIECE_VALUES_MAX)
     accounts = {account: number for number, account in enumerate(params.items.accounts)}
@@ -136,13 +136,15 @@ def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> St
 
 
 def _refuse_unfound(content_type: str | None, body: bytes, query: bytes) -> BatchParams:
-    """Read what has no list of transfers that can be cut, as far as that does not take long."""
+    """Read a body whose list of transfers cannot be split, if it is short enough to be read at once."""
     try:
         return _decode_with_care(content_type, body, query, limits.json_values_max)
     except InvalidRequest as error:
         if error.code != "parameters_too_many":
             raise
-    raise InvalidRequest("The body is not valid JSON, or it has no one list of transfers.", param="transfers")
+    raise InvalidRequest(
+        "The body is not valid JSON, or does not have exactly one list of transfers.", param="transfers"
+    )
 
 
 def _decode_with_care(
@@ -167,7 +169,7 @@ def _extend(items: BatchItems, accounts: dict[str, int], more: BatchItems) -> No
 
 
 def _moved(error: InvalidRequest, place: int) -> InvalidRequest:
-    """Return an error that names a transfer by its place in the batch and not in its piece."""
+    """Return an error that names a transfer by its index in the batch and not in its piece."""
     named = _TRANSFER.match(error.param or "")
     param = error.param
     if named is not None:
@@ -176,7 +178,7 @@ def _moved(error: InvalidRequest, place: int) -> InvalidRequest:
 
 
 def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
-    """Return the transfers as columns. What is plain is let through at a glance, thousands at a time."""
+    """Return the transfers as columns. Plain transfers skip the full check."""
     numbers: dict[str, int] = {}
     items = BatchItems([], [], [], [], [], {}, {})
     for place, transfer in enumerate(transfers):
@@ -207,7 +209,7 @@ def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
 
 
 def _add_extras(items: BatchItems, place: int, transfer: BatchTransferParams) -> None:
-    """Add what few transfers have; metadata without a value is none."""
+    """Add expiry and metadata, which few transfers have. Metadata without a value is left out."""
     if isinstance(transfer.expires_at, int):
         items.expires_at[place] = transfer.expires_at
     kept = {key: value for key, value in first_metadata(transfer.metadata).items() if value}
@@ -216,7 +218,7 @@ def _add_extras(items: BatchItems, place: int, transfer: BatchTransferParams) ->
 
 
 def _check(transfer: BatchTransferParams) -> None:
-    """Hold a transfer to what can be known of it by itself. Raises: FastpayError."""
+    """Check a transfer as far as that needs no other data. Raises: FastpayError."""
     money.check_amount(transfer.amount)
     for name in ("debit_account", "credit_account"):
         kinds.check(kinds.LEDGER_ACCOUNT, getattr(transfer, name), param=name)

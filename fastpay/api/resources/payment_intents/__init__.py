@@ -1,4 +1,4 @@
-"""Payment intents: payments from their beginning to the money, or to the decision not to take it."""
+"""Payment intents."""
 
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve

@@ -1,4 +1,4 @@
-"""Payment intents: requests to commands."""
+"""Handlers of payment intents: parameters to commands."""
 
 import hmac
 
@@ -33,7 +33,7 @@ from fastpay.domain.payment_methods import Choice
 from fastpay.errors import Forbidden, InvalidRequest
 
 _SECRET_BYTES = 16
-# What a payment keeps of its params as they were given.
+# Parameters that a payment stores as they are given.
 _SHARED = ("receipt_email", "setup_future_usage")
 _DESCRIBED = (
     *_SHARED,
@@ -45,12 +45,12 @@ _DESCRIBED = (
 )
 _BEGUN = (*_DESCRIBED, "confirmation_method", "return_url")
 _ONLY_WITH_CONFIRM = ("error_on_requires_action", "off_session", "return_url")
-# What the holder of a client secret must not decide in the merchant's stead.
+# Parameters that only the merchant may decide, and no holder of a client secret.
 _NOT_FOR_PUBLISHABLE = ("capture_method", "error_on_requires_action", "off_session", "payment_method_options")
 
 
 def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
-    """Begin a payment."""
+    """Create a payment intent."""
     if not params.confirm:
         _refuse_without_confirm(params)
     fields = given(params, *_BEGUN)
@@ -77,7 +77,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
 
 
 def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
-    """Change a payment."""
+    """Update a payment intent."""
     fields = given(params, *_DESCRIBED)
     if not isinstance(params.customer, UnsetType):
         fields["customer"] = _customer(params.customer)
@@ -96,7 +96,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
 
 
 def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
-    """Try to take the money."""
+    """Confirm a payment intent."""
     fields = given(params, *_SHARED, "capture_method", "return_url")
     _add_shared(fields, params)
     return ConfirmPaymentIntent(
@@ -108,15 +108,15 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
 
 
 def authenticate(call: Call, params: AuthenticateParams) -> AuthenticatePaymentIntent:
-    """Say what the cardholder said. In live mode no payment ever waits for it."""
+    """Complete authentication in test mode. In live mode no payment waits for it."""
     return AuthenticatePaymentIntent(id=call.arguments["id"], succeeds=params.outcome == "succeeded")
 
 
 def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
-    """Take what was authorized."""
+    """Capture a payment intent."""
     if not params.final_capture:
         raise InvalidRequest(
-            "This card takes one capture alone, so that it is the final one.", param="final_capture"
+            "This card can be captured only once, so every capture is the final one.", param="final_capture"
         )
     amount = params.amount_to_capture
     if not isinstance(amount, UnsetType):
@@ -130,7 +130,7 @@ def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
 
 
 def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
-    """Give a payment up."""
+    """Cancel a payment intent."""
     return CancelPaymentIntent(id=call.arguments["id"], reason=params.cancellation_reason)
 
 
@@ -186,7 +186,7 @@ def _choice(call: Call, params: CreateParams | UpdateParams | ConfirmParams) -> 
 
 
 def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:
-    """Add to the fields what has to be worked out of params that all three have."""
+    """Add the fields that follow from parameters which create, update and confirm share."""
     if params.payment_method_types is not UNSET:
         if set(params.payment_method_types) != {"card"}:
             raise InvalidRequest("The only type of payment method is card.", param="payment_method_types")
@@ -199,7 +199,7 @@ def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams |
 
 
 def _options(options: PaymentMethodOptions | None) -> dict[str, object]:
-    """Return what the options for cards mean for a payment that can only be by card."""
+    """Return the fields that follow from the options for cards."""
     if options is None or options.card is None:
         return {}
     fields: dict[str, object] = {}
@@ -213,7 +213,7 @@ def _options(options: PaymentMethodOptions | None) -> dict[str, object]:
 
 def _terms(off_session: OffSession | UnsetType, error_on_requires_action: bool | UnsetType) -> Terms:
     return Terms(
-        # The two words tell what kind of payment it is, and that the cardholder is away in either case.
+        # Both texts, one_off and recurring, mean that the cardholder is absent.
         off_session=value_or(off_session, False) is not False,
         error_on_requires_action=value_or(error_on_requires_action, False),
     )

@@ -1,4 +1,4 @@
-"""What requests about payment intents may say."""
+"""Parameters of payment intents."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -36,7 +36,7 @@ class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Wishes about how a card is charged. They are checked, and change nothing in test mode."""
+    """Options for cards."""
 
     capture_method: Literal["manual"] | None = None
     request_three_d_secure: Literal["any", "automatic", "challenge"] | None = None
@@ -44,13 +44,13 @@ class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PaymentMethodOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Wishes by type of payment method."""
+    """Options by type of payment method."""
 
     card: CardOptions | None = None
 
 
 class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What create, update and confirm have in common."""
+    """Parameters that create, update and confirm share."""
 
     payment_method: Identifier | UnsetType | None = UNSET
     payment_method_data: PaymentMethodData | UnsetType = UNSET
@@ -62,7 +62,7 @@ class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What create and update have in common beside that."""
+    """Parameters that create and update share."""
 
     capture_method: CaptureMethod | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
@@ -73,7 +73,7 @@ class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Begin a payment."""
+    """Create a payment intent."""
 
     creates: ClassVar[bool] = True
 
@@ -90,7 +90,7 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class UpdateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Change a payment."""
+    """Update a payment intent."""
 
     amount: int | UnsetType = UNSET
     currency: Text | UnsetType = UNSET
@@ -98,7 +98,7 @@ class UpdateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Try to take the money."""
+    """Confirm a payment intent."""
 
     capture_method: CaptureMethod | UnsetType = UNSET
     client_secret: Text | UnsetType = UNSET
@@ -109,13 +109,13 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class AuthenticateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Say in test mode what the cardholder said."""
+    """Complete authentication in test mode."""
 
     outcome: Literal["succeeded", "failed"] = "succeeded"
 
 
 class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take what was authorized. `final_capture` is what always happens; false is refused."""
+    """Capture a payment intent. Every capture is final, so `final_capture=false` is refused."""
 
     amount_to_capture: int | UnsetType = UNSET
     final_capture: bool = True
@@ -125,7 +125,7 @@ class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Give a payment up."""
+    """Cancel a payment intent."""
 
     cancellation_reason: Literal["abandoned", "duplicate", "fraudulent", "requested_by_customer"] | None = (
         None
@@ -139,6 +139,6 @@ class PaymentIntentListParams(CreatedListParams, frozen=True, kw_only=True, forb
 
 
 class RetrieveParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Look at a payment."""
+    """Retrieve a payment intent."""
 
     client_secret: Text | UnsetType = UNSET

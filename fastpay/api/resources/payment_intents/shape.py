@@ -20,7 +20,7 @@ _LAST_PAYMENT_ERROR = Nested(
     },
 )
 
-# How the cardholder is to be asked. Where to is not said: a server's address is no part of a snapshot.
+# How the cardholder authenticates. The URL is null: a server's address is not part of a snapshot.
 _REDIRECT: Shape = {
     "redirect_to_url": {"return_url": Field("return_url"), "url": None},
     "type": "redirect_to_url",
@@ -106,7 +106,7 @@ PAYMENT_INTENT = Resource(
         "transfer_data.destination": ALWAYS_NULL,
     },
     whole=Whole("last_payment_error.payment_method", _failed_method),
-    # The holder of a client secret learns nothing of the merchant's own notes.
+    # Merchants' own data, which the holder of a client secret must not see.
     secret_fields=(
         "application",
         "application_fee_amount",

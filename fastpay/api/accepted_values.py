@@ -1,4 +1,4 @@
-"""What a params type takes, worked out once per type for `api/decoding.py` to read requests by."""
+"""The values that a params type accepts, computed once a type. `api/decoding.py` reads requests by them."""
 
 import re
 from typing import Any
@@ -7,8 +7,8 @@ import msgspec
 from msgspec import inspect
 
 
-class Shape:
-    """The kinds of value that one parameter takes; several may be set, as in a union.
+class Accepted:
+    """The kinds of value that one parameter accepts. Several may be set, as in a union.
 
     `fields` and `struct_type` belong to a struct, `values` to a map, `elements` and `sequence` to a list.
     `integers` and `texts` are literals, without the empty text, which is `clearable`.
@@ -43,27 +43,27 @@ class Shape:
         self.integers: tuple[int, ...] = ()
         self.text: Text | None = None
         self.texts: tuple[str, ...] = ()
-        self.fields: dict[str, Shape] | None = None
+        self.fields: dict[str, Accepted] | None = None
         self.required: tuple[str, ...] = ()
         self.struct_type: type[msgspec.Struct] | None = None
-        self.values: Shape | None = None
-        self.elements: Shape | None = None
+        self.values: Accepted | None = None
+        self.elements: Accepted | None = None
         self.sequence: type | None = None
         self.size: range | None = None
-        # The values of a map are text: an empty one takes its key away, and numbers become text.
+        # The values of a map are text: an empty one removes its key, and numbers become text.
         self.is_map_value = False
         self.is_metadata = False
 
 
 class Text(msgspec.Struct, frozen=True):
-    """The bounds of a text, its length counted in characters."""
+    """The bounds of a text in characters, and its pattern."""
 
     size: range
     pattern: re.Pattern[str] | None
 
 
-# As many as there are params types in the program.
-_shapes: dict[type[msgspec.Struct], Shape] = {}
+# Bounded by the number of params types in the program.
+_known: dict[type[msgspec.Struct], Accepted] = {}
 
 ANY_SIZE = range(2**62 + 1)
 _SEQUENCES: dict[type[inspect.Type], type] = {
@@ -76,103 +76,103 @@ _INT_MIN = -(2**63)
 _INT_MAX = 2**63 - 1
 
 
-def shape_of(params_type: type[msgspec.Struct]) -> Shape:
-    """Return the shape of a params type.
+def accepted_by(params_type: type[msgspec.Struct]) -> Accepted:
+    """Return the values that a params type accepts.
 
-    Raises: TypeError for a type that a form cannot carry, or that would have to be guessed from it.
+    Raises: TypeError for a type that a form cannot carry, or cannot carry without ambiguity.
     """
-    shape = _shapes.get(params_type)
-    if shape is None:
-        shape = _shape(inspect.type_info(params_type), params_type.__name__, {})
-        _shapes[params_type] = shape
-    return shape
+    accepted = _known.get(params_type)
+    if accepted is None:
+        accepted = _accept(inspect.type_info(params_type), params_type.__name__, {})
+        _known[params_type] = accepted
+    return accepted
 
 
-def _shape(kind: Any, where: str, open_structs: dict[type, Shape]) -> Shape:
-    # Any: the kinds of msgspec.inspect have no common type that says what they have.
-    shape = Shape()
-    _add(shape, kind, where, open_structs)
-    if shape.text is not None and (shape.integer or shape.integers or shape.boolean):
+def _accept(kind: Any, where: str, open_structs: dict[type, Accepted]) -> Accepted:
+    # Any: the types of msgspec.inspect have no common base that names their attributes.
+    accepted = Accepted()
+    _add(accepted, kind, where, open_structs)
+    if accepted.text is not None and (accepted.integer or accepted.integers or accepted.boolean):
         raise TypeError(f"{where}: a form cannot tell text from a number or a boolean")
-    if shape.values is not None and shape.fields is not None:
+    if accepted.values is not None and accepted.fields is not None:
         raise TypeError(f"{where}: a map cannot be told from a struct")
-    return shape
+    return accepted
 
 
-def _add(shape: Shape, kind: Any, where: str, open_structs: dict[type, Shape]) -> None:
-    """Let `shape` take `kind` as well."""
+def _add(accepted: Accepted, kind: Any, where: str, open_structs: dict[type, Accepted]) -> None:
+    """Accept `kind` as well."""
     match kind:
         case inspect.Metadata():
-            _add(shape, kind.type, where, open_structs)
+            _add(accepted, kind.type, where, open_structs)
         case inspect.UnionType():
             for part in kind.types:
-                _add(shape, part, where, open_structs)
+                _add(accepted, part, where, open_structs)
         case inspect.NoneType():
-            shape.nullable = True
+            accepted.nullable = True
         case inspect.AnyType():
-            shape.anything = True
+            accepted.anything = True
         case inspect.BoolType():
-            shape.boolean = True
+            accepted.boolean = True
         case inspect.IntType():
-            shape.integer = _integer_range(kind, where)
+            accepted.integer = _integer_range(kind, where)
         case inspect.StrType():
             pattern = None if kind.pattern is None else re.compile(kind.pattern)
-            shape.text = Text(_size(kind), pattern)
+            accepted.text = Text(_size(kind), pattern)
         case inspect.LiteralType():
-            _add_literals(shape, kind.values)
+            _add_literals(accepted, kind.values)
         case inspect.StructType():
-            _add_struct(shape, kind, open_structs)
+            _add_struct(accepted, kind, open_structs)
         case _:
-            _add_collection(shape, kind, where, open_structs)
+            _add_collection(accepted, kind, where, open_structs)
 
 
-def _add_collection(shape: Shape, kind: Any, where: str, open_structs: dict[type, Shape]) -> None:
+def _add_collection(accepted: Accepted, kind: Any, where: str, open_structs: dict[type, Accepted]) -> None:
     match kind:
         case inspect.DictType():
-            shape.size = _size(kind)
-            shape.values = _shape(kind.value_type, f"{where}[...]", open_structs)
-            shape.values.is_map_value = shape.values.text is not None
+            accepted.size = _size(kind)
+            accepted.values = _accept(kind.value_type, f"{where}[...]", open_structs)
+            accepted.values.is_map_value = accepted.values.text is not None
         case inspect.ListType() | inspect.VarTupleType() | inspect.SetType() | inspect.FrozenSetType():
-            shape.sequence = _SEQUENCES[type(kind)]
-            shape.size = _size(kind)
-            shape.elements = _shape(kind.item_type, f"{where}[]", open_structs)
+            accepted.sequence = _SEQUENCES[type(kind)]
+            accepted.size = _size(kind)
+            accepted.elements = _accept(kind.item_type, f"{where}[]", open_structs)
         case _:
             raise TypeError(f"{where}: {type(kind).__name__} cannot be a parameter")
 
 
-def _add_literals(shape: Shape, values: Any) -> None:
+def _add_literals(accepted: Accepted, values: Any) -> None:
     for value in values:
         match value:
             case None:
-                shape.nullable = True
+                accepted.nullable = True
             case "":
-                shape.clearable = True
+                accepted.clearable = True
             case str():
-                shape.texts += (value,)
+                accepted.texts += (value,)
             case int() if not isinstance(value, bool):
-                shape.integers += (value,)
+                accepted.integers += (value,)
             case _:
                 raise TypeError(f"the literal {value!r} cannot be a parameter")
 
 
-def _add_struct(shape: Shape, kind: inspect.StructType, open_structs: dict[type, Shape]) -> None:
+def _add_struct(accepted: Accepted, kind: inspect.StructType, open_structs: dict[type, Accepted]) -> None:
     name = kind.cls.__name__
-    if kind.tag_field is not None or kind.array_like or shape.fields is not None:
+    if kind.tag_field is not None or kind.array_like or accepted.fields is not None:
         raise TypeError(f"{name}: only one plain struct may stand for a parameter")
     if not kind.forbid_unknown_fields:
         raise TypeError(f"{name}: a params type refuses unknown fields")
     known = open_structs.get(kind.cls)
     if known is not None:
-        shape.fields, shape.required, shape.struct_type = known.fields, known.required, kind.cls
+        accepted.fields, accepted.required, accepted.struct_type = known.fields, known.required, kind.cls
         return
-    # Set before the fields are looked at, for a struct that holds itself.
-    fields: dict[str, Shape] = {}
-    shape.fields = fields
-    shape.struct_type = kind.cls
-    shape.required = tuple(field.encode_name for field in kind.fields if field.required)
-    open_structs[kind.cls] = shape
+    # Registered before its fields are read, since a struct may contain itself.
+    fields: dict[str, Accepted] = {}
+    accepted.fields = fields
+    accepted.struct_type = kind.cls
+    accepted.required = tuple(field.encode_name for field in kind.fields if field.required)
+    open_structs[kind.cls] = accepted
     for field in kind.fields:
-        inner = _shape(field.type, f"{name}.{field.name}", open_structs)
+        inner = _accept(field.type, f"{name}.{field.name}", open_structs)
         inner.is_metadata = field.name == "metadata"
         if field.name != field.encode_name:
             raise TypeError(f"{name}: a parameter is called what its field is called")
