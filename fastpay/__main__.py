@@ -1,4 +1,4 @@
-"""Let `python -m fastpay` be the same as `fastpay`."""
+"""Run `python -m fastpay` as `fastpay`."""
 
 from fastpay.cli import main
 

@@ -44,26 +44,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything an operator can choose. Units are in the names.
+    """Everything an operator can choose. Units are in the names; docs/SETTINGS.md describes each setting.
 
-    `unix` takes the place of `host` and `port`. Without `database_url` (`redis_url`) fastpay starts a
-    PostgreSQL (Redis) of its own under `data_dir`. `drain_timeout_ms` bounds how long running requests may
-    take to end at a stop; `key_cache_ms` how long a revoked API key may still be taken for good.
-    `clock_refused_ms` is how far the machine's clock may be from the database's before writes are refused.
-    `read_staleness_ms` bounds how much older than the latest commit of another instance a read may be, and is
-    0 where every read is to ask the database; `cache_bytes_max` bounds the process's own cache, and
-    `redis_copies` lets instances share copies of objects in Redis. `sealing_key_file` holds the keys that
-    secrets in the database are sealed under, one a line in base64, the newest first. `trusted_proxies` are
-    addresses, networks or the word "unix", as a list or with commas between them. `transaction_pooling` says
-    that a pooler in transaction mode stands before the database. The bounds that begin with `address_` hold
-    for each client address (a /64 network of IPv6), but not for trusted proxies; without an
-    `address_connections_max` one address may hold half of `connections_max`. `inflight_bytes_max` bounds what
-    all requests and answers on their way hold together. `contended_requests_max` is how many requests one
-    tenant may have in progress while another tenant is active. `card_numbers_in_text` says what becomes of a
-    request with a card number in metadata, a description or any other text.
-
-    `data_dir` is absolute where an operator named it: a flag counts from the working directory, a line of the
-    settings file from the file's folder. A relative one is the default, or comes from the environment: it
+    `data_dir` is absolute if an operator named it: a flag is relative to the working directory, a line of
+    the settings file to the file's folder. A relative one is the default, or comes from the environment: it
     means another directory in another working directory.
     """
 
@@ -109,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
-        """Refuse what no single field can see."""
+        """Refuse combinations of fields."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigurationError("tls_cert and tls_key go together: set both or neither")
 
@@ -120,10 +104,10 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Gather the settings from every source, later ones winning; flags that are None were not given.
+    """Read the settings from every source, later ones win; a flag that is None was not given.
 
-    An empty FASTPAY_* variable counts as not set.
-    Raises: ConfigurationError naming the setting, its value, its source and what is allowed.
+    An empty FASTPAY_* variable counts as not set. Raises: ConfigurationError with the setting, its value,
+    its source and what is allowed.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
@@ -192,24 +176,24 @@ def _suggest(name: str) -> str:
 
 
 def _describe(name: str) -> str:
-    """Say in words what the field of this name may hold."""
+    """Describe the values that a field may have."""
     kind = msgspec.inspect.type_info(_FIELDS[name])
     if isinstance(kind, msgspec.inspect.UnionType):
         kind = next(part for part in kind.types if not isinstance(part, msgspec.inspect.NoneType))
     if isinstance(kind, msgspec.inspect.Metadata):
         examples = (kind.extra_json_schema or {}).get("examples", ())
-        return "something such as " + " or ".join(examples)
+        return "a value like " + " or ".join(examples)
     match kind:
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.IntType():
             return f"a whole number from {kind.ge} to {kind.le}"
         case msgspec.inspect.VarTupleType():
-            return "a list of texts that are not empty"
+            return "a list of non-empty texts"
         case msgspec.inspect.LiteralType():
             return "one of " + ", ".join(str(value) for value in kind.values)
         case _:
-            return "a text that is not empty"
+            return "a non-empty text"
 
 
 def _show(value: Any) -> str:
@@ -219,8 +203,8 @@ def _show(value: Any) -> str:
 
 
 _LISTS = frozenset({"trusted_proxies"})
-# Settings of earlier releases, and why they are gone.
-_REMOVED = {"writer_lanes": "an instance has one writer, since more were measured to gain nothing"}
-# In a settings file these are relative to its folder, so that it means the same wherever it is used from.
+# Settings of earlier releases, and why they were removed.
+_REMOVED = {"writer_lanes": "an instance has one writer, because more did not improve throughput"}
+# In a settings file these are relative to its folder.
 _PATHS = frozenset({"data_dir", "ready_file", "sealing_key_file", "tls_cert", "tls_key", "unix"})
 _FIELDS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}

@@ -1,17 +1,17 @@
 """The one error tree. A code is public API: clients branch on it.
 
-Raised in the domain and in decoding, translated from driver errors in the store, rendered in one
-place (`api/errors.py`).
+Errors are raised in the domain and in decoding, translated from driver errors in the store, and rendered by
+`api/errors.py`.
 """
 
 from typing import ClassVar
 
 
 class FastpayError(Exception):
-    """Anything that ends a request with something other than success.
+    """Anything that ends a request without success.
 
-    Class attributes give the HTTP status, the dialect's error type, the default code, and whether a
-    client may send the same request again and hope for better.
+    Class attributes give the HTTP status, the dialect's error type, the default code, and whether a client
+    may send the same request again.
     """
 
     status: ClassVar[int] = 500
@@ -35,34 +35,34 @@ class FastpayError(Exception):
 
 
 class InvalidRequest(FastpayError):
-    """The request cannot mean anything: a bad parameter, or one that this state forbids."""
+    """The request is invalid: a bad parameter, or one that this state forbids."""
 
     status = 400
     type = "invalid_request_error"
 
 
 class UnexpectedState(InvalidRequest):
-    """The object is in a state that does not allow what was asked."""
+    """The object's state does not allow the operation."""
 
     default_code = "payment_intent_unexpected_state"
 
 
 class IdempotencyMismatch(FastpayError):
-    """An idempotency key came back with another request."""
+    """An idempotency key was used with another request."""
 
     status = 400
     type = "idempotency_error"
 
 
 class Unauthenticated(FastpayError):
-    """No key, a wrong key, or a wrong signature: all alike."""
+    """No key, a wrong key, or a wrong signature: the response is the same."""
 
     status = 401
     type = "invalid_request_error"
 
 
 class CardDeclined(FastpayError):
-    """The issuer, or the test card standing for one, said no."""
+    """The issuer, or the test card that stands for one, declined."""
 
     status = 402
     type = "card_error"
@@ -78,7 +78,7 @@ class InsufficientFunds(FastpayError):
 
 
 class Forbidden(FastpayError):
-    """The key is good, but not for this."""
+    """The key is valid, but not for this."""
 
     status = 403
     type = "invalid_request_error"
@@ -86,7 +86,7 @@ class Forbidden(FastpayError):
 
 
 class NotFound(FastpayError):
-    """No such object, or another tenant's: the answer is the same."""
+    """No such object, or another tenant's: the response is the same."""
 
     status = 404
     type = "invalid_request_error"
@@ -101,14 +101,14 @@ class UnknownRoute(FastpayError):
 
 
 class MethodNotAllowed(FastpayError):
-    """The path exists, the method on it does not."""
+    """The path does not support this method."""
 
     status = 405
     type = "invalid_request_error"
 
 
 class BodyTooLarge(FastpayError):
-    """The body is over its limit."""
+    """The body exceeds its limit."""
 
     status = 413
     type = "invalid_request_error"
@@ -122,7 +122,7 @@ class UnsupportedMediaType(FastpayError):
 
 
 class RateLimited(FastpayError):
-    """The tenant asks faster than it may."""
+    """The tenant sends more requests than it may."""
 
     status = 429
     type = "invalid_request_error"
@@ -131,7 +131,7 @@ class RateLimited(FastpayError):
 
 
 class Overloaded(FastpayError):
-    """More is waiting than can be done in time. Nothing was begun."""
+    """Too much is waiting to be done in time. Nothing was begun."""
 
     status = 503
     default_code = "overloaded"
@@ -139,7 +139,7 @@ class Overloaded(FastpayError):
 
 
 class DeadlineExceeded(FastpayError):
-    """The client's own deadline passed before its turn came. Nothing was begun."""
+    """The client's own deadline passed before its turn. Nothing was begun."""
 
     status = 503
     default_code = "deadline_exceeded"
@@ -147,7 +147,7 @@ class DeadlineExceeded(FastpayError):
 
 
 class DatabaseUnavailable(FastpayError):
-    """PostgreSQL could not be asked. The same key is safe to send again."""
+    """PostgreSQL cannot be reached. It is safe to send the same key again."""
 
     status = 503
     default_code = "database_unavailable"
@@ -155,7 +155,7 @@ class DatabaseUnavailable(FastpayError):
 
 
 class WriterStopped(FastpayError):
-    """The write path of this process has failed and takes nothing more. Nothing was begun."""
+    """The write path of this process has failed and accepts nothing more. Nothing was begun."""
 
     status = 503
     default_code = "writer_stopped"
@@ -163,7 +163,7 @@ class WriterStopped(FastpayError):
 
 
 class ClockSkewed(FastpayError):
-    """This instance's time is not the database's. Nothing was begun, and another instance may be right."""
+    """This instance's time differs from the database's. Nothing was begun; another instance may be right."""
 
     status = 503
     default_code = "clock_skewed"
@@ -171,9 +171,9 @@ class ClockSkewed(FastpayError):
 
 
 class OutcomeUnknown(FastpayError):
-    """The database went away while it committed, and the request had no key by which to learn the outcome.
+    """The database was lost during a commit, and the request has no key to find the outcome by.
 
-    Never retryable: whoever sends the request again without knowing may do it twice.
+    Never retryable: a second request could have a second effect.
     """
 
     status = 503
@@ -181,4 +181,4 @@ class OutcomeUnknown(FastpayError):
 
 
 class ConfigurationError(Exception):
-    """A setting, a file or a server that the operator must put right before fastpay can run."""
+    """A setting, a file or a server that the operator must fix before fastpay can run."""

@@ -3,9 +3,9 @@
     headers["Fastpay-Signature"] = sign_request(secret, "POST", "/v1/refunds", body, idempotency_key=name)
     client = httpx.Client(base_url=..., auth=HttpxAuth(secret, api_key=key))
 
-A signature is good for 300 s either way. It covers method, path, query, body and the Idempotency-Key, and no
-other header. Give every POST an Idempotency-Key: sent again with it, a request gets the first answer, while
-one without is taken once.
+A signature is valid for 300 s either way. It covers method, path, query, body and the Idempotency-Key, and
+no other header. Give every POST an Idempotency-Key: a repeated request with a key gets the first response,
+and one without a key is accepted only once.
 """
 
 from collections.abc import Generator
@@ -20,12 +20,12 @@ KEY_HEADER = "Idempotency-Key"
 
 
 class RequestSigner:
-    """Signs requests with a secret; with several, while one takes the place of another."""
+    """Signs requests with a secret, or with several during a rotation."""
 
     def __init__(self, *secrets: str, clock: Clock | None = None) -> None:
-        """Raises: ValueError where there is no secret, or an empty one."""
+        """Raises: ValueError for no secret or an empty one."""
         if not secrets:
-            raise ValueError("there is nothing to sign with")
+            raise ValueError("at least one secret is needed, and none may be empty")
         self._signers = tuple(Signer(secret.encode()) for secret in secrets)
         self._clock = clock if clock is not None else SystemClock()
 
@@ -38,11 +38,11 @@ class RequestSigner:
         idempotency_key: str | bytes | None = None,
         timestamp: int | None = None,
     ) -> str:
-        """Return the Fastpay-Signature of a request that is sent now, or was at a time in seconds since 1970.
+        """Return the Fastpay-Signature of a request, now or at a time in seconds since 1970.
 
-        `url` is the address or only its path and query; of these every byte must be as it is sent, and so
-        must every byte of the body. `idempotency_key` is the value of that header, None where none is sent.
-        Raises: ValueError where there is something in it that no address holds.
+        `url` is the address, or only its path and query. It and the body must be given byte for byte as
+        they are sent. `idempotency_key` is the value of that header, None without it. Raises: ValueError
+        for characters that no address may contain.
         """
         if timestamp is None:
             timestamp = self._clock.now_ms() // 1000
@@ -60,26 +60,26 @@ def sign_request(
     idempotency_key: str | bytes | None = None,
     timestamp: int | None = None,
 ) -> str:
-    """Return the Fastpay-Signature of one request: see `RequestSigner.sign`, which spares work for many."""
+    """Return the Fastpay-Signature of one request: see `RequestSigner.sign`, which saves work for many."""
     signer = RequestSigner(secret)
     return signer.sign(method, url, body, idempotency_key=idempotency_key, timestamp=timestamp)
 
 
 class RequestsAuth:
-    """Signs what goes through a `requests.Session` whose `auth` it is; each attempt anew.
+    """Signs the requests of a `requests.Session` as its `auth`, each attempt anew.
 
-    The Stripe SDK takes such a session: `stripe.RequestsClient(session=session)`.
+    The Stripe SDK accepts such a session: `stripe.RequestsClient(session=session)`.
     """
 
     def __init__(self, *secrets: str, clock: Clock | None = None) -> None:
-        """Raises: ValueError where there is no secret, or an empty one."""
+        """Raises: ValueError for no secret or an empty one."""
         self._signer = RequestSigner(*secrets, clock=clock)
 
     def __call__(self, request: Any) -> Any:
-        """Sign a prepared request, whose library may not be installed: hence no type."""
+        """Sign a prepared request. It has no type, because its library may not be installed."""
         body = request.body if request.body is not None else b""
         if not isinstance(body, str | bytes):
-            raise TypeError("a body that is streamed cannot be signed: give it in one piece")
+            raise TypeError("a streamed body cannot be signed; pass it in one piece")
         key = request.headers.get(KEY_HEADER)
         request.headers[HEADER] = self._signer.sign(
             request.method, request.path_url, body, idempotency_key=key
@@ -90,25 +90,25 @@ class RequestsAuth:
 try:
     import httpx
 except ImportError:
-    # Nothing else here needs it.
+    # httpx is optional; nothing else here needs it.
     pass
 else:
 
     class HttpxAuth(httpx.Auth):
-        """Signs what goes through an httpx client, each attempt anew; with an API key it is sent as well."""
+        """Signs the requests of an httpx client, each attempt anew; an API key, if given, is sent too."""
 
         requires_request_body = True
 
         def __init__(self, *secrets: str, api_key: str | None = None, clock: Clock | None = None) -> None:
-            """Raises: ValueError where there is no secret, or an empty one."""
+            """Raises: ValueError for no secret or an empty one."""
             self._signer = RequestSigner(*secrets, clock=clock)
             self._api_key = api_key
 
         def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-            """Put the signature, and where it is known the key, into the request."""
+            """Add the signature, and the API key if it is known, to the request."""
             if self._api_key is not None:
                 request.headers["Authorization"] = f"Bearer {self._api_key}"
-            # As it is sent: httpx would have to guess the encoding.
+            # The raw value: httpx would have to guess the encoding.
             keys = [
                 value for name, value in request.headers.raw if name.lower() == KEY_HEADER.encode().lower()
             ]
@@ -122,21 +122,23 @@ else:
 
 
 def _field(value: str | bytes | None) -> bytes:
-    """Return the value of a header as it reaches the server, empty where it is not sent."""
+    """Return the value of a header as the server receives it, empty if it is not sent."""
     text = value.encode("latin-1") if isinstance(value, str) else value
     return (text or b"").strip(b" \t")
 
 
 def _target(url: str | bytes) -> bytes:
-    """Return path and query of an address, as they stand in it."""
+    """Return path and query of an address, as written."""
     try:
         text = url.encode("ascii") if isinstance(url, str) else url
     except UnicodeEncodeError as error:
-        raise ValueError("an address is signed as it is sent: percent-encode what is not ASCII") from error
+        raise ValueError(
+            "the address must be ASCII as it is sent; percent-encode other characters"
+        ) from error
     text = text.partition(b"#")[0]
     if text.startswith(b"/"):
         return text
     rest = text.partition(b"://")[2]
-    place = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
-    target = rest[place:]
+    start = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    target = rest[start:]
     return target if target.startswith(b"/") else b"/" + target

@@ -19,8 +19,7 @@ class ArrayType:
         """Raises: KeyError for an unknown name."""
 
     def encode(self, items: Iterable[Any]) -> bytes:
-        """Return the array of these items; bytes are returned unchanged, as an array that is already
-        encoded.
+        """Return the array of these items; bytes are returned unchanged, as an encoded array.
 
         Raises: ValueError for a value out of range or a malformed identifier; TypeError for another type of
         value.

@@ -226,9 +226,7 @@ cdef bint _take(Reading* reading, const Piece* name, const Piece* value) except 
 
 
 cdef int _enter(Reading* reading, int around, int position, const Field* field) except -2:
-    """Return the frame of the struct in this field, or -1 if the field has another value or no frame is
-    left.
-    """
+    """Return the frame of the struct in this field, or -1 if there is another value or no room."""
     cdef PyObject* present = reading.frames[around].values[position]
     cdef int index
     if present == NULL:

@@ -66,10 +66,10 @@ def verify_request(
     idempotency_key: bytes = b"",
     covers_key: bool = False,
 ) -> int | None:
-    """Return the timestamp of a request that one of the signers signed within
-    `limits.signature_tolerance_s` of now; None for any other. Without signers that is every request.
+    """Return the timestamp of a validly signed request, or None.
 
-    With `covers_key`, only version 2 counts.
+    One of the signers must have signed it within `limits.signature_tolerance_s` of now. Without signers no
+    request is valid. With `covers_key`, only version 2 counts.
     """
 
 def sign_webhook(signers: tuple[Signer, ...], body: bytes, timestamp: int) -> str:
@@ -82,9 +82,9 @@ def verify_webhook(signers: tuple[Signer, ...], header: bytes, body: bytes, now_
     """Return the timestamp of a webhook that one of the signers signed, as `verify_request` does."""
 
 def sign_standard_webhook(signers: tuple[Signer, ...], identifier: str, body: bytes, timestamp: int) -> str:
-    """Return the webhook-signature of Standard Webhooks: `v1,` and the base64 of the digest of
-    `id.timestamp.body`, once for each signer with spaces between.
+    """Return the webhook-signature of Standard Webhooks.
 
-    The key is the part of the secret after `whsec_`, decoded from base64. Raises: ValueError for a
+    It is `v1,` and the base64 of the digest of `id.timestamp.body`, once for each signer with spaces
+    between. The key is the part of the secret after `whsec_`, decoded from base64. Raises: ValueError for a
     timestamp that is not a number of seconds since 1970. Source: the Standard Webhooks specification, 1.0.
     """

@@ -240,7 +240,7 @@ cdef void _write_hex(char* out, bytes digest) noexcept:
 
 cdef str _header(bytes text, bytes name, tuple signers, bytes message):
     if not signers:
-        raise ValueError("there is nothing to sign with")
+        raise ValueError("at least one secret is needed, and none may be empty")
     cdef list parts = ["t=" + text.decode()]
     cdef char[_HEX_CHARS] written
     for signer in signers:

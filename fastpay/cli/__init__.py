@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs, so that none waits for another's modules."""
+"""The command line. Each command imports its own modules, so that no command waits for another's."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from fastpay.errors import ConfigurationError, FastpayError
 
 
 def main() -> None:
-    """Run the command line; what the operator must put right becomes one line and a status, no traceback."""
+    """Run the command line; print operators' problems as one line, without a traceback."""
     try:
         commands.main(prog_name="fastpay", standalone_mode=True)
     except ConfigurationError as error:
@@ -69,13 +69,13 @@ def serve(config: str | None, **flags: Any) -> None:
 @commands.command(epilog=EPILOGUE)
 @settings_options
 def migrate(config: str | None, **flags: Any) -> None:
-    """Bring the database to the shape that this version needs."""
+    """Apply the migrations that this version needs."""
     settings = prepare(config, flags)
     from fastpay.store.migrate import migrate as apply  # noqa: PLC0415
 
     with open_database_of(settings, create=True) as database_url:
         applied = asyncio.run(apply(database_url))
-    click.echo(f"applied {', '.join(applied)}" if applied else "nothing was pending")
+    click.echo(f"applied {', '.join(applied)}" if applied else "no migrations were pending")
 
 
 @commands.command()
@@ -95,9 +95,9 @@ def migrate(config: str | None, **flags: Any) -> None:
 )
 @click.option("--url", metavar="URL", help="Use the server that runs here, instead of one of the demo's own.")
 @click.option("--key", metavar="KEY", help="A secret test key of that server.")
-@click.option("--data-dir", metavar="DIR", help="Keep the data of the demo's own server here.")
+@click.option("--data-dir", metavar="DIR", help="The data directory of the demo's own server.")
 def demo(**options: Any) -> None:
-    """Make mixed payments over HTTP and show what became of them."""
+    """Make mixed payments over HTTP and show the results."""
     from fastpay.operations.demo import run  # noqa: PLC0415
 
     sys.exit(run(**options))
@@ -114,14 +114,14 @@ def demo(**options: Any) -> None:
     type=click.IntRange(1, limits.bench_concurrency_max),
     default=64,
     show_default=True,
-    help="Connections at most.",
+    help="The maximum of connections.",
 )
 @click.option("--payments", type=click.IntRange(0, 100), default=15, show_default=True, help="Of a hundred.")
 @click.option("--refunds", type=click.IntRange(0, 100), default=5, show_default=True, help="Of a hundred.")
 def bench(**options: Any) -> None:
-    """Load a running server at a fixed rate and time its answers.
+    """Load a running server at a fixed rate and measure its latency.
 
-    What is neither a payment nor a refund is a read.
+    Requests that are neither payments nor refunds are reads.
     """
     from fastpay.operations.bench import run  # noqa: PLC0415
 
@@ -129,16 +129,16 @@ def bench(**options: Any) -> None:
 
 
 @commands.command(epilog=EPILOGUE)
-@click.option("--host", metavar="ADDRESS", help="The address that would be listened on.")
-@click.option("--port", metavar="PORT", help="The port that would be listened on.")
-@click.option("--unix", metavar="PATH", help="The Unix socket that would be listened on.")
-@click.option("--ready-file", metavar="FILE", help="The ready file that would be written.")
-@click.option("--redis-url", metavar="URL", help="The Redis or Valkey to look at.")
-@click.option("--tls-cert", metavar="FILE", help="The certificate chain to look at.")
+@click.option("--host", metavar="ADDRESS", help="The address to check.")
+@click.option("--port", metavar="PORT", help="The port to check.")
+@click.option("--unix", metavar="PATH", help="The Unix socket to check.")
+@click.option("--ready-file", metavar="FILE", help="The ready file to check.")
+@click.option("--redis-url", metavar="URL", help="The Redis or Valkey to check.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain to check.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @settings_options
 def doctor(config: str | None, **flags: Any) -> None:
-    """Check what could be wrong, change nothing, and say what to do."""
+    """Check an installation, change nothing, and say what to do."""
     settings = prepare(config, flags)
     from fastpay.operations.doctor import run  # noqa: PLC0415
 

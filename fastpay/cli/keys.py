@@ -1,4 +1,4 @@
-"""`fastpay keys`: API keys, and the secrets that requests with them are signed with."""
+"""`fastpay keys`: API keys, and the secrets that sign requests."""
 
 import shlex
 import sys
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def keys() -> None:
-    """Make, list, roll and revoke API keys."""
+    """Create, list, roll and revoke API keys."""
 
 
 @keys.command()
@@ -30,13 +30,13 @@ def keys() -> None:
     show_default=True,
     help="Secret keys are for servers, publishable ones for browsers.",
 )
-@click.option("--signing", is_flag=True, help="Make a signing secret for it as well, shown below the key.")
-@click.option("--must-sign", is_flag=True, help="The same, and take no request that is not signed with it.")
+@click.option("--signing", is_flag=True, help="Create a signing secret too; it is shown below the key.")
+@click.option("--must-sign", is_flag=True, help="The same, and refuse requests that are not signed with it.")
 @key_options
 def create(
     config: str | None, tenant: str, mode: str, kind: Any, signing: bool, must_sign: bool, **flags: Any
 ) -> None:
-    """Make a key, and the tenant with it when it is new. The key is shown this once."""
+    """Create a key, and the tenant if it is new. The key is shown only this once."""
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store import keys as store  # noqa: PLC0415
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
@@ -68,14 +68,14 @@ def create(
 @keys.command("list")
 @key_options
 def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
-    """List a tenant's keys. Their text is not kept: only the last four characters are known."""
+    """List a tenant's keys. Only the last four characters of a key are stored."""
     listed, now = with_connection(prepare(config, flags), lambda connection: _list(connection, tenant, mode))
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     table = Table()
-    for heading in ("key id", "kind", "ends in", "made", "expires", "state", "signs"):
+    for heading in ("key id", "kind", "ends in", "created", "expires", "state", "signs"):
         table.add_column(heading, overflow="fold")
     for key in listed:
         times = [
@@ -84,7 +84,7 @@ def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
         table.add_row(
             *map(Text, (str(key.key_id), key.kind, key.last4, *times, key.state(now), key.signing()))
         )
-    # A pipe has no width: wide enough for every column, so that other programs can read the lines.
+    # A pipe has no width. This is wide enough for every column, so that programs can read the lines.
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -95,15 +95,15 @@ def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
     type=click.IntRange(0, 24 * 365),
     default=0,
     show_default=True,
-    help="How long the old key stays good.",
+    help="How long the old key stays valid.",
 )
 @key_options
 def roll(
     config: str | None, tenant: str, mode: str, key_id: uuid.UUID | None, expires_in_hours: int, **flags: Any
 ) -> None:
-    """Make a new key for an old one, which then expires. KEY_ID may be left out when only one is good.
+    """Replace a key; the old one expires. KEY_ID may be omitted if only one key is valid.
 
-    The new one signs with the same secrets as the old one.
+    The new key signs with the same secrets as the old one.
     """
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store import keys as store  # noqa: PLC0415
@@ -131,7 +131,7 @@ def roll(
 @click.argument("key_id", type=click.UUID)
 @key_options
 def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
-    """End a key for good."""
+    """Revoke a key for good."""
     from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.keys import revoke_key  # noqa: PLC0415
 
@@ -151,14 +151,14 @@ def revoke(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flag
 
 @keys.group()
 def signing() -> None:
-    """The secrets that requests are signed with."""
+    """The secrets that sign requests."""
 
 
 @signing.command("create")
 @click.argument("key_id", type=click.UUID)
 @key_options
 def create_secret(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
-    """Make the first secret of a key. It is shown this once."""
+    """Create the first secret of a key. It is shown only this once."""
     _show_secret(_change_secret("create_secret", config, flags, tenant, mode, key_id))
 
 
@@ -169,13 +169,13 @@ def create_secret(config: str | None, tenant: str, mode: str, key_id: uuid.UUID,
     type=click.IntRange(0, 24 * 365),
     default=0,
     show_default=True,
-    help="How long the old secret stays good.",
+    help="How long the old secret stays valid.",
 )
 @key_options
 def roll_secret(
     config: str | None, tenant: str, mode: str, key_id: uuid.UUID, expires_in_hours: int, **flags: Any
 ) -> None:
-    """Make a new secret for an old one, which then expires. It is shown this once."""
+    """Replace a secret; the old one expires. The new one is shown only this once."""
     more = {"overlap": timedelta(hours=expires_in_hours)}
     _show_secret(_change_secret("roll_secret", config, flags, tenant, mode, key_id, **more))
 
@@ -187,7 +187,7 @@ def roll_secret(
 def require(
     config: str | None, tenant: str, mode: str, key_id: uuid.UUID, required: str, **flags: Any
 ) -> None:
-    """Say whether a key must sign: on or off. Within seconds all servers know."""
+    """Set whether a key must sign: on or off. All servers know within seconds."""
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
     from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.key_records import KeyName  # noqa: PLC0415
@@ -205,7 +205,7 @@ def require(
 @click.argument("key_id", type=click.UUID)
 @key_options
 def remove(config: str | None, tenant: str, mode: str, key_id: uuid.UUID, **flags: Any) -> None:
-    """Forget the secrets of a key, at once."""
+    """Delete the secrets of a key at once."""
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
     from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.key_records import KeyName  # noqa: PLC0415
@@ -227,7 +227,7 @@ def _change_secret(
     key_id: uuid.UUID,
     **more: Any,
 ) -> str:
-    """Have a signing secret made by the function of this name, and return it."""
+    """Create a signing secret with the function of this name, and return it."""
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store import signing_secrets as secrets  # noqa: PLC0415
     from fastpay.store.connections import database_clock  # noqa: PLC0415
@@ -250,7 +250,7 @@ def _change_secret(
 def _needed(vault: "Vault | None") -> "Vault":
     if vault is None:
         raise ConfigurationError(
-            "a signing secret is kept sealed, and there is no sealing key; name a file in "
+            "a signing secret must be sealed, and there is no sealing key; name a file in "
             f"FASTPAY_SEALING_KEY_FILE and run {command_name()} sealing add"
         )
     return vault
@@ -262,7 +262,7 @@ def _show_secret(secret: str) -> None:
 
 
 async def _list(connection: Any, tenant: str, mode: str) -> "tuple[list[ListedKey], datetime]":
-    """Return a tenant's keys, and the database's time, by which they are good or not."""
+    """Return a tenant's keys, and the database's time, which decides whether they are valid."""
     from fastpay.store.connections import database_clock  # noqa: PLC0415
     from fastpay.store.keys import list_keys  # noqa: PLC0415
     from fastpay.store.rows import timestamp  # noqa: PLC0415
@@ -275,16 +275,15 @@ def _only_good(listed: "list[ListedKey]", now: datetime, tenant: str, mode: str)
     good = [key for key in listed if key.state(now) == "good"]
     options = f"--tenant {shlex.quote(tenant)} --mode {mode}"
     if not good:
-        raise ConfigurationError(f"no key is good; make one with: {command_name()} keys create {options}")
+        raise ConfigurationError(f"no key is valid; create one with: {command_name()} keys create {options}")
     if len(good) > 1:
         raise ConfigurationError(
-            f"{len(good)} keys are good; name one by its KEY_ID, as this shows it: "
-            f"{command_name()} keys list {options}"
+            f"{len(good)} keys are valid; give the KEY_ID of one, from: {command_name()} keys list {options}"
         )
     return good[0].key_id
 
 
 def _show_key(made: Any) -> None:
-    """Print the key alone on standard output, for scripts, and the rest beside it."""
+    """Print only the key on standard output, for scripts, and the rest on standard error."""
     click.echo(made.key)
     click.echo(f"key id {made.key_id}; this is the only time that the key is shown", err=True)

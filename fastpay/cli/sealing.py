@@ -1,4 +1,4 @@
-"""`fastpay sealing`: the keys under which secrets lie in the database, and how to change them."""
+"""`fastpay sealing`: the keys that seal secrets in the database, and how to change them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 @click.group()
 def sealing() -> None:
-    """The keys that secrets are sealed under."""
+    """The keys that seal secrets in the database."""
 
 
 @sealing.command()
 @settings_options
 def add(config: str | None, **flags: Any) -> None:
-    """Make a key; what is sealed from now on is sealed under it.
+    """Create a key; new secrets are sealed under it.
 
-    It is put first into the file of keys. Give the file to every instance, then run `fastpay sealing reseal`.
+    It becomes the first one in the file of keys. Give the file to every instance, then run `fastpay sealing
+    reseal`.
     """
     from fastpay.operations.sealing_keys import add_key  # noqa: PLC0415
 
     path, keys = add_key(prepare(config, flags), clock=SystemClock())
-    made = "made the first key of" if len(keys) == 1 else "put a new key first in"
+    made = "created the first key in" if len(keys) == 1 else "added a new key at the top of"
     click.echo(keys[0].key_id)
-    click.echo(f"{made} {path}; keep a copy apart from the database's", err=True)
+    click.echo(f"{made} {path}; keep a copy, apart from the database's copies", err=True)
 
 
 @sealing.command()
@@ -40,7 +41,7 @@ def add(config: str | None, **flags: Any) -> None:
 def reseal(config: str | None, **flags: Any) -> None:
     """Seal all secrets under the newest key.
 
-    Those that lie in plain as well. If it is cut short, it goes on where it stopped when it is run again.
+    This includes plain secrets. If it is interrupted, run it again: it continues.
     """
     from fastpay.store import resealing  # noqa: PLC0415
 
@@ -59,7 +60,7 @@ def reseal(config: str | None, **flags: Any) -> None:
 @sealing.command("list")
 @settings_options
 def list_(config: str | None, **flags: Any) -> None:
-    """List the keys, newest first, and what is sealed under each."""
+    """List the keys, newest first, and the number of secrets under each."""
     from fastpay.store import resealing  # noqa: PLC0415
 
     settings = prepare(config, flags)
@@ -74,7 +75,7 @@ def list_(config: str | None, **flags: Any) -> None:
         click.echo(f"{key_id}  {secrets} secrets  {use}")
     plain = sum(stock.secrets for stock in stocks if stock.under is None)
     if plain:
-        click.echo(f"{'in plain':16}  {plain} secrets  reseal them")
+        click.echo(f"{'not sealed':16}  {plain} secrets  reseal them")
 
 
 async def _open(settings: "Settings", connection: Any) -> "Vault":

@@ -1,4 +1,4 @@
-"""What the commands of an operator share: their options, the settings, and the way to the database."""
+"""What the commands share: options, settings, and access to the database."""
 
 import asyncio
 import os
@@ -27,12 +27,10 @@ EPILOGUE = (
 
 
 def settings_options(command: Command) -> Command:
-    """Add the options that say which installation is meant."""
+    """Add the options that name the installation."""
     for option in (
-        click.option(
-            "--data-dir", metavar="DIR", help="Where the embedded servers keep their data (.fastpay)."
-        ),
-        click.option("--database-url", metavar="URL", help="A PostgreSQL of your own, instead."),
+        click.option("--data-dir", metavar="DIR", help="The directory of the embedded servers (.fastpay)."),
+        click.option("--database-url", metavar="URL", help="Use this PostgreSQL instead."),
         click.option("--config", metavar="FILE", help="A TOML file with settings (or FASTPAY_CONFIG)."),
     ):
         command = option(command)
@@ -40,24 +38,22 @@ def settings_options(command: Command) -> Command:
 
 
 def key_options(command: Command) -> Command:
-    """Add the options that say whose keys are meant, and in which mode."""
+    """Add the options that name the tenant and the mode."""
     for option in (
         click.option(
             "--mode",
             type=click.Choice(["test", "live"]),
             required=True,
-            help="For test payments or for live ones.",
+            help="Test or live.",
         ),
-        click.option(
-            "--tenant", metavar="NAME", required=True, callback=_require_name, help="Whose keys are meant."
-        ),
+        click.option("--tenant", metavar="NAME", required=True, callback=_require_name, help="The tenant."),
     ):
         command = option(command)
     return settings_options(command)
 
 
 def prepare(config: str | None, flags: dict[str, Any]) -> Settings:
-    """Return the settings, with logging set up as they say."""
+    """Return the settings, and set up logging."""
     settings = load_settings(config=config, flags=flags)
     set_up_logging(settings.log_level)
     return settings
@@ -65,7 +61,7 @@ def prepare(config: str | None, flags: dict[str, Any]) -> Settings:
 
 @contextmanager
 def open_database_of(settings: Settings, *, create: bool) -> Iterator[str]:
-    """Yield the URL of the database that the settings mean, started for the block where it must be."""
+    """Yield the URL of the configured database; an embedded one is started for the block if needed."""
     if settings.database_url is not None:
         yield settings.database_url
         return
@@ -81,9 +77,9 @@ def open_database_of(settings: Settings, *, create: bool) -> Iterator[str]:
 def with_connection(
     settings: Settings, work: Callable[[Any], Awaitable[Result]], *, create: bool = False
 ) -> Result:
-    """Do some work on one connection to the database, which must have been migrated or is now.
+    """Run `work` on one connection to the database, whose migrations must be applied.
 
-    Only with `create` is an embedded database made where there is none.
+    An embedded database is created only with `create`; its migrations are applied here.
     """
     from fastpay.store.connections import connected  # noqa: PLC0415
     from fastpay.store.migrate import migrate, pending  # noqa: PLC0415
@@ -103,14 +99,14 @@ def with_connection(
 
 
 async def find_tenant_id(connection: Any, tenant: str) -> uuid.UUID:
-    """Return the tenant of this name. Raises: ConfigurationError when there is none."""
+    """Return the tenant of this name. Raises: ConfigurationError if there is none."""
     from fastpay.store.keys import find_tenant  # noqa: PLC0415
 
     found = await find_tenant(connection, tenant)
     if found is None:
         raise ConfigurationError(
             f"there is no tenant named {tenant!r}; "
-            f"make it with: {command_name()} tenants create {shlex.quote(tenant)}"
+            f"create it with: {command_name()} tenants create {shlex.quote(tenant)}"
         )
     return found
 

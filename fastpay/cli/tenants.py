@@ -21,7 +21,7 @@ _MODES = {"test": (False,), "live": (True,), None: (False, True)}
 
 @click.group()
 def tenants() -> None:
-    """Make tenants, list them, show and set their money rules."""
+    """Create and list tenants; show and set their money rules."""
 
 
 def _parse_minimums(
@@ -84,7 +84,7 @@ def _rule_options(command: Command) -> Command:
 @_rule_options
 @settings_options
 def create(name: str, config: str | None, **flags: Any) -> None:
-    """Make a tenant. Without options it pays no fees and has no smallest amounts."""
+    """Create a tenant. Without options it pays no fees and has no smallest amounts."""
     from fastpay.domain.rules import Rules  # noqa: PLC0415
     from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
     from fastpay.store.connections import database_clock  # noqa: PLC0415
@@ -95,7 +95,7 @@ def create(name: str, config: str | None, **flags: Any) -> None:
 
     async def work(connection: Any) -> None:
         if await find_tenant(connection, name) is not None:
-            raise ConfigurationError(f"there is a tenant named {name!r} already")
+            raise ConfigurationError(f"a tenant named {name!r} exists already")
         clock = await database_clock(connection)
         vault = await open_vault(settings, connection, clock=clock, create=True)
         await create_tenant(connection, name, clock=clock, vault=vault, rules=rules)
@@ -107,14 +107,14 @@ def create(name: str, config: str | None, **flags: Any) -> None:
 @tenants.command("list")
 @settings_options
 def list_(config: str | None, **flags: Any) -> None:
-    """List all tenants, with their fees."""
+    """List all tenants with their fees."""
     from fastpay.store.tenants import list_tenants  # noqa: PLC0415
 
     listed = with_connection(prepare(config, flags), list_tenants)
     rows = [
         (one.name, f"{one.created_at:%Y-%m-%d %H:%M:%S}", _fee(one.test), _fee(one.live)) for one in listed
     ]
-    _print_table(("tenant", "made", "test fee", "live fee"), rows)
+    _print_table(("tenant", "created", "test fee", "live fee"), rows)
 
 
 @tenants.command()
@@ -131,9 +131,9 @@ def show(name: str, config: str | None, **flags: Any) -> None:
 @click.option("--mode", type=click.Choice(["test", "live"]), help="Change one mode only.")
 @settings_options
 def set_(name: str, mode: str | None, config: str | None, **flags: Any) -> None:
-    """Change a tenant's money rules; what is not given stays as it is.
+    """Change a tenant's money rules; rules without an option stay unchanged.
 
-    Running servers follow from their next commit on. What was captured before keeps its fee and its delay.
+    Running servers apply them from their next commit on. Earlier captures keep their fee and their delay.
     """
     from fastpay.store.tenants import RuleChanges, set_rules  # noqa: PLC0415
 
@@ -208,5 +208,5 @@ def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> 
         table.add_column(Text(heading), overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    # A pipe has no width: wide enough for every column, so that other programs can read the lines.
+    # A pipe has no width. This is wide enough for every column, so that programs can read the lines.
     Console(width=None if sys.stdout.isatty() else 140).print(table)

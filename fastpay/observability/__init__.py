@@ -1,1 +1,1 @@
-"""What the process tells: log lines, traces, counters. Every floor may use it; it uses none."""
+"""Log lines, traces and counters of the process. Every floor may use it; it imports none."""

@@ -1,24 +1,24 @@
-"""What the process has counted since it started, for whoever wants to show it."""
+"""The counters of the process since its start."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 
 class Counting(Protocol):
-    """Whatever counts."""
+    """A part that counts."""
 
     def counts(self) -> Mapping[str, int]:
-        """Return what was counted since the start, by name."""
+        """Return the counters since the start, by name."""
 
 
 class Counters:
-    """The one place where everything that is counted can be read. Nothing is gathered before that."""
+    """All counters of the process. They are collected only when they are read."""
 
     def __init__(self) -> None:
         self._sources: list[Counting] = []
 
     def add(self, source: Counting) -> None:
-        """Have a part's counters shown with the others, under names that no other part has."""
+        """Add a part's counters, whose names no other part may have."""
         self._sources.append(source)
 
     def read(self) -> dict[str, int]:
@@ -26,6 +26,6 @@ class Counters:
         counts: dict[str, int] = {}
         for source in self._sources:
             found = source.counts()
-            assert counts.keys().isdisjoint(found), "two parts count under one name"
+            assert counts.keys().isdisjoint(found), "two parts use one counter name"
             counts.update(found)
         return counts

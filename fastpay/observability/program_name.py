@@ -1,4 +1,4 @@
-"""How this program was called, for hints that can be typed as they stand."""
+"""The command line of this program, for hints that can be typed as shown."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ NAME = "fastpay"
 
 
 def command_name() -> str:
-    """Return what starts this program in the shell that called it: `fastpay` where PATH leads to it."""
+    """Return the command that starts this program: `fastpay` if the shell's PATH leads to it."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
         beside = Path(sys.executable).with_name(NAME)
@@ -21,9 +21,9 @@ def command_name() -> str:
 
 
 def install_command(extra: str) -> str:
-    """Return what installs one of this package's extras, into the interpreter that runs.
+    """Return the command that installs an extra of this package into the running interpreter.
 
-    The pip of another interpreter would find no fastpay there, and install a stranger's of that name.
+    Another interpreter's pip would not find this package, and install a foreign one of the same name.
     """
     return f"{shlex.quote(sys.executable)} -m pip install '{NAME}[{extra}]'"
 

@@ -1,7 +1,7 @@
-"""What the process says about itself: log lines (event and fields) and, when asked for, traces.
+"""Log lines (event and fields) and, if configured, traces.
 
-Traces are off unless the standard OTEL_* variables name an exporter. Off, a span costs one look at a
-module's attribute and OpenTelemetry is not even imported.
+Traces are off unless the standard OTEL_* variables name an exporter. When they are off, a span costs one
+look at a module's attribute, and OpenTelemetry is not imported.
 """
 
 import logging
@@ -32,23 +32,23 @@ class Log:
         self._logger = logging.getLogger(name)
 
     def debug(self, event: str, /, **fields: object) -> None:
-        """Something that only a developer wants to see."""
+        """Log something for developers."""
         self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, /, **fields: object) -> None:
-        """Something that happens a few times in a life, never once a request."""
+        """Log something that happens a few times in the life of a process, never for each request."""
         self._write(logging.INFO, event, fields)
 
     def warning(self, event: str, /, **fields: object) -> None:
-        """Something that went wrong and was dealt with."""
+        """Log something that went wrong and was handled."""
         self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, /, **fields: object) -> None:
-        """Something that an operator must act on."""
+        """Log something that an operator must act on."""
         self._write(logging.ERROR, event, fields)
 
     def exception(self, event: str, /, **fields: object) -> None:
-        """A fault of our own, with the traceback of the exception being handled."""
+        """Log a bug, with the traceback of the exception being handled."""
         self._logger.error(event, exc_info=sys.exc_info(), extra={"fields": fields})
 
     def _write(self, level: int, event: str, fields: Mapping[str, object]) -> None:
@@ -60,7 +60,7 @@ log = Log("fastpay")
 
 
 class FieldFormatter(logging.Formatter):
-    """Renders a record as one line: time, level, event, key=value."""
+    """Formats a record as one line: time, level, event, key=value."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; control characters in values are escaped, so that no value can forge a line."""
@@ -75,7 +75,7 @@ class FieldFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Send our log lines of `level` and above to standard error, and of others only what is wrong."""
+    """Log to standard error: fastpay's lines of `level` and above, other libraries' warnings."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = FieldFormatter()
     formatter.converter = time.gmtime
@@ -85,21 +85,21 @@ def set_up_logging(level: str) -> None:
 
 
 class NoSpan:
-    """Stands for a span while tracing is off."""
+    """Replaces a span while tracing is off."""
 
     context: "SpanContext | None" = None
 
     def answered(self, status_code: int) -> None:
-        """Take no note of the status."""
+        """Ignore the status."""
 
     def __enter__(self) -> Self:
-        """Begin nothing."""
+        """Do nothing."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End nothing."""
+        """Do nothing."""
 
 
 class LiveSpan(NoSpan):
@@ -110,7 +110,7 @@ class LiveSpan(NoSpan):
         self._span: Span | None = None
 
     def answered(self, status_code: int) -> None:
-        """Note the status of the answer; 5xx is an error, as the HTTP conventions have it."""
+        """Record the status of the response; 5xx is an error by the HTTP conventions."""
         if self._span is not None:
             self._span.set_attribute("http.response.status_code", status_code)
             if status_code >= 500:
@@ -118,7 +118,7 @@ class LiveSpan(NoSpan):
                 self._span.set_status(_errored())
 
     def __enter__(self) -> Self:
-        """Begin the span."""
+        """Start the span."""
         self._span = self._manager.__enter__()
         self.context = self._span.get_span_context()
         return self
@@ -149,7 +149,7 @@ def request_span(
     """Return the span of one HTTP request, to be used with `with`.
 
     `route` is the route's template (`/v1/charges/{charge}`), never the path; `headers` are the ASGI ones
-    and may carry the caller's trace. `is_drawn` says whether to sample, where that was decided before.
+    and may carry the caller's trace. `is_drawn` says whether to sample, if that was decided before.
     """
     if _tracer is None or is_drawn is False:
         return NO_SPAN
@@ -166,7 +166,7 @@ def batch_span(commands: int, *, links: Sequence["SpanContext | None"] = ()) -> 
 def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
     """Turn tracing on if the OTEL_* variables name an exporter; return whether it is on.
 
-    Raises: ConfigurationError when what they ask for is not installed or not known.
+    Raises: ConfigurationError if the exporter is not installed or unknown.
     """
     global _tracer, _provider, _root_share  # noqa: PLW0603 - one process has one tracer, looked at on every request
     environment = os.environ if environment is None else environment
@@ -177,7 +177,7 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
         from fastpay.observability import tracing  # noqa: PLC0415 - imports the SDK, which only the otel extra brings
     except ImportError as error:
         raise ConfigurationError(
-            f"OTEL_* variables ask for traces, but {error.name} is not installed; "
+            f"OTEL_* variables enable traces, but {error.name} is not installed; "
             f"run {install_command('otel')}, or unset them"
         ) from error
     _provider = tracing.make_provider(exporter)
@@ -187,17 +187,17 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
 
 
 def is_tracing() -> bool:
-    """Tell whether tracing is on."""
+    """Return whether tracing is on."""
     return _tracer is not None
 
 
 def root_share() -> float:
-    """Return the share of requests to be sampled of those that carry no trace of a caller's."""
+    """Return the share of requests without a caller's trace that are sampled."""
     return 0.0 if _tracer is None else _root_share
 
 
 def stop_tracing() -> None:
-    """Send what is left, for as long as the flush timeout allows, and turn tracing off."""
+    """Export pending spans within the flush timeout, and turn tracing off."""
     global _tracer, _provider
     provider, _tracer, _provider = _provider, None, None
     if provider is not None:
@@ -251,7 +251,7 @@ def _begin_request(
         from fastpay.observability import tracing  # noqa: PLC0415
 
         context = tracing.drawn(context)
-    # Methods are the caller's to choose: only known ones become labels.
+    # The caller chooses the method, so only known ones become labels.
     known = method if method in METHODS else "_OTHER"
     return LiveSpan(
         tracer.start_as_current_span(
@@ -294,5 +294,5 @@ def _quote(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """Escape what is not printable, so that no text can forge a line."""
+    """Escape unprintable characters, so that no text can forge a line."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

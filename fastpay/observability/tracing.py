@@ -1,4 +1,4 @@
-"""OpenTelemetry's SDK, set up. Imported only when tracing is on, since only the otel extra brings it."""
+"""Set-up of OpenTelemetry's SDK. Imported only when tracing is on, because it needs the otel extra."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _DRAWN = context.create_key("fastpay-drawn")
 
 
 class DrawnSampler(Sampler):
-    """Samples what was drawn before it came here; of everything else another sampler decides."""
+    """Samples requests that were drawn before; another sampler decides about all others."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
@@ -42,7 +42,7 @@ class DrawnSampler(Sampler):
         )
 
     def get_description(self) -> str:
-        """Return what decides."""
+        """Return the name of the sampler."""
         return self._sampler.get_description()
 
 
@@ -52,7 +52,7 @@ def drawn(parent: Context) -> Context:
 
 
 def root_share() -> float:
-    """Return the share of requests without a parent that the OTEL_* variables have sampled."""
+    """Return the share of requests without a parent that the OTEL_* variables sample."""
     name = os.environ.get("OTEL_TRACES_SAMPLER", "").lower()
     if name.endswith("always_off"):
         return 0.0

@@ -1,1 +1,1 @@
-"""What an operator runs: the server process, its checks, its servers of its own, demo and load."""
+"""What an operator runs: the server process, its checks, the embedded servers, the demo and the load test."""

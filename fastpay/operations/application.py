@@ -1,4 +1,4 @@
-"""The application over its database and its cache: every part of the engine, started and closed in order."""
+"""Builds the application over its database and cache, and starts and closes every part of it in order."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -52,10 +52,10 @@ async def open_application(
     vault: Vault | None = None,
     counters: Counters | None = None,
 ) -> AsyncIterator[ASGIApplication]:
-    """Build the application over its database and cache, and take it down at the end of the block.
+    """Build the application over its database and cache, and close it at the end of the block.
 
-    `clock` is the machine's; the application goes by the database's time. `counters` gets to know all that
-    counts. Once the deadline runs, a database that hangs delays no end.
+    `clock` is the machine's; the application uses the database's time. `counters` receives every part that
+    counts. Once the deadline runs, a hanging database does not delay the end.
     """
     with_session, readers = not settings.transaction_pooling, settings.reader_connections_max
     database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
@@ -78,7 +78,7 @@ async def open_application(
         background = Background(shares)
         make = partial(Writer, clock=clock, observer=reader, background=background, failed=watch.failed)
         batches = [_open_batches(stack, database, deadline) for _ in ("plain", "bulk")]
-        # Batches of plain commands stay so light that none of them takes long.
+        # A light batch bounds the time that the payments in it take.
         plain = make(batches[0], batch_weight_max=limits.plain_batch_weight_max)
         writer = Dispatcher(plain, bulk=make(batches[1]))
         outages.readiness.require(writer.fault)
@@ -141,7 +141,7 @@ async def _keep_time(
     deadline: Deadline,
     counters: Counters,
 ) -> tuple[Clock, IdentifierFactory]:
-    """Return a clock that is kept at the database's time, and what makes identifiers by it."""
+    """Return a clock that follows the database's time, and the source of identifiers that uses it."""
     clock = DatabaseClock(machine_clock)
     identifiers = IdentifierFactory(clock)
     timekeeper = Timekeeper(reads, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms)
@@ -184,13 +184,13 @@ def _open_reader(
 
 
 class Part(Protocol):
-    """What of the engine runs by itself."""
+    """A part of the engine with a task of its own."""
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
 
     async def close(self) -> None:
-        """End in order."""
+        """Close in order."""
 
 
 def _keep_running(stack: AsyncExitStack, part: Part, deadline: Deadline) -> None:
@@ -200,9 +200,9 @@ def _keep_running(stack: AsyncExitStack, part: Part, deadline: Deadline) -> None
 
 
 async def _close_in_time(close: Callable[[], Awaitable[None]], deadline: Deadline) -> None:
-    """Close in order, for half of the time that is left: what comes after needs some as well."""
+    """Close in order, within half of the remaining time: later parts need some as well."""
     try:
         async with asyncio.timeout(deadline.left_ms() / 2000):
             await close()
     except TimeoutError:
-        telemetry.log.warning("close_forced", advice="the database did not answer; see that it is well")
+        telemetry.log.warning("close_forced", advice="the database did not answer; check that it works")

@@ -1,8 +1,8 @@
-"""`fastpay bench`: load a server that runs, at a fixed rate, and show how late it answered.
+"""`fastpay bench`: load a running server at a fixed rate, and print latencies.
 
-The load is open: requests are due at their times whether or not earlier ones were answered, and a latency
-counts from when its request was due, so that a stall is seen in full. Payments are made in test mode and
-stay.
+The load is open loop: requests are due at fixed times, whether earlier ones were answered or not, and a
+latency counts from when its request was due. So a stall is fully visible. Payments are made in test mode
+and stay.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _SHARES = (0.5, 0.9, 0.99, 0.999, 1.0)
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for; what is neither payment nor refund is a read. Shares are of a hundred."""
+    """The load; requests that are neither payments nor refunds are reads. Shares are percentages."""
 
     url: str
     key: str
@@ -45,7 +45,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct):
-    """What came of it."""
+    """The result."""
 
     latencies_ms: dict[str, list[float]] = msgspec.field(default_factory=dict)
     failures: dict[str, int] = msgspec.field(default_factory=dict)
@@ -53,7 +53,7 @@ class Outcome(msgspec.Struct):
 
 
 def run(**options: Any) -> int:
-    """Load the server and print a table; return the status of the process, 1 where anything failed."""
+    """Load the server and print a table; return the exit status, 1 if anything failed."""
     load = Load(**options)
     if load.payments + load.refunds > 100:
         raise ConfigurationError("--payments and --refunds are shares of a hundred: together at most 100")
@@ -75,12 +75,12 @@ async def _run(load: Load, progress: Progress, bar: TaskID) -> Outcome:
 
 async def _ask(client: Client, load: Load, progress: Progress, bar: TaskID) -> Outcome:
     outcome = Outcome()
-    # Every key of this run is one that nobody used before.
+    # Every run has keys that were never used before.
     keys = (f"bench-{number}-{prefix}" for prefix in [secrets.token_hex(8)] for number in itertools.count())
     made = await client.post("/v1/payment_intents", next(keys), _PAYMENT)
     if made.status != 200:
         raise ConfigurationError(f"the server takes no payments: {made.status} {made.body[:300]!r}")
-    # Refunds give back one minor unit of a payment; one is used for all, as long as it lasts.
+    # A refund returns one minor unit of a payment. One payment serves all refunds, as long as it lasts.
     known = [str(made.json()["id"])]
     free = asyncio.Semaphore(load.concurrency)
     chance = random.Random(1)  # noqa: S311 - what is asked for is no secret
@@ -97,7 +97,7 @@ async def _ask(client: Client, load: Load, progress: Progress, bar: TaskID) -> O
             for number in range(total):
                 due = started + number / load.rate
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                # The wait for one of the connections counts as well, since `due` is what it was.
+                # The wait for a free connection counts too, because `due` does not change.
                 await free.acquire()
                 group.create_task(one(due))
     except* ConfigurationError as errors:

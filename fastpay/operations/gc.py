@@ -1,4 +1,4 @@
-"""The garbage collector: what it is spared, so that requests do not wait for it."""
+"""Settings of the garbage collector that keep it from delaying requests."""
 
 import gc
 
@@ -6,10 +6,10 @@ from fastpay import limits
 
 
 def spare() -> None:
-    """Have it look less often, and never again at what is there by now: what the start made stays to the end.
+    """Freeze start-up objects and raise the collection threshold.
 
-    What requests make goes by itself, since nearly nothing in it refers back to itself; structs that never
-    change say so of themselves (`gc=False`).
+    Objects that live as long as the process are never examined again. Requests hardly make cycles, so
+    reference counting frees their objects; immutable structs are not tracked at all (`gc=False`).
     """
     gc.freeze()
     gc.set_threshold(limits.young_objects_max, *gc.get_threshold()[1:])

@@ -1,4 +1,4 @@
-"""What is watched while the process serves: the database, the embedded database's disk, and Redis."""
+"""The dependencies of a running process: the database, the embedded database's disk, and Redis."""
 
 import os
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from fastpay.store.probe import PostgresProbe
 
 
 class Outages(NamedTuple):
-    """Who watches the dependencies, and who is told of what others notice."""
+    """The monitor of the dependencies, and the objects that other code reports failures to."""
 
     monitor: Monitor
     database: DatabaseWatch
-    # Not watched: who talks to it tells of it.
+    # Not monitored: the code that uses Redis reports its state.
     redis: Dependency
     readiness: Readiness
 
@@ -24,7 +24,7 @@ class Outages(NamedTuple):
 def watch_dependencies(
     settings: Settings, database: DatabaseSettings, redis_url: str | None, *, clock: Clock
 ) -> Outages:
-    """Return who watches the dependencies of a process with these settings, not started yet."""
+    """Return the monitor of a process with these settings, not started yet."""
     dependency = Dependency("database", clock=clock, advice=_database_advice(settings))
     watch = DatabaseWatch(PostgresProbe(database), dependency, clock=clock)
     redis = Dependency("redis", clock=clock, advice=_redis_advice(redis_url))
@@ -33,7 +33,7 @@ def watch_dependencies(
     readiness = Readiness()
     readiness.require(watch.fault)
     if settings.database_url is None:
-        advice = f"make room on the disk of {settings.data_dir}: PostgreSQL stops when it is full"
+        advice = f"free space on the disk of {settings.data_dir}: PostgreSQL stops when it is full"
         disk = Dependency("disk", clock=clock, advice=advice)
         disk_watch = DiskWatch(lambda: _free_bytes(settings.data_dir), disk)
         watches.append(disk_watch)
@@ -46,17 +46,17 @@ def watch_dependencies(
 def _database_advice(settings: Settings) -> str:
     if settings.database_url is None:
         return f"see {os.path.join(settings.data_dir, 'postgresql.log')}"
-    return f"see that PostgreSQL runs and can be reached at {redact(settings.database_url)}"
+    return f"check that PostgreSQL runs and is reachable at {redact(settings.database_url)}"
 
 
 def _redis_advice(redis_url: str | None) -> str:
-    place = "" if redis_url is None else f" at {redact(redis_url)}"
+    where = "" if redis_url is None else f" at {redact(redis_url)}"
     return (
-        f"until then instances hear of each other more slowly; see that Redis runs and can be reached{place}"
+        f"until then instances see each other's changes later; check that Redis runs and is reachable{where}"
     )
 
 
 def _free_bytes(path: str) -> int:
-    # What an ordinary user may still take: PostgreSQL is one.
+    # What an unprivileged user such as PostgreSQL's may still use.
     status = os.statvfs(path)
     return status.f_bavail * status.f_frsize

@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything is started or made: the TLS pair, the address, the files."""
+"""Checks before anything is started or created: the TLS pair, the address, the files."""
 
 import errno
 import os
@@ -19,25 +19,25 @@ from fastpay.server.forwarded import create_reader
 
 
 def require_all(settings: Settings) -> None:
-    """Require all that `REQUIREMENTS` lists. Raises: ConfigurationError for the first that is not met."""
+    """Require everything in `REQUIREMENTS`. Raises: ConfigurationError for the first that is not met."""
     for require in REQUIREMENTS.values():
         require(settings)
 
 
 def require_tls_pair(settings: Settings) -> None:
-    """Load the certificate and key as a server would, when TLS is asked for.
+    """Load the certificate and key as a server would, if TLS is configured.
 
-    Raises: ConfigurationError naming the setting, its path and what to do.
+    Raises: ConfigurationError with the setting, its path and what to do.
     """
     if settings.tls_cert is None or settings.tls_key is None:
         return
     certificate, key = _read(settings, "tls_cert"), _read(settings, "tls_key")
     if "-----BEGIN CERTIFICATE-----" not in certificate:
         raise ConfigurationError(
-            f"tls_cert {settings.tls_cert} holds no certificate; give a PEM file, the server's own first"
+            f"tls_cert {settings.tls_cert} contains no certificate; give a PEM file, the server's own first"
         )
     if "PRIVATE KEY-----" not in key:
-        raise ConfigurationError(f"tls_key {settings.tls_key} holds no private key; give a PEM file")
+        raise ConfigurationError(f"tls_key {settings.tls_key} contains no private key; give a PEM file")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
             settings.tls_cert, settings.tls_key, password=lambda: _refuse_password(settings)
@@ -56,10 +56,10 @@ def require_tls_pair(settings: Settings) -> None:
 
 
 def require_address(settings: Settings) -> None:
-    """Take the address for a moment: whoever cannot have it must hear so before minutes of other work.
+    """Bind the address for a moment, so that a conflict is reported before the slow part of the start.
 
-    It is let go again, so that the server's own attempt has the last word.
-    Raises: ConfigurationError naming the address and what to do.
+    The address is released again; the server's own bind decides. Raises: ConfigurationError with the
+    address and what to do.
     """
     if settings.unix is not None:
         _require_socket_path(settings.unix)
@@ -70,33 +70,32 @@ def require_address(settings: Settings) -> None:
             if settings.reuse_port:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             probe.bind((settings.host, settings.port))
-            # Two may be bound to one address as long as none of them listens.
+            # Several sockets may bind one address as long as none of them listens.
             probe.listen(1)
         except OSError as error:
             raise ConfigurationError(
-                f"cannot listen on {_address(settings)}: {error.strerror or error}; {_advise(error)}"
+                f"cannot listen on {listening_address(settings)}: {error.strerror or error}; {_advise(error)}"
             ) from error
 
 
 def require_intended_ledger(settings: Settings) -> None:
-    """Refuse to make a ledger in a folder that nobody named while a server runs on the configured address.
+    """Refuse to create a ledger in an unnamed directory while a server runs on the configured address.
 
-    The default data directory is relative to the working directory. A command typed in another folder than
-    the server's would make a second, empty ledger there.
-    Raises: ConfigurationError.
+    The default data directory is relative to the working directory. A command in another directory than the
+    server's would create a second, empty ledger there. Raises: ConfigurationError.
     """
     named = settings.database_url is not None or os.path.isabs(settings.data_dir)
     if named or has_directory(settings.data_dir) or not _is_served(settings):
         return
     raise ConfigurationError(
         f"there is no data directory at {os.path.abspath(settings.data_dir)}, and a server listens on "
-        f"{_address(settings)} already; to use its ledger give its --data-dir or --database-url, "
+        f"{listening_address(settings)} already; to use its ledger give its --data-dir or --database-url, "
         f"to make a second ledger give --data-dir {os.path.abspath(settings.data_dir)}"
     )
 
 
 def require_embedded(settings: Settings) -> None:
-    """Require what the embedded PostgreSQL needs, where it is to be used, and make nothing.
+    """Require what the embedded PostgreSQL needs, if it is used; create nothing.
 
     Raises: ConfigurationError.
     """
@@ -106,7 +105,7 @@ def require_embedded(settings: Settings) -> None:
 
 
 def require_ready_file(settings: Settings) -> None:
-    """Require that the ready file can be written where one is asked for. Raises: ConfigurationError."""
+    """Require that the ready file can be written, if one is configured. Raises: ConfigurationError."""
     if settings.ready_file is None:
         return
     folder = os.path.dirname(os.path.abspath(settings.ready_file))
@@ -123,17 +122,18 @@ def require_proxies(settings: Settings) -> None:
 
 
 def open_files_missing() -> int | None:
-    """Return how many files this process may open at most when those are too few, else None."""
+    """Return the maximum of open files if it is too low, else None."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return hard if hard != resource.RLIM_INFINITY and hard < limits.open_files_min else None
 
 
-def _address(settings: Settings) -> str:
+def listening_address(settings: Settings) -> str:
+    """Return the address that the settings name, as a text."""
     return settings.unix or f"{settings.host}:{settings.port}"
 
 
 def _is_served(settings: Settings) -> bool:
-    """Tell whether something accepts connections on the address that the settings name."""
+    """Return whether a server accepts connections on the configured address."""
     family = socket.AF_UNIX if settings.unix else socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as client:
         client.settimeout(limits.address_probe_timeout_ms / 1000)
@@ -148,18 +148,21 @@ def _advise(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "stop what listens there, or give another --port (0 picks a free one)"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return "give a --port from 1024 up, which needs no privilege"
-    return "give an address of this machine as --host (0.0.0.0 stands for all of them)"
+        return "give a --port of 1024 or above"
+    return "give an address of this machine as --host (0.0.0.0 means all of them)"
 
 
 def _require_socket_path(path: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-        reason, advice = f"{folder} is no directory that we may write to", "make it, or give another --unix"
+        reason, advice = (
+            f"{folder} is not a directory that this user may write to",
+            "create it, or give another --unix",
+        )
     elif len(os.fsencode(path)) > limits.socket_path_bytes_max:
         reason, advice = f"it is longer than {limits.socket_path_bytes_max} bytes", "give a shorter --unix"
     elif os.path.exists(path) and not stat.S_ISSOCK(os.stat(path).st_mode):
-        reason, advice = "there is something else than a socket", "remove it, or give another --unix"
+        reason, advice = "the file there is not a socket", "remove it, or give another --unix"
     else:
         return
     raise ConfigurationError(f"cannot listen on {path}: {reason}; {advice}")
@@ -179,7 +182,7 @@ def _refuse_password(settings: Settings) -> str:
     raise ConfigurationError(f"tls_key {settings.tls_key} is encrypted; give the key without a password")
 
 
-# What must hold before `serve` starts or makes anything. `doctor` looks at each.
+# What must hold before `serve` starts or creates anything. `doctor` checks each.
 REQUIREMENTS: dict[str, Callable[[Settings], None]] = {
     "TLS": require_tls_pair,
     "trusted proxies": require_proxies,

@@ -1,7 +1,7 @@
-"""The whole house put together: every floor is known here and nowhere else.
+"""The server process. Only this module and application.py know every floor of the package.
 
-A start costs what PostgreSQL and the imports cost, whichever takes longer: the embedded servers are
-launched first, and the heavy modules imported while they come up.
+The start takes as long as PostgreSQL or the imports, whichever is slower: the embedded servers are launched
+first, and the heavy modules are imported while they start.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ WATCH_SECONDS = 0.25
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
 
-    Raises: ConfigurationError when something that the operator must put right stands in the way.
+    Raises: ConfigurationError for a problem that the operator must fix.
     """
     require_all(settings)
     telemetry.set_up_tracing()
@@ -48,7 +48,7 @@ def run(settings: Settings) -> int:
         stack.enter_context(_stopping_on_signals())
         directory, servers = None, None
         if settings.database_url is not None:
-            # Before there is a directory: what stands in the way must leave nothing behind.
+            # Before the data directory is created: a problem must leave nothing behind.
             asyncio.run(prepare_database(settings.database_url, allow_unsafe=settings.allow_unsafe_database))
         if settings.database_url is None or settings.redis_url is None:
             is_new = not has_directory(settings.data_dir)
@@ -126,7 +126,7 @@ async def _serve(
 
 
 async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
-    """Check that the database can be trusted, and migrate it when something is pending.
+    """Check that the database is safe to use, and apply pending migrations.
 
     Raises: ConfigurationError.
     """
@@ -142,22 +142,22 @@ async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
         missing = await pending_on(connection)
     if missing:
         applied = await migrate(database_url)
-        telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance did")
+        telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance applied them")
 
 
 def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
     names = (field.name for field in msgspec.structs.fields(ServerSettings))
-    # What the operator can choose has the same name on both sides; the rest keeps its default.
+    # Settings have the same name on both sides; the other fields keep their default.
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
-    # The application knows which paths take how much; below it, the most that any of them takes is the limit.
+    # The application checks the limit of each path. The transport uses the largest of them.
     chosen["body_bytes_max"] = settings.body_bytes_max * limits.ledger_batch_body_factor
     return Server(app, ServerSettings(**chosen))
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:
-    """Wait for an orderly end for as long as the deadline allows, then go on without it."""
+    """Wait for an orderly end until the deadline, then continue without it."""
     try:
         async with asyncio.timeout(deadline.left_ms() / 1000):
             await server.stop()
@@ -166,7 +166,7 @@ async def _stop_server(server: "Server", deadline: Deadline) -> None:
 
 
 async def _watch(servers: EmbeddedServers | None, stopping: asyncio.Event) -> bool:
-    """Restart embedded servers that end by themselves until the stop; return False to give up."""
+    """Restart embedded servers that have ended, until the stop; return False to give up."""
     while not stopping.is_set():
         if servers is not None and not servers.revive():
             stopping.set()
@@ -186,7 +186,7 @@ def _reload(server: "Server") -> None:
     try:
         server.reload_tls()
     except ConfigurationError as error:
-        advice = "the old certificate is still served; put a pair there that fits and send SIGHUP again"
+        advice = "the old certificate is still served; install a matching pair and send SIGHUP again"
         telemetry.log.error("reload_failed", reason=str(error), advice=advice)
     else:
         telemetry.log.info("reloaded")
@@ -194,12 +194,12 @@ def _reload(server: "Server") -> None:
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    """While there is no loop yet (or any more), make SIGTERM and SIGINT unwind what was begun."""
+    """Make SIGTERM and SIGINT unwind the start (or the stop) while no event loop runs."""
 
     def leave(number: int, _: object) -> NoReturn:
         raise SystemExit(0)
 
-    # The handlers stay to the end: a second signal during the stop must not cut it short.
+    # The handlers stay installed: a second signal must not interrupt the stop.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
     try:
@@ -210,7 +210,7 @@ def _stopping_on_signals() -> Iterator[None]:
 
 
 def _raise_file_limit() -> None:
-    """Take as many open files as the system lets us: every connection is one."""
+    """Raise the limit of open files to the maximum, because every connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""What the process says once it serves: the ready file for programs, a greeting for people."""
+"""What the process announces when it serves: the ready file for programs, a greeting for people."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from fastpay.operations.embedded.directory import TEST_TENANT, write_private
 
 
 class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the ready file says: how to reach this server and what stands under it."""
+    """The contents of the ready file: how to reach this server, its database and its Redis."""
 
     url: str
     pid: int
@@ -26,7 +26,7 @@ class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @contextmanager
 def ready_file(path: str | None, ready: Ready) -> Iterator[None]:
-    """Have the ready file there for as long as requests are served."""
+    """Keep the ready file while requests are served."""
     if path is None:
         yield
         return
@@ -41,17 +41,17 @@ def ready_file(path: str | None, ready: Ready) -> Iterator[None]:
 
 
 def greet(ready: Ready, settings: Settings) -> None:
-    """Say where the server is and how to make a first payment."""
+    """Print the address of the server and how to make a first payment."""
     telemetry.log.info("serving", url=ready.url, pid=ready.pid)
     lines = ["", f"  fastpay serves on {ready.url}"]
     if isinstance(ready.test_key, str):
-        place = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
+        address = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
         lines += [
             f"  test key          {ready.test_key} (tenant {TEST_TENANT!r})",
             "",
             "  Make a payment:",
             "",
-            f"  curl {place}/v1/payment_intents -u {ready.test_key}: -H 'Idempotency-Key: order-1' \\",
+            f"  curl {address}/v1/payment_intents -u {ready.test_key}: -H 'Idempotency-Key: order-1' \\",
             "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true",
         ]
     else:

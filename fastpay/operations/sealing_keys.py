@@ -1,9 +1,8 @@
-"""What an installation keeps beside its database: the sealing keys that this needs, and the first API key.
+"""The sealing keys of an installation, and the first API key of the embedded default.
 
-The keys stand in a file: the one that is named, or in the embedded default one in the data directory, which
-is made when it is needed first. An instance that is pointed at the embedded database of another one finds
-that one's file beside the sockets. With a database of one's own and no file named there are no keys, and
-nothing is sealed.
+Sealing keys are in a file: the configured one, or one in the data directory of the embedded default,
+created on first use. An instance that uses the embedded database of another one finds that file beside the
+sockets. With another database and no configured file there are no keys, and nothing is sealed.
 """
 
 import os
@@ -24,7 +23,7 @@ from fastpay.store.sealing import KEY_FILE, SealingKey, Vault, make_key, read_ke
 
 
 def key_file(settings: Settings) -> Path | None:
-    """Return where the sealing keys are, or would be; None where there are to be none."""
+    """Return the path of the sealing keys, existing or not; None if there are to be none."""
     if settings.sealing_key_file is not None:
         return Path(settings.sealing_key_file)
     if settings.database_url is None:
@@ -39,10 +38,10 @@ def key_file(settings: Settings) -> Path | None:
 async def open_vault(
     settings: Settings, connection: Any, *, clock: Clock, create: bool = False
 ) -> Vault | None:
-    """Return the vault that the secrets in this database need, None where nothing is or will be sealed.
+    """Return the vault for the secrets in this database, or None if nothing is sealed.
 
-    Only with `create` is the file of a data directory made, and only while nothing has been sealed yet.
-    Raises: ConfigurationError naming the file and what to do.
+    The file of a data directory is created only with `create`, and only if nothing is sealed yet. Raises:
+    ConfigurationError with the file and what to do.
     """
     path = key_file(settings)
     used = {stock.under for stock in await survey(connection) if stock.under is not None}
@@ -59,13 +58,14 @@ async def open_vault(
 
 
 async def open_at_start(settings: Settings, database_url: str, *, clock: Clock) -> Vault | None:
-    """Return the vault of an installation that begins to serve. The embedded default seals what is in plain.
+    """Return the vault of an installation that starts to serve; the embedded default seals plain secrets.
 
     Raises: ConfigurationError.
     """
     async with connected(database_url) as connection:
         vault = await open_vault(settings, connection, clock=clock, create=True)
-        # Instances that share a database may not all have the keys yet: there the operator says when.
+        # Instances that share a database may not all have the keys yet. There the operator decides when to
+        # seal.
         if vault is not None and settings.database_url is None:
             sealed = await reseal(connection, vault, only_plain=True)
             if sealed:
@@ -74,7 +74,7 @@ async def open_at_start(settings: Settings, database_url: str, *, clock: Clock) 
 
 
 async def keep_test_key(database_url: str, directory: DataDirectory, *, vault: Vault | None = None) -> str:
-    """Return the API key of the embedded test tenant; on the first run make both and keep the key."""
+    """Return the API key of the embedded test tenant; create both on the first run."""
     async with connected(database_url) as connection:
         kept = directory.read_test_key()
         if kept is not None:
@@ -89,38 +89,38 @@ async def keep_test_key(database_url: str, directory: DataDirectory, *, vault: V
 
 
 def require_used(used: set[str], keys: list[SealingKey], path: Path | None) -> None:
-    """Let only those keys pass that open everything. Raises: ConfigurationError."""
+    """Require that the keys open every secret in use. Raises: ConfigurationError."""
     missing = sorted(used - {key.key_id for key in keys})
     if not missing:
         return
     names = ", ".join(missing)
     if path is None:
         raise ConfigurationError(
-            f"secrets in the database are sealed under {names}, and no sealing keys are named; "
-            "set FASTPAY_SEALING_KEY_FILE to the file that holds them"
+            f"secrets in the database are sealed under {names}, and no sealing keys are configured; "
+            "set FASTPAY_SEALING_KEY_FILE to the file that contains them"
         )
     raise ConfigurationError(
-        f"secrets in the database are sealed under {names}, which {path} does not hold; "
+        f"secrets in the database are sealed under {names}, which {path} does not contain; "
         "put the missing keys back into the file, one a line"
     )
 
 
 def add_key(settings: Settings, *, clock: Clock) -> tuple[Path, list[SealingKey]]:
-    """Make a key, put it first into the file, and return file and keys; the file is made where there is none.
+    """Add a new key at the top of the file, creating the file if needed; return path and keys.
 
     Raises: ConfigurationError.
     """
     path = key_file(settings)
     if path is None:
         raise ConfigurationError(
-            "nothing says where the sealing keys are to be kept; set FASTPAY_SEALING_KEY_FILE, to the same "
+            "no file for the sealing keys is configured; set FASTPAY_SEALING_KEY_FILE, with the same "
             "content on every instance"
         )
     # Beside an embedded database's sockets there is only a link.
     path = path.resolve()
     if not path.parent.is_dir():
         raise ConfigurationError(
-            f"there is no directory {path.parent}; make it, or run {command_name()} serve first"
+            f"there is no directory {path.parent}; create it, or run {command_name()} serve first"
         )
     keys = [make_key(clock), *(read_keys(path) if path.exists() else [])]
     try:
@@ -133,7 +133,7 @@ def add_key(settings: Settings, *, clock: Clock) -> tuple[Path, list[SealingKey]
 
 
 def _make_file(path: Path, clock: Clock) -> None:
-    """Make a file with one key, unless another process did so meanwhile: it may have used its own by now."""
+    """Create a file with one key, unless another process has done so: it may have used its key already."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     write_private(draft, render_keys([make_key(clock)]))
     try:

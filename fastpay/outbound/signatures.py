@@ -1,4 +1,4 @@
-"""Webhooks signed in both ways that receivers know, with one secret."""
+"""Webhooks signed in both formats that receivers use, with one secret."""
 
 import base64
 import binascii
@@ -9,12 +9,12 @@ PREFIX = "whsec_"
 
 
 class WebhookSigner:
-    """Signs deliveries to an endpoint with its secret; with several, while one takes the place of another."""
+    """Signs deliveries to an endpoint with its secret, or with several during a rotation."""
 
     def __init__(self, *secrets: str) -> None:
-        """A secret is `whsec_` and the base64 of at least one byte. Raises: ValueError, not showing it."""
+        """Each secret is `whsec_` and the base64 of at least one byte. Raises: ValueError."""
         if not secrets:
-            raise ValueError("there is nothing to sign with")
+            raise ValueError("at least one secret is needed, and none may be empty")
         keys = [_standard_key(secret) for secret in secrets]
         self._stripe = tuple(Signer(secret.encode()) for secret in secrets)
         self._standard = tuple(map(Signer, keys))
@@ -22,11 +22,11 @@ class WebhookSigner:
     def headers(self, identifier: str, body: bytes, timestamp: int) -> list[tuple[bytes, bytes]]:
         """Return the headers of one attempt: the dialect's own, and those of Standard Webhooks.
 
-        `identifier` is the same on every attempt, and so is the body; the timestamp is of the attempt, in
-        seconds since 1970. Raises: ValueError for an identifier that could be taken for two parts.
+        `identifier` and the body are the same on every attempt; the timestamp is the attempt's, in seconds
+        since 1970. Raises: ValueError for an identifier that contains a full stop.
         """
         if not identifier or "." in identifier:
-            raise ValueError("a full stop ends the identifier in what is signed: it must hold none")
+            raise ValueError("the identifier must not contain a full stop")
         standard = sign_standard_webhook(self._standard, identifier, body, timestamp)
         return [
             (b"stripe-signature", sign_webhook(self._stripe, body, timestamp).encode()),
@@ -43,5 +43,5 @@ def _standard_key(secret: str) -> bytes:
         key = b""
     if not secret.startswith(PREFIX) or not key:
         # Without its cause, which would show a part of the secret in a traceback.
-        raise ValueError("the secret of an endpoint is whsec_ and base64 after it")
+        raise ValueError("the secret of an endpoint must be whsec_ followed by base64")
     return key

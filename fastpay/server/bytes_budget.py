@@ -112,9 +112,7 @@ class Holding:
         self._close()
 
     def give_up(self, reason: int) -> None:
-        """Tell the owner to end the request or response, and count its bytes as leaving until they are
-        released.
-        """
+        """Tell the owner to end, and count its bytes as leaving until they are released."""
         tell = self._give_up
         self._leave()
         assert tell is not None
@@ -224,9 +222,7 @@ class BytesBudget:
             del self._levels[account.level][account]
 
     def make_room(self, holding: Holding) -> int:
-        """Make other holdings give up until the budget suffices; return 0, or the reason to refuse this
-        one.
-        """
+        """Make other holdings give up until the budget suffices; return 0, or the reason to refuse this."""
         if self._is_busy:
             # A holding that gives up grows by its error response. That must not give up others in turn.
             return 0
@@ -275,8 +271,9 @@ class BytesBudget:
         return None if own is None else self._find_stalled(own, holding)
 
     def _find_stalled(self, account: Account, holding: Holding) -> Holding | None:
-        """Return an account's holding that has not moved for a while: moving bytes must not be lost to new
-        ones.
+        """Return an account's holding that has not moved for a while, if there is one.
+
+        Moving bytes must not be lost to new ones.
         """
         victim = next(iter(account.movable), None)
         if victim is None or victim is holding or not victim.has_waited(limits.stalled_ms):

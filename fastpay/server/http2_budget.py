@@ -52,9 +52,7 @@ class FrameCounter:
         self.resets = 0
 
     def count(self, data: bytes, *, control_max: float, resets_max: float) -> int:
-        """Count control frames and resets; return how many bytes precede the first one beyond the maximum,
-        or -1.
-        """
+        """Count control frames and resets; return how many bytes come before one too many, or -1."""
         self.control = self.resets = 0
         offset, length = 0, len(data)
         while True:

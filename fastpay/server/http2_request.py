@@ -49,9 +49,7 @@ LENGTH_DIFFERENT, TRAILERS_REFUSED = 52, 53
 
 
 class Reading(NamedTuple):
-    """The fields as the transport sees them: `fault` is 0 or the refusal, `length` is -1 or the body's
-    length.
-    """
+    """The fields for the transport: `fault` is 0 or the refusal, `length` -1 or the body's length."""
 
     fault: int
     expects_continue: bool = False

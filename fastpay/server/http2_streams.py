@@ -191,9 +191,7 @@ class ServedStreams(H2Protocol):
         self.on_output()
 
     def payers(self, scope: dict[str, Any] | None = None) -> tuple[Hashable, ...]:
-        """Return the accounts that bytes are charged to: the address of the connection, or of the request's
-        client.
-        """
+        """Return the accounts that bytes are charged to, by the address of the connection or request."""
         client = self.client if scope is None else scope["client"]
         return (self.service.group_of(client[0] if client else None),)
 

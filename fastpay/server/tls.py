@@ -1,6 +1,7 @@
 """The TLS context, whose certificate can be replaced while it is in use."""
 
 import ssl
+from datetime import UTC, datetime
 
 from fastpay.errors import ConfigurationError
 
@@ -42,3 +43,28 @@ def reload(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     # key.
     load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
     load(context, cert, key)
+
+
+def certificate_end(chain: str) -> datetime:
+    """Return the end date of the first certificate of a PEM chain. Source: RFC 5280 4.1.2.5."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    first = chain[chain.index(begin) : chain.index(end) + len(end)]
+    fields = _read_fields(_read_fields(_read_fields(ssl.PEM_cert_to_DER_cert(first))[0][1])[0][1])
+    # An explicit version comes first if there is one; then serial, algorithm, issuer, validity.
+    validity = fields[4 if fields[0][0] == 0xA0 else 3][1]
+    tag, text = _read_fields(validity)[1]
+    pattern = "%y%m%d%H%M%SZ" if tag == 0x17 else "%Y%m%d%H%M%SZ"
+    return datetime.strptime(text.decode("ascii"), pattern).replace(tzinfo=UTC)
+
+
+def _read_fields(der: bytes) -> list[tuple[int, bytes]]:
+    """Return tag and content of each of these DER values."""
+    found, offset = [], 0
+    while offset < len(der):
+        tag, length, offset = der[offset], der[offset + 1], offset + 2
+        if length >= 0x80:
+            digits = length & 0x7F
+            length, offset = int.from_bytes(der[offset : offset + digits], "big"), offset + digits
+        found.append((tag, der[offset : offset + length]))
+        offset += length
+    return found

@@ -98,7 +98,7 @@ def test_keys_are_made_listed_rolled_and_revoked(
     assert rows == [(True,)]
     refused = keys("roll")
     assert refused.returncode == 2
-    assert "no key is good; make one with: " in refused.stderr
+    assert "no key is valid; create one with: " in refused.stderr
 
 
 @pytest.mark.parametrize("offset", ["+25h", "-25h"])
@@ -192,7 +192,9 @@ def test_keys_of_a_configured_database_wait_for_its_migration(empty_database_url
 def test_migrate_says_what_it_did(empty_database_url: str) -> None:
     first = fastpay("migrate", FASTPAY_DATABASE_URL=empty_database_url)
     assert first.stdout.startswith("applied 0001")
-    assert fastpay("migrate", FASTPAY_DATABASE_URL=empty_database_url).stdout == "nothing was pending\n"
+    assert (
+        fastpay("migrate", FASTPAY_DATABASE_URL=empty_database_url).stdout == "no migrations were pending\n"
+    )
 
 
 def test_migrate_refuses_the_database_of_a_newer_program(database_url: str) -> None:

@@ -179,4 +179,4 @@ def test_what_cannot_be_is_one_line_and_a_status(place: Path, arguments: list[st
 def test_a_wrong_key_is_told_as_such(server: RunningServer, place: Path) -> None:
     status, output = demo("--url", server.url, "--key", "sk_test_" + "0" * 32, place=place)
     assert status == 2
-    assert "the server refused to tell, with 401" in output
+    assert "the server answered 401" in output

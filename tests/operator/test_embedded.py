@@ -138,7 +138,9 @@ def test_a_redis_that_cannot_start_says_where_it_is_written(directory: DataDirec
 
 def test_a_cluster_of_a_version_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("9\n", encoding="ascii")
-    with pytest.raises(ConfigurationError, match="was made by PostgreSQL 9, and installed are"):
+    with pytest.raises(
+        ConfigurationError, match="was created by PostgreSQL 9, but the installed versions are"
+    ):
         find_installation(tmp_path)
 
 

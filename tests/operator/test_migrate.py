@@ -108,7 +108,7 @@ async def test_the_doctor_finds_a_role_that_may_not_make_tables(guest_url: str) 
     found = next(found for found in findings if found.check == "migrations")
     assert (found.state, found.seen) == (
         "fault",
-        f"pending: {', '.join(EVERY)}; the role may not make tables",
+        f"pending: {', '.join(EVERY)}; the role may not create tables",
     )
     assert "grant create on schema public" in found.advice
 

@@ -85,7 +85,7 @@ def test_rules_are_given_at_the_start_and_changed_one_by_one_and_mode_by_mode(da
         (["set", "shop", "--minimum", "usd=1e3"], 2, "'usd=1e3' is not CURRENCY=AMOUNT"),
         (["set", "shop", "--minimum", "usd=100000000"], 2, "from 0 to 99999999"),
         (["set", "shop", "--minimum", "xyz=1"], 2, "Unknown currency"),
-        (["create", "test"], 2, "there is a tenant named 'test' already"),
+        (["create", "test"], 2, "a tenant named 'test' exists already"),
         (["create", ""], 1, "1 to 100 printable"),
     ],
 )

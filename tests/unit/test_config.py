@@ -58,12 +58,12 @@ def test_booleans_are_read_from_the_environment(text: str, value: bool) -> None:
         (
             "FASTPAY_DATABASE_URL",
             "mysql://x",
-            "something such as postgresql://user:password@host:5432/database",
+            "a value like postgresql://user:password@host:5432/database",
         ),
         (
             "FASTPAY_REDIS_URL",
             "localhost:6379",
-            "something such as redis://host:6379/0 or unix:///run/redis.sock",
+            "a value like redis://host:6379/0 or unix:///run/redis.sock",
         ),
         ("FASTPAY_IDEMPOTENCY_RETENTION_HOURS", "23", "from 24"),
         ("FASTPAY_LOG_LEVEL", "loud", "one of debug, error, info, warning"),
@@ -85,9 +85,9 @@ def test_a_bad_variable_is_refused_with_name_value_source_and_what_is_allowed(
     ("line", "parts"),
     [
         ('port = "8000"', ("port", "'8000'", "a whole number from 0 to 65535")),
-        ("host = 5", ("host", "5", "a text")),
+        ("host = 5", ("host", "5", "a non-empty text")),
         ("reuse_port = 1", ("reuse_port", "true or false")),
-        ('host = ""', ("host", "a text that is not empty")),
+        ('host = ""', ("host", "a non-empty text")),
         ("prot = 1", ("prot", "did you mean port?", "known settings")),
         ("[server]\nport = 1", ("unknown setting server",)),
         ("writer_lanes = 2", ("writer_lanes", "no longer exists", "remove it")),
@@ -156,7 +156,7 @@ def test_trusted_proxies_are_a_list_or_a_text_with_commas(tmp_path: Path) -> Non
     assert load_settings(config=str(file), environment={}).trusted_proxies == expected
     environment = {"FASTPAY_TRUSTED_PROXIES": "10.0.0.0/8, unix"}
     assert load_settings(environment=environment).trusted_proxies == expected
-    with pytest.raises(ConfigurationError, match="a list of texts"):
+    with pytest.raises(ConfigurationError, match="a list of non-empty texts"):
         load_settings(environment={"FASTPAY_TRUSTED_PROXIES": "a,,b"})
 
 

@@ -1,4 +1,4 @@
-"""Thousands of mixed payments over HTTP against a real server, and what became of each of them."""
+"""The demo: thousands of mixed payments over HTTP against a real server, and the outcome of each."""
 
 import asyncio
 import contextlib
@@ -24,25 +24,27 @@ from fastpay.operations.demo.audit import (
 from fastpay.operations.demo.client import Client
 from fastpay.operations.demo.payments import Customers, Order, plan_orders
 from fastpay.operations.demo.report import Findings, show, show_next, show_reads
-from fastpay.operations.demo.server import Place, run_server
+from fastpay.operations.demo.server import Target, run_server
 
-# What a shell reports of a program that Ctrl-C has ended.
+# The exit status that a shell reports for a program ended by Ctrl-C.
 _INTERRUPTED = 130
 _PIPE_COLUMNS = 100
 
 
 def run(*, payments: int, concurrency: int, url: str | None, key: str | None, data_dir: str | None) -> int:
-    """Make the payments and show what came of them; return 0 when everything agrees, 1 when not.
+    """Make the payments and print the results; return 0 if everything agrees, otherwise 1.
 
-    With `url` and `key` the server runs already; else one is started, on `data_dir` or on a directory
-    that is removed. Raises: ConfigurationError when there is no server to be had.
+    With `url` and `key` it uses a running server, otherwise it starts one, on `data_dir` or on a temporary
+    directory. Raises: ConfigurationError if there is no server.
     """
     if (url is None) != (key is None):
-        raise ConfigurationError("--url and --key go together: where the server is, and a secret key of it")
+        raise ConfigurationError(
+            "--url and --key go together: the server's address, and a secret key of that server"
+        )
     if url is not None and data_dir is not None:
-        raise ConfigurationError("--data-dir is for the demo's own server, which --url takes the place of")
+        raise ConfigurationError("--data-dir is for the demo's own server, and --url names another one")
     if key is not None and not key.startswith("sk_test_"):
-        raise ConfigurationError("the demo makes up its payments: it takes a key that begins with sk_test_")
+        raise ConfigurationError("the demo makes test payments: give a key that begins with sk_test_")
     console = Console(highlight=False)
     counts: dict[str, int] = {}
     if not console.is_terminal:
@@ -52,11 +54,11 @@ def run(*, payments: int, concurrency: int, url: str | None, key: str | None, da
         with contextlib.ExitStack() as stack:
             stack.enter_context(_interrupted_by_signals())
             if url is not None and key is not None:
-                place = Place(url, key)
+                target = Target(url, key)
             else:
-                console.print("Starting a server of the demo's own...")
-                place = stack.enter_context(run_server(data_dir, counts))
-            findings = asyncio.run(_trade_until_told(console, place, payments, concurrency))
+                console.print("Starting the demo's own server...")
+                target = stack.enter_context(run_server(data_dir, counts))
+            findings = asyncio.run(_trade_until_told(console, target, payments, concurrency))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped.")
         return _INTERRUPTED
@@ -66,29 +68,29 @@ def run(*, payments: int, concurrency: int, url: str | None, key: str | None, da
     return 1 if findings.faults else 0
 
 
-async def _trade_until_told(console: Console, place: Place, payments: int, concurrency: int) -> Findings:
-    """Trade, and end in order at a signal: raised in the middle of the loop it could get lost there."""
+async def _trade_until_told(console: Console, target: Target, payments: int, concurrency: int) -> Findings:
+    """Make the payments, and end in order at a signal: an exception inside the loop could get lost."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     try:
-        return await _trade(console, place, payments, concurrency)
+        return await _trade(console, target, payments, concurrency)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-        # The server is still to be stopped, and a second signal must not leave it behind.
+        # The server must still be stopped, and a second signal must not leave it behind.
         signal.signal(signal.SIGTERM, _interrupt)
 
 
-async def _trade(console: Console, place: Place, payments: int, concurrency: int) -> Findings:
-    """Have all orders served, some at a time, and find out what the server made of them."""
+async def _trade(console: Console, target: Target, payments: int, concurrency: int) -> Findings:
+    """Serve all orders with bounded concurrency, and compare the results with the server's."""
     clock = SystemClock()
     run_name = clock.random_bytes(6).hex()
     seed = int.from_bytes(clock.random_bytes(4), "big")
     orders = plan_orders(payments, seed)
-    console.print(f"{payments:,} payments to {place.url}, {concurrency} at a time (run {run_name}).")
-    client = Client(place.url, place.test_key)
+    console.print(f"{payments:,} payments to {target.url}, {concurrency} at a time (run {run_name}).")
+    client = Client(target.url, target.test_key)
     customers = Customers(client, run_name)
     try:
         newest = await newest_payment(client)
@@ -133,7 +135,7 @@ async def _serve_all(console: Console, customers: Customers, orders: list[Order]
 
 @contextlib.contextmanager
 def _interrupted_by_signals() -> Iterator[None]:
-    """Let SIGTERM unwind what was begun, as Ctrl-C does."""
+    """Make SIGTERM unwind the work, as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield

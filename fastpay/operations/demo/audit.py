@@ -1,4 +1,4 @@
-"""What the server says in the end, held against what its clients were told."""
+"""Compares the server's final state with what its clients were told."""
 
 import asyncio
 from collections import Counter, deque
@@ -14,7 +14,7 @@ from fastpay.operations.demo.payments import Payment
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """What all accounts of one currency hold together, in minor units."""
+    """The sums over all accounts of one currency, in minor units."""
 
     currency: str
     debits_posted: int
@@ -33,13 +33,13 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def newest_payment(client: Client) -> str | None:
-    """Return the newest payment there is: what a run makes comes after it."""
+    """Return the newest payment; those of the run come after it."""
     data = _success(await client.get("/v1/payment_intents", limit=1))["data"]
     return data[0]["id"] if data else None
 
 
 async def list_payments(client: Client, run: str, *, after: str | None) -> list[Payment]:
-    """Return what the server has of a run, reading its list back to the payment `after`."""
+    """Return the server's payments of a run, by reading its list back to the payment `after`."""
     found: list[Payment] = []
     page: dict[str, Any] = {"limit": limits.page_size_max, "expand": ["data.latest_charge"]}
     while True:
@@ -55,7 +55,7 @@ async def list_payments(client: Client, run: str, *, after: str | None) -> list[
 
 
 async def read_back(client: Client, payments: Sequence[Payment], *, at_once: int) -> list[str]:
-    """Read each payment by its identifier; return a sentence for each that differs from what was listed."""
+    """Read each payment by its identifier; return a sentence for each difference from the list."""
     faults: list[str] = []
     waiting = deque(payments)
 
@@ -72,12 +72,12 @@ async def read_back(client: Client, payments: Sequence[Payment], *, at_once: int
 
 
 async def verify_books(client: Client) -> Books:
-    """Have the server hold its books against themselves."""
+    """Let the server verify its books."""
     return msgspec.convert(_success(await client.get("/v1/ledger/verify")), Books)
 
 
 def compare(expected: Iterable[Payment], found: Iterable[Payment]) -> list[str]:
-    """Return a sentence for each payment that is missing, twice there, unknown or different."""
+    """Return a sentence for each payment that is missing, duplicated, unknown or different."""
     faults = []
     by_id = {payment.id: payment for payment in found}
     orders = Counter(payment.order for payment in by_id.values())
@@ -94,7 +94,7 @@ def compare(expected: Iterable[Payment], found: Iterable[Payment]) -> list[str]:
 
 
 def check_books(books: Books) -> list[str]:
-    """Return a sentence for each thing that is wrong with the books."""
+    """Return a sentence for each error in the books."""
     faults = []
     for balance in books.balances:
         pending = balance.debits_pending - balance.credits_pending
@@ -112,7 +112,7 @@ def _describe(payment: Payment) -> str:
 
 def _read(body: Mapping[str, Any]) -> Payment:
     charge = body["latest_charge"] or {}
-    # A hold that was released counts as refunded in the dialect, though no money ever moved.
+    # In the dialect a released hold counts as refunded, although no money moved.
     refunded = charge["amount_refunded"] if charge.get("captured") else 0
     return Payment(
         order=body["metadata"].get("order", ""),
@@ -138,6 +138,6 @@ def _outcome(body: Mapping[str, Any], refunded: int) -> str:
 def _success(answer: Answer) -> dict[str, Any]:
     if answer.status != 200:
         said = answer.body.decode("utf-8", "replace")[:300]
-        raise ConfigurationError(f"the server refused to tell, with {answer.status}: {said}")
+        raise ConfigurationError(f"the server answered {answer.status}: {said}")
     body: dict[str, Any] = answer.json()
     return body

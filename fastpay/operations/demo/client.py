@@ -143,7 +143,7 @@ def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     first, *lines = head.decode("latin-1").split("\r\n")[:-2]
     version, _, rest = first.partition(" ")
     if version not in {"HTTP/1.1", "HTTP/1.0"} or not rest[:3].isdecimal():
-        raise NoAnswerError("it does not speak HTTP/1.1")
+        raise NoAnswerError("the server does not speak HTTP/1.1")
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
@@ -169,7 +169,7 @@ def _bounded(text: str, *, base: int, read: int = 0) -> int:
     try:
         size = int(text, base)
     except ValueError:
-        raise NoAnswerError("it does not say how long its answer is") from None
+        raise NoAnswerError("the response has no length") from None
     if size < 0 or read + size > limits.demo_answer_bytes_max:
-        raise NoAnswerError("its answer is too long")
+        raise NoAnswerError("the response is too long")
     return size

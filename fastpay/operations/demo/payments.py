@@ -1,4 +1,4 @@
-"""The payments of the demo: what customers do, and what must come of it."""
+"""The payments of the demo: what customers do, and the expected results."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from fastpay.operations.demo.client import Answer, Client
 CURRENCIES = ("usd", "eur", "jpy")
 CARDS = ("pm_card_visa", "pm_card_mastercard", "pm_card_amex", "pm_card_discover", "pm_card_jcb")
 
-# The card that does it, and the decline code that must come back.
+# A card for each decline, with its decline code.
 DECLINES = {
     "pm_card_chargeDeclined": "generic_decline",
     "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
@@ -27,7 +27,7 @@ DECLINES = {
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What one customer is going to do: a kind of payment, with its amount in minor units."""
+    """What one customer will do: a kind of payment, with its amount in minor units."""
 
     number: int
     kind: str
@@ -37,7 +37,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """One payment in the end, as the client expects it, or as the server says it. Amounts in minor units."""
+    """The final state of a payment, as the client expects it or the server reports it."""
 
     order: str
     id: str
@@ -49,11 +49,11 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnexpectedAnswerError(Exception):
-    """The server did something else than it had to."""
+    """The server's response was not the expected one."""
 
 
 class Customers:
-    """All customers of one run, and the notes that are taken of what they see."""
+    """All customers of one run, and the record of their results."""
 
     def __init__(self, client: Client, run: str) -> None:
         self._client = client
@@ -63,7 +63,7 @@ class Customers:
         self.latencies_ms: dict[str, list[float]] = {kind: [] for kind in KINDS}
 
     async def serve(self, order: Order) -> None:
-        """See one order through to its end, and note how it went."""
+        """Process one order to its end, and record the result."""
         try:
             payment = await KINDS[order.kind][1](self, order)
         except UnexpectedAnswerError as error:
@@ -72,13 +72,13 @@ class Customers:
             self.payments.append(payment)
 
     async def post(self, order: Order, step: str, path: str, params: Mapping[str, Any]) -> Answer:
-        """Send one step of an order under a key of its own: the same step is the same key."""
+        """Send one step of an order under a key of its own; the same step has the same key."""
         answer = await self._client.post(f"/v1/{path}", f"{self.run}-{order.number}-{step}", params)
         self.latencies_ms[order.kind].append(answer.milliseconds)
         return answer
 
     async def create(self, order: Order, *, confirm: bool = True, hold: bool = False) -> Answer:
-        """Make the payment of an order."""
+        """Create the payment of an order."""
         params: dict[str, Any] = {
             "amount": order.amount,
             "currency": order.currency,
@@ -92,12 +92,13 @@ class Customers:
 
 
 def plan_orders(count: int, seed: int) -> list[Order]:
-    """Return so many orders: each kind has its share, and chance the order, the amounts and the cards."""
+    """Return this number of orders: each kind has its share; order, amounts and cards are random."""
     # The same seed gives the same orders; nothing here is a secret.
     chance = random.Random(seed)  # noqa: S311
     kinds = list(KINDS)
     shares = [share for share, _ in KINDS.values()]
-    # The whole number of each share first, and what is left by weight, so that a small run has all it can.
+    # The whole part of each share first, then the rest by weight, so that a small run has as many kinds as
+    # possible.
     chosen = [kind for kind, share in zip(kinds, shares, strict=True) for _ in range(count * share // 100)]
     chosen += chance.choices(kinds, shares, k=count - len(chosen))
     chance.shuffle(chosen)
@@ -179,11 +180,11 @@ async def _refund(customers: Customers, order: Order, payment_id: str, amount: i
 
 
 async def _press_twice(customers: Customers, order: Order) -> Payment:
-    """Send one request several times at once: one payment, one answer, and all but one marked as replays."""
+    """Send one request several times at once; require one payment, and replays for all but one."""
     answers = await asyncio.gather(*(customers.create(order) for _ in range(limits.demo_duplicates)))
     body = _require(answers[0], status="succeeded", amount_received=order.amount)
     if len({answer.body for answer in answers}) > 1:
-        raise UnexpectedAnswerError("one idempotency key got different answers")
+        raise UnexpectedAnswerError("one idempotency key got different responses")
     first = [answer for answer in answers if answer.headers.get("idempotent-replayed") != "true"]
     if len(first) > 1:
         raise UnexpectedAnswerError(f"one idempotency key was served {len(first)} times")
@@ -191,7 +192,7 @@ async def _press_twice(customers: Customers, order: Order) -> Payment:
 
 
 def _require(answer: Answer, **fields: object) -> dict[str, Any]:
-    """Return the body of a success. Raises: UnexpectedAnswerError when it is none, or a field is another."""
+    """Return the body of a success. Raises: UnexpectedAnswerError for an error or an unexpected field."""
     if answer.status != 200:
         raise UnexpectedAnswerError(f"answered with {answer.status}: {answer.body.decode()[:200]}")
     body: dict[str, Any] = answer.json()
@@ -215,7 +216,7 @@ def _payment(
     )
 
 
-# How many of a hundred orders are of a kind, and what their customers do.
+# The share of each kind in percent, and what its customers do.
 KINDS: dict[str, tuple[int, Callable[[Customers, Order], Awaitable[Payment]]]] = {
     "paid at once": (36, _pay),
     "paid in two steps": (8, _pay_in_two_steps),

@@ -1,4 +1,4 @@
-"""What the demo shows in the end: figures, outcomes, the trial balance, and what to try next."""
+"""The results of the demo: figures, outcomes, the trial balance, and what to try next."""
 
 import math
 import shlex
@@ -17,7 +17,7 @@ from fastpay.operations.demo.payments import Payment
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a run has found out. Latencies are of single requests, by the kind of payment."""
+    """The results of a run. Latencies are of single requests, by the kind of payment."""
 
     expected: Sequence[Payment]
     found: Sequence[Payment]
@@ -47,7 +47,7 @@ def show(console: Console, findings: Findings) -> None:
 
 
 def show_reads(console: Console, counts: Mapping[str, int]) -> None:
-    """Print where the server found what was read; nothing where it did not say."""
+    """Print where the server found the objects that were read, if it reported that."""
     if "reads_missed" not in counts:
         return
     found = counts["reads_copies_shown"]
@@ -73,19 +73,19 @@ def show_next(console: Console, *, url: str | None, data_dir: str | None) -> Non
         if url
         else f"{command_name()} serve" + (f" --data-dir {shlex.quote(data_dir)}" if data_dir else "")
     )
-    place = url or "http://127.0.0.1:8000"
+    address = url or "http://127.0.0.1:8000"
     console.print("\n[bold]What to try next[/]")
     if serve:
         console.print(f"  {serve}      # prints your sk_test_ key", markup=False, soft_wrap=True)
     console.print(
-        f"  curl {place}/v1/payment_intents -u sk_test_...: -H 'Idempotency-Key: order-1' \\\n"
+        f"  curl {address}/v1/payment_intents -u sk_test_...: -H 'Idempotency-Key: order-1' \\\n"
         "    -d amount=1999 -d currency=usd -d payment_method=pm_card_visa -d confirm=true\n"
-        f"  curl {place}/v1/ledger/verify -u sk_test_...:\n\n"
+        f"  curl {address}/v1/ledger/verify -u sk_test_...:\n\n"
         "  import stripe\n"
-        f'  client = stripe.StripeClient("sk_test_...", base_addresses={{"api": "{place}"}})\n'
+        f'  client = stripe.StripeClient("sk_test_...", base_addresses={{"api": "{address}"}})\n'
         '  client.v1.payment_intents.create({"amount": 1999, "currency": "usd",\n'
         '      "payment_method": "pm_card_visa", "confirm": True})\n\n'
-        "  README.md and docs/ say the rest.",
+        "  README.md and docs/ have the rest.",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -93,7 +93,7 @@ def show_next(console: Console, *, url: str | None, data_dir: str | None) -> Non
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of the values that so large a share of them does not exceed; 0 of none."""
+    """Return the smallest value that this share of the values does not exceed; 0 without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
@@ -141,7 +141,7 @@ def _trial_balance(books: Books) -> Table:
 
 
 def _table(title: str, first: str, others: Sequence[str]) -> Table:
-    """Return an empty table of names and figures, in which nothing is cut off."""
+    """Return an empty table of names and figures that truncates nothing."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     table.add_column(first, overflow="fold")
     for name in others:

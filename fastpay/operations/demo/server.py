@@ -1,4 +1,4 @@
-"""The demo's own server: a child process on a data directory of its own, gone when the demo is."""
+"""The demo's own server: a child process on its own data directory, stopped at the end."""
 
 import contextlib
 import os
@@ -20,29 +20,28 @@ from fastpay.operations.embedded import children
 _PREFIX = "fastpay-demo-"
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where payments can be made, and with which key."""
+class Target(msgspec.Struct, frozen=True):
+    """The server to make payments at, and its key."""
 
     url: str
     test_key: str
 
 
 @contextlib.contextmanager
-def run_server(data_dir: str | None, counts: dict[str, int]) -> Iterator[Place]:
-    """Run a server for the block, on `data_dir`, or on a directory that is removed at the end.
+def run_server(data_dir: str | None, counts: dict[str, int]) -> Iterator[Target]:
+    """Run a server for the block, on `data_dir` or on a temporary directory.
 
-    At the end of the block `counts` is filled with what the server says that it counted.
-
-    Raises: ConfigurationError with what the server said when it does not start.
+    At the end of the block `counts` receives the server's counters. Raises: ConfigurationError with the
+    server's message if it does not start.
     """
     with contextlib.ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         ready_file, log = directory / "ready.json", directory / "server.log"
-        # What was registered last is done first: the server says it while it stops.
+        # Callbacks run in reverse order: the counters are logged while the server stops.
         stack.callback(lambda: counts.update(read_counts(log)))
-        place = str(Path(data_dir).absolute() if data_dir is not None else directory / "data")
-        arguments = ["--port", "0", "--data-dir", place, "--ready-file", str(ready_file)]
+        data = str(Path(data_dir).absolute() if data_dir is not None else directory / "data")
+        arguments = ["--port", "0", "--data-dir", data, "--ready-file", str(ready_file)]
         process = children.launch(
             [sys.executable, "-m", "fastpay", "serve", *arguments],
             account=None,
@@ -56,11 +55,11 @@ def run_server(data_dir: str | None, counts: dict[str, int]) -> Iterator[Place]:
         if not ready_file.exists():
             said = log.read_text(encoding="utf-8", errors="replace").strip()
             raise ConfigurationError(f"the demo's server did not start; it said:\n{said}")
-        yield msgspec.json.decode(ready_file.read_bytes(), type=Place)
+        yield msgspec.json.decode(ready_file.read_bytes(), type=Target)
 
 
 def read_counts(log: Path) -> dict[str, int]:
-    """Return what a server has counted, from the log of its stop; nothing where it was not in order."""
+    """Return the server's counters, from the log of its stop; empty if it did not stop in order."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -71,7 +70,7 @@ def read_counts(log: Path) -> dict[str, int]:
 
 
 def _environment() -> dict[str, str]:
-    """Return ours without what is set for the operator's own server: the demo must not find its database."""
+    """Return our environment without settings: the demo must not use the operator's database."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 

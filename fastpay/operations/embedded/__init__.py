@@ -1,1 +1,1 @@
-"""Servers that fastpay starts for itself: a data directory, PostgreSQL and Redis in it. Knows no SQL."""
+"""The servers that fastpay runs itself: a data directory with PostgreSQL and Redis in it. Contains no SQL."""

@@ -1,4 +1,4 @@
-"""A way to the embedded database for commands beside the server, whether that runs or not."""
+"""Access to the embedded database for commands, whether the server runs or not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +17,8 @@ from fastpay.operations.embedded.servers import EmbeddedServers
 def open_database(data_dir: str | Path, *, create: bool) -> Iterator[str]:
     """Yield the URL of the data directory's PostgreSQL: the running one, or one started for the block.
 
-    Only with `create` are directory and database made where there are none.
-    Raises: ConfigurationError when there is none; DirectoryInUseError when a process has the directory and
-    no PostgreSQL of its own in it.
+    Directory and database are created only with `create`. Raises: ConfigurationError if there is none;
+    DirectoryInUseError if a process holds the directory without a PostgreSQL in it.
     """
     if not create:
         require_cluster(data_dir)

@@ -1,4 +1,4 @@
-"""Who runs the embedded servers: PostgreSQL refuses root, so root hands them to an unprivileged user."""
+"""The user of the embedded servers: PostgreSQL refuses root, so root runs them as an unprivileged user."""
 
 import os
 import pwd
@@ -12,13 +12,13 @@ import msgspec
 
 from fastpay.errors import ConfigurationError
 
-# The first is what distributions call PostgreSQL's own user; the second is made when there is neither.
+# The first is PostgreSQL's user in distributions. The second is created if there is neither.
 NAMES = ("postgres", "fastpay")
 ADVICE = f"run fastpay as an ordinary user, or create a system user named {NAMES[-1]}"
 
 
 class Account(msgspec.Struct, frozen=True):
-    """A user of this machine that is not us."""
+    """A user of this machine other than the current one."""
 
     name: str
     uid: int
@@ -26,9 +26,9 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def choose_account(cluster: Path) -> Account | None:
-    """Return the user to run the servers as, or None for the one that we are.
+    """Return the user to run the servers as, or None for the current one.
 
-    A database that exists keeps its owner. Raises: ConfigurationError when root can find no other user.
+    An existing database keeps its owner. Raises: ConfigurationError if root finds no other user.
     """
     if os.geteuid() != 0:
         return None
@@ -41,10 +41,10 @@ def choose_account(cluster: Path) -> Account | None:
 
 
 def require_account(cluster: Path) -> None:
-    """Require that there is a user to run PostgreSQL as, or that one can be made, and make none.
+    """Require that a user for PostgreSQL exists or can be created; create none.
 
-    PostgreSQL looks its user's name up, so a user id without a name will not do.
-    Raises: ConfigurationError.
+    PostgreSQL looks up its user's name, so a user id without a name is not enough. Raises:
+    ConfigurationError.
     """
     uid = os.geteuid()
     if uid == 0 and cluster.exists():
@@ -56,14 +56,14 @@ def require_account(cluster: Path) -> None:
     if not _name(uid):
         raise ConfigurationError(
             f"the user id {uid} has no name on this machine, and PostgreSQL refuses to start without one; "
-            "add the user to /etc/passwd, run fastpay as one that is there, or set FASTPAY_DATABASE_URL"
+            "add the user to /etc/passwd, run fastpay as an existing user, or set FASTPAY_DATABASE_URL"
         )
 
 
 def open_paths(paths: Iterable[Path], account: Account | None) -> list[Path]:
-    """Let the account pass through every directory above `paths`; return those that had to be changed.
+    """Let the account pass through every directory above `paths`; return the directories that were changed.
 
-    Only the permission to pass (o+x) is given, and only where it is missing: names stay unlisted.
+    Only the permission to pass (o+x) is added, and only if it is missing: directories stay unlisted.
     """
     changed: list[Path] = []
     if account is None:
@@ -79,7 +79,7 @@ def open_paths(paths: Iterable[Path], account: Account | None) -> list[Path]:
 
 
 def make_directory(path: Path, account: Account | None) -> None:
-    """Make a directory that only the account (or we, when there is none) can enter."""
+    """Create a directory that only the account (or the current user, if there is none) can enter."""
     path.mkdir(mode=0o700, exist_ok=True)
     path.chmod(0o700)
     if account is not None:
@@ -89,15 +89,14 @@ def make_directory(path: Path, account: Account | None) -> None:
 def make_readable(trees: Sequence[Path], directory: Path, account: Account | None) -> Path:
     """Return the first of `trees` (files or directories), or its copy under `directory`.
 
-    Copies are made where the installer, by its umask, kept the trees from everyone else: what is there
-    already is never opened for reading. All keep their places to each other, since programs find their
-    libraries by that.
+    Trees are copied if the installer's umask hides them from other users; the originals' permissions are
+    not changed. All copies keep their relative positions, because programs find their libraries by them.
     """
     if account is None or all(_is_public(tree) for tree in trees):
         return trees[0]
     above = Path(os.path.commonpath([tree.parent for tree in trees]))
     copy = directory / f"programs-{trees[0].name}"
-    # A newer installation under the same name leaves another time behind.
+    # A newer installation under the same name has another time.
     stamp = copy / "installed"
     installed = " ".join(str(tree.stat().st_mtime_ns) for tree in trees)
     if not (stamp.exists() and stamp.read_text(encoding="ascii") == installed):
@@ -106,14 +105,14 @@ def make_readable(trees: Sequence[Path], directory: Path, account: Account | Non
             target = copy / tree.relative_to(above)
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if tree.is_dir() else shutil.copy2)(tree, target)
-        for place in [copy, *copy.rglob("*")]:
-            os.chown(place, account.uid, account.gid, follow_symlinks=False)
+        for entry in [copy, *copy.rglob("*")]:
+            os.chown(entry, account.uid, account.gid, follow_symlinks=False)
         stamp.write_text(installed, encoding="ascii")
     return copy / trees[0].relative_to(above)
 
 
 def _is_public(tree: Path) -> bool:
-    """Tell by samples whether everyone may read what an installer put there with one umask."""
+    """Return whether everyone may read a tree, judged by samples: an installer uses one umask."""
     if tree.is_file():
         return tree.stat().st_mode & 0o5 == 0o5
     files = [file for pattern in ("bin/*", "*.so*", "share/**/*.bki") for file in tree.glob(pattern)]
@@ -153,7 +152,7 @@ def _create(name: str) -> Account:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    # Another start may have been quicker: what counts is that the user is there now.
+    # Another start may have created it first; only the existence of the user counts.
     if (account := _look_up(name)) is None:
         raise ConfigurationError(f"cannot create the user {name}: {made.stderr.strip()}; {ADVICE}")
     return account

@@ -1,4 +1,4 @@
-"""Child processes that outlive nobody: started in a session of their own, found again, and stopped."""
+"""Child processes: started in their own session, found again after a crash, and stopped."""
 
 import ctypes
 import os
@@ -14,7 +14,7 @@ from fastpay.operations.embedded.account import Account
 
 POLL_SECONDS = 0.005
 PR_SET_PDEATHSIG = 1
-# What our own surroundings hold is not for servers that run as somebody else.
+# Our own environment is not meant for servers of another user.
 PLAIN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -26,11 +26,11 @@ def launch(
     death_signal: signal.Signals,
     environment: Mapping[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a server in the background, its output appended to `log`.
+    """Start a server in the background, and append its output to `log`.
 
-    It has a session of its own, so that a terminal's Ctrl-C reaches us alone and we stop it in order;
-    should we die without a word, the kernel sends it `death_signal`. The kernel counts the thread that
-    called as the parent: call this from the main thread.
+    It has its own session, so that a terminal's Ctrl-C reaches only the parent, which stops it in order. If
+    the parent dies, the kernel sends `death_signal`. The kernel counts the calling thread as the parent:
+    call this from the main thread.
     """
     if log.exists() and log.stat().st_size > limits.embedded_log_bytes_max:
         log.replace(log.with_name(log.name + ".old"))
@@ -39,7 +39,7 @@ def launch(
     def die_with_parent() -> None:
         set_option(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
 
-    # What servers log may quote statements: for our eyes only.
+    # Server logs may quote statements, so only the owner may read them.
     with open(log, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as output:
         process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - a program that we found
             command,
@@ -49,7 +49,7 @@ def launch(
             cwd="/",
             env=environment or PLAIN_ENVIRONMENT,
             start_new_session=True,
-            # Set after the user has changed: a change of user clears it.
+            # Set after the change of user, which clears it.
             preexec_fn=die_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
             **identity(account),
         )
@@ -59,7 +59,7 @@ def launch(
 def run(
     command: Sequence[str], *, account: Account | None, text: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end as the account and return what it said."""
+    """Run a command to its end as the account and return its output."""
     done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - a program that we found
         command,
         input=text,
@@ -78,7 +78,7 @@ def run(
 def identity(account: Account | None) -> dict[str, Any]:
     """Return the arguments that make subprocess start a child as the account.
 
-    `Any` because the stubs of subprocess take no mapping of options whose values differ in type.
+    `Any` because the stubs of subprocess accept no mapping of options whose values differ in type.
     """
     if account is None:
         return {}
@@ -86,21 +86,21 @@ def identity(account: Account | None) -> dict[str, Any]:
 
 
 def living_in(directory: Path) -> list[int]:
-    """Return the pids of processes whose working directory is `directory`, as servers make their own."""
+    """Return the pids of processes whose working directory is `directory`, as that of these servers is."""
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
-                place = os.readlink(f"/proc/{entry.name}/cwd")
+                folder = os.readlink(f"/proc/{entry.name}/cwd")
             except OSError:
                 continue  # It ended meanwhile, or it is not ours to look at.
-            if place == str(directory):
+            if folder == str(directory):
                 found.append(int(entry.name))
     return found
 
 
 def clear_orphans(directory: Path, gentle: Callable[[], int | None]) -> bool:
-    """Stop whatever an earlier life left running in `directory`; return whether there was anything.
+    """Stop every process that an earlier run left in `directory`; return whether there was one.
 
     First the process that `gentle` names gets SIGINT, then all get SIGQUIT, then SIGKILL.
     """

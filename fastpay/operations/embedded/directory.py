@@ -1,4 +1,4 @@
-"""The data directory: one fastpay at a time, and the few small files that it keeps there."""
+"""The data directory: locked by one process at a time, with a few small files."""
 
 import fcntl
 import os
@@ -11,12 +11,12 @@ import msgspec
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 
-# Whose key a data directory keeps.
+# The tenant whose key is kept in a data directory.
 TEST_TENANT = "test"
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the embedded servers of a data directory are to be reached while they run."""
+    """The addresses of the embedded servers of a data directory while they run."""
 
     database_url: str | None
     redis_url: str | None
@@ -27,15 +27,15 @@ class DirectoryInUseError(ConfigurationError):
 
 
 class DataDirectory:
-    """A data directory that this process alone holds, until `release`.
+    """A data directory that this process holds exclusively until `release`.
 
-    The lock is the kernel's (flock), so it ends with the process however that ends.
+    The lock is the kernel's (flock), so it ends with the process in every case.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Make the directory when it is missing and take its lock.
+        """Create the directory if it is missing, and lock it.
 
-        Raises: DirectoryInUseError when another process has it, ConfigurationError when it cannot be used.
+        Raises: DirectoryInUseError if another process holds it, ConfigurationError if it is unusable.
         """
         self.path = Path(path).absolute()  # resolved below: the kernel knows processes by real paths
         try:
@@ -45,7 +45,7 @@ class DataDirectory:
         except OSError as error:
             raise ConfigurationError(
                 f"the data directory {self.path} cannot be used: {error.strerror}; "
-                "name another one with --data-dir, or run as the user who owns it"
+                "give another --data-dir, or run as the user who owns it"
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,13 +54,13 @@ class DataDirectory:
             os.close(self._lock)
             raise DirectoryInUseError(
                 f"the data directory {self.path} is in use by the fastpay with pid {holder}; "
-                "stop that one first, or give this one another --data-dir"
+                "stop it first, or give another --data-dir"
             ) from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let the next process have the directory."""
+        """Release the directory for other processes."""
         os.ftruncate(self._lock, 0)
         os.close(self._lock)
 
@@ -82,27 +82,28 @@ class DataDirectory:
             return None
 
     def write_test_key(self, key: str) -> None:
-        """Keep the test tenant's key for later starts; only the owner may read it."""
+        """Store the test tenant's key for later starts; only the owner may read it."""
         write_private(self.path / "test_key", key.encode() + b"\n")
 
     def write_addresses(self, addresses: Addresses) -> None:
-        """Tell other commands of this machine where the servers are."""
+        """Publish the servers' addresses for other commands on this machine."""
         write_private(self.path / "addresses.json", msgspec.json.encode(addresses))
 
     def remove_addresses(self) -> None:
-        """Take the addresses back once the servers have stopped."""
+        """Remove the addresses after the servers have stopped."""
         (self.path / "addresses.json").unlink(missing_ok=True)
 
 
 def has_directory(path: str | Path) -> bool:
-    """Tell whether there is a data directory at this path."""
+    """Return whether there is a data directory at this path."""
     return os.path.lexists(Path(path) / "lock")
 
 
 def require_cluster(path: str | Path) -> None:
-    """Let only a data directory pass that has a database in it already: whoever reads must make none.
+    """Require a data directory with a database in it: a command that only reads must not create one.
 
-    Raises: ConfigurationError. A directory that we may not enter passes: taking its lock says what is wrong.
+    Raises: ConfigurationError. A directory without permission to enter is accepted here: locking it reports
+    the error.
     """
     hidden = os.path.isdir(path) and not os.access(path, os.X_OK)
     if not hidden and not os.path.isdir(Path(path) / "postgresql"):
@@ -112,7 +113,7 @@ def require_cluster(path: str | Path) -> None:
 
 
 def read_addresses(path: str | Path) -> Addresses | None:
-    """Return the addresses that a data directory's holder wrote, or None when there are none."""
+    """Return the addresses that the holder of a data directory wrote, or None."""
     try:
         return msgspec.json.decode((Path(path) / "addresses.json").read_bytes(), type=Addresses)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -122,7 +123,7 @@ def read_addresses(path: str | Path) -> Addresses | None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, all of it or nothing: never half seen, never half kept."""
+    """Write a file atomically that only its owner may read."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

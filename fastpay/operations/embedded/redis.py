@@ -1,4 +1,4 @@
-"""A Redis of our own: a cache on a Unix socket that keeps nothing on disk."""
+"""The embedded Redis: a cache on a Unix socket that stores nothing on disk."""
 
 import importlib.util
 import shutil
@@ -29,10 +29,10 @@ def find_redis() -> Path | None:
 
 
 class EmbeddedRedis:
-    """One Redis, listening on a Unix socket in `sockets` and nowhere else."""
+    """One Redis, listening only on a Unix socket in `sockets`."""
 
     def __init__(self, directory: Path, *, sockets: Path, account: Account | None, program: Path) -> None:
-        self.place = directory / "redis"
+        self.folder = directory / "redis"
         self.log = directory / "redis.log"
         self.socket = sockets / SOCKET
         self.url = f"unix://{quote(str(self.socket), safe='/')}"
@@ -42,13 +42,13 @@ class EmbeddedRedis:
 
     @property
     def pid(self) -> int | None:
-        """The server's process id, or None when it was not started."""
+        """The server's process id, or None if it was not started."""
         return self._process.pid if self._process is not None else None
 
     def launch(self) -> None:
         """Start the server. Call it from the main thread."""
-        make_directory(self.place, self._account)
-        children.clear_orphans(self.place, lambda: None)
+        make_directory(self.folder, self._account)
+        children.clear_orphans(self.folder, lambda: None)
         self.socket.unlink(missing_ok=True)
         options = {
             "port": "0",
@@ -57,7 +57,7 @@ class EmbeddedRedis:
             "save": "",
             "appendonly": "no",
             "daemonize": "no",
-            "dir": str(self.place),
+            "dir": str(self.folder),
             "maxmemory": str(limits.redis_memory_bytes_max),
             "maxmemory-policy": "allkeys-lru",
         }
@@ -75,7 +75,7 @@ class EmbeddedRedis:
             raise ConfigurationError(f"Redis did not start; see {self.log}")
 
     def has_ended(self) -> bool:
-        """Return whether the server was started and is gone."""
+        """Return whether the server was started and has ended."""
         return self._process is not None and self._process.poll() is not None
 
     def ask_to_stop(self) -> None:
@@ -84,7 +84,7 @@ class EmbeddedRedis:
             self._process.terminate()
 
     def wait_stopped(self, *, timeout_ms: float) -> None:
-        """Wait for the end, and force it past the timeout: there is nothing to lose."""
+        """Wait for the end, and force it after the timeout: there is no data to lose."""
         if self._process is None:
             return
         if not children.wait_until(self.has_ended, timeout_ms=timeout_ms):

@@ -32,23 +32,23 @@ class EmbeddedServer(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """The process id, or None when it was not started."""
+        """The process id, or None if it was not started."""
 
     def wait_ready(self) -> None:
-        """Return when it serves."""
+        """Return when it accepts connections."""
 
     def has_ended(self) -> bool:
-        """Return whether it was started and is gone."""
+        """Return whether it was started and has ended."""
 
     def ask_to_stop(self) -> None:
         """Begin to stop it."""
 
     def wait_stopped(self, *, timeout_ms: float) -> None:
-        """Wait for its end, and force it past the timeout."""
+        """Wait for its end, and force it after the timeout."""
 
 
 class EmbeddedServers:
-    """The servers that a data directory needs; `database_url` and `redis_url` say where they are."""
+    """The servers that a data directory needs; `database_url` and `redis_url` are their addresses."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class EmbeddedServers:
             installation = make_readable([installation, *find_libraries(installation)], path, account)
         if program is not None:
             program = make_readable([program], path, account)
-        programs = [place for place in (installation, program and program.parent) if place is not None]
+        programs = [path for path in (installation, program and program.parent) if path is not None]
         changed = open_paths([path, *programs], account)
         if changed and account is not None:
-            # One line, since an operator should know of every permission that was changed for him.
+            # Logged, because an operator must know of every changed permission.
             log.info("paths_opened", user=account.name, gave="o+x", to=" ".join(map(str, changed)))
         self._sockets = _make_sockets(path, account)
         _link_keys(path, self._sockets)
@@ -90,16 +90,16 @@ class EmbeddedServers:
 
     @property
     def database_url(self) -> str | None:
-        """Where the embedded PostgreSQL is to be reached, or None when there is none."""
+        """The address of the embedded PostgreSQL, or None without one."""
         return self._postgres.url if self._postgres is not None else None
 
     @property
     def redis_url(self) -> str | None:
-        """Where the embedded Redis is to be reached, or None when there is none."""
+        """The address of the embedded Redis, or None without one."""
         return self._redis.url if self._redis is not None else None
 
     def launch(self) -> None:
-        """Start what is needed and return at once. Call it from the main thread."""
+        """Start the servers and return at once. Call it from the main thread."""
         if self._redis is not None:
             self._redis.launch()
         if self._postgres is not None and self._postgres.launch():
@@ -107,7 +107,7 @@ class EmbeddedServers:
         self._directory.write_addresses(Addresses(database_url=self.database_url, redis_url=self.redis_url))
 
     def wait_ready(self) -> None:
-        """Return when all of them serve. Raises: ConfigurationError when one does not start."""
+        """Return when all of them accept connections. Raises: ConfigurationError if one does not start."""
         started_ns = time.monotonic_ns()
         for name, server in self._running().items():
             server.wait_ready()
@@ -115,7 +115,7 @@ class EmbeddedServers:
         log.debug("servers_ready", waited_ms=(time.monotonic_ns() - started_ns) // 1_000_000)
 
     def revive(self) -> bool:
-        """Start again what has ended by itself; return False when that was once too often."""
+        """Restart servers that have ended; return False after too many restarts."""
         for name, server in self._running().items():
             if server.has_ended():
                 if not self.may_restart(name):
@@ -127,9 +127,9 @@ class EmbeddedServers:
         return True
 
     def may_restart(self, name: str) -> bool:
-        """Count one more restart of this server; return False when there were too many of late.
+        """Count a restart of this server; return False if there were too many recently.
 
-        Those of long ago do not count: a server that runs for a year may see more than a broken one may.
+        Old restarts do not count: a server that runs for a year may need more than a broken one gets.
         """
         now_s = self._now_s()
         window_s = limits.embedded_restarts_window_ms / 1000
@@ -163,9 +163,9 @@ class EmbeddedServers:
 
 
 def _make_sockets(path: Path, account: Account | None) -> Path:
-    """Return a directory for sockets that only we and the account can enter, its name short enough.
+    """Return a directory for sockets, with a short name, that only we and the account can enter.
 
-    A socket's whole path must fit the kernel's 108 bytes; under a deep data directory it would not.
+    A socket's whole path must fit the kernel's 108 bytes, which it would not under a deep data directory.
     """
     _remove_abandoned(path, account)
     inside = path / "run"
@@ -179,18 +179,18 @@ def _make_sockets(path: Path, account: Account | None) -> Path:
 
 
 def _link_keys(path: Path, sockets: Path) -> None:
-    """Let an instance that is pointed at our database find our sealing keys; there need not be any yet."""
+    """Let an instance that uses our database find our sealing keys; they need not exist yet."""
     link = sockets / KEY_FILE
     link.unlink(missing_ok=True)
     link.symlink_to(path / KEY_FILE)
 
 
 def _remove_abandoned(path: Path, account: Account | None) -> None:
-    """Remove the socket directory outside the data directory that a killed process left behind."""
+    """Remove the socket directory that a killed process left outside the data directory."""
     addresses = read_addresses(path)
     owner = account.uid if account is not None else os.geteuid()
     for url in (addresses.database_url, addresses.redis_url) if addresses is not None else ():
-        place = Path((url or "").rpartition("host=")[2].removeprefix("unix://").removesuffix("/redis.sock"))
-        outside = place.name.startswith(SOCKETS_PREFIX) and not place.is_symlink() and place.is_dir()
-        if outside and place.stat().st_uid == owner:
-            shutil.rmtree(place, ignore_errors=True)
+        folder = Path((url or "").rpartition("host=")[2].removeprefix("unix://").removesuffix("/redis.sock"))
+        outside = folder.name.startswith(SOCKETS_PREFIX) and not folder.is_symlink() and folder.is_dir()
+        if outside and folder.stat().st_uid == owner:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -380,7 +380,7 @@ def test_the_example_of_standard_webhooks() -> None:
 def test_a_timestamp_that_no_header_can_hold_is_not_signed(timestamp: int) -> None:
     with pytest.raises(ValueError, match="seconds since 1970"):
         signature.sign_request(SIGNERS, "GET", b"/", b"", timestamp)
-    with pytest.raises(ValueError, match="nothing to sign with"):
+    with pytest.raises(ValueError, match="at least one secret"):
         signature.sign_request((), "GET", b"/", b"", NOW)
 
 

@@ -61,7 +61,7 @@ def test_a_receiver_with_either_secret_is_content_during_a_rotation() -> None:
     ["", "whsec_", "whsec_!!", "whsec_YQ", "WHSEC_YWJj", "YWJj", "sk_test_x", "whsec_YW Jj", "whsec_ä"],
 )
 def test_what_is_no_secret_is_refused_and_not_shown(secret: str) -> None:
-    with pytest.raises(ValueError, match="base64 after it") as refused:
+    with pytest.raises(ValueError, match="followed by base64") as refused:
         WebhookSigner(SECRET, secret)
     shown = "".join(traceback.format_exception_only(refused.value))
     assert SECRET not in shown
@@ -69,7 +69,7 @@ def test_what_is_no_secret_is_refused_and_not_shown(secret: str) -> None:
 
 
 def test_nothing_is_not_enough_to_sign_with() -> None:
-    with pytest.raises(ValueError, match="nothing to sign with"):
+    with pytest.raises(ValueError, match="at least one secret"):
         WebhookSigner()
 
 
