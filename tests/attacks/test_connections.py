@@ -11,7 +11,7 @@ import pytest
 from fastpay.server.listener import Server
 from tests.support.doors import Certificate
 from tests.support.h2_client import Client, fields
-from tests.support.http_server import client_context, port_of, respond, run, serving
+from tests.support.http_server import client_context, holding_back, port_of, respond, run, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UNFINISHED = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1"
@@ -124,13 +124,7 @@ def test_a_full_server_closes_what_waited_longest_at_the_address_with_the_most(s
 def test_a_request_that_is_being_answered_is_never_closed_to_make_room() -> None:
     async def main() -> None:
         release = asyncio.Event()
-
-        async def slow(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] == "http":
-                await release.wait()
-                await respond(send)
-
-        async with serving(slow, connections_max=4, address_connections_max=4) as server:
+        async with serving(holding_back(release), connections_max=4, address_connections_max=4) as server:
             busy = [await connect(server, ATTACKER, sends=GET) for _ in range(3)]
             idle = await connect(server, ATTACKER)
             await settled(server, 4)

@@ -1,6 +1,7 @@
 """Traces beside the short way: what is sampled has its span, and what is not goes as fast as without."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -11,7 +12,7 @@ from opentelemetry.trace import SpanKind
 
 from fastpay.observability import telemetry
 from fastpay.observability.tracing import DrawnSampler
-from tests.http.instances import running
+from tests.http.instances import Instance, running
 
 pytestmark = pytest.mark.anyio
 
@@ -39,14 +40,21 @@ def requests_in(spans: InMemorySpanExporter) -> list[str]:
     return found
 
 
-async def test_what_is_drawn_is_traced_and_everything_else_goes_the_short_way(
-    database_url: str, spans: InMemorySpanExporter
-) -> None:
+@asynccontextmanager
+async def traced(database_url: str, spans: InMemorySpanExporter) -> AsyncIterator[tuple[Instance, str]]:
+    """Run an instance that knows its key, and return the path of an object in it; no span is there yet."""
     async with running(database_url) as instance:
         path, *_ = await instance.make_objects()
         # The key is known from the first request on the long way.
         await instance.get_long(path)
         spans.clear()
+        yield instance, path
+
+
+async def test_what_is_drawn_is_traced_and_everything_else_goes_the_short_way(
+    database_url: str, spans: InMemorySpanExporter
+) -> None:
+    async with traced(database_url, spans) as (instance, path):
         before = instance.answered
         answers = [await instance.send("GET", path) for _ in range(300)]
         names = requests_in(spans)
@@ -60,10 +68,7 @@ async def test_what_is_drawn_is_traced_and_everything_else_goes_the_short_way(
 async def test_what_was_not_drawn_is_not_traced_on_the_long_way_either(
     database_url: str, spans: InMemorySpanExporter
 ) -> None:
-    async with running(database_url) as instance:
-        path, *_ = await instance.make_objects()
-        await instance.get_long(path)
-        spans.clear()
+    async with traced(database_url, spans) as (instance, path):
         missing = path[:-32] + "0" * 32
         answers = [await instance.send("GET", missing) for _ in range(100)]
         assert {answer.status_code for answer in answers} == {404}
@@ -73,10 +78,7 @@ async def test_what_was_not_drawn_is_not_traced_on_the_long_way_either(
 async def test_a_callers_trace_is_followed_and_his_no_is_too(
     database_url: str, spans: InMemorySpanExporter
 ) -> None:
-    async with running(database_url) as instance:
-        path, *_ = await instance.make_objects()
-        await instance.get_long(path)
-        spans.clear()
+    async with traced(database_url, spans) as (instance, path):
         before = instance.answered
         for _ in range(20):
             await instance.send("GET", path, headers=SAMPLED)

@@ -18,6 +18,7 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def run(main: Coroutine[Any, Any, None], *, timeout_seconds: float = 30) -> None:
@@ -160,3 +161,33 @@ def client_context(*protocols: str) -> ssl.SSLContext:
     if protocols:
         context.set_alpn_protocols(list(protocols))
     return context
+
+
+def holding_back(release: asyncio.Event, path: str | None = None) -> Application:
+    """Return an application that reads and responds, for this path or for all only after the release."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if path is None or scope["path"] == path:
+                await release.wait()
+            await read_body(receive)
+            await respond(send)
+
+    return app
+
+
+def create_task(awaitable: Any) -> asyncio.Task[Any]:
+    """Do what middleware does with `receive()`: take it for a coroutine."""
+    return asyncio.create_task(awaitable)
+
+
+def answers(app: Application, *pieces: bytes, methods: tuple[str, ...] = (), **settings: Any) -> Any:
+    """Return the responses of an application to one connection, on which these pieces are sent."""
+    raw: list[bytes] = []
+
+    async def main() -> None:
+        async with serving(app, **settings) as server:
+            raw.append(await talk(server, *pieces))
+
+    run(main())
+    return split(raw[0], *methods)

@@ -8,26 +8,20 @@ import anyio
 import pytest
 
 from tests.support.http_server import (
+    GET,
     Application,
     Receive,
     Scope,
     Send,
     answering,
+    answers,
     connect,
     read_body,
     respond,
     run,
     serving,
-    split,
     talk,
 )
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-def create_task(awaitable: Any) -> asyncio.Task[Any]:
-    """Do what middleware does with `receive()`: take it for a coroutine."""
-    return asyncio.create_task(awaitable)
 
 
 def keeping(scopes: list[Scope], app: Application | None = None) -> Application:
@@ -49,17 +43,6 @@ def scope_of(request: bytes, **settings: Any) -> Scope:
     run(main())
     assert len(scopes) == 1
     return scopes[0]
-
-
-def answers(app: Application, *pieces: bytes, methods: tuple[str, ...] = (), **settings: Any) -> Any:
-    raw: list[bytes] = []
-
-    async def main() -> None:
-        async with serving(app, **settings) as server:
-            raw.append(await talk(server, *pieces))
-
-    run(main())
-    return split(raw[0], *methods)
 
 
 def test_a_scope_says_what_the_request_line_and_the_fields_say() -> None:

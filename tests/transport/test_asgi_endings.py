@@ -7,36 +7,20 @@ from typing import Any
 import pytest
 
 from tests.support.http_server import (
-    Application,
+    GET,
     Message,
     Receive,
     Scope,
     Send,
+    answers,
     connect,
+    create_task,
     respond,
     run,
     serving,
     split,
     talk,
 )
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-def create_task(awaitable: Any) -> asyncio.Task[Any]:
-    """Do what middleware does with `receive()`: take it for a coroutine."""
-    return asyncio.create_task(awaitable)
-
-
-def answers(app: Application, *pieces: bytes, methods: tuple[str, ...] = (), **settings: Any) -> Any:
-    raw: list[bytes] = []
-
-    async def main() -> None:
-        async with serving(app, **settings) as server:
-            raw.append(await talk(server, *pieces))
-
-    run(main())
-    return split(raw[0], *methods)
 
 
 def test_receive_tells_of_a_disconnect_and_send_raises_after_it() -> None:

@@ -16,6 +16,7 @@ from tests.support.http_server import (
     answering,
     client_context,
     connect,
+    holding_back,
     make_certificate,
     port_of,
     read_body,
@@ -186,15 +187,7 @@ def test_connect_is_refused_and_the_connection_goes_on() -> None:
 def test_a_body_that_nobody_reads_blocks_only_its_stream() -> None:
     async def main() -> None:
         release = asyncio.Event()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                if scope["path"] == "/unread":
-                    await release.wait()
-                await read_body(receive)
-                await respond(send)
-
-        async with serving(app) as server, Client(server) as client:
+        async with serving(holding_back(release, "/unread")) as server, Client(server) as client:
             unread = [client.request(fields("POST", "/unread"), end=False) for _ in range(5)]
             for stream in unread:
                 for _ in range(3):

@@ -25,6 +25,7 @@ from tests.support.http_server import (
     Scope,
     Send,
     client_context,
+    holding_back,
     make_certificate,
     read_body,
     respond,
@@ -147,14 +148,7 @@ def test_a_fault_of_a_stream_resets_that_stream_alone(name: str) -> None:
 def test_data_beyond_a_streams_window_resets_that_stream_alone() -> None:
     async def main() -> None:
         release = asyncio.Event()
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                if scope["path"] == "/unread":
-                    await release.wait()
-                await respond(send, await read_body(receive))
-
-        async with serving(app) as server, connected(server) as client:
+        async with serving(holding_back(release, "/unread")) as server, connected(server) as client:
             greedy = client.request(request("POST", "/unread"), end=False)
             for _ in range(6):
                 # The connection's window is given back, the stream's is not.

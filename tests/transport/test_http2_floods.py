@@ -129,17 +129,22 @@ def test_a_flood_ends_in_enhance_your_calm_and_others_are_served(flood: object, 
     run(main())
 
 
+class Counting:
+    """An application that counts its requests, and takes a while for each."""
+
+    def __init__(self) -> None:
+        self.started = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.started += 1
+            await asyncio.sleep(0.01)
+            await respond(send)
+
+
 def test_rapid_reset_starts_few_handlers_and_ends() -> None:
     async def main() -> None:
-        started = 0
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            nonlocal started
-            if scope["type"] == "http":
-                started += 1
-                await asyncio.sleep(0.01)
-                await respond(send)
-
+        app = Counting()
         async with serving(app) as server, Client(server) as hostile:
             closing = asyncio.create_task(hostile.until_closed())
             for _ in range(2000):
@@ -151,22 +156,14 @@ def test_rapid_reset_starts_few_handlers_and_ends() -> None:
                 await asyncio.sleep(0)
             await closing
             assert hostile.goaway == CALM
-            assert started <= limits.http2_reset_burst + 10
+            assert app.started <= limits.http2_reset_burst + 10
 
     run(main())
 
 
 def test_resets_that_a_client_provokes_count_like_its_own() -> None:
     async def main() -> None:
-        started = 0
-
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            nonlocal started
-            if scope["type"] == "http":
-                started += 1
-                await asyncio.sleep(0.01)
-                await respond(send)
-
+        app = Counting()
         async with serving(app) as server, Client(server) as hostile:
             closing = asyncio.create_task(hostile.until_closed())
             for _ in range(2000):
@@ -178,7 +175,7 @@ def test_resets_that_a_client_provokes_count_like_its_own() -> None:
                 await asyncio.sleep(0)
             await closing
             assert hostile.goaway in {CALM, 1}
-            assert started <= limits.http2_reset_burst + 10
+            assert app.started <= limits.http2_reset_burst + 10
 
     run(main())
 

@@ -11,6 +11,7 @@ import pytest
 
 from fastpay.server.listener import open_connections_max
 from tests.support.http_server import (
+    GET,
     Receive,
     Scope,
     Send,
@@ -24,7 +25,6 @@ from tests.support.http_server import (
     talk,
 )
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 QUICK: dict[str, Any] = {
     "tick_ms": 10,
     "head_timeout_ms": 50,

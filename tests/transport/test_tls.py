@@ -11,6 +11,7 @@ import pytest
 from fastpay.errors import ConfigurationError
 from fastpay.server.listener import Server, ServerSettings
 from tests.support.http_server import (
+    GET,
     Receive,
     Scope,
     Send,
@@ -25,7 +26,6 @@ from tests.support.http_server import (
     talk,
 )
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CLOSING = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 

@@ -51,7 +51,10 @@ async def test_heavy_commands_of_one_tenant_never_push_plain_ones_of_another_out
     assert {result.answer.error for result in results} == {None}
 
 
-async def test_batches_of_transfers_in_line_count_for_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("batches", [1, 6])
+async def test_batches_of_transfers_in_line_count_for_the_wait_of_their_tenant_alone(
+    monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
     monkeypatch.setattr(limits, "queue_wait_ms_max", 0)
     store = MemoryStore()
     async with running(store) as writer:
@@ -60,25 +63,7 @@ async def test_batches_of_transfers_in_line_count_for_the_wait(monkeypatch: pyte
         store.loads_gate.clear()
         waiting = [start(writer, submission(JOIN, key="k"))]
         await turns()
-        waiting += [start(writer, submission(Heavy(limits.batch_weight_max)))]
-        await turns()
-        with pytest.raises(Overloaded):
-            writer.admit(TENANT)
-        store.gate.set()
-        store.loads_gate.set()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def test_one_tenants_long_line_closes_the_door_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "queue_wait_ms_max", 0)
-    store = MemoryStore()
-    async with running(store) as writer:
-        await writer.submit(submission(JOIN))
-        store.gate.clear()
-        store.loads_gate.clear()
-        waiting = [start(writer, submission(JOIN, key="k"))]
-        await turns()
-        waiting += [start(writer, submission(Heavy(limits.batch_weight_max))) for _ in range(6)]
+        waiting += [start(writer, submission(Heavy(limits.batch_weight_max))) for _ in range(batches)]
         await turns()
         with pytest.raises(Overloaded):
             writer.admit(TENANT)
