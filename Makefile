@@ -1,19 +1,19 @@
-# Everything that is done with this repository more than once. `make serve` and `make test` are the two to know.
+# The targets of this repository. `make serve` and `make test` are the main ones.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard fastpay/_native/*.pyx fastpay/_native/*.pxd fastpay/_native/*.h)
-# More arguments for the command behind a target: make serve ARGUMENTS='--port 9000'
+# Arguments for the command of a target: make serve ARGUMENTS='--port 9000'
 ARGUMENTS ?=
-# How long `make bench-all` loads one server at a time, and how often: make bench-all SECONDS=30 ROUNDS=5
+# The seconds and rounds of `make bench-all`: make bench-all SECONDS=30 ROUNDS=5
 SECONDS ?= 5
 ROUNDS ?= 3
-# How long `make soak` goes on, without a pooler and with one: make soak MINUTES=60
+# The duration of `make soak`, without a pooler and again with one: make soak MINUTES=60
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-# A target's first line of comment is what `make help` says of it.
+# `make help` shows the first line of each target's comment.
 .PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak mutants wheel annotate clean
 
 # List the targets.
@@ -23,16 +23,16 @@ help:
 		{ line = "" }' $(firstword $(MAKEFILE_LIST))
 
 # Build what is missing, start PostgreSQL and Redis, and serve.
-# Both keep their data under .fastpay/, and what is pending is migrated.
+# Both keep their data under .fastpay/. Pending migrations are applied.
 serve: $(VENV)/.native
 	@exec $(BIN)/fastpay serve $(ARGUMENTS)
 
-# Run the whole gate and every test, on real servers.
+# Run every check and every test, on real servers.
 # Each worker of pytest-xdist has servers of its own; a file's tests stay together.
 test: static packages
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGUMENTS)
 
-# Run the gate and the tests that need no server.
+# Run the checks and the tests that need no server.
 check: static
 	$(BIN)/python -m pytest $(wildcard tests/unit tests/test_house_rules.py) $(ARGUMENTS)
 
@@ -43,15 +43,15 @@ static: $(VENV)/.test $(VENV)/.native
 	$(if $(filter %.pyx,$(NATIVE)),PATH="$(abspath $(BIN)):$$PATH" cython-lint --max-line-length=110 fastpay/_native)
 
 # Install the programs of the system that some tests use.
-# What cannot be had is named here and in pytest's summary.
+# Unavailable programs are named here and in pytest's summary.
 packages:
 	@sh .ci/packages
 
-# Make thousands of real payments and show what became of them.
+# Make thousands of payments and print a report.
 demo: $(VENV)/.native
 	@exec $(BIN)/fastpay demo $(ARGUMENTS)
 
-# Measure payments and reads beside peers in five minutes: a report and plots.
+# Measure payments and reads with the peers in five minutes: a report and plots.
 # For figures to quote, on a quiet machine: make bench ARGUMENTS=
 bench: ARGUMENTS = --quick
 bench: $(VENV)/.bench $(VENV)/.native
@@ -74,29 +74,29 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.crowd --one
 	$(BIN)/python -m benchmarks.crowd
 
-# Break everything round a bank, again and again, and hold it to its word.
-# First the tests that do little in the gate do much. Then a hundred instances share one PgBouncer. At last instances
-# and PostgreSQL are killed, frozen and cut off for MINUTES while clients keep a history of every response, and for as
-# long behind a PgBouncer that is killed and frozen as well.
+# Kill, freeze and disconnect processes around a bank, and check its promises.
+# First the tests with small sizes in `make test` run with large ones. Then a hundred instances share one PgBouncer.
+# Last, instances and PostgreSQL are killed, frozen and disconnected for MINUTES while clients record every response,
+# and again for MINUTES behind a PgBouncer that is killed and frozen too.
 soak: $(VENV)/.test $(VENV)/.native packages
 	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest tests/crash tests/model tests/store/test_plans.py tests/http/test_random_input.py
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)
 
-# Plant bugs, one after another, and see the tests catch each.
+# Plant known bugs one by one, and check that the tests find each.
 # Takes minutes; `make test` plants a few of them each time. ARGUMENTS='name name' plants only these.
 mutants: $(VENV)/.test $(VENV)/.native
 	$(BIN)/python -m tests.mutants.run $(ARGUMENTS)
 
-# Measure the transport beside granian, uvicorn and hypercorn, in five minutes.
+# Measure the transport with granian, uvicorn and hypercorn in five minutes.
 # For figures to quote, on a quiet machine: make bench-transport ARGUMENTS=
 bench-transport: ARGUMENTS = --quick
 bench-transport: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.transport $(ARGUMENTS)
 
-# Compare this commit's micro-benchmarks with those of the commit that was saved last.
-# The first time there is nothing to compare with, which is a warning; each run is saved under its commit in .benchmarks/.
+# Compare this commit's micro-benchmarks with those of the last saved commit.
+# Each run is saved under its commit in .benchmarks/. The first run has nothing to compare with, and warns.
 bench-compare: $(VENV)/.native $(VENV)/.test
 	$(BIN)/python -m pytest $(wildcard benchmarks/*.py) --benchmark-autosave --benchmark-compare \
 		-W default::pytest_benchmark.logger.PytestBenchmarkWarning \
@@ -107,20 +107,20 @@ bench-compare: $(VENV)/.native $(VENV)/.test
 wheel: $(VENV)/.native
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
-# Show where Cython still talks to Python (fastpay/_native/*.html).
+# Show where compiled code still calls Python (fastpay/_native/*.html).
 annotate: $(VENV)/.native
 	$(if $(filter %.pyx,$(NATIVE)),$(BIN)/cython -3 --annotate $(filter %.pyx,$(NATIVE)))
 
-# Remove everything that was made, except the data in .fastpay/.
+# Remove everything that was built, except the data in .fastpay/.
 clean:
 	rm -rf $(VENV) build dist *.egg-info .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -f fastpay/_native/*.so fastpay/_native/*.c fastpay/_native/*.html
 	find fastpay tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-# What installers and compilers say is only of interest when they fail.
+# The output of installers and compilers is shown only if they fail.
 QUIETLY = @sh -c '"$$@" >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }' quietly
 
-# pip is brought up to date for --group; the build tools are there for build_ext below.
+# A current pip is needed for --group; the build tools for build_ext below.
 $(VENV)/.made:
 	@echo "building, about a minute"
 	@$(PYTHON) -m venv $(VENV)

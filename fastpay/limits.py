@@ -1,9 +1,9 @@
-"""Every bound in one place. Relations between bounds are asserted at the end of the file."""
+"""Every bound of the program. Relations between bounds are asserted at the end of the file."""
 
 # Requests
 body_bytes_max = 1_048_576
 publishable_body_bytes_max = 524_288
-# What is longer takes turns with others, and is read in pieces.
+# Requests with a longer body take turns, and the body is read in pieces.
 short_body_bytes = 65_536
 form_fields_max = 1_000
 form_depth_max = 6
@@ -18,14 +18,14 @@ signature_header_bytes_max = 2_048
 signature_candidates_max = 16
 expand_paths_max = 20
 expand_depth_max = 4
-# So many objects of an answer are put together in one turn of the loop.
+# Objects of a response that are assembled in one turn of the event loop.
 expanded_at_once_max = 64
 encoded_at_once_bytes = 262_144
 # Rows of expanded lists that one statement reads: a page of objects with a page in each.
 sublist_rows_max = 1_100
 param_chars_max = 200
 received_chars_max = 60
-# What fits into one packet does not get there sooner for being shorter.
+# A response that fits into one packet does not arrive earlier for being shorter.
 encoded_bytes_min = 1_400
 encoded_bytes_max = 1 << 20
 accept_encoding_chars_max = 256
@@ -34,7 +34,7 @@ accept_encodings_kept = 256
 # Objects
 amount_min = 1
 amount_max = 99_999_999
-# What each of the four counters of an account comes to at most, with what is reserved counted as moved.
+# The most that each of an account's four counters may reach; reserved amounts count as moved.
 ledger_counter_max = 10**18
 metadata_keys_max = 50
 metadata_key_chars_max = 40
@@ -51,7 +51,7 @@ identifier_chars_max = 255
 balance_max = 10**12
 ledger_code_chars_max = 100
 ledger_batch_transfers_max = 8_190
-# How many times the largest body one with a batch may be.
+# How many times larger the body of a batch may be.
 ledger_batch_body_factor = 4
 ledger_transfer_values_max = 12
 ledger_piece_values_min = 4_096
@@ -70,7 +70,7 @@ search_query_chars_max = 1_000
 search_clauses_max = 20
 search_token_chars_max = 100
 
-# Search. Beyond the tail a search carries the index on itself, by so many batches at most.
+# Search. Beyond the tail a search advances the index itself, by at most this many batches.
 search_total_max = 10_000
 search_tail_max = 500
 search_batch_events = 256
@@ -99,36 +99,37 @@ queued_commands_max = 8_192
 batch_weight_max = 8_192
 queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
-# Requests with long bodies: how many are read and carried out at a time, and how many bytes may wait to be.
-# While two tenants are active, one has so many requests in progress; more wait.
+# While two tenants are active, each has at most this many requests in progress; more wait.
 contended_requests_max = 4
 tenant_waiting_max = 4_096
 tenant_wait_ms_max = 2_000
 contended_ms = 1_000
+# Requests with long bodies: how many are read and processed at a time, and how many bytes may wait for that.
 long_requests_max = 12
 long_requests_tenant_max = 3
 long_waiting_bytes_max = 256 << 20
 long_waiting_bytes_tenant_max = 64 << 20
 fair_debts_forgotten_min = 1_024
 client_timeout_ms_max = 86_400_000
-# So many are decided in one go, with nothing else running meanwhile.
+# Commands that are decided at once, with nothing else running meanwhile.
 decided_at_once_max = 128
-# So many transfers or accounts of a batch take less than a millisecond, after which others have their turn:
-# while other tenants have requests in progress, for up to so many times as long as the step took.
+# Transfers or accounts of a batch that take less than a millisecond. After such a step the batch gives way:
+# while other tenants have requests in progress, for up to this many times the duration of the step.
 transfers_at_once_max = 128
 give_way_ratio = 4
-# So many rows of a batch are written by one statement while two tenants are active, all at once otherwise.
+# Rows of a batch that one statement writes while two tenants are active; otherwise one statement writes
+# all.
 transfers_a_statement_max = 128
-# Heavier commands go to the bulk writer, with all that their tenant sends meanwhile.
+# Heavier commands go to the bulk writer, and so does everything that their tenant sends meanwhile.
 plain_weight_max = 64
 plain_batch_weight_max = 512
-# An instance that met another one at a tenant decides so many batches under the lock.
+# Batches that are decided under the lock after a conflict with another instance.
 locked_batches = 16
 working_set_entries_max = 32_768
 accounts_carried_max = 256
-# So long keys are looked up ahead after a start, and after one was met that had been used before.
+# How long keys are looked up ahead after a start, and after a key turned out to be used before.
 keys_doubted_ms = 3_000
-# Less than first answers are kept in the database.
+# Shorter than first answers are kept in the database.
 first_answer_carried_ms = 3_600_000
 prefetch_timeout_ms = 1_000
 gather_gap_us = 500
@@ -170,8 +171,8 @@ redis_backoff_max_ms = 2_000
 
 # Housekeeping
 housekeeping_interval_ms = 600_000
-# A block holds some fifty rows at most. Steps take up to a twentieth of the time, and a sweep over what need
-# not go yet reads little more than a megabyte a second.
+# A block has at most some fifty rows. Steps take up to a twentieth of the time, and a sweep over rows that
+# may not be deleted yet reads little more than a megabyte a second.
 purge_blocks_max = 16
 purge_pause_ms = 100
 purge_pause_factor = 20
@@ -183,50 +184,50 @@ reader_connections_max = 8
 key_connections_max = 1
 queued_reads_max = 2_048
 scan_connections_max = 6
-# Of the connections for scans, one in so many is for verifications.
+# Verifications get one of this many connections for scans.
 verifications_share = 3
 tenant_lists_waiting_max = 512
 tenant_searches_waiting_max = 32
 tenant_verifications_waiting_max = 4
-# What asks whether the database is there has one of its own.
+# The connection that monitors the database.
 probe_connections = 1
 # The plain writer and the bulk writer each commit on one connection and prefetch on another.
 writer_connections = 4
 scan_wait_timeout_ms = 1_000
-# On the server's side, so that a slow statement is answered with an error before its client gives up.
+# On the server's side, so that a slow statement gets an error before its client gives up.
 read_statement_timeout_ms = 2_250
 statement_timeout_ms = 4_500
 lock_timeout_ms = 4_000
 idle_in_transaction_timeout_ms = 2_000
 verify_timeout_ms = 60_000
 connect_timeout_ms = 5_000
-# What an operator's command asks of the database, from the question to the answer.
+# The longest time that an operator's command waits for the database.
 operator_timeout_ms = 30_000
 farewell_timeout_ms = 1_000
 
-# Deadlines of requests. They hold whatever hangs: a full pool, a connection, a frozen server.
-# A read: its API key is looked up, then it is answered.
+# Deadlines of requests. They hold whatever hangs: a full pool, a connection, a frozen server. A read: its
+# API key is looked up, then it is answered.
 key_timeout_ms = 1_500
 read_timeout_ms = 2_500
 read_answer_timeout_ms = 4_000
-# A write: its API key, its turn, its batch, and what became of a COMMIT that was not answered.
+# A write: its API key, its turn, its batch, and the outcome of a COMMIT without a reply.
 begin_timeout_ms = 3_000
 commit_timeout_ms = 5_000
 resolve_timeout_ms = 2_000
 write_answer_timeout_ms = 11_500
 deadline_check_ms = 250
-# After a batch of reads failed, further reads fail at once for so long.
+# After a failed batch of reads, further reads fail at once for this long.
 failed_reads_ms = 100
 
 # Dependencies
 probe_interval_ms = 1_000
 probe_timeout_ms = 2_000
-# A readiness that was last checked longer ago is not believed.
+# A readiness that was checked longer ago is not trusted.
 readiness_stale_ms = 10_000
 outage_reminder_ms = 60_000
-# So many losses of one dependency are logged within `outage_reminder_ms`.
+# The most losses of one dependency that are logged within `outage_reminder_ms`.
 outage_lines_max = 5
-# PostgreSQL needs room for some segments of its log, of 16 MiB each.
+# PostgreSQL needs space for some segments of its log, of 16 MiB each.
 disk_free_bytes_min = 64 << 20
 
 # Process
@@ -237,7 +238,7 @@ idempotency_retention_hours_min = 24
 key_cache_ms = 2_000
 known_keys_max = 10_000
 absent_keys_max = 16_384
-# Look-ups of API keys that are not known to be good: see `store/key_lookups.py`.
+# Look-ups of unknown API keys: see `store/key_lookups.py`.
 key_lookups_batch_max = 256
 key_lookups_gap_ms = 10
 key_lookups_waiting_max = 2_048
@@ -251,13 +252,13 @@ sealing_file_bytes_max = 65_536
 sealing_rows_max = 100
 open_files_min = 4_096
 clock_skew_ms_max = 2_000
-# An instance whose own clock is off by more refuses writes. Between the bounds `fastpay doctor` says so.
+# An instance whose own clock differs by more refuses writes. Below that, `fastpay doctor` reports it.
 clock_refused_ms = 10_000
 clock_refused_ms_max = 3_600_000
 clock_interval_ms = 1_000
 clock_reading_ms_max = 100
 clock_report_interval_ms = 60_000
-# After the database's clock went back, new identifiers stay above earlier ones by so much at most.
+# After the database's clock went back, new identifiers stay above earlier ones by at most this much.
 identifiers_ahead_ms_max = 1_000
 free_bytes_min = 1 << 30
 migration_wait_ms = 120_000
@@ -288,7 +289,8 @@ bench_payments_known_max = 10_000
 # Transport
 connections_max = 18_000
 connection_requests_max = 1_000_000
-# All bytes of requests and answers on their way. Every connection counts as the least that opens a holding.
+# The bytes of all requests and responses in flight. Every connection counts as the least that opens a
+# holding.
 inflight_bytes_max = 256 << 20
 inflight_bytes_min = 8 << 20
 holding_bytes_min = 4_096
@@ -315,14 +317,14 @@ tls_handshake_timeout_ms = 10_000
 tls_shutdown_timeout_ms = 1_000
 accept_backlog = 4_096
 accept_retry_ms = 1_000
-# As much as most systems allow (net.core.wmem_max); the kernel doubles it for its own needs.
+# The maximum on most systems (net.core.wmem_max); the kernel doubles it for its own needs.
 send_buffer_bytes = 212_992
 write_buffer_high_bytes = 65_536
 write_buffer_low_bytes = 16_384
 reserved_files = 256
 cancel_timeout_ms = 500
 http2_streams_max = 128
-# So many streams of a connection are no more than the connection counts for.
+# This many streams are covered by what their connection counts for.
 http2_streams_uncounted = 8
 http2_window_bytes = 65_535
 http2_ahead_bytes = 32_768
@@ -333,12 +335,13 @@ http2_reset_burst = 100
 http2_reset_per_second = 20
 http2_continuations_max = 8
 http2_small_frame_bytes = 64
-# A DATA frame of ours below this pays for no WINDOW_UPDATE; a stream's window is given back in such steps.
+# A sent DATA frame below this size pays for no WINDOW_UPDATE. A stream's window is given back in such
+# steps.
 http2_paid_frame_bytes = 1_024
 http2_credit_bytes = 8_192
 http2_frame_bytes_max = 16_384
 http2_check_ms = 1_000
-# The table that fields of answers are compressed by, and the ended streams that a connection remembers.
+# The table that compresses fields of responses, and the ended streams that a connection remembers.
 http2_table_bytes_max = 4_096
 http2_closed_streams_max = 1_024
 
@@ -367,7 +370,7 @@ assert tenant_lists_waiting_max < queued_reads_max
 assert batch_reads_at_once < reader_connections_max
 assert batch_reads_max <= gathered_reads_max
 assert read_staleness_ms <= read_staleness_ms_max
-# Identifiers that run ahead must still pass for the database's time.
+# Identifiers that run ahead must still be within the tolerance of the database's time.
 assert identifiers_ahead_ms_max < clock_skew_ms_max <= clock_refused_ms <= clock_refused_ms_max
 assert clock_reading_ms_max < clock_skew_ms_max
 assert queue_wait_ms_max + statement_timeout_ms < creation_ms_max
@@ -397,7 +400,7 @@ assert page_size_default <= page_size_max < sublist_rows_max
 assert amount_min <= amount_max < 2**53
 assert funds_delay_days <= funds_delay_days_max
 assert card_number_digits_min <= card_number_digits_max
-# A balance is a difference of two counters, and what is available one of three: both fit into a bigint.
+# A balance is a difference of two counters, and the available amount one of three: both fit into a bigint.
 assert balance_max + amount_max < ledger_counter_max < 2**63 // 4
 assert signature_candidates_max * len("v1=," + 64 * "f") < signature_header_bytes_max
 assert drain_timeout_ms + stop_reserve_ms < stop_timeout_ms
