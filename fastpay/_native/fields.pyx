@@ -40,7 +40,7 @@ cdef Py_ssize_t parse_length(bytes value) except -1:
 
 
 cdef bint is_text(str text, const char* ascii, Py_ssize_t length) noexcept:
-    # Compares the characters: the application's literals are other objects than ours.
+    # Compares the characters: the application's literals are other objects than these.
     return (
         text is not None
         and PyUnicode_IS_ASCII(text)
