@@ -1,4 +1,4 @@
-"""One transaction around one batch, over a connection kept for nothing else."""
+"""Runs the transactions of batches on a connection of their own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
@@ -28,19 +28,19 @@ _BEGIN_WITHOUT_SESSION = (
 
 
 class PostgresBatches:
-    """Runs batches on one connection and reads beside them on another; both are opened again when lost."""
+    """Runs batches on one connection and prefetches on another. Reconnects if one is lost."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._connection: Connection | None = None
-        # Whether the last COMMIT has begun the next transaction already.
+        # Whether the last COMMIT was `commit and chain`, so that a transaction is open.
         self._has_begun = False
         self._side: Connection | None = None
-        # One connection answers one question at a time.
+        # A connection runs one statement at a time.
         self._side_lock = asyncio.Lock()
 
     def encode(self, changes: Changes, rows_max: int | None = None) -> Generator[None, None, Encoded]:
-        """Return the changes as a transaction takes them. Raises: RefusedBatch where that cannot be done."""
+        """Return the changes as a transaction sends them. Raises: RefusedBatch if they cannot be encoded."""
         try:
             return (yield from columns.encode_steps(changes, rows_max))
         except Exception as error:
@@ -54,7 +54,7 @@ class PostgresBatches:
         timeout_ms: float = limits.commit_timeout_ms,
     ) -> None:
         """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
-        # One timer for all of it: a deadline for each statement would cost several times as much.
+        # One timer for the transaction: a timeout for each statement would cost several times as much.
         watch = asyncio.get_running_loop().call_later(timeout_ms / 1000, self._give_up)
         try:
             await self._run_batch(work, goes_on, timeout_ms)
@@ -76,16 +76,16 @@ class PostgresBatches:
         except Exception as error:
             failure = translate(error)
             if isinstance(failure, TransientFailure) and failure.kind != "contention":
-                # Whoever is at the other end, the next attempt must look for it anew.
+                # The host may now be another server: connect again for the next attempt.
                 await self._close()
             else:
                 await self._abandon()
             raise failure from error
         except BaseException:
-            # Cancelled: nobody waits for a rollback, and a database that hangs would not answer one.
+            # Cancelled: do not wait for a rollback, which a server that hangs would not answer.
             await self._close()
             raise
-        # A setting that is local to a transaction would have to be made again.
+        # Without session state each transaction begins with its own `set local`.
         chains = self._settings.session_state and goes_on()
         try:
             status = await connection.execute("commit and chain" if chains else "commit")
@@ -99,13 +99,13 @@ class PostgresBatches:
             await self._close()
             raise
         if status != "COMMIT":
-            # PostgreSQL answers the COMMIT of a failed transaction with a rollback, and no error.
+            # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and no error.
             raise RefusedBatch("25P02", None)
         self._has_begun = chains
 
     @asynccontextmanager
     async def loading(self) -> AsyncIterator["PostgresLoader"]:
-        """Lend a connection for what is read beside a batch. Raises: TransientFailure, RefusedBatch."""
+        """Lend the connection for prefetches. Raises: TransientFailure, RefusedBatch."""
         async with self._side_lock:
             try:
                 if self._side is None or self._side.is_closed():
@@ -113,7 +113,7 @@ class PostgresBatches:
                 if self._settings.session_state:
                     yield PostgresLoader(self._side)
                 else:
-                    # A pooler may give every statement outside of a transaction another connection.
+                    # Outside a transaction a pooler may send each statement to another server connection.
                     async with self._side.transaction(readonly=True):
                         yield PostgresLoader(self._side)
             except Exception as error:
@@ -136,7 +136,7 @@ class PostgresBatches:
             side.terminate()
 
     def _give_up(self) -> None:
-        """End the connection, which hangs: whoever waits on it is told that it was lost."""
+        """Abort a connection that hangs. Its waiters get an error that it was lost."""
         if self._connection is not None and not self._connection.is_closed():
             self._connection.terminate()
 
@@ -147,14 +147,14 @@ class PostgresBatches:
         return self._connection
 
     async def _abandon(self) -> None:
-        """Roll back, or drop the connection where that cannot be done."""
+        """Roll back, or close the connection if that fails."""
         if self._connection is None or self._connection.is_closed():
             self._connection = None
             return
         try:
             async with asyncio.timeout(limits.resolve_timeout_ms / 1000):
                 await self._connection.execute("rollback")
-        except Exception:  # noqa: BLE001  whatever it is, a connection that cannot roll back is of no use
+        except Exception:  # noqa: BLE001  whatever it is, a connection that cannot roll back is closed
             await self._close()
 
     async def _close(self) -> None:
@@ -163,9 +163,9 @@ class PostgresBatches:
             connection.terminate()
 
     async def _resolve(self, transaction: "PostgresTransaction") -> None:
-        """Find out what became of a COMMIT that nobody answered. Returns when it was committed.
+        """Find out whether a COMMIT without an answer took effect. Returns if it did.
 
-        Raises: TransientFailure when it was not committed; UnknownOutcome when nobody can be asked in time.
+        Raises: TransientFailure if it did not; UnknownOutcome if the database does not answer in time.
         """
         if transaction.witness is None:
             return
@@ -179,15 +179,15 @@ class PostgresBatches:
             raise TransientFailure("08007")
 
     async def _look_for(self, transaction: "PostgresTransaction", witness: Witness) -> bool:
-        """Return whether a transaction that has ended was committed. Raises: UnknownOutcome.
+        """Wait until a transaction has ended, and return whether it was committed. Raises: UnknownOutcome.
 
-        The transaction's number only tells whether it still runs: a crash makes the database forget numbers
-        that it gave out, and give them out again. What tells the end is whether a row of ours is there.
+        Its identifier only tells whether it still runs: after a crash PostgreSQL can assign an identifier
+        again. Whether it was committed is told by a row that only this transaction can have written.
         """
         for attempt in range(limits.commit_attempts_max):
             try:
                 connection = await self._connected()
-                # Two statements: what the second one sees is what stands after the first one's answer.
+                # Two statements, so that the snapshot of the second is taken after the transaction ended.
                 if await _has_ended(connection, transaction.transaction_id):
                     return bool(await connection.fetchval(SQL[witness[0]], *witness[1:]))
             except Exception as error:
@@ -200,17 +200,17 @@ class PostgresBatches:
 
 
 async def _has_ended(connection: Connection, transaction_id: str | None) -> bool:
-    """Return whether a transaction runs no longer, as far as this connection's server knows."""
+    """Return whether a transaction has ended, as far as this server knows."""
     try:
         status = await connection.fetchval(SQL["transaction_status"], transaction_id)
     except asyncpg.InvalidParameterValueError:
-        # A number that is still to come: it was given out before a crash, and its transaction died with it.
+        # The identifier is in the future: it was assigned before a crash, which ended the transaction.
         return True
     return bool(status != "in progress")
 
 
 class PostgresLoader:
-    """What a batch may read."""
+    """The reads of a batch."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -266,12 +266,12 @@ class PostgresLoader:
 
 
 class PostgresTransaction(PostgresLoader):
-    """What a batch may do inside its transaction."""
+    """The reads and writes of a batch inside its transaction."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.transaction_id: str | None = None
-        # The statement, with its arguments, that finds a row which only this transaction can have written.
+        # A statement with arguments that finds a row which only this transaction can have written.
         self.witness: Witness | None = None
 
     async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
@@ -293,9 +293,9 @@ class PostgresTransaction(PostgresLoader):
         self.witness = encoded.witness or self.witness
 
     async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
-        """Lock these books and write, in one statement. Raises: what `translate` makes an OutdatedBatch."""
+        """Lock these books and write, in one statement. `translate` returns OutdatedBatch for a conflict."""
         assert isinstance(encoded, columns.EncodedChanges)
-        # The statement proper locks and compares; what stands before it in WITH is carried out after it.
+        # The main statement locks and compares. PostgreSQL runs the data-modifying parts in WITH after it.
         statement = combine((*encoded.names, "require_books"))
         self.transaction_id, self.moment_ms = await self._connection.fetchrow(
             statement, *encoded.arguments, *columns.encode_books(books)
@@ -303,13 +303,13 @@ class PostgresTransaction(PostgresLoader):
         self.witness = encoded.witness or self.witness
 
     async def write_more(self, encoded: Encoded) -> None:
-        """Write one part of what `write_ahead` has left."""
+        """Write a further part of the batch after `write_ahead`."""
         assert isinstance(encoded, columns.EncodedChanges)
         await self._connection.execute(combine(encoded.names), *encoded.arguments)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Keep what fails inside from undoing what came before. Raises what was raised, translated."""
+        """Roll back only the block if it fails. Raises: the error, translated."""
         await self._connection.execute("savepoint command")
         witness = self.witness
         try:

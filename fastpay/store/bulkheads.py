@@ -1,14 +1,14 @@
-"""Bulkheads between reads: what is cheap, searches, and verifications; and between the tenants in each.
+"""Bulkheads between kinds of reads, and between the tenants within each kind.
 
-| what                               | connections                       | of one tenant          |
-|------------------------------------|-----------------------------------|------------------------|
-| objects by identifier, of all      | readers, `batch_reads_at_once`    | not limited            |
-| lists and balances                 | readers, the rest                 | in turns               |
-| searches, and statements that scan | two thirds of those for scans     | half of that, in turns |
-| verifications                      | one third of those for scans      | one                    |
+| reads                                | connections                           | per tenant             |
+|--------------------------------------|---------------------------------------|------------------------|
+| objects by identifier, of all        | reader pool: `batch_reads_at_once`    | no limit               |
+| lists and balances                   | reader pool: the rest                 | in turns               |
+| searches, and statements that scan   | scan pool: two thirds                 | half of that, in turns |
+| verifications                        | scan pool: one third                  | one                    |
 
-A tenant that asks for more waits for a while, then is refused with 429. It keeps nobody else waiting. Its
-test and live mode count together: otherwise it would have twice its share.
+A tenant that exceeds its share waits for a while and then gets a 429. Other tenants do not wait for it. Test
+and live mode of a tenant share its slots.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -20,7 +20,7 @@ from fastpay.store.pool import due
 
 
 class Bulkheads:
-    """The gates before an instance's pools: each gives a context that holds a slot, as `Gate.enter`."""
+    """The gates before an instance's pools. Each method returns a context manager as `Gate.enter` does."""
 
     def __init__(self, *, reader_connections: int, scan_connections: int) -> None:
         lists = max(1, reader_connections - limits.batch_reads_at_once)
@@ -41,13 +41,13 @@ class Bulkheads:
         )
 
     def listing(self, scope: Scope, until: float) -> AbstractAsyncContextManager[None]:
-        """Wait for the turn of a list, or another small read of a tenant, as long as the read may take."""
+        """Hold a slot for a list or another small read of a tenant, which comes by `until`."""
         return self._lists.enter(scope.tenant_id, until=until)
 
     def searching(self, scope: Scope) -> AbstractAsyncContextManager[None]:
-        """Wait for the turn of a search, or of a statement that scans."""
+        """Hold a slot for a search, or for a statement that scans."""
         return self._searches.enter(scope.tenant_id, until=due(limits.scan_wait_timeout_ms))
 
     def verifying(self, scope: Scope) -> AbstractAsyncContextManager[None]:
-        """Wait for the turn of a verification."""
+        """Hold a slot for a verification."""
         return self._verifications.enter(scope.tenant_id, until=due(limits.scan_wait_timeout_ms))

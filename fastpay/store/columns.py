@@ -1,4 +1,4 @@
-"""What a batch writes, table by table: records with a value for each parameter, and their encoding."""
+"""Turns the changes of a batch into statements with encoded arguments: records, then one array a column."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,17 +17,17 @@ from fastpay.store import ledger_columns, rows
 from fastpay.store.statements import array_types
 from fastpay.store.tables import HEAD_WRITES
 
-# One value for each parameter; the statement knows their types. Identifiers still have their prefix.
+# One value for each parameter of a statement. Identifiers still have their prefix.
 Record = tuple[Any, ...]
 Witness = tuple[Any, ...]
 Written = tuple[Scope, Versioned]
 _LEDGER_TRANSFERS, _MOVE = "write_ledger_transfers", "move_accounts"
-# Longer columns take long enough for others to want the loop.
+# Encoding a longer column takes so long that the event loop gets a turn.
 _LONG = limits.transfers_at_once_max
 
 
 class EncodedChanges(Encoded, frozen=True, kw_only=True):
-    """Statements to be combined, their arguments as they are sent, and what tells later of a commit."""
+    """The statements to combine, their encoded arguments, and the witness of the commit."""
 
     names: tuple[str, ...]
     arguments: list[bytes]
@@ -37,15 +37,16 @@ class EncodedChanges(Encoded, frozen=True, kw_only=True):
 def encode(changes: Changes) -> EncodedChanges:
     """Return what a transaction sends to write these changes.
 
-    Raises: ValueError, TypeError for what no column could hold.
+    Raises: ValueError, TypeError for values that cannot be encoded.
     """
     return run_steps(encode_steps(changes))
 
 
 def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[EncodedChanges]:
-    """Do what `encode` does, and yield between columns and statements where they are long.
+    """Do what `encode` does, and yield between columns and statements if they are long.
 
-    With `rows_max`, no statement writes more transfers or accounts of batches: `rest` has the others.
+    With `rows_max`, no statement writes more transfers or accounts of batches than that; `rest` has the
+    others.
     """
     names: list[str] = []
     arguments: list[bytes] = []
@@ -74,7 +75,7 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
 
 
 def _encode_transfers(columns: list[list[Any]]) -> Steps[list[bytes]]:
-    """Return each column as an array, and yield between long ones."""
+    """Encode each column as an array, and yield between long columns."""
     encoded = []
     for array, column in zip(_TYPES[_LEDGER_TRANSFERS], columns, strict=True):
         encoded.append(array.encode(column))
@@ -84,15 +85,15 @@ def _encode_transfers(columns: list[list[Any]]) -> Steps[list[bytes]]:
 
 
 def encode_books(books: Sequence[Book]) -> list[bytes]:
-    """Return the arguments by which `require_books` knows how these books stood."""
+    """Return the arguments of `require_books`: the books as they must be for the batch to be valid."""
     records = [(*book.scope, book.sequence, rows.encode_rules(book.rules)) for book in books]
     return encode_columns(_TYPES["require_books"], records)
 
 
 def writes(changes: Changes) -> list[tuple[str, list[Record]]]:
-    """Return the statements that write these changes, each with its records; none without any.
+    """Return the statements that write these changes, each with its records. None has no records.
 
-    Transfers between accounts of clients come by the thousand, and as columns: see `ledger_columns`.
+    Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
     return _writes(changes, *_accounts(changes))
 
@@ -114,7 +115,7 @@ def _writes(
 
 
 def witness(changes: Changes) -> Witness | None:
-    """Return the statement that finds a row of these changes and of no others, with its arguments."""
+    """Return a statement with arguments that finds a row which only these changes contain."""
     for scope, event, _, _ in changes.events[:1]:
         return ("event_written", *scope, event.sequence, digits(event.id))
     for row in changes.idempotency[:1]:
@@ -133,7 +134,7 @@ def _heads(changes: Changes) -> list[tuple[str, list[Record]]]:
             insert, update = writes
             write = insert if key in added else update
             found.setdefault(write.statement, []).append((*key[0], *write.values(versioned)))
-    # Always in the same order, so that as few statements as possible are made.
+    # In a fixed order, so that few combined statements have to be prepared.
     return sorted(found.items())
 
 
@@ -153,9 +154,9 @@ def _versions(changes: Changes) -> list[Record]:
 
 
 def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
-    """Return the accounts that may not be there yet, and those that are for certain.
+    """Return the records of accounts that may not exist yet, and of those that do.
 
-    Accounts of payments open by themselves, on first use; a client's is there once it was opened.
+    Accounts of payments are opened on first use. A client's account exists unless this batch opens it.
     """
     uncertain: list[tuple[Scope, Account]] = []
     certain: list[tuple[Scope, Account]] = []
@@ -169,7 +170,7 @@ def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
     if opened:
         uncertain += [moved for moved in certain if (moved[0], moved[1].id) in opened]
         certain = [moved for moved in certain if (moved[0], moved[1].id) not in opened]
-    # Taken apart rather than copied with a star, since there may be thousands.
+    # Unpacking the scope is faster than `*scope`, and there may be thousands.
     return (
         [
             (

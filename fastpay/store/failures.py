@@ -1,12 +1,12 @@
-"""What a driver's error means for the work that met it."""
+"""Translates errors of the driver into failures of the engine."""
 
 import asyncpg
 
 from fastpay.engine.failures import BatchFailure, FailureKind, OutdatedBatch, RefusedBatch, TransientFailure
 
-# The SQLSTATE of our own with which `require_books` refuses (see the migrations).
+# The SQLSTATE that `require_books` raises (see migration 0010).
 OUTDATED = "FP001"
-# SQLSTATEs of a transaction that was in another's way: the connection is as good as before.
+# SQLSTATEs of a conflict with another transaction. The connection can be used again.
 CONTENTION = frozenset(
     (
         "40001",  # serialization_failure
@@ -15,7 +15,7 @@ CONTENTION = frozenset(
         "57014",  # query_canceled: a statement ran into its timeout
     )
 )
-# SQLSTATEs after which the same transaction may well succeed: the outcome is known, nothing was kept.
+# SQLSTATEs after which the same transaction may succeed: it was rolled back.
 TRANSIENT = CONTENTION | frozenset(
     (
         "25006",  # read_only_sql_transaction: this is no longer the primary
@@ -32,19 +32,19 @@ TRANSIENT = CONTENTION | frozenset(
     )
 )
 _KINDS: dict[str, FailureKind] = {"25006": "read-only", "53100": "disk full"}
-# What the driver raises when there is no connection, or no longer one.
+# What the driver raises if there is no connection, or it was lost.
 LOST: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    # What the driver says of a connection that was ended between two statements, before it has noticed.
+    # Raised for a connection that ended between two statements, before the driver has noticed.
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
 )
 
 
 def translate(error: Exception) -> BatchFailure:
-    """Return the engine's word for what went wrong before COMMIT was sent, or was answered with an error."""
+    """Return the failure for an error before COMMIT was sent, or for a COMMIT that returned an error."""
     if isinstance(error, BatchFailure):
         return error
     if isinstance(error, asyncpg.PostgresError):
@@ -52,9 +52,9 @@ def translate(error: Exception) -> BatchFailure:
     if isinstance(error, LOST):
         return TransientFailure("08000", reason=describe(error))
     if isinstance(error, ValueError):
-        # A parameter could not even be encoded: as good as a refusal by the database.
+        # A parameter could not be encoded, which is like a refusal by the database.
         return RefusedBatch("22000", None)
-    # A fault of our own: nothing was kept, and the same again would fail again.
+    # Our own bug: nothing was committed, and a retry would fail again.
     return RefusedBatch("XX000", None)
 
 
@@ -68,7 +68,7 @@ def _translate_answer(error: asyncpg.PostgresError) -> BatchFailure:
 
 
 def describe(error: Exception) -> str:
-    """Return what the log says of a driver's error: nothing in it is secret."""
+    """Return a driver's error as text for the log, without secrets."""
     if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError) and not str(error):
         return "no answer in time"
     text = str(error).strip()
@@ -76,8 +76,8 @@ def describe(error: Exception) -> str:
 
 
 def is_answer(error: Exception) -> bool:
-    """Tell whether the server refused what it was asked, which is then certain.
+    """Tell whether the server refused the statement, so that its outcome is certain.
 
-    A FATAL error ends the connection whatever came before it, and anything else is no word of the server's.
+    A FATAL error ends the connection whatever happened before, and other errors do not come from the server.
     """
     return isinstance(error, asyncpg.PostgresError) and getattr(error, "severity_en", None) == "ERROR"

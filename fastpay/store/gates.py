@@ -1,4 +1,4 @@
-"""Slots for reads, given to tenants in turns: what one tenant asks for keeps no other from its turn."""
+"""Slots for reads, which tenants get in turns: the load of one tenant does not delay the turn of another."""
 
 import asyncio
 from collections import deque
@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 from fastpay import limits
 from fastpay.errors import Overloaded, RateLimited
 
-_LIMITED = "Too many requests of this kind wait for this account. Try again in a moment."
+_LIMITED = "Too many requests of this kind are waiting for this account. Try again in a moment."
 _OVERLOADED = "Too many requests are waiting. Try again in a moment."
 
 
 class Gate:
-    """Lets at most `slots` reads pass at once, and at most `tenant_slots` of one tenant.
+    """Admits at most `slots` reads at a time, and at most `tenant_slots` of one tenant.
 
-    Of each tenant, `tenant_waiting_max` may wait. Tenants take turns, each first come, first served.
+    At most `tenant_waiting_max` reads of a tenant wait. Tenants take turns; within a tenant it is first come,
+    first served.
     """
 
     def __init__(self, *, slots: int, tenant_slots: int, tenant_waiting_max: int) -> None:
@@ -23,19 +24,19 @@ class Gate:
         self._free = slots
         self._tenant_slots = tenant_slots
         self._tenant_waiting_max = tenant_waiting_max
-        # Where a tenant that has all the slots it may have is one of several, a wait is its own doing.
+        # If one tenant cannot have all slots, a wait at its limit is its own doing.
         self._is_shared = tenant_slots < slots
         self._running: dict[str, int] = {}
-        # Whose turn it is comes first. Nobody is in line who could be let pass.
+        # In the order of turns. No one in a line could be admitted now.
         self._lines: dict[str, deque[asyncio.Future[None]]] = {}
         self._waiting = 0
 
     @asynccontextmanager
     async def enter(self, tenant: str, *, until: float) -> AsyncIterator[None]:
-        """Hold a slot for the block. It has to come by `until`, a time of the loop.
+        """Hold a slot for the block. The slot must come by `until`, a time of the loop.
 
-        Raises: RateLimited where the tenant has too much under way; Overloaded where all together have;
-        TimeoutError where one tenant may have all slots, so that the reads themselves must be slow.
+        Raises: RateLimited if the tenant has too many reads; Overloaded if all tenants together have too
+        many; TimeoutError if one tenant may have all slots, since then the reads themselves are slow.
         """
         if self._free and self._may_run(tenant) and tenant not in self._lines:
             self._take(tenant)
@@ -54,7 +55,7 @@ class Gate:
         self._running[tenant] = self._running.get(tenant, 0) + 1
 
     async def _wait(self, tenant: str, until: float) -> None:
-        """Stand in line for a slot, and return with it."""
+        """Wait for a slot, and return with it."""
         line = self._lines.get(tenant)
         if line is not None and len(line) >= self._tenant_waiting_max:
             raise RateLimited(_LIMITED)
@@ -70,7 +71,7 @@ class Gate:
                 await slot
         except BaseException as error:
             if slot.done() and not slot.cancelled():
-                # The slot came in the same turn of the loop as the reason not to wait for it.
+                # The slot came in the same turn of the loop as the timeout or cancellation.
                 self._release(tenant)
             else:
                 self._leave(tenant, slot)
@@ -97,7 +98,7 @@ class Gate:
         self._serve()
 
     def _serve(self) -> None:
-        """Give free slots to those whose turn it is. Tenants that may not have more keep their turn."""
+        """Give free slots to the tenants in turn. A tenant at its limit keeps its turn."""
         while self._free:
             tenant = next((tenant for tenant in self._lines if self._may_run(tenant)), None)
             if tenant is None:
@@ -105,7 +106,7 @@ class Gate:
             line = self._lines.pop(tenant)
             slot = line.popleft()
             if line:
-                # Behind the others: whose turn it was is the last to have one again.
+                # To the end: the tenant that was served is the last to have another turn.
                 self._lines[tenant] = line
             if not slot.done():
                 self._take(tenant)

@@ -1,4 +1,4 @@
-"""What can be asked of a database and a cache before they are trusted."""
+"""Checks of PostgreSQL and Redis before they are used."""
 
 import asyncio
 from datetime import datetime
@@ -16,7 +16,7 @@ VERSION_MAX = 18
 
 
 class DatabaseFacts(msgspec.Struct, frozen=True):
-    """What PostgreSQL says of itself, as the user and through the pooler that asked."""
+    """Facts about PostgreSQL, as this user sees them through this pooler."""
 
     version: int
     fsync: str
@@ -28,23 +28,23 @@ class DatabaseFacts(msgspec.Struct, frozen=True):
 
 
 async def inspect_database(connection: Any) -> DatabaseFacts:
-    """Ask the database for the facts, in one query on an asyncpg connection (which has no types)."""
+    """Query the facts on an asyncpg connection (which has no types)."""
     return DatabaseFacts(*await connection.fetchrow(SQL["database_inspect"]))
 
 
 async def count_allowed_connections(connection: Any) -> int:
-    """Return how many connections the database server gives to all its users together."""
+    """Return how many connections the server allows to all users that are not superusers."""
     allowed: int = await connection.fetchval(SQL["database_connections"])
     return allowed
 
 
 def unsafe_settings(facts: DatabaseFacts) -> list[str]:
-    """Return a line for each setting by which the database may lose what it acknowledged, with the remedy."""
+    """Return a line for each setting that can lose acknowledged commits, with the remedy."""
     found = []
     for name in ("fsync", "full_page_writes"):
         if getattr(facts, name) != "on":
             found.append(f"{name} is {getattr(facts, name)}; set {name} = on in postgresql.conf and reload")
-    # `local` waits for this machine's disk alone: safe only where no standby was promised the same.
+    # `local` waits for the disk of this machine only, which is not enough if there are standbys.
     kept = {"on", "remote_apply", "remote_write"} | (set() if facts.standby_names else {"local"})
     if facts.synchronous_commit not in kept:
         found.append(
@@ -55,23 +55,25 @@ def unsafe_settings(facts: DatabaseFacts) -> list[str]:
 
 
 def require_usable(facts: DatabaseFacts, *, allow_unsafe: bool) -> None:
-    """Let a server go on only on a database that it can work with. Raises: ConfigurationError."""
+    """Raise ConfigurationError if a server cannot use this database."""
     if facts.version < VERSION_MIN:
         raise ConfigurationError(
             f"PostgreSQL {facts.version} is too old: fastpay needs {VERSION_MIN} to {VERSION_MAX}"
         )
     if facts.is_standby:
-        raise ConfigurationError("the database is a standby and takes no writes; name the primary")
+        raise ConfigurationError(
+            "the database is a standby, which is read-only; give the address of the primary"
+        )
     faults = unsafe_settings(facts)
     if faults and not allow_unsafe:
         raise ConfigurationError(
-            f"this database may lose payments that it acknowledged: {'; '.join(faults)}; "
-            "or accept the loss with --allow-unsafe-database"
+            f"this database can lose acknowledged payments: {'; '.join(faults)}; "
+            "or accept that with --allow-unsafe-database"
         )
 
 
 async def ping_redis(redis_url: str) -> None:
-    """Return when Redis answered. Raises: ConfigurationError that says what stood in the way."""
+    """Return if Redis answers. Raises: ConfigurationError with the reason if it does not."""
     from redis.asyncio import Redis  # noqa: PLC0415 - 0.2 s to import, and a start does without it
     from redis.exceptions import RedisError  # noqa: PLC0415
 

@@ -1,16 +1,16 @@
-"""Look-ups of API keys in the database: many in one statement, on a connection of their own.
+"""Look-ups of API keys in the database: many in one statement, one statement at a time.
 
-Anybody can send well-formed keys that nobody has, and each is a question to the database. So that they cost
-the others nothing, a key that waits is in one of three classes:
+Anyone can send well-formed keys that do not exist, and each costs a look-up. So that such keys do not delay
+others, a waiting key is in one of three classes:
 
-| class   | a key that                                           | is looked up                     |
-|---------|------------------------------------------------------|----------------------------------|
-| trusted | was good before, or has the tag of this installation | by the next statement            |
-| unknown | comes from an address with few failures              | by one every `key_lookups_gap_ms`|
-| suspect | comes from an address with many failures             | so too, or 429: chosen at random |
+| class   | the key                                              | is looked up                              |
+|---------|------------------------------------------------------|-------------------------------------------|
+| trusted | was good before, or has the tag of this installation | by the next statement                     |
+| unknown | comes from an address with few failures              | by a statement every `key_lookups_gap_ms` |
+| suspect | comes from an address with many failures             | the same, or 429: a random sample         |
 
-One statement is under way at a time. Suspects are chosen at random and not in order: a flood cannot keep out
-an older key without a tag that shares its address, since each try has the same chance as any of the flood.
+Suspects are sampled at random, not in order of arrival. So a flood cannot lock out an older key without a tag
+that shares its address: each attempt has the same chance as any of the flood.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from fastpay.store.key_records import FoundKey
 from fastpay.store.keys import find_keys, has_tag, hash_key, read_tag_key
 from fastpay.store.pool import Lender, due
 
-_LIMITED = "Too many requests with unknown API keys are coming in. Try again in a moment."
+_LIMITED = "Too many requests with unknown API keys. Try again in a moment."
 _GAP_NS = limits.key_lookups_gap_ms * 1_000_000
 
 
 class Landing(NamedTuple):
-    """What a look-up brought, and when the database was asked, by the monotonic clock."""
+    """The result of a look-up, and when its statement was sent, by the monotonic clock."""
 
     found: FoundKey | None
     asked_ns: int
 
 
 class _Lookup(NamedTuple):
-    """A key that waits. `group` is who pays for a failure, None where nobody does."""
+    """A waiting key. A failure counts against `group`, or against no one if that is None."""
 
     digest: bytes
     group: str | None
@@ -52,7 +52,7 @@ class _Lookup(NamedTuple):
 
 
 class KeyLookups:
-    """Looks keys up, on one connection of the pool at a time."""
+    """Looks keys up. It uses one connection of the pool at a time."""
 
     def __init__(self, pool: Lender, *, clock: Clock) -> None:
         self._pool = pool
@@ -60,7 +60,7 @@ class KeyLookups:
         self._trusted: list[_Lookup] = []
         self._unknown: list[_Lookup] = []
         self._suspects: list[_Lookup] = []
-        # Those that wait are a fair sample of as many since the last statement.
+        # How many suspects came since the last statement; those that wait are a sample of them.
         self._suspects_seen = 0
         self._failures = TokenBuckets(
             burst=limits.key_failures_burst,
@@ -74,7 +74,7 @@ class KeyLookups:
         self._due_ns = 0
 
     def find(self, key: str, *, was_good: bool, client: str | None) -> "asyncio.Future[Landing]":
-        """Return what will be known of a key. `client` is the address that it came from.
+        """Return a future with the result for a key. `client` is the address that sent it.
 
         The future raises DatabaseUnavailable or RateLimited. Raises: RateLimited.
         """
@@ -95,7 +95,7 @@ class KeyLookups:
         return future
 
     def _sample(self, lookup: _Lookup) -> None:
-        """Have a suspect wait, or another one not any more, so that each has the same chance.
+        """Add a suspect to the sample, or refuse it; a full sample drops another suspect for it.
 
         Source: Vitter, "Random Sampling with a Reservoir" (1985), algorithm R. Raises: RateLimited.
         """
@@ -110,7 +110,7 @@ class KeyLookups:
         self._suspects[slot] = lookup
 
     def _schedule(self) -> None:
-        """Send the next statement, now or when those that are not trusted may be looked up again."""
+        """Send the next statement: now, or when keys that are not trusted may be looked up again."""
         if self._sending is not None or not (self._trusted or self._unknown or self._suspects):
             return
         wait_ns = self._due_ns - self._clock.monotonic_ns()
@@ -149,7 +149,7 @@ class KeyLookups:
             unavailable = self._pool.unavailable(error)
             unavailable.__cause__ = error
             _fail(batch, unavailable)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
+        except Exception as error:  # noqa: BLE001  whatever it is, the waiters get it
             _fail(batch, error)
         else:
             self._land(batch, found, asked_ns)
@@ -162,7 +162,7 @@ class KeyLookups:
         for lookup in batch:
             key = found.get(lookup.digest)
             if key is None and lookup.group is not None:
-                # Charged only now: many good keys that come at once from one address are no attack.
+                # Counted only now: many good keys at once from one address are no attack.
                 self._failures.take(lookup.group, now_ns)
             if not lookup.future.done():
                 lookup.future.set_result(Landing(key, asked_ns))

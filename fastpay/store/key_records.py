@@ -1,4 +1,4 @@
-"""An API key as the database names it and returns it."""
+"""API keys as the database identifies and returns them."""
 
 import uuid
 from datetime import datetime
@@ -12,19 +12,19 @@ Kind = Literal["secret", "publishable"]
 
 
 class KeyName(msgspec.Struct, frozen=True):
-    """Which API key is meant."""
+    """Identifies an API key."""
 
     tenant_id: uuid.UUID
     livemode: bool
     key_id: uuid.UUID
 
     def binding(self) -> Binding:
-        """Return where the signing secrets of this key are sealed for."""
+        """Return what the signing secrets of this key are sealed with."""
         return Binding("signing", self.tenant_id, self.livemode, self.key_id)
 
 
 class FoundKey(msgspec.Struct, frozen=True):
-    """Whose key it is, until when, and its secrets as they are kept: a fingerprint key in plain or sealed."""
+    """An API key as stored. Its tenant's fingerprint key is in plain text or sealed."""
 
     tenant_id: uuid.UUID
     livemode: bool
@@ -41,5 +41,5 @@ class FoundKey(msgspec.Struct, frozen=True):
     secrets_expire: list[datetime | None]
 
     def __repr__(self) -> str:
-        """Show nothing that is secret."""
+        """Hide the secrets."""
         return f"FoundKey({self.key_id}, {self.kind!r})"

@@ -1,4 +1,4 @@
-"""API keys as requests find them: from memory for a moment, then from the database again."""
+"""Authentication of API keys: from memory for a short time, then from the database again."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -21,12 +21,11 @@ _Value = TypeVar("_Value")
 
 
 class PostgresKeyRing:
-    """Satisfies `KeyRing`. What was found is believed for `cache_ms`, that nothing was found for at most
-    `negative_cache_ms`.
+    """Satisfies `KeyRing`. Caches keys for `cache_ms`, and absent keys for at most `negative_cache_ms`.
 
-    So a revoked key may work for that long, and no longer, and so may a signing secret that was removed; what
-    ends at a time ends then. A key that was good is remembered beyond that, without being believed: it is
-    looked up before keys that nobody is known to have.
+    So a revoked key or a removed signing secret can work for `cache_ms` and no longer. An expiry takes effect
+    at its time. A key that was good is remembered for longer, but not trusted: it is looked up before unknown
+    keys.
     """
 
     def __init__(self, pool: Lender, *, clock: Clock, cache_ms: int, vault: Vault | None = None) -> None:
@@ -35,17 +34,16 @@ class PostgresKeyRing:
         self._cache_ns = cache_ms * 1_000_000
         self._absent_ns = min(cache_ms, limits.negative_cache_ms) * 1_000_000
         self._lookups = KeyLookups(pool, clock=clock)
-        # Both hold until when they are believed, oldest look-up first.
+        # The values say until when an entry is valid. The oldest look-up comes first.
         self._known: dict[str, tuple[Credentials, int]] = {}
-        # By digest: a key that nobody has may be long.
+        # By digest, since an unknown key may be long.
         self._absent: dict[bytes, int] = {}
         self._asking: dict[str, asyncio.Future[Credentials | None]] = {}
 
     async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
-        """Return what the key stands for, None for nothing. `client` is the sender's address.
+        """Return the credentials of a key, or None if there is no such key. `client` is the sender's address.
 
-        Raises: DatabaseUnavailable; RateLimited for a key that is not known; SecretUnreadable when the
-        operator must act.
+        Raises: DatabaseUnavailable; RateLimited for an unknown key; SecretUnreadable if an operator must act.
         """
         known = self._known.get(key)
         if known is not None:
@@ -53,7 +51,7 @@ class PostgresKeyRing:
             left_ns = until_ns - self._clock.monotonic_ns()
             if left_ns > 0:
                 if left_ns < self._cache_ns // 2:
-                    # In time, so that a key in use never makes anybody wait.
+                    # Refresh ahead, so that a key in use never waits for a look-up.
                     self._look_up(key, client)
                 return credentials
         elif self._clock.monotonic_ns() < self._absent.get(hash_key(key), 0):
@@ -66,12 +64,12 @@ class PostgresKeyRing:
             raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
 
     def believed_until_ns(self, key: str) -> int:
-        """Return until when, by the monotonic clock, a key that was found is good; 0 for none."""
+        """Return until when a cached key is valid, by the monotonic clock. 0 if it is not cached."""
         known = self._known.get(key)
         return 0 if known is None else known[1]
 
     def _look_up(self, key: str, client: str | None) -> "asyncio.Future[Credentials | None]":
-        """Return what the database will say: one look-up, however many requests want to know.
+        """Return a future with the result: one look-up, however many requests wait for it.
 
         Raises: RateLimited.
         """
@@ -88,19 +86,19 @@ class PostgresKeyRing:
             credentials = self._keep(key, landed.result())
         except Exception as error:  # noqa: BLE001  whatever it is, it is for those who wait
             answer.set_exception(error)
-            # Where nobody waits for it, nobody hears of its fault: whoever waits next asks again.
+            # Without a waiter the error is ignored; the next request looks the key up again.
             answer.exception()
         else:
             answer.set_result(credentials)
 
     def _keep(self, key: str, landing: Landing) -> Credentials | None:
-        """Remember what was found and return what it stands for."""
+        """Cache the result of a look-up and return its credentials."""
         now_ms = self._clock.now_ms()
         found, asked_ns = landing
         credentials, end = None, None
         if found is not None and found.revoked_at is None:
             credentials, end = self._open(found, datetime.fromtimestamp(now_ms / 1000, UTC))
-        # From the question on: what changes while the answer is on its way is not known any longer than that.
+        # From when the statement was sent: a change while it runs must not be hidden for longer than that.
         until_ns = asked_ns + (self._absent_ns if credentials is None else self._cache_ns)
         if end is not None:
             until_ns = min(until_ns, asked_ns + (int(end.timestamp() * 1000) - now_ms) * 1_000_000)
@@ -114,7 +112,7 @@ class PostgresKeyRing:
         return credentials
 
     def _open(self, found: FoundKey, now: datetime) -> tuple[Credentials | None, datetime | None]:
-        """Return what a key stands for now, and when that changes by itself."""
+        """Return the credentials of a key now, and when the next expiry changes them."""
         if found.expires_at is not None and found.expires_at <= now:
             return None, None
         signers, end = open_signers(found, self._vault, now)
@@ -129,7 +127,7 @@ class PostgresKeyRing:
 
 
 def _put(kept: dict[_Name, _Value], name: _Name, value: _Value, count_max: int) -> None:
-    """Keep something; what was looked up longest ago makes room."""
+    """Add an entry; if there are too many, drop the one that was looked up longest ago."""
     if len(kept) >= count_max:
         del kept[next(iter(kept))]
     kept[name] = value

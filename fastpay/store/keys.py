@@ -1,4 +1,4 @@
-"""Tenants and their API keys: make, list, roll, revoke, find. A key is shown once and kept as a digest."""
+"""Tenants and their API keys: create, list, roll, revoke, find. Only a digest of a key is stored."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ from fastpay.store.signing_secrets import copy_secrets
 from fastpay.store.statements import SQL
 from fastpay.store.tenants import rule_values
 
-# Connections are asyncpg's, which has no types: hence `Any` throughout.
+# Connections are `Any`, since asyncpg has no types.
 
 TENANT_NAME_CHARS_MAX = 100
 TAG_CHARS = 6
@@ -34,14 +34,14 @@ PREFIXES: dict[tuple[Kind, bool], str] = {
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """A key that was just made: the only time that its text is known."""
+    """A key that was just created. Its text is available only here."""
 
     key_id: uuid.UUID
     key: str
 
 
 class ListedKey(msgspec.Struct, frozen=True):
-    """A key as an operator sees it, with how many signing secrets of it are good now."""
+    """A key as an operator sees it, with the number of its valid signing secrets."""
 
     key_id: uuid.UUID
     kind: Kind
@@ -61,13 +61,13 @@ class ListedKey(msgspec.Struct, frozen=True):
         return "expired" if self.expires_at <= now else "expiring"
 
     def signing(self) -> str:
-        """Return in words whether this key can sign, and whether it must."""
+        """Return in words whether requests with this key can, or must, be signed."""
         words = {0: "", 1: "can"}.get(self.signing_secrets, f"can, {self.signing_secrets} secrets")
         return words.replace("can", "must") if self.signature_required else words
 
 
 def hash_key(key: str) -> bytes:
-    """Return the digest that a key is kept and found by. It has entropy enough to need no salt."""
+    """Return the digest by which a key is stored and found. A key has enough entropy to need no salt."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -80,10 +80,10 @@ async def find_tenant(connection: Any, name: str) -> uuid.UUID | None:
 async def create_tenant(
     connection: Any, name: str, *, clock: Clock, vault: Vault | None = None, rules: Rules | None = None
 ) -> uuid.UUID:
-    """Make the tenant, with a book for each mode, or return the one that has this name, as it is.
+    """Create a tenant with a book for each mode, or return the existing tenant of this name unchanged.
 
-    Without a vault its fingerprint key is kept in plain, until the installation has one.
-    Raises: InvalidRequest when the name is empty, too long or cannot be stored.
+    Without a vault the fingerprint key is stored in plain text until there is one.
+    Raises: InvalidRequest if the name is empty, too long or not printable.
     """
     if not 1 <= len(name) <= TENANT_NAME_CHARS_MAX or not name.isprintable():
         raise InvalidRequest(
@@ -112,7 +112,7 @@ async def create_key(
     kind: Kind = "secret",
     signature_required: bool = False,
 ) -> NewKey:
-    """Make a key. Its text is returned here and nowhere else, ever."""
+    """Create a key. Its text is never available again."""
     key_id = random_uuid(clock)
     key = PREFIXES[kind, livemode] + random_text(clock)[:-TAG_CHARS]
     tag_key = await read_tag_key(connection)
@@ -149,18 +149,18 @@ async def roll_key(
     overlap: timedelta = timedelta(0),
     vault: Vault | None = None,
 ) -> NewKey:
-    """Make a key of the same kind; the old one ends after `overlap`, by default at once.
+    """Create a key of the same kind. The old key expires after `overlap`, by default at once.
 
-    The new one has the old one's signing secrets, and must sign where that had to.
-    Raises: NotFound when the tenant has no such key in this mode that is still good; InvalidRequest when it
-    has signing secrets and there is no vault.
+    The new key has the signing secrets of the old one, and the same requirement to sign.
+    Raises: NotFound if the tenant has no such valid key in this mode; InvalidRequest if the key has signing
+    secrets and there is no vault.
     """
     now = timestamp(clock)
     async with connection.transaction():
         values = (tenant_id, livemode, key_id, now + overlap, now)
         row = await connection.fetchrow(SQL["key_expire"], *values)
         if row is None:
-            raise NotFound(f"No such good key: {key_id}", param="key_id")
+            raise NotFound(f"No such valid key: {key_id}", param="key_id")
         kind, required = row
         made = await create_key(
             connection, tenant_id, livemode=livemode, clock=clock, kind=kind, signature_required=required
@@ -173,19 +173,19 @@ async def roll_key(
 async def revoke_key(
     connection: Any, tenant_id: uuid.UUID, key_id: uuid.UUID, *, livemode: bool, clock: Clock
 ) -> None:
-    """End a key for good. Raises: NotFound when the tenant has no such key in this mode."""
+    """Revoke a key for ever. Raises: NotFound if the tenant has no such key in this mode."""
     values = (tenant_id, livemode, key_id, timestamp(clock))
     if await connection.fetchval(SQL["key_revoke"], *values) is None:
         raise NotFound(f"No such key: {key_id}", param="key_id")
 
 
 async def find_key(connection: Any, key_hash: bytes) -> FoundKey | None:
-    """Return whose key has this digest, or None. One statement; expired and revoked ones are found too."""
+    """Return the key with this digest, also if it is expired or revoked, or None."""
     return (await find_keys(connection, [key_hash])).get(key_hash)
 
 
 async def find_keys(connection: Any, key_hashes: Sequence[bytes]) -> dict[bytes, FoundKey]:
-    """Return the keys that exist among those with these digests, as `find_key` does, in one statement."""
+    """Return the keys with these digests, as `find_key` does, in one statement."""
     rows = await connection.fetch(SQL["key_find"], key_hashes)
     return {bytes(row["key_hash"]): _found(row) for row in rows}
 
@@ -200,29 +200,29 @@ def _found(row: Any) -> FoundKey:
 
 
 async def read_tag_key(connection: Any) -> bytes:
-    """Return the installation's secret that API keys are tagged with."""
+    """Return the installation's secret for the tags of API keys."""
     seal_key: bytes = await connection.fetchval(SQL["read_seal_key"])
     return hashlib.blake2b(key=seal_key, person=b"api key tag", digest_size=32).digest()
 
 
 def tag_of(text: str, tag_key: bytes) -> str:
-    """Return the last characters of a key that begins with `text`.
+    """Return the tag: the last characters of a key that begins with `text`.
 
-    Nobody outside can compute them. They tell a key that was made here from one that was made up, before the
-    database is asked; they say nothing about whether the key is still good, and open nothing.
+    Only this installation can compute it. It tells a key that was created here from an invented one without a
+    look-up. It does not say whether the key is still valid.
     """
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=tag_key, digest_size=TAG_CHARS)
     return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest.digest())
 
 
 def has_tag(key: str, tag_key: bytes) -> bool:
-    """Tell whether a key has the tag of this installation. Keys made before there were tags have none."""
+    """Tell whether a key has the tag of this installation. Keys from before there were tags have none."""
     tag = tag_of(key[:-TAG_CHARS], tag_key)
     return hmac.compare_digest(tag.encode(), key[-TAG_CHARS:].encode("utf-8", "surrogatepass"))
 
 
 def fingerprint_binding(tenant_id: uuid.UUID) -> Binding:
-    """Return where a tenant's fingerprint key is sealed for: one for both modes."""
+    """Return what a tenant's fingerprint key is sealed with. Both modes share the key."""
     return Binding("fingerprint", tenant_id, None, tenant_id)
 
 

@@ -1,4 +1,4 @@
-"""The ledger read without locks: balances, now and as of any place in the tenant's sequence."""
+"""Reads the ledger without locks: balances and entries, now and as of any sequence number."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ class PostgresLedger:
         self._reads = reads
 
     async def balances(self, scope: Scope, identifiers: Sequence[str], sequence: int | None) -> list[Account]:
-        """Return the accounts that exist, as they stood at this place of the sequence; None is now."""
+        """Return the accounts that exist, as of a sequence number, or as of now if it is None."""
         wanted = [digits(identifier) for identifier in identifiers]
         if sequence is None:
             count = len(wanted)
@@ -27,7 +27,7 @@ class PostgresLedger:
             return [rows.account(row) for row in found]
         found = await self._reads.fetch_for(scope, SQL["load_accounts_at"], *scope, wanted, sequence)
         accounts = [rows.account(row) for row in found]
-        # What payments move has no running totals: its later transfers are taken off again.
+        # Accounts of payments have no running totals, so later transfers are subtracted.
         own = [digits(account.id) for account in accounts if account.code in NORMAL_SIDES]
         if own:
             found = await self._reads.fetch_for(
@@ -38,7 +38,7 @@ class PostgresLedger:
         return accounts
 
     async def entries(self, scope: Scope, account: Account, page: EntryPage) -> list[Entry]:
-        """Return up to `page.limit` + 1 entries, newest first: the one too many says that there are more."""
+        """Return up to `page.limit` + 1 entries, newest first. The extra one means that there are more."""
         is_own = account.code in NORMAL_SIDES
         arguments: list[object] = [*scope, digits(account.id)]
         if is_own:
@@ -51,6 +51,6 @@ class PostgresLedger:
         return [ledger_rows.entry(row, account) for row in found]
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
-        """Return the last number of the sequence that was given out up to this moment."""
+        """Return the last sequence number at a time."""
         found = await self._reads.fetch_for(scope, SQL["find_sequence"], *scope, moment_ms)
         return int(found[0]["sequence"])

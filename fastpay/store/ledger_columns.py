@@ -1,4 +1,4 @@
-"""The columns of transfers between clients' accounts, for the one statement that writes them."""
+"""The columns of `write_ledger_transfers`, which writes transfers between clients' accounts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,19 +13,19 @@ from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.engine.ports import Changes
 from fastpay.store.ledger_rows import PHASES
 
-# How many columns there are of commands, and of transfers.
+# The number of columns of commands, and of transfers.
 _COMMAND_COLUMNS = 4
 _TRANSFER_COLUMNS = 15
 
 
 def columns(changes: Changes, rows_max: int | None = None) -> Steps[list[list[list[Any]]]]:
-    """Return the arguments of `write_ledger_transfers`; none where there is nothing to write.
+    """Return the arguments of each run of `write_ledger_transfers`, or no run if there are no transfers.
 
-    One list of arguments for each time that it is run: with at most `rows_max` transfers of batches each.
+    A run has at most `rows_max` transfers of batches.
     """
     written = [_Columns()]
     for scope, versioned in changes.versions:
-        # An ended hold is version 2, and no row of its own.
+        # Version 2 is a hold that has ended. It has no row of its own.
         if isinstance(versioned.object, LedgerTransfer) and versioned.version == 1:
             written[0].add_transfer(scope, versioned.object)
     for scope, rows in changes.rows:
@@ -39,7 +39,7 @@ def columns(changes: Changes, rows_max: int | None = None) -> Steps[list[list[li
 
 
 class _Columns:
-    """What is written by one statement: each command, account and currency once, and by number after that."""
+    """The columns of one statement. Transfers refer to commands, accounts and currencies by index."""
 
     def __init__(self) -> None:
         self.commands: list[list[Any]] = [[] for _ in range(_COMMAND_COLUMNS)]
@@ -48,7 +48,7 @@ class _Columns:
         self.transfers: list[list[Any]] = [[] for _ in range(_TRANSFER_COLUMNS)]
 
     def add_transfer(self, scope: Scope, transfer: LedgerTransfer) -> None:
-        """Add a transfer that is its command's only one."""
+        """Add the only transfer of a command."""
         command = self._command(scope, transfer.sequence, moment_of(transfer.id))
         first = len(self.accounts)
         self.accounts += (digits(transfer.debit_account), digits(transfer.credit_account))
@@ -72,11 +72,11 @@ class _Columns:
             column.append(value)
 
     def arguments(self) -> list[list[Any]]:
-        """Return the values of each parameter."""
+        """Return the column for each parameter."""
         return [*self.commands, self.accounts, list(self.currencies), *self.transfers]
 
     def add_rows(self, scope: Scope, rows: LedgerRows, start: int, end: int) -> Steps[None]:
-        """Add transfers of a batch, from one row to another, and yield between columns of many."""
+        """Add the rows from `start` to `end` of a batch, and yield between long columns."""
         command = self._command(scope, rows.sequence, rows.moment_ms)
         debits, indexes = rows.debits[start:end], rows.indexes[start:end]
         credited = rows.credits[start:end]
@@ -90,7 +90,7 @@ class _Columns:
         self.accounts += [digits(rows.accounts[account]) for account in used]
         none = [None] * len(indexes)
         currencies = [self._currency(rows.currencies[account]) for account in used]
-        # Each is made when its turn comes.
+        # Functions, so that each column is built after a yield and not all at once.
         columns: tuple[Callable[[], Sequence[Any]], ...] = (
             lambda: [command] * len(indexes),
             lambda: indexes,

@@ -1,4 +1,4 @@
-"""Bring the database to the shape that this program needs, once, however many instances start at a time."""
+"""Migrates the database to the schema of this release, once if several instances start at a time."""
 
 import re
 from pathlib import Path
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 SCRIPTS = Path(__file__).parent / "migrations"
-# Any number will do, so long as every instance takes the same: "fastpay" in ASCII.
+# An arbitrary number that is the same for every instance: "fastpay" in ASCII.
 LOCK = int.from_bytes(b"fastpay", "big")
 
-# What to do about a role that may not migrate.
+# The remedy for a role without the permission to migrate.
 OWNERSHIP = (
     "make the role the database's owner (alter database ... owner to ...), "
-    "or let it make tables there (grant create on schema public to ...)"
+    "or let it create tables there (grant create on schema public to ...)"
 )
 
 
 async def pending(database_url: str) -> list[str]:
-    """Return the revisions that the database lacks, oldest first; on an empty one that is all of them.
+    """Return the revisions that the database lacks, oldest first: all of them if it is empty.
 
-    One query, cheap enough for every start. Raises: ConfigurationError when the database cannot be
+    Costs one query, so that every start can call it. Raises: ConfigurationError if the database cannot be
     reached, or is newer than this program.
     """
     async with connected(database_url) as connection:
@@ -36,7 +36,7 @@ async def pending(database_url: str) -> list[str]:
 
 
 async def pending_on(connection: Any) -> list[str]:
-    """Do the same as `pending` on an asyncpg connection (which has no types)."""
+    """Do what `pending` does on an asyncpg connection (which has no types)."""
     try:
         current = await connection.fetchval("select max(version_num) from alembic_version")
     except asyncpg.UndefinedTableError:
@@ -44,27 +44,27 @@ async def pending_on(connection: Any) -> list[str]:
     known = _revisions()
     if current is not None and current not in known:
         raise ConfigurationError(
-            f"the database is at revision {current} and this fastpay knows none beyond {known[-1]}: "
+            f"the database is at revision {current}, but this fastpay knows only {known[-1]} and older: "
             "run the newer fastpay that migrated it"
         )
     return [revision for revision in known if current is None or revision > current]
 
 
 async def may_migrate(connection: Any) -> bool:
-    """Return whether this role may make tables where the migrations make theirs."""
+    """Return whether this role may create tables in the schema of the migrations."""
     return bool(await connection.fetchval("select has_schema_privilege(current_schema(), 'create')"))
 
 
 async def migrate(database_url: str) -> list[str]:
-    """Apply what is pending, all of it or nothing, and return the revisions that this call applied.
+    """Apply all pending revisions in one transaction, and return those that this call applied.
 
-    Instances that start at once wait for each other at an advisory lock; one of them does the work.
-    Raises: ConfigurationError when the database cannot be reached, when its role may not make tables, or
-    when a migration's check fails.
+    Instances that start at the same time wait at an advisory lock; one of them migrates.
+    Raises: ConfigurationError if the database cannot be reached, if its role may not create tables, or if a
+    migration's check fails.
     """
     if not await pending(database_url):
         return []
-    # Both take their time to import, and only a start that has something to migrate needs them.
+    # Slow to import, and needed only if there is something to migrate.
     from sqlalchemy import text  # noqa: PLC0415
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
     from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
@@ -75,8 +75,8 @@ async def migrate(database_url: str) -> list[str]:
         poolclass=NullPool,
         connect_args={
             "async_creator_fn": lambda **_: connect(database_url),
-            # Behind a pooler a name may be taken on the next server connection, and a statement that is
-            # left there would stay: none is kept, and none gets a name.
+            # Behind a pooler the next server connection may already have a prepared statement of that name:
+            # cache none, and give none a name.
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: "",
         },
@@ -86,7 +86,7 @@ async def migrate(database_url: str) -> list[str]:
         async with engine.begin() as connection:
             await connection.execute(text(f"set local lock_timeout = {limits.migration_wait_ms}"))
             await connection.execute(text("set local statement_timeout = 0"))
-            # Of the transaction, not of the session: it also holds through a pooler, and ends by itself.
+            # A lock of the transaction: it works through a pooler, and ends with the transaction.
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             await connection.run_sync(_upgrade, applied)
     except DBAPIError as error:
@@ -116,7 +116,7 @@ def _upgrade(connection: "Connection", applied: list[str]) -> None:
 
 
 def _revisions() -> list[str]:
-    """Return the numbers of all migrations in order, read from their file names."""
+    """Return the numbers of all migrations, in order, from their file names."""
     names = (re.match(r"(\d{4})_\w+\.py$", path.name) for path in (SCRIPTS / "versions").iterdir())
     revisions = sorted(name[1] for name in names if name is not None)
     assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)], revisions

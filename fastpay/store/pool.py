@@ -1,8 +1,7 @@
-"""The connections that reads share. Whatever hangs is given up at its deadline.
+"""Pools of connections for reads, with a deadline for each use.
 
-A connection on which a statement was given up is ended at once, and not closed politely: a server that is
-frozen answers neither a farewell nor the driver's request to cancel, and a connection that waits for one
-keeps its place in the pool.
+A connection whose statement timed out is aborted, not closed: a server that is frozen answers neither the
+closing message nor a cancel request, and a connection that waits for an answer keeps its slot in the pool.
 """
 
 import asyncio
@@ -20,42 +19,42 @@ from fastpay.store.postgres import Connection, DatabaseSettings, prepare
 
 OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
-_TOO_SLOW = "This took longer than the database may take for it. Ask for less, or try again later."
+_TOO_SLOW = "The database did not answer in time. Ask for less, or try again later."
 
 
 class Lender(Protocol):
-    """Lends connections, and knows what to say of their errors."""
+    """Lends connections, and translates their errors."""
 
     def lend(self, *, until: float | None = None) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection to a block that ends by `until`, a time of the loop."""
+        """Lend a connection to a block, which ends by `until`, a time of the loop."""
 
     def unavailable(self, error: Exception) -> DatabaseUnavailable:
-        """Return what to answer with after a driver's error."""
+        """Return the error to answer with for a driver's error."""
 
 
 class ReaderPool:
-    """Lends connections. `failed` hears of what may be an outage. The pool is the driver's, without types."""
+    """Lends the connections of an asyncpg pool. Calls `failed` for what may be an outage."""
 
     def __init__(self, pool: Any, *, failed: Callable[[TransientFailure], None] | None = None) -> None:
         self._pool = pool
         self._failed = failed
         self._waiting = 0
-        # What is read under a longer deadline than others have, and ends when the database is lost.
+        # Connections in use with a longer deadline. They are aborted when the database is lost.
         self._patient: set[Connection] = set()
 
     @property
     def connections_max(self) -> int:
-        """How many connections there are at most."""
+        """The maximum number of connections."""
         return int(self._pool.get_max_size())
 
     @asynccontextmanager
     async def lend(
         self, *, until: float | None = None, is_patient: bool = False
     ) -> AsyncIterator[Connection]:
-        """Lend a connection to a block that ends by `until`, a time of the loop (`due` by default).
+        """Lend a connection to a block, which ends by `until`, a time of the loop (`due` by default).
 
-        Waiting for the connection counts. Whoever `is_patient` waits no longer for that than others do.
-        Raises: Overloaded where too many wait; TimeoutError; whatever the driver or the block raises.
+        The time includes the wait for a connection. With `is_patient`, that wait has the usual timeout.
+        Raises: Overloaded if too many wait; TimeoutError; whatever the driver or the block raises.
         """
         if self._waiting >= limits.queued_reads_max:
             raise Overloaded(OVERLOADED)
@@ -85,7 +84,7 @@ class ReaderPool:
         return found
 
     def unavailable(self, error: Exception) -> DatabaseUnavailable:
-        """Return what to answer with, and tell of a failure that may be an outage."""
+        """Return the error to answer with, and report a failure that may be an outage."""
         failure = translate(error)
         if self._failed is not None and isinstance(failure, TransientFailure):
             self._failed(failure)
@@ -93,11 +92,11 @@ class ReaderPool:
         return DatabaseUnavailable(_TOO_SLOW if is_slow else _UNREACHABLE)
 
     async def close(self) -> None:
-        """Close all connections, and wait for those that are lent."""
+        """Close all connections, and wait for those in use."""
         await self._pool.close()
 
     def abandon_patient(self) -> None:
-        """End what waits for longer than others do: the database does not answer."""
+        """Abort the connections with a longer deadline, since the database does not answer."""
         for connection in self._patient:
             connection.terminate()
 
@@ -116,22 +115,22 @@ async def open_reader_pool(
     connections_max: int | None = None,
     failed: Callable[[TransientFailure], None] | None = None,
 ) -> ReaderPool:
-    """Open a pool of connections that are made when they are needed; `failed` hears of what may be an outage.
+    """Open a pool that connects on demand and calls `failed` for what may be an outage.
 
-    There are `connections_max`, by default as many as the settings allow for reads.
-    Raises: ConfigurationError when the database cannot be reached.
+    It has `connections_max` connections, by default as many as the settings allow for reads.
+    Raises: ConfigurationError if the database cannot be reached.
     """
 
     async def initialize(connection: Connection) -> None:
         await prepare(connection, settings, statement_timeout_ms=limits.read_statement_timeout_ms)
 
     async def keep(_connection: Connection) -> None:
-        """Leave the session as it is: reads change nothing in it, and a reset would cost a round trip."""
+        """Do not reset the session: reads do not change it, and a reset would cost a round trip."""
 
     try:
         pool = await asyncpg.create_pool(
             settings.url,
-            # None are kept open for their own sake: the pool would log an error for each during an outage.
+            # No minimum: during an outage the pool would log an error for each connection.
             min_size=0,
             max_size=connections_max or settings.reader_connections_max,
             timeout=limits.connect_timeout_ms / 1000,
@@ -146,13 +145,13 @@ async def open_reader_pool(
 
 
 def due(timeout_ms: int | None = None) -> float:
-    """Return by when, on the loop's clock, what begins now has to end: `read_timeout_ms` by default."""
+    """Return the deadline, on the loop's clock, of what begins now: after `read_timeout_ms` by default."""
     return asyncio.get_running_loop().time() + (timeout_ms or limits.read_timeout_ms) / 1000
 
 
 def _is_doubtful(error: BaseException) -> bool:
-    """Tell whether a connection must not be lent again after this."""
+    """Tell whether a connection must not be used again after this error."""
     if isinstance(error, asyncpg.PostgresError):
         return not is_answer(error)
-    # A fault of ours, or a refusal, leaves the connection as it is; a cancellation may leave it in mid-air.
+    # Our own errors do not affect the connection. A cancellation may leave a statement running.
     return not isinstance(error, Exception) or isinstance(error, LOST)

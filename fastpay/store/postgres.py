@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how they are opened, and what they assume."""
+"""Opens and prepares connections to PostgreSQL."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ import msgspec
 from fastpay import limits
 from fastpay._native.arrays import ArrayType
 
-# A connection of the driver, which publishes no types.
+# A connection of asyncpg, which has no types.
 Connection = Any
 
-# Every hot statement has one good plan, by index. The planner must not choose another one on the day that a
-# table is empty and keep it while the table grows.
+# Every hot statement has one good plan, by index. The planner must not choose another plan while a table is
+# empty and keep it while the table grows.
 _PLANNER = (
     "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
     "set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off"
 )
 
-# The array types that parameters have, by their object identifiers, which never change.
+# The array types of parameters, by their OIDs, which never change.
 _ARRAYS = {
     1000: ArrayType("boolean"),
     1001: ArrayType("bytea"),
@@ -32,10 +32,10 @@ _ARRAYS = {
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the database is and how it may be used.
+    """The address of the database, and how it is used.
 
-    `session_state` is False behind a pooler in transaction mode: no statement is prepared and no setting
-    made that would have to outlive a transaction.
+    `session_state` is False behind a pooler in transaction mode: then no statement is prepared, and no
+    setting is made that would have to outlive a transaction.
     """
 
     url: str
@@ -44,9 +44,9 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def connect(settings: DatabaseSettings) -> Connection:
-    """Open one connection of our own. Whoever asks something of it sets the deadline.
+    """Open a connection outside of any pool. The caller sets deadlines for its statements.
 
-    Raises: what the driver raises when it cannot be opened.
+    Raises: the driver's errors.
     """
     connection = await asyncpg.connect(
         settings.url,
@@ -68,22 +68,22 @@ async def prepare(
     *,
     statement_timeout_ms: int = limits.statement_timeout_ms,
 ) -> None:
-    """Have arrays encoded by us, and make the session's settings where there is a session to speak of."""
+    """Install our encoding of arrays, and make the session's settings if there is session state."""
     _encode_arrays(connection)
     if settings.session_state:
         await connection.execute(
             f"set statement_timeout = {statement_timeout_ms}; "
             f"set lock_timeout = {limits.lock_timeout_ms}; "
-            # An instance that is frozen, or cut off, lets go of its books before the others give up waiting.
+            # The books of an instance that is frozen or cut off are unlocked before others time out.
             f"set idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}; {_PLANNER}"
         )
 
 
 def _encode_arrays(connection: Connection) -> None:
-    """Take the encoding of array parameters over from the driver, which has no public way to do so.
+    """Replace the driver's encoding of array parameters, for which it has no public API.
 
-    Its own asks every element whether it is an array itself, and could not be done ahead of a transaction. No
-    statement here returns an array.
+    The driver checks each element for being an array, and cannot encode before the transaction begins. No
+    statement returns an array.
     """
     codecs = connection._protocol.get_settings()  # noqa: SLF001
     for oid, array in _ARRAYS.items():

@@ -1,4 +1,4 @@
-"""Asks the database whether it works, on a connection that is used for nothing else."""
+"""Checks that the database works, on a connection of its own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,20 +23,20 @@ class PostgresProbe:
         self._connection: Connection | None = None
 
     async def look(self, *, afresh: bool) -> bool:
-        """Return whether the database takes writes. Raises: TransientFailure when it does not answer."""
+        """Return whether the database accepts writes. Raises: TransientFailure if it does not answer."""
         if afresh:
             self._drop()
         is_kept = self._connection is not None and not self._connection.is_closed()
         try:
             return await self._within_deadline(_ask)
         except TransientFailure as failure:
-            # The connection alone may have been at fault, unless it is the database that takes its time.
+            # Only the connection may have failed, except after a timeout.
             if not is_kept or isinstance(failure.__cause__, TimeoutError):
                 raise
         return await self._within_deadline(_ask)
 
     async def write(self) -> None:
-        """Write something that takes room on the disk, and keep nothing of it. Raises: TransientFailure."""
+        """Write to the disk, and roll back. Raises: TransientFailure."""
         await self._within_deadline(_write)
 
     async def close(self) -> None:
@@ -54,7 +54,7 @@ class PostgresProbe:
             failure = translate(error)
             if isinstance(failure, TransientFailure):
                 raise failure from error
-            # Whatever it refuses us, a request would be refused as well.
+            # What the database refuses here, it would refuse to requests as well.
             raise TransientFailure("08000", reason=describe(error)) from error
         except BaseException:
             self._drop()
@@ -63,7 +63,7 @@ class PostgresProbe:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
-            # Not closed politely: one that hangs would not say goodbye.
+            # Aborted, since a connection that hangs cannot be closed.
             connection.terminate()
 
 
@@ -77,5 +77,5 @@ async def _write(connection: Connection) -> None:
             await connection.execute(SQL["probe_room_table"])
             await connection.execute(SQL["probe_room"])
     except asyncpg.InsufficientPrivilegeError:
-        # The role may make no temporary tables: the next payment has to find out.
+        # The role may not create temporary tables, so this check is not possible.
         return

@@ -1,4 +1,4 @@
-"""Reading without locks, over shared pools. Every statement names the tenant and the mode."""
+"""Reads without locks, over shared pools. Every statement names the tenant and the mode."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ _Found = TypeVar("_Found")
 
 _LEDGER_PREFIXES = ("ltr_", "lacc_")
 
-# What is grouped first cannot be estimated; where few rows are expected of it, a nested loop over two whole
-# tables looks cheap. With hashes the effort grows as the tables do, whatever is expected.
+# The planner cannot estimate the rows of a grouped subquery. If it expects few, it chooses a nested loop over
+# two whole tables, which is quadratic. With hash joins the cost is linear whatever it expects.
 _PLAN_FOR_MANY = (
     "set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_nestloop = off; "
     "set local plan_cache_mode = force_custom_plan"
@@ -33,7 +33,7 @@ _PLAN_FOR_MANY = (
 
 
 class PostgresReads:
-    """Satisfies `ReaderStore`. `scan_pool` is for what may read a lot."""
+    """Satisfies `ReaderStore`. Statements that may read many rows use `scan_pool`."""
 
     def __init__(self, pool: ReaderPool, scan_pool: ReaderPool) -> None:
         self._pool = pool
@@ -41,7 +41,8 @@ class PostgresReads:
         self._bulkheads = Bulkheads(
             reader_connections=pool.connections_max, scan_connections=scan_pool.connections_max
         )
-        # What carries the index on behind the payments is one task; it leaves the scans to the searches.
+        # One background task advances the index. It uses the reader pool, so that searches keep the scan
+        # pool.
         self.search_index = PostgresSearchIndex(pool.lend, pool.unavailable)
         own_index = PostgresSearchIndex(scan_pool.lend, scan_pool.unavailable)
         self._search = PostgresSearch(scan_pool.lend, own_index)
@@ -54,7 +55,7 @@ class PostgresReads:
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
         """Return the latest versions of the objects that exist, and the sequences of their tenants.
 
-        The sequences are not beyond what the objects show.
+        Both are from one snapshot, so the objects are at least as new as the sequences.
         """
         by_scope: dict[Scope, list[str]] = {}
         for scope, identifier in wanted:
@@ -86,13 +87,13 @@ class PostgresReads:
         return Reading(objects, sequences)
 
     async def identify(self) -> Incarnation:
-        """Return what tells this database from every other, and from itself before it went back in time."""
+        """Return the identity of this database, which changes if it is restored to an earlier time."""
         (row,) = await self.fetch(SQL["read_incarnation"])
         named = (row["system_identifier"], row["database_oid"], row["timeline"])
         return Incarnation(row["seal_key"], ":".join(map(str, named)).encode())
 
     async def read_sequences(self, scopes: Sequence[Scope]) -> Mapping[Scope, int]:
-        """Return how far the sequences of these tenants have come."""
+        """Return the last sequence numbers of these tenants."""
         found = await self.fetch(
             SQL["read_sequences"],
             [scope.tenant_id for scope in scopes],
@@ -103,7 +104,7 @@ class PostgresReads:
     async def get_objects_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int
     ) -> list[Versioned]:
-        """Return the objects as they stood at this sequence."""
+        """Return the objects as of this sequence number."""
         found = await self.fetch_for(
             scope,
             SQL["load_objects_at"],
@@ -116,7 +117,7 @@ class PostgresReads:
         return stored + await self._get_from_ledger(scope, identifiers, stored, sequence)
 
     async def get_transfers(self, scope: Scope, identifiers: Sequence[str]) -> list[tuple[Transfer, int]]:
-        """Return transfers with the moment, in milliseconds, that they were made at."""
+        """Return transfers with their times, in milliseconds since 1970."""
         found = await self.fetch_for(
             scope,
             SQL["load_transfers"],
@@ -139,7 +140,7 @@ class PostgresReads:
     async def list_each(
         self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
     ) -> list[list[Versioned]]:
-        """Return a list for each of many objects: what names it in a field, newest first."""
+        """Return a list for each of many objects: the objects that refer to it, newest first."""
         table = tables.BY_PREFIX[kind]
         owners, below = [digits(owner) for owner, _ in bounds], [bound for _, bound in bounds]
         statement = SQL[table.choose_each(field)]
@@ -151,7 +152,7 @@ class PostgresReads:
     async def _get_from_ledger(
         self, scope: Scope, identifiers: Sequence[str], found: Sequence[Versioned], sequence: int
     ) -> list[Versioned]:
-        """Return what has no snapshot: transfers between clients' accounts, and accounts of payments."""
+        """Return objects without snapshots: transfers of clients, and accounts that payments move."""
         fetched: list[Versioned] = []
         transfers = [identifier for identifier in identifiers if identifier.startswith("ltr_")]
         if transfers:
@@ -170,13 +171,13 @@ class PostgresReads:
         return fetched
 
     async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
-        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+        """Return up to `page.limit` + 1 objects that match a query, newest first.
 
-        Raises: InvalidRequest for a query that takes too much, Overloaded, DatabaseUnavailable.
+        Raises: InvalidRequest for a query that is too expensive, Overloaded, DatabaseUnavailable.
         """
 
         async def run(until: float) -> list[Versioned]:
-            # Of many statements, all together, the wait for its turn included.
+            # One deadline for the wait and all statements of the search.
             async with self._bulkheads.searching(scope), asyncio.timeout_at(until):
                 return await self._search.search(scope, query, page)
 
@@ -188,7 +189,7 @@ class PostgresReads:
         return [rows.account(row) for row in found]
 
     async def verify(self, scope: Scope) -> Verification:
-        """Hold counters against transfers and payments against both, all as of one moment.
+        """Compare counters with transfers, and payments with both, in one snapshot.
 
         Raises: RateLimited, Overloaded, DatabaseUnavailable.
         """
@@ -198,7 +199,7 @@ class PostgresReads:
                 self._scan_pool.lend(until=due(limits.verify_timeout_ms), is_patient=True) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
-                # These read everything: the plans that suit single rows would not suit them.
+                # These statements read whole tables, which needs other plans than single rows.
                 await connection.execute(
                     f"{_PLAN_FOR_MANY}; set local statement_timeout = {limits.verify_timeout_ms}"
                 )
@@ -211,7 +212,7 @@ class PostgresReads:
             if isinstance(translate(error), TransientFailure):
                 raise self._pool.unavailable(error) from error
             raise
-        # Sums are decimal numbers: no bigint would hold what all accounts together may count.
+        # The sums of all accounts are decimals: they may exceed a bigint.
         unbalanced = [row for row in balances if not _is_balanced(row)]
         problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
         problems += [
@@ -232,7 +233,7 @@ class PostgresReads:
         return Verification(balances=tuple(_trial_balance(row) for row in balances), problems=tuple(problems))
 
     async def fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
-        """Run one statement that is not of a single tenant. Raises: Overloaded, DatabaseUnavailable."""
+        """Run a statement that is not limited to one tenant. Raises: Overloaded, DatabaseUnavailable."""
 
         async def run(until: float) -> list[rows.Row]:
             return await _fetch(self._pool, until, statement, *arguments)
@@ -242,7 +243,7 @@ class PostgresReads:
     async def fetch_for(
         self, scope: Scope, statement: str, *arguments: Any, scans: bool = False
     ) -> list[rows.Row]:
-        """Run one statement of a tenant when it is its turn, among those that may read a lot if it `scans`.
+        """Run a statement of one tenant in its turn, on the scan pool if it `scans`.
 
         Raises: RateLimited, Overloaded, DatabaseUnavailable.
         """
@@ -257,7 +258,7 @@ class PostgresReads:
         return await self._again_if_lost(run)
 
     async def _again_if_lost(self, run: Callable[[float], Awaitable[list[_Found]]]) -> list[_Found]:
-        """Do something by its deadline; once more where the pooled connection turned out to be dead."""
+        """Run something with a deadline, and once more if the pooled connection was dead."""
         until = due()
         for attempt in (1, 2):
             try:
@@ -266,7 +267,7 @@ class PostgresReads:
                 translated = translate(error)
                 if not isinstance(translated, TransientFailure):
                     raise
-                # What took too long once would take as long again.
+                # A retry after a timeout or a conflict would take as long again.
                 if attempt == 2 or isinstance(error, TimeoutError) or translated.kind == "contention":
                     raise self._pool.unavailable(error) from error
         raise AssertionError("unreachable")

@@ -1,13 +1,12 @@
-"""One connection to Redis for everything: what is asked of it in one loop turn leaves in one write.
+"""One pipelined connection to Redis: all commands of a loop turn are sent in one write.
 
-redis-py lends a connection to one command at a time, makes objects and tasks for each, and waits for the
-answer before it sends the next. Here commands follow each other without waiting, and answers come in the same
-order.
+redis-py uses a connection for one command at a time, creates objects and tasks for each, and waits for the
+reply before it sends the next command. Here commands are pipelined, and replies come in the same order.
 
-Nobody waits for longer than `redis_timeout_ms`. Who does closes the connection for all: it is what a circuit
-breaker does, and there is no answer left that could be taken for another command's. From then on `is_open` is
-False, and nothing is asked, until a connection made in the background has answered. A connection on which
-nothing is asked is sent a PING now and then, so that one that leads nowhere does not stay.
+A command that waits longer than `redis_timeout_ms` closes the connection for all commands. That is a circuit
+breaker, and it makes sure that a late reply cannot be taken for that of another command. Then `is_open` is
+False and nothing is sent until a new connection, which is opened in the background, has answered. An idle
+connection gets a PING from time to time, so that a dead one is found.
 """
 
 import asyncio
@@ -22,22 +21,22 @@ from fastpay import limits
 from fastpay.engine.dependency_ports import NoPart, Part
 from fastpay.errors import FastpayError
 
-# What hiredis makes of an answer: bytes, integers, None, errors, and lists of these.
+# A reply as hiredis parses it: bytes, integers, None, errors, and lists of these.
 Reply = Any
 Heard = Callable[[Reply], None]
 Word = bytes | str | int
 
 
 class RedisAwayError(Exception):
-    """There is no connection, or it ended before the answer came. Says why, where that is known."""
+    """There is no connection, or it ended before the reply came. The message is the reason."""
 
 
 class RedisLink:
-    """Sends commands, and tells whoever asked of the answer: a `RedisAwayError` where none came.
+    """Sends commands and passes replies to their callers, or a `RedisAwayError` if there is no reply.
 
-    `greet` is called on each new connection before it is open to everybody. It asks what has to be asked
-    first; what it raises closes the connection again. `pushed` gets the messages of a channel that `greet`
-    subscribed to. `part` is told whether there is a connection to be had.
+    `greet` is called on each new connection before others can use it. An exception in it closes the
+    connection. `pushed` gets the messages of channels that `greet` subscribed to. `part` is told whether
+    Redis can be reached.
     """
 
     def __init__(
@@ -56,7 +55,7 @@ class RedisLink:
         self._task: asyncio.Task[None] | None = None
         self._is_greeted = False
         self.openings = 0
-        # Connections that ended, or could not be made.
+        # How many connections ended or could not be opened.
         self.failures = 0
         self.timeouts = 0
         self.bytes_sent = 0
@@ -64,29 +63,29 @@ class RedisLink:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether anything can be asked now."""
+        """Tell whether commands can be sent now."""
         return self._is_greeted and self._wire is not None and not self._wire.is_full
 
     def start(self) -> None:
-        """Begin to connect, and to connect again."""
+        """Connect in the background, and reconnect after a loss."""
         self._task = asyncio.create_task(self._keep_connected(), name="redis")
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     def send(self, *words: Word, heard: Heard) -> None:
-        """Send a command with all others of this loop turn, and have `heard` called with what comes of it."""
+        """Send a command with all others of this loop turn. `heard` is called with the reply or an error."""
         if self._wire is None:
             heard(RedisAwayError())
         else:
-            # Published with the type of a tuple of one.
+            # The type stub declares a tuple of one item.
             self._wire.send(hiredis.pack_command(words), heard)  # type: ignore[arg-type]
 
     async def ask(self, *words: Word) -> Reply:
-        """Send a command and return what it is answered with. Raises: RedisAwayError, hiredis.ReplyError."""
+        """Send a command and return its reply. Raises: RedisAwayError, hiredis.ReplyError."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
         def hear(reply: Reply) -> None:
@@ -114,10 +113,10 @@ class RedisLink:
                 self._part.back()
                 await self._keep_asking(self._wire)
             except FastpayError:
-                # The database was away, and not Redis.
+                # `greet` could not reach the database; Redis itself is fine.
                 pass
-            except Exception as error:  # noqa: BLE001  whatever stands in the way, reads go on without it
-                # Once may be a moment's delay.
+            except Exception as error:  # noqa: BLE001  whatever it is, reads go on without Redis
+                # A single failure may be a short delay.
                 if failed_before:
                     self._part.lost(str(error) or type(error).__name__)
                 failed_before = True
@@ -135,7 +134,7 @@ class RedisLink:
             backoff_ms = min(backoff_ms * 2, limits.redis_backoff_max_ms)
 
     async def _keep_asking(self, wire: "_Wire") -> None:
-        """Return when the connection has ended, and find out now and then whether it leads anywhere."""
+        """Return when the connection has ended. Send a PING from time to time if it is idle."""
         while not wire.ended.done():
             await asyncio.wait((wire.ended,), timeout=limits.redis_ping_interval_ms / 1000)
             if wire.is_idle:
@@ -166,7 +165,7 @@ class RedisLink:
 
 
 class _Wire(asyncio.Protocol):
-    """One connection: what was sent and not answered yet, in order."""
+    """One connection, with the commands that wait for a reply, in order."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
@@ -183,16 +182,16 @@ class _Wire(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether nothing is asked that would find out whether anybody answers."""
+        """Tell whether no command waits for a reply."""
         return not self._waiting
 
     @property
     def is_full(self) -> bool:
-        """Tell whether so much waits that nothing more should."""
+        """Tell whether too much waits for another command."""
         return self._is_paused or len(self._waiting) >= limits.redis_commands_max
 
     def send(self, command: bytes, heard: Heard) -> None:
-        """Send a command at the end of this turn."""
+        """Send a command at the end of this loop turn."""
         if self.ended.done():
             heard(RedisAwayError(self._reason))
             return
@@ -204,7 +203,7 @@ class _Wire(asyncio.Protocol):
             self._watch = self._loop.call_later(limits.redis_timeout_ms / 1000, self._look)
 
     def abort(self, reason: str = "the connection was given up") -> None:
-        """End the connection at once."""
+        """Abort the connection."""
         if not self.ended.done():
             self._reason = reason
         if self._transport is not None:
@@ -212,11 +211,11 @@ class _Wire(asyncio.Protocol):
         self.connection_lost(None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take note of the transport."""
+        """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand answers to those who asked."""
+        """Pass replies to their callers."""
         self._link.bytes_received += len(data)
         self._unread_bytes += len(data)
         try:
@@ -228,13 +227,13 @@ class _Wire(asyncio.Protocol):
                 else:
                     self._waiting.popleft()[0](reply)
         except (hiredis.ProtocolError, IndexError):
-            # Not the language of Redis, or an answer to nothing that was asked.
-            self.abort("the answer is none of Redis's")
+            # Not the protocol of Redis, or a reply without a command.
+            self.abort("the reply is not valid")
         if self._unread_bytes > limits.redis_reply_bytes_max:
-            self.abort(f"an answer has more than {limits.redis_reply_bytes_max >> 20} MiB")
+            self.abort(f"a reply has more than {limits.redis_reply_bytes_max >> 20} MiB")
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Tell everybody who still waits."""
+        """Pass an error to everyone who still waits."""
         if self.ended.done():
             return
         if error is not None:
@@ -247,11 +246,11 @@ class _Wire(asyncio.Protocol):
             self._waiting.popleft()[0](RedisAwayError(self._reason))
 
     def pause_writing(self) -> None:
-        """Take nothing more for now."""
+        """Stop sending."""
         self._is_paused = True
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue sending."""
         self._is_paused = False
 
     def _flush(self) -> None:
@@ -262,7 +261,7 @@ class _Wire(asyncio.Protocol):
         self._unsent.clear()
 
     def _look(self) -> None:
-        """Close the connection where somebody has waited for too long."""
+        """Abort the connection if a command has waited for too long."""
         self._watch = None
         if not self._waiting:
             return
@@ -270,7 +269,7 @@ class _Wire(asyncio.Protocol):
         if left > 0:
             self._watch = self._loop.call_later(left, self._look)
         else:
-            # The loop itself may have been late: what has arrived meanwhile is looked at first.
+            # The loop itself may have been blocked: read what has arrived meanwhile first.
             late = self._waiting[0]
             self._watch = self._loop.call_later(0.001, self._give_up, late)
 
@@ -284,5 +283,5 @@ class _Wire(asyncio.Protocol):
 
 
 def _is_message(reply: Reply) -> bool:
-    """Tell whether this came without being asked for. Source: Redis, Pub/Sub, format of pushed messages."""
+    """Tell whether this is a pushed message. Source: Redis, Pub/Sub, format of pushed messages."""
     return isinstance(reply, list) and len(reply) == 3 and reply[0] == b"message"

@@ -1,4 +1,4 @@
-"""Which sealing keys the secrets in the database are sealed under, and how they get to the newest one."""
+"""Counts the secrets by sealing key, and seals them again under the newest key."""
 
 import uuid
 from typing import Any
@@ -10,13 +10,13 @@ from fastpay.store.keys import fingerprint_binding
 from fastpay.store.sealing import Binding, Sealed, Vault
 from fastpay.store.statements import SQL
 
-# Connections are asyncpg's, which has no types: hence `Any` throughout.
+# Connections are `Any`, since asyncpg has no types.
 
 _LOWEST = uuid.UUID(int=0)
 
 
 class Stock(msgspec.Struct, frozen=True):
-    """How many secrets of a purpose are sealed under a key; none of them under any where `under` is None."""
+    """The number of secrets of a purpose that are sealed under a key. `under` None means plain text."""
 
     purpose: str
     under: str | None
@@ -24,16 +24,16 @@ class Stock(msgspec.Struct, frozen=True):
 
 
 async def survey(connection: Any) -> list[Stock]:
-    """Return what there is."""
+    """Return the numbers of secrets."""
     return [Stock(*row) for row in await connection.fetch(SQL["sealed_survey"])]
 
 
 async def reseal(connection: Any, vault: Vault, *, only_plain: bool = False) -> int:
-    """Seal all secrets under the newest key, also those that are in plain, and return how many were moved.
+    """Seal all secrets under the newest key, and return how many were changed.
 
-    Each is a transaction of its own: whatever ends this, it goes on where it stopped when it is called again,
-    and two at a time do no harm. With `only_plain` what is sealed already is let be.
-    Raises: SecretUnreadable when one of them cannot be opened.
+    Each secret has a transaction of its own: after an interruption another call continues, and two calls at a
+    time do no harm. With `only_plain`, only secrets in plain text are sealed.
+    Raises: SecretUnreadable if a secret cannot be opened.
     """
     moved = await _reseal_tenants(connection, vault, only_plain=only_plain)
     return moved if only_plain else moved + await _reseal_signing_secrets(connection, vault)

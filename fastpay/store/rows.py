@@ -1,4 +1,4 @@
-"""Rows to domain values and back: identifiers are stored without their prefix."""
+"""Converts rows to domain values and back. Identifiers are stored without their prefix."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +20,12 @@ _ANSWER_DECODER = msgspec.msgpack.Decoder(Answer)
 _RULES_DECODER = msgspec.json.Decoder(Rules)
 _RULES_ENCODER = msgspec.json.Encoder(order="deterministic")
 
-# A row of the driver: indexed by column name, its values as untyped as SQL's are to us.
+# A row of asyncpg, which has no types. It is indexed by column name.
 Row = Any
 
 
 def encode(value: StoredObject | Answer) -> bytes:
-    """Return the compact form that is stored."""
+    """Return the MessagePack form that is stored."""
     return _ENCODER.encode(value)
 
 
@@ -35,7 +35,7 @@ def timestamp(clock: Clock) -> datetime:
 
 
 def scope_of(row: Row) -> Scope:
-    """Return whose row it is."""
+    """Return the tenant and mode of a row."""
     return Scope(row["tenant_id"].hex, row["livemode"])
 
 
@@ -51,12 +51,12 @@ def book(row: Row) -> Book:
 
 
 def rules(text: str) -> Rules:
-    """Return the rules that a book's generated column holds."""
+    """Return the rules in the generated column of a book."""
     return _RULES_DECODER.decode(text)
 
 
 def encode_rules(rules: Rules) -> str:
-    """Return rules exactly as the generated column has them, so that the two can be compared."""
+    """Return rules exactly as the generated column has them, to compare the two as text."""
     return _RULES_ENCODER.encode(rules).decode()
 
 
@@ -91,7 +91,7 @@ def transfer(row: Row) -> Transfer:
 
 
 def source_of(row: Row) -> str:
-    """Return what a transfer was for: its kind tells the prefix."""
+    """Return the identifier of the refund or charge that a transfer belongs to."""
     return f"{'re' if row['kind'] == 'refund' else 'ch'}_{row['source_id'].hex}"
 
 

@@ -22,12 +22,12 @@ from fastpay.errors import ConfigurationError, FastpayError
 from fastpay.observability import telemetry
 from fastpay.observability.program_name import command_name
 
-# What the file is called in the data directory of an embedded database, and beside its sockets.
+# The name of the key file in the data directory of an embedded database, and beside its sockets.
 KEY_FILE = "sealing.keys"
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _HEADING = (
-    "# The keys that fastpay seals secrets under, the newest first. Whoever has them can read the secrets."
+    "# The keys with which fastpay seals secrets, newest first. Anyone who has them can read the secrets."
 )
 _MODES: dict[bool | None, bytes] = {None: b"both", False: b"test", True: b"live"}
 
@@ -35,7 +35,7 @@ _log = telemetry.Log("fastpay.sealing")
 
 
 class SealingKey:
-    """A key of the operator's. Its identifier follows from it: no other key can go by the same name."""
+    """A key of the operator. Its identifier is a digest of it."""
 
     __slots__ = ("_cipher", "_secret", "key_id")
 
@@ -47,7 +47,7 @@ class SealingKey:
 
     @property
     def cipher(self) -> Any:
-        """The cipher under this key; made when it is first needed, since its library takes long to import."""
+        """The cipher with this key. It is created on first use, since its library is slow to import."""
         if self._cipher is None:
             from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
@@ -55,16 +55,16 @@ class SealingKey:
         return self._cipher
 
     def line(self) -> str:
-        """Return the line of a key file: for that file alone."""
+        """Return the key as a line of a key file. Never use it elsewhere."""
         return base64.b64encode(self._secret).decode()
 
     def __repr__(self) -> str:
-        """Show the name and nothing that is secret."""
+        """Show the identifier, not the key."""
         return f"SealingKey({self.key_id})"
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """What a secret is for and whose it is; a mode of None means both."""
+    """The purpose and the owner of a secret, which are authenticated with it. A mode of None means both."""
 
     purpose: Literal["fingerprint", "signing"]
     tenant_id: uuid.UUID
@@ -80,11 +80,11 @@ class Sealed(msgspec.Struct, frozen=True):
 
 
 class SecretUnreadable(FastpayError):
-    """A secret cannot be opened: its key is missing here, or the row was changed. An operator must act."""
+    """A secret cannot be opened: its key is missing, or the row was changed. An operator must act."""
 
 
 class Vault:
-    """Seals under the newest key, and opens what was sealed under any of them."""
+    """Seals with the newest key, and opens with any of the keys."""
 
     def __init__(
         self,
@@ -93,10 +93,10 @@ class Vault:
         clock: Clock,
         reread: Callable[[], Sequence[SealingKey]] | None = None,
     ) -> None:
-        """`keys` come newest first; there is at least one.
+        """Take one or more keys, newest first.
 
-        `reread` returns them as they are now: it is called when something is sealed under a key that was not
-        among them, so that a key can be added under a running process. Raises: ConfigurationError.
+        `reread` returns the current keys. It is called for a secret under an unknown key, so that a key can
+        be added while the process runs. It raises ConfigurationError.
         """
         self._clock = clock
         self._reread = reread
@@ -104,7 +104,7 @@ class Vault:
 
     @property
     def newest(self) -> str:
-        """The identifier of the key that new secrets are sealed under."""
+        """The identifier of the key that seals new secrets."""
         return self._newest.key_id
 
     @property
@@ -113,8 +113,8 @@ class Vault:
         return tuple(self._keys)
 
     def seal(self, secret: bytes, binding: Binding) -> Sealed:
-        """Return the secret sealed, each time anew."""
-        # Random nonces are good for 2**32 secrets a key, and there are a few for each tenant.
+        """Seal a secret."""
+        # Random nonces are safe for 2**32 secrets a key, and a tenant has only a few.
         nonce = self._clock.random_bytes(_NONCE_BYTES)
         return Sealed(nonce + self._newest.cipher.encrypt(nonce, secret, _bind(binding)), self.newest)
 
@@ -144,7 +144,7 @@ class Vault:
 
 
 def open_sealed(sealed: Sealed, binding: Binding, vault: Vault | None) -> bytes:
-    """Return a secret. Raises: SecretUnreadable, where there is no vault as well."""
+    """Return a secret. Raises: SecretUnreadable, also if there is no vault."""
     if vault is None:
         raise _unreadable(sealed, binding)
     return vault.open(sealed, binding)
@@ -156,10 +156,10 @@ def make_key(clock: Clock) -> SealingKey:
 
 
 def read_keys(path: Path) -> list[SealingKey]:
-    """Return the keys of a file, newest first: one a line in base64; empty lines and # lines are passed over.
+    """Return the keys of a file, newest first. Each line is a key in base64, a comment (#) or empty.
 
-    Raises: ConfigurationError where there is none, where others than its owner may read it, or where a line
-    is no key. No message holds anything of the content.
+    Raises: ConfigurationError if there is no key, if others than the owner can read the file, or if a line is
+    not a key. No message contains anything of the file.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -168,8 +168,8 @@ def read_keys(path: Path) -> list[SealingKey]:
             lines = file.read(limits.sealing_file_bytes_max + 1).decode("ascii", "replace").splitlines()
     except OSError as error:
         raise ConfigurationError(
-            f"the sealing keys {path} cannot be read: {error.strerror}; put the file back, or correct "
-            "sealing_key_file or who may read it"
+            f"the sealing keys {path} cannot be read: {error.strerror}; restore the file, or correct "
+            "sealing_key_file or the permissions"
         ) from error
     keys = []
     for number, line in enumerate(lines, 1):
@@ -182,16 +182,16 @@ def read_keys(path: Path) -> list[SealingKey]:
             secret = b""
         if len(secret) != KEY_BYTES:
             raise ConfigurationError(
-                f"line {number} of the sealing keys {path} is no key; "
+                f"line {number} of the sealing keys {path} is not a key; "
                 f"a key is the base64 of {KEY_BYTES} random bytes: head -c {KEY_BYTES} /dev/urandom | base64"
             )
         keys.append(SealingKey(secret))
     if not keys:
-        raise ConfigurationError(f"there is no key in {path}; make one with: {command_name()} sealing add")
+        raise ConfigurationError(f"there is no key in {path}; create one with: {command_name()} sealing add")
     if len(keys) > limits.sealing_keys_max:
         raise ConfigurationError(
-            f"there are more than {limits.sealing_keys_max} keys in {path}; remove those that nothing is "
-            "sealed under any more (fastpay sealing list)"
+            f"there are more than {limits.sealing_keys_max} keys in {path}; remove those that no secret "
+            "needs any more (fastpay sealing list)"
         )
     return keys
 
@@ -202,7 +202,7 @@ def render_keys(keys: Sequence[SealingKey]) -> bytes:
 
 
 def _unreadable(sealed: Sealed, binding: Binding) -> SecretUnreadable:
-    # The operator is told; everybody else learns that something is wrong.
+    # The log has the details for the operator; clients get a general message.
     _log.error(
         "secret_unreadable", purpose=binding.purpose, tenant=binding.tenant_id.hex, sealed_under=sealed.under
     )
@@ -213,10 +213,12 @@ def _unreadable(sealed: Sealed, binding: Binding) -> SecretUnreadable:
 
 def _require_private(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(f"the sealing keys {path} are no file; name one in sealing_key_file")
+        raise ConfigurationError(
+            f"the sealing keys {path} are not a regular file; name one in sealing_key_file"
+        )
     if found.st_uid not in {0, os.geteuid()}:
         raise ConfigurationError(
-            f"the sealing keys {path} belong to another user; chown them to the one that runs fastpay"
+            f"the sealing keys {path} belong to another user; chown them to the user that runs fastpay"
         )
     if found.st_mode & 0o077:
         raise ConfigurationError(

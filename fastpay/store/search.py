@@ -1,13 +1,17 @@
-"""Searches: what the index points at, and what happened behind it, each looked at for itself.
+"""Searches: candidates from an asynchronous index and from the events after it, each checked.
 
-The index is filled behind the payments (`search_index.py`), so that a payment pays nothing for it. A search
-still sees all that was committed before it began: in one snapshot it reads how far the index goes and what
-happened after that, takes the latest version of each object that changed meanwhile, and believes the index
-about no other but those it knows. Where too much happened, it carries the index on first: who searches, pays.
+The index is updated after the payments (`search_index.py`), so that payments cost nothing more. A search
+still sees everything that was committed before it began. In one snapshot it reads
 
-An index cannot tell beforehand how many objects have a term. So the newest entries are looked at first, which
-is all it takes where many match; where few do, the terms lead to them. What can only be looked for one by one
-(a negation, for one) goes on as far as `limits.search_examined_max`, and is refused there.
+1. the sequence number up to which the index goes, and the events after that: the tail;
+2. the latest version of each object in the tail, which is checked directly;
+3. candidates from the index, without the objects in the tail.
+
+If the tail is too long, the search first advances the index itself.
+
+The index does not know how many objects have a term. So the newest entries are examined first, which is
+enough if many match. If few match, the terms lead to them. A query that no term leads to (a negation, for
+example) examines entries one by one, up to `limits.search_examined_max`, and is refused beyond that.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -28,26 +32,26 @@ from fastpay.store.postgres import Connection
 from fastpay.store.search_index import Lend, PostgresSearchIndex, concerned, load_latest
 from fastpay.store.statements import SQL
 
-# An inverted index can be read in one way only, which other statements must not be tempted by.
+# A GIN index needs bitmap scans, which are off for all other statements.
 _SETTINGS = (
     f"set local enable_bitmapscan = on; set local statement_timeout = {limits.search_statement_timeout_ms}"
 )
 _BEHIND = "Recent payments are still being indexed for searches. Try again in a moment."
 _EXPENSIVE = (
-    "Answering this query takes looking at too many objects. Ask for something that fewer of them have, "
-    "or narrow it down with created."
+    "This query has to examine too many objects. Search for something that fewer objects have, or narrow it "
+    "down with created."
 )
 
 
 class _Tail(NamedTuple):
-    """What happened behind the index: the objects concerned, and their latest versions."""
+    """What changed after the end of the index: the objects, and their latest versions."""
 
     changed: frozenset[str]
     versions: list[Versioned]
 
 
 class _Search(NamedTuple):
-    """One search under way, in its snapshot."""
+    """One search in its snapshot."""
 
     connection: Connection
     scope: Scope
@@ -57,16 +61,16 @@ class _Search(NamedTuple):
 
 
 class PostgresSearch:
-    """Finds objects, and carries the index on where it must. `lend` gives a connection for a block."""
+    """Runs searches, and advances the index if it is too far behind. `lend` lends a connection to a block."""
 
     def __init__(self, lend: Lend, index: PostgresSearchIndex) -> None:
         self._lend = lend
         self._index = index
 
     async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
-        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+        """Return up to `page.limit` + 1 objects that match a query, newest first.
 
-        Raises: InvalidRequest where it takes too much, Overloaded while the index is too far behind.
+        Raises: InvalidRequest if that is too expensive, Overloaded while the index is too far behind.
         """
         for _ in range(limits.search_batches_max):
             async with self._snapshot() as connection:
@@ -90,7 +94,7 @@ class PostgresSearch:
 
 
 async def _load_tail(connection: Connection, scope: Scope) -> _Tail | None:
-    """Return what happened behind the index, None where that is too much to look at."""
+    """Return what changed after the end of the index, or None if that is too much."""
     events = await connection.fetch(SQL["search_tail"], *scope, limits.search_tail_max + 1)
     if len(events) > limits.search_tail_max:
         return None
@@ -115,7 +119,7 @@ async def _find(search: _Search, page: Page) -> list[Versioned]:
 
 
 async def _find_by_index(search: _Search, conjunct: Conjunct, page: Page) -> dict[str, Versioned]:
-    """Return the newest objects that the index points at and the query finds, by their digits."""
+    """Return the newest objects of the index that match the query, by their digits."""
     above = max(page.above, lower_bound(conjunct.created_min))
     below = min(page.below, lower_bound(conjunct.created_max + 1))
     found: dict[str, Versioned] = {}
@@ -134,13 +138,13 @@ async def _find_by_index(search: _Search, conjunct: Conjunct, page: Page) -> dic
         is_much = examined > limits.search_examined_max or vain > limits.search_candidates_max
         if is_much and len(found) < search.wanted and above < below:
             raise _too_expensive()
-        # Of those that were pointed at some have changed since, and some only have what the query is made of.
+        # Fetch more than are wanted: some candidates changed since, and terms give false positives.
         step, at_most = limits.search_step_entries, max(search.wanted, limits.search_candidates_step)
     return found
 
 
 class _LookedAt(NamedTuple):
-    """Some entries: those that may match, how many were examined, and where to go on ("" for nowhere)."""
+    """Entries that may match, how many were examined, and where to continue ("" if there are no more)."""
 
     candidates: list[Any]
     examined: int
@@ -187,7 +191,7 @@ def _arguments(search: _Search, conjunct: Conjunct, above: str, below: str) -> l
 
 
 async def _verified(search: _Search, candidates: Iterable[Any]) -> dict[str, Versioned]:
-    """Return those that the query does find, and of which nothing newer is known."""
+    """Return the candidates that match the query and are not in the tail."""
     current = [identifier for identifier in candidates if identifier.hex not in search.tail.changed]
     if not current:
         return {}

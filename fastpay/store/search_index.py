@@ -1,4 +1,4 @@
-"""The index that searches use, carried on behind the payments: batch by batch along a tenant's sequence."""
+"""The search index, which is advanced after the payments: batch by batch along a tenant's sequence."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -22,14 +22,14 @@ from fastpay.store.statements import SQL
 
 Lend = Callable[[], AbstractAsyncContextManager[Connection]]
 
-# What is lost of the index in a crash is made again from where it then stands.
+# What the index loses in a crash is indexed again from its last durable position.
 _UNHURRIED = "set local synchronous_commit = off"
 
 
 class PostgresSearchIndex:
     """Satisfies `SearchIndex`.
 
-    `lend` gives a connection for a block; `unavailable` makes of a driver's error what to answer with.
+    `lend` lends a connection to a block. `unavailable` translates a driver's error.
     """
 
     def __init__(self, lend: Lend, unavailable: Callable[[Exception], DatabaseUnavailable]) -> None:
@@ -37,7 +37,7 @@ class PostgresSearchIndex:
         self._unavailable = unavailable
 
     async def list_backlogs(self, scopes_max: int) -> list[Backlog]:
-        """Return the scopes whose index does not go all the way. Raises: DatabaseUnavailable."""
+        """Return the scopes whose index is behind. Raises: DatabaseUnavailable."""
         try:
             async with self._lend() as connection:
                 found = await connection.fetch(SQL["list_search_backlogs"], scopes_max)
@@ -46,7 +46,7 @@ class PostgresSearchIndex:
         return [Backlog(rows.scope_of(row), row["sequence"], row["behind"]) for row in found]
 
     async def advance(self, scope: Scope) -> int:
-        """Carry the index on by one batch; return how many events it had. Raises: DatabaseUnavailable."""
+        """Advance the index by one batch, and return its number of events. Raises: DatabaseUnavailable."""
         try:
             async with self._lend() as connection, connection.transaction():
                 await connection.execute(_UNHURRIED)
@@ -56,7 +56,7 @@ class PostgresSearchIndex:
 
 
 async def load_latest(connection: Connection, scope: Scope, object_ids: Sequence[Any]) -> list[Versioned]:
-    """Return the latest versions of objects, in no order."""
+    """Return the latest versions of objects, in any order."""
     count = len(object_ids)
     found = await connection.fetch(
         SQL["load_objects"], [scope.tenant_id] * count, [scope.livemode] * count, object_ids
@@ -65,16 +65,16 @@ async def load_latest(connection: Connection, scope: Scope, object_ids: Sequence
 
 
 def concerned(events: Iterable[rows.Row]) -> list[Any]:
-    """Return what events are about, each object once."""
+    """Return the objects of events, each once."""
     return list(dict.fromkeys(row["object_id"] for row in events))
 
 
 async def _advance(connection: Connection, scope: Scope) -> int:
     await connection.execute(SQL["search_open"], *scope)
-    # Only now does anybody else's progress count: who waited for the lock goes on behind it.
+    # Read under the lock, so that another's progress is seen.
     come_to = await connection.fetchval(SQL["search_lock"], *scope)
     events = await connection.fetch(SQL["search_tail"], *scope, limits.search_batch_events)
-    # Not everything in the sequence has an event: what is left of it is done with the last one.
+    # Not every sequence number has an event, so a full batch ends at its last event.
     if len(events) == limits.search_batch_events:
         come_to = events[-1]["sequence"]
     versions = await load_latest(connection, scope, concerned(events)) if events else []

@@ -1,4 +1,4 @@
-"""The signing secrets of API keys: make, roll, remove, require. A secret is shown once and kept sealed."""
+"""The signing secrets of API keys: create, roll, remove, require. They are stored sealed."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,16 +13,16 @@ from fastpay.store.rows import timestamp
 from fastpay.store.sealing import Sealed, Vault, open_sealed
 from fastpay.store.statements import SQL
 
-# Connections are asyncpg's, which has no types: hence `Any` throughout.
+# Connections are `Any`, since asyncpg has no types.
 
 PREFIX = "fpss_"
 
 
 async def create_secret(connection: Any, name: KeyName, *, vault: Vault, clock: Clock) -> str:
-    """Make the first signing secret of an API key. Its text is returned here and nowhere else, ever.
+    """Create the first signing secret of an API key. Its text is never available again.
 
-    Raises: NotFound when there is no such key that is still good; InvalidRequest when it has one already, or
-    is a publishable key.
+    Raises: NotFound if there is no such valid key; InvalidRequest if it has a secret already, or is a
+    publishable key.
     """
     async with connection.transaction():
         kind = (await _lock(connection, name, clock))["kind"]
@@ -31,17 +31,17 @@ async def create_secret(connection: Any, name: KeyName, *, vault: Vault, clock: 
                 "A publishable key is for browsers, which cannot keep a secret to sign with."
             )
         if await _list(connection, name, clock):
-            raise InvalidRequest("This key has a signing secret already: roll it.")
+            raise InvalidRequest("This key already has a signing secret. Roll it instead.")
         return await _insert(connection, name, vault=vault, clock=clock)
 
 
 async def roll_secret(
     connection: Any, name: KeyName, *, vault: Vault, clock: Clock, overlap: timedelta = timedelta(0)
 ) -> str:
-    """Make a new signing secret; those before it end after `overlap`, by default at once.
+    """Create a new signing secret. The older ones expire after `overlap`, by default at once.
 
-    Raises: NotFound when there is no such good key, or it has no signing secret; InvalidRequest when too many
-    would be good at the same time.
+    Raises: NotFound if there is no such valid key, or it has no signing secret; InvalidRequest if too many
+    secrets would be valid at the same time.
     """
     async with connection.transaction():
         await _lock(connection, name, clock)
@@ -50,8 +50,8 @@ async def roll_secret(
             raise NotFound(f"This key has no signing secret: {name.key_id}", param="key_id")
         if overlap and len(old) >= limits.signing_secrets_max:
             raise InvalidRequest(
-                f"{len(old)} signing secrets of this key are good, and no more can be: wait until one of "
-                "them has ended, or roll without overlap."
+                f"This key has {len(old)} valid signing secrets, which is the maximum. Wait until "
+                "one expires, or roll without overlap."
             )
         values = (name.tenant_id, name.livemode, name.key_id, timestamp(clock) + overlap)
         await connection.execute(SQL["signing_secret_expire"], *values)
@@ -59,27 +59,27 @@ async def roll_secret(
 
 
 async def remove_secrets(connection: Any, name: KeyName, *, clock: Clock) -> int:
-    """Forget the signing secrets of an API key and return how many were good.
+    """Delete the signing secrets of an API key and return how many were valid.
 
-    Raises: NotFound when there is no such good key; InvalidRequest while it must sign.
+    Raises: NotFound if there is no such valid key; InvalidRequest if signatures are required.
     """
     async with connection.transaction():
         if (await _lock(connection, name, clock))["signature_required"]:
-            raise InvalidRequest("This key must sign, and could not any more: stop requiring it first.")
+            raise InvalidRequest("Requests with this key must be signed. Stop requiring that first.")
         good = len(await _list(connection, name, clock))
         await connection.execute(SQL["signing_secret_remove"], name.tenant_id, name.livemode, name.key_id)
         return good
 
 
 async def require_signatures(connection: Any, name: KeyName, *, required: bool, clock: Clock) -> None:
-    """Say whether requests with an API key must be signed.
+    """Set whether requests with an API key must be signed.
 
-    Raises: NotFound when there is no such good key; InvalidRequest when it could not sign.
+    Raises: NotFound if there is no such valid key; InvalidRequest if it has no signing secret.
     """
     async with connection.transaction():
         await _lock(connection, name, clock)
         if required and not await _list(connection, name, clock):
-            raise InvalidRequest("This key has no signing secret: make one first.")
+            raise InvalidRequest("This key has no signing secret. Create one first.")
         values = (name.tenant_id, name.livemode, name.key_id, required)
         await connection.execute(SQL["key_require_signatures"], *values)
 
@@ -87,9 +87,9 @@ async def require_signatures(connection: Any, name: KeyName, *, required: bool, 
 async def copy_secrets(
     connection: Any, source: KeyName, target: KeyName, *, vault: Vault | None, clock: Clock
 ) -> None:
-    """Give an API key the signing secrets of the one that it takes the place of, inside a transaction.
+    """Copy the signing secrets of an API key to its successor, inside a transaction.
 
-    Raises: InvalidRequest when there are some and no vault to open them.
+    Raises: InvalidRequest if there are secrets and no vault to open them.
     """
     rows = await _list(connection, source, clock)
     if rows and vault is None:
@@ -103,7 +103,7 @@ async def copy_secrets(
 def open_signers(
     found: FoundKey, vault: Vault | None, now: datetime
 ) -> tuple[tuple[Signer, ...], datetime | None]:
-    """Return the signers of an API key that are good now, newest first, and when the first of them ends.
+    """Return the valid signers of an API key, newest first, and when the first of them expires.
 
     Raises: SecretUnreadable.
     """
@@ -115,7 +115,7 @@ def open_signers(
         if expires_at is not None and expires_at <= now:
             continue
         secret = open_sealed(Sealed(content, under), name.binding(), vault)
-        # None is made empty; and were one there, then whatever it signs must not be taken.
+        # Secrets are never empty. If one were, its signatures must not be accepted.
         if secret:
             signers.append(Signer(secret))
     return tuple(reversed(signers)), min((end for end in ends if end > now), default=None)
@@ -126,7 +126,7 @@ async def _lock(connection: Any, name: KeyName, clock: Clock) -> Any:
         SQL["key_lock"], name.tenant_id, name.livemode, name.key_id, timestamp(clock)
     )
     if row is None:
-        raise NotFound(f"No such good key: {name.key_id}", param="key_id")
+        raise NotFound(f"No such valid key: {name.key_id}", param="key_id")
     return row
 
 
@@ -146,7 +146,7 @@ async def _insert(connection: Any, name: KeyName, *, vault: Vault, clock: Clock)
 async def _keep(
     connection: Any, name: KeyName, secret: bytes, *, vault: Vault, clock: Clock, row: Any = None
 ) -> None:
-    """Keep a secret: a new one, or with the times of another's row."""
+    """Store a secret: a new one, or one with the times of another row."""
     secret_id = random_uuid(clock)
     sealed = vault.seal(secret, name.binding())
     times = (timestamp(clock), None) if row is None else (row["created_at"], row["expires_at"])

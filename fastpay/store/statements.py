@@ -44,8 +44,8 @@ def _list(templates: Mapping[str, str], table: Table, filters: Sequence[Column])
     numbered = list(enumerate(filters, 7))
     conditions = [table.listed] if table.listed else []
     for number, column in numbered:
-        # The planner must not choose the index of a filter that many rows meet over that of one that few do.
-        # It uses no index for `is not distinct from`, which is the same as `=` for a value.
+        # Only the first filter may use an index: the planner could prefer that of a filter which many rows
+        # meet. `is not distinct from` is the same as `=` for values, and uses no index.
         operator = "is not distinct from" if number > numbered[0][0] else "="
         conditions.append(f"{column.name} {operator} ${number}::{column.type}")
     names = [column.attribute for column in filters]
@@ -105,14 +105,15 @@ SQL: Final = _FILES | GENERATED
 assert len(SQL) == len(_FILES) + len(GENERATED)
 
 
-# A batch writes to one of few sets of tables, though there could be many. The driver prepares each statement.
+# Batches write to few different sets of tables. The driver prepares each combined statement.
 @functools.lru_cache(maxsize=256)
 def combine(names: tuple[str, ...]) -> str:
-    """Return one statement that does what these do, with all their parameters one after the other.
+    """Return one statement that does what these statements do, with their parameters one after the other.
 
-    What they read is as it was before any of them began; what constraints and triggers look at is what all of
-    them have left. They must change different rows: which of two changes to one would stand is not defined.
-    Some share a table: new heads are inserted by one, old ones updated by another, and no row is both.
+    All of them read the snapshot from before the combined statement. Constraints and triggers see the result
+    of all of them. They must change different rows, since the result of two changes of one row is not
+    defined. Two statements may share a table: one inserts new heads and one updates existing heads, and no
+    row is both.
     """
     parts, offset = [], 0
     for name in names:
@@ -124,7 +125,7 @@ def combine(names: tuple[str, ...]) -> str:
 
 
 def array_types(name: str) -> tuple[str, ...]:
-    """Return the elements' types of the arrays that a statement takes, in the order of its parameters."""
+    """Return the element types of a statement's array parameters, in their order."""
     found = {int(number): element for number, element in _ARRAY.findall(SQL[name])}
     assert sorted(found) == list(range(1, len(found) + 1)), name
     return tuple(found[number] for number in sorted(found))

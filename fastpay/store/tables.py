@@ -93,7 +93,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return self._write(f"write_{self.plural}", self.changing)
 
     def filter_combinations(self) -> Iterator[tuple[Column, ...]]:
-        """Give every combination of filters, each in the order of their declaration."""
+        """Yield every combination of filters, each in the order of declaration."""
         for count in range(len(self.filters) + 1):
             yield from combinations(self.filters, count)
 
@@ -221,7 +221,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
     ),
 }
 
-# By the prefix of a list's objects; and the two writes of the heads of each class, new and changed.
+# The tables by prefix, and for each class the writes of new and of existing heads.
 BY_PREFIX: Mapping[str, Table] = {kind.prefix: table for kind, table in TABLES.items()}
 HEAD_WRITES: Mapping[type[StoredObject], tuple[HeadWrite, HeadWrite]] = {
     kind.struct: (table.insert(), table.update())

@@ -11,7 +11,7 @@ from fastpay.domain.rules import Rules
 from fastpay.store import rows
 from fastpay.store.statements import SQL
 
-# Connections are asyncpg's, which has no types: hence `Any` throughout.
+# Connections are `Any`, since asyncpg has no types.
 
 
 class ListedTenant(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class RuleChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_tenants(connection: Any, name: str | None = None) -> list[ListedTenant]:
-    """Return all tenants by name, or the one of this name."""
+    """Return all tenants in the order of their names, or the one with this name."""
     found = await connection.fetch(SQL["tenant_list"], name)
     return [
         ListedTenant(
@@ -61,13 +61,13 @@ async def list_tenants(connection: Any, name: str | None = None) -> list[ListedT
 async def set_rules(
     connection: Any, tenant_id: uuid.UUID, changes: RuleChanges, *, livemodes: Sequence[bool]
 ) -> None:
-    """Change a tenant's rules in these modes, from the next commit on, on every running instance."""
+    """Change a tenant's rules in these modes. Every running instance applies them from the next commit."""
     values = rule_values(changes)
     await connection.execute(SQL["tenant_set_rules"], tenant_id, livemodes, *values)
 
 
 def rule_values(rules: Rules | RuleChanges) -> tuple[Any, ...]:
-    """Return the rules in the order in which statements take them."""
+    """Return the rules in the order of the statements' parameters."""
     return (
         rules.fee_basis_points,
         rules.fee_fixed,

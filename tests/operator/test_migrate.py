@@ -76,7 +76,7 @@ async def test_a_check_that_finds_something_undoes_everything(
     )
     place = scratch_migrations(tmp_path, script="create table a (); create table c ();", check=check)
     monkeypatch.setattr(module, "SCRIPTS", place)
-    with pytest.raises(ConfigurationError, match="0001_x did not leave what it should: no table b"):
+    with pytest.raises(ConfigurationError, match="migration 0001_x failed: no table b"):
         await migrate(empty_database_url)
     assert await pending(empty_database_url) == ["0001"]
     (place / "versions" / "0001_x.sql").write_text("create table a (); create table b ();", encoding="utf-8")

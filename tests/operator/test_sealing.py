@@ -70,7 +70,7 @@ def test_signing_from_the_first_key_to_its_end(spawn_server: SpawnServer) -> Non
     assert status(server, key, "fpss_another", second) == 200
     third = operator.run("keys", "signing", "roll", key_id, *WHOSE)
     assert [status(server, key, secret) for secret in (first, second, third)] == [401, 401, 200]
-    assert "stop requiring it first" in operator.refused("keys", "signing", "remove", key_id, *WHOSE)
+    assert "Stop requiring that first" in operator.refused("keys", "signing", "remove", key_id, *WHOSE)
     assert "need not" in operator.run("keys", "signing", "require", key_id, "off", *WHOSE)
     assert (status(server, key), status(server, key, third), status(server, key, first)) == (200, 200, 401)
     rolled = operator.run("keys", "roll", key_id, *WHOSE)
@@ -78,7 +78,7 @@ def test_signing_from_the_first_key_to_its_end(spawn_server: SpawnServer) -> Non
     rolled_id = operator.key_id(rolled)
     assert operator.run("keys", "signing", "remove", rolled_id, *WHOSE).startswith("removed 1 signing secret")
     assert (status(server, rolled), status(server, rolled, third)) == (200, 401)
-    assert "make one first" in operator.refused("keys", "signing", "require", rolled_id, "on", *WHOSE)
+    assert "Create one first" in operator.refused("keys", "signing", "require", rolled_id, "on", *WHOSE)
     fourth = operator.run("keys", "signing", "create", rolled_id, *WHOSE)
     operator.run("keys", "signing", "require", rolled_id, "on", *WHOSE)
     assert (status(server, rolled), status(server, rolled, fourth)) == (401, 200)

@@ -210,7 +210,7 @@ def test_a_file_of_another_user_or_none_at_all_is_refused(write: Callable[..., P
         read_keys(tmp_path / "missing")
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
         read_keys(tmp_path)
-    with pytest.raises(ConfigurationError, match="are no file"):
+    with pytest.raises(ConfigurationError, match="are not a regular file"):
         read_keys(Path("/dev/zero"))
     if os.geteuid() != 0:
         pytest.skip("only root can give a file to another user")

@@ -1,11 +1,11 @@
-"""The database's shape, step by step: plain SQL that alembic runs, forward only, checked after it ran.
+"""Migrations: plain SQL that alembic runs, forward only, with a check after each.
 
 A migration is three files in `versions/`, here for number 0002:
 
     0002_books.sql        The statements, as many as it takes. Every constraint has a name. No `begin` or
                           `commit`: all pending migrations share one transaction.
-    0002_books.check.sql  One query that returns a text for each thing that is not as it should be, and no
-                          rows when all is well. It runs in the same transaction, after the statements.
+    0002_books.check.sql  One query that returns a text for each fault, and no rows if there is none. It runs
+                          in the same transaction, after the statements.
     0002_books.py         What alembic reads:
 
         \"\"\"What this migration is for, in a line.\"\"\"
@@ -20,9 +20,8 @@ A migration is three files in `versions/`, here for number 0002:
             \"\"\"Run 0002_books.sql and then its check.\"\"\"
             run_scripts(__file__)
 
-Numbers have four digits, begin at 0001 and leave no gap. There is no downgrade: what is deployed is mended
-by the next migration. Statements that cannot run in a transaction (`create index concurrently`) have no
-place here.
+Numbers have four digits, begin at 0001 and have no gaps. There is no downgrade: the next migration corrects a
+deployed one. Statements that cannot run in a transaction (`create index concurrently`) are not allowed.
 """
 
 from pathlib import Path
@@ -32,18 +31,18 @@ from fastpay.errors import ConfigurationError
 
 
 def run_scripts(migration: str) -> None:
-    """Run the SQL that lies beside the migration's file, then its check, inside alembic's transaction.
+    """Run the SQL beside the migration's file and then its check, inside alembic's transaction.
 
-    Raises: ConfigurationError when the check finds something wrong, which rolls everything back.
+    Raises: ConfigurationError if the check finds a fault, which rolls everything back.
     """
     from alembic import op  # noqa: PLC0415 - alembic takes 0.3 s to import, and a start seldom needs it
 
     script, check = Path(migration).with_suffix(".sql"), Path(migration).with_suffix(".check.sql")
-    # SQLAlchemy would prepare what it runs, and a prepared statement is one statement: scripts go to the
-    # driver's own simple query.
+    # SQLAlchemy prepares what it runs, and only a single statement can be prepared: scripts use the simple
+    # query protocol of the driver.
     adapted: Any = op.get_bind().connection.dbapi_connection
     adapted.run_async(lambda driver: driver.execute(script.read_text(encoding="utf-8")))
     faults = adapted.run_async(lambda driver: driver.fetch(check.read_text(encoding="utf-8")))
     if faults:
         found = "; ".join(str(row[0]) for row in faults)
-        raise ConfigurationError(f"migration {script.stem} did not leave what it should: {found}")
+        raise ConfigurationError(f"the check of migration {script.stem} failed: {found}")
