@@ -12,7 +12,7 @@ from tests.bank import history
 from tests.bank.checker import check
 from tests.bank.history import Change, Operation
 from tests.support.api import open_async_client
-from tests.support.database_checks import find_faults
+from tests.support.books import find_database_faults
 from tests.support.servers import PATIENCE_SECONDS, RunningServer
 from tests.support.tree import ROOT
 
@@ -108,7 +108,7 @@ class Clients:
         balance = sum(money["amount"] for money in answer.json()["pending"])
         return [
             *check(self.operations(), await self.changes(), balance=balance),
-            *await find_faults(self.database_url),
+            *await find_database_faults(self.database_url),
             *(
                 f"alarm: {line}"
                 for server in servers

@@ -23,7 +23,7 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.migrate import migrate
 from fastpay.store.pool import ReaderPool, due
-from tests.support.database_checks import find_faults
+from tests.support.books import find_database_faults
 from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.pgbouncer import running_pgbouncer
 from tests.support.world import card
@@ -86,7 +86,7 @@ async def gather_crowd(
         connections=connections,
         backends=backends,
         payments=payments,
-        faults=await find_faults(database_url),
+        faults=await find_database_faults(database_url),
     )
 
 

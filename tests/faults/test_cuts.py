@@ -18,7 +18,7 @@ from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown
 from fastpay.store.connections import connected
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import Engine, engine, make_tenant
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
 from tests.support.seeds import SEED

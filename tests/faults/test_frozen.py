@@ -19,7 +19,7 @@ from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
 from tests.faults.test_cuts import PAY, count, record, settle
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.postgres_proxy import Manner, Proxy
 from tests.support.servers import PATIENCE_SECONDS

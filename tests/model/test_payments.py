@@ -36,7 +36,7 @@ from tests.model.payments import (
     request_of,
 )
 from tests.support.api import open_async_client, open_client
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.seeds import SEED, size
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant

@@ -12,7 +12,7 @@ from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
 from tests.faults.test_cuts import count, settle
 from tests.store.test_batches_alike import writing
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import engine, make_tenant
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
 from tests.support.world import card

@@ -16,7 +16,7 @@ from fastpay.engine.write.transactions import Transactions
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.batches import PostgresTransaction
 from fastpay.store.connections import connected
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import engine, make_tenant
 
 pytestmark = pytest.mark.anyio

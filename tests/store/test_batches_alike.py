@@ -17,8 +17,8 @@ from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
+from tests.support.books import check_database
 from tests.support.commands import Unwritable
-from tests.support.database_checks import check_database
 from tests.support.database_clock import give_clock, move_clock
 from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT, MemoryStore, submission
 from tests.support.seeds import SEED

@@ -22,7 +22,7 @@ from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Outcome
 from fastpay.engine.write.ports import BatchTransaction, BatchWork
 from fastpay.store.connections import connected
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import Engine, check_books, engine, make_tenant, read_objects
 from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS

@@ -14,7 +14,7 @@ from fastpay.domain.ledger_transfers import CreateLedgerTransfer, PostLedgerTran
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Outcome
 from fastpay.store.connections import connected
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from fastpay.store.connections import connected
 from tests.reference.ledger import Account, Item
 from tests.reference.ledger_counters import Counters
 from tests.store.test_ledger_ahead import held_up
-from tests.support.database_checks import check_database
+from tests.support.books import check_database
 from tests.support.engine import Engine, engine, make_tenant
 
 pytestmark = pytest.mark.anyio

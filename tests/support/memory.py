@@ -14,7 +14,7 @@ from fastpay.domain.rules import Rules
 from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 from fastpay.engine.write.ports import BatchWork, Encoded
-from tests.support import invariants
+from tests.support.books import check_memory
 
 TENANT = Scope("a" * 32, False)
 OTHER_TENANT = Scope("b" * 32, False)
@@ -226,7 +226,7 @@ def check_books(store: MemoryStore) -> None:
     """Hold the books of each tenant against themselves."""
     state = store.state
     for scope, book in state.books.items():
-        invariants.check_all(
+        check_memory(
             scope,
             accounts=[account for (owner, _), account in state.accounts.items() if owner == scope],
             transfers=[transfer for owner, transfer in state.transfers if owner == scope],

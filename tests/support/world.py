@@ -14,6 +14,7 @@ from fastpay.domain.payment_methods import CreatePaymentMethod, NewCard
 from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Plan, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.errors import FastpayError
+from tests.support.books import Tables, find_faults, tables_in_memory
 
 Kind = TypeVar("Kind")
 SCOPE = Scope("0" * 31 + "1", False)
@@ -59,6 +60,21 @@ class World:
         self.events += plan.events
         self.book = msgspec.structs.replace(self.book, sequence=self.book.sequence + len(plan.events))
         return plan
+
+    def tables(self) -> Tables:
+        """Return the books as tables."""
+        return tables_in_memory(
+            self.book.scope,
+            accounts=self.accounts.values(),
+            transfers=self.transfers,
+            events=self.events,
+            versions=self.versions,
+            sequence=self.book.sequence,
+        )
+
+    def check(self) -> None:
+        """Find nothing wrong in the books."""
+        assert find_faults(self.tables()) == []
 
     def load(self, command: Command) -> Workspace:
         """Return a workspace with what the command needs and nothing else."""

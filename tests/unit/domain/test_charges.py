@@ -5,20 +5,7 @@ import pytest
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
 from fastpay.domain.payment_intents import CancelPaymentIntent, CreatePaymentIntent
 from fastpay.domain.refunds import CancelRefund, CreateRefund
-from tests.support import invariants
 from tests.support.world import World, card
-
-
-def check_world(world: World) -> None:
-    """Hold the books against themselves."""
-    invariants.check_all(
-        world.book.scope,
-        accounts=world.accounts.values(),
-        transfers=world.transfers,
-        events=world.events,
-        versions=world.versions,
-        sequence=world.book.sequence,
-    )
 
 
 @pytest.fixture
@@ -37,7 +24,7 @@ def test_what_is_noted_of_a_charge_changes_and_nothing_else(world: World) -> Non
     assert (after.description, after.fraud_report, after.metadata) == ("d", "safe", {"b": "2", "c": "3"})
     assert (after.amount, after.status, after.captured) == (charge.amount, charge.status, charge.captured)
     assert plan.transfers == ()
-    check_world(world)
+    world.check()
 
 
 def test_a_charge_that_is_missing_is_refused(world: World) -> None:
@@ -59,7 +46,7 @@ def test_capturing_a_charge_is_capturing_its_payment(world: World, amount: int |
     paid = world.intent(intent.id)
     assert (paid.status, paid.amount_received, paid.amount_capturable) == ("succeeded", taken, 0)
     assert world.balance("processor") == taken
-    check_world(world)
+    world.check()
 
 
 def test_what_cannot_be_captured_is_refused(world: World) -> None:
@@ -78,7 +65,7 @@ def test_what_cannot_be_captured_is_refused(world: World) -> None:
     world.moment_s += 8 * 24 * 3600
     error = world.refused(CaptureCharge(id=world.charge_of(held).id))
     assert error.code == "charge_expired_for_capture"
-    check_world(world)
+    world.check()
 
 
 def test_a_failed_charge_cannot_be_captured(world: World) -> None:

@@ -27,7 +27,6 @@ from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMet
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.errors import FastpayError
-from tests.support import invariants
 from tests.support.world import World, card
 
 CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired", "chargeCustomerFail")
@@ -120,14 +119,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def books_are_right(self) -> None:
         world = self.world
-        invariants.check_all(
-            world.book.scope,
-            accounts=world.accounts.values(),
-            transfers=world.transfers,
-            events=world.events,
-            versions=world.versions,
-            sequence=world.book.sequence,
-        )
+        world.check()
         if not world.book.rules.refunds_may_overdraw:
             assert all(account.balance >= 0 for account in world.accounts.values())
 
