@@ -66,7 +66,7 @@ def encode_columns(tuple types not None, list records not None) -> list:
     cdef tuple record
     for record in records:
         if record is None or len(record) != len(types):
-            raise ValueError("a record has as many values as there are types")
+            raise ValueError("a record must have one value for each type")
     return [_encode(<ArrayType?>types[column], records, column) for column in range(len(types))]
 
 
@@ -95,7 +95,7 @@ cdef bytes _encode(ArrayType array, list records, Py_ssize_t column):
     if array.size != 0:
         total += (count - nulls) * array.size
     if total > 0x7FFF_FFFF:
-        raise ValueError("more than fits one message")
+        raise ValueError("the array does not fit into one message")
     encoded = PyBytes_FromStringAndSize(NULL, total)
     out = PyBytes_AS_STRING(encoded)
     _put_32(out, 1)
@@ -147,34 +147,34 @@ cdef Py_ssize_t _put(_Kind kind, object item, char* out) except -1:
         return 4 + size
     if kind == _BOOLEAN:
         if type(item) is not bool:
-            raise TypeError("a boolean is True or False")
+            raise TypeError("a boolean must be True or False")
         _put_32(out, 1)
         out[4] = item is True
         return 5
     if type(item) is not int:
-        raise TypeError("a number is an int")
+        raise TypeError("a number must be an int")
     try:
         number = item
     except OverflowError:
-        raise ValueError("a number is beyond the range of its type") from None
+        raise ValueError("a number is out of its type's range") from None
     if kind == _BIGINT:
         _put_32(out, 8)
         _put_64(out + 4, <uint64_t>number)
         return 12
     if kind == _MOMENT:
         if not -_MOMENT_MAX <= number - _EPOCH_MS <= _MOMENT_MAX:
-            raise ValueError("a moment is beyond the range of its type")
+            raise ValueError("a timestamp is out of its type's range")
         _put_32(out, 8)
         _put_64(out + 4, <uint64_t>((number - _EPOCH_MS) * 1000))
         return 12
     if kind == _INTEGER:
         if number != <int32_t>number:
-            raise ValueError("a number is beyond the range of its type")
+            raise ValueError("a number is out of its type's range")
         _put_32(out, 4)
         _put_32(out + 4, <uint32_t><int32_t>number)
         return 8
     if number != <int16_t>number:
-        raise ValueError("a number is beyond the range of its type")
+        raise ValueError("a number is out of its type's range")
     _put_32(out, 2)
     out[4] = <char>(<uint16_t><int16_t>number >> 8)
     out[5] = <char>(<uint16_t><int16_t>number & 0xFF)
@@ -187,13 +187,13 @@ cdef int _put_uuid(str item, char* out) except -1:
     cdef const char* text = PyUnicode_AsUTF8AndSize(item, &size)
     cdef int at, high, low
     if size < _UUID_DIGITS:
-        raise ValueError("an identifier has 32 hexadecimal digits")
+        raise ValueError("an identifier must have 32 hexadecimal digits")
     text += size - _UUID_DIGITS
     for at in range(16):
         high = _digit(text[2 * at])
         low = _digit(text[2 * at + 1])
         if high < 0 or low < 0:
-            raise ValueError("an identifier has 32 hexadecimal digits")
+            raise ValueError("an identifier must have 32 hexadecimal digits")
         out[at] = <char>(high << 4 | low)
     return 0
 

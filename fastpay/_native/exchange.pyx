@@ -333,7 +333,7 @@ cdef class Exchange(Job):
         # includes all fields about the body. `version` may be None.
         cdef bytes closing = b""
         if self.started or self.lost or not self.message_complete:
-            raise RuntimeError("an answer at once after another, or before the request is read")
+            raise RuntimeError("a complete response twice, or before the request was read")
         if self.channel.is_draining():
             self.keep_alive = False
         if not self.keep_alive:
@@ -358,7 +358,7 @@ cdef class Exchange(Job):
         if self.left >= 0:
             if len(body) > self.left:
                 self.keep_alive = False
-                raise RuntimeError("more body than content-length promised")
+                raise RuntimeError("more body than content-length announced")
             self.left -= len(body)
             return body
         if not self.chunked:

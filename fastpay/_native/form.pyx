@@ -237,7 +237,7 @@ cdef int _insert(dict top, str name, str value) except -1:
 
 
 cdef object _malformed(str name):
-    return FormError("The brackets of a name do not match. Write it as in 'card[number]'.", name)
+    return FormError("The brackets of a name do not match. Write it like 'card[number]'.", name)
 
 
 cdef int _refuse_taken(object present, str name) except -1:

@@ -10,7 +10,7 @@ def decode(pairs) -> dict:
     cdef Py_ssize_t count = 0
     for name, value in pairs:
         if name is None or value is None:
-            raise TypeError("the names and values of headers are bytes")
+            raise TypeError("the names and values of headers must be bytes")
         headers[PyUnicode_DecodeLatin1(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), NULL)] = (
             PyUnicode_DecodeLatin1(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), NULL)
         )

@@ -80,7 +80,7 @@ cdef class Template:
 
     def __cinit__(self, object struct_type not None):
         if not issubclass(struct_type, msgspec.Struct):
-            raise TypeError("a template is for a type of struct")
+            raise TypeError("a template needs a type of struct")
         self.struct_type = struct_type
         self.steps = NULL
         self.count = 0
@@ -267,5 +267,5 @@ cdef inline bint _holds(PyObject* value, PyObject* wanted) except -1:
 
 cdef bint _are_same(PyObject* value, PyObject* other) except -1:
     if not (PyLong_CheckExact(value) and PyLong_CheckExact(other)):
-        raise TypeError("only integers are compared")
+        raise TypeError("only integers can be compared")
     return PyLong_AsLongLong(value) == PyLong_AsLongLong(other)

@@ -192,7 +192,7 @@ cdef bytes _digest_body(bytes body):
 
 cdef bytes _timestamp(long long timestamp):
     if not 0 <= timestamp < 10 ** _TIMESTAMP_CHARS_MAX:
-        raise ValueError("a timestamp is a number of seconds since 1970")
+        raise ValueError("a timestamp must be a number of seconds since 1970")
     return b"%d" % timestamp
 
 

@@ -35,7 +35,7 @@ cdef object _decode_plain = msgspec.json.Decoder().decode
 
 
 _NO_NUL = "NUL characters are not allowed in JSON."
-_NO_SURROGATE = "The JSON holds half of a surrogate pair."
+_NO_SURROGATE = "The JSON contains half of a surrogate pair."
 
 
 class JsonError(ValueError):

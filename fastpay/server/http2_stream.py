@@ -185,10 +185,10 @@ class Stream:
             body = b""
         elif self._length_left >= 0:
             if len(body) > self._length_left:
-                raise RuntimeError("more body than content-length promised")
+                raise RuntimeError("more body than content-length announced")
             self._length_left -= len(body)
             if not more and self._length_left:
-                raise RuntimeError("less body than content-length promised")
+                raise RuntimeError("less body than content-length announced")
         self.pending += body
         self.ends = not more
         if not self.head_sent:
