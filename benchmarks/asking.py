@@ -56,9 +56,9 @@ class _Writer:
     last: Submission
 
     def __init__(self) -> None:
-        plan, _ = samples.decide(samples.new_workspace(), samples.new_command())
-        objects = {versioned.object.id: versioned for versioned in plan.versions}
-        self._outcome = Outcome(answer=plan.answer, objects=objects)
+        decided = samples.decide(samples.new_workspace(), samples.new_command())
+        objects = {versioned.object.id: versioned for versioned in decided.versions}
+        self._outcome = Outcome(answer=decided.answer, objects=objects)
 
     def admit(self, scope: Scope) -> None:
         """Let everybody in."""

@@ -63,8 +63,8 @@ def main(entries: int, one: str | None) -> None:
 
 def objects() -> dict[str, StoredObject]:
     """Return an ordinary object of each kind."""
-    plan, _ = samples.decide(samples.new_workspace(), samples.new_command())
-    made = {versioned.object.id.partition("_")[0]: versioned.object for versioned in plan.versions}
+    decided = samples.decide(samples.new_workspace(), samples.new_command())
+    made = {versioned.object.id.partition("_")[0]: versioned.object for versioned in decided.versions}
     made["cus"] = Customer(id="cus_" + "0" * 32, created=1, name="Ada Lovelace", email="ada@example.com")
     return made
 

@@ -5,7 +5,7 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import NewCard
-from fastpay.domain.plan import Answer, Book, Draft, Plan, Workspace
+from fastpay.domain.plan import Answer, Book, Draft, Workspace
 from fastpay.domain.rules import Rules
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 
@@ -42,14 +42,14 @@ def new_command() -> CreatePaymentIntent:
     )
 
 
-def decide(workspace: Workspace, command: CreatePaymentIntent, number: int = 0) -> tuple[Plan, Draft]:
-    """Run a command on the workspace without taking its plan over. `number` tells the identifiers apart."""
+def decide(workspace: Workspace, command: CreatePaymentIntent, number: int = 0) -> Draft:
+    """Run a command on the workspace, and do not merge it. `number` tells the identifiers apart."""
     draft = Draft(
         workspace,
         moment_s=MOMENT_MS // 1000,
         identifiers=IdentifierSequence(MOMENT_MS << 16 | 0x7000 | number, b"\x01" * 8),
     )
-    return draft.finish(command.execute(workspace, draft), ()), draft
+    return draft.finish(command.execute(workspace, draft))
 
 
 def new_submission(number: int, scope: Scope = SCOPE, moment_ms: int = MOMENT_MS) -> Submission:
@@ -68,33 +68,32 @@ def new_submission(number: int, scope: Scope = SCOPE, moment_ms: int = MOMENT_MS
 
 def new_intent() -> PaymentIntent:
     """Return a payment that succeeded."""
-    plan, _ = decide(new_workspace(), new_command())
-    return next(found.object for found in plan.versions if isinstance(found.object, PaymentIntent))
+    decided = decide(new_workspace(), new_command())
+    return next(found.object for found in decided.versions if isinstance(found.object, PaymentIntent))
 
 
 def new_changes(count: int, scope: Scope = SCOPE) -> Changes:
     """Return the net effect of a batch of payments."""
     workspace, command = new_workspace(scope), new_command()
-    plans = []
+    drafts = []
     for number in range(count):
-        plan, draft = decide(workspace, command, number)
-        workspace.merge(plan, draft.accounts)
-        plans.append(plan)
+        drafts.append(decide(workspace, command, number))
+        workspace.merge(drafts[-1])
     return Changes(
         books=[Book(scope, workspace.sequence, FEES)],
-        versions=[(scope, versioned) for plan in plans for versioned in plan.versions],
+        versions=[(scope, versioned) for draft in drafts for versioned in draft.versions],
         accounts=[(scope, account) for account in workspace.accounts.values()],
         transfers=[
-            (scope, transfer, plan.answer.sequence, MOMENT_MS)
-            for plan in plans
-            for transfer in plan.transfers
+            (scope, transfer, draft.answer.sequence, MOMENT_MS)
+            for draft in drafts
+            for transfer in draft.transfers
         ],
         events=[
             (scope, event, "req_000000000000000000000000", MOMENT_MS)
-            for plan in plans
-            for event in plan.events
+            for draft in drafts
+            for event in draft.events
         ],
-        idempotency=[_row(scope, plan.answer, number) for number, plan in enumerate(plans)],
+        idempotency=[_row(scope, draft.answer, number) for number, draft in enumerate(drafts)],
     )
 
 

@@ -71,16 +71,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     version: int
 
 
-class Plan(msgspec.Struct, frozen=True, gc=False):
-    """What a command decided: new versions, transfers, events and the answer."""
-
-    answer: Answer
-    versions: tuple[Versioned, ...] = ()
-    transfers: tuple[Transfer, ...] = ()
-    events: tuple[Event, ...] = ()
-    rows: LedgerRows | None = None
-
-
 class Command(Protocol):
     """A decoded request that changes something."""
 
@@ -128,15 +118,15 @@ class Workspace:
             account = ledger.open_account(self.scope, currency, code)
         return account
 
-    def merge(self, plan: Plan, accounts: dict[str, Account]) -> None:
-        """Apply what a command decided."""
-        for versioned in plan.versions:
+    def merge(self, draft: "Draft") -> None:
+        """Apply a finished draft."""
+        for versioned in draft.versions:
             self.objects[versioned.object.id] = versioned
-        self.accounts.update(accounts)
-        if plan.rows is not None:
-            self.rows[plan.rows.sequence] = plan.rows
-        if plan.events:
-            self.sequence = plan.events[-1].sequence
+        self.accounts.update(draft.accounts)
+        if draft.rows is not None:
+            self.rows[draft.rows.sequence] = draft.rows
+        if draft.events:
+            self.sequence = draft.events[-1].sequence
 
     def _take_from_rows(self, identifier: str) -> Versioned | None:
         """Return a transfer of a batch that is not committed yet. Few commands ask for one so early."""
@@ -151,15 +141,38 @@ class Workspace:
 
 
 class Draft:
-    """What one command has decided so far. `moment_s` is its time in seconds since 1970."""
+    """What one command decides. `moment_s` is its time in seconds since 1970.
+
+    `answer`, `versions` and `events` are there once it is finished.
+    """
+
+    __slots__ = (
+        "_announced",
+        "_changed",
+        "_identifiers",
+        "_workspace",
+        "accounts",
+        "answer",
+        "events",
+        "failure",
+        "moment_s",
+        "rows",
+        "transfers",
+        "versions",
+    )
+
+    answer: Answer
+    versions: list[Versioned]
+    events: list[Event]
 
     def __init__(self, workspace: Workspace, *, moment_s: int, identifiers: IdentifierSequence) -> None:
         self.moment_s = moment_s
         self._workspace = workspace
         self._identifiers = identifiers
         self._changed: dict[str, StoredObject] = {}
-        self._events: list[tuple[str, str]] = []
-        self._transfers: list[Transfer] = []
+        # Types of events, each with the identifier of its object.
+        self._announced: list[tuple[str, str]] = []
+        self.transfers: list[Transfer] = []
         self.accounts: dict[str, Account] = {}
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
@@ -181,12 +194,12 @@ class Draft:
         """
         self._changed[stored.id] = stored
         if event is not None:
-            self._events.append((event, stored.id))
+            self._announced.append((event, stored.id))
 
     def announce(self, event: str, identifier: str) -> None:
         """Add another event for an object that this command writes."""
         assert identifier in self._changed
-        self._events.append((event, identifier))
+        self._announced.append((event, identifier))
 
     def fail(
         self,
@@ -239,23 +252,23 @@ class Draft:
             source_id=source_id,
             hold_id=hold_id,
         )
-        self._transfers.append(transfer)
+        self.transfers.append(transfer)
         return identifier
 
-    def finish(self, object_id: str | None, expand: tuple[str, ...]) -> Plan:
-        """Number the events, give every version the last number, and return the plan."""
+    def finish(self, object_id: str | None, expand: tuple[str, ...] = ()) -> "Draft":
+        """Number the events, give every version the last number, and return the draft."""
         workspace = self._workspace
-        assert self._events or not self._changed, "a change without an event"
-        sequence = workspace.sequence + len(self._events)
+        assert self._announced or not self._changed, "a change without an event"
+        sequence = workspace.sequence + len(self._announced)
         numbers: dict[str, int] = {}
-        versions: list[Versioned] = []
+        self.versions = versions = []
         for identifier, stored in self._changed.items():
             previous = workspace.objects.get(identifier)
             number = 1 if previous is None else previous.version + 1
             numbers[identifier] = number
             versions.append(Versioned(stored, number, sequence))
-        events: list[Event] = []
-        for number, (event_type, identifier) in enumerate(self._events, workspace.sequence + 1):
+        self.events = events = []
+        for number, (event_type, identifier) in enumerate(self._announced, workspace.sequence + 1):
             events.append(Event(self.new_id("evt"), event_type, number, identifier, numbers[identifier]))
         error = None
         if self.failure is not None:
@@ -263,13 +276,8 @@ class Draft:
             error = record(
                 failure, charge=charge, payment_intent=payment_intent, payment_method=payment_method
             )
-        return Plan(
-            answer=Answer(object_id, sequence, expand, error),
-            versions=tuple(versions),
-            transfers=tuple(self._transfers),
-            events=tuple(events),
-            rows=self.rows,
-        )
+        self.answer = Answer(object_id, sequence, expand, error)
+        return self
 
 
 def record(

@@ -125,7 +125,7 @@ def test_the_peers_move_the_money_that_we_move() -> None:
     payment = pytest.importorskip("benchmarks.peers.payment", reason=_NOT_INSTALLED)
     tenant = payment.Tenant(payment.new_id(), False, 290, 30)
     made = payment.pay(tenant, params.parse(params.CreatePaymentIntent, _FORM, samples.BODY))
-    _, draft = samples.decide(samples.new_workspace(), samples.new_command())
+    draft = samples.decide(samples.new_workspace(), samples.new_command())
     ours = {
         (account.code, account.normal_side, account.debits_posted, account.credits_posted)
         for account in draft.accounts.values()

@@ -20,8 +20,8 @@ def form_of(seal_key: bytes = b"k" * 64, first: int = 1) -> CopyFormat:
 
 
 def intent() -> Versioned:
-    plan, _ = samples.decide(samples.new_workspace(), samples.new_command(), 0)
-    [found] = [versioned for versioned in plan.versions if isinstance(versioned.object, PaymentIntent)]
+    decided = samples.decide(samples.new_workspace(), samples.new_command(), 0)
+    [found] = [versioned for versioned in decided.versions if isinstance(versioned.object, PaymentIntent)]
     return found
 
 

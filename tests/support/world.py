@@ -11,7 +11,7 @@ from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import CreatePaymentMethod, NewCard
-from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Plan, Versioned, Workspace, record
+from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.errors import FastpayError
 from tests.support.books import Tables, find_faults, tables_in_memory
@@ -42,8 +42,8 @@ class World:
         self.events: list[Event] = []
         self._commands = 0
 
-    def run(self, command: Command) -> Plan:
-        """Run the command and keep its plan. Raises: FastpayError, with nothing kept."""
+    def run(self, command: Command) -> Draft:
+        """Run the command and keep what it decides. Raises: FastpayError, with nothing kept."""
         workspace = self.load(command)
         self._commands += 1
         head = self.moment_s * 1000 << 16 | 7 << 12 | self._commands & 0xFFF
@@ -52,14 +52,14 @@ class World:
             moment_s=self.moment_s,
             identifiers=IdentifierSequence(head, self._commands.to_bytes(8, "big")),
         )
-        plan = draft.finish(command.execute(workspace, draft), ())
-        self.objects |= {versioned.object.id: versioned for versioned in plan.versions}
+        draft.finish(command.execute(workspace, draft))
+        self.objects |= {versioned.object.id: versioned for versioned in draft.versions}
         self.accounts |= draft.accounts
-        self.versions += plan.versions
-        self.transfers += plan.transfers
-        self.events += plan.events
-        self.book = msgspec.structs.replace(self.book, sequence=self.book.sequence + len(plan.events))
-        return plan
+        self.versions += draft.versions
+        self.transfers += draft.transfers
+        self.events += draft.events
+        self.book = msgspec.structs.replace(self.book, sequence=self.book.sequence + len(draft.events))
+        return draft
 
     def tables(self) -> Tables:
         """Return the books as tables."""

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from fastpay.domain.identifiers import IdentifierSequence, Scope
-from fastpay.domain.ledger import Account
-from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
+from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.write.effects import Effects
@@ -111,7 +110,7 @@ class DecidedBatch(Batch):
                 _log.exception("command_failed", command=command)
 
     def decide(self, working_set: WorkingSet, entry: QueuedSubmission) -> None:
-        """Run one command on the working set: a replay, a refusal, or a plan that is merged into it."""
+        """Run one command on the working set: a replay, a refusal, or a draft that is merged into it."""
         begun = self._begin(working_set, entry)
         if isinstance(begun, Draft):
             workspace = working_set.workspaces[entry.submission.scope]
@@ -178,26 +177,25 @@ class DecidedBatch(Batch):
         """Merge what a command decided, or the error that it raised, and return its result."""
         submission = entry.submission
         workspace = working_set.workspaces[submission.scope]
-        accounts: dict[str, Account] = draft.accounts
         try:
             if isinstance(decided, Exception):
                 raise decided
-            plan = draft.finish(decided, submission.expand)
+            answer = draft.finish(decided, submission.expand).answer
         except FastpayError as error:
-            # Nothing that the draft holds is merged: a refused command has no effect but its answer.
-            plan = Plan(answer=Answer(None, workspace.sequence, submission.expand, record(error)))
-            accounts = {}
+            # The draft is not merged: a refused command has no effect but its answer.
+            answer = Answer(None, workspace.sequence, submission.expand, record(error))
         except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
             self._faults.append((type(submission.command).__name__, error))
             return error
-        workspace.merge(plan, accounts)
-        self.effects.add(submission, plan, accounts)
+        else:
+            workspace.merge(draft)
+            self.effects.add(submission, draft)
         if entry.digest:
             key, fingerprint = submission.idempotency_key, submission.fingerprint
-            self._keep(working_set, entry, entry.digest, key, fingerprint, plan.answer)
+            self._keep(working_set, entry, entry.digest, key, fingerprint, answer)
         if entry.signature:
-            self._bind(working_set, entry, plan.answer)
-        return Outcome(answer=plan.answer, objects=_shown(workspace, plan.answer))
+            self._bind(working_set, entry, answer)
+        return Outcome(answer=answer, objects=_shown(workspace, answer))
 
     def _stand_on(self, workspace: Workspace) -> None:
         """Note the book that all results for its tenant follow from."""

@@ -7,7 +7,7 @@ import msgspec
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
-from fastpay.domain.plan import Book, Event, Plan, Versioned
+from fastpay.domain.plan import Book, Draft, Event, Versioned
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Submission
 
 
@@ -28,19 +28,19 @@ class Effects:
         """Tell whether there is anything to write."""
         return bool(self._sequences or self._idempotency)
 
-    def add(self, submission: Submission, plan: Plan, accounts: dict[str, Account]) -> None:
+    def add(self, submission: Submission, draft: Draft) -> None:
         """Add what a command decided."""
-        scope, sequence, moment_ms = submission.scope, plan.answer.sequence, submission.moment_ms
-        if plan.events:
+        scope, sequence, moment_ms = submission.scope, draft.answer.sequence, submission.moment_ms
+        if draft.events:
             # The events' numbers rise by one, and the answer has the last of them.
             self._sequences[scope] = sequence
-        if accounts:
-            self._accounts.setdefault(scope, {}).update(accounts)
-        self._versions.extend([(scope, versioned) for versioned in plan.versions])
-        self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in plan.transfers])
-        if plan.rows is not None:
-            self.rows.append((scope, plan.rows))
-        self._events.extend([(scope, event, submission.request_id, moment_ms) for event in plan.events])
+        if draft.accounts:
+            self._accounts.setdefault(scope, {}).update(draft.accounts)
+        self._versions.extend([(scope, versioned) for versioned in draft.versions])
+        self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in draft.transfers])
+        if draft.rows is not None:
+            self.rows.append((scope, draft.rows))
+        self._events.extend([(scope, event, submission.request_id, moment_ms) for event in draft.events])
 
     def keep(self, row: IdempotencyRow) -> None:
         """Add a first answer, or the binding of a signature."""

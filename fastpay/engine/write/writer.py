@@ -230,7 +230,8 @@ class Writer:
             elif step == "take":
                 await self._take()
             elif step == "gather":
-                if not await self._gather():
+                # Meanwhile the open batch may have expired.
+                if not await self._gather() and len(self._open):
                     self._begin_commit()
             elif step == "end":
                 return
@@ -296,8 +297,7 @@ class Writer:
         is_late = len(batch) > 0 and self._committing is None and self._pace.patience_ns() <= 0
         if is_late and self._decider.must_load(entries):
             self._begin_commit()
-            batch = DecidedBatch()
-            self._open = batch
+            batch = self._open = DecidedBatch()
         if not await self._decider.decide(batch, entries):
             # Under the lock each command is tried by itself, if necessary, and the guilty one fails alone.
             self._start_over(locked_batches=1)

@@ -15,7 +15,7 @@ from fastpay.api.context import Services, Settings
 from fastpay.domain.identifiers import IdentifierSequence, Scope, digits, prefix_of
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer
-from fastpay.domain.plan import Answer, Book, Draft, Plan, Versioned, Workspace, record
+from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
 from fastpay.engine.dependencies import Readiness
@@ -124,27 +124,27 @@ class FakeEngine:
                 mismatch = IdempotencyMismatch("Another request had this key.")
                 return Outcome(answer=Answer(None, answer.sequence, error=record(mismatch)), objects={})
             return Outcome(answer=answer, objects={}, original_request_id=first.request_id)
-        plan = self._execute(submission)
+        answer, versions = self._execute(submission)
         if digest:
-            self._answered[digest] = (submission, plan.answer)
-        return Outcome(answer=plan.answer, objects={version.object.id: version for version in plan.versions})
+            self._answered[digest] = (submission, answer)
+        return Outcome(answer=answer, objects={version.object.id: version for version in versions})
 
-    def _execute(self, submission: Submission) -> Plan:
+    def _execute(self, submission: Submission) -> tuple[Answer, Sequence[Versioned]]:
         scope = submission.scope
         workspace = self._workspaces.setdefault(scope, Workspace(Book(scope, 0, Rules(290, 30))))
         workspace.asked.update(map(_well_formed, submission.command.needs(workspace)))
         identifiers = IdentifierSequence(submission.head, submission.tail)
         draft = Draft(workspace, moment_s=submission.moment_ms // 1000, identifiers=identifiers)
         try:
-            plan = draft.finish(submission.command.execute(workspace, draft), submission.expand)
+            draft.finish(submission.command.execute(workspace, draft), submission.expand)
         except FastpayError as error:
-            return Plan(Answer(None, workspace.sequence, error=record(error)))
-        workspace.merge(plan, draft.accounts)
-        for version in plan.versions:
+            return Answer(None, workspace.sequence, error=record(error)), ()
+        workspace.merge(draft)
+        for version in draft.versions:
             self._history.setdefault((scope, version.object.id), []).append(version)
-        for transfer in plan.transfers:
+        for transfer in draft.transfers:
             self._transfers[scope, transfer.id] = (transfer, submission.moment_ms)
-        return plan
+        return draft.answer, draft.versions
 
     async def get(self, scope: Scope, identifier: str) -> Versioned | None:
         return (await self.get_many(scope, (identifier,))).get(identifier)

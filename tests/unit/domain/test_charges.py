@@ -23,7 +23,7 @@ def test_what_is_noted_of_a_charge_changes_and_nothing_else(world: World) -> Non
     assert [event.type for event in plan.events] == ["charge.updated"]
     assert (after.description, after.fraud_report, after.metadata) == ("d", "safe", {"b": "2", "c": "3"})
     assert (after.amount, after.status, after.captured) == (charge.amount, charge.status, charge.captured)
-    assert plan.transfers == ()
+    assert plan.transfers == []
     world.check()
 
 

@@ -92,11 +92,11 @@ class Both:
         draft = Draft(
             workspace, moment_s=self.world.moment_s, identifiers=IdentifierSequence(1 << 16, b"12345678")
         )
-        plan = draft.finish(command.execute(workspace, draft), ())
-        assert (plan.versions, plan.events, plan.rows, draft.accounts) == ((), (), None, {})
+        draft.finish(command.execute(workspace, draft))
+        assert (draft.versions, draft.events, draft.rows, draft.accounts) == ([], [], None, {})
         assert (workspace.accounts, workspace.sequence) == (accounts, self.world.book.sequence)
-        assert plan.answer.object_id is not None
-        batch = workspace.find(plan.answer.object_id)
+        assert draft.answer.object_id is not None
+        batch = workspace.find(draft.answer.object_id)
         assert isinstance(batch, LedgerBatch)
         return batch
 

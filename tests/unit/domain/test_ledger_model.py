@@ -16,7 +16,7 @@ from fastpay.domain.ledger_transfers import (
     PostLedgerTransfer,
     VoidLedgerTransfer,
 )
-from fastpay.domain.plan import Command, ErrorRecord, Plan, Versioned, record
+from fastpay.domain.plan import Command, Draft, ErrorRecord, Versioned, record
 from fastpay.errors import FastpayError
 from tests.reference.ledger import Account, Item, Ledger
 from tests.support.world import START_S, World
@@ -69,19 +69,19 @@ class LedgerMachine(RuleBasedStateMachine):
     def at(self, seconds: int | None, *, hold: bool) -> int | None:
         return None if seconds is None or not hold else self.world.moment_s + seconds
 
-    def try_command(self, command: Command) -> tuple[Plan | None, ErrorRecord | None]:
+    def try_command(self, command: Command) -> tuple[Draft | None, ErrorRecord | None]:
         try:
-            plan = self.world.run(command)
+            draft = self.world.run(command)
         except FastpayError as error:
             return None, record(error)
-        return plan, plan.answer.error
+        return draft, draft.answer.error
 
     @rule(item=_ITEMS, seconds=_SECONDS)
     def transfer(self, item: Item, seconds: int | None) -> None:
         expires_at = self.at(seconds, hold=item.hold)
         item = Item(item.debit, item.credit, item.amount, item.hold, expires_at)
         expected = self.model.transfer(item, self.world.moment_s)
-        plan, error = self.try_command(
+        draft, error = self.try_command(
             CreateLedgerTransfer(
                 debit_account=self.accounts[item.debit],
                 credit_account=self.accounts[item.credit],
@@ -91,9 +91,9 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         )
         assert (error and error.code) == expected
-        if plan is not None:
-            assert plan.answer.object_id is not None
-            self.names.append(plan.answer.object_id)
+        if draft is not None:
+            assert draft.answer.object_id is not None
+            self.names.append(draft.answer.object_id)
 
     @rule(
         items=st.lists(_ITEMS, min_size=1, max_size=8),
@@ -109,21 +109,21 @@ class LedgerMachine(RuleBasedStateMachine):
         # Earlier moves stay as they are: a batch only adds to them.
         tried = Ledger(self.model.accounts, self.model.moves[:])
         expected = tried.batch(items, self.world.moment_s)
-        plan, error = self.try_command(
+        draft, error = self.try_command(
             CreateLedgerBatch(items=columns(items, self.accounts), dry_run=dry_run)
         )
         assert error is None
-        assert plan is not None
+        assert draft is not None
         if dry_run:
-            assert (plan.versions, plan.events, plan.rows) == ((), (), None)
+            assert (draft.versions, draft.events, draft.rows) == ([], [], None)
             assert (dict(self.world.accounts), self.world.book) == before
             return
         self.model = tried
-        batch = plan.versions[0].object
+        batch = draft.versions[0].object
         assert isinstance(batch, LedgerBatch)
         codes = {place: code for code, places in batch.failures.items() for place in places}
         assert [codes.get(place) for place in range(batch.count)] == expected
-        made = transfers_of(plan)
+        made = transfers_of(draft)
         assert [place for place, code in enumerate(expected) if code is None] == list(made)
         for transfer in made.values():
             self.world.objects[transfer.id] = Versioned(transfer, 1, transfer.sequence)
@@ -198,9 +198,9 @@ def columns(items: list[Item], accounts: list[str]) -> BatchItems:
     )
 
 
-def transfers_of(plan: Plan) -> dict[int, LedgerTransfer]:
+def transfers_of(draft: Draft) -> dict[int, LedgerTransfer]:
     """Return the transfers of a batch, by index, as they would be read back."""
-    rows = plan.rows
+    rows = draft.rows
     assert rows is not None
     found = {
         index: rows.find(identifier_at("ltr", rows.moment_ms, rows.sequence, index)) for index in rows.indexes
@@ -219,10 +219,10 @@ def test_the_rows_of_a_batch_have_the_counters_after_each_of_its_transfers() -> 
         for least in (None, 0, 0)
     ]
     items = [Item(0, 1, 10), Item(1, 2, 4), Item(1, 2, 5, hold=True), Item(1, 0, 2), Item(1, 0, 1)]
-    plan = world.run(CreateLedgerBatch(items=columns(items, names)))
+    draft = world.run(CreateLedgerBatch(items=columns(items, names)))
     told = [
         (row.debits_posted, row.debits_pending, row.credits_posted, row.credits_pending)
-        for row in transfers_of(plan).values()
+        for row in transfers_of(draft).values()
     ]
     assert told == [(10, 0, 10, 0), (4, 0, 4, 0), (4, 5, 4, 5), (5, 5, 1, 0)]
     assert world.moment_s == START_S
@@ -236,7 +236,7 @@ def test_what_a_broken_chain_took_is_there_for_the_next_item() -> None:
     ]
     for hold in (True, False):
         chain = [Item(0, 1, 9, hold=hold, linked=True), Item(0, 1, 2)]
-        plan = world.run(CreateLedgerBatch(items=columns([*chain, Item(0, 1, 10), Item(1, 0, 10)], names)))
-        batch = plan.versions[0].object
+        draft = world.run(CreateLedgerBatch(items=columns([*chain, Item(0, 1, 10), Item(1, 0, 10)], names)))
+        batch = draft.versions[0].object
         assert isinstance(batch, LedgerBatch)
         assert batch.failures == {"linked_chain_failed": (0,), "insufficient_funds": (1,)}

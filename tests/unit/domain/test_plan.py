@@ -1,4 +1,4 @@
-"""Plans: the numbers that events and versions get, and that a command counts whole or not at all."""
+"""Drafts: the numbers of events and versions, and that a command takes effect whole or not at all."""
 
 import pytest
 
@@ -24,13 +24,13 @@ def test_events_are_numbered_on_from_the_book_and_versions_carry_the_last() -> N
     _, draft = make_draft(sequence=41)
     draft.put(LONE, "customer.created")
     draft.announce("customer.updated", LONE.id)
-    plan = draft.finish(LONE.id, ("a",))
-    assert [(event.type, event.sequence, event.version) for event in plan.events] == [
+    draft.finish(LONE.id, ("a",))
+    assert [(event.type, event.sequence, event.version) for event in draft.events] == [
         ("customer.created", 42, 1),
         ("customer.updated", 43, 1),
     ]
-    assert [(written.version, written.sequence) for written in plan.versions] == [(1, 43)]
-    assert (plan.answer.object_id, plan.answer.sequence, plan.answer.expand) == (LONE.id, 43, ("a",))
+    assert [(written.version, written.sequence) for written in draft.versions] == [(1, 43)]
+    assert (draft.answer.object_id, draft.answer.sequence, draft.answer.expand) == (LONE.id, 43, ("a",))
 
 
 def test_an_object_put_twice_by_one_command_is_one_version_and_the_last_counts() -> None:
@@ -38,15 +38,15 @@ def test_an_object_put_twice_by_one_command_is_one_version_and_the_last_counts()
     draft.put(LONE, "customer.created")
     last = Customer(id=LONE.id, created=0, name="Ada")
     draft.put(last, None)
-    plan = draft.finish(LONE.id, ())
-    assert [(written.object, written.version) for written in plan.versions] == [(last, 1)]
+    draft.finish(LONE.id)
+    assert [(written.object, written.version) for written in draft.versions] == [(last, 1)]
 
 
 def test_a_change_that_nobody_would_hear_of_is_our_own_fault() -> None:
     _, draft = make_draft()
     draft.put(LONE, None)
     with pytest.raises(AssertionError):
-        draft.finish(LONE.id, ())
+        draft.finish(LONE.id)
 
 
 def test_an_event_of_an_object_that_was_not_written_is_our_own_fault() -> None:
@@ -61,7 +61,7 @@ def test_a_draft_is_not_seen_before_it_is_merged() -> None:
     draft.put(LONE, "customer.created")
     draft.transfer("capture", debit="processor", credit="pending", currency="usd", amount=5, source_id="x")
     assert (workspace.find(LONE.id), workspace.accounts, workspace.sequence) == (None, {}, 0)
-    workspace.merge(draft.finish(LONE.id, ()), draft.accounts)
+    workspace.merge(draft.finish(LONE.id))
     assert (workspace.find(LONE.id), workspace.sequence) == (LONE, 1)
     assert workspace.account("usd", "processor").debits_posted == 5
 
