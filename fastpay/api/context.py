@@ -1,5 +1,6 @@
 """What endpoints work with: the services of the process, the call and the reply."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,13 +13,13 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Readiness
+from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
-from fastpay.engine.turns import Turns
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +41,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     resources: Resources
     settings: Settings = Settings()
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
-    turns: Turns = msgspec.field(default_factory=Turns)
+    long_requests: Gate = msgspec.field(default_factory=create_long_request_gate)
+    # Held while a long body is read: of those that have passed the gate, one at a time.
+    reading: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
     computations: Computations = msgspec.field(default_factory=Computations)
     shares: Shares = msgspec.field(default_factory=Shares)
     background: Background = msgspec.field(default_factory=Background)

@@ -4,6 +4,7 @@ The order is: request identifier, method, key, body, signature, parameters, comm
 answer. A bad request is refused at the first step that can know it, and costs no more than that.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.types import Receive, Scope, Send
@@ -261,7 +262,8 @@ def _is_long(unread: Sequence[bytes]) -> bool:
 
 async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
     """Wait for a turn, then answer a request with a long body. Raises: FastpayError."""
-    async with call.services.turns.turn(call.scope, len(call.unread[0])):
+    until = asyncio.get_running_loop().time() + limits.queue_wait_ms_max / 1000
+    async with call.services.long_requests.enter(call.scope, until=until, weight=len(call.unread[0])):
         return await endpoint.answer(call)
 
 

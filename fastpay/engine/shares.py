@@ -6,7 +6,7 @@
 | contended  | requests of two tenants came within the last second    | `requests_max`; more waits         |
 
 Searches and verifications are not counted. They may take long, and have limits of their own
-(`store/gates.py`).
+(`store/bulkheads.py`).
 
 A request that waits is in its tenant's queue. A slot that becomes free goes to the next request of the same
 tenant, so tenants never wait for each other here. Alone, a tenant has the whole process, since large batches
@@ -14,12 +14,12 @@ commit fastest.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.gates import Queues
 from fastpay.errors import Overloaded
 
 _OVERLOADED = "Too many requests of yours are in progress. Try again in a moment, with fewer at a time."
@@ -37,7 +37,7 @@ class Shares:
         self._requests_max = requests_max
         self._monotonic_ns = monotonic_ns
         self._counts: dict[Scope, int] = {}
-        self._queues: dict[Scope, deque[asyncio.Future[None]]] = {}
+        self._queues = Queues(self.leave)
         self._count = 0
         # Computations that give way until no other tenant has a request in progress (`engine/background.py`).
         self._giving_way: list[tuple[Scope, asyncio.Future[None]]] = []
@@ -59,34 +59,19 @@ class Shares:
 
     async def wait(self, scope: Scope) -> None:
         """Wait until the request may be carried out, and count it. Raises: Overloaded."""
-        queue = self._queues.setdefault(scope, deque())
-        if len(queue) >= limits.tenant_waiting_max:
+        if len(self._queues.waiting.get(scope, ())) >= limits.tenant_waiting_max:
             raise Overloaded(_OVERLOADED)
-        called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(called)
+        until = asyncio.get_running_loop().time() + limits.tenant_wait_ms_max / 1000
         try:
-            async with asyncio.timeout(limits.tenant_wait_ms_max / 1000):
-                await called
-        except BaseException as error:
-            if called.done() and not called.cancelled():
-                self.leave(scope)
-            elif scope in self._queues and called in self._queues[scope]:
-                self._queues[scope].remove(called)
-            if isinstance(error, TimeoutError):
-                raise Overloaded(_OVERLOADED) from None
-            raise
+            await self._queues.wait(scope, until)
+        except TimeoutError:
+            raise Overloaded(_OVERLOADED) from None
 
     def leave(self, scope: Scope) -> None:
         """Count a request as answered, and wake the next one of its tenant."""
-        queue = self._queues.get(scope)
-        if queue is not None:
-            while queue:
-                called = queue.popleft()
-                if not called.done():
-                    # It takes over the slot, so the count stays.
-                    called.set_result(None)
-                    return
-            del self._queues[scope]
+        if scope in self._queues.waiting and self._queues.wake(scope):
+            # It takes over the slot, so the count stays.
+            return
         left = self._counts[scope] - 1
         if left:
             self._counts[scope] = left

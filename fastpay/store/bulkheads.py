@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.store.gates import Gate
+from fastpay.engine.gates import Gate
 from fastpay.store.pool import due
 
 

@@ -22,6 +22,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "_native",
             "addresses",
             "domain",
+            "engine.gates",
             "engine.ports",
             "engine.write.ports",
             "engine.ledger_ports",

@@ -291,10 +291,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "let-one-tenant-have-every-slot",
-        "fastpay/store/gates.py",
+        "fastpay/engine/gates.py",
         "return self._running.get(tenant, 0) < self._tenant_slots",
         "return tenant is not None",
-        ("tests/unit/store/test_gates.py",),
+        ("tests/unit/engine/test_gates.py",),
     ),
     Mutant(
         "forget-who-asked-with-unknown-keys",
@@ -319,9 +319,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "call-who-has-given-up",
-        "fastpay/engine/turns.py",
-        "self._queues[scope][0].called.done()",
-        "False",
-        ("tests/unit/engine/test_turns.py",),
+        "fastpay/engine/gates.py",
+        "if not slot.done():",
+        "if True:",
+        ("tests/unit/engine/test_long_requests.py",),
     ),
 )

@@ -39,8 +39,8 @@ def test_what_no_test_notices_is_said_to_be_missed() -> None:
     harmless = Mutant(
         "harmless",
         "fastpay/engine/write/idempotency.py",
-        '"""Idempotency keys:',
-        '"""Idempotency keys, once more:',
+        '"""Digests of',
+        '"""The digests of',
         ("tests/unit/engine/write/test_idempotency.py",),
     )
     with pytest.raises(NotCaught, match="harmless was not caught"):

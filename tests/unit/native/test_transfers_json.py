@@ -24,7 +24,7 @@ from tests.support.world import SCOPE
 
 A, B, C = (f"lacc_{digit * 32}" for digit in "0af")
 SERVICES = SimpleNamespace(
-    turns=SimpleNamespace(reading=contextlib.AsyncExitStack()),
+    reading=contextlib.AsyncExitStack(),
     card_texts=CardTexts(),
     background=Background(),
 )

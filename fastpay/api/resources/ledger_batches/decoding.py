@@ -82,7 +82,7 @@ async def _decode(call: Call, body: bytes) -> BatchParams:
             columns, dry_run = plain
             return BatchParams(dry_run=dry_run, items=BatchItems(*columns))
     if in_json and len(body) > limits.short_body_bytes:
-        async with call.services.turns.reading:
+        async with call.services.reading:
             reading = _decode_in_pieces(content_type, body, query)
             return await call.services.background.run(call.scope, reading)
     return _decode_with_care(content_type, body, query)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from fastpay import limits
+from fastpay.engine.gates import Gate
 from fastpay.errors import Overloaded, RateLimited
-from fastpay.store.gates import Gate
 
 pytestmark = pytest.mark.anyio
 

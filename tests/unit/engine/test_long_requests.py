@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fastpay import limits
-from fastpay.engine.turns import Turns
+from fastpay.engine.gates import create_long_request_gate
 from fastpay.errors import Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.write.test_writer_ahead import turns as let_go_on
@@ -21,7 +21,7 @@ class Requests:
     """Long requests that end when they are told to."""
 
     def __init__(self) -> None:
-        self.turns = Turns()
+        self.gate = create_long_request_gate()
         self.begun: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -39,7 +39,9 @@ class Requests:
         await let_go_on()
 
     async def _answer(self, name: str, size: int) -> None:
-        async with self.turns.turn(OTHER_TENANT if name.startswith("o") else TENANT, size):
+        until = asyncio.get_running_loop().time() + limits.queue_wait_ms_max / 1000
+        tenant = OTHER_TENANT if name.startswith("o") else TENANT
+        async with self.gate.enter(tenant, until=until, weight=size):
             self.begun.append(name)
             await self.ends[name].wait()
 
@@ -52,8 +54,9 @@ async def requests() -> AsyncIterator[Requests]:
     for end in made.ends.values():
         end.set()
     await asyncio.gather(*made.tasks.values(), return_exceptions=True)
-    turns = made.turns
-    assert (turns._held, turns._held_count, turns._queues, turns._sizes, turns._size) == ({}, 0, {}, {}, 0)
+    gate = made.gate
+    assert (gate._running, gate._queues.waiting, gate._weights, gate._weight) == ({}, {}, {}, 0)
+    assert gate._free == gate._slots
 
 
 async def test_a_tenant_has_few_places_and_the_rest_of_its_flood_waits() -> None:
@@ -69,6 +72,7 @@ async def test_a_tenant_has_few_places_and_the_rest_of_its_flood_waits() -> None
 
 async def test_tenants_are_called_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "long_requests_max", 2)
+    monkeypatch.setattr(limits, "long_requests_tenant_max", 2)
     async with requests() as made:
         await made.start("1", "2", "3", "4", "5", "o1", "o2")
         for name in ("1", "2", "3", "o1"):
@@ -78,11 +82,11 @@ async def test_tenants_are_called_in_turn(monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_what_waits_is_bounded_for_each_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "long_waiting_bytes_tenant_max", 250_000)
+    monkeypatch.setattr(limits, "long_requests_max", MOST)
     async with requests() as made:
         await made.start(*[f"{number}" for number in range(MOST + 3)])
         assert isinstance(made.tasks[f"{MOST + 2}"].exception(), Overloaded)
         assert not made.tasks[f"{MOST + 1}"].done()
-        monkeypatch.setattr(limits, "long_requests_max", MOST)
         await made.start("o1", "o2")
         assert not made.tasks["o2"].done()
 
