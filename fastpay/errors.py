@@ -85,6 +85,12 @@ class Forbidden(FastpayError):
     default_code = "secret_key_required"
 
 
+class AccountInvalid(Forbidden):
+    """The key does not belong to the account that the request names."""
+
+    default_code = "account_invalid"
+
+
 class NotFound(FastpayError):
     """No such object, or another tenant's: the response is the same."""
 

@@ -17,6 +17,7 @@ from fastpay.api.endpoints import Health, ServedPath, UnknownPath
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Resources
 from fastpay.api.resources import (
+    accounts,
     balances,
     charges,
     customers,
@@ -36,6 +37,7 @@ from fastpay.observability import telemetry
 
 # Every module of `api/resources/`. Add a new resource here.
 _MODULES = (
+    accounts,
     payment_intents,
     payment_methods,
     customers,

@@ -6,15 +6,19 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from starlette.types import Scope
+from starlette.types import Scope as HttpScope
 
 from fastpay._native.signature import verify_request
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.kinds import account_of, presentable
 from fastpay.engine.ports import Credentials, KeyRing
-from fastpay.errors import Unauthenticated
+from fastpay.errors import AccountInvalid, Unauthenticated
 
 _KEY = re.compile(r"(?:sk|pk)_(?:test|live)_[A-Za-z0-9_]{8,240}", re.ASCII)
 
 SIGNATURE_HEADER = "fastpay-signature"
+# Headers that name an account, and how clients write them.
+_ACCOUNT_HEADERS = {"stripe-account": "Stripe-Account", "stripe-context": "Stripe-Context"}
 
 # One message for every failure, so that nobody learns which keys exist or which of them must sign.
 _REFUSAL = (
@@ -40,13 +44,37 @@ async def authenticate(
     return credentials
 
 
+def check_named_account(credentials: Credentials, headers: Mapping[str, str]) -> None:
+    """Refuse a request that names another account than the key's own, which would book money elsewhere.
+
+    Raises: AccountInvalid.
+    """
+    for header, name in _ACCOUNT_HEADERS.items():
+        if header in headers:
+            check_account(credentials.scope, headers[header], name=name)
+
+
+def check_account(scope: Scope, identifier: str, *, name: str | None = None) -> None:
+    """Refuse any account but the tenant's own. `name` is the header that names it, None for the path.
+
+    Raises: AccountInvalid, with the same message for an account that does not exist.
+    """
+    if identifier == account_of(scope):
+        return
+    where = f" in the {name} header" if name else ""
+    raise AccountInvalid(
+        f"The API key has no access to the account '{presentable(identifier)}'{where}, or there is no such "
+        "account. Use a key of that account, or name the key's own: GET /v1/account shows it."
+    )
+
+
 def is_signed(credentials: Credentials, headers: Mapping[str, str]) -> bool:
     """Tell whether a request has a signature, or must have one."""
     return credentials.must_sign or SIGNATURE_HEADER in headers
 
 
 def check_signature(
-    credentials: Credentials, headers: Mapping[str, str], scope: Scope, body: bytes, now_ms: int
+    credentials: Credentials, headers: Mapping[str, str], scope: HttpScope, body: bytes, now_ms: int
 ) -> str | None:
     """Return a name for what was signed of a POST whose signature leaves the idempotency key open, else None.
 
@@ -76,7 +104,7 @@ def refuse_repeated() -> Unauthenticated:
     return Unauthenticated(_REFUSAL)
 
 
-def _target(scope: Scope) -> bytes:
+def _target(scope: HttpScope) -> bytes:
     """Return path and query as the client sent them, with a prefix that a proxy has removed.
 
     Our own server passes them on. For other servers they are joined again, which loses a question mark with

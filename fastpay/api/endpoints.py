@@ -13,7 +13,14 @@ from fastpay import limits
 from fastpay._native.headers import decode as decode_headers
 from fastpay._native.shortcut import Shortcut
 from fastpay.api.answers import encode, failure
-from fastpay.api.authentication import SIGNATURE_HEADER, authenticate, check_signature, is_signed, key_of
+from fastpay.api.authentication import (
+    SIGNATURE_HEADER,
+    authenticate,
+    check_named_account,
+    check_signature,
+    is_signed,
+    key_of,
+)
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.encodings import encoded
@@ -40,7 +47,9 @@ _VERSION_CHARS_MAX = 64
 _LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
-_SINGLE_HEADERS = frozenset(("authorization", "content-length", "content-type", "idempotency-key"))
+_SINGLE_HEADERS = frozenset(
+    ("authorization", "content-length", "content-type", "idempotency-key", "stripe-account", "stripe-context")
+)
 # A list may come in several lines (RFC 9110 5.3). Two signatures are invalid, so neither may be dropped.
 _JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
 
@@ -123,15 +132,10 @@ class ServedPath(_Path):
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             return _method_refused(scope["method"], _allowed(self._endpoints), headers)
-        if "stripe-account" in headers:
-            # Ignoring it would book one merchant's money to another.
-            raise InvalidRequest(
-                "Connected accounts are not served. Leave the Stripe-Account header out and use the key of "
-                "the merchant whose money it is."
-            )
         policy, services = endpoint.policy, self._services
         begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
         credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
+        check_named_account(credentials, headers)
         if credentials.kind == "publishable" and not policy.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
         # The server counts the bytes by key, since one key may send from many addresses.

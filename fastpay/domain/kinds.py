@@ -12,7 +12,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain import cards
-from fastpay.domain.identifiers import is_well_formed
+from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import (
     Charge,
@@ -62,6 +62,8 @@ LEDGER_TRANSFER = _named(LedgerTransfer)
 LEDGER_BALANCE = Kind("lbal", "ledger balance")
 LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
+# The tenant itself.
+ACCOUNT = Kind("acct", "account")
 
 # Every row above, and those of which snapshots are stored, by prefix.
 _ROWS = [row for row in list(globals().values()) if isinstance(row, Kind)]
@@ -75,6 +77,11 @@ assert len(set(_NUMBERS.values())) == len(STORED)
 def number_of(stored: StoredObject) -> int:
     """Return the number of the kind of an object."""
     return _NUMBERS[type(stored)]
+
+
+def account_of(scope: Scope) -> str:
+    """Return the identifier of a tenant's account, the same in both modes."""
+    return f"{ACCOUNT.prefix}_{scope.tenant_id}"
 
 
 def could_be(kind: Kind, identifier: str) -> bool:

@@ -11,6 +11,7 @@ from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
+from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query
 from fastpay.engine.timing import Timing
 
@@ -141,6 +142,14 @@ class Verification(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     problems: tuple[str, ...]
 
 
+class Profile(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A tenant in one mode: its name, when it was created, and its money rules."""
+
+    name: str
+    created_ms: int
+    rules: Rules
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """Objects of several tenants as of one moment, and how far each tenant's sequence had come by then."""
 
@@ -185,6 +194,9 @@ class ReaderStore(Protocol):
 
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return the scope's accounts that payments move."""
+
+    async def read_profile(self, scope: Scope) -> Profile:
+        """Return the tenant's profile."""
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold counters against transfers and payments against both."""
@@ -272,6 +284,9 @@ class Reader(Protocol):
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""
+
+    async def profile(self, scope: Scope) -> Profile:
+        """Return the tenant's profile."""
 
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves."""

@@ -10,7 +10,7 @@ from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
-from fastpay.engine.ports import Filter, Page, Reading, TrialBalance, Verification
+from fastpay.engine.ports import Filter, Page, Profile, Reading, TrialBalance, Verification
 from fastpay.store import ledger_rows, rows, tables
 from fastpay.store.bulkheads import Bulkheads
 from fastpay.store.copy_format import Incarnation
@@ -187,6 +187,11 @@ class PostgresReads:
         """Return the scope's accounts that payments move."""
         found = await self.fetch_for(scope, SQL["list_accounts"], *scope, list(NORMAL_SIDES))
         return [rows.account(row) for row in found]
+
+    async def read_profile(self, scope: Scope) -> Profile:
+        """Return the tenant's profile."""
+        (row,) = await self.fetch_for(scope, SQL["read_profile"], *scope)
+        return Profile(name=row["name"], created_ms=row["created_ms"], rules=rows.rules(row["rules"]))
 
     async def verify(self, scope: Scope) -> Verification:
         """Compare counters with transfers, and payments with both, in one snapshot.

@@ -85,6 +85,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "lock_books": _OTHERS,
     "require_books": (*_OTHERS, [0] * WANTED, ["[0,0,true,2,{}]"] * WANTED),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
+    "read_profile": _SCOPE,
     "read_sequences": _OTHERS,
     "search_by_terms": (*_ENTRIES, [1, 7], [8], *_ANY_AMOUNT, LISTED),
     "search_by_amount": (*_ENTRIES, [], [8], 7, 10, LISTED),

@@ -122,8 +122,9 @@ async def sequences(own: PostgresReads, scope: Scope) -> list[int]:
 
 def test_every_way_to_read_has_a_case() -> None:
     ways = {name for name, _ in inspect.getmembers(PostgresReads, inspect.isfunction) if name[0] != "_"}
-    # What tells the database from every other one is nobody's, and neither is the time.
-    assert ways == {*WAYS, "fetch", "fetch_for", "identify", "read_moment"}
+    # What tells the database from every other one is nobody's, and neither is the time. A tenant that has
+    # nothing has a profile: see tests/http/test_accounts.py.
+    assert ways == {*WAYS, "fetch", "fetch_for", "identify", "read_moment", "read_profile"}
 
 
 @pytest.mark.parametrize("session_state", [True, False])

@@ -24,7 +24,16 @@ from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
-from fastpay.engine.ports import Commit, CommitObserver, Filter, Page, ReaderStore, Reading, Verification
+from fastpay.engine.ports import (
+    Commit,
+    CommitObserver,
+    Filter,
+    Page,
+    Profile,
+    ReaderStore,
+    Reading,
+    Verification,
+)
 from fastpay.engine.read.copy_ports import CopyStore, Found
 from fastpay.engine.read.freshness import Freshness
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
@@ -171,6 +180,10 @@ class Reader:
         """Return the scope's accounts that payments move."""
         return await self._lists.share(scope, "accounts", lambda: self._store.list_accounts(scope))
 
+    async def profile(self, scope: Scope) -> Profile:
+        """Return the tenant's profile."""
+        return await self._lists.share(scope, "profile", lambda: self._store.read_profile(scope))
+
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves: counters, transfers and payments."""
         return await self._lists.share(scope, "verify", lambda: self._store.verify(scope))
@@ -203,7 +216,6 @@ class Reader:
         """Forget what another instance says that it has changed: objects, with the versions they have by now.
 
         `sequence` is how far it says that the tenant's sequence has come, 0 where it does not say.
-
         It may be late, or wrong: it makes nothing valid, and for longer than agreed nothing is shown anyway.
         """
         freshness = self._scopes.get(scope)

@@ -21,7 +21,7 @@ from fastpay.domain.search import Query, matches
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Entry, EntryPage
-from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Submission, Verification
+from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Profile, Submission, Verification
 from fastpay.engine.write.idempotency import signature_digest, submission_digest
 from fastpay.errors import FastpayError, IdempotencyMismatch
 
@@ -209,6 +209,10 @@ class FakeEngine:
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the latest place."""
         return self._workspaces[scope].sequence
+
+    async def profile(self, scope: Scope) -> Profile:
+        """Return that of a tenant which pays fees."""
+        return Profile(name="shop", created_ms=1_700_000_000_000, rules=Rules(290, 30))
 
     async def verify(self, scope: Scope) -> Verification:
         """Find nothing wrong."""

@@ -271,7 +271,8 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
     for route in ROUTES:
         path = route.path.removeprefix("/v1/test_helpers").removeprefix("/v1").removeprefix("/ledger")
         kind = path.split("/")[1]
-        if "{id}" not in route.path:
+        # Another account is 403, and says nothing either: tests/http/test_accounts.py.
+        if "{id}" not in route.path or route.path == "/v1/accounts/{id}":
             continue
         identifier = known[kind]
         prefix = identifier.partition("_")[0]

@@ -235,7 +235,7 @@ def test_a_new_customer_comes_with_a_card_as_the_default(api: Api) -> None:
 def test_a_connected_account_is_refused_and_not_passed_over(api: Api) -> None:
     form = "amount=5&currency=usd&payment_method=pm_card_visa&confirm=true"
     error = api.refused("POST", "/v1/payment_intents", form, headers={"Stripe-Account": "acct_1"})
-    assert (error["status"], error["type"]) == (400, "invalid_request_error")
+    assert (error["status"], error["code"]) == (403, "account_invalid")
     assert api.engine.submissions == []
 
 

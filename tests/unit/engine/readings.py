@@ -7,8 +7,9 @@ from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Versioned
+from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query
-from fastpay.engine.ports import Commit, Filter, Page, Reading, Verification
+from fastpay.engine.ports import Commit, Filter, Page, Profile, Reading, Verification
 from fastpay.engine.read.reader import Reader
 from tests.support.memory import MOMENT_MS, TENANT
 
@@ -150,6 +151,10 @@ class Objects:
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return none."""
         return []
+
+    async def read_profile(self, scope: Scope) -> Profile:
+        """Return that of a new tenant."""
+        return Profile(name="shop", created_ms=0, rules=Rules())
 
     async def verify(self, scope: Scope) -> Verification:
         """Find nothing wrong."""
