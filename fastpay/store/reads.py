@@ -225,14 +225,14 @@ class PostgresReads:
             for row in accounts
         ]
         problems += [
-            f"{row['prefix']}_{row['object_id'].hex} says {row['field']} {row['stated']}, "
-            f"the ledger {row['found']}."
+            f"{row['prefix']}_{row['object_id'].hex} has {row['field']} {row['stated']}, "
+            f"the ledger has {row['found']}."
             for row in payments
         ]
         problems += [row["problem"] for row in ledger]
         problems += [
-            f"{row['name']} is of version {row['version']}, which is not "
-            + ("there." if row["found"] is None else f"the latest one, {row['found']}.")
+            f"{row['name']} is at version {row['version']}, which "
+            + ("does not exist." if row["found"] is None else f"is not the latest one, {row['found']}.")
             for row in versions
         ]
         return Verification(balances=tuple(_trial_balance(row) for row in balances), problems=tuple(problems))

@@ -20,14 +20,14 @@ TAMPERED = {
     "update account set debits_posted = debits_posted + 1, credits_posted = credits_posted + 1": [
         "last transfer"
     ],
-    "update account set min_balance = 1000": ["below its bound"],
+    "update account set min_balance = 1000": ["below its min_balance"],
     "insert into ledger_expiry (tenant_id, livemode, sequence, place, expires_at) "
     "select tenant_id, livemode, hold_sequence, hold_place, now() from ledger_transfer where phase = 3": [
-        "not outstanding"
+        "but it has ended"
     ],
-    "delete from ledger_expiry": ["not among those that expire"],
+    "delete from ledger_expiry": ["has no row with its expiry"],
     "update ledger_transfer set amount = 1000 where phase = 3": ["was ended 1 times, by 1000"],
-    "update ledger_transfer set expires_at = null": ["not among those that expire"],
+    "update ledger_transfer set expires_at = null": ["has no row with its expiry"],
     "update event set type = 'gone' where type = 'ledger.transfer.posted'": ["have 0 events"],
 }
 

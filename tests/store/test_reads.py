@@ -118,7 +118,7 @@ async def test_verification_finds_a_counter_and_a_payment_that_were_tampered_wit
     assert problems == (
         "The accounts in usd do not add up to zero.",
         "The counters of fees in usd differ from its transfers.",
-        f"{intent.id} says amount_received 999, the ledger 1000.",
+        f"{intent.id} has amount_received 999, the ledger has 1000.",
     )
 
 
@@ -140,10 +140,10 @@ async def test_verification_finds_versions_that_were_tampered_with(database_url:
                 "object_id, 9, request_id, created_at from event where sequence = 1 returning event_id"
             )
         problems = (await instance.reads.verify(scope)).problems
-    assert problems[-1] == f"evt_{event_id.hex} is of version 9, which is not there."
+    assert problems[-1] == f"evt_{event_id.hex} is at version 9, which does not exist."
     assert len(problems) == len(heads) + 1
     for identifier, problem in zip(identifiers, problems, strict=False):
-        assert f"_{identifier.hex} is of version 7, which is not the latest one, " in problem
+        assert f"_{identifier.hex} is at version 7, which is not the latest one, " in problem
 
 
 async def test_the_lists_of_many_objects_are_those_of_each(database_url: str) -> None:

@@ -1,4 +1,4 @@
--- How many connections this server gives to users that are no superusers.
+-- The number of connections that this server allows to users that are not superusers.
 select
     current_setting('max_connections')::integer
     - current_setting('superuser_reserved_connections')::integer

@@ -1,4 +1,4 @@
--- What decides whether this database can be trusted with money.
+-- The settings that decide whether this database is safe for payments.
 select
     current_setting('server_version_num')::integer / 10000 as version,
     current_setting('fsync') as fsync,

@@ -1,4 +1,4 @@
--- Objects that no search finds any more.
+-- Removes objects from the search index.
 -- $1 uuid       tenant
 -- $2 boolean    mode
 -- $3 smallint[] kinds

@@ -1,4 +1,4 @@
--- Whether this very event stands at its place in the tenant's sequence.
+-- Whether this event has this sequence number of the tenant.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 bigint  sequence

@@ -1,6 +1,7 @@
--- How far a tenant's sequence had come at a moment, 0 where it had not begun. The sequence has no gaps and its moments
--- rise but for requests that overtook each other. So a few dozen events tell: from the largest step down, each step is
--- taken where it does not lead past the moment. Among events out of order it finds one place of several.
+-- The last sequence number of a tenant at a time, 0 if there was none. The sequence has no gaps, and its times
+-- increase, except where requests overtook each other. So this is a binary search over a few dozen events: from the
+-- largest step down, a step is taken if it does not pass the time. Among events out of order it finds one of the
+-- possible numbers.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 bigint  moment in milliseconds since 1970
@@ -16,7 +17,7 @@ with recursive search (sequence, step) as (
                     and event.livemode = $2::boolean
                     and event.sequence = search.sequence + search.step
                     and event.created_at <= timestamptz 'epoch' + $3::bigint * interval '1 millisecond'
-                -- Or all events may be gathered first, where the planner expects few.
+                -- Without this the planner may read all events first if it expects few.
                 offset 0
             ) then search.step
             else 0

@@ -1,4 +1,4 @@
--- Whether the first answer to an idempotency key is the one that this very request was given.
+-- Whether the first answer to an idempotency key is that of this request.
 -- $1 bytea   digest
 -- $2 uuid    tenant
 -- $3 boolean mode

@@ -1,4 +1,4 @@
--- Let a good API key end at a time, or sooner where it already would; no row when there is no such good key.
+-- Sets the expiry of a valid API key, unless it expires sooner. Returns no row if there is no such key.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 expires_at timestamptz, $5 now timestamptz
 update api_key
 set expires_at = least(expires_at, $4)

@@ -1,5 +1,5 @@
--- Find whose API keys these are, with their signing secrets, oldest first; whether keys and secrets are still good
--- is for the caller, who has the clock. A fingerprint key is there in plain or sealed.
+-- API keys with their signing secrets, oldest first. The caller, who has the clock, decides what is still valid. A
+-- fingerprint key is in plain text or sealed.
 -- $1 key_hashes bytea[]
 select
     api_key.key_hash,
@@ -22,7 +22,7 @@ cross join lateral (
     offset 0
 ) as tenant
 cross join lateral (
-    -- As JSON: requests' connections encode arrays in their own way, and read none.
+    -- As JSON, since our encoding of arrays has no decoder.
     select
         jsonb_agg(
             jsonb_build_array(

@@ -1,4 +1,4 @@
--- List a tenant's API keys in one mode, oldest first, and how many signing secrets each of them has now.
+-- The API keys of a tenant in one mode, oldest first, with the number of their valid signing secrets.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 now timestamptz
 select
     api_key.key_id,

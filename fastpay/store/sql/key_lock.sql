@@ -1,5 +1,4 @@
--- Lock an API key that is still good, so that nobody else changes its signing secrets meanwhile; no row when there
--- is no such good key.
+-- Locks a valid API key, so that no one else changes its signing secrets. Returns no row if there is no such key.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 now timestamptz
 select kind, signature_required
 from api_key

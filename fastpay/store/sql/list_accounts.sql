@@ -1,4 +1,4 @@
--- The ledger accounts of a tenant and mode that have one of these codes.
+-- The ledger accounts of a tenant and mode with one of these codes.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 text[]  codes

@@ -1,5 +1,4 @@
--- Holds between accounts of clients that have not ended and whose expiry has come, of all tenants, the oldest first.
--- The database's clock decides.
+-- Open holds of clients that have expired by the database's clock, of all tenants, oldest first.
 -- $1 integer rows at most
 select
     due.tenant_id, due.livemode, due.sequence, due.place,

@@ -1,5 +1,5 @@
--- Payment intents of all tenants that are authorized and not captured, above an identifier and of a certain age, the
--- oldest first. Identifiers begin with their moment in milliseconds; the age is by the database's clock.
+-- Payment intents of all tenants that are authorized and not captured, above an identifier and of at least an age by
+-- the database's clock, oldest first. Identifiers begin with their time in milliseconds.
 -- $1 uuid    only above this identifier
 -- $2 bigint  age in milliseconds
 -- $3 integer rows at most

@@ -1,14 +1,14 @@
--- What transfers between clients did to one account, newest first, each with the account's counters after it: those of
--- its own side are in the row, those of the other side in the last row before it on that side. An account is a range
--- of the order by account: with columns asked for one by one, all accounts' transfers in their order, filtered, would
--- look as good while there are few.
+-- The transfers of clients on one account, newest first, each with the account's counters after it. The counters of
+-- the transfer's own side are in its row, those of the other side in the last earlier row on that side. The
+-- conditions are row comparisons that begin with the account: with one condition a column, the planner could choose
+-- to filter the transfers of all accounts while there are few.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 uuid     account
--- $4 bigint   only below this place in the sequence
--- $5 smallint and this place at it
--- $6 bigint   only above this place in the sequence
--- $7 smallint and this place at it
+-- $4 bigint   only below this sequence number
+-- $5 smallint and this index at it
+-- $6 bigint   only above this sequence number
+-- $7 smallint and this index at it
 -- $8 boolean  nearest above first, instead of newest first
 -- $9 integer  rows at most
 select

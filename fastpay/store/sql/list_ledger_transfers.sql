@@ -1,10 +1,10 @@
 -- Transfers between accounts of clients, newest first.
 -- $1 uuid     tenant
 -- $2 boolean  mode
--- $3 bigint   only below this place in the sequence
--- $4 smallint and this place at it
--- $5 bigint   only above this place in the sequence
--- $6 smallint and this place at it
+-- $3 bigint   only below this sequence number
+-- $4 smallint and this index at it
+-- $5 bigint   only above this sequence number
+-- $6 smallint and this index at it
 -- $7 boolean  nearest above first, instead of newest first
 -- $8 integer  rows at most
 select

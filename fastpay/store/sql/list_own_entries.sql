@@ -1,5 +1,5 @@
--- What payments did to one of the accounts that they move, newest first, each with the account's counters after it.
--- They are added up from the first on: payments do not pay for an index by account, whoever reads does.
+-- The transfers of payments on one account, newest first, each with the account's counters after it. The counters
+-- are summed from the first transfer on: an index by account would cost every payment something.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid    account

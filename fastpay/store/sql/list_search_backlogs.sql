@@ -1,4 +1,4 @@
--- Tenants whose search index does not go all the way, the furthest behind first.
+-- Tenants whose search index is behind, the furthest behind first.
 -- $1 integer tenants at most
 select book.tenant_id, book.livemode, book.sequence, book.sequence - coalesce(progress.sequence, 0) as behind
 from book

@@ -1,4 +1,4 @@
--- The ledger accounts that exist among these.
+-- Ledger accounts by identifier.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    accounts

@@ -1,6 +1,5 @@
--- Ledger accounts as they stood at a place in the tenant's sequence, by the last transfers on either side up to it.
--- Those that payments move come with nothing on them (see load_own_accounts_at). An account is a range, as in
--- list_entries.
+-- Ledger accounts as of a sequence number, from the last transfers on both sides up to it. The counters of accounts
+-- that payments move are 0 here (see load_own_accounts_at). Conditions as in list_entries.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid[]  accounts

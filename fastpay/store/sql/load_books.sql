@@ -1,4 +1,4 @@
--- The books of these tenants, as they stand, and when, in milliseconds since 1970.
+-- The books of these tenants, with the time in milliseconds since 1970.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select

@@ -1,4 +1,4 @@
--- The first answers to these idempotency keys, where there are any.
+-- The first answers to these idempotency keys.
 -- $1 bytea[]   digests
 -- $2 uuid[]    tenants
 -- $3 boolean[] modes

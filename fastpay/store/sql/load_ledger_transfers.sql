@@ -1,9 +1,10 @@
--- Transfers between accounts of clients by their places; of a hold also what ended it, up to a place in the sequence.
+-- Transfers of clients by sequence number and index. A hold comes with the transfer that ended it, up to a sequence
+-- number.
 -- $1 uuid[]     tenants
 -- $2 boolean[]  modes
 -- $3 bigint[]   sequences
--- $4 smallint[] places at them
--- $5 bigint     the last place in the sequence that counts
+-- $4 smallint[] indexes at them
+-- $5 bigint     the last sequence number that counts
 select
     wanted.tenant_id, wanted.livemode, found.sequence, found.place, found.phase, found.debit_account_id,
     found.credit_account_id, found.currency, found.amount, found.debits_posted, found.debits_pending,

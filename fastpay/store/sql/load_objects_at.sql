@@ -1,4 +1,4 @@
--- The objects as they stood at a place in the tenant's sequence.
+-- The objects as of a sequence number.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid[]  objects

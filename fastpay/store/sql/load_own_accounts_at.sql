@@ -1,4 +1,4 @@
--- Accounts that payments move as they stood at a place in the tenant's sequence: what came later is taken off again.
+-- Accounts that payments move, as of a sequence number: later transfers are subtracted.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid[]  accounts

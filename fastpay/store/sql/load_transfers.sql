@@ -1,4 +1,4 @@
--- Transfers by identifier.
+-- Transfers of payments by identifier.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid[]  transfers

@@ -1,4 +1,5 @@
--- Locks the books of a batch in the order given, and tells by which transaction and when, in milliseconds since 1970.
+-- Locks the books of a batch in the given order. Returns them with the transaction and the time in milliseconds
+-- since 1970.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select

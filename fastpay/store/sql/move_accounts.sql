@@ -1,6 +1,6 @@
--- Accounts that clients have opened before, after the batch: one row each, however many transfers moved it. They are
--- there, and what checks the transfers' references would not have it otherwise: an update is half of the log, and
--- of the work, that it takes to insert what is there already.
+-- Writes the counters of existing accounts of clients: one row an account, however many transfers moved it. An
+-- update costs half the WAL and half the work of an insert with on conflict, and the check of the transfers'
+-- references makes sure that the accounts exist.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    accounts

@@ -1,2 +1,2 @@
--- A table that ends with its transaction, to be filled by probe_room.sql.
+-- A table for probe_room.sql that is dropped at the end of the transaction.
 create temporary table fastpay_probe (filling text) on commit drop

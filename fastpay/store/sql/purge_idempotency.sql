@@ -1,6 +1,6 @@
--- Forgets, of all tenants, the first answers in some neighbouring blocks of the table that are older than they must be
--- kept. Age alone decides; blocks are read in their order, and no index is asked. The age is the database's to tell.
--- The caller's clock can only make a row younger: what is forgotten cannot be got back, so both must agree.
+-- Deletes first answers that are older than the retention, of all tenants, in a range of blocks of the table. Only
+-- their age counts, and the blocks are read in order without an index. The age is by the database's clock. The
+-- caller's clock can only make a row younger: deleted rows cannot be restored, so both clocks must agree.
 -- $1 tid     where the first block begins
 -- $2 tid     where the first block begins that is not looked at
 -- $3 integer hours to keep a first answer

@@ -1,5 +1,5 @@
--- For all tenants: what tells this database from any other, also from what it was before it went back in time or
--- was copied; and the key that copies of its objects are sealed with.
+-- For all tenants: the identity of this database, which differs from that of a copy and changes after a restore to
+-- an earlier time; and the key with which copies of its objects are sealed.
 select
     cache_seal.seal_key,
     (select system_identifier from pg_control_system()) as system_identifier,

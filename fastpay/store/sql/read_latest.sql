@@ -1,6 +1,6 @@
--- The latest version of each of these objects, and in rows without a kind how far their tenants' books had come:
--- all as of the same moment, which is what makes the one prove something about the other. A row says by its ordinal
--- among the parameters what it is about.
+-- The latest version of each of these objects, and in rows without a kind the last sequence numbers of their
+-- tenants, all from one snapshot: so the objects are at least as new as the sequences. The ordinal is that of the
+-- parameter.
 -- $1 uuid[]    tenants of the objects
 -- $2 boolean[] their modes
 -- $3 uuid[]    objects

@@ -1,2 +1,2 @@
--- For all tenants: the secret that this installation derives keys for short authentication tags from.
+-- For all tenants: the secret from which this installation derives the keys of short authentication tags.
 select seal_key from cache_seal

@@ -1,4 +1,4 @@
--- How far the sequences of these tenants have come.
+-- The last sequence numbers of these tenants.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select wanted.tenant_id, wanted.livemode, found.sequence

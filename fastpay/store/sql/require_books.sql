@@ -1,6 +1,5 @@
--- Locks the books of a batch in the order given and tells by which transaction and when, in milliseconds since 1970, or
--- refuses the whole statement where one does not stand as it is expected to. What is compared is what the lock found,
--- not what stood before it.
+-- Locks the books of a batch in the given order. Returns the transaction and the time in milliseconds since 1970, or
+-- fails if a book is not as expected. The comparison is with the rows that the lock found, not with the snapshot.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences

@@ -1,4 +1,4 @@
--- Put a signing secret sealed anew in its place, unless somebody else did so meanwhile.
+-- Replaces the ciphertext of a signing secret, unless someone else has replaced it.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 secret_id uuid, $5 sealed bytea, $6 sealed_under text,
 -- $7 before text
 update signing_secret

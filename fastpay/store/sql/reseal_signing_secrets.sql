@@ -1,4 +1,4 @@
--- Signing secrets beyond one of them that are sealed under another key than the newest.
+-- Signing secrets after a given one that are sealed under another key than the newest.
 -- $1 newest text, $2 tenant_id uuid, $3 livemode boolean, $4 key_id uuid, $5 secret_id uuid, $6 rows_max integer
 select tenant_id, livemode, key_id, secret_id, sealed, sealed_under
 from signing_secret

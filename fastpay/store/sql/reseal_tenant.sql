@@ -1,4 +1,4 @@
--- Put a fingerprint key sealed anew in its place, unless somebody else did so meanwhile.
+-- Replaces the ciphertext of a fingerprint key, unless someone else has replaced it.
 -- $1 tenant_id uuid, $2 sealed_fingerprint_key bytea, $3 sealed_under text, $4 before text
 update tenant
 set fingerprint_key = null, sealed_fingerprint_key = $2, sealed_under = $3

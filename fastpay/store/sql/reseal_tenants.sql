@@ -1,4 +1,4 @@
--- Tenants beyond one of them whose fingerprint key is in plain or sealed under another key than the newest.
+-- Tenants after a given one whose fingerprint key is in plain text or sealed under another key than the newest.
 -- $1 newest text, $2 after uuid, $3 rows_max integer
 select tenant_id, fingerprint_key, sealed_fingerprint_key, sealed_under
 from tenant

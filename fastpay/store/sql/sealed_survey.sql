@@ -1,4 +1,4 @@
--- How many secrets there are of each purpose, under which sealing key; of those in plain that is null.
+-- The number of secrets by purpose and sealing key, which is null for those in plain text.
 select 'fingerprint' as purpose, sealed_under, count(*) as secrets
 from tenant
 group by sealed_under

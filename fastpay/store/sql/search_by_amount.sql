@@ -1,4 +1,4 @@
--- The newest entries of a kind with amounts in a range, below a place.
+-- The newest entries of a kind with an amount in a range, below an identifier.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 smallint kind

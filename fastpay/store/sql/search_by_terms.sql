@@ -1,5 +1,5 @@
--- The newest entries of a kind in which some terms all stand, below a place. The terms contain the tenant; only
--- they may lead the way there, so that the plan is the same however many entries a tenant has.
+-- The newest entries of a kind that have all of some terms, below an identifier. The terms include the tenant, and
+-- only they lead to entries: so the plan is the same however many entries a tenant has.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 smallint kind

@@ -1,5 +1,5 @@
--- Takes a tenant's search index for the transaction, so that one at a time carries it on; and tells how far the
--- tenant's sequence has come.
+-- Locks a tenant's search index for this transaction, so that one session at a time advances it. Returns the last
+-- sequence number of the tenant.
 -- $1 uuid    tenant
 -- $2 boolean mode
 select book.sequence

@@ -1,4 +1,4 @@
--- Begins a tenant's search index, where there is none yet.
+-- Creates the row of a tenant's search index, if there is none.
 -- $1 uuid    tenant
 -- $2 boolean mode
 insert into search_progress (tenant_id, livemode, sequence)

@@ -1,4 +1,4 @@
--- The newest entries of a kind, below a place: which of them may match, and the last one looked at.
+-- The newest entries of a kind below an identifier: those that may match, and the last one that was examined.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 smallint kind

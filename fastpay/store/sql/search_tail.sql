@@ -1,4 +1,4 @@
--- What happened in a tenant's sequence behind the place that the search index goes up to.
+-- The events of a tenant after the end of its search index.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 integer events at most

@@ -1,4 +1,4 @@
--- Keep a new signing secret of an API key, sealed.
+-- Stores a new sealed signing secret of an API key.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 secret_id uuid, $5 sealed bytea, $6 sealed_under text,
 -- $7 created_at timestamptz, $8 expires_at timestamptz
 insert into signing_secret (

@@ -1,4 +1,4 @@
--- Let the signing secrets of an API key end at a time, or sooner where they already would.
+-- Sets the expiry of the signing secrets of an API key, unless they expire sooner.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 expires_at timestamptz
 update signing_secret
 set expires_at = least(expires_at, $4)

@@ -1,4 +1,4 @@
--- The signing secrets of an API key that are still good, oldest first.
+-- The valid signing secrets of an API key, oldest first.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 now timestamptz
 select secret_id, sealed, sealed_under, created_at, expires_at
 from signing_secret

@@ -1,4 +1,4 @@
--- Forget the signing secrets of an API key that have ended by now.
+-- Deletes the expired signing secrets of an API key.
 -- $1 tenant_id uuid, $2 livemode boolean, $3 key_id uuid, $4 now timestamptz
 delete from signing_secret
 where tenant_id = $1 and livemode = $2 and key_id = $3 and expires_at <= $4

@@ -1,4 +1,5 @@
--- Make a tenant and its two books; no row when the name is taken. The fingerprint key comes in plain or sealed.
+-- Creates a tenant and its two books. Returns no row if the name is taken. The fingerprint key is in plain text or
+-- sealed.
 -- $1 tenant_id uuid, $2 name text, $3 fingerprint_key bytea, $4 sealed_fingerprint_key bytea, $5 sealed_under text,
 -- $6 created_at timestamptz, $7 fee_basis_points integer, $8 fee_fixed bigint, $9 refunds_may_overdraw boolean,
 -- $10 funds_delay_days integer, $11 amount_minimums jsonb

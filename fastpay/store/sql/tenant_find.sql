@@ -1,3 +1,3 @@
--- Find a tenant by its name.
+-- Finds a tenant by its name.
 -- $1 name text
 select tenant_id from tenant where name = $1

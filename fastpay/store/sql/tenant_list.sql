@@ -1,4 +1,4 @@
--- List tenants by name, with the rules of both modes.
+-- Tenants in the order of their names, with the rules of both modes.
 -- $1 name text: one tenant only; null for all of them
 select tenant.tenant_id, tenant.name, tenant.created_at, test.rules as test_rules, live.rules as live_rules
 from tenant

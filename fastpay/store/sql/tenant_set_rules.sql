@@ -1,4 +1,4 @@
--- Change money rules of a tenant in the modes given; null leaves a rule as it is, and a null minimum takes it away.
+-- Changes money rules of a tenant in these modes. Null leaves a rule as it is; a minimum of null removes it.
 -- $1 tenant_id uuid, $2 livemodes boolean[], $3 fee_basis_points integer, $4 fee_fixed bigint,
 -- $5 refunds_may_overdraw boolean, $6 funds_delay_days integer, $7 amount_minimums jsonb
 update book

@@ -1,4 +1,4 @@
--- Accounts whose counters are not what their transfers add up to.
+-- Accounts whose counters differ from the sums of their transfers.
 -- $1 uuid    tenant
 -- $2 boolean mode
 with own as (

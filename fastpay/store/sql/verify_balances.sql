@@ -1,4 +1,4 @@
--- The trial balance of a tenant and mode: what all accounts of a currency hold together.
+-- The trial balance of a tenant and mode: the totals of all accounts by currency.
 -- $1 uuid    tenant
 -- $2 boolean mode
 select

@@ -1,4 +1,4 @@
--- What is wrong with the transfers between accounts of clients, told beside what the counters say.
+-- Faults in the accounts of clients and in the transfers between them.
 -- $1 uuid    tenant
 -- $2 boolean mode
 with own as (
@@ -40,7 +40,7 @@ event_of as (
     group by sequence
 )
 select
-    'The account lacc_' || replace(account.account_id::text, '-', '') || ' is not where its last transfer left it.'
+    'The counters of lacc_' || replace(account.account_id::text, '-', '') || ' differ from those of its last transfers.'
         as problem
 from account
 left join last_debit on last_debit.account_id = account.account_id
@@ -53,7 +53,7 @@ where account.tenant_id = $1::uuid and account.livemode = $2::boolean
             coalesce(last_credit.credits_posted, 0), coalesce(last_credit.credits_pending, 0)
         )
 union all
-select 'The account lacc_' || replace(account_id::text, '-', '') || ' is below its bound.'
+select 'The account lacc_' || replace(account_id::text, '-', '') || ' is below its min_balance.'
 from account
 where tenant_id = $1::uuid and livemode = $2::boolean
     and case normal_side
@@ -68,17 +68,17 @@ from ended
 join own using (sequence, place)
 where ended.times > 1 or ended.amount > own.amount or own.phase <> 2
 union all
-select 'The hold at ' || sequence || '/' || place || ' is not among those that expire when it does.'
+select 'The hold at ' || sequence || '/' || place || ' has no row with its expiry in ledger_expiry.'
 from outstanding
 left join due using (sequence, place)
 where outstanding.expires_at is distinct from due.expires_at
 union all
-select 'The hold at ' || sequence || '/' || place || ' is among those that expire, and not outstanding.'
+select 'The hold at ' || sequence || '/' || place || ' is in ledger_expiry, but it has ended.'
 from due
 left join outstanding using (sequence, place)
 where outstanding.sequence is null
 union all
-select 'The transfers at ' || own.sequence || ' have ' || coalesce(max(event_of.events), 0) || ' events.'
+select 'The transfers at ' || own.sequence || ' have ' || coalesce(max(event_of.events), 0) || ' events instead of 1.'
 from own
 left join event_of on event_of.sequence = own.sequence
 group by own.sequence

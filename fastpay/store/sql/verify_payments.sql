@@ -1,4 +1,4 @@
--- Payments that do not agree with their transfers, each with what it says and what the ledger says.
+-- Payments that differ from their transfers, with the amounts of both.
 -- $1 uuid    tenant
 -- $2 boolean mode
 with moved as (

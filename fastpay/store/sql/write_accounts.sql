@@ -1,4 +1,4 @@
--- Ledger accounts after the batch: one row each, however many transfers moved it.
+-- Writes ledger accounts after a batch: one row an account, however many transfers moved it.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    accounts

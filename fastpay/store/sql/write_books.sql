@@ -1,4 +1,4 @@
--- How far each tenant's sequence has come.
+-- Writes the last sequence number of each tenant.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences

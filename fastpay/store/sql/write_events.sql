@@ -1,4 +1,4 @@
--- Events, each at its place in the tenant's sequence.
+-- Inserts events with their sequence numbers.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences

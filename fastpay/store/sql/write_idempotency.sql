@@ -1,4 +1,4 @@
--- First answers.
+-- Inserts first answers.
 -- $1 bytea[]   digests
 -- $2 uuid[]    tenants
 -- $3 boolean[] modes

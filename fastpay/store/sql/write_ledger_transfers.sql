@@ -1,5 +1,5 @@
--- Transfers between accounts of clients, once and for ever. What many of them share is given once, and by its number
--- from 0: what one command has made, accounts, and currencies.
+-- Inserts transfers between accounts of clients. Commands, accounts and currencies that transfers share are given
+-- once, and referred to by index from 0.
 -- $1 uuid[]      tenants of the commands
 -- $2 boolean[]   modes of the commands
 -- $3 bigint[]    sequences of the commands
@@ -7,7 +7,7 @@
 -- $5 uuid[]      accounts
 -- $6 text[]      currencies
 -- $7 integer[]   commands
--- $8 smallint[]  places at the command's sequence
+-- $8 smallint[]  indexes at the command's sequence number
 -- $9 smallint[]  phases
 -- $10 integer[]  debit accounts
 -- $11 integer[]  credit accounts
@@ -19,7 +19,7 @@
 -- $17 bigint[]   credits pending after it
 -- $18 bigint[]   when holds expire, in seconds since 1970
 -- $19 bigint[]   sequences of the holds that these end
--- $20 smallint[] places of the holds that these end
+-- $20 smallint[] indexes of the holds that these end
 -- $21 text[]     metadata, in JSON
 insert into ledger_transfer (
     tenant_id, livemode, sequence, created_at, place, phase, debit_account_id, credit_account_id, currency, amount,

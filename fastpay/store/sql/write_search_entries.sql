@@ -1,12 +1,12 @@
--- Objects as searches find them from now on. The terms of all of them stand in one row, in order; a place says
--- where those of an object end.
+-- Writes objects into the search index. The terms of all objects are in one array, in order; each object has the
+-- positions of its first and its last term.
 -- $1 uuid       tenant
 -- $2 boolean    mode
 -- $3 smallint[] kinds
 -- $4 uuid[]     objects
 -- $5 bigint[]   amounts
--- $6 integer[]  places in the terms before each object's
--- $7 integer[]  places in the terms where each object's end
+-- $6 integer[]  positions in the terms before each object's
+-- $7 integer[]  positions in the terms where each object's end
 -- $8 bigint[]   terms of all objects
 insert into search_entry (tenant_id, livemode, kind, object_id, amount, terms)
 select $1::uuid, $2::boolean, new.kind, new.object_id, new.amount, ($8::bigint[])[new.before + 1:new.last]

@@ -1,4 +1,4 @@
--- How far a tenant's search index goes.
+-- Writes the end of a tenant's search index.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 bigint  sequence

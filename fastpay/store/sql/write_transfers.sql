@@ -1,4 +1,4 @@
--- Transfers, once and for ever.
+-- Inserts transfers of payments.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    transfers

@@ -1,4 +1,4 @@
--- New versions of objects.
+-- Inserts new versions of objects.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    objects

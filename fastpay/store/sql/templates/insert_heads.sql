@@ -1,3 +1,3 @@
--- Adds the rows of {table} that stand for new objects, as of their latest versions.{parameters}
+-- Inserts the heads of new objects into {table}, as of their latest versions.{parameters}
 insert into {table} ({columns})
 select {values}

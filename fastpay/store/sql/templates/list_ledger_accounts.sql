@@ -1,5 +1,4 @@
--- Ledger accounts, those that payments move among them, by identifier downwards. An account that payments move has no
--- snapshot.
+-- Ledger accounts by identifier, highest first. Those that payments move are included, and have no snapshot.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid    only below this identifier

@@ -1,5 +1,5 @@
--- Objects of {table} by their latest versions, newest first. At most one of them has {alone}.
--- It is in a unique index, and the others are in another index.
+-- Objects of {table} by their latest versions, newest first. At most one of them has {alone}. It is in a unique
+-- index, and the others are in another index.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid    only below this identifier

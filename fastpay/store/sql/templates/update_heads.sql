@@ -1,4 +1,4 @@
--- Changes the rows of {table} that stand for objects which existed before, as of their latest versions.{parameters}
+-- Updates the heads of existing objects in {table}, as of their latest versions.{parameters}
 update {table}
 set {assignments}
 from (

@@ -1,5 +1,5 @@
--- Heads whose version is not the latest one of their objects, and events of versions that do not exist. A transfer of a
--- client has no versions.
+-- Heads whose version is not the latest one of their objects, and events of versions that do not exist. A transfer
+-- of a client has no versions.
 -- $1 uuid    tenant
 -- $2 boolean mode
 with head (prefix, kind, object_id, version) as (
