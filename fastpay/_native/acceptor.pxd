@@ -1,10 +1,10 @@
 from fastpay._native.http1 cimport Connection
 from fastpay._native.peers cimport Peer, Peers
-from fastpay._native.poller cimport Door, Poller
+from fastpay._native.poller cimport AcceptHandler, Poller
 from fastpay._native.service cimport Service
 
 
-cdef class Acceptor(Door):
+cdef class Acceptor(AcceptHandler):
     cdef Poller poller
     cdef Service service
     cdef Peers peers

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
-from fastpay._native.poller import Door, Poller
+from fastpay._native.poller import AcceptHandler, Poller
 from fastpay._native.service import Service
 
 class Buckets(Protocol):
@@ -33,7 +33,7 @@ class Admission(Protocol):
     def turn_away(self, reason: int, group: str) -> bytes | None:
         """Return the response to a refused connection, or None to reset it."""
 
-class Acceptor(Door):
+class Acceptor(AcceptHandler):
     """Accepts or refuses connections, by the admission's bounds for their addresses.
 
     With a `context` they speak TLS.

@@ -66,7 +66,7 @@ cdef enum:
 
 
 @cython.final
-cdef class Acceptor(Door):
+cdef class Acceptor(AcceptHandler):
     """Accepts or refuses connections."""
 
     def __init__(self, Poller poller, Service service, admission, context):

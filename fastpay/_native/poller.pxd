@@ -10,14 +10,14 @@ cdef class Endpoint(Member):
     cdef tuple payers(self)
 
 
-cdef class Door:
+cdef class AcceptHandler:
     cdef int open_some(self) except -1
 
 
 cdef class Poller:
     cdef object loop
     cdef object bytes_budget
-    cdef Door door
+    cdef AcceptHandler handler
     cdef object listener
     cdef object retry
     cdef object family

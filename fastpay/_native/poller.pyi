@@ -10,7 +10,7 @@ from fastpay._native.service import BytesBudget
 class Endpoint(Member):
     """A compiled protocol, which a Stream calls without looking its methods up."""
 
-class Door:
+class AcceptHandler:
     """Accepts connections when the listening socket is ready."""
 
 class Poller:
@@ -25,7 +25,7 @@ class Poller:
         listener: socket.socket,
         bytes_budget: BytesBudget | None = None,
     ) -> None: ...
-    def listen(self, door: Door) -> None:
+    def listen(self, handler: AcceptHandler) -> None:
         """Begin to accept connections."""
 
     def close(self) -> None:

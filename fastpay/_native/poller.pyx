@@ -60,7 +60,7 @@ cdef class Endpoint(Member):
         return () if self.peer is None else (self.peer.name,)
 
 
-cdef class Door:
+cdef class AcceptHandler:
     """Accepts connections when the listening socket is ready."""
 
     cdef int open_some(self) except -1:
@@ -75,7 +75,7 @@ cdef class Poller:
         self.loop = loop
         self.bytes_budget = bytes_budget
         self.listener = listener
-        self.door = None
+        self.handler = None
         self.family = listener.family
         self.retry = None
         self.ended = []
@@ -90,8 +90,8 @@ cdef class Poller:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
         loop.add_reader(self.epoll, self._turn)
 
-    def listen(self, Door door not None):
-        self.door = door
+    def listen(self, AcceptHandler handler not None):
+        self.handler = handler
         self._listen()
 
     def __dealloc__(self):
@@ -145,7 +145,7 @@ cdef class Poller:
         self.turning = True
         for index in range(count):
             if events[index].data.ptr == NULL:
-                self.door.open_some()
+                self.handler.open_some()
                 continue
             stream = <Stream>events[index].data.ptr
             try:

@@ -1,1 +1,1 @@
-"""The running heart: the batch writer and the reader, over ports that stores satisfy."""
+"""The batch writer, the reader and periodic work, over ports that the store implements."""
