@@ -127,12 +127,12 @@ def _choose(accepted: str) -> Choice:
 def _weights(accepted: str) -> dict[str, int] | None:
     """Return the weight of each coding in thousandths, None for a malformed header."""
     weights: dict[str, int] = {}
-    place = 0
-    while place < len(accepted):
-        element = _ELEMENT.match(accepted, place)
+    position = 0
+    while position < len(accepted):
+        element = _ELEMENT.match(accepted, position)
         if element is None:
             return None
-        place = element.end()
+        position = element.end()
         if element[1] is not None:
             coding = element[1].lower()
             # Source: RFC 9110 8.4.1.3.

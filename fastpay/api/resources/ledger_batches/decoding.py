@@ -90,8 +90,8 @@ async def _decode(call: Call, body: bytes) -> BatchParams:
 
 def _check_metadata(call: Call, items: BatchItems) -> Steps[None]:
     """Look for card numbers in the metadata, the only texts of a batch. Raises: InvalidRequest."""
-    for number, (place, metadata) in enumerate(items.metadata.items(), 1):
-        call.services.card_texts.check_metadata(metadata, param=f"transfers[{place}][metadata]")
+    for number, (index, metadata) in enumerate(items.metadata.items(), 1):
+        call.services.card_texts.check_metadata(metadata, param=f"transfers[{index}][metadata]")
         if number % limits.transfers_at_once_max == 0:
             yield
 
@@ -120,7 +120,7 @@ def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> St
     accounts = {account: number for number, account in enumerate(params.items.accounts)}
     for start, end in pieces[1:]:
         yield
-        place = len(params.items.amounts)
+        index = len(params.items.amounts)
         piece = b'{"transfers":[' + body[start:end] + b"]}"
         plain = transfers_json.decode(piece)
         if plain is not None:
@@ -129,7 +129,7 @@ def _decode_in_pieces(content_type: str | None, body: bytes, query: bytes) -> St
         try:
             read = _decode_with_care(content_type, piece, b"", _PIECE_VALUES_MAX)
         except InvalidRequest as error:
-            raise _moved(error, place) from None
+            raise _moved(error, index) from None
         _extend(params.items, accounts, read.items)
     params.items.accounts[:] = accounts
     return params
@@ -158,22 +158,22 @@ def _decode_with_care(
 
 def _extend(items: BatchItems, accounts: dict[str, int], more: BatchItems) -> None:
     """Add transfers to those before them, by the numbers that accounts have there."""
-    place = len(items.amounts)
+    index = len(items.amounts)
     numbers = [accounts.setdefault(account, len(accounts)) for account in more.accounts]
     items.debits.extend([numbers[debit] for debit in more.debits])
     items.credits.extend([numbers[credit] for credit in more.credits])
     items.amounts.extend(more.amounts)
     items.flags.extend(more.flags)
-    items.expires_at.update({place + at: second for at, second in more.expires_at.items()})
-    items.metadata.update({place + at: metadata for at, metadata in more.metadata.items()})
+    items.expires_at.update({index + at: second for at, second in more.expires_at.items()})
+    items.metadata.update({index + at: metadata for at, metadata in more.metadata.items()})
 
 
-def _moved(error: InvalidRequest, place: int) -> InvalidRequest:
+def _moved(error: InvalidRequest, index: int) -> InvalidRequest:
     """Return an error that names a transfer by its index in the batch and not in its piece."""
     named = _TRANSFER.match(error.param or "")
     param = error.param
     if named is not None:
-        param = f"transfers[{place + int(named[1])}]{named[2]}"[: limits.param_chars_max]
+        param = f"transfers[{index + int(named[1])}]{named[2]}"[: limits.param_chars_max]
     return InvalidRequest(error.message, code=error.code, param=param)
 
 
@@ -181,7 +181,7 @@ def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
     """Return the transfers as columns. Plain transfers skip the full check."""
     numbers: dict[str, int] = {}
     items = BatchItems([], [], [], [], [], {}, {})
-    for place, transfer in enumerate(transfers):
+    for index, transfer in enumerate(transfers):
         amount = transfer.amount
         debit = numbers.get(transfer.debit_account)
         credit = numbers.get(transfer.credit_account)
@@ -195,11 +195,11 @@ def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
             try:
                 _check(transfer)
             except FastpayError as error:
-                param = f"transfers[{place}][{error.param}]"
+                param = f"transfers[{index}][{error.param}]"
                 raise InvalidRequest(error.message, code=error.code, param=param) from None
             debit = numbers.setdefault(transfer.debit_account, len(numbers))
             credit = numbers.setdefault(transfer.credit_account, len(numbers))
-            _add_extras(items, place, transfer)
+            _add_extras(items, index, transfer)
         items.debits.append(debit)
         items.credits.append(credit)
         items.amounts.append(amount)
@@ -208,13 +208,13 @@ def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
     return items
 
 
-def _add_extras(items: BatchItems, place: int, transfer: BatchTransferParams) -> None:
+def _add_extras(items: BatchItems, index: int, transfer: BatchTransferParams) -> None:
     """Add expiry and metadata, which few transfers have. Metadata without a value is left out."""
     if isinstance(transfer.expires_at, int):
-        items.expires_at[place] = transfer.expires_at
+        items.expires_at[index] = transfer.expires_at
     kept = {key: value for key, value in first_metadata(transfer.metadata).items() if value}
     if kept:
-        items.metadata[place] = kept
+        items.metadata[index] = kept
 
 
 def _check(transfer: BatchTransferParams) -> None:
