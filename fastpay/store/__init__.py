@@ -1,1 +1,1 @@
-"""PostgreSQL and Redis: the only place with SQL."""
+"""PostgreSQL and Redis. Only this floor has SQL."""

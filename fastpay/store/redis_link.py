@@ -153,8 +153,8 @@ class RedisLink:
         if "path" in options:
             _, wire = await loop.create_unix_connection(lambda: _Wire(self), options["path"])
         else:
-            place = options.get("host", "localhost"), options.get("port", 6379)
-            _, wire = await loop.create_connection(lambda: _Wire(self), *place, ssl=secure)
+            address = options.get("host", "localhost"), options.get("port", 6379)
+            _, wire = await loop.create_connection(lambda: _Wire(self), *address, ssl=secure)
         self._wire = wire
         name, password = options.get("username"), options.get("password")
         if password is not None:
