@@ -136,7 +136,7 @@ class TrialBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """The books held against themselves: the trial balances, and every disagreement found (up to a bound)."""
+    """The result of a verification: the trial balances, and the problems found, up to a bound."""
 
     balances: tuple[TrialBalance, ...]
     problems: tuple[str, ...]

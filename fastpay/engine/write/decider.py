@@ -19,7 +19,7 @@ class Decider:
     """Holds the working set, and the commands that are loaded or decided right now.
 
     Invariant: the working set is the committed state plus the effects of the batch at the database and of
-    the open batch, as far as this instance knows. Whoever fails to commit a batch calls `void`.
+    the open batch, as far as this instance knows. `void` is called when a batch could not be committed.
     """
 
     def __init__(self, prefetch: Prefetch, clock: Clock, background: Background) -> None:

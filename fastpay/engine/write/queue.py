@@ -196,7 +196,7 @@ class FairQueue:
     def _displaced(self, newcomer: Scope, weight: int) -> list[Scope]:
         """Return the tenants whose newest command is dropped for a newcomer, once for each command.
 
-        Empty if the newcomer has its share already, or would take the place of lighter tenants.
+        Empty if the newcomer has its share already, or would push out lighter tenants.
         """
         own = self._queues[newcomer].weight if newcomer in self._queues else 0
         count, total = self._count, self.weight
