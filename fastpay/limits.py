@@ -273,6 +273,12 @@ redis_memory_bytes_max = 128 << 20
 trace_flush_timeout_ms = 500
 log_value_chars_max = 500
 
+# Calls to others, where the caller has no bound of its own
+outbound_connections_max = 100
+outbound_answer_bytes_max = 1 << 20
+outbound_timeout_ms = 30_000
+outbound_head_line_bytes_max = 1 << 16
+
 # Demo
 demo_payments_max = 100_000
 demo_concurrency_max = 256
@@ -282,7 +288,6 @@ demo_backoff_ms = 50
 demo_backoff_max_ms = 2_000
 demo_answer_timeout_ms = 30_000
 demo_answer_bytes_max = 16 << 20
-demo_head_bytes_max = 1 << 16
 demo_faults_shown_max = 10
 bench_concurrency_max = 10_000
 bench_payments_known_max = 10_000

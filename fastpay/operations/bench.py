@@ -19,7 +19,8 @@ from rich.table import Table
 
 from fastpay import limits
 from fastpay.errors import ConfigurationError
-from fastpay.operations.demo.client import Answer, Client
+from fastpay.operations.demo.client import Client
+from fastpay.outbound.http import Answer
 
 _PAYMENT = {
     "amount": 2000,

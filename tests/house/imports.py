@@ -56,6 +56,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "alembic": ("store/",),
     "cryptography": ("store/",),
     "hypercorn": ("server/", "_native/"),
+    "aiohttp": ("outbound/",),
+    "yarl": ("outbound/",),
     "h2": ("server/", "_native/"),
     "hpack": ("server/",),
     "hyperframe": ("server/",),

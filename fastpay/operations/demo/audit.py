@@ -9,8 +9,9 @@ import msgspec
 
 from fastpay import limits
 from fastpay.errors import ConfigurationError
-from fastpay.operations.demo.client import Answer, Client
+from fastpay.operations.demo.client import Client
 from fastpay.operations.demo.payments import Payment
+from fastpay.outbound.http import Answer
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):

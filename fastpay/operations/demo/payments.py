@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
-from fastpay.operations.demo.client import Answer, Client
+from fastpay.operations.demo.client import Client
+from fastpay.outbound.http import Answer
 
 CURRENCIES = ("usd", "eur", "jpy")
 CARDS = ("pm_card_visa", "pm_card_mastercard", "pm_card_amex", "pm_card_discover", "pm_card_jcb")

@@ -5,8 +5,9 @@ import asyncio
 import msgspec
 
 from fastpay.operations.demo.audit import read_back
-from fastpay.operations.demo.client import Answer, Client
+from fastpay.operations.demo.client import Client
 from fastpay.operations.demo.payments import Payment
+from fastpay.outbound.http import Answer
 
 PAID = Payment(order="1", id="pi_1", outcome="paid", currency="usd", amount=500, received=500)
 OTHER = msgspec.structs.replace(PAID, order="2", id="pi_2")

@@ -89,9 +89,8 @@ def test_a_request_is_sent_again_with_its_key_until_there_is_an_answer() -> None
     [
         (BUSY, "it says 503 and to try again"),
         (b"SSH-2.0-x\r\n\r\n", "the server does not speak HTTP/1.1"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", "the response has no length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", "the response is too long"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "the response is too long"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "the server does not speak HTTP/1.1"),
     ],
 )
 def test_a_server_that_never_answers_is_given_up(answer: bytes, reason: str) -> None:

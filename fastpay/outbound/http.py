@@ -1,0 +1,111 @@
+"""The one HTTP client for calls to others: HTTP/1.1 over kept-alive connections, bounded in everything.
+
+It is aiohttp underneath: a well-kept library with a compiled parser, a connection pool, and hooks for a
+resolver and a proxy, which calls to addresses of somebody else's choice need. What aiohttp does by default
+and a payment must not do is off: redirects, cookies, proxies from the environment, decompression.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import aiohttp
+import msgspec
+import yarl
+
+from fastpay import limits
+from fastpay.clock import SystemClock
+
+
+class Answer(NamedTuple):
+    """An answer in full. Names of headers are in lower case; `milliseconds` is how long it took."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    milliseconds: float
+
+    def json(self) -> Any:
+        """Return the body as it is in JSON: only its reader knows the shape, so it has no type here."""
+        return msgspec.json.decode(self.body)
+
+
+class NoAnswerError(Exception):
+    """There is no answer, or none that can be used: refused, cut off, too late, too long, or not HTTP."""
+
+
+class HttpClient:
+    """Sends requests, each on a connection that no other request uses meanwhile.
+
+    It belongs to the event loop of its first request. A POST is never sent twice; a GET is, once, where a
+    kept-alive connection turns out to be closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections_max: int = limits.outbound_connections_max,
+        answer_bytes_max: int = limits.outbound_answer_bytes_max,
+        timeout_ms: int = limits.outbound_timeout_ms,
+    ) -> None:
+        self._connections_max = connections_max
+        self._answer_bytes_max = answer_bytes_max
+        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Send a request to a URL, whose target goes out exactly as it is written, and return the answer.
+
+        Raises: NoAnswerError.
+        """
+        begun_ns = SystemClock.monotonic_ns()
+        try:
+            async with self._open().request(
+                method,
+                yarl.URL(url, encoded=True),
+                headers=headers,
+                data=body if body or method != "GET" else None,
+                allow_redirects=False,
+            ) as response:
+                answer = await self._read(response)
+                names = {name.lower(): value for name, value in response.headers.items()}
+                took_ms = (SystemClock.monotonic_ns() - begun_ns) / 1_000_000
+                return Answer(response.status, names, answer, took_ms)
+        except TimeoutError as error:
+            raise NoAnswerError("the server did not answer in time") from error
+        except aiohttp.ClientResponseError as error:
+            raise NoAnswerError(
+                f"the server does not speak HTTP/1.1 ({error.message.partition(':')[0]})"
+            ) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NoAnswerError(str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections_max),
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+                max_line_size=limits.outbound_head_line_bytes_max,
+                max_field_size=limits.outbound_head_line_bytes_max,
+            )
+        return self._session
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return the body. Raises: NoAnswerError as soon as it is known to be too long."""
+        if (response.content_length or 0) > self._answer_bytes_max:
+            response.close()
+            raise NoAnswerError("the response is too long")
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._answer_bytes_max:
+                response.close()
+                raise NoAnswerError("the response is too long")
+        return bytes(body)
