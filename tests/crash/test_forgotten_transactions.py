@@ -4,16 +4,13 @@ from typing import Any
 
 import pytest
 
-from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchWork
 from fastpay.store.connections import connected
 from tests.support.engine import engine, make_tenant
 from tests.support.postgres_proxy import Proxy
-from tests.support.world import card
+from tests.support.world import PAY
 
 pytestmark = pytest.mark.anyio
-
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 
 
 async def committed_transaction(database_url: str) -> str:

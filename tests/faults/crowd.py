@@ -14,7 +14,7 @@ import msgspec
 
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.engine.ports import Filter, Page
 from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory
@@ -26,17 +26,7 @@ from fastpay.store.pool import ReaderPool, due
 from tests.support.books import find_database_faults
 from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.pgbouncer import running_pgbouncer
-from tests.support.world import card
-
-HOLD = CreatePaymentIntent(
-    amount=1000,
-    currency="usd",
-    secret="s",
-    payment_method=card(),
-    confirm=True,
-    fields={"capture_method": "manual"},
-)
-
+from tests.support.world import HOLD
 
 # A guard against a hang.
 _FILL_TIMEOUT_MS = 60_000

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from tests.support.books import find_faults
-from tests.support.world import World, card
+from tests.support.world import HOLD, World
 
 Books = dict[str, list[dict[str, Any]]]
 
@@ -17,16 +17,7 @@ Books = dict[str, list[dict[str, Any]]]
 def books() -> Books:
     """A payment that was held, captured in part and refunded in part, and two transfers of a client's own."""
     world = World()
-    held = world.do(
-        CreatePaymentIntent(
-            amount=1000,
-            currency="usd",
-            secret="s",
-            payment_method=card(),
-            confirm=True,
-            fields={"capture_method": "manual"},
-        )
-    )
+    held = world.do(HOLD)
     world.do(CapturePaymentIntent(id=held.id, amount=700))
     world.do(CreateRefund(payment_intent=held.id, amount=200))
     made = {name: [dict(row) for row in rows] for name, rows in world.tables().items()}

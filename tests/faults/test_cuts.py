@@ -7,12 +7,11 @@ import socket
 import sys
 from typing import Any
 
-import msgspec
 import pytest
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
@@ -23,12 +22,10 @@ from tests.support.engine import Engine, engine, make_tenant
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
 from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
-from tests.support.world import card
+from tests.support.world import HOLD, PAY
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
-HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
 # The messages that have an answer of their own; to cut at another's answer is to cut after it.
 ANSWERED = frozenset(("Sync", "begin", "commit"))
 # A storm lasts until it has struck often enough to have proved something, but not for ever.

@@ -253,40 +253,29 @@ def test_a_header_that_must_stand_once_stands_once(
     assert database.counts() == before
 
 
-def test_a_body_announced_too_large_is_refused_before_it_is_sent(
-    server: RunningServer, tenant: Tenant, database: Database
+CHUNK = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+TOO_LARGE = {
+    "announced": (f"Content-Length: {FAR_OVER}", b"amount=5"),
+    "chunk by chunk": ("Transfer-Encoding: chunked", CHUNK * (OVER // 65_536 + 1)),
+}
+
+
+@pytest.mark.parametrize(("framing", "body"), TOO_LARGE.values(), ids=TOO_LARGE)
+def test_a_body_that_is_too_large_is_refused_before_its_end(
+    server: RunningServer, tenant: Tenant, database: Database, framing: str, body: bytes
 ) -> None:
     before = database.counts()
     place = urlsplit(server.url)
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
-        connection.sendall(
+        head = (
             f"POST {INTENTS} HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {tenant.secret}\r\n"
-            f"Content-Type: {FORM}\r\nContent-Length: {FAR_OVER}\r\n\r\namount=5".encode()
+            f"Content-Type: {FORM}\r\n{framing}\r\n\r\n"
         )
+        connection.sendall(head.encode() + body)
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         assert answer.status == 413
         assert str(answer.headers["Request-Id"]).startswith("req_")
-        assert b'"invalid_request_error"' in answer.read()
-    assert database.counts() == before
-
-
-def test_a_body_that_turns_out_too_large_is_refused(
-    server: RunningServer, tenant: Tenant, database: Database
-) -> None:
-    before = database.counts()
-    place = urlsplit(server.url)
-    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
-        connection.sendall(
-            f"POST {INTENTS} HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {tenant.secret}\r\n"
-            f"Content-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-        )
-        chunk = b"x" * 65_536
-        for _ in range(OVER // len(chunk) + 1):
-            connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        answer = http.client.HTTPResponse(connection)
-        answer.begin()
-        assert answer.status == 413
         assert b'"invalid_request_error"' in answer.read()
     assert database.counts() == before
 

@@ -2,10 +2,9 @@
 
 import asyncio
 
-import msgspec
 import pytest
 
-from fastpay.domain.payment_intents import CancelPaymentIntent, CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.errors import DatabaseUnavailable
@@ -15,12 +14,9 @@ from tests.store.test_batches_alike import writing
 from tests.support.books import check_database
 from tests.support.engine import engine, make_tenant
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
-from tests.support.world import card
+from tests.support.world import HOLD, PAY
 
 pytestmark = pytest.mark.anyio
-
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
-HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
 
 
 @pytest.mark.parametrize("session_state", [True, False])

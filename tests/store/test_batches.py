@@ -24,7 +24,6 @@ from fastpay.domain.objects import (
     Shipping,
     StoredObject,
 )
-from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import FastpayError
@@ -39,11 +38,10 @@ from tests.support.engine import (
     read_transfers,
     read_versions,
 )
-from tests.support.world import card
+from tests.support.world import PAY, card
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 ADDRESS = Address(city="Zürich", country="CH", line1="1", line2="2", postal_code="8000", state="ZH")
 SHIPPING = Shipping(address=ADDRESS, carrier="c", name="n", phone="p", tracking_number="t")
 BILLING = BillingDetails(address=ADDRESS, email="e@example.com", name="名前", phone="p", tax_id="t")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-import msgspec
 import pytest
 
 from fastpay import limits
@@ -15,7 +14,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer
-from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure
@@ -26,12 +25,10 @@ from tests.support.books import check_database
 from tests.support.engine import Engine, check_books, engine, make_tenant, read_objects
 from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
-from tests.support.world import card
+from tests.support.world import HOLD, PAY
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
-HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
 ACCOUNT = CreateLedgerAccount(currency="usd", code="a", normal_side="C")
 KEYS = 60
 BURSTS = 40

@@ -8,16 +8,13 @@ import asyncpg
 import pytest
 
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
 from tests.support.engine import check_books, engine, make_tenant, read_objects
-from tests.support.world import card
+from tests.support.world import PAY
 
 pytestmark = pytest.mark.anyio
-
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 
 
 async def count_payments(database_url: str, scope: Scope) -> int:

@@ -3,11 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-import msgspec
 import pytest
 
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Filter, Page
 from fastpay.store.connections import connected
@@ -16,12 +15,9 @@ from fastpay.store.migrate import migrate
 from tests.faults.crowd import gather_crowd
 from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant, read_objects
 from tests.support.postgres_proxy import Proxy
-from tests.support.world import card
+from tests.support.world import HOLD, PAY
 
 pytestmark = pytest.mark.anyio
-
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
-HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})
 
 
 async def test_payments_go_through_a_pooler_in_transaction_mode(

@@ -182,3 +182,8 @@ def of_type(stored: object, kind: type[Kind]) -> Kind:
     """Return the object, which must be of this kind."""
     assert isinstance(stored, kind)
     return stored
+
+
+# A payment of 10.00 that succeeds at once, and the same held for a capture.
+PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
+HOLD = msgspec.structs.replace(PAY, fields={"capture_method": "manual"})

@@ -7,18 +7,16 @@ import pytest
 
 from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
-from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Commit, Outcome, Submission
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable
 from tests.support.commands import Regretful, Unwritable
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, submission
-from tests.support.world import card
+from tests.support.world import PAY
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 MISSING = UpdateCustomer(id="cus_" + "0" * 32, fields={})
 JOIN = CreateCustomer(fields={"name": "Ada"})
 

@@ -19,8 +19,9 @@ from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, State, check_books, submission
+from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import created
-from tests.unit.engine.write.test_writer_ahead import JOIN, PAY, turns
+from tests.unit.engine.write.test_writer_ahead import JOIN, turns
 
 pytestmark = pytest.mark.anyio
 

@@ -7,19 +7,17 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain.customers import CreateCustomer
-from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command, Draft, Workspace
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
 from tests.support.commands import Unwritable
 from tests.support.memory import TENANT, MemoryStore, check_books, submission
-from tests.support.world import card
+from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 from tests.unit.engine.write.test_writer_ahead import start, turns
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 JOIN = CreateCustomer(fields={"name": "Ada"})
 
 

@@ -11,18 +11,17 @@ from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
 from fastpay.domain.objects import Customer
-from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
+from fastpay.domain.payment_intents import ConfirmPaymentIntent, UpdatePaymentIntent
 from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Changes, Outcome
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown, Overloaded
 from tests.support.commands import Faulty, Regretful, Unwritable
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
-from tests.support.world import card
+from tests.support.world import PAY, card
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 JOIN = CreateCustomer(fields={"name": "Ada"})
 
 

@@ -10,7 +10,6 @@ from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
 from fastpay.domain.objects import Customer
-from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Outcome, Submission
@@ -18,13 +17,12 @@ from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
 from tests.support.commands import Unwritable
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
-from tests.support.world import card
+from tests.support.world import PAY
 from tests.unit.engine.write.test_batches_alike import Known, make_command
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 
 pytestmark = pytest.mark.anyio
 
-PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
 JOIN = CreateCustomer(fields={"name": "Ada"})
 NOBODY = UpdateCustomer(id="cus_" + "0" * 32, fields={})
 

@@ -20,9 +20,10 @@ from fastpay.engine.write.working_set import WorkingSet
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DeadlineExceeded, Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
+from tests.support.world import PAY
 from tests.unit.engine.write.test_queue import Heavy
 from tests.unit.engine.write.test_writer import created, running
-from tests.unit.engine.write.test_writer_ahead import JOIN, NOBODY, PAY, start, turns
+from tests.unit.engine.write.test_writer_ahead import JOIN, NOBODY, start, turns
 
 pytestmark = pytest.mark.anyio
 

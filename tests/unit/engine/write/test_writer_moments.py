@@ -8,7 +8,8 @@ from fastpay import limits
 from fastpay.domain.customers import UpdateCustomer
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
 from tests.support.memory import MOMENT_MS, MemoryStore, check_books, submission
-from tests.unit.engine.write.test_writer import JOIN, PAY, created, running
+from tests.support.world import PAY
+from tests.unit.engine.write.test_writer import JOIN, created, running
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,9 @@ from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import AtDatabase, Mode, NextCommand, OpenBatch, Step, Writer, choose_step
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown, WriterStopped
 from tests.support.memory import TENANT, MemoryStore, check_books, submission
+from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import running
-from tests.unit.engine.write.test_writer_ahead import JOIN, PAY, start, turns
+from tests.unit.engine.write.test_writer_ahead import JOIN, start, turns
 
 pytestmark = pytest.mark.anyio
 
