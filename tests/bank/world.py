@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import signal
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from fastpay.store.migrate import migrate
 from tests.bank.clients import Clients
 from tests.support.pgbouncer import PgBouncer, running_pgbouncer
 from tests.support.postgres_proxy import Proxy
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, end_server, start_server
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, end_server, free_port, start_server
 from tests.support.tenants import make_tenant
 
 # Fewer than the instances have, so that they change hands all the time.
@@ -135,11 +134,3 @@ async def world(scratch: Path, *, instances: int, seed: int, pooled: int) -> Asy
         stack.callback(made.close)
         await made.open()
         yield made
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

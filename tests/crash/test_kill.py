@@ -17,10 +17,9 @@ from fastpay.operations.embedded import children
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
 from tests.bank.clients import Clients
-from tests.bank.world import free_port
 from tests.support.api import open_client
 from tests.support.seeds import SEED, size
-from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, free_port
 from tests.support.tenants import make_tenant
 
 # How often each test kills.

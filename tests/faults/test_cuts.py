@@ -16,9 +16,8 @@ from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown
-from fastpay.store.connections import connected
 from tests.support.books import check_database
-from tests.support.engine import Engine, engine, make_tenant
+from tests.support.engine import Engine, count, engine, make_tenant, record, settle
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
 from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
@@ -31,31 +30,6 @@ ANSWERED = frozenset(("Sync", "begin", "commit"))
 # A storm lasts until it has struck often enough to have proved something, but not for ever.
 STRIKES_MIN = 15
 PAYMENTS_MIN, PAYMENTS_MAX = 4, 100
-
-
-async def settle(instance: Engine, command: Command, scope: Scope, key: str) -> Outcome:
-    """Send the command until it is answered, as a client does that has a key."""
-    for _ in range(20):
-        try:
-            return await instance.submit(command, scope, key=key)
-        except DatabaseUnavailable:
-            await asyncio.sleep(0.01)
-    raise AssertionError("a command was refused again and again")
-
-
-async def count(database_url: str, table: str) -> int:
-    """Return how many rows a table has."""
-    async with connected(database_url) as connection:
-        found: int = await connection.fetchval(f"select count(*) from {table}")
-    return found
-
-
-async def record(proxy: Proxy, instance: Engine, scope: Scope) -> list[str]:
-    """Return the messages that one payment takes once everything is warm."""
-    for _ in range(2):
-        proxy.arm()
-        await instance.do(PAY, scope)
-    return proxy.log
 
 
 @pytest.mark.parametrize(

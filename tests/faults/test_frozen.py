@@ -18,9 +18,8 @@ from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
-from tests.faults.test_cuts import count, record, settle
 from tests.support.books import check_database
-from tests.support.engine import Engine, engine, make_tenant, read_objects
+from tests.support.engine import Engine, count, engine, make_tenant, read_objects, record, settle
 from tests.support.postgres_proxy import Manner, Proxy
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import PAY

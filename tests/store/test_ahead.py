@@ -9,10 +9,9 @@ from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
-from tests.faults.test_cuts import count, settle
 from tests.store.test_batches_alike import writing
 from tests.support.books import check_database
-from tests.support.engine import engine, make_tenant
+from tests.support.engine import count, engine, make_tenant, settle
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
 from tests.support.world import HOLD, PAY
 

@@ -21,9 +21,9 @@ from tests.support.books import check_database
 from tests.support.commands import Unwritable
 from tests.support.database_clock import give_clock, move_clock
 from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT, MemoryStore, submission
+from tests.support.random_commands import make_round
 from tests.support.seeds import SEED
 from tests.support.servers import fresh_database
-from tests.unit.engine.write.test_batches_alike import make_round
 
 pytestmark = pytest.mark.anyio
 

@@ -1,5 +1,6 @@
 """An engine on a real database: writers, reads and tenants for a test, and what they wrote read back."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +28,8 @@ from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from tests.support.books import check_database
+from tests.support.postgres_proxy import Proxy
+from tests.support.world import PAY
 
 CLOCK = SystemClock()
 
@@ -209,3 +212,28 @@ async def read_objects(reads: PostgresReads, scope: Scope, identifiers: Sequence
     """Return the latest versions of the objects that exist."""
     reading = await reads.read_latest([(scope, identifier) for identifier in identifiers])
     return [versioned for _, versioned in reading.objects]
+
+
+async def settle(instance: Engine, command: Command, scope: Scope, key: str) -> Outcome:
+    """Send the command until it is answered, as a client with a key does."""
+    for _ in range(20):
+        try:
+            return await instance.submit(command, scope, key=key)
+        except DatabaseUnavailable:
+            await asyncio.sleep(0.01)
+    raise AssertionError("a command was refused again and again")
+
+
+async def count(database_url: str, table: str) -> int:
+    """Return how many rows a table has."""
+    async with connected(database_url) as connection:
+        found: int = await connection.fetchval(f"select count(*) from {table}")
+    return found
+
+
+async def record(proxy: Proxy, instance: Engine, scope: Scope) -> list[str]:
+    """Return the messages that one payment takes once everything is warm."""
+    for _ in range(2):
+        proxy.arm()
+        await instance.do(PAY, scope)
+    return proxy.log

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -195,3 +196,11 @@ def end_server(running: RunningServer) -> None:
         for pid in running.embedded_pids():
             children.send(pid, signal.SIGKILL)
     shutil.rmtree(running.data_dir, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

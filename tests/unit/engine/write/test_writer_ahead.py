@@ -17,8 +17,8 @@ from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, Overloaded
 from tests.support.commands import Unwritable
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
+from tests.support.random_commands import Known, make_command
 from tests.support.world import PAY
-from tests.unit.engine.write.test_batches_alike import Known, make_command
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 
 pytestmark = pytest.mark.anyio
