@@ -1,6 +1,7 @@
 """Endpoints that show a page of objects: lists and searches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 from msgspec import Raw, UnsetType
@@ -28,6 +29,7 @@ from fastpay.errors import InvalidRequest
 _TOTAL_COUNT = "total_count"
 
 _Params = TypeVar("_Params", bound=ListParams)
+_Row = TypeVar("_Row")
 
 
 class Owner(NamedTuple):
@@ -73,7 +75,7 @@ class List(Generic[_Params]):
         if self._owner is not None:
             values.append(await self._owned(call, self._owner))
         wanted = Filter(kind=self.resource.kind.prefix, values=tuple(values))
-        page = await self._page(call, params)
+        page = await page_of(params, self.resource.kind, partial(self._exists, call))
         snapshots = await begin_page(call, paths)
         rows = await call.services.reader.list(call.scope, wanted, page)
         call.ended("read")
@@ -96,32 +98,8 @@ class List(Generic[_Params]):
             given.append((name, value))
         return given
 
-    async def _page(self, call: Call, params: _Params) -> Page:
-        below, above = await self._cursors(call, params)
-        ascending = above != LOWEST
-        if isinstance(params, CreatedListParams) and not isinstance(params.created, UnsetType):
-            earliest, latest = created_bounds(params.created)
-            below, above = min(below, latest), max(above, earliest)
-        return Page(limit=params.limit, below=below, above=above, ascending=ascending)
-
-    async def _cursors(self, call: Call, params: _Params) -> tuple[str, str]:
-        after, before = params.starting_after, params.ending_before
-        if not isinstance(after, UnsetType):
-            if not isinstance(before, UnsetType):
-                raise refuse_together("starting_after", "ending_before")
-            return await self._cursor(call, after, "starting_after"), LOWEST
-        if not isinstance(before, UnsetType):
-            return HIGHEST, await self._cursor(call, before, "ending_before")
-        return HIGHEST, LOWEST
-
-    async def _cursor(self, call: Call, identifier: str, param: str) -> str:
-        """Return the digits of an object that the page begins or ends at; it must exist."""
-        found = None
-        if kinds.could_be(self.resource.kind, identifier):
-            found = await call.services.reader.get(call.scope, identifier)
-        if found is None:
-            raise absent(self.resource.kind, identifier, param)
-        return digits(identifier)
+    async def _exists(self, call: Call, identifier: str) -> bool:
+        return await call.services.reader.get(call.scope, identifier) is not None
 
 
 class Search:
@@ -180,7 +158,33 @@ async def shown(
     return await answers.encode_apart(items, snapshots)
 
 
-def cut(rows: Sequence[Versioned], page: Page) -> tuple[Sequence[Versioned], bool]:
+async def page_of(params: ListParams, kind: Kind, exists: Callable[[str], Awaitable[bool]]) -> Page:
+    """Return the page that is wanted of a list of this kind. `exists` looks up the object of a cursor.
+
+    Raises: InvalidRequest for a cursor that no object has.
+    """
+
+    async def cursor(identifier: str, param: str) -> str:
+        if not kinds.could_be(kind, identifier) or not await exists(identifier):
+            raise absent(kind, identifier, param)
+        return digits(identifier)
+
+    below, above = HIGHEST, LOWEST
+    after, before = params.starting_after, params.ending_before
+    if not isinstance(after, UnsetType):
+        if not isinstance(before, UnsetType):
+            raise refuse_together("starting_after", "ending_before")
+        below = await cursor(after, "starting_after")
+    elif not isinstance(before, UnsetType):
+        above = await cursor(before, "ending_before")
+    ascending = above != LOWEST
+    if isinstance(params, CreatedListParams) and not isinstance(params.created, UnsetType):
+        earliest, latest = created_bounds(params.created)
+        below, above = min(below, latest), max(above, earliest)
+    return Page(limit=params.limit, below=below, above=above, ascending=ascending)
+
+
+def cut(rows: Sequence[_Row], page: Page) -> tuple[Sequence[_Row], bool]:
     """Return the rows of a page without the extra one, and whether there was one.
 
     The extra row is the furthest from the cursor: the newest one on a page after a cursor in ascending order.

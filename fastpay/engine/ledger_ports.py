@@ -6,8 +6,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.ledger import Account
+from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import Phase
+from fastpay.engine.ports import Page
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -47,6 +48,14 @@ class Ledger(Protocol):
 
     async def entries(self, scope: Scope, account: Account, page: EntryPage) -> Sequence[Entry]:
         """Return up to `page.limit` + 1 entries, newest first. The extra one tells that there are more."""
+
+    async def balance_transfers(
+        self, scope: Scope, page: Page, kinds: Sequence[str], currency: str | None
+    ) -> Sequence[tuple[Transfer, int]]:
+        """Return up to `page.limit` + 1 posted transfers of these kinds, newest first.
+
+        Each comes with its time in milliseconds. `kinds` are "capture" and "refund"; None is any `currency`.
+        """
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the last number in the sequence up to this time."""

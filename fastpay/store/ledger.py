@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits, position_of
-from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
 from fastpay.engine.ledger_ports import Entry, EntryPage
+from fastpay.engine.ports import Page
 from fastpay.store import ledger_rows, rows
 from fastpay.store.reads import PostgresReads
 from fastpay.store.statements import SQL
@@ -49,6 +50,15 @@ class PostgresLedger:
         statement = SQL["list_own_entries" if is_own else "list_entries"]
         found = await self._reads.fetch_for(scope, statement, *arguments, page.limit + 1, scans=is_own)
         return [ledger_rows.entry(row, account) for row in found]
+
+    async def balance_transfers(
+        self, scope: Scope, page: Page, kinds: Sequence[str], currency: str | None
+    ) -> list[tuple[Transfer, int]]:
+        """Return up to `page.limit` + 1 posted transfers of these kinds with their moments, newest first."""
+        bounds = (page.below, page.above, page.ascending, page.limit + 1)
+        statement = SQL["list_balance_transfers"]
+        found = await self._reads.fetch_for(scope, statement, *scope, *bounds, kinds, currency, scans=True)
+        return [(rows.transfer(row), row["moment_ms"]) for row in found]
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the last sequence number at a time."""

@@ -219,7 +219,10 @@ def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:
         assert deviations(inner) == []
 
 
-@pytest.mark.parametrize("path", ["payment_intents", "charges", "refunds", "customers", "payment_methods"])
+@pytest.mark.parametrize(
+    "path",
+    ["payment_intents", "charges", "refunds", "customers", "payment_methods", "balance_transactions"],
+)
 def test_every_list_is_as_the_dialect_says(shop: Shop, shown: dict[str, Any], path: str) -> None:
     assert shown
     page = shop.get(f"/v1/{path}", limit="100")

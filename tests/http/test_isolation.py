@@ -112,6 +112,10 @@ CASES = [
     case("GET /v1/account"),
     case("GET /v1/accounts/{id}", "/v1/accounts/{acct}"),
     case("GET /v1/balance"),
+    case("GET /v1/balance_transactions", source="{ch}"),
+    case("GET /v1/balance_transactions", source="{re}"),
+    case("GET /v1/balance_transactions", starting_after="{txn}"),
+    case("GET /v1/balance_transactions", ending_before="{txn}"),
     case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
     case("POST /v1/ledger/accounts"),
     case("GET /v1/ledger/accounts", starting_after="{lacc}"),
@@ -141,7 +145,7 @@ CASES = [
 ]
 NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr", "lbat", "lent")
 # What a filter of a list names need not be there: an unknown customer has no payments.
-FILTERS = frozenset(("customer", "charge", "payment_intent"))
+FILTERS = frozenset(("customer", "charge", "payment_intent", "source"))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ _LEDGER_TRANSFER = ", ".join(
 _ONE = [_PAYMENT_INTENT, _CHARGE, *_versions("payment_intent", "charge")]
 _TWO = [
     f"event select {_OWN}, number, {_ID['tenant']}, 'charge.succeeded', {_ID['charge']}, 1, 'req', {_MOMENT}",
-    f"transfer select {_OWN}, {_ID['transfer']}, number, 'capture', 'hold', "
+    f"transfer select {_OWN}, {_ID['transfer']}, number, 'capture', "
+    "case number % 2 when 0 then 'hold' else 'posted' end, "
     f"'{BUSY[0]}'::uuid, '{BUSY[1]}'::uuid, 'usd', 5, {_ID['charge']}, null, now()",
     f"idempotency select {_DIGEST}, {_OWN}, 'k', '', '', 'req', now()",
     _LEDGER_TRANSFER,

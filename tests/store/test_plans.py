@@ -103,6 +103,8 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
                 *(*_SCOPE, *_bounds, _is_ascending, LISTED),
                 *(_VALUES[column.attribute] for column in _filters),
             )
+    _balance_page = (*_SCOPE, HIGHEST, LOWEST, _is_ascending, LISTED)
+    ARGUMENTS[f"list_balance_transfers {_way}"] = (*_balance_page, ["capture", "refund"], "usd")
     ARGUMENTS[f"list_entries {_way}"] = (*_SCOPE, BUSY[1], *_POSITIONS, _is_ascending, LISTED)
 WRITTEN: dict[str, Changes] = {
     "write of payments": written.payments(WANTED),

@@ -3,25 +3,35 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from fastpay.api import answers
-from fastpay.api.common_params import NoParams
+from fastpay.api.common_params import Identifier, NoParams, Text, value_or
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
+from fastpay.api.envelopes import render_list
 from fastpay.api.expansion import expand
 from fastpay.api.layout import Field, Shape, When
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import cut, page_of
 from fastpay.api.resource import Reference, Resource, Snapshot
 from fastpay.api.routes import Policy, Route
-from fastpay.api.snapshots import Snapshots
-from fastpay.domain import kinds
-from fastpay.domain.identifiers import digits
+from fastpay.api.snapshots import Snapshots, begin_page
+from fastpay.domain import kinds, money
+from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.kinds import presentable
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Charge, Refund
+from fastpay.engine.ports import Reader
+from fastpay.errors import InvalidRequest
 
 _SHOWN_CODES = ("available", "pending")
 # The currency of a balance that nothing has ever moved.
 _FIRST_CURRENCY = "usd"
 _DAY_S = 24 * 3600
+# The kinds of transfers that change the balance, and the types that they are shown as.
+_TYPES = {"capture": "charge", "refund": "refund"}
+_SOURCES = (kinds.CHARGE, kinds.REFUND)
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -77,9 +87,20 @@ _SHAPE: Shape = {
 
 
 async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
-    transfers = await snapshot.reader.transfers(
-        snapshot.scope, ["tr_" + digits(identifier) for identifier in identifiers]
-    )
+    return await _render_all(snapshot, await _transfers(snapshot.reader, snapshot.scope, identifiers))
+
+
+async def _transfers(
+    reader: Reader, scope: Scope, identifiers: Sequence[str]
+) -> Sequence[tuple[Transfer, int]]:
+    """Return the transfers of balance transactions, with their moments in milliseconds."""
+    return await reader.transfers(scope, ["tr_" + digits(identifier) for identifier in identifiers])
+
+
+async def _render_all(
+    snapshot: Snapshot, transfers: Sequence[tuple[Transfer, int]]
+) -> dict[str, dict[str, object]]:
+    """Return the balance transactions that these transfers are, by identifier."""
     sources = await snapshot.load(list(dict.fromkeys(transfer.source_id for transfer, _ in transfers)))
     found: dict[str, dict[str, object]] = {}
     for transfer, moment_ms in transfers:
@@ -130,6 +151,64 @@ class RetrieveBalanceTransaction:
             raise kinds.absent(kinds.BALANCE_TRANSACTION, identifier)
         await expand((found,), paths, snapshots)
         return Reply(body=answers.encode(found))
+
+
+class BalanceTransactionListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page of the balance transactions, and which of them."""
+
+    currency: Text | UnsetType = UNSET
+    source: Identifier | UnsetType = UNSET
+    type: Text | UnsetType = UNSET
+
+
+class ListBalanceTransactions:
+    """The endpoint that shows balance transactions, newest first."""
+
+    policy = Policy()
+
+    async def answer(self, call: Call) -> Reply:
+        """Show a page. Raises: FastpayError."""
+        params = decode_query(BalanceTransactionListParams, call.query)
+        paths = answers.check_expansions(call, BALANCE_TRANSACTION, params.expand, listed=True)
+        currency = value_or(params.currency, None)
+        if currency is not None:
+            currency = money.parse_currency(currency)
+        wanted = tuple(kind for kind, shown in _TYPES.items() if value_or(params.type, shown) == shown)
+        source = value_or(params.source, None)
+        if source is not None and not any(kinds.could_be(kind, source) for kind in _SOURCES):
+            message = f"No such source: '{presentable(source)}'"
+            raise InvalidRequest(message, code="resource_missing", param="source")
+        reader, ledger, scope = call.services.reader, call.services.ledger, call.scope
+
+        async def exists(identifier: str) -> bool:
+            return len(await _transfers(reader, scope, [identifier])) > 0
+
+        page = await page_of(params, kinds.BALANCE_TRANSACTION, exists)
+        snapshots = await begin_page(call, paths)
+        if source is None:
+            transfers = await ledger.balance_transfers(scope, page, wanted, currency) if wanted else ()
+        else:
+            transfers = [
+                (transfer, moment_ms)
+                for transfer, moment_ms in await _of_source(reader, scope, source)
+                if page.above < digits(transfer.id) < page.below
+                and transfer.kind in wanted
+                and currency in {None, transfer.currency}
+            ]
+        rows, has_more = cut(transfers, page)
+        items = list((await _render_all(snapshots, rows)).values())
+        await expand(items, paths, snapshots)
+        data = await answers.encode_apart(items, snapshots)
+        return Reply(body=answers.encode(render_list(call.path, data, has_more)))
+
+
+async def _of_source(reader: Reader, scope: Scope, source: str) -> Sequence[tuple[Transfer, int]]:
+    """Return what a charge or a refund did to the balance, with the moment."""
+    found = await reader.get(scope, source)
+    if found is None or not isinstance(found.object, Charge | Refund):
+        return ()
+    named = found.object.balance_transaction
+    return () if named is None else await _transfers(reader, scope, [named])
 
 
 def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
@@ -189,5 +268,6 @@ def _funds(amount: int, currency: str) -> dict[str, object]:
 RESOURCES = (BALANCE_TRANSACTION,)
 ROUTES = (
     Route("GET", "/v1/balance", RetrieveBalance()),
+    Route("GET", "/v1/balance_transactions", ListBalanceTransactions()),
     Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
 )

@@ -171,6 +171,12 @@ class FakeEngine:
             self._transfers[scope, wanted] for wanted in identifiers if (scope, wanted) in self._transfers
         ]
 
+    async def balance_transfers(
+        self, scope: Scope, page: Page, kinds: Sequence[str], currency: str | None
+    ) -> Sequence[tuple[Transfer, int]]:
+        """Return none: tests of the list ask a database."""
+        return []
+
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         def passes(version: Versioned) -> bool:
             return all(getattr(version.object, name) == value for name, value in wanted.values)
