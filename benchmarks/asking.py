@@ -19,6 +19,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Versioned
 from fastpay.engine.dependencies import Readiness
+from fastpay.engine.event_ports import Events
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
@@ -90,6 +91,7 @@ class Asking:
                 # Everything that the answer shows is in the outcome: nothing is ever read.
                 reader=cast(Reader, _Unread()),
                 ledger=cast(Ledger, None),
+                events=cast(Events, None),
                 keys=_Keys(),
                 clock=clock,
                 identifiers=IdentifierFactory(clock),

@@ -70,6 +70,10 @@ search_query_chars_max = 1_000
 search_clauses_max = 20
 search_token_chars_max = 100
 
+# Events. Numbers of the sequence that a page of `after_sequence` covers at most.
+event_types_max = 20
+event_numbers_examined_max = 10_000
+
 # Search. Beyond the tail a search advances the index itself, by at most this many batches.
 search_total_max = 10_000
 search_tail_max = 500
@@ -366,6 +370,7 @@ assert search_recent_entries <= search_step_entries <= search_examined_max
 assert search_candidates_step <= search_candidates_max <= search_examined_max
 assert search_batch_events <= search_tail_max <= search_backlog_max
 assert page_size_max <= search_recent_entries
+assert page_size_max < event_numbers_examined_max
 assert idle_in_transaction_timeout_ms < lock_timeout_ms
 assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms

@@ -13,6 +13,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Readiness
+from fastpay.engine.event_ports import Events
 from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
@@ -34,6 +35,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     writer: Writer
     reader: Reader
     ledger: Ledger
+    events: Events
     keys: KeyRing
     clock: Clock
     identifiers: IdentifierFactory

@@ -101,6 +101,15 @@ def identifier_at(prefix: str, moment_ms: int, sequence: int, index: int) -> str
     return f"{prefix}_{moment_ms << 16 | _VERSION:016x}{_VARIANT | sequence << _INDEX_BITS | index:016x}"
 
 
+def placed(identifier: str, sequence: int) -> str:
+    """Return the identifier with a sequence number in place of random bits, so that its row can be found.
+
+    The time and the last 14 random bits stay. `position_of` returns the sequence number.
+    """
+    index = int(identifier[-4:], 16) & (POSITIONS_PER_SEQUENCE - 1)
+    return f"{identifier[:-16]}{_VARIANT | sequence << _INDEX_BITS | index:016x}"
+
+
 def moment_of(identifier: str) -> int:
     """Return the time in an identifier, in milliseconds since 1970."""
     return int(identifier[-32:-20], 16)

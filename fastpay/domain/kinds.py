@@ -62,6 +62,7 @@ LEDGER_TRANSFER = _named(LedgerTransfer)
 LEDGER_BALANCE = Kind("lbal", "ledger balance")
 LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
+EVENT = Kind("evt", "event")
 # The tenant itself.
 ACCOUNT = Kind("acct", "account")
 

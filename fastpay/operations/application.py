@@ -32,6 +32,7 @@ from fastpay.server.listener import ASGIApplication
 from fastpay.store.announcements import Announcements
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.copies import RedisCopies
+from fastpay.store.events import PostgresEvents
 from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.ledger import PostgresLedger
@@ -99,6 +100,7 @@ async def open_application(
             writer=writer,
             reader=reader,
             ledger=PostgresLedger(reads),
+            events=PostgresEvents(reads),
             keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
             clock=clock,
             identifiers=identifiers,

@@ -41,8 +41,12 @@ def scope_of(row: Row) -> Scope:
 
 def versioned(row: Row) -> Versioned:
     """Return an object with its version."""
-    stored = _SNAPSHOT_DECODERS[row["kind"]].decode(row["snapshot"])
-    return Versioned(stored, row["version"], row["sequence"])
+    return Versioned(stored(row["kind"], row["snapshot"]), row["version"], row["sequence"])
+
+
+def stored(kind: int, snapshot: bytes) -> StoredObject:
+    """Return the object of a snapshot."""
+    return _SNAPSHOT_DECODERS[kind].decode(snapshot)
 
 
 def book(row: Row) -> Book:

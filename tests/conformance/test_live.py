@@ -7,8 +7,9 @@ import httpx
 import pytest
 import stripe
 
+from fastpay.domain.events import TYPES
 from tests.support.api import open_client
-from tests.support.dialect import deviations, violations
+from tests.support.dialect import deviations, example, missing_keys, violations
 from tests.support.servers import RunningServer
 from tests.support.tenants import make_tenant
 
@@ -198,6 +199,47 @@ def test_no_state_and_no_kind_was_forgotten(shown: dict[str, Any]) -> None:
         "succeeded",
         "failed",
     }
+
+
+@pytest.fixture(scope="module")
+def events(shop: Shop, shown: dict[str, Any]) -> list[Any]:
+    """Every event of the shop, in order, after what else there is to do with objects."""
+    method, charge = shown["method: saved"]["id"], shown["charge: paid"]["id"]
+    shop.post(f"/v1/charges/{charge}", {"description": "Order 2"})
+    shop.post(f"/v1/refunds/{shown['refund: in part']['id']}", {"metadata[a]": "2"})
+    shop.post(f"/v1/payment_methods/{method}", {"metadata[a]": "2"})
+    shop.post(f"/v1/customers/{shown['customer: full']['id']}", {"metadata[order]": ""})
+    shop.post(f"/v1/payment_methods/{method}/detach")
+    found: list[Any] = []
+    page: Any = {"through_sequence": 0, "has_more": True}
+    while page["has_more"]:
+        page = shop.get("/v1/events", after_sequence=page["through_sequence"], limit="100")
+        found += page["data"]
+    return found
+
+
+def test_every_event_and_its_object_is_as_the_dialect_says(events: list[Any]) -> None:
+    for event in events:
+        # The published one is about a plan.
+        missing = [key for key in missing_keys(event, example("event")) if "data.object." not in key]
+        wrong = [*missing, *violations(event, stripe.Event), *deviations(event["data"]["object"])]
+        assert wrong == [], event
+
+
+def test_every_type_that_the_dialect_has_for_what_happens_here_is_seen(events: list[Any]) -> None:
+    # An authorization expires after days: tests/store/test_expiry.py.
+    assert {event["type"] for event in events} == TYPES - {"charge.expired"}
+
+
+def test_what_was_before_differs_from_what_is(events: list[Any]) -> None:
+    before = {event["type"]: event["data"].get("previous_attributes") for event in events}
+    assert before["charge.captured"].keys() >= {"amount_captured", "captured"}
+    assert before["charge.refunded"] == {"amount_refunded": 0, "refunded": False}
+    assert before["charge.updated"] == {"description": "Order 1"}
+    assert before["customer.updated"] == {"metadata": {"order": "1"}}
+    assert before["payment_method.detached"] == {"customer": events[0]["data"]["object"]["id"]}
+    assert before["payment_method.updated"] == before["refund.updated"] | {"metadata": {"a": None}}
+    assert before["payment_intent.succeeded"] is None
 
 
 def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:

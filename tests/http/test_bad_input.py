@@ -13,6 +13,7 @@ INTENTS = "/v1/payment_intents"
 CUSTOMERS = "/v1/customers"
 METHODS = "/v1/payment_methods"
 REFUNDS = "/v1/refunds"
+EVENTS = "/v1/events"
 
 INTEGER = "parameter_invalid_integer"
 UNKNOWN = "parameter_unknown"
@@ -179,6 +180,35 @@ PAGES = [
     query(INTENTS + "?created=1.5", code=INTEGER, param="created"),
     query(INTENTS + "?colour=red", code=UNKNOWN, param="colour"),
     query(INTENTS + "?customer=nobody", code="resource_missing", param="customer"),
+    *(
+        query(f"{EVENTS}?{name}={value}", code=code, param=name)
+        for name, value, code in (
+            ("type", "", EMPTY),
+            ("type", "charge.*.x", None),
+            ("type", "Charge", None),
+            ("type", "x" * 501, None),
+            ("types[0]", "charge%20failed", None),
+            ("types", "charge.failed", None),
+            ("created", "1.5", INTEGER),
+            ("created[lte]", "today", INTEGER),
+            ("delivery_success", "maybe", None),
+            ("after_sequence", "-1", INTEGER),
+            ("after_sequence", "x", INTEGER),
+            ("after_sequence", "1.0", INTEGER),
+            ("after_sequence", str(2**48), INTEGER),
+            ("starting_after", "evt_nobody", "resource_missing"),
+            ("ending_before", "evt_" + "0" * 32, "resource_missing"),
+            ("ending_before", "pi_" + "0" * 32, "resource_missing"),
+            ("limit", "101", INTEGER),
+            ("delivery", "true", UNKNOWN),
+        )
+    ),
+    query(EVENTS + "?expand[]=data.data", param="expand"),
+    query(EVENTS + "?type[]=charge.failed", param="type"),
+    query(EVENTS + "?" + "&types[]=charge.failed" * 21, param="types"),
+    query(EVENTS + "?type=charge.failed&types[]=charge.failed", param="types"),
+    query(EVENTS + "?after_sequence=1&ending_before=evt_" + "0" * 32, param="ending_before"),
+    query(EVENTS + "?starting_after=a&ending_before=b", param="ending_before"),
     query("/v1/customers/search", code=MISSING, param="query"),
     query("/v1/customers/search?query=name", param="query"),
     query("/v1/payment_intents/search?query=name:'a'", param="query"),

@@ -116,6 +116,10 @@ CASES = [
     case("GET /v1/balance_transactions", source="{re}"),
     case("GET /v1/balance_transactions", starting_after="{txn}"),
     case("GET /v1/balance_transactions", ending_before="{txn}"),
+    case("GET /v1/events", starting_after="{evt}"),
+    case("GET /v1/events", ending_before="{evt}"),
+    case("GET /v1/events", starting_after="{evt}", after_sequence="0"),
+    case("GET /v1/events/{id}", "/v1/events/{evt}"),
     case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
     case("POST /v1/ledger/accounts"),
     case("GET /v1/ledger/accounts", starting_after="{lacc}"),
@@ -143,7 +147,7 @@ CASES = [
     case("GET /v1/ledger/batches/{id}", "/v1/ledger/batches/{lbat}"),
     case("GET /v1/ledger/verify"),
 ]
-NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "lacc", "ltr", "lbat", "lent")
+NAMES = ("cus", "pm", "pi", "ch", "re", "txn", "evt", "lacc", "ltr", "lbat", "lent")
 # What a filter of a list names need not be there: an unknown customer has no payments.
 FILTERS = frozenset(("customer", "charge", "payment_intent", "source"))
 
@@ -195,6 +199,7 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
         "ch": intent["latest_charge"],
         "re": refund["id"],
         "txn": refund["balance_transaction"],
+        "evt": http.get("/v1/events", headers={"Authorization": f"Bearer {key}"}).json()["data"][0]["id"],
         **furnish_ledger(http, key),
     }
 
@@ -219,8 +224,15 @@ def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
     """Make what live mode can have, and for the rest take identifiers that nobody has."""
     headers = {"Authorization": f"Bearer {key}"}
     customer = http.post("/v1/customers", headers=headers).json()
+    event = http.get("/v1/events", headers=headers).json()["data"][0]
     intent = http.post("/v1/payment_intents", data={"amount": "5", "currency": "usd"}, headers=headers).json()
-    made = {"cus": customer["id"], "open": intent["id"], "pi": intent["id"], **furnish_ledger(http, key)}
+    made = {
+        "cus": customer["id"],
+        "open": intent["id"],
+        "pi": intent["id"],
+        "evt": event["id"],
+        **furnish_ledger(http, key),
+    }
     return {name: unknown(name, 7) for name in NAMES} | made
 
 

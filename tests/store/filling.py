@@ -97,8 +97,10 @@ _LEDGER_TRANSFER = ", ".join(
 )
 # By how many there are: one a payment, two a payment, one for ten payments.
 _ONE = [_PAYMENT_INTENT, _CHARGE, *_versions("payment_intent", "charge")]
+_RARE = f"number <= {FEW} and {_IS_ODD}"
+_EVENT_TYPE = _case(_RARE, "'charge.failed'", "'charge.succeeded'")
 _TWO = [
-    f"event select {_OWN}, number, {_ID['tenant']}, 'charge.succeeded', {_ID['charge']}, 1, 'req', {_MOMENT}",
+    f"event select {_OWN}, number, {_ID['tenant']}, {_EVENT_TYPE}, {_ID['charge']}, 1, 'req', {_MOMENT}",
     f"transfer select {_OWN}, {_ID['transfer']}, number, 'capture', "
     "case number % 2 when 0 then 'hold' else 'posted' end, "
     f"'{BUSY[0]}'::uuid, '{BUSY[1]}'::uuid, 'usd', 5, {_ID['charge']}, null, now()",

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -60,6 +61,7 @@ _VALUES = {
     "payment_intent": PAYMENT_INTENT,
 }
 _LATER = 4_000_000_000
+_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 # What one search looks for only its terms or its amount lead to; the other one finds all.
 _ENTRIES = (*_SCOPE, 3, HIGHEST, LOWEST)
 _ANY_AMOUNT = (0, 2**53)
@@ -80,6 +82,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_idempotency": ([digest(number) for number in _NUMBERS], *_OWN),
     "load_ledger_transfers": (*_OWN, list(_NUMBERS), [0] * WANTED, ledger_rows.NOW),
     "load_objects": (*_OWN, _CHARGES),
+    "load_objects_as_of": (*_SCOPE, _CHARGES, [_LATER] * WANTED),
     "load_objects_at": (*_SCOPE, _CHARGES, _LATER),
     "load_transfers": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS]),
     "lock_books": _OTHERS,
@@ -105,6 +108,13 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
             )
     _balance_page = (*_SCOPE, HIGHEST, LOWEST, _is_ascending, LISTED)
     ARGUMENTS[f"list_balance_transfers {_way}"] = (*_balance_page, ["capture", "refund"], "usd")
+    # Undone writes leave entries at the end of the sequence: the way along it begins where all is as it was.
+    for _name, _below, _types in (
+        ("along", FEW - 5, (["charge.succeeded"], [])),
+        ("rare", 1 << 40, ([], ["charge.failed"])),
+    ):
+        _bounds = (_below, 0, _is_ascending, LISTED)
+        ARGUMENTS[f"list_events {_name} {_way}"] = (*_SCOPE, *_bounds, *_types, ["charge.failed"], *_EVER)
     ARGUMENTS[f"list_entries {_way}"] = (*_SCOPE, BUSY[1], *_POSITIONS, _is_ascending, LISTED)
 WRITTEN: dict[str, Changes] = {
     "write of payments": written.payments(WANTED),
@@ -251,6 +261,7 @@ class Damage:
 
 DAMAGES = (
     Damage("list_charges_by_customer down", database="drop index charge_by_customer"),
+    Damage("list_events rare down", database="drop index event_by_type"),
     Damage(
         "write of payments",
         database="create or replace function check_book() returns trigger language plpgsql as "

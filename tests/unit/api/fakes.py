@@ -24,6 +24,7 @@ from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Profile, Submission, Verification
 from fastpay.engine.write.idempotency import signature_digest, submission_digest
 from fastpay.errors import FastpayError, IdempotencyMismatch
+from tests.unit.api.fake_events import FakeEvents
 
 MUST_SIGN = "sk_test_cccccccccccccccc"
 CAN_SIGN = "sk_test_dddddddddddddddd"
@@ -99,6 +100,7 @@ class FakeEngine:
         self.overloaded: Exception | None = None
         self._workspaces: dict[Scope, Workspace] = {}
         self._history: dict[tuple[Scope, str], list[Versioned]] = {}
+        self.events = FakeEvents(self._history)
         self._transfers: dict[tuple[Scope, str], tuple[Transfer, int]] = {}
         self._bound: dict[bytes, bytes] = {}
         self._answered: dict[bytes, tuple[Submission, Answer]] = {}
@@ -142,6 +144,7 @@ class FakeEngine:
         workspace.merge(draft)
         for version in draft.versions:
             self._history.setdefault((scope, version.object.id), []).append(version)
+        self.events.record(submission, draft)
         for transfer in draft.transfers:
             self._transfers[scope, transfer.id] = (transfer, submission.moment_ms)
         return draft.answer, draft.versions
@@ -283,6 +286,7 @@ class Api:
             writer=self.engine,
             reader=self.engine,
             ledger=self.engine,
+            events=self.engine.events,
             keys=FakeKeys(),
             clock=self.clock,
             identifiers=self.identifiers,

@@ -40,6 +40,7 @@ SDK_CLASSES: dict[str, Any] = {
     "pm": stripe.PaymentMethod,
     "cus": stripe.Customer,
     "txn": stripe.BalanceTransaction,
+    "evt": stripe.Event,
 }
 
 

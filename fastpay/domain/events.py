@@ -1,0 +1,136 @@
+"""Events: which changes clients hear of, and what an event shows of its object.
+
+Every change has a number in the tenant's sequence. Clients see those for which the dialect has a type. A
+change of another type, such as a new payment method that is attached to nobody, only takes a number.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from fastpay.domain.objects import PaymentIntent, StoredObject
+
+# Almost every payment writes these. There is no index by type that has them, so that no payment pays for it.
+FREQUENT = frozenset(("charge.succeeded", "payment_intent.created", "payment_intent.succeeded"))
+# What the dialect defines and what happens here, by type.
+TYPES = FREQUENT | {
+    "charge.captured",
+    "charge.expired",
+    "charge.failed",
+    "charge.refunded",
+    "charge.updated",
+    "customer.created",
+    "customer.deleted",
+    "customer.updated",
+    "payment_intent.amount_capturable_updated",
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.requires_action",
+    "payment_method.attached",
+    "payment_method.detached",
+    "payment_method.updated",
+    "refund.created",
+    "refund.updated",
+}
+# Written for the sequence alone: clients never see them.
+UNSEEN = frozenset(
+    (
+        "ledger.account.created",
+        "ledger.batch.created",
+        "ledger.transfer.created",
+        "ledger.transfer.expired",
+        "ledger.transfer.posted",
+        "ledger.transfer.voided",
+        "payment_intent.updated",
+        "payment_method.created",
+    )
+)
+# Events of these types say what the changed attributes were before.
+UPDATES = frozenset(
+    (
+        "charge.captured",
+        "charge.refunded",
+        "charge.updated",
+        "customer.updated",
+        "payment_method.detached",
+        "payment_method.updated",
+        "refund.updated",
+    )
+)
+# The object of such an event is the version before: of the one that was written nothing is left to show.
+DELETIONS = frozenset(("customer.deleted",))
+WITH_PREVIOUS = UPDATES | DELETIONS
+assert not TYPES & UNSEEN
+assert WITH_PREVIOUS <= TYPES
+
+# JSON: what the attributes of an object hold is not looked into.
+_Attributes = Mapping[str, Any]
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An event as it is stored. `created` is in seconds; `sequence` is its number in the tenant's sequence.
+
+    `request_id` and `idempotency_key` are those of the request that caused it, if there was one.
+    """
+
+    id: str
+    type: str
+    created: int
+    sequence: int
+    object_id: str
+    version: int
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    pending_webhooks: int = 0
+
+
+def matching(pattern: str) -> frozenset[str]:
+    """Return the types that a pattern means: one type, a group such as `charge.*`, or `*` for all."""
+    if pattern.endswith("*"):
+        return frozenset(name for name in TYPES if name.startswith(pattern[:-1]))
+    return TYPES & {pattern}
+
+
+def as_of(event_type: str, stored: StoredObject) -> StoredObject:
+    """Return the object as it was when this event happened, given the version that its command wrote.
+
+    One command may create a payment and confirm it. It writes one version, and several events.
+    """
+    if event_type != "payment_intent.created" or not isinstance(stored, PaymentIntent):
+        return stored
+    if stored.latest_charge is None and stored.status != "requires_action":
+        return stored
+    return msgspec.structs.replace(
+        stored,
+        status="requires_payment_method",
+        amount_capturable=0,
+        amount_received=0,
+        last_payment_error=None,
+        latest_charge=None,
+        payment_method=None,
+    )
+
+
+def is_automatic(event_type: str, stored: StoredObject) -> bool:
+    """Tell whether no request caused the event: an authorization expired."""
+    if event_type == "payment_intent.canceled":
+        return isinstance(stored, PaymentIntent) and stored.cancellation_reason == "automatic"
+    return event_type == "charge.expired"
+
+
+def previous_attributes(before: _Attributes, after: _Attributes) -> dict[str, Any]:
+    """Return the attributes that differ, as they were before. Both are rendered objects.
+
+    Of a nested object only the keys that differ are shown; a key that was not there is null.
+    """
+    changed: dict[str, Any] = {}
+    for name in before | after.keys():
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            changed[name] = previous_attributes(old, new)
+        else:
+            changed[name] = old
+    return changed

@@ -1,0 +1,57 @@
+"""What the API reads of a tenant's events."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from fastpay.domain.events import RecordedEvent
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import StoredObject
+
+
+class Occurrence(NamedTuple):
+    """An event with the version of its object that its command wrote, and for some types the one before.
+
+    `sequence` is that of the version: what belongs to the object is shown as of it.
+    """
+
+    event: RecordedEvent
+    object: StoredObject
+    previous: StoredObject | None
+    sequence: int
+
+
+class EventPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Which events are wanted: strictly between two numbers of the sequence, newest first.
+
+    `ascending` asks for those nearest above `above`, still newest first. `types` are the types that are
+    shown. Events were created at `since_s` or later and before `until_s`; None does not bound them.
+    """
+
+    limit: int
+    below: int
+    above: int
+    types: frozenset[str]
+    ascending: bool = False
+    since_s: int | None = None
+    until_s: int | None = None
+
+
+class EventRead(NamedTuple):
+    """Up to one event more than the page's limit, and the last number of the sequence as of that moment."""
+
+    found: Sequence[Occurrence]
+    sequence: int
+
+
+class Events(Protocol):
+    """The events of tenants. Those of other tenants do not exist for the caller."""
+
+    async def list(self, scope: Scope, page: EventPage) -> EventRead:
+        """Return a page of events, newest first. The extra one tells that there are more."""
+
+    async def load_at(
+        self, scope: Scope, wanted: Sequence[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], StoredObject]:
+        """Return objects by their identifiers, each as of a number of the sequence."""

@@ -1,0 +1,103 @@
+"""A tenant's events, read along its sequence."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fastpay import limits
+from fastpay.domain import events
+from fastpay.domain.events import RecordedEvent
+from fastpay.domain.identifiers import Scope, digits, placed
+from fastpay.domain.objects import StoredObject
+from fastpay.engine.event_ports import EventPage, EventRead, Occurrence
+from fastpay.store import rows
+from fastpay.store.reads import PostgresReads
+from fastpay.store.statements import SQL
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+_LATEST_S = int(_LATEST.timestamp())
+_WITH_PREVIOUS = sorted(events.WITH_PREVIOUS)
+
+
+class PostgresEvents:
+    """Satisfies `Events`."""
+
+    def __init__(self, reads: PostgresReads) -> None:
+        self._reads = reads
+
+    async def list(self, scope: Scope, page: EventPage) -> EventRead:
+        """Return a page of events, newest first. The extra one tells that there are more."""
+        below, above = await self._bounds(scope, page)
+        # What is along the sequence anyway needs no second look.
+        is_rare = not page.types & events.FREQUENT
+        types = sorted(page.types)
+        found = await self._reads.fetch_for(
+            scope,
+            SQL["list_events"],
+            *scope,
+            below,
+            above,
+            page.ascending,
+            page.limit + 1,
+            [] if is_rare else types,
+            types if is_rare else [],
+            _WITH_PREVIOUS,
+            _moment(page.since_s, _EARLIEST),
+            _moment(page.until_s, _LATEST),
+        )
+        sequence = found[0]["last_sequence"] if found else 0
+        return EventRead([_occurrence(row) for row in found if row["sequence"] is not None], sequence)
+
+    async def load_at(
+        self, scope: Scope, wanted: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], StoredObject]:
+        """Return objects by their identifiers, each as of a number of the sequence."""
+        found = await self._reads.fetch_for(
+            scope,
+            SQL["load_objects_as_of"],
+            *scope,
+            [digits(identifier) for identifier, _ in wanted],
+            [sequence for _, sequence in wanted],
+        )
+        return {wanted[row["number"] - 1]: rows.stored(row["kind"], row["snapshot"]) for row in found}
+
+    async def _bounds(self, scope: Scope, page: EventPage) -> tuple[int, int]:
+        """Return the bounds in the sequence, narrowed to where events of the wanted time can be.
+
+        Events are not quite in the order of their times. But a command is written at most `creation_ms_max`
+        after its time, and at most `clock_skew_ms_max` before it, and what is written later comes later.
+        """
+        below, above = page.below, page.above
+        slack_ms = limits.creation_ms_max + limits.clock_skew_ms_max
+        if page.since_s is not None:
+            above = max(above, await self._sequence_at(scope, page.since_s * 1000 - slack_ms - 1))
+        if page.until_s is not None:
+            below = min(below, 1 + await self._sequence_at(scope, page.until_s * 1000 + slack_ms))
+        return below, above
+
+    async def _sequence_at(self, scope: Scope, moment_ms: int) -> int:
+        moment_ms = min(max(moment_ms, 0), _LATEST_S * 1000)
+        found = await self._reads.fetch_for(scope, SQL["find_sequence"], *scope, moment_ms)
+        return int(found[0]["sequence"])
+
+
+def _moment(second: int | None, otherwise: datetime) -> datetime:
+    if second is None:
+        return otherwise
+    return datetime.fromtimestamp(min(max(second, 0), _LATEST_S), UTC)
+
+
+def _occurrence(row: rows.Row) -> Occurrence:
+    stored, previous = rows.stored(row["kind"], row["snapshot"]), None
+    if row["previous_snapshot"] is not None:
+        previous = rows.stored(row["kind"], row["previous_snapshot"])
+    event = RecordedEvent(
+        id=placed("evt_" + row["event_id"].hex, row["sequence"]),
+        type=row["type"],
+        created=row["moment_ms"] // 1000,
+        sequence=row["sequence"],
+        object_id=stored.id,
+        version=row["version"],
+        request_id=row["request_id"],
+    )
+    return Occurrence(event, stored, previous, row["version_sequence"])
