@@ -24,6 +24,9 @@ encoded_at_once_bytes = 262_144
 # Rows of expanded lists that one statement reads: a page of objects with a page in each.
 sublist_rows_max = 1_100
 param_chars_max = 200
+# How many wrong names an error message lists, and the longest name for which it suggests another.
+listed_names_max = 5
+compared_chars_max = 64
 received_chars_max = 60
 # A response that fits into one packet does not arrive earlier for being shorter.
 encoded_bytes_min = 1_400

@@ -382,13 +382,28 @@ cdef bint _is_harmless(const char* text, Py_ssize_t size, bint is_tracing) noexc
 
 
 cdef bint _is_fit(bytes value) noexcept:
-    # Whether a value may be sent back.
+    # Whether this is plainly a version: a date, and a name behind it or none. All else is for the long way.
     cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(value)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
     cdef Py_ssize_t index
-    if not 0 < size <= VERSION_CHARS_MAX:
+    cdef int month, day
+    if not 10 <= size <= VERSION_CHARS_MAX or size == 11:
         return False
-    for index in range(size):
-        if not 0x20 <= text[index] < 0x7F:
+    for index in range(10):
+        if index == 4 or index == 7:
+            if text[index] != c"-":
+                return False
+        elif not c"0" <= text[index] <= c"9":
+            return False
+    month = (text[5] - c"0") * 10 + text[6] - c"0"
+    day = (text[8] - c"0") * 10 + text[9] - c"0"
+    if text[0] == c"0" or not 1 <= month <= 12 or not 1 <= day <= 31:
+        return False
+    if day > 28 and (month == 2 or (day == 31 and (month == 4 or month == 6 or month == 9 or month == 11))):
+        return False
+    if size > 10 and text[10] != c".":
+        return False
+    for index in range(11, size):
+        if not c"a" <= text[index] <= c"z":
             return False
     return True

@@ -28,7 +28,7 @@ from fastpay import limits
 from fastpay._native import form, strict_json
 from fastpay.api.accepted_values import Accepted, Text, accepted_by
 from fastpay.api.form_decoders import decode_plainly
-from fastpay.api.showing import SECRET_NAMES, path_of, shown
+from fastpay.api.parameter_errors import ParameterError, absent, unknown
 from fastpay.errors import InvalidRequest, UnsupportedMediaType
 
 _Params = TypeVar("_Params", bound=msgspec.Struct)
@@ -87,29 +87,6 @@ def decode_query(params_type: type[_Params], query: bytes) -> _Params:
     return _build(params_type, accepted, _read(accepted, _parse_form(query), from_form=True))
 
 
-class _ParameterError(Exception):
-    """A refused parameter. Each caller appends its own name, so the path is innermost first."""
-
-    def __init__(
-        self, allowed: str, *, received: Any = None, code: str | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(allowed)
-        self.allowed = allowed
-        self.received = received
-        self.code = code
-        self.path: list[str | int] = [] if name is None else [name]
-
-    def rendered(self, root: str | None = None) -> InvalidRequest:
-        """Return the error for the client. `root` is the outermost name of the path."""
-        names = [*self.path, root] if root is not None else self.path
-        param = path_of(names[::-1])
-        message = self.allowed
-        if self.received is not None:
-            hidden = any(name in SECRET_NAMES for name in names)
-            message = f"Received {shown(self.received, hidden=hidden)}. {message}"
-        return InvalidRequest(message, code=self.code, param=param)
-
-
 def _media_type(content_type: str | None) -> str:
     content_type = content_type or ""
     if content_type in _MEDIA_TYPES:
@@ -148,7 +125,7 @@ def _read(accepted: Accepted, tree: dict[str, Any], *, from_form: bool) -> dict[
     """Read the fields of the params type in place: nothing else uses the tree."""
     try:
         _read_fields(accepted, tree, list(tree), from_form)
-    except _ParameterError as fault:
+    except ParameterError as fault:
         raise fault.rendered() from None
     return tree
 
@@ -168,7 +145,7 @@ def _build(params_type: type[_Params], accepted: Accepted, tree: dict[str, Any])
         refused = error
     try:
         _require(accepted, tree)
-    except _ParameterError as fault:
+    except ParameterError as fault:
         raise fault.rendered() from None
     message, _, path = str(refused).partition(" - at `$.")
     raise InvalidRequest(message, param=path.rstrip("`") or None) from None
@@ -182,20 +159,17 @@ def _read_fields(accepted: Accepted, tree: dict[str, Any], names: list[str], fro
         for name in names:
             field = fields.get(name)
             if field is None:
-                allowed = ", ".join(fields) or "none"
-                raise _ParameterError(
-                    f"The parameter is unknown. Allowed here: {allowed}.", code="parameter_unknown"
-                )
+                raise unknown([other for other in names if other not in fields], fields)
             tree[name] = _read_value(field, tree[name], from_form)
-    except _ParameterError as fault:
+    except ParameterError as fault:
         fault.path.append(name)
         raise
 
 
 def _require(accepted: Accepted, tree: dict[str, Any]) -> None:
-    for name in accepted.required:
-        if name not in tree:
-            raise _ParameterError("The parameter is missing.", code="parameter_missing", name=name)
+    missing = [name for name in accepted.required if name not in tree]
+    if missing:
+        raise absent(missing)
 
 
 def _read_value(accepted: Accepted, value: Any, from_form: bool) -> Any:
@@ -218,7 +192,7 @@ def _read_empty(accepted: Accepted) -> str | None:
         return None
     if accepted.clearable or accepted.is_map_value or accepted.anything:
         return ""
-    raise _ParameterError(
+    raise ParameterError(
         f"The parameter cannot be empty. {_allowed(accepted)} Leave it out to not set it.",
         code="parameter_invalid_empty",
     )
@@ -230,7 +204,7 @@ def _read_scalar(accepted: Accepted, text: str) -> str | int | bool:
         return _BOOLEANS[text]
     if (accepted.integer is not None or accepted.integers) and text not in accepted.texts:
         if _DIGITS.fullmatch(text) is None:
-            raise _ParameterError(_allowed(accepted), received=text, code="parameter_invalid_integer")
+            raise ParameterError(_allowed(accepted), received=text, code="parameter_invalid_integer")
         return _check_integer(accepted, int(text), received=text)
     return _read_text(accepted, text)
 
@@ -242,7 +216,7 @@ def _read_text(accepted: Accepted, text: str) -> str:
     if text in accepted.texts or accepted.anything:
         return text
     code = "parameter_invalid_integer" if accepted.integer is not None else None
-    raise _ParameterError(_allowed(accepted), received=text, code=code)
+    raise ParameterError(_allowed(accepted), received=text, code=code)
 
 
 def _read_number(accepted: Accepted, value: int) -> str | int | bool:
@@ -259,21 +233,21 @@ def _read_number(accepted: Accepted, value: int) -> str | int | bool:
     elif accepted.anything:
         return value
     code = "parameter_invalid_integer" if accepted.integer is not None else None
-    raise _ParameterError(_allowed(accepted), received=value, code=code)
+    raise ParameterError(_allowed(accepted), received=value, code=code)
 
 
 def _check_integer(accepted: Accepted, value: int, *, received: str | int) -> int:
     if value in accepted.integers or (accepted.integer is not None and value in accepted.integer):
         return value
-    raise _ParameterError(_allowed(accepted), received=received, code="parameter_invalid_integer")
+    raise ParameterError(_allowed(accepted), received=received, code="parameter_invalid_integer")
 
 
 def _check_text(bounds: Text, text: str) -> None:
     if len(text) not in bounds.size:
         low, high = bounds.size.start, bounds.size.stop - 1
-        raise _ParameterError(f"The text has {len(text)} characters. It must have from {low} to {high}.")
+        raise ParameterError(f"The text has {len(text)} characters. It must have from {low} to {high}.")
     if bounds.pattern is not None and bounds.pattern.search(text) is None:
-        raise _ParameterError(f"The text must match {bounds.pattern.pattern}.", received=text)
+        raise ParameterError(f"The text must match {bounds.pattern.pattern}.", received=text)
 
 
 def _read_object(accepted: Accepted, value: dict[str, Any], from_form: bool) -> Any:
@@ -286,7 +260,7 @@ def _read_object(accepted: Accepted, value: dict[str, Any], from_form: bool) -> 
         try:
             for name, inner in value.items():
                 value[name] = _read_value(accepted.values, inner, from_form)
-        except _ParameterError as fault:
+        except ParameterError as fault:
             fault.path.append(name)
             raise
         _check_size(accepted, value)
@@ -297,7 +271,7 @@ def _read_object(accepted: Accepted, value: dict[str, Any], from_form: bool) -> 
         return _read_elements(accepted, _numbered(value), from_form)
     if accepted.anything:
         return value
-    raise _ParameterError(_allowed(accepted), received=value)
+    raise ParameterError(_allowed(accepted), received=value)
 
 
 def _numbered(value: dict[str, Any]) -> list[Any]:
@@ -310,7 +284,7 @@ def _numbered(value: dict[str, Any]) -> list[Any]:
     for key, element in value.items():
         index = indexes.get(key)
         if index is None:
-            raise _ParameterError("Number the elements of a list from 0, without a gap.", name=key)
+            raise ParameterError("Number the elements of a list from 0, without a gap.", name=key)
         elements[index] = element
     return elements
 
@@ -319,12 +293,12 @@ def _read_elements(accepted: Accepted, value: list[Any], from_form: bool) -> lis
     if accepted.elements is None:
         if accepted.anything:
             return value
-        raise _ParameterError(_allowed(accepted), received=value)
+        raise ParameterError(_allowed(accepted), received=value)
     index = 0
     try:
         for index, element in enumerate(value):
             value[index] = _read_value(accepted.elements, element, from_form)
-    except _ParameterError as fault:
+    except ParameterError as fault:
         fault.path.append(index)
         raise
     _check_size(accepted, value)
@@ -335,23 +309,23 @@ def _check_size(accepted: Accepted, value: dict[str, Any] | list[Any]) -> None:
     assert accepted.size is not None
     if len(value) not in accepted.size:
         low, high = accepted.size.start, accepted.size.stop - 1
-        raise _ParameterError(f"There are {len(value)} elements. There must be from {low} to {high}.")
+        raise ParameterError(f"There are {len(value)} elements. There must be from {low} to {high}.")
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
     if len(metadata) > limits.metadata_keys_max:
-        raise _ParameterError(
+        raise ParameterError(
             f"There are {len(metadata)} keys. There may be at most {limits.metadata_keys_max}."
         )
     for key, value in metadata.items():
         if not key or len(key) > limits.metadata_key_chars_max:
             allowed = f"A key must have from 1 to {limits.metadata_key_chars_max} characters."
-            raise _ParameterError(f"The key has {len(key)}. {allowed}", name=key)
+            raise ParameterError(f"The key has {len(key)}. {allowed}", name=key)
         if "[" in key or "]" in key:
-            raise _ParameterError("A key must not contain brackets.", name=key)
+            raise ParameterError("A key must not contain brackets.", name=key)
         if len(value) > limits.metadata_value_chars_max:
             allowed = f"A value may have at most {limits.metadata_value_chars_max} characters."
-            raise _ParameterError(f"The value has {len(value)}. {allowed}", name=key)
+            raise ParameterError(f"The value has {len(value)}. {allowed}", name=key)
 
 
 def _allowed(accepted: Accepted) -> str:

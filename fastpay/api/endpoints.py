@@ -27,6 +27,7 @@ from fastpay.api.encodings import encoded
 from fastpay.api.etags import CACHE_CONTROL, conditional
 from fastpay.api.routes import Endpoint, Policy
 from fastpay.api.timings import TIMING_HEADER, timed
+from fastpay.api.versions import check_version, is_version
 from fastpay.api.writes import is_idempotency_key
 from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
@@ -43,7 +44,6 @@ from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.api")
 
-_VERSION_CHARS_MAX = 64
 _LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
@@ -132,6 +132,7 @@ class ServedPath(_Path):
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             return _method_refused(scope["method"], _allowed(self._endpoints), headers)
+        check_version(headers.get("stripe-version"))
         policy, services = endpoint.policy, self._services
         begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
         credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
@@ -313,7 +314,7 @@ def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]
     """Return the request headers that every answer repeats, if they are valid."""
     echoes = []
     version = headers.get("stripe-version", "")
-    if 0 < len(version) <= _VERSION_CHARS_MAX and version.isascii() and version.isprintable():
+    if is_version(version):
         echoes.append((b"stripe-version", version.encode()))
     key = headers.get("idempotency-key")
     if key is not None and method not in _SAFE_METHODS and is_idempotency_key(key):

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from fastpay import limits
 from fastpay.api.envelopes import render_list
 from fastpay.api.resource import Expandable, Reference, Resource, Resources, Sublist
+from fastpay.api.suggestions import nearest
 from fastpay.domain.kinds import Kind, presentable
 from fastpay.errors import InvalidRequest
 
@@ -74,8 +75,9 @@ def check_paths(
                 f"'{_shortened(path)}' is too deep: at most {limits.expand_depth_max} objects can be "
                 "expanded one inside of the other."
             )
-        if not _leads_somewhere(resources, [expandable], names):
-            raise _refusal(f"'{_shortened(path)}' cannot be expanded.")
+        lost = _lost_at(resources, [expandable], names)
+        if lost is not None:
+            raise _refusal(f"'{_shortened(path)}' cannot be expanded. {_hint(names, *lost, listed=listed)}")
         checked[relative] = None
     return tuple(checked)
 
@@ -211,20 +213,33 @@ def _replace(
     return copied, reference.below
 
 
-def _leads_somewhere(
+def _lost_at(
     resources: Resources, expandable: Sequence[Mapping[str, Expandable]], names: Sequence[str]
-) -> bool:
-    """Tell whether fields can be expanded one inside of the other, beginning in objects with such fields."""
-    for name in names:
+) -> tuple[int, list[str]] | None:
+    """Return where a path leads nowhere: the position of the name, and the names that lead on from there.
+
+    Fields are expanded one inside of the other, beginning in objects with these fields. None if they can be.
+    """
+    for position, name in enumerate(names):
         matching = [fields[name] for fields in expandable if name in fields]
         if not matching:
-            return False
+            return position, list(dict.fromkeys(known for fields in expandable for known in fields))
         kinds: dict[Kind, None] = dict.fromkeys(kind for field in matching for kind in field.kinds)
         if not kinds:
             # What is always null may be followed any further.
-            return True
+            return None
         expandable = [resources.of_kind(kind).expandable for kind in kinds]
-    return True
+    return None
+
+
+def _hint(names: Sequence[str], position: int, known: Sequence[str], *, listed: bool) -> str:
+    """Return what to write instead of the name at a position."""
+    start = ["data"] if listed else []
+    found = nearest(names[position], known)
+    if found is not None:
+        return f"Did you mean '{'.'.join([*start, *names[:position], found])}'?"
+    where = ".".join([*start, *names[:position]])
+    return f"{f'In {where}' if where else 'Here'} can be expanded: {', '.join(known) or 'nothing'}."
 
 
 def _split(resources: Resources, path: str) -> list[str]:

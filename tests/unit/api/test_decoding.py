@@ -1,14 +1,21 @@
 """Requests to params: what forms and JSON mean, what is refused, and how a refusal names the parameter."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastpay import limits
+from fastpay.api.accepted_values import Accepted, accepted_by
+from fastpay.api.app import ROUTES
+from fastpay.api.decoding import _read_scalar, decode_params
+from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
 from fastpay.errors import InvalidRequest
 from tests.unit.api.example_params import (
     Address,
     Created,
+    Example,
     Item,
     Shipping,
     decode_form,
@@ -218,3 +225,50 @@ def test_a_message_and_a_param_are_short_whatever_was_sent() -> None:
         with pytest.raises(InvalidRequest) as caught:
             decode_form(body)
         assert caught.value.param == "x" * limits.param_chars_max
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "Missing required params: amount, currency."),
+        (b"amount=1", "Missing required param: currency."),
+        (b"curency=usd&amuont=1&zzz=1",
+         "Received unknown parameters: curency, amuont, zzz. Did you mean currency, amount?"),
+        (b"shipping[nmae]=x", "Received unknown parameter: shipping[nmae]. Did you mean name?"),
+        (b"shipping[address][city]=x", "Missing required param: shipping[address][line1]."),
+        (b"zzz=1", "Received unknown parameter: zzz. Allowed here: amount, currency, "),
+        (b"&".join(b"q%d=1" % number for number in range(50)),
+         "Received unknown parameters: q0, q1, q2, q3, q4 and 45 more. Allowed here: "),
+        (b"amount" * 100 + b"=1", "Received unknown parameter: " + "amount" * 33),
+    ],
+)  # fmt: skip
+def test_all_wrong_names_are_listed_with_the_nearest_known_ones(body: bytes, message: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        decode_params(Example, content_type="application/x-www-form-urlencoded", body=body, query=b"")
+    assert caught.value.message.startswith(message)
+
+
+def test_every_boolean_of_every_request_takes_what_old_clients_send() -> None:
+    """Python SDKs before 12.0.1 send True and False."""
+    found = 0
+    # The parameters of a batch are read by this type, and become columns.
+    read_as: dict[object, type[msgspec.Struct]] = {BatchParams: CreateBatchParams}
+    params_types = {vars(route.endpoint).get("_params_type") for route in ROUTES} - {None}
+    for params_type in {read_as.get(found, found) for found in params_types}:
+        assert params_type is not None
+        for path, accepted in _booleans(accepted_by(params_type), []):
+            assert accepted.boolean
+            for text in ("true", "false", "True", "False"):
+                assert _read_scalar(accepted, text) is (text.lower() == "true"), path
+            found += 1
+    assert found > 5
+
+
+def _booleans(accepted: Accepted, path: list[str]) -> Iterator[tuple[str, Accepted]]:
+    if accepted.boolean:
+        yield ".".join(path), accepted
+    for name, field in (accepted.fields or {}).items():
+        if name not in path:
+            yield from _booleans(field, [*path, name])
+    if accepted.elements is not None:
+        yield from _booleans(accepted.elements, [*path, "[]"])

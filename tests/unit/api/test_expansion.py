@@ -168,6 +168,25 @@ def test_a_path_deeper_than_allowed_is_refused() -> None:
         assert len(refusal.value.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("prefix", "path", "listed", "hint"),
+    [
+        ("pi", "lastest_charge", False, "Did you mean 'latest_charge'?"),
+        ("pi", "data.lastest_charge", True, "Did you mean 'data.latest_charge'?"),
+        ("pi", "latest_charge.custmer", False, "Did you mean 'latest_charge.customer'?"),
+        ("re", "zzz", False, "Here can be expanded: "),
+        ("re", "charge.zzz", False, "In charge can be expanded: "),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused_with_the_nearest_one(
+    prefix: str, path: str, listed: bool, hint: str
+) -> None:
+    expandable = RESOURCES.of_kind(kinds.KINDS[prefix]).expandable
+    with pytest.raises(InvalidRequest) as refusal:
+        expansion.check_paths(RESOURCES, expandable, [path], listed=listed)
+    assert refusal.value.message.startswith(f"'{path}' cannot be expanded. {hint}")
+
+
 def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
     own = {"lacc", "lbal", "lbat", "lent", "ltr"}
     assert {resource.kind.prefix for resource in RESOURCES} - own == set(SDK_CLASSES)

@@ -1,0 +1,31 @@
+"""Stripe-Version: which values are versions of the dialect."""
+
+import re
+from datetime import date
+
+from fastpay.domain.kinds import presentable
+from fastpay.errors import InvalidRequest
+
+_VERSION_CHARS_MAX = 64
+_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[a-z]+)?(?:; ?[a-z0-9_]+=v[0-9]+)*", re.ASCII)
+
+
+def check_version(version: str | None) -> None:
+    """Raise InvalidRequest unless the header is missing or says a version of the dialect."""
+    if version is not None and not is_version(version):
+        raise InvalidRequest(
+            f"Stripe-Version is '{presentable(version)}'. It must be a date, for example 2025-09-30 "
+            "or 2025-09-30.clover. Every version gets the same shapes."
+        )
+
+
+def is_version(version: str) -> bool:
+    """Tell whether a text is a date, with what releases and previews of the dialect put behind it."""
+    found = _VERSION.fullmatch(version) if len(version) <= _VERSION_CHARS_MAX else None
+    if found is None:
+        return False
+    try:
+        date.fromisoformat(found[1])
+    except ValueError:
+        return False
+    return True
