@@ -61,6 +61,8 @@ UPDATES = frozenset(
 # The object of such an event is the version before: of the one that was written nothing is left to show.
 DELETIONS = frozenset(("customer.deleted",))
 WITH_PREVIOUS = UPDATES | DELETIONS
+# What `as_of` and `is_automatic` look at; they change nothing in events of other types.
+SPECIAL = WITH_PREVIOUS | {"charge.expired", "payment_intent.canceled", "payment_intent.created"}
 assert not TYPES & UNSEEN
 assert WITH_PREVIOUS <= TYPES
 

@@ -218,40 +218,40 @@ async def _find(call: Call, identifier: str) -> Occurrence | None:
 
 async def _render(call: Call, found: Sequence[Occurrence]) -> list[bytes]:
     """Return events in JSON."""
-    resources = call.services.resources
-    shown = [_shown(occurrence) for occurrence in found]
+    resources, livemode = call.services.resources, call.scope.livemode
     wanted = [
-        (identifier, occurrence.sequence)
-        for occurrence, stored in zip(found, shown, strict=True)
+        (identifier, sequence)
+        for _, stored, _, sequence in found
         if (identifier := resources.of_object(stored).whole_in(stored)) is not None
     ]
     wholes = await call.services.events.load_at(call.scope, wanted) if wanted else {}
-    return [
-        _render_one(call, occurrence, stored, wholes) for occurrence, stored in zip(found, shown, strict=True)
-    ]
+    bodies: list[bytes] = []
+    for occurrence in found:
+        event, stored, previous, _ = occurrence
+        if previous is None and not wholes and event.type not in events.SPECIAL:
+            # Most events: nothing of them depends on more than the object.
+            shown = resources.of_object(stored).render_bytes(stored, livemode)
+            bodies.append(EVENT.render_bytes(event, livemode, b'{"object":' + shown + b"}"))
+        else:
+            bodies.append(_render_special(call, occurrence, wholes))
+    return bodies
 
 
-def _shown(occurrence: Occurrence) -> StoredObject:
-    """Return the object that an event shows."""
-    event_type, previous = occurrence.event.type, occurrence.previous
-    if event_type in events.DELETIONS and previous is not None:
-        return previous
-    return events.as_of(event_type, occurrence.object)
-
-
-def _render_one(
-    call: Call,
-    occurrence: Occurrence,
-    stored: StoredObject,
-    wholes: Mapping[tuple[str, int], StoredObject],
+def _render_special(
+    call: Call, occurrence: Occurrence, wholes: Mapping[tuple[str, int], StoredObject]
 ) -> bytes:
-    resources, livemode, event = call.services.resources, call.scope.livemode, occurrence.event
+    """Return one event, with what was before, and with what is shown whole in its object."""
+    resources, livemode = call.services.resources, call.scope.livemode
+    event, stored, before, sequence = occurrence
+    if event.type in events.DELETIONS and before is not None:
+        stored = before
+    stored = events.as_of(event.type, stored)
     resource = resources.of_object(stored)
-    inner = wholes.get((resource.whole_in(stored) or "", occurrence.sequence))
+    inner = wholes.get((resource.whole_in(stored) or "", sequence))
     whole = None if inner is None else resources.render_bytes(inner, livemode)
     previous = None
-    if occurrence.previous is not None and event.type in events.UPDATES:
-        previous = resource.render_bytes(occurrence.previous, livemode)
+    if before is not None and event.type in events.UPDATES:
+        previous = resource.render_bytes(before, livemode)
     if events.is_automatic(event.type, stored):
         event = msgspec.structs.replace(event, request_id=None)
     return render_event(event, resource.render_bytes(stored, livemode, whole), livemode, previous)
