@@ -4,8 +4,8 @@ Run: python -m benchmarks.levels [--objects 2000 --rounds 5 --together 1,64]
 
 Processor time of this process for each object, in microseconds, the least of some rounds in turns: what waits
 is not counted, nor what PostgreSQL and Redis spend. `together` are how many objects are missed in one turn of
-the loop. Beside the reader's levels: the connection to Redis by itself, redis-py asking for the same bytes,
-and what it costs to have the copies of one payment kept.
+the loop. Beside the reader's levels: the connection to Redis by itself, and redis-py asking for the same
+bytes.
 """
 
 import asyncio
@@ -60,9 +60,8 @@ class Bench:
         self.made: list[Versioned] = []
 
     async def make(self, batches: PostgresBatches, count: int) -> None:
-        """Make payments, and let Redis have copies of all of them."""
-        reader = Reader(self._reads, clock=CLOCK, staleness_ms=STALENESS_MS, copies=self._copies)
-        writer = Writer(batches, clock=CLOCK, observer=reader)
+        """Make payments."""
+        writer = Writer(batches, clock=CLOCK)
         writer.start()
         identifiers = IdentifierFactory(CLOCK)
         for start in range(0, count, 500):
@@ -82,17 +81,16 @@ class Bench:
             for outcome in await asyncio.gather(*map(writer.submit, submissions)):
                 assert outcome.answer.object_id is not None
                 self.made.append(outcome.objects[outcome.answer.object_id])
-        await self.settle()
         await writer.close()
 
     async def settle(self) -> None:
         """Return when Redis has answered everything."""
         # What was read is gathered for a moment.
         await asyncio.sleep(limits.copies_gap_ms * 2 / 1000)
-        counts = {"redis_primes_sent": 1, "redis_fills_sent": 1}
-        while sum(counts[f"redis_{kind}_sent"] for kind in ("primes", "fills")) != _answered(counts):
+        counts = self._copies.counts()
+        while counts["redis_copies_sent"] > counts["redis_copies_kept"] + counts["redis_copies_lost"]:
             await asyncio.sleep(0.01)
-            counts = dict(self._copies.counts())
+            counts = self._copies.counts()
 
     async def reader(self, *, with_copies: bool) -> Reader:
         """Return a reader that has nothing cached, and the proof that it may show copies."""
@@ -182,18 +180,6 @@ class Bench:
                     raise SystemExit(f"{count()} of {len(names)} objects were found in: {name}")
         return found
 
-    async def measure_priming(self, payments: int = 64) -> float:
-        """Return microseconds of processor time a payment: three copies kept, in batches of so many."""
-        made = self.made
-        size = payments * 3
-        limits.copies_worth_min = 0
-        begun = time.process_time_ns()
-        for start in range(0, len(made), size):
-            self._copies.prime(self._scope, 10**9 + start, 10**9 + start + size, made[start : start + size])
-            await asyncio.sleep(0)
-        await self.settle()
-        return (time.process_time_ns() - begun) / len(made) * 3 / 1000
-
     async def close(self) -> None:
         """Close what was opened here."""
         await self._redis.aclose()
@@ -216,7 +202,7 @@ def main(objects: int, rounds: int, together: tuple[int, ...], **places: Any) ->
     ):
         rows_found = run_on(database.url, lambda connection: connection.fetch("select tenant_id from tenant"))
         scope = Scope(rows_found[0]["tenant_id"].hex, False)
-        found, priming = uvloop.run(_run(database.url, machine.redis_url, scope, objects, rounds, together))
+        found = uvloop.run(_run(database.url, machine.redis_url, scope, objects, rounds, together))
     table = Table(title="processor time of this process, microseconds an object")
     table.add_column("found in")
     for count in together:
@@ -224,9 +210,8 @@ def main(objects: int, rounds: int, together: tuple[int, ...], **places: Any) ->
     for name in found[together[0]]:
         table.add_row(name, *(f"{found[count][name]:.1f}" for count in together))
     console.print(table)
-    console.print(f"to have the copies of a payment kept: {priming:.1f} microseconds")
     results = {"machine": machine_facts(), "levels": {str(count): found[count] for count in together}}
-    console.print(f"written to {write_results('levels', results | {'priming': priming})}")
+    console.print(f"written to {write_results('levels', results)}")
 
 
 async def _greet_nobody() -> None:
@@ -235,7 +220,7 @@ async def _greet_nobody() -> None:
 
 async def _run(
     url: str, redis_url: str, scope: Scope, objects: int, rounds: int, together: Sequence[int]
-) -> tuple[dict[int, dict[str, float]], float]:
+) -> dict[int, dict[str, float]]:
     pool = await open_reader_pool(DatabaseSettings(url=url, reader_connections_max=4))
     reads, batches = PostgresReads(pool, pool), PostgresBatches(DatabaseSettings(url=url))
     copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
@@ -247,25 +232,18 @@ async def _run(
     least: dict[int, dict[str, float]] = {}
     bench = Bench(reads, copies, link, redis_url, scope)
     await bench.make(batches, objects)
-    primings = []
     for _ in range(rounds):
         for count in together:
             await bench.fill()
             measured = await bench.measure(count)
             before = least.setdefault(count, measured)
             least[count] = {name: min(one, before[name]) for name, one in measured.items()}
-        primings.append(await bench.measure_priming())
     await bench.close()
     await link.close()
     await copies.close()
     await batches.close()
     await pool.close()
-    return least, min(primings)
-
-
-def _answered(counts: dict[str, int]) -> int:
-    names = ("primes_applied", "primes_begun", "primes_known", "fills_kept", "fills_begun", "fills_late")
-    return sum(counts.get(f"redis_{name}", 0) for name in names)
+    return least
 
 
 if __name__ == "__main__":

@@ -171,8 +171,6 @@ copies_waiting_max = 16_384
 copies_gap_ms = 5
 # Of 1,024 copies that are looked for, so many must be there for it to be worth looking for all.
 copies_worth_min = 64
-# So long after the last one a commit that a mark waits for is taken for lost.
-prime_patience_ms = 1_000
 redis_backoff_ms = 100
 redis_backoff_max_ms = 2_000
 
@@ -396,7 +394,7 @@ assert redis_timeout_ms < redis_backoff_max_ms < redis_stable_ms
 assert redis_timeout_ms < redis_ping_interval_ms
 assert copies_at_once_max <= copies_waiting_max
 assert copy_bytes_max * batch_reads_max <= redis_reply_bytes_max
-assert redis_timeout_ms < prime_patience_ms < copy_lifetime_ms
+assert redis_timeout_ms < copy_lifetime_ms
 assert signing_secrets_max <= signature_candidates_max
 assert key_timeout_ms + read_timeout_ms <= read_answer_timeout_ms
 assert search_statement_timeout_ms < read_statement_timeout_ms < read_timeout_ms

@@ -12,8 +12,9 @@ cdef class CachedResponse:
 cdef class Entry:
     cdef readonly object scope
     cdef readonly str identifier
-    # From 1; 0 says that there is no such object, as far as was known before `until_ns`.
+    # From 1; 0 says that there is no such object.
     cdef readonly long long version
+    # Not shown from then on, whatever the partition's own limit is.
     cdef readonly long long until_ns
     cdef readonly object value
     cdef readonly CachedResponse response
@@ -25,11 +26,9 @@ cdef class Entry:
 cdef class Partition:
     cdef readonly object scope
     cdef readonly dict entries
-    # Counts how often the partition was emptied: a read that began before is not to fill it afterwards.
-    cdef readonly long long generation
-    # When the proof runs out that nothing in the partition is outdated.
+    # Nothing in the partition is shown from then on.
     cdef public long long valid_until_ns
-    # Whether anything was found since this was last set to False.
+    # Whether anything was shown since this was last set to False.
     cdef public bint was_used
 
 
@@ -47,6 +46,7 @@ cdef class Cache:
     cdef set ghost_hashes
 
     cdef Entry look(self, Partition partition, str identifier, long long now_ns)
+    cdef void use(self, Partition partition, Entry entry) noexcept
     cdef int _weigh(self, Entry entry, Py_ssize_t weight) except -1
     cdef int _evict(self) except -1
     cdef int _evict_small(self) except -1

@@ -1,12 +1,12 @@
 """The process's own cache: the objects of each tenant, and the answers that were rendered from them."""
 
 class CachedResponse:
-    """An answer as it goes out: where it is found, the header lines that belong to it, and its body.
+    """An answer as it is sent: its path, its own header lines and its body.
 
-    `path` is what comes before the identifier. `head` is whole lines, each with its line break, and
-    `short_head` those that an answer without a body has; `etag` is the value of the header of this name.
-    `encoded` holds other forms of the answer, by the name of their coding; only `Cache.encode` adds to it,
-    and only where the answer `is_encodable`.
+    `path` is the part of the path before the identifier. `head` is whole lines, each with its line break;
+    `short_head` is the same for an answer without a body; `etag` is the value of the ETag header. `encoded`
+    holds the answer in other content codings, by the name of the coding; only `Cache.encode` adds to it, and
+    only if the answer `is_encodable`.
     """
 
     path: str
@@ -21,7 +21,7 @@ class CachedResponse:
     ) -> None: ...
 
 class Entry:
-    """One object as of one version (from 1), or the knowledge, until `until_ns`, that there is none (0)."""
+    """One object as of one version (from 1), or the fact that there is none (0). Shown before `until_ns`."""
 
     scope: object
     identifier: str
@@ -34,20 +34,19 @@ class Entry:
 class Partition:
     """The entries of one tenant and mode, by identifier.
 
-    They may be shown before `valid_until_ns`, on the monotonic clock; whoever can prove that none is outdated
-    sets it. `generation` counts how often the partition was emptied. `was_used` is for the owner to clear.
+    They are shown before `valid_until_ns`, on the monotonic clock; `engine/read/freshness.py` sets it.
+    `was_used` is for the owner to clear.
     """
 
     scope: object
     entries: dict[str, Entry]
-    generation: int
     valid_until_ns: int
     was_used: bool
 
 class Cache:
-    """All partitions together, within a bound of bytes; what is used again stays longest (S3-FIFO).
+    """All partitions together, within a bound of bytes. Evicts by S3-FIFO: what is used again stays longest.
 
-    Bytes are what callers say that values weigh, with the cost of the entries themselves.
+    Bytes are the weights that callers give for values, plus the cost of the entries themselves.
     """
 
     bytes_max: int
@@ -60,34 +59,41 @@ class Cache:
         """Return how many entries can be found."""
 
     def partition(self, scope: object) -> Partition:
-        """Return the partition of a scope, a new one where there is none."""
+        """Return the partition of a scope; make one if there is none."""
 
     def find(self, partition: Partition, identifier: str, now_ns: int) -> Entry | None:
-        """Return the entry that may be shown now. One of version 0 says that there is no such object."""
+        """Return the entry if it may be shown now. Version 0 says that there is no such object."""
 
     def put(
-        self, partition: Partition, identifier: str, version: int, value: object, weight: int
+        self,
+        partition: Partition,
+        identifier: str,
+        version: int,
+        value: object,
+        weight: int,
+        until_ns: int = ...,
     ) -> Entry | None:
-        """Keep an object and return its entry; None where it is too heavy.
+        """Keep an object and return its entry; None if it is too heavy. It is shown before `until_ns`.
 
-        An older version never replaces a newer one, and the entry is then the newer one's.
+        An older version never replaces a newer one, and the newer one's entry is returned. The same version
+        again moves `until_ns` on, never back.
         """
 
     def put_absent(self, partition: Partition, identifier: str, until_ns: int) -> Entry | None:
-        """Keep for so long that there is no such object, unless one is known."""
+        """Keep until then that there is no such object, unless one is known."""
 
     def render(self, entry: Entry, response: CachedResponse) -> None:
-        """Keep what was rendered from the entry's value; nothing happens where the entry has left."""
+        """Keep what was rendered from the entry's value, if the entry is still in the cache."""
 
     def encode(self, entry: Entry, response: CachedResponse, coding: str, form: CachedResponse) -> None:
-        """Keep another form of the entry's response, for as long as that; nothing happens where it has left,
-        or is not to be encoded."""
+        """Keep the entry's response in another content coding, if the response is still in the cache and
+        `is_encodable`."""
 
     def drop(self, partition: Partition, identifier: str, version: int) -> None:
-        """Forget an object unless it is known as of this version or a later one."""
+        """Drop an object unless this version or a later one is cached."""
 
     def void(self, partition: Partition) -> None:
-        """Forget everything in a partition, and that it was valid."""
+        """Empty a partition and make it invalid."""
 
     def forget_partitions(self) -> None:
-        """Forget everything, the partitions too: what still holds one finds nothing in it any more."""
+        """Empty all partitions and forget them. Who still holds one finds nothing in it."""

@@ -1,25 +1,26 @@
 """The process's own cache: the objects of each tenant, and the answers that were rendered from them.
 
-Which entries stay is decided by S3-FIFO (three queues, first in first out): what is new waits in a small
-queue, and moves on to the main one only if it was asked for meanwhile. Most payments are written and never
-read, so that a flood of them passes through the small queue without pushing out what is read. A hit writes
-one byte of the entry; a list in order of use would move links at every hit. Source: Yang and others, "FIFO
-queues are all you need for cache eviction" (SOSP 2023).
+Eviction is S3-FIFO (three queues, first in first out): a new entry starts in a small queue, and moves on to
+the main one only if it was asked for meanwhile. Most payments are written and never read, so a flood of them
+passes through the small queue without evicting what is read. A hit writes one byte of the entry; a list in
+order of use would move links at every hit. Source: Yang and others, "FIFO queues are all you need for cache
+eviction" (SOSP 2023).
 """
 
 from collections import deque
 
 cimport cython
+from libc.limits cimport LLONG_MAX
 
 cdef enum:
-    # What an entry costs beside its value and its response: itself, its name and its places in the
-    # dictionary and in a queue.
+    # What an entry costs beside its value and its response: itself, its name, a slot of the dictionary and
+    # one of a queue.
     ENTRY_BYTES = 320
     CACHED_RESPONSE_BYTES = 320
     USES_MAX = 3
     # The small queue's share of the bytes is one part in so many.
     SMALL_SHARE = 10
-    # An entry that would take more than one part in so many is not worth its place.
+    # An entry that would take more than one part in so many is not kept.
     ENTRY_SHARE = 16
     GHOSTS_MIN = 64
 
@@ -27,7 +28,7 @@ cdef enum:
 @cython.final
 @cython.no_gc
 cdef class CachedResponse:
-    """An answer as it goes out: the header lines that belong to it, and its body."""
+    """An answer as it is sent: its own header lines and its body."""
 
     def __cinit__(
         self,
@@ -99,6 +100,7 @@ cdef class Cache:
         long long version,
         value,
         Py_ssize_t weight,
+        long long until_ns=LLONG_MAX,
     ):
         cdef Entry entry
         cdef Py_ssize_t total = ENTRY_BYTES + weight
@@ -106,9 +108,12 @@ cdef class Cache:
         if found is not None:
             entry = <Entry>found
             if entry.version >= version:
+                if entry.version == version and entry.until_ns < until_ns:
+                    entry.until_ns = until_ns
                 return entry
             if total <= self.bytes_max // ENTRY_SHARE:
                 entry.version = version
+                entry.until_ns = until_ns
                 entry.value = value
                 entry.response = None
                 self._weigh(entry, total)
@@ -118,7 +123,7 @@ cdef class Cache:
             return None
         if total > self.bytes_max // ENTRY_SHARE:
             return None
-        return self._add(partition, identifier, version, value, total)
+        return self._add(partition, identifier, version, value, total, until_ns)
 
     def put_absent(self, Partition partition not None, str identifier not None, long long until_ns):
         cdef Entry entry
@@ -126,7 +131,7 @@ cdef class Cache:
         if found is None:
             if ENTRY_BYTES > self.bytes_max // ENTRY_SHARE:
                 return None
-            found = self._add(partition, identifier, 0, None, ENTRY_BYTES)
+            found = self._add(partition, identifier, 0, None, ENTRY_BYTES, until_ns)
         entry = <Entry>found
         if entry.version == 0:
             entry.until_ns = until_ns
@@ -164,8 +169,7 @@ cdef class Cache:
             self._forget(<Entry>found)
 
     def void(self, Partition partition not None):
-        # Its entries stay in the queues, and are counted, until their turn to leave comes.
-        partition.generation += 1
+        # Its entries stay in the queues, and count, until they come to the front.
         partition.valid_until_ns = 0
         partition.entries.clear()
 
@@ -175,7 +179,7 @@ cdef class Cache:
         self.partitions.clear()
 
     cdef Entry look(self, Partition partition, str identifier, long long now_ns):
-        # The entry where it may be used, which counts as a use; else None.
+        # The entry if it may be shown, which counts as a use; else None.
         cdef Entry entry
         if now_ns >= partition.valid_until_ns:
             return None
@@ -183,28 +187,41 @@ cdef class Cache:
         if found is None:
             return None
         entry = <Entry>found
+        if now_ns >= entry.until_ns:
+            return None
+        self.use(partition, entry)
+        return entry
+
+    cdef void use(self, Partition partition, Entry entry) noexcept:
+        # Count that an entry is shown.
         if entry.version == 0:
-            if now_ns >= entry.until_ns:
-                return None
             self.negative_hits += 1
         else:
             self.hits += 1
         partition.was_used = True
         if entry.uses < USES_MAX:
             entry.uses += 1
-        return entry
 
-    def _add(self, Partition partition, str identifier, long long version, value, Py_ssize_t total):
+    def _add(
+        self,
+        Partition partition,
+        str identifier,
+        long long version,
+        value,
+        Py_ssize_t total,
+        long long until_ns,
+    ):
         cdef Entry entry = Entry.__new__(Entry)
         entry.scope = partition.scope
         entry.identifier = identifier
         entry.version = version
+        entry.until_ns = until_ns
         entry.value = value
         partition.entries[identifier] = entry
-        mark = hash((partition.scope, identifier))
-        if mark in self.ghost_hashes:
-            # It left not long ago: twice in a short time is worth a place in the main queue.
-            self.ghost_hashes.discard(mark)
+        ghost = hash((partition.scope, identifier))
+        if ghost in self.ghost_hashes:
+            # It left not long ago, and was asked for again: it goes into the main queue at once.
+            self.ghost_hashes.discard(ghost)
             entry.is_main = True
             self.main.append(entry)
         else:
@@ -221,7 +238,7 @@ cdef class Cache:
         return 0
 
     cdef int _forget(self, Entry entry) except -1:
-        # Its place in the queue stays taken, and paid for, so that the queues are bounded as well.
+        # The entry stays in its queue and counts there, so that the queues are bounded as well.
         partition = self.partitions.get(entry.scope)
         if partition is not None:
             (<Partition>partition).entries.pop(entry.identifier, None)
@@ -254,9 +271,9 @@ cdef class Cache:
         if is_held:
             self._forget(entry)
             self.evictions += 1
-            mark = hash((entry.scope, entry.identifier))
-            self.ghost_hashes.add(mark)
-            self.ghosts.append(mark)
+            ghost = hash((entry.scope, entry.identifier))
+            self.ghost_hashes.add(ghost)
+            self.ghosts.append(ghost)
             while len(self.ghosts) > max(GHOSTS_MIN, len(self.main) + len(self.small)):
                 self.ghost_hashes.discard(self.ghosts.popleft())
         self._weigh(entry, 0)

@@ -1,4 +1,4 @@
-"""The short way to an answer: a GET whose key is known leaves here at once, or waits here for its object."""
+"""The short way to an answer: a GET with a known key is answered here, or waits here for its object."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -8,17 +8,17 @@ from fastpay._native.cache import Cache, CachedResponse, Entry, Partition
 class Shortcut:
     """Answers ordinary requests for one object.
 
-    `monotonic_ns` is the clock by which accesses and partitions are valid, `request_id` names a request.
+    `monotonic_ns` is the clock that accesses and partitions are valid by; `request_id` names a request.
 
-    `kinds` says, by what stands in a path before the identifier, how identifiers begin that may stand there.
-    `watch(scope, identifier, on_done)` has an object read and `on_done` called with it, with None where it
-    could not be, and returns False where there is nothing to read. `render(path, object, scope)` returns the
-    answer that shows it, None where that takes more. `encode(entry, response, accepted)` returns the answer
-    in the form that an Accept-Encoding header wants; the entry may be None. `long_way` is the application for
-    everything else.
+    `kinds` maps the part of a path before the identifier to the prefix of the identifiers that it shows.
+    `watch(scope, identifier, on_done)` has an object read and calls `on_done` with it, with None if there is
+    none, or returns False if nothing is read. `render(path, object, scope)` returns the answer that shows the
+    object, or None if that is for the long way. `encode(entry, response, accepted)` returns the answer in the
+    content coding that an Accept-Encoding header asks for; the entry may be None. `long_way` is the
+    application for everything else.
 
-    While it is not `is_open`, everything goes the long way. `answered` counts, `parked` those among them that
-    had to wait.
+    If it is not `is_open`, everything goes the long way. `answered` counts the requests that were answered
+    here, and `parked` those among them that had to wait.
     """
 
     cache: Cache
@@ -39,19 +39,16 @@ class Shortcut:
         long_way: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None: ...
     def draw(self, share: float, seed: bytes) -> None:
-        """Have this share of the requests that carry no caller's trace go the long way, to be traced.
+        """Send this share of the requests without a caller's trace the long way, to be traced.
 
-        Of each request that the draw was made for, `fastpay.drawn` in its scope says how it came out. What
-        carries a trace goes the long way from now on.
+        `fastpay.drawn` in a request's scope is the result of its draw. Requests that carry a trace go the
+        long way from now on.
         """
 
     def admit(self, authorization: bytes, partition: Partition, until_ns: int) -> None:
-        """Let an Authorization header, which was found good, open a partition until then."""
+        """Give an Authorization header that was checked access to a partition until then."""
 
     def answer(
         self, scope: MutableMapping[str, Any], receive: object, send: object
     ) -> Awaitable[None] | None:
-        """Answer a GET or HEAD and return something that is done, or that says that the answer will come.
-
-        Return None where it has to go the long way.
-        """
+        """Answer a GET or HEAD, or park it. Return an awaitable, None if the request goes the long way."""

@@ -1,10 +1,13 @@
-"""The short way to an answer: a GET whose key is known leaves here at once, or waits here for its object.
+"""The short way to an answer: a GET with a known key is answered here, or waits here for its object.
 
-Everything that the long way checks is checked here too, or the request is left to it: whatever is out of the
-ordinary is. So nothing is decided here but that a request is an ordinary one.
+An ordinary GET or HEAD of one object needs nothing of the pipeline that other requests go through (the long
+way). This file answers it only if everything in the request is known to make no difference there: the path
+is one that shows an object, there is no query, and every header is read here or known to be harmless
+(`_native/ordinary_headers.pyx`). Anything else goes the long way, which decides. So nothing is decided here
+but that a request is ordinary, and both ways give the same bytes (tests/http/test_shortcut.py).
 
-What is cached is answered in place. What is not is parked: no coroutine is begun for it, and no task; the
-read calls back when it is done. Where it brought nothing to show, the long way says what there is to say.
+A cached object is answered in place. For one that is not, the request is parked: no coroutine and no task is
+made for it, and the read calls back when it is done. If the read finds nothing to show, the long way answers.
 """
 
 import logging
@@ -12,25 +15,23 @@ import logging
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
-from cpython.tuple cimport PyTuple_GET_ITEM
 from cpython.unicode cimport PyUnicode_Substring
 from libc.string cimport memcmp
 
 from fastpay._native.awaitables cimport DONE, LATER
 from fastpay._native.cache cimport Cache, CachedResponse, Entry, Partition
 from fastpay._native.exchange cimport Exchange
+from fastpay._native.ordinary_headers cimport Fields, read
 
 cdef extern from "Python.h":
     int PyCFunction_Check(object value)
     PyObject* PyCFunction_GET_SELF(object function)
     Py_ssize_t PyUnicode_FindChar(object text, Py_UCS4 sign, Py_ssize_t start, Py_ssize_t end, int direction)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    Py_ssize_t PyUnicode_Tailmatch(object text, object part, Py_ssize_t start, Py_ssize_t end, int direction)
+    int PyUnicode_KIND(object text)
+    void* PyUnicode_DATA(object text)
 
 logger = logging.getLogger(__name__)
-
-cdef enum:
-    VERSION_CHARS_MAX = 64
 
 # How many draws there are.
 cdef double DRAWS = 9007199254740992.0
@@ -39,33 +40,23 @@ cdef unsigned long long MULTIPLIER = 0x2545F4914F6CDD1D
 
 @cython.final
 cdef class Access:
-    """Whose partition a header opens, and until when that is believed."""
+    """The partition that an Authorization header gives access to, and until when."""
 
     cdef Partition partition
     cdef long long until_ns
 
 
 @cython.final
-cdef class Fields:
-    """What a request says that matters here."""
-
-    cdef bytes authorization
-    cdef bytes if_none_match
-    cdef bytes version
-    cdef bytes accepted
-
-
-@cython.final
 @cython.freelist(64)
 cdef class Parked:
-    """A request whose object is being read. It is called with the object, with None where there is none."""
+    """A request whose object is being read. Called with the object, or with None if there is none."""
 
     cdef Shortcut shortcut
     cdef Exchange exchange
     cdef Partition partition
     cdef str path
     cdef str identifier
-    # What the long way would be given.
+    # The arguments for the long way.
     cdef dict scope
     cdef object receive
     cdef object send
@@ -124,7 +115,7 @@ cdef class Shortcut:
     cdef object render
     cdef object encode
     cdef object long_way
-    # Of all requests without a caller's trace, those are traced whose draw is below this.
+    # A request without a caller's trace is traced if its draw is below this.
     cdef unsigned long long traced_below
     cdef unsigned long long drawn
     cdef bint is_tracing
@@ -198,7 +189,7 @@ cdef class Shortcut:
         exchange = <Exchange>owner
         if PyBytes_GET_SIZE(<bytes>scope["query_string"]):
             return None
-        if not _read(fields, <list>scope["headers"], self.is_tracing):
+        if not read(fields, <list>scope["headers"], self.is_tracing):
             return None
         if self.is_tracing:
             scope["fastpay.drawn"] = self.is_traced()
@@ -216,7 +207,7 @@ cdef class Shortcut:
             return None
         identifier = PyUnicode_Substring(path, cut, PyUnicode_GET_LENGTH(path))
         found = partition.entries.get(identifier)
-        if found is None or now_ns >= partition.valid_until_ns:
+        if found is None or now_ns >= partition.valid_until_ns or now_ns >= (<Entry>found).until_ns:
             return self.park(exchange, partition, path, cut, identifier, scope, receive, send)
         entry = <Entry>found
         if entry.version == 0:
@@ -230,8 +221,7 @@ cdef class Shortcut:
                 return None
         elif not _leads_to(path, cut, response):
             return None
-        if self.cache.look(partition, entry.identifier, now_ns) is None:
-            return None
+        self.cache.use(partition, entry)
         if not self.write(exchange, response, entry, fields.if_none_match, fields.version, fields.accepted):
             return None
         return DONE
@@ -247,7 +237,7 @@ cdef class Shortcut:
         object receive,
         object send,
     ):
-        # Have the object read; None where that is for the long way.
+        # Have the object read. Return None if that is for the long way.
         cdef Parked parked
         if not self.is_of_its_kind(path, cut, identifier):
             return None
@@ -269,12 +259,12 @@ cdef class Shortcut:
         return LATER
 
     cdef bint is_of_its_kind(self, str path, Py_ssize_t cut, str identifier) except -1:
-        # Whether the path is one of those that show an object, and the identifier one of such an object.
+        # Whether this path shows objects, and the identifier is of that kind.
         prefix = self.kinds.get(PyUnicode_Substring(path, 0, cut))
         return prefix is not None and identifier.startswith(<str>prefix)
 
     cdef CachedResponse make(self, str path, Partition partition, object versioned, Entry entry):
-        # Render an object, and keep what was made with its entry, where there is one.
+        # Render an object, and keep the response with its entry if there is one.
         cdef CachedResponse response = self.render(path, versioned, partition.scope)
         if response is not None and entry is not None:
             self.cache.render(entry, response)
@@ -289,7 +279,7 @@ cdef class Shortcut:
         bytes version,
         bytes accepted,
     ) except -1:
-        # Answer, unless it takes more than comparing bytes to know with what.
+        # Answer, unless If-None-Match has more than one tag: the long way parses it.
         cdef int status = 200
         if if_none_match is not None:
             if _is_tag(if_none_match, response.etag):
@@ -310,7 +300,7 @@ cdef class Shortcut:
 
 
 cdef bint _is_tag(bytes value, bytes etag) noexcept:
-    # Whether a header says this tag and nothing else, weak or not (RFC 9110 13.1.2 compares weakly).
+    # Whether a header is this tag and nothing else, weak or not (RFC 9110 13.1.2 compares weakly).
     cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
     cdef const char* text = PyBytes_AS_STRING(value)
     if size > 2 and memcmp(text, b"W/", 2) == 0:
@@ -319,91 +309,11 @@ cdef bint _is_tag(bytes value, bytes etag) noexcept:
     return size == PyBytes_GET_SIZE(etag) and memcmp(text, PyBytes_AS_STRING(etag), size) == 0
 
 
-cdef bint _leads_to(str path, Py_ssize_t cut, CachedResponse response) except -1:
-    # An identifier tells the kind of its object, but not that this path leads there.
+cdef bint _leads_to(str path, Py_ssize_t cut, CachedResponse response) noexcept:
+    # The response may have been made for another path with the same identifier.
+    # A path that is not of one byte a character is none of ours.
     return (
         PyUnicode_GET_LENGTH(response.path) == cut
-        and PyUnicode_Tailmatch(path, response.path, 0, cut, -1) == 1
+        and PyUnicode_KIND(path) == PyUnicode_KIND(response.path) == 1
+        and memcmp(PyUnicode_DATA(path), PyUnicode_DATA(response.path), cut) == 0
     )
-
-
-cdef bint _read(Fields fields, list headers, bint is_tracing) except -1:
-    # Whether these are the headers of an ordinary request.
-    cdef tuple pair
-    cdef bytes name, value
-    cdef Py_ssize_t size
-    cdef const char* text
-    fields.authorization = None
-    fields.if_none_match = None
-    fields.version = None
-    fields.accepted = None
-    for pair in headers:
-        name = <bytes>PyTuple_GET_ITEM(pair, 0)
-        value = <bytes>PyTuple_GET_ITEM(pair, 1)
-        size = PyBytes_GET_SIZE(name)
-        text = PyBytes_AS_STRING(name)
-        if size == 13 and memcmp(text, b"authorization", 13) == 0:
-            if fields.authorization is not None:
-                return False
-            fields.authorization = value
-        elif size == 13 and memcmp(text, b"if-none-match", 13) == 0:
-            if fields.if_none_match is not None:
-                return False
-            fields.if_none_match = value
-        elif size == 14 and memcmp(text, b"stripe-version", 14) == 0:
-            if fields.version is not None or not _is_fit(value):
-                return False
-            fields.version = value
-        elif size == 15 and memcmp(text, b"accept-encoding", 15) == 0:
-            if fields.accepted is not None:
-                return False
-            fields.accepted = value
-        elif text[0] == c"s" or text[0] == c"f" or text[0] == c"c" or text[0] == c"t" or text[0] == c"i":
-            if not _is_harmless(text, size, is_tracing):
-                return False
-    return fields.authorization is not None
-
-
-cdef bint _is_harmless(const char* text, Py_ssize_t size, bint is_tracing) noexcept:
-    # Headers of ours, and of a body, are for the long way: content-*, fastpay-*, idempotency-key, stripe-*,
-    # te, trailer and transfer-encoding; and while traces are made, those of a caller's trace. A name ends
-    # with a NUL, so that comparing stops there.
-    if size == 10 and memcmp(text, b"tracestate", 10) == 0:
-        return not is_tracing
-    if size == 11 and memcmp(text, b"traceparent", 11) == 0:
-        return not is_tracing
-    return not (
-        (size >= 8 and memcmp(text, b"content-", 8) == 0)
-        or (size >= 8 and memcmp(text, b"fastpay-", 8) == 0)
-        or (size >= 7 and memcmp(text, b"stripe-", 7) == 0)
-        or (size == 15 and memcmp(text, b"idempotency-key", 15) == 0)
-        or (text[0] == c"t")
-    )
-
-
-cdef bint _is_fit(bytes value) noexcept:
-    # Whether this is plainly a version: a date, and a name behind it or none. All else is for the long way.
-    cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(value)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(value)
-    cdef Py_ssize_t index
-    cdef int month, day
-    if not 10 <= size <= VERSION_CHARS_MAX or size == 11:
-        return False
-    for index in range(10):
-        if index == 4 or index == 7:
-            if text[index] != c"-":
-                return False
-        elif not c"0" <= text[index] <= c"9":
-            return False
-    month = (text[5] - c"0") * 10 + text[6] - c"0"
-    day = (text[8] - c"0") * 10 + text[9] - c"0"
-    if text[0] == c"0" or not 1 <= month <= 12 or not 1 <= day <= 31:
-        return False
-    if day > 28 and (month == 2 or (day == 31 and (month == 4 or month == 6 or month == 9 or month == 11))):
-        return False
-    if size > 10 and text[10] != c".":
-        return False
-    for index in range(11, size):
-        if not c"a" <= text[index] <= c"z":
-            return False
-    return True

@@ -29,7 +29,7 @@ from fastpay.observability.counters import Counters
 from fastpay.operations.deadline import Deadline
 from fastpay.operations.outages import watch_dependencies
 from fastpay.server.listener import ASGIApplication
-from fastpay.store.announcements import Announcements
+from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.copies import RedisCopies
 from fastpay.store.events import PostgresEvents
@@ -163,25 +163,35 @@ def _open_reader(
     deadline: Deadline,
     told: tuple[Counters, Dependency],
 ) -> Reader:
-    """Start what reads, with all that instances tell each other and keep for each other.
+    """Start the reader, with its connections to Redis if there is one.
 
     `told` get to know what counts, and whether Redis can be reached.
     """
     counters, redis = told
     staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
-    copies = None
+    announcer = copies = None
+    if redis_url is not None:
+        announcer = Announcer(redis_url, clock=clock, part=redis.part())
+        _keep_running(stack, announcer, deadline)
+        counters.add(announcer)
     if redis_url is not None and settings.redis_copies and staleness_ms:
         copies = RedisCopies(redis_url, clock=clock, identify=reads.identify, part=redis.part())
         _keep_running(stack, copies, deadline)
         counters.add(copies)
-    reader = Reader(reads, clock=clock, staleness_ms=staleness_ms, cache_bytes_max=bytes_max, copies=copies)
-    _keep_running(stack, reader, deadline)
-    reader.announcer = announcements = Announcements(
-        redis_url, clock=clock, heard=reader.heard, parts=(redis.part(), redis.part())
+    reader = Reader(
+        reads,
+        clock=clock,
+        staleness_ms=staleness_ms,
+        cache_bytes_max=bytes_max,
+        announcer=announcer,
+        copies=copies,
     )
-    _keep_running(stack, announcements, deadline)
+    _keep_running(stack, reader, deadline)
     counters.add(reader)
-    counters.add(announcements)
+    if announcer is not None and redis_url is not None:
+        listener = Listener(redis_url, origin=announcer.origin, heard=reader.heard, part=redis.part())
+        _keep_running(stack, listener, deadline)
+        counters.add(listener)
     return reader
 
 

@@ -1,22 +1,17 @@
-"""What a copy in Redis looks like, and a mark: nobody but an instance can read a copy, or make either up.
+"""The format of a copy in Redis. Only an instance of the same database can read one or make one.
 
-    copy                                                 mark
-    generation   8 bytes, added by the script            generation   8 bytes, added by the script
-    nonce        12 bytes                                moved        16 digits: milliseconds, by the script
-    sealed       MessagePack (version, sequence,         sequence     16 digits
-                 snapshot), encrypted, and the tag       seal         16 bytes
+    nonce    12 bytes
+    sealed   MessagePack (version, object's sequence, tenant's sequence, snapshot), encrypted, and the tag
 
-A copy is encrypted with AES-256-GCM, since objects hold client secrets and personal data; tenant, mode and
-identifier are associated data, so that a copy opens nowhere but in its own place. A mark is not secret: its
-seal is a keyed BLAKE2b digest of tenant, mode and sequence. Both keys follow from one that only the database
-holds. A generation is not covered, since only the script knows which it is.
+A copy is encrypted with AES-256-GCM, because objects hold client secrets and personal data. Tenant, mode and
+identifier are associated data, so a copy opens under its own key of Redis only. The encryption key is derived
+from a secret that only the database holds.
 
-No nonce may come twice under a key (NIST SP 800-38D 8.2.1). It is 8 random bytes, drawn with each connection
-to Redis, and a counter of 4 bytes, at the end of which new ones are drawn.
+A nonce must never repeat under a key (NIST SP 800-38D 8.2.1). It is 8 random bytes, drawn with each
+connection to Redis, and a counter of 4 bytes; new random bytes are drawn when the counter ends.
 
-The keys of one tenant and mode share a hash tag, so that a script finds them all on one node of a cluster.
-They begin with a name of the database, as it is in one line of time: after it was copied or went back,
-whatever it left in Redis has another name and another seal.
+Keys in Redis begin with a name of the database that follows from its identity and timeline: after the
+database was cloned or restored to an earlier moment, older copies have another name and another seal.
 """
 
 import hashlib
@@ -28,19 +23,14 @@ import msgspec
 from fastpay.domain.identifiers import Scope, prefix_of
 from fastpay.domain.kinds import STORED
 from fastpay.domain.plan import Versioned
+from fastpay.engine.read.copy_ports import Copy
 from fastpay.store import rows
 
-GENERATION_BYTES = 8
 _SALT_BYTES = 8
 _COUNTER_BYTES = 4
 _NONCE_BYTES = _SALT_BYTES + _COUNTER_BYTES
-_HEAD_BYTES = GENERATION_BYTES + _NONCE_BYTES
-_SEAL_BYTES = 16
-_MARK_BYTES = 56
-_SEQUENCE = slice(24, 40)
-_MARK_SEAL = slice(40, 56)
-# Of the layout: what is read by other rules has another name.
-_LAYOUT = 2
+# Copies of another format have other keys.
+_FORMAT = 3
 
 
 class Incarnation(NamedTuple):
@@ -50,26 +40,20 @@ class Incarnation(NamedTuple):
     identity: bytes
 
 
-class Mark(NamedTuple):
-    """How far the copies of one generation have followed a tenant's sequence."""
-
-    generation: bytes
-    sequence: int
-
-
 class RefusedCopyError(Exception):
-    """What lies in Redis is no copy to believe. `reason` is one of `REASONS`."""
+    """A value in Redis is no valid copy. `reason` is one of `REASONS`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-REASONS = ("generation", "seal", "format")
+REASONS = ("seal", "format")
 
 
 class _Payload(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: int
+    object_sequence: int
     sequence: int
     snapshot: bytes
 
@@ -80,10 +64,10 @@ _SNAPSHOT_DECODERS = {prefix: msgspec.msgpack.Decoder(kind.struct) for prefix, k
 
 
 class CopyFormat:
-    """Names, seals and opens the copies of one database. `random_bytes` is where nonces begin."""
+    """Names, seals and opens the copies of one database. `random_bytes` draws the start of a nonce."""
 
     def __init__(self, database: Incarnation, random_bytes: Callable[[int], bytes]) -> None:
-        # Its library takes long to import, and a process without a Redis does without it.
+        # The library takes long to import, and a process without Redis does not need it.
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
@@ -92,37 +76,32 @@ class CopyFormat:
                 database.identity, key=database.seal_key, digest_size=size, person=purpose
             ).digest()
 
-        self._prefix = f"fastpay:{_LAYOUT}:{derive(b'name', 8).hex()}:"
+        self._prefix = f"fastpay:{_FORMAT}:{derive(b'name', 8).hex()}:"
         self._cipher = AESGCM(derive(b"copies", 32))
         self._refused = InvalidTag
-        self._mark_seal = hashlib.blake2b(key=derive(b"marks", 32), digest_size=_SEAL_BYTES)
         self._random_bytes = random_bytes
         self._salt = random_bytes(_SALT_BYTES)
         self._count = 0
 
-    def mark_key(self, scope: Scope) -> str:
-        """Return the key of a tenant's mark."""
-        return f"{self._prefix}{{{scope.tenant_id}{'l' if scope.livemode else 't'}}}"
-
     def key(self, scope: Scope, identifier: str) -> str:
         """Return the key of an object's copy."""
-        return f"{self._prefix}{{{scope.tenant_id}{'l' if scope.livemode else 't'}}}{identifier}"
+        return f"{self._prefix}{scope.tenant_id}:{'live' if scope.livemode else 'test'}:{identifier}"
 
-    def pack(self, scope: Scope, versioned: Versioned) -> bytes:
-        """Return a copy as a script takes it: without its generation."""
-        payload = _ENCODER.encode(
-            _Payload(versioned.version, versioned.sequence, rows.encode(versioned.object))
+    def pack(self, scope: Scope, copy: Copy) -> bytes:
+        """Return a copy as it is kept."""
+        versioned = copy.versioned
+        payload = _Payload(
+            versioned.version, versioned.sequence, copy.sequence, rows.encode(versioned.object)
         )
         nonce = self._next_nonce()
-        return nonce + self._cipher.encrypt(nonce, payload, _place(scope, versioned.object.id))
+        associated = _associated_data(scope, versioned.object.id)
+        return nonce + self._cipher.encrypt(nonce, _ENCODER.encode(payload), associated)
 
-    def unpack(self, mark: Mark, scope: Scope, identifier: str, data: bytes) -> Versioned:
-        """Return what a copy holds. Raises: RefusedCopyError."""
-        if data[:GENERATION_BYTES] != mark.generation:
-            raise RefusedCopyError("generation")
-        nonce, sealed = data[GENERATION_BYTES:_HEAD_BYTES], data[_HEAD_BYTES:]
+    def unpack(self, scope: Scope, identifier: str, data: bytes) -> Copy:
+        """Return what a value in Redis holds. Raises: RefusedCopyError."""
+        nonce, sealed = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
         try:
-            payload = self._cipher.decrypt(nonce, sealed, _place(scope, identifier))
+            payload = self._cipher.decrypt(nonce, sealed, _associated_data(scope, identifier))
         except (self._refused, ValueError) as error:
             raise RefusedCopyError("seal") from error
         try:
@@ -130,20 +109,7 @@ class CopyFormat:
             stored = _SNAPSHOT_DECODERS[prefix_of(identifier)].decode(held.snapshot)
         except (msgspec.MsgspecError, KeyError) as error:
             raise RefusedCopyError("format") from error
-        return Versioned(stored, held.version, held.sequence)
-
-    def seal_mark(self, scope: Scope, sequence: int) -> bytes:
-        """Return what shows that the tenant's sequence has come to this place."""
-        seal = self._mark_seal.copy()
-        seal.update(f"{scope.tenant_id} {scope.livemode:d} {sequence}".encode())
-        return seal.digest()
-
-    def read_mark(self, scope: Scope, data: object) -> Mark | None:
-        """Return a mark as a script wrote it for this tenant, None for anything else."""
-        if not isinstance(data, bytes) or len(data) != _MARK_BYTES or not data[_SEQUENCE].isdigit():
-            return None
-        mark = Mark(data[:GENERATION_BYTES], int(data[_SEQUENCE]))
-        return mark if data[_MARK_SEAL] == self.seal_mark(scope, mark.sequence) else None
+        return Copy(Versioned(stored, held.version, held.object_sequence), held.sequence)
 
     def _next_nonce(self) -> bytes:
         if self._count == 1 << 8 * _COUNTER_BYTES:
@@ -153,5 +119,5 @@ class CopyFormat:
         return nonce
 
 
-def _place(scope: Scope, identifier: str) -> bytes:
+def _associated_data(scope: Scope, identifier: str) -> bytes:
     return f"{scope.tenant_id} {scope.livemode:d} {identifier}".encode()

@@ -92,6 +92,10 @@ def test_redis_shows_no_client_secret_and_nobodys_data(installation: Installatio
         for intent in intents:
             shown = installation.get(server, f"/v1/payment_intents/{intent['id']}").json()
             assert shown["client_secret"] == intent["client_secret"]
+    for intent in intents:
+        installation.post(
+            one, f"/v1/payment_intents/{intent['id']}", data={"description": "a red bicycle, used"}
+        )
     published, kept = installation.heard(), installation.kept()
     # Else nothing was looked for where something could be found.
     assert intents[0]["id"].encode() in kept

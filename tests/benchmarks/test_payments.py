@@ -43,6 +43,7 @@ _INSIDE_A_CONNECTION = {
     "peers",
     "poller",
     "reading",
+    "ordinary_headers",
     "shortcut",
     "tls",
 }

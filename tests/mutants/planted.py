@@ -9,7 +9,6 @@ BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
 FRESHNESS = "fastpay/engine/read/freshness.py"
-PRIME = "fastpay/store/lua/copies_prime.lua"
 PROOF = "fastpay/store/sql/require_books.sql"
 
 CUTS = "tests/faults/test_cuts.py"
@@ -25,7 +24,10 @@ CIRCLE = f"{INSTANCES}::test_four_instances_on_three_tenants_never_wait_for_each
 DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
 COPIES = "tests/unit/engine/read/test_reader_copies.py"
 OWN_COMMIT = f"{COPIES}::test_a_copy_from_before_an_own_commit_is_not_shown_after_it"
-LOST_COMMIT = "tests/store/test_copies.py::test_a_lost_commit_leaves_nothing_to_be_shown_from_before_it"
+OLD_COPY = f"{COPIES}::test_a_copy_older_than_what_was_read_here_is_not_shown_after_it"
+BOUND = f"{COPIES}::test_a_copy_is_shown_within_the_bound_however_much_else_has_changed_since"
+LIMITED = f"{COPIES}::test_a_copy_older_than_the_partition_is_cached_no_longer_than_it_may_be_shown"
+REPLAY = f"{COPIES}::test_a_copy_from_before_an_answer_that_was_given_here_is_not_shown_after_it"
 
 
 class Mutant(NamedTuple):
@@ -278,16 +280,30 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "show-a-copy-from-before-an-own-commit",
         FRESHNESS,
-        "return sequence >= max(self.known, self._least, self._told)",
-        "return sequence >= max(self.known, self._told)",
-        (OWN_COMMIT,),
+        "            if proof.asked_ns <= usable_ns:\n",
+        "            if proof.asked_ns <= now_ns - self._staleness_ns:\n",
+        (OWN_COMMIT, OLD_COPY),
     ),
     Mutant(
-        "go-on-over-a-lost-commit-in-the-same-generation",
-        PRIME,
-        "if sequence and sequence == before then",
-        "if sequence and sequence < after then",
-        (LOST_COMMIT,),
+        "show-a-copy-of-any-age",
+        FRESHNESS,
+        "            if proof.sequence <= sequence:\n",
+        "            if sequence >= 0:\n",
+        (BOUND,),
+    ),
+    Mutant(
+        "take-an-old-copy-for-as-new-as-the-cache",
+        FRESHNESS,
+        "if self._known is not None and sequence >= self._known:",
+        "if self._known is not None:",
+        (LIMITED,),
+    ),
+    Mutant(
+        "prove-copies-by-what-was-asked-before-an-answer",
+        FRESHNESS,
+        "        if sequence < self._seen:\n            return\n",
+        "",
+        (REPLAY,),
     ),
     Mutant(
         "let-one-tenant-have-every-slot",

@@ -16,7 +16,7 @@ class Record:
     identifier: str
     version: int
     weight: int
-    until: int = 0
+    until: int
     uses: int = 0
     rendered: bytes | None = None
     is_gone: bool = False
@@ -44,19 +44,22 @@ class Cache:
                 return record
         return None
 
-    def put(self, scope: Hashable, identifier: str, version: int, weight: int) -> None:
+    def put(self, scope: Hashable, identifier: str, version: int, weight: int, until: int) -> None:
         """Keep a version, unless that one or a later one is there or it is too heavy."""
         record = self.record(scope, identifier)
         total = ENTRY_BYTES + weight
         if record is not None and record.version >= version:
+            if record.version == version:
+                record.until = max(record.until, until)
             return
         if total > self.bytes_max // 16:
             if record is not None:
                 self._leave(record)
         elif record is not None:
             record.version, record.weight, record.rendered = version, total, None
+            record.until = until
         else:
-            self._add(Record(scope, identifier, version, total))
+            self._add(Record(scope, identifier, version, total, until))
         self._make_room()
 
     def put_absent(self, scope: Hashable, identifier: str, until: int) -> None:
@@ -81,7 +84,7 @@ class Cache:
     def find(self, scope: Hashable, identifier: str, now: int) -> tuple[int, bytes | None] | None:
         """Return version and response of what may be shown."""
         record = self.record(scope, identifier)
-        if record is None or (record.version == 0 and now >= record.until):
+        if record is None or now >= record.until:
             return None
         record.uses = min(USES_MAX, record.uses + 1)
         return record.version, record.rendered

@@ -1,12 +1,10 @@
 """Instances that share copies in a Redis: how to run them, settle them, and look into what they share."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import redis
 
-from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.store.copy_format import CopyFormat
 from tests.store.test_announcements import until
@@ -27,18 +25,13 @@ async def sharing(database_url: str, redis_url: str, *, staleness_ms: int = LONG
 
 async def settled(*instances: Engine) -> None:
     """Return once Redis has answered everything that was to be kept."""
-    # Longer than what was read is gathered for.
-    await asyncio.sleep(limits.copies_gap_ms * 3 / 1000)
     for instance in instances:
-        await until(lambda instance=instance: not instance.copies._work and not _unanswered(instance))  # type: ignore[misc]
+        await until(lambda instance=instance: not instance.copies._waiting and not _unanswered(instance))  # type: ignore[misc]
 
 
 def _unanswered(instance: Engine) -> int:
     counts = instance.copies.counts()
-    answers = ("primes_applied", "primes_begun", "primes_known", "fills_kept", "fills_begun", "fills_late")
-    lost = counts["redis_primes_lost"] + counts["redis_fills_lost"]
-    sent = counts["redis_primes_sent"] + counts["redis_fills_sent"]
-    return sent - lost - sum(counts[f"redis_{name}"] for name in answers)
+    return counts["redis_copies_sent"] - counts["redis_copies_kept"] - counts["redis_copies_lost"]
 
 
 async def prove(instance: Engine, scope: Scope) -> None:
@@ -64,9 +57,18 @@ def counted(instance: Engine, name: str) -> int:
 
 
 async def prove_again(instance: Engine, scope: Scope) -> None:
-    """Let an instance forget what it has cached, and learn anew how far the sequence has come."""
-    instance.reader._freshness(scope).void(None)
+    """Let an instance forget the tenant, and learn anew how far its sequence has come."""
+    if scope in instance.reader._scopes:
+        instance.reader._scopes.pop(scope).forget()
+    instance.reader.cache.forget_partitions()
     await prove(instance, scope)
+
+
+async def share(instance: Engine, scope: Scope, *identifiers: str) -> None:
+    """Have copies kept of what the database holds now."""
+    reading = await instance.reads.read_latest([(scope, identifier) for identifier in identifiers])
+    instance.copies.keep(scope, reading.sequences[scope], [versioned for _, versioned in reading.objects])
+    await settled(instance)
 
 
 def save(cache: "redis.Redis") -> dict[str | bytes, bytes]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 
@@ -20,7 +21,7 @@ from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Commit
 from fastpay.operations.embedded.redis import find_redis
-from fastpay.store.announcements import CHANNEL, Announcements
+from fastpay.store.announcements import CHANNEL, Announcer, Listener
 from tests.support.engine import engine, make_tenant
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.support.servers import PATIENCE_SECONDS
@@ -38,20 +39,25 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Told:
-    """An instance's ears and mouth, with all that it heard."""
+    """An instance's announcer and listener, with all that it heard."""
 
     def __init__(self, redis_url: str) -> None:
         self.heard: list[tuple[Scope, list[tuple[str, int]]]] = []
-        self.announcements = Announcements(redis_url, clock=SystemClock(), heard=self._hear)
+        self.announcer = Announcer(redis_url, clock=SystemClock())
+        self.listener = Listener(redis_url, origin=self.announcer.origin, heard=self._hear)
 
-    def _hear(self, scope: Scope, versions: Sequence[tuple[str, int]], sequence: int) -> None:
-        assert sequence == 1
+    def _hear(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
         self.heard.append((scope, list(versions)))
 
     def tell(self, *versions: tuple[str, int], scope: Scope = TENANT) -> None:
         """Commit something."""
-        made = [Versioned(Customer(id=name, created=0), version, 1) for name, version in versions]
-        self.announcements.committed([Commit(scope, 0, 1, made)])
+        self.announcer.committed([commit_of(scope, *versions)])
+
+
+def commit_of(scope: Scope, *versions: tuple[str, int]) -> Commit:
+    """Return a commit of customers in these versions."""
+    made = [Versioned(Customer(id=name, created=0), version, 1) for name, version in versions]
+    return Commit(scope, 0, 1, made)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -66,7 +72,8 @@ async def two(redis_url: str) -> AsyncIterator[tuple[Told, Told]]:
     """Run two instances that hear each other."""
     told = Told(redis_url), Told(redis_url)
     for one in told:
-        one.announcements.start()
+        one.announcer.start()
+        one.listener.start()
     try:
         for one, other in (told, told[::-1]):
             await agree(one, other)
@@ -74,7 +81,8 @@ async def two(redis_url: str) -> AsyncIterator[tuple[Told, Told]]:
         yield told
     finally:
         for one in told:
-            await one.announcements.close()
+            await one.announcer.close()
+            await one.listener.close()
 
 
 async def agree(one: Told, other: Told) -> None:
@@ -82,7 +90,7 @@ async def agree(one: Told, other: Told) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         count = len(other.heard)
         while len(other.heard) == count:
-            one.tell((ONE, 1))
+            one.tell((ONE, 2))
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.05)
 
@@ -123,27 +131,48 @@ def own_redis(directory: Path) -> Iterator[tuple[str, "Callable[[], subprocess.P
 
 async def test_an_instance_hears_of_the_others_commits_and_not_of_its_own(redis_url: str) -> None:
     async with two(redis_url) as (one, other):
-        one.tell((ONE, 2), (OTHER, 1), (ONE, 3))
+        one.tell((ONE, 2), (OTHER, 5), (ONE, 3))
         one.tell((ONE, 7), scope=OTHER_TENANT)
         await until(lambda: len(other.heard) >= 2)
-    assert other.heard == [(TENANT, [(ONE, 3), (OTHER, 1)]), (OTHER_TENANT, [(ONE, 7)])]
+    assert other.heard == [(TENANT, [(ONE, 3), (OTHER, 5)]), (OTHER_TENANT, [(ONE, 7)])]
     assert one.heard == []
 
 
-async def test_a_batch_of_many_objects_is_told_in_parts(redis_url: str) -> None:
-    count = limits.announcement_objects_max * 2 + 1
+async def test_a_batch_is_one_message_and_one_of_new_objects_is_none(redis_url: str) -> None:
     async with two(redis_url) as (one, other):
-        one.tell(*((f"cus_{number:032x}", 1) for number in range(count)))
-        await until(lambda: sum(len(versions) for _, versions in other.heard) >= count)
-    assert max(len(versions) for _, versions in other.heard) == limits.announcement_objects_max
+        sent, received = one.announcer.sent, other.listener.received
+        # Made in the batch, and changed in it at once: nobody can hold the first version.
+        one.tell((OTHER, 1), (OTHER, 2))
+        one.announcer.committed([commit_of(TENANT, (ONE, 2), (OTHER, 1)), commit_of(OTHER_TENANT, (ONE, 7))])
+        await until(lambda: len(other.heard) >= 2)
+        assert (one.announcer.sent, other.listener.received) == (sent + 1, received + 1)
+    assert other.heard == [(TENANT, [(ONE, 2)]), (OTHER_TENANT, [(ONE, 7)])]
 
 
-@pytest.mark.parametrize("message", [b"", b"nonsense", b"\x91\xc4\x01a", b"[]", b"\xff" * 100])
+async def test_a_batch_of_many_objects_is_told_in_parts(redis_url: str) -> None:
+    count = limits.announcement_objects_max
+    async with two(redis_url) as (one, other):
+        received = other.listener.received
+        names = [f"cus_{number:032x}" for number in range(count * 2 + 1)]
+        few, many = names[:3], names[3:]
+        one.announcer.committed([commit_of(TENANT, *((name, 2) for name in part)) for part in (few, many)])
+        await until(lambda: sum(len(versions) for _, versions in other.heard) >= len(names))
+        assert other.listener.received == received + 3
+    assert [name for _, versions in other.heard for name, _ in versions] == names
+    assert max(len(versions) for _, versions in other.heard) <= count
+
+
+TOO_LONG = msgspec.msgpack.encode(
+    (b"origin", [(TENANT.tenant_id, False, [(ONE, 2)] * (limits.announcement_objects_max + 1))])
+)
+
+
+@pytest.mark.parametrize("message", [b"", b"nonsense", b"\x91\xc4\x01a", b"[]", b"\xff" * 100, TOO_LONG])
 async def test_what_is_no_announcement_is_counted_and_forgotten(redis_url: str, message: bytes) -> None:
     async with two(redis_url) as (one, other):
         with redis.Redis.from_url(redis_url) as client:
             client.publish(CHANNEL, message)
-        await until(lambda: other.announcements.refused == 1)
+        await until(lambda: other.listener.refused == 1)
         one.tell((ONE, 2))
         await until(lambda: len(other.heard) == 1)
     assert other.heard == [(TENANT, [(ONE, 2)])]
@@ -155,11 +184,11 @@ async def test_a_killed_redis_is_waited_for_by_nobody_and_found_again(tmp_path: 
         async with two(url) as (one, other):
             process.kill()
             process.wait()
-            await until(lambda: one.announcements.failures > 0 and other.announcements.failures > 0)
-            dropped = one.announcements.dropped
+            await until(lambda: one.announcer.failures > 0 and other.listener.failures > 0)
+            dropped = one.announcer.dropped
             for _ in range(10):
                 one.tell((ONE, 2))
-            await until(lambda: one.announcements.dropped >= dropped + 10)
+            await until(lambda: one.announcer.dropped >= dropped + 10)
             assert other.heard == []
             start()
             await agree(one, other)
@@ -172,10 +201,10 @@ async def test_a_frozen_redis_costs_nobody_anything(tmp_path: Path, monkeypatch:
             monkeypatch.setattr(limits, "redis_timeout_ms", 50)
             process.send_signal(signal.SIGSTOP)
             one.tell((ONE, 2))
-            await until(lambda: one.announcements.failures > 0)
+            await until(lambda: one.announcer.failures > 0)
             for _ in range(limits.announcements_waiting_max + 10):
                 one.tell((ONE, 3))
-            assert one.announcements.waiting <= limits.announcements_waiting_max
+            assert one.announcer.waiting <= limits.announcements_waiting_max
             # What still waits for the frozen connection gives up after this time, and asks on a new one.
             monkeypatch.setattr(limits, "redis_timeout_ms", 1_000)
             process.send_signal(signal.SIGCONT)
@@ -186,28 +215,27 @@ async def test_another_instance_shows_a_commit_as_soon_as_it_hears_of_it(
     database_url: str, redis_url: str
 ) -> None:
     scope = await make_tenant(database_url)
+    announcer = Announcer(redis_url, clock=SystemClock())
+    announcer.start()
     async with (
-        engine(database_url, staleness_ms=LONG_MS) as writing,
+        engine(database_url, staleness_ms=LONG_MS, announcer=announcer) as writing,
         engine(database_url, staleness_ms=LONG_MS) as reading,
     ):
-        mouth = Announcements(redis_url, clock=SystemClock(), heard=writing.reader.heard)
-        ears = Announcements(redis_url, clock=SystemClock(), heard=reading.reader.heard)
-        writing.reader.announcer = mouth
-        for one in (mouth, ears):
-            one.start()
+        listener = Listener(redis_url, origin=b"another", heard=reading.reader.heard)
+        listener.start()
         customer = (await writing.do(CreateCustomer(fields={"name": "old"}), scope)).id
-        await until(lambda: mouth.is_open)
-        while not ears.received:
+        await until(lambda: announcer.is_open)
+        while not listener.received:
             await writing.do(UpdateCustomer(id=customer, fields={"name": "old"}), scope)
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.05)
         for number in range(5):
             assert await reading.reader.get(scope, customer) is not None
-            received = ears.received
+            received = listener.received
             await writing.do(UpdateCustomer(id=customer, fields={"name": f"new {number}"}), scope)
-            await until(lambda received=received: ears.received > received)  # type: ignore[misc]
+            await until(lambda received=received: listener.received > received)  # type: ignore[misc]
             found = await reading.reader.get(scope, customer)
             assert found is not None
             assert getattr(found.object, "name", None) == f"new {number}"
-        for one in (mouth, ears):
-            await one.close()
+        await listener.close()
+    await announcer.close()

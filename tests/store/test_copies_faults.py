@@ -7,32 +7,23 @@ from pathlib import Path
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from fastpay import limits
-from fastpay.clock import SystemClock
 from fastpay.domain.customers import UpdateCustomer
-from fastpay.domain.identifiers import Scope
-from fastpay.domain.objects import Customer
-from fastpay.domain.plan import Versioned
-from fastpay.store.copies import _SCRIPTS
-from fastpay.store.copy_format import CopyFormat, Incarnation
 from tests.store.sharing import (
     LONG_MS,
     counted,
+    prove,
     prove_again,
     put_back,
     save,
-    settled,
+    share,
     sharing,
     shown,
 )
 from tests.store.test_announcements import own_redis, until
 from tests.store.test_reader import make_customers, rename
 from tests.support.engine import Engine, engine, make_tenant
-from tests.support.memory import OTHER_TENANT, TENANT
-from tests.unit.engine.shared_copies import SharedState
 
 pytestmark = pytest.mark.anyio
 
@@ -56,8 +47,8 @@ async def test_a_redis_that_does_not_answer_is_waited_for_once(
         await until(lambda: Path(url.removeprefix("unix://")).exists())
         async with sharing(database_url, url) as one, sharing(database_url, url) as other:
             (customer,) = await make_customers(one, scope, 1)
-            await settled(one)
-            await prove_again(other, scope)
+            await share(one, scope, customer)
+            await prove(other, scope)
             sleeper: asyncio.Future[object] | None = None
             if how == "frozen":
                 process.send_signal(signal.SIGSTOP)
@@ -105,9 +96,8 @@ async def test_a_redis_that_answers_again_is_used_again(database_url: str, tmp_p
                 await until(lambda: one.copies.is_open and other.copies.is_open)
                 await prove_again(other, scope)
                 assert await shown(other, scope, customer) == f"new {number}"
-                await settled(other)
                 await rename(one, scope, customer, f"newer {number}")
-                await settled(one)
+                await share(one, scope, customer)
                 hits = counted(other, "hits")
                 await prove_again(other, scope)
                 assert await shown(other, scope, customer) == f"newer {number}"
@@ -179,91 +169,16 @@ async def test_two_instances_never_show_less_than_was_acknowledged_whatever_beco
     assert shown_copies > 0
 
 
-IDENTITY = Incarnation(b"k" * 64, b"here")
-NAMES = [f"cus_{number:032x}" for number in range(3)]
-STEP = st.tuples(
-    st.sampled_from(["prime", "prime", "prime", "fill", "evict copy", "evict mark"]),
-    st.sampled_from([TENANT, OTHER_TENANT]),
-    st.integers(0, 6),
-    st.integers(1, 3),
-    st.sets(st.sampled_from(NAMES)),
-)
-
-
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(STEP, max_size=25))
-def test_the_scripts_do_what_their_model_does(
-    redis_url: str, steps: list[tuple[str, Scope, int, int, set[str]]]
-) -> None:
-    """The model stands for them where reads are tried in every order."""
-    client = redis.Redis.from_url(redis_url)
-    client.flushall()
-    form, model = CopyFormat(IDENTITY, SystemClock().random_bytes), SharedState(patience=0)
-    for number, (action, scope, place, length, names) in enumerate(steps):
-        mark = form.mark_key(scope)
-        versions = [Versioned(Customer(id=name, created=0), number + 1, number) for name in sorted(names)]
-        values = [form.pack(scope, one) for one in versions]
-        keys = [mark, *(form.key(scope, one.object.id) for one in versions)]
-        if action in {"prime", "fill"}:
-            generation = model._generations + 1
-            after = place + length if action == "prime" else place
-            # A reading finds the mark either just moved, or long ago.
-            patience = 0 if action == "prime" else (60_000 if length == 1 else -1)
-            model._patience = patience
-            where = (place, after) if action == "prime" else (place, patience)
-            words: list[str | int | bytes] = [*keys, *where, form.seal_mark(scope, after)]
-            words += [generation.to_bytes(8, "big"), 60_000, *values]
-            outcome = client.eval(_SCRIPTS[action], len(keys), *words)
-            if action == "prime":
-                assert outcome == model.prime(scope, place, after, versions)
-            else:
-                assert outcome == model.fill(scope, place, versions)
-        elif action == "evict copy":
-            client.delete(form.key(scope, NAMES[place % 3]))
-            model.copies.pop((scope, NAMES[place % 3]), None)
-        elif action == "evict mark":
-            client.delete(mark)
-            model.marks.pop(scope, None)
-        _compare(client, form, model)
-
-
-def _compare(client: "redis.Redis", form: CopyFormat, model: SharedState) -> None:
-    for scope in (TENANT, OTHER_TENANT):
-        held = form.read_mark(scope, client.get(form.mark_key(scope)))
-        expected = model.marks.get(scope)
-        assert (held is None) == (expected is None)
-        if held is None or expected is None:
-            continue
-        assert (int.from_bytes(held.generation, "big"), held.sequence) == (expected[0], expected[2])
-        _compare_copies(client, form, model, scope)
-
-
-def _compare_copies(client: "redis.Redis", form: CopyFormat, model: SharedState, scope: Scope) -> None:
-    places = [(scope, name) for name in NAMES]
-    found = model.find(places).copies
-    mark = form.read_mark(scope, client.get(form.mark_key(scope)))
-    assert mark is not None
-    for place in places:
-        data = client.get(form.key(*place))
-        if place in found:
-            assert isinstance(data, bytes)
-            assert form.unpack(mark, *place, data) == found[place]
-        else:
-            assert data is None or (isinstance(data, bytes) and data[:8] != mark.generation)
-
-
 async def test_an_instance_without_redis_works_beside_one_that_has_it(
     database_url: str, redis_url: str
 ) -> None:
     scope = await make_tenant(database_url)
     async with sharing(database_url, redis_url) as one, engine(database_url, staleness_ms=LONG_MS) as plain:
-        first, second = await make_customers(one, scope, 2)
-        await settled(one)
-        # Of this commit Redis hears nothing.
-        await rename(plain, scope, first, "new")
+        (customer,) = await make_customers(one, scope, 1)
+        await share(one, scope, customer)
+        # The one knows nothing of this before it asks.
+        await rename(plain, scope, customer, "new")
         await prove_again(one, scope)
-        assert await shown(one, scope, first) == "new"
-        await rename(one, scope, second, "also new")
-        await settled(one)
-        await prove_again(one, scope)
-        assert await shown(one, scope, first) == "new"
+        assert await shown(one, scope, customer) == "new"
+        await prove_again(plain, scope)
+        assert await shown(plain, scope, customer) == "new"

@@ -8,10 +8,10 @@ from benchmarks import samples
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.plan import Versioned
-from fastpay.store.copy_format import CopyFormat, Incarnation, Mark, RefusedCopyError
+from fastpay.engine.read.copy_ports import Copy
+from fastpay.store.copy_format import CopyFormat, Incarnation, RefusedCopyError
 
 SCOPE = samples.SCOPE
-MARK = Mark(b"generati", 1)
 
 
 def form_of(seal_key: bytes = b"k" * 64, first: int = 1) -> CopyFormat:
@@ -29,15 +29,16 @@ def test_a_copy_shows_nothing_of_its_object() -> None:
     versioned = intent()
     assert isinstance(versioned.object, PaymentIntent)
     secret = versioned.object.client_secret.encode()
-    copy = form_of().pack(SCOPE, versioned)
+    copy = Copy(versioned, 7)
+    data = form_of().pack(SCOPE, copy)
     for shown in (secret, secret[-8:], b"usd", b"Order", SCOPE.tenant_id.encode()):
-        assert shown not in copy
-    assert form_of().unpack(MARK, SCOPE, versioned.object.id, MARK.generation + copy) == versioned
+        assert shown not in data
+    assert form_of().unpack(SCOPE, versioned.object.id, data) == copy
 
 
 def test_a_copy_opens_in_its_own_place_and_with_its_own_key_alone() -> None:
     versioned = intent()
-    name, data = versioned.object.id, MARK.generation + form_of().pack(SCOPE, versioned)
+    name, data = versioned.object.id, form_of().pack(SCOPE, Copy(versioned, 7))
     for form, scope, identifier in (
         (form_of(b"j" * 64), SCOPE, name),
         (form_of(), Scope("f" * 32, SCOPE.livemode), name),
@@ -45,19 +46,19 @@ def test_a_copy_opens_in_its_own_place_and_with_its_own_key_alone() -> None:
         (form_of(), SCOPE, "pi_" + "0" * 32),
     ):
         with pytest.raises(RefusedCopyError, match="seal"):
-            form.unpack(MARK, scope, identifier, data)
+            form.unpack(scope, identifier, data)
 
 
 def test_no_nonce_comes_twice_not_even_when_the_counter_has_come_to_its_end() -> None:
     form, versioned = form_of(), intent()
-    first = [form.pack(SCOPE, versioned)[:12] for _ in range(3)]
+    first = [form.pack(SCOPE, Copy(versioned, 7))[:12] for _ in range(3)]
     form._count = (1 << 32) - 2
-    last = [form.pack(SCOPE, versioned)[:12] for _ in range(4)]
+    last = [form.pack(SCOPE, Copy(versioned, 7))[:12] for _ in range(4)]
     assert len({*first, *last}) == 7
     assert [int.from_bytes(nonce[:8], "big") for nonce in last] == [1, 1, 2, 2]
 
 
 def test_two_connections_draw_nonces_of_their_own() -> None:
     versioned = intent()
-    drawn = [form_of(first=first).pack(SCOPE, versioned)[:12] for first in (5, 6)]
+    drawn = [form_of(first=first).pack(SCOPE, Copy(versioned, 7))[:12] for first in (5, 6)]
     assert [nonce[:8] for nonce in drawn] == [(5).to_bytes(8, "big"), (6).to_bytes(8, "big")]

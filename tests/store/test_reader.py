@@ -180,4 +180,4 @@ async def test_a_refused_batch_tells_nothing_and_its_innocent_commands_are_shown
             sequence = await connection.fetchval(
                 "select sequence from book where tenant_id = $1 and not livemode", scope.tenant_id
             )
-        assert instance.reader._scopes[scope].known == sequence
+        assert instance.reader._scopes[scope]._known == sequence

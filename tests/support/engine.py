@@ -16,7 +16,7 @@ from fastpay.domain.ledger import Transfer, account_id
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Command, Event, Versioned
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import CommitObserver, Outcome, Submission
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable
@@ -115,6 +115,7 @@ async def engine(
     reader_connections_max: int = 2,
     staleness_ms: int = limits.read_staleness_ms,
     redis_url: str | None = None,
+    announcer: CommitObserver | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an instance for the block; `writer_url` where its writer takes another way to the database.
 
@@ -137,7 +138,7 @@ async def engine(
             copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
             copies.start()
             stack.push_async_callback(copies.close)
-        reader = Reader(reads, clock=CLOCK, staleness_ms=staleness_ms, copies=copies)
+        reader = Reader(reads, clock=CLOCK, staleness_ms=staleness_ms, announcer=announcer, copies=copies)
         reader.start()
         stack.push_async_callback(reader.close)
         writer = Writer(batches, clock=CLOCK, observer=reader)

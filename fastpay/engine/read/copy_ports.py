@@ -1,4 +1,4 @@
-"""What the reader asks of copies that are kept outside of this process and of the database."""
+"""What the reader asks of a cache that instances share."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -7,36 +7,27 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 
 
-class Found(NamedTuple):
-    """Copies, and for each tenant a place in its sequence: no copy is older than what stood there.
+class Copy(NamedTuple):
+    """An object as PostgreSQL showed it when the tenant's sequence was `sequence`."""
 
-    Of a tenant without a place nothing is known, and there are no copies.
-    """
-
-    sequences: Mapping[Scope, int]
-    copies: Mapping[tuple[Scope, str], Versioned]
+    versioned: Versioned
+    sequence: int
 
 
 class CopyStore(Protocol):
-    """Copies of objects that may be lost, late and false, and say how far they are right.
+    """A shared cache that may lose, delay and repeat what it holds, but cannot change it.
 
-    Nothing here raises. What could not be asked was not found, and what could not be kept is not there.
+    Nothing here raises: a copy that cannot be had was not found, and one that cannot be kept is dropped.
     """
 
     def wants(self, identifier: str) -> bool:
-        """Tell whether there is any use in asking for this object now, or in having a copy of it kept."""
+        """Tell whether it pays to look for this object now, and to keep a copy of it."""
 
-    async def find(self, wanted: Sequence[tuple[Scope, str]]) -> Found:
+    async def find(self, wanted: Sequence[tuple[Scope, str]]) -> Mapping[tuple[Scope, str], Copy]:
         """Return the copies that there are."""
 
-    def prime(self, scope: Scope, before: int, after: int, versions: Sequence[Versioned]) -> None:
-        """Keep what was committed between two places of the sequence: all that changed and may have a copy.
-
-        Versions are in the order they came about. Does not wait.
-        """
-
-    def fill(self, scope: Scope, sequence: int, versions: Sequence[Versioned]) -> None:
-        """Keep what the database showed when the sequence had come this far. Does not wait."""
+    def keep(self, scope: Scope, sequence: int, versions: Sequence[Versioned]) -> None:
+        """Keep what one snapshot of PostgreSQL showed, with the tenant's sequence in it. Does not wait."""
 
     def counts(self) -> Mapping[str, int]:
         """Return what was counted since the start, by name."""

@@ -1,20 +1,19 @@
-"""The read path: what is cached, else what is being read already, else one statement for all that is missing.
+"""The read path: the process's cache, then reads in flight, then one statement for all that is missing.
 
-An object that is asked for by its identifier is looked for in the process's own cache; then among the reads
-that are under way; and what is missing after that waits for the end of the loop turn, so that everything that
-was missed in it is looked for together: among the copies that instances share, and then in the database, by
-one statement. Lists and searches are joined too while they are under way, and never kept.
+An object that is asked for by its identifier is looked up in the process's own cache, then among the reads in
+flight. What is missing after that waits for the end of the loop turn, and is looked for together: in the
+cache that instances share, then in the database, by one statement. Lists and searches are shared while they
+are in flight, and never cached.
 
-What is read by nobody else while it is read has no fault that another's going away could cause: a read
-belongs to the reader and not to who asked first, and everybody waits for it behind a shield.
+A read belongs to the reader and not to the request that came first, and everybody waits for it behind a
+shield, so cancelling one waiter does not affect the others.
 
-`engine/read/freshness.py` decides whether the cache, or a copy, may be shown. Decisions about money are made
-elsewhere, on what the database holds under a lock.
+`engine/read/freshness.py` decides what may be shown. Decisions about money never use this path: they are made
+on what the database holds under a lock.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastpay import limits
 from fastpay._native import weighing
@@ -34,15 +33,14 @@ from fastpay.engine.ports import (
     Reading,
     Verification,
 )
-from fastpay.engine.read.copy_ports import CopyStore, Found
-from fastpay.engine.read.freshness import Freshness
+from fastpay.engine.read.confirmations import Confirmations
+from fastpay.engine.read.copy_ports import Copy, CopyStore
+from fastpay.engine.read.freshness import FOREVER_NS, Freshness, RecentChanges
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ
 from fastpay.engine.read.shared_reads import SharedReads
 from fastpay.errors import DatabaseUnavailable, Overloaded
-from fastpay.observability import telemetry
 
-_log = telemetry.Log("fastpay.reader")
 # What says which version an object is: three fields, of which one is a number of its own.
 _VERSIONED_BYTES = 80
 
@@ -64,51 +62,45 @@ class Reader:
         announcer: CommitObserver | None = None,
         copies: CopyStore | None = None,
     ) -> None:
-        self.announcer = announcer
-        # With no staleness allowed everything is read anew, and nothing is worth a copy.
+        self._announcer = announcer
+        # With no staleness allowed every read asks the database, and copies are of no use.
         self._copies = copies if staleness_ms else None
         self._store = store
         self._clock = clock
         self._staleness_ns = staleness_ms * 1_000_000
-        self.cache = self._cache = Cache(cache_bytes_max if staleness_ms else 0)
+        self.cache = Cache(cache_bytes_max if staleness_ms else 0)
         self._scopes: dict[Scope, Freshness] = {}
-        self._in_flight = InFlightReads(
-            self._read, clock=clock, staleness_ns=self._staleness_ns, look=self._look
-        )
+        self._recent_changes = RecentChanges()
+        self._in_flight = InFlightReads(self._read, clock=clock, look=self._look, ended=self._end)
         self._lists = SharedReads(clock=clock, staleness_ns=self._staleness_ns)
-        # What became of copies that were found.
-        self._found = Counter[str]()
-        # What was asked before scopes were forgotten says nothing about those that came after.
-        self._forgotten_ns = 0
-        self._confirming: asyncio.Task[None] | None = None
+        self._joined = 0
+        self._copies_shown = 0
+        self._copies_stale = 0
+        self.confirmations = Confirmations(store, self._scopes, clock=clock, staleness_ns=self._staleness_ns)
 
     def start(self) -> None:
-        """Begin to confirm what is used."""
-        if self._staleness_ns:
-            self._confirming = asyncio.create_task(self._keep_confirming(), name="reader")
+        """Begin to confirm the partitions that are used."""
+        self.confirmations.start()
 
     async def close(self) -> None:
-        """End what is under way, and let nobody wait for it."""
-        if self._confirming is not None:
-            self._confirming.cancel()
-            await asyncio.wait([self._confirming])
+        """Cancel what is in flight, and fail everybody who waits."""
+        await self.confirmations.close()
         await self._in_flight.close()
 
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name."""
         return {
-            "reads_process_hits": self._cache.hits,
-            "reads_negative_hits": self._cache.negative_hits,
-            "reads_joined": self._in_flight.joined + self._lists.joined,
-            "reads_missed": self._in_flight.missed,
+            "reads_process_hits": self.cache.hits,
+            "reads_negative_hits": self.cache.negative_hits,
+            "reads_joined": self._joined + self._lists.joined,
+            "reads_missed": self._in_flight.begun,
             "reads_turns": self._in_flight.turns,
             "reads_statements": self._in_flight.sent,
-            "reads_copies_shown": self._found["shown"],
-            "reads_copies_behind": self._found["behind"],
-            "reads_copies_unproven": self._found["unproven"],
-            "cache_entries": len(self._cache),
-            "cache_bytes": self._cache.bytes_held,
-            "cache_evictions": self._cache.evictions,
+            "reads_copies_shown": self._copies_shown,
+            "reads_copies_stale": self._copies_stale,
+            "cache_entries": len(self.cache),
+            "cache_bytes": self.cache.bytes_held,
+            "cache_evictions": self.cache.evictions,
         }
 
     async def get(self, scope: Scope, identifier: str) -> Versioned | None:
@@ -189,46 +181,46 @@ class Reader:
         return await self._lists.share(scope, "verify", lambda: self._store.verify(scope))
 
     def committed(self, commits: Sequence[Commit]) -> None:
-        """Show what was committed here from now on, and nothing that was read before."""
+        """Show what was committed here from now on, and nothing older."""
+        now_ns = self._clock.monotonic_ns()
         for commit in commits:
             freshness = self._freshness(commit.scope)
-            freshness.advance(commit.before, commit.after)
+            freshness.committed(commit.before, commit.after)
             self._lists.outdate(commit.scope)
-            is_furthest = freshness.is_furthest(commit.after)
-            awaited: list[Versioned] = []
+            is_latest = freshness.is_latest(commit.after)
             for versioned in commit.versions:
                 identifier = versioned.object.id
-                self._in_flight.outdate((commit.scope, identifier))
+                if versioned.version > 1:
+                    freshness.changed(identifier, now_ns)
+                else:
+                    # There are no older copies of a new object, but a read may have found it missing.
+                    freshness.outdate(identifier)
                 is_kept = self._is_kept(identifier)
-                is_awaited = is_kept and _is_awaited(versioned)
-                if is_awaited:
-                    awaited.append(versioned)
-                if not (is_kept and is_furthest):
-                    self._cache.drop(freshness.partition, identifier, versioned.version)
-                elif is_awaited or identifier in freshness.partition.entries:
+                if not (is_kept and is_latest):
+                    self.cache.drop(freshness.partition, identifier, versioned.version)
+                elif _is_awaited(versioned) or identifier in freshness.partition.entries:
                     self._put(freshness, identifier, versioned)
-            if self._copies is not None:
-                self._copies.prime(commit.scope, commit.before, commit.after, awaited)
-        if self.announcer is not None:
-            self.announcer.committed(commits)
+        if self._announcer is not None:
+            self._announcer.committed(commits)
 
-    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]], sequence: int = 0) -> None:
-        """Forget what another instance says that it has changed: objects, with the versions they have by now.
+    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+        """Forget objects that another instance has changed; `versions` are the ones they have now.
 
-        `sequence` is how far it says that the tenant's sequence has come, 0 where it does not say.
-        It may be late, or wrong: it makes nothing valid, and for longer than agreed nothing is shown anyway.
+        The message may be late, repeated or forged. It never makes anything valid, so a forged one costs a
+        read of the database, and a lost one is found when the staleness bound ends.
         """
         freshness = self._scopes.get(scope)
         if freshness is not None:
             self._lists.outdate(scope)
-            freshness.hear(sequence)
+            freshness.outdate_uncached()
+            now_ns = self._clock.monotonic_ns()
             for identifier, version in versions:
-                self._in_flight.outdate((scope, identifier))
-                self._cache.drop(freshness.partition, identifier, version)
+                freshness.changed(identifier, now_ns)
+                self.cache.drop(freshness.partition, identifier, version)
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
-        """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
-        if self._freshness(scope).acknowledge(sequence):
+        """Show nothing older than this sequence from now on: a client was answered as of it."""
+        if self._freshness(scope).answered(sequence):
             self._lists.outdate(scope)
 
     def partition(self, scope: Scope) -> Partition:
@@ -243,115 +235,140 @@ class Reader:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
         entry = self._freshness(scope).partition.entries.get(versioned.object.id)
         if entry is not None and entry.version == versioned.version:
-            self._cache.render(entry, response)
+            self.cache.render(entry, response)
 
     def _freshness(self, scope: Scope) -> Freshness:
         freshness = self._scopes.get(scope)
         if freshness is None:
             if len(self._scopes) >= limits.cached_scopes_max:
-                self._cache.forget_partitions()
+                for one in self._scopes.values():
+                    one.forget()
                 self._scopes.clear()
-                self._in_flight.outdate_all()
-                self._forgotten_ns = self._clock.monotonic_ns()
-            freshness = Freshness(self._cache, scope, staleness_ns=self._staleness_ns)
+                self.cache.forget_partitions()
+            freshness = Freshness(self.cache, scope, self._recent_changes, staleness_ns=self._staleness_ns)
             self._scopes[scope] = freshness
         return freshness
 
     def _find(self, scope: Scope, identifier: str) -> Entry | None:
         partition = self._freshness(scope).partition
-        return self._cache.find(partition, identifier, self._clock.monotonic_ns())
+        return self.cache.find(partition, identifier, self._clock.monotonic_ns())
 
     def _join(self, scope: Scope, identifier: str) -> InFlightRead | None:
-        # What is no identifier at all would make the database refuse the whole statement.
+        """Return the read to wait for, None for what is no identifier.
+
+        Raises: Overloaded, DatabaseUnavailable.
+        """
+        # PostgreSQL would refuse the whole statement for one malformed identifier in it.
         if not is_well_formed(identifier, prefix_of(identifier)):
             return None
-        freshness = self._freshness(scope)
-        if prefix_of(identifier) not in CACHED:
-            return self._in_flight.join((scope, identifier), -1 - freshness.changes)
-        looks = (
-            self._copies is not None
-            and self._copies.wants(identifier)
-            and freshness.is_proven(self._clock.monotonic_ns())
-        )
-        return self._in_flight.join((scope, identifier), freshness.partition.generation, looks=looks)
+        self._in_flight.check()
+        freshness, now_ns = self._freshness(scope), self._clock.monotonic_ns()
+        read = freshness.joinable(identifier, now_ns)
+        if read is not None:
+            self._joined += 1
+            return read
+        is_cached = prefix_of(identifier) in CACHED
+        copies = self._copies
+        looks = is_cached and copies is not None and copies.wants(identifier) and freshness.has_proof(now_ns)
+        read = self._in_flight.begin((scope, identifier), looks=looks)
+        freshness.begin(read, is_cached=is_cached)
+        return read
+
+    def _end(self, reads: Sequence[InFlightRead]) -> None:
+        for read in reads:
+            freshness = self._scopes.get(read.key[0])
+            if freshness is not None:
+                freshness.end(read)
 
     async def _look(self, reads: Sequence[InFlightRead]) -> Sequence[InFlightRead]:
         """Resolve the reads that have a copy which may be shown, and return the others."""
         assert self._copies is not None
+        # Keep confirming the scopes, even if they show nothing but copies.
         for scope in {read.key[0] for read in reads}:
-            # So that the proof goes on where nothing but copies is shown.
             self._freshness(scope).partition.was_used = True
         found = await self._copies.find([read.key for read in reads])
-        return [read for read in reads if not self._resolve_with_copy(read, found)]
+        return [read for read in reads if not self._resolve_with_copy(read, found.get(read.key))]
 
-    def _resolve_with_copy(self, read: InFlightRead, found: Found) -> bool:
-        """Answer with the copy if it may be shown now, whatever was so when it was asked for."""
-        copy = found.copies.get(read.key)
+    def _resolve_with_copy(self, read: InFlightRead, copy: Copy | None) -> bool:
+        """Answer with the copy if it may be shown now: much may have changed since it was asked for."""
         if copy is None:
             return False
         scope, identifier = read.key
         freshness, now_ns = self._freshness(scope), self._clock.monotonic_ns()
-        if not freshness.accepts(found.sequences[scope], now_ns):
-            self._found["behind" if freshness.is_proven(now_ns) else "unproven"] += 1
+        until_ns = freshness.copy_until_ns(identifier, copy.sequence, now_ns)
+        if not until_ns:
+            self._copies_stale += 1
             return False
-        self._found["shown"] += 1
-        self._put(freshness, identifier, copy)
-        read.resolve(copy)
+        self._copies_shown += 1
+        freshness.shown(copy.versioned, now_ns)
+        self._put(freshness, identifier, copy.versioned, until_ns)
+        read.resolve(copy.versioned)
         return True
 
     async def _read(self, reads: Sequence[InFlightRead]) -> None:
-        """Read what these reads are for, and resolve them."""
+        """Read from the database, and resolve the reads."""
+        scopes = {scope: self._freshness(scope) for scope in dict.fromkeys(read.key[0] for read in reads)}
         asked_ns = self._clock.monotonic_ns()
         reading = await self._store.read_latest([read.key for read in reads])
-        self._keep(reads, reading, asked_ns)
+        self._keep(reads, reading, scopes, asked_ns)
 
-    def _keep(self, reads: Sequence[InFlightRead], reading: Reading, asked_ns: int) -> None:
+    def _keep(
+        self,
+        reads: Sequence[InFlightRead],
+        reading: Reading,
+        scopes: Mapping[Scope, Freshness],
+        asked_ns: int,
+    ) -> None:
         now_ns = self._clock.monotonic_ns()
         latest = {(scope, versioned.object.id): versioned for scope, versioned in reading.objects}
-        scopes = {scope: self._freshness(scope) for scope in reading.sequences}
-        # What a change overtook while it was being read is answered, and not kept.
+        # To be decided before the confirmations below: they may empty a partition that this reading fills.
         kept = [
             read
             for read in reads
-            if self._is_kept(read.key[1])
-            and not read.is_outdated
-            and read.key[0] in scopes
-            and read.generation == scopes[read.key[0]].partition.generation
+            if not read.is_outdated
+            and self._is_kept(read.key[1])
+            and read.key[0] in reading.sequences
+            and not scopes[read.key[0]].is_forgotten
         ]
         for scope, sequence in reading.sequences.items():
-            self._confirm(scopes[scope], sequence, asked_ns, now_ns)
+            scopes[scope].confirmed(sequence, asked_ns, now_ns)
         for read in kept:
             scope, identifier = read.key
             self._put(scopes[scope], identifier, latest.get(read.key))
         for read in reads:
-            read.resolve(latest.get(read.key))
-        self._fill(reading)
+            versioned = latest.get(read.key)
+            if read.is_outdated and versioned is not None:
+                scopes[read.key[0]].overtake(read, versioned)
+            read.resolve(versioned)
+        if self._copies is not None:
+            self._share(self._copies, reading, scopes, now_ns)
 
-    def _fill(self, reading: Reading) -> None:
-        """Have copies kept of what was read: as of that moment they are right, whatever has changed since."""
-        if self._copies is None:
-            return
+    def _share(
+        self, copies: CopyStore, reading: Reading, scopes: Mapping[Scope, Freshness], now_ns: int
+    ) -> None:
+        """Have copies kept of what was read. They are right as of that snapshot, whatever changed since."""
         by_scope: dict[Scope, list[Versioned]] = {}
         for scope, versioned in reading.objects:
             identifier = versioned.object.id
-            if self._is_kept(identifier) and self._copies.wants(identifier):
-                by_scope.setdefault(scope, []).append(versioned)
+            if scope in reading.sequences and self._is_kept(identifier):
+                scopes[scope].shown(versioned, now_ns)
+                if copies.wants(identifier):
+                    by_scope.setdefault(scope, []).append(versioned)
         for scope, versions in by_scope.items():
-            self._copies.fill(scope, reading.sequences[scope], versions)
-
-    def _confirm(self, freshness: Freshness, sequence: int, asked_ns: int, now_ns: int) -> None:
-        if asked_ns > self._forgotten_ns:
-            freshness.confirm(sequence, asked_ns, now_ns)
+            copies.keep(scope, reading.sequences[scope], versions)
 
     def _is_kept(self, identifier: str) -> bool:
         return self._staleness_ns > 0 and prefix_of(identifier) in CACHED
 
-    def _put(self, freshness: Freshness, identifier: str, versioned: Versioned | None) -> None:
+    def _put(
+        self, freshness: Freshness, identifier: str, versioned: Versioned | None, until_ns: int = FOREVER_NS
+    ) -> None:
         if versioned is not None:
-            self._cache.put(freshness.partition, identifier, versioned.version, versioned, weigh(versioned))
+            weight = weigh(versioned)
+            self.cache.put(freshness.partition, identifier, versioned.version, versioned, weight, until_ns)
         elif self._stays_absent(identifier):
             until_ns = self._clock.monotonic_ns() + limits.negative_cache_ms * 1_000_000
-            self._cache.put_absent(freshness.partition, identifier, until_ns)
+            self.cache.put_absent(freshness.partition, identifier, until_ns)
 
     def _stays_absent(self, identifier: str) -> bool:
         """Tell whether nothing can be made under this identifier while it is remembered as missing.
@@ -362,35 +379,6 @@ class Reader:
         moment_ms = int(identifier[-32:-20], 16)
         age_ms = self._clock.now_ms() - moment_ms
         return not -limits.negative_cache_ms - limits.clock_skew_ms_max <= age_ms <= limits.creation_ms_max
-
-    async def confirm(self) -> None:
-        """Ask the database whether what was used since the last time is still right."""
-        used = [freshness for freshness in self._scopes.values() if freshness.partition.was_used]
-        for start in range(0, len(used), limits.batch_reads_max):
-            await self._confirm_some(used[start : start + limits.batch_reads_max])
-
-    async def _keep_confirming(self) -> None:
-        """Ask in time, before the proof runs out."""
-        while True:
-            await asyncio.sleep(self._staleness_ns / 2e9)
-            await self.confirm()
-
-    async def _confirm_some(self, scopes: Sequence[Freshness]) -> None:
-        asked_ns = self._clock.monotonic_ns()
-        for freshness in scopes:
-            freshness.partition.was_used = False
-        try:
-            sequences = await self._store.read_sequences([freshness.scope for freshness in scopes])
-        except (DatabaseUnavailable, Overloaded):
-            # Then nothing is proven, and what is cached is not shown for much longer.
-            return
-        except Exception:  # noqa: BLE001  the task must outlive whatever one question does to it
-            _log.exception("confirmation_failed")
-            return
-        now_ns = self._clock.monotonic_ns()
-        for freshness in scopes:
-            if freshness.scope in sequences:
-                self._confirm(freshness, sequences[freshness.scope], asked_ns, now_ns)
 
 
 def weigh(versioned: Versioned) -> int:

@@ -211,7 +211,7 @@ class Instance:
 
     def evict(self) -> None:
         """Let the cache lose everything that it holds."""
-        cache = self.reader._cache
+        cache = self.reader.cache
         weight = cache.bytes_max // 20
         for number in range(64):
             cache.put(cache.partition("another"), str(number), 1, None, weight)

@@ -50,8 +50,10 @@ def test_the_cache_and_its_oracle_hold_the_same(
         partition = partition_of(cache, scope)
         match action:
             case "put":
-                cache.put(partition, name, number, f"{name} {number}", weight)
-                plain.put(scope, name, number, weight)
+                # Half of them are limited.
+                until = FOREVER if weight == 90 else 3 * number
+                cache.put(partition, name, number, f"{name} {number}", weight, until)
+                plain.put(scope, name, number, weight, until)
             case "absent":
                 cache.put_absent(partition, name, number)
                 plain.put_absent(scope, name, number)
@@ -88,6 +90,22 @@ def test_nothing_is_shown_from_a_partition_whose_proof_has_run_out() -> None:
     assert partition.was_used
     assert cache.find(partition, "cus_1", 5) is None
     assert (cache.hits, cache.negative_hits) == (1, 0)
+
+
+def test_an_entry_with_a_limit_of_its_own_is_shown_until_then_or_until_the_same_version_has_a_later_one() -> (
+    None
+):
+    cache = Cache(1 << 20)
+    partition = partition_of(cache, "a")
+    cache.put(partition, "cus_1", 1, "one", 10, 5)
+    assert cache.find(partition, "cus_1", 4) is not None
+    assert cache.find(partition, "cus_1", 5) is None
+    cache.put(partition, "cus_1", 1, "one", 10, 3)
+    assert cache.find(partition, "cus_1", 4) is not None
+    cache.put(partition, "cus_1", 1, "one", 10)
+    assert cache.find(partition, "cus_1", FOREVER - 1) is not None
+    cache.put(partition, "cus_1", 2, "two", 10, 5)
+    assert cache.find(partition, "cus_1", 5) is None
 
 
 def test_a_flood_of_objects_that_nobody_reads_leaves_those_that_are_read() -> None:

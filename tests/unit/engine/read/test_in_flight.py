@@ -24,7 +24,9 @@ class World:
         self.reads = 0
         self.goes_on = asyncio.Event()
         self.goes_on.set()
-        self.in_flight = InFlightReads(self._read, clock=self.clock, staleness_ns=0, look=self._look)
+        self.in_flight = InFlightReads(
+            self._read, clock=self.clock, look=self._look, ended=lambda reads: None
+        )
 
     async def _read(self, reads: Sequence[InFlightRead]) -> None:
         self.reads += 1
@@ -41,7 +43,8 @@ class World:
     async def ask(self, name: str) -> bool:
         """Tell whether a read succeeds."""
         try:
-            await self.in_flight.join((TENANT, name), 0).wait()
+            self.in_flight.check()
+            await self.in_flight.begin((TENANT, name)).wait()
         except DatabaseUnavailable:
             return False
         return True

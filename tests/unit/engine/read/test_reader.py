@@ -164,7 +164,7 @@ async def test_what_was_rendered_stays_with_its_version() -> None:
     assert found is not None
     response = CachedResponse("/v1/customers/", b"", b"", b"body", b'"1"', is_encodable=True)
     instance.reader.rendered(TENANT, found, response)
-    entry = instance.reader._cache.partition(TENANT).entries[ONE]
+    entry = instance.reader.cache.partition(TENANT).entries[ONE]
     assert entry.response is response
     commit = instance.store.write(TENANT, ONE)
     instance.reader.committed([commit])
@@ -215,4 +215,4 @@ async def test_what_the_ledger_keeps_is_joined_until_its_tenant_changes_and_not_
     await instance.answer()
     assert [await read for read in reads] == [1, 1, 2]
     assert instance.store.statements == 2
-    assert len(instance.reader._cache) == 0
+    assert len(instance.reader.cache) == 0

@@ -36,7 +36,7 @@ async def test_a_confirmation_renews_the_proof_of_everything_that_a_tenant_has_c
     for _ in range(5):
         instance.clock.advance(STALENESS_MS - 1)
         assert await instance.version(ONE) == 1
-        await instance.reader.confirm()
+        await instance.reader.confirmations.confirm()
     assert await instance.version(OTHER) == 1
     assert len(instance.store.asked) == 1
 
@@ -50,7 +50,7 @@ async def test_a_confirmation_that_has_to_wait_is_no_fault(
         await instance.version(ONE)
     instance.store.failure = failure("not now")
     statements = instance.store.statements
-    await instance.reader.confirm()
+    await instance.reader.confirmations.confirm()
     assert instance.store.statements == statements + 1
     assert caplog.records == []
 
@@ -58,7 +58,7 @@ async def test_a_confirmation_that_has_to_wait_is_no_fault(
 async def test_what_nobody_uses_is_not_confirmed() -> None:
     instance = Instance()
     await instance.version(ONE)
-    await instance.reader.confirm()
+    await instance.reader.confirmations.confirm()
     assert instance.store.statements == 1
 
 
@@ -76,7 +76,7 @@ async def test_a_commit_that_nobody_announced_empties_the_partition_once_the_pro
     await instance.reader.get_many(TENANT, [ONE, OTHER])
     instance.store.write(TENANT, OTHER)
     await instance.version(ONE)
-    await instance.reader.confirm()
+    await instance.reader.confirmations.confirm()
     instance.clock.advance(STALENESS_MS)
     assert await instance.version(ONE) == 1
     assert await instance.version(OTHER) == 2
@@ -111,7 +111,7 @@ async def test_an_announcement_makes_nothing_valid_whatever_it_says() -> None:
     instance.store.write(TENANT, ONE)
     instance.reader.heard(OTHER_TENANT, [(ONE, 2)])
     await instance.version(ONE)
-    await instance.reader.confirm()
+    await instance.reader.confirmations.confirm()
     instance.clock.advance(STALENESS_MS)
     assert await instance.version(ONE) == 2
 
@@ -219,7 +219,7 @@ async def test_without_a_database_what_is_cached_is_not_shown_for_longer_than_ag
     instance.store.failure = DatabaseUnavailable("Away.")
     assert await instance.version(ONE) == 1
     instance.clock.advance(STALENESS_MS - 1)
-    await instance.reader.confirm()
+    await instance.reader.confirmations.confirm()
     instance.clock.advance(1)
     with pytest.raises(DatabaseUnavailable):
         await instance.version(ONE)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Commit, Filter, Page
+from fastpay.engine.read.copy_ports import Copy
 from fastpay.engine.read.reader import Reader
 from fastpay.errors import DatabaseUnavailable
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import HandClock, Objects, settle
-from tests.unit.engine.shared_copies import MemoryCopies, SharedState
+from tests.unit.engine.shared_copies import Key, MemoryCopies
 
 STALENESS_MS = 100
 STEPS = 250
@@ -43,7 +44,6 @@ ACTIONS = {
     "reply": 12,
     "cut": 1,
     "lose copy": 2,
-    "lose mark": 1,
     "flush copies": 1,
     "save copies": 1,
     "put copies back": 1,
@@ -73,6 +73,7 @@ FILTER, PAGE = Filter(kind="cus"), Page(limit=10)
 class Read:
     """A read that was begun: what it must not be older than."""
 
+    instance: int
     scope: Scope
     least: dict[str, int]
     task: "asyncio.Task[list[Versioned]]"
@@ -88,21 +89,26 @@ class World:
     # Committed, and the instance has not heard of it yet; then: heard, and the other has not.
     unheard: list[tuple[int, Commit]] = field(default_factory=list)
     unannounced: list[tuple[int, Commit]] = field(default_factory=list)
-    # What each instance has acknowledged, and when every version came about.
-    acknowledged: list[dict[tuple[Scope, str], int]] = field(default_factory=lambda: [{}, {}])
+    # The versions that each instance has acknowledged, those that it has shown in answers to reads of one
+    # object, and when every version came about.
+    acknowledged: list[dict[Key, int]] = field(default_factory=lambda: [{}, {}])
+    shown: list[dict[Key, int]] = field(default_factory=lambda: [{}, {}])
     history: list[tuple[int, Scope, str, int]] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     others: "set[asyncio.Task[None]]" = field(default_factory=set)
-    shared: SharedState = field(default_factory=SharedState)
+    shared: dict[Key, Copy] = field(default_factory=dict)
     copies: list[MemoryCopies] = field(default_factory=list)
-    saved: list[object] = field(default_factory=list)
+    saved: list[dict[Key, Copy]] = field(default_factory=list)
 
     def least(self, instance: int, scope: Scope, identifiers: list[str]) -> dict[str, int]:
         """Return the versions that a read which begins now must not be older than."""
         floor = self.clock.ns - STALENESS_MS * 1_000_000
-        old = {(place, name): version for moment, place, name, version in self.history if moment <= floor}
-        own = self.acknowledged[instance]
-        return {name: max(old.get((scope, name), 0), own.get((scope, name), 0)) for name in identifiers}
+        old = {(owner, name): version for moment, owner, name, version in self.history if moment <= floor}
+        known = [old, self.acknowledged[instance]]
+        if len(identifiers) == 1:
+            # A list may be joined that began before these were shown.
+            known.append(self.shown[instance])
+        return {name: max(versions.get((scope, name), 0) for versions in known) for name in identifiers}
 
     async def step(self, action: str, number: int, name: str, scope: Scope) -> None:
         """Do one thing."""
@@ -118,22 +124,25 @@ class World:
                 _, commit = self.unheard.pop(place)
                 self.readers[instance].committed([commit])
                 written = commit.versions[0]
-                self.acknowledged[instance][commit.scope, written.object.id] = written.version
-                self.unannounced.append((1 - instance, commit))
+                note(self.acknowledged[instance], commit.scope, written)
+                if written.version > 1:
+                    self.unannounced.append((1 - instance, commit))
             case "announce" if self.unannounced:
                 instance, commit = self.unannounced.pop(number % len(self.unannounced))
-                versions = [(one.object.id, one.version) for one in commit.versions]
-                # Now and then one that tells nothing of the sequence, or a lie.
-                told = {0: 0, 1: commit.after + 5}.get(number, commit.after)
-                self.readers[instance].heard(commit.scope, versions, told)
+                # Now and then a lie.
+                lie = 1_000 if number == 0 else 0
+                versions = [(one.object.id, one.version + lie) for one in commit.versions]
+                self.readers[instance].heard(commit.scope, versions)
             case "lose" if self.unannounced:
                 self.unannounced.pop(number % len(self.unannounced))
             case "read":
                 least = self.least(number, scope, [name])
-                self.reads.append(Read(scope, least, asyncio.create_task(self.get(number, scope, name))))
+                self.reads.append(
+                    Read(number, scope, least, asyncio.create_task(self.get(number, scope, name)))
+                )
             case "list":
                 least = self.least(number, scope, NAMES)
-                self.reads.append(Read(scope, least, asyncio.create_task(self.list(number, scope))))
+                self.reads.append(Read(number, scope, least, asyncio.create_task(self.list(number, scope))))
             case "look" if self.store.pending:
                 self.store.pending[number % len(self.store.pending)].look()
             case "answer" if self.store.pending:
@@ -147,20 +156,19 @@ class World:
             case "cancel" if self.reads:
                 self.reads.pop(number % len(self.reads)).task.cancel()
             case "confirm":
-                self.others.add(asyncio.create_task(self.readers[number].confirm()))
+                self.others.add(asyncio.create_task(self.readers[number].confirmations.confirm()))
             case "replay":
                 sequence = self.store.sequences.get(scope, 0)
                 self.readers[number].acknowledged(scope, sequence)
                 for (owner, _), version in self.store.versions.items():
                     if owner == scope:
-                        self.acknowledged[number][scope, version.object.id] = version.version
+                        note(self.acknowledged[number], scope, version)
             case "evict":
-                cache = self.readers[number % 2]._cache
+                cache = self.readers[number % 2].cache
                 for one in range(64):
                     cache.put(cache.partition("another"), f"{self.clock.ns} {one}", 1, None, 1_000)
             case "wait":
                 self.clock.advance(number)
-                self.shared.ticks += number % 2
             case _:
                 self.change_copies(action, number)
         await settle()
@@ -178,17 +186,14 @@ class World:
                 self.copies[number % 2].cut()
             case "close copies":
                 self.copies[number % 2].is_open = not self.copies[number % 2].is_open
-            case "lose copy" if shared.copies:
-                del shared.copies[list(shared.copies)[number % len(shared.copies)]]
-            case "lose mark" if shared.marks:
-                del shared.marks[list(shared.marks)[number % len(shared.marks)]]
+            case "lose copy" if shared:
+                del shared[list(shared)[number % len(shared)]]
             case "flush copies":
-                shared.marks.clear()
-                shared.copies.clear()
+                shared.clear()
             case "save copies":
-                self.saved.append(shared.save())
+                self.saved.append(dict(shared))
             case "put copies back" if self.saved:
-                shared.put_back(self.saved[number % len(self.saved)])
+                shared.update(self.saved[number % len(self.saved)])
 
     async def get(self, instance: int, scope: Scope, name: str) -> list[Versioned]:
         """Read one object."""
@@ -211,6 +216,9 @@ class World:
             for name, least in read.least.items():
                 version = found[name].version if name in found else 0
                 assert version >= least, (name, version, least)
+            if len(read.least) == 1:
+                for one in found.values():
+                    note(self.shown[read.instance], read.scope, one)
             for one in found.values():
                 assert getattr(one.object, "name", "").startswith(read.scope.tenant_id)
 
@@ -229,6 +237,12 @@ class World:
         for reader in self.readers:
             await reader.close()
         await asyncio.gather(*self.others)
+
+
+def note(versions: dict[Key, int], scope: Scope, versioned: Versioned) -> None:
+    """Note that a client has seen a version."""
+    key = (scope, versioned.object.id)
+    versions[key] = max(versions.get(key, 0), versioned.version)
 
 
 async def run(seed: int, bytes_max: int, actions: dict[str, int] = ACTIONS) -> World:

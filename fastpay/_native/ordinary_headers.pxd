@@ -1,0 +1,7 @@
+cdef class Fields:
+    cdef bytes authorization
+    cdef bytes if_none_match
+    cdef bytes version
+    cdef bytes accepted
+
+cdef bint read(Fields fields, list headers, bint is_tracing) except -1
