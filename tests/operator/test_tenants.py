@@ -185,16 +185,17 @@ def follow_rules(database_url: str, one: httpx.Client, other: httpx.Client) -> N
 def test_a_tenant_that_was_there_before_keeps_its_fees(database_url: str) -> None:
     """The migration that changes what new tenants get changes nothing of the others."""
     make_key(database_url, "acme")
-    # As it was before: the columns' old defaults, and the new columns not there yet.
+    # As it was before: the columns' old defaults, and what came later is not there yet.
     execute(
         database_url,
         "alter table book drop column rules, drop column funds_delay_days, drop column amount_minimums,"
         " alter column fee_basis_points set default 290, alter column fee_fixed set default 30;"
         "update book set fee_basis_points = 290, fee_fixed = 30;"
+        "drop index event_by_type;"
         "update alembic_version set version_num = '0011'",
     )
     migrated = run_fastpay("migrate", "--database-url", database_url)
-    assert migrated.stdout == "applied 0012\n"
+    assert migrated.stdout.startswith("applied 0012")
     assert tenants(database_url, "create", "new").returncode == 0
     listed = rows_of(tenants(database_url, "list"))
     assert listed["acme"][1:] == ["2.9 % + 30", "2.9 % + 30"]

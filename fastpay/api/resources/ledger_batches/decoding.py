@@ -171,10 +171,14 @@ def _extend(items: BatchItems, accounts: dict[str, int], more: BatchItems) -> No
 def _moved(error: InvalidRequest, index: int) -> InvalidRequest:
     """Return an error that names a transfer by its index in the batch and not in its piece."""
     named = _TRANSFER.match(error.param or "")
-    param = error.param
-    if named is not None:
-        param = f"transfers[{index + int(named[1])}]{named[2]}"[: limits.param_chars_max]
-    return InvalidRequest(error.message, code=error.code, param=param)
+    if named is None:
+        return error
+    before, after = f"transfers[{named[1]}]", f"transfers[{index + int(named[1])}]"
+    return InvalidRequest(
+        error.message.replace(before, after),
+        code=error.code,
+        param=f"{after}{named[2]}"[: limits.param_chars_max],
+    )
 
 
 def _items(transfers: tuple[BatchTransferParams, ...]) -> BatchItems:
