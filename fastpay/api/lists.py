@@ -22,6 +22,7 @@ from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
 from fastpay.domain.kinds import Kind
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
+from fastpay.engine.event_ports import EventPage
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
 
@@ -30,6 +31,7 @@ _TOTAL_COUNT = "total_count"
 
 _Params = TypeVar("_Params", bound=ListParams)
 _Row = TypeVar("_Row")
+_Bound = TypeVar("_Bound")
 
 
 class Owner(NamedTuple):
@@ -169,14 +171,7 @@ async def page_of(params: ListParams, kind: Kind, exists: Callable[[str], Awaita
             raise absent(kind, identifier, param)
         return digits(identifier)
 
-    below, above = HIGHEST, LOWEST
-    after, before = params.starting_after, params.ending_before
-    if not isinstance(after, UnsetType):
-        if not isinstance(before, UnsetType):
-            raise refuse_together("starting_after", "ending_before")
-        below = await cursor(after, "starting_after")
-    elif not isinstance(before, UnsetType):
-        above = await cursor(before, "ending_before")
+    below, above = await cursors(params, cursor, lowest=LOWEST, highest=HIGHEST)
     ascending = above != LOWEST
     if isinstance(params, CreatedListParams) and not isinstance(params.created, UnsetType):
         earliest, latest = created_bounds(params.created)
@@ -184,7 +179,24 @@ async def page_of(params: ListParams, kind: Kind, exists: Callable[[str], Awaita
     return Page(limit=params.limit, below=below, above=above, ascending=ascending)
 
 
-def cut(rows: Sequence[_Row], page: Page) -> tuple[Sequence[_Row], bool]:
+async def cursors(
+    params: ListParams, find: Callable[[str, str], Awaitable[_Bound]], *, lowest: _Bound, highest: _Bound
+) -> tuple[_Bound, _Bound]:
+    """Return what the rows of a page are strictly below and strictly above.
+
+    `find` returns the bound for the identifier in a parameter. Raises: InvalidRequest for both cursors.
+    """
+    after, before = params.starting_after, params.ending_before
+    if not isinstance(after, UnsetType):
+        if not isinstance(before, UnsetType):
+            raise refuse_together("starting_after", "ending_before")
+        return await find(after, "starting_after"), lowest
+    if not isinstance(before, UnsetType):
+        return highest, await find(before, "ending_before")
+    return highest, lowest
+
+
+def cut(rows: Sequence[_Row], page: Page | EventPage) -> tuple[Sequence[_Row], bool]:
     """Return the rows of a page without the extra one, and whether there was one.
 
     The extra row is the furthest from the cursor: the newest one on a page after a cursor in ascending order.
@@ -196,20 +208,28 @@ def cut(rows: Sequence[_Row], page: Page) -> tuple[Sequence[_Row], bool]:
 
 def created_bounds(created: CreatedRange | int) -> tuple[str, str]:
     """Return the digits that the objects of a range of seconds are strictly between."""
-    if isinstance(created, int):
-        return lower_bound(created), lower_bound(created + 1)
+    since_s, until_s = created_seconds(created)
     # No identifier equals a lower bound, so strictly above it means in its second or later.
-    above = [LOWEST]
-    below = [HIGHEST]
-    if not isinstance(created.gt, UnsetType):
-        above.append(lower_bound(created.gt + 1))
-    if not isinstance(created.gte, UnsetType):
-        above.append(lower_bound(created.gte))
-    if not isinstance(created.lt, UnsetType):
-        below.append(lower_bound(created.lt))
-    if not isinstance(created.lte, UnsetType):
-        below.append(lower_bound(created.lte + 1))
-    return max(above), min(below)
+    return (
+        LOWEST if since_s is None else lower_bound(since_s),
+        HIGHEST if until_s is None else lower_bound(until_s),
+    )
+
+
+def created_seconds(created: CreatedRange | int) -> tuple[int | None, int | None]:
+    """Return the first second of a range and the first second after it. None is no bound."""
+    if isinstance(created, int):
+        return created, created + 1
+    since = [_plus(created.gt, 1), _plus(created.gte, 0)]
+    until = [_plus(created.lt, 0), _plus(created.lte, 1)]
+    return (
+        max((second for second in since if second is not None), default=None),
+        min((second for second in until if second is not None), default=None),
+    )
+
+
+def _plus(second: int | UnsetType, more: int) -> int | None:
+    return None if isinstance(second, UnsetType) else second + more
 
 
 def absent(kind: Kind, identifier: str, param: str) -> InvalidRequest:

@@ -1,6 +1,7 @@
 """Events: what happened to an object, with the object as it was then."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -14,8 +15,8 @@ from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.etags import tag
 from fastpay.api.layout import Field, Mode, Shape, Slot
-from fastpay.api.list_params import CreatedListParams, CreatedRange
-from fastpay.api.lists import absent
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import absent, created_seconds, cursors, cut
 from fastpay.api.resource import Resource
 from fastpay.api.routes import Policy, Route
 from fastpay.domain import events, kinds
@@ -108,14 +109,11 @@ class ListEvents:
         call.ended("decode")
         if not isinstance(params.after_sequence, UnsetType):
             return await self._follow(call, params, params.after_sequence)
-        below, above = await _cursors(call, params)
+        below, above = await cursors(params, partial(_cursor, call), lowest=0, highest=_ABOVE_ALL)
         page = _page(params, below=below, above=above, ascending=above > 0)
-        found = (await call.services.events.list(call.scope, page)).found
+        read = await call.services.events.list(call.scope, page)
         call.ended("read")
-        has_more = len(found) > page.limit
-        if has_more:
-            # The extra event is the furthest from the cursor.
-            found = found[-page.limit :] if page.ascending else found[: page.limit]
+        found, has_more = cut(read.found, page)
         return await self._show(call, found, {}, has_more=has_more)
 
     async def _follow(self, call: Call, params: EventListParams, after: int) -> Reply:
@@ -149,7 +147,9 @@ class ListEvents:
 
 
 def _page(params: EventListParams, *, below: int, above: int, ascending: bool) -> EventPage:
-    since_s, until_s = _bounds(params.created)
+    since_s, until_s = None, None
+    if not isinstance(params.created, UnsetType):
+        since_s, until_s = created_seconds(params.created)
     return EventPage(
         limit=params.limit,
         below=below,
@@ -171,33 +171,6 @@ def _types(params: EventListParams) -> frozenset[str]:
     if params.types:
         raise refuse_together("type", "types")
     return events.matching(params.type)
-
-
-def _bounds(created: CreatedRange | int | UnsetType) -> tuple[int | None, int | None]:
-    """Return the first second of a range, and the first one behind it."""
-    if isinstance(created, UnsetType):
-        return None, None
-    if isinstance(created, int):
-        return created, created + 1
-    since = [second for second in (_plus(created.gt, 1), _plus(created.gte, 0)) if second is not None]
-    until = [second for second in (_plus(created.lt, 0), _plus(created.lte, 1)) if second is not None]
-    return max(since, default=None), min(until, default=None)
-
-
-def _plus(second: int | UnsetType, more: int) -> int | None:
-    return None if isinstance(second, UnsetType) else second + more
-
-
-async def _cursors(call: Call, params: EventListParams) -> tuple[int, int]:
-    """Return the numbers that the page is strictly between."""
-    after, before = params.starting_after, params.ending_before
-    if not isinstance(after, UnsetType):
-        if not isinstance(before, UnsetType):
-            raise refuse_together("starting_after", "ending_before")
-        return await _cursor(call, after, "starting_after"), 0
-    if not isinstance(before, UnsetType):
-        return _ABOVE_ALL, await _cursor(call, before, "ending_before")
-    return _ABOVE_ALL, 0
 
 
 async def _cursor(call: Call, identifier: str, param: str) -> int:
@@ -231,7 +204,7 @@ async def _render(call: Call, found: Sequence[Occurrence]) -> list[bytes]:
         if previous is None and not wholes and event.type not in events.SPECIAL:
             # Most events: nothing of them depends on more than the object.
             shown = resources.of_object(stored).render_bytes(stored, livemode)
-            bodies.append(EVENT.render_bytes(event, livemode, b'{"object":' + shown + b"}"))
+            bodies.append(render_event(event, shown, livemode))
         else:
             bodies.append(_render_special(call, occurrence, wholes))
     return bodies
