@@ -32,7 +32,7 @@ def _generate(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             for filters in table.filter_combinations():
                 yield table.list_statement(filters), _list(templates, table, filters)
         for owner in table.owners:
-            yield table.each_statement(owner), _each(templates["list_each"], table, owner)
+            yield table.each_statement(owner), _each(templates, table, owner)
         if table.has_heads:
             insert, update = table.insert(), table.update()
             yield insert.statement, _write(templates["insert_heads"], table, insert)
@@ -54,6 +54,7 @@ def _list(templates: Mapping[str, str], table: Table, filters: Sequence[Column])
         "id": table.identifier,
         "parameters": "".join(f"\n-- ${number} {column.type:7} {column.name}" for number, column in numbered),
         "predicate": "".join(f" and {condition}" for condition in conditions),
+        "snapshots": _without_comment(templates["join_snapshots"]),
     }
     own_index = table.own_index
     if own_index is None or own_index.filter not in names:
@@ -65,18 +66,19 @@ def _list(templates: Mapping[str, str], table: Table, filters: Sequence[Column])
 
 
 def _heads(template: str) -> Iterator[str]:
-    part = _COMMENTS.sub("", template, count=1)
+    part = _without_comment(template)
     for kind, table in TABLES.items():
         if isinstance(kind, StoredKind) and table.has_heads:
             yield part.format(prefix=kind.prefix, number=kind.number, table=table.name, id=table.identifier)
 
 
-def _each(template: str, table: Table, owner: Column) -> str:
-    return template.format(
+def _each(templates: Mapping[str, str], table: Table, owner: Column) -> str:
+    return templates["list_each"].format(
         table=table.name,
         id=table.identifier,
         owner=owner.name,
         predicate=f" and {table.listed}" if table.listed else "",
+        snapshots=_without_comment(templates["join_snapshots"]),
     )
 
 
@@ -98,6 +100,10 @@ def _write(template: str, table: Table, write: HeadWrite) -> str:
     )
 
 
+def _without_comment(text: str) -> str:
+    return _COMMENTS.sub("", text, count=1)
+
+
 _FOLDER = resources.files("fastpay.store") / "sql"
 _FILES = _read(_FOLDER)
 GENERATED: Final = dict(_generate(_read(_FOLDER / "templates")))
@@ -117,7 +123,7 @@ def combine(names: tuple[str, ...]) -> str:
     """
     parts, offset = [], 0
     for name in names:
-        text = _COMMENTS.sub("", SQL[name], count=1)
+        text = _without_comment(SQL[name])
         parts.append(_shift(text, offset).strip())
         offset += max(map(int, _PARAMETER.findall(text)))
     first = [f"{name} as (\n{part}\n)" for name, part in zip(names, parts, strict=True)][:-1]

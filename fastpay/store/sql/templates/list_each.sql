@@ -16,13 +16,4 @@ cross join lateral (
     order by {owner} desc, {id} desc
     limit $5::integer
 ) as head
-cross join lateral (
-    select version, sequence, kind, snapshot
-    from object_version
-    where object_version.tenant_id = $1::uuid
-        and object_version.livemode = $2::boolean
-        and object_version.object_id = head.object_id
-        and object_version.version = head.version
-    offset 0
-) as found
-order by owner.number, head.object_id desc
+{snapshots}order by owner.number, head.object_id desc

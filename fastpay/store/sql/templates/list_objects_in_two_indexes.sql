@@ -41,13 +41,4 @@ from (
     order by case when $5::boolean then object_id end, object_id desc
     limit $6::integer
 ) as head
-cross join lateral (
-    select version, sequence, kind, snapshot
-    from object_version
-    where object_version.tenant_id = $1::uuid
-        and object_version.livemode = $2::boolean
-        and object_version.object_id = head.object_id
-        and object_version.version = head.version
-    offset 0
-) as found
-order by head.object_id desc
+{snapshots}order by head.object_id desc
