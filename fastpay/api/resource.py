@@ -36,7 +36,7 @@ class Sublist(NamedTuple):
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds of the objects that stand there."""
+        """The kinds of the objects in the list."""
         return (self.kind,)
 
 
@@ -81,7 +81,7 @@ class Render(Protocol):
     """Returns an object in JSON.
 
     The same object gives the same bytes, whenever it is asked for: every key is there, in the same order,
-    null where there is nothing to say. `whole` is the object, in JSON, that the resource's `whole` names.
+    null if it has no value. `whole` is the object, in JSON, that the resource's `whole` names.
     """
 
     def __call__(self, stored: msgspec.Struct, livemode: bool, whole: bytes | None = None, /) -> bytes:
@@ -91,7 +91,7 @@ class Render(Protocol):
 class Resource:
     """A kind of object as clients see it.
 
-    It has a `shape`, or `encode` where no shape can say it. `expandable` names the fields that can be
+    It has a `shape`, or `encode` if a shape cannot describe it. `expandable` names the fields that can be
     expanded; a name may lead through a part of the object (`transfer_data.destination`). `whole` is expanded
     without being asked for. `secret_fields` are left out for publishable keys. `load` returns, rendered,
     objects that are views and not stored. `struct` is what the shape is about, by default the stored struct.

@@ -27,7 +27,10 @@ class Background:
     ) -> None:
         self._shares = shares or Shares()
         self.now_ns = monotonic_ns
-        self.is_contended = self._shares.is_contended
+
+    def is_contended(self) -> bool:
+        """Tell whether two tenants are active, so that a large batch is written by short statements."""
+        return self._shares.is_contended()
 
     async def run(self, scope: Scope, steps: Generator[None, None, _Result]) -> _Result:
         """Run a tenant's computation to its end, and give way wherever it yields."""

@@ -175,12 +175,12 @@ class ReaderStore(Protocol):
         """Return transfers with the moment, in milliseconds, that they were made at."""
 
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
-        """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
+        """Return up to `page.limit` + 1 objects, newest first. The extra one says that there are more."""
 
     async def list_each(
         self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
     ) -> list[list[Versioned]]:
-        """Return a list for each of many objects: what names it in a field, newest first.
+        """Return a list for each of many objects: the objects that name it in a field, newest first.
 
         `bounds` are identifiers of the objects, each with the digits that its list begins below. A list has
         `limit` items at most, all of one kind.
@@ -309,7 +309,7 @@ class Reader(Protocol):
         """
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
-        """Show nothing from before this place in the sequence any more: an answer was given here as of it."""
+        """Show nothing older than this number of the sequence: an answer was given as of it."""
 
     def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""

@@ -29,8 +29,10 @@ class Contended(Background):
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_contended = lambda: True
         self.pauses = 0
+
+    def is_contended(self) -> bool:
+        return True
 
     async def give_way(self, scope: Any, begun_ns: int) -> None:
         self.pauses += 1

@@ -1,8 +1,8 @@
-"""Steps of long computations on the loop: one in each turn of it, whoever computes, and tenants alternate.
+"""Steps of long computations on the event loop: one step in each turn of the loop, and tenants take turns.
 
-A computation that yields to the loop is not enough: fifty of them would all take a step in each turn.
-Within a tenant the one that began first goes first, so that a flood ends one after the other in time and not
-all together too late.
+It is not enough that each computation yields to the loop: fifty of them would all take a step in each turn.
+Within a tenant the one that began first goes first, so that a flood finishes one by one in time, and not all
+at once too late.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from fastpay.domain.identifiers import Scope
 
 
 class Computations:
-    """Calls those that wait for their next step. They are as many as there are computations."""
+    """Lets one waiting computation at a time take its next step."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
-        # By tenant, those that wait, the one that began first on top. Whose turn it is comes first.
+        # What waits, by tenant, the oldest first. The tenant whose turn is next comes first.
         self._lines: dict[Scope, list[tuple[int, asyncio.Future[None]]]] = {}
         self._is_calling = False
 
@@ -36,15 +36,15 @@ class Computations:
         await called
 
     def _call(self) -> None:
-        """Let one take its step, and come again in the next turn of the loop."""
+        """Let one take its step, and call itself again in the next turn of the loop."""
         while self._lines:
             scope, line = next(iter(self._lines.items()))
             called = heapq.heappop(line)[1]
             del self._lines[scope]
             if line:
-                # Behind the others until its next turn.
+                # The tenant goes to the end.
                 self._lines[scope] = line
-            # Who was cancelled takes no step, and does not cost one.
+            # A cancelled computation takes no step, and delays no other.
             if not called.done():
                 called.set_result(None)
                 asyncio.get_running_loop().call_soon(self._call)
@@ -63,5 +63,5 @@ class Computation:
         self._number = number
 
     async def step(self) -> None:
-        """Let others have the loop, and return when the next step may be taken."""
+        """Yield to the loop, and return when the next step may be taken."""
         await self._computations.wait(self._scope, self._number)

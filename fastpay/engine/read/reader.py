@@ -140,7 +140,7 @@ class Reader:
     async def get_many_at(
         self, scope: Scope, identifiers: Sequence[str], sequence: int
     ) -> dict[str, Versioned]:
-        """Return the objects as they stood at this place in the tenant's sequence."""
+        """Return the objects as they were at this number of the tenant's sequence."""
         asked = set(identifiers)
         found = await self._store.get_objects_at(scope, identifiers, sequence)
         # By the whole identifier: the digits alone would let another kind pass.

@@ -1,10 +1,10 @@
--- A tenant's events between two places of its sequence, newest first, each with its object as its command wrote it. The
--- first columns say how far the sequence has come; they are there also without events. Events of frequent types are
--- found by going along the sequence, those of rare types by an index that only has these.
+-- A tenant's events between two numbers of its sequence, newest first, each with its object as its command wrote it.
+-- The first column is the last number of the sequence, and is there without events as well. Events of frequent types
+-- are found by the order of the sequence, those of rare types by an index of these types.
 -- $1  uuid        tenant
 -- $2  boolean     mode
--- $3  bigint      only below this place
--- $4  bigint      only above this place
+-- $3  bigint      only below this number
+-- $4  bigint      only above this number
 -- $5  boolean     nearest above first, instead of newest first
 -- $6  integer     rows at most
 -- $7  text[]      types to be found along the sequence
