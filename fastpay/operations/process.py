@@ -5,6 +5,7 @@ first, and the heavy modules are imported while they start.
 """
 
 import asyncio
+import faulthandler
 import functools
 import os
 import resource
@@ -39,6 +40,8 @@ def run(settings: Settings) -> int:
 
     Raises: ConfigurationError for a problem that the operator must fix.
     """
+    # A crash in compiled code leaves the stack of every thread on stderr.
+    faulthandler.enable()
     require_all(settings)
     telemetry.set_up_tracing()
     _raise_file_limit()

@@ -177,6 +177,14 @@ def test_after_a_kill_the_next_start_works(
     assert fetch(server.database_url, "select count(*) from tenant") == [(4,)]
 
 
+def test_a_crash_leaves_the_stack_in_the_log(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    server.process.send_signal(signal.SIGSEGV)
+    server.process.wait()
+    assert "Fatal Python error: Segmentation fault" in server.output
+    assert "fastpay/operations/process.py" in server.output
+
+
 def test_killed_embedded_servers_are_started_again(spawn_server: SpawnServer) -> None:
     server = spawn_server()
     before = set(server.embedded_pids())

@@ -179,6 +179,8 @@ def running_server(
     try:
         running.wait_ready()
         yield running
+        # The tests that met a server which had crashed do not know why.
+        assert running.process.poll() in (None, 0, -signal.SIGKILL), running.output
     finally:
         end_server(running)
 
