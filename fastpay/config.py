@@ -39,6 +39,10 @@ Patience = Annotated[int, Meta(ge=100, le=3_600_000)]
 ClockSkew = Annotated[int, Meta(ge=limits.clock_skew_ms_max, le=limits.clock_refused_ms_max)]
 Count = Annotated[int, Meta(ge=1, le=1 << 30)]
 RootPath = Annotated[str, Meta(pattern=r"^(/[^/?#]+)*$", examples=["/payments"])]
+Origin = Annotated[
+    str,
+    Meta(pattern=r"^https?://[^/?#@,\s]+$", examples=["https://shop.example", "http://localhost:3000"]),
+]
 CardNumbers = Literal["allow", "refuse"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -89,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     read_staleness_ms: Staleness = limits.read_staleness_ms
     cache_bytes_max: CacheBytes = limits.cache_bytes_max
     redis_copies: bool = True
+    cors_origins: tuple[Origin, ...] = ()
     card_numbers_in_text: CardNumbers = "allow"
     log_level: LogLevel = "info"
 
@@ -180,6 +185,8 @@ def _describe(name: str) -> str:
     kind = msgspec.inspect.type_info(_FIELDS[name])
     if isinstance(kind, msgspec.inspect.UnionType):
         kind = next(part for part in kind.types if not isinstance(part, msgspec.inspect.NoneType))
+    items = getattr(kind, "item_type", None)
+    kind = items if isinstance(items, msgspec.inspect.Metadata) else kind
     if isinstance(kind, msgspec.inspect.Metadata):
         examples = (kind.extra_json_schema or {}).get("examples", ())
         return "a value like " + " or ".join(examples)
@@ -202,7 +209,7 @@ def _show(value: Any) -> str:
     return repr(text) if isinstance(value, str) else text
 
 
-_LISTS = frozenset({"trusted_proxies"})
+_LISTS = frozenset({"cors_origins", "trusted_proxies"})
 # Settings of earlier releases, and why they were removed.
 _REMOVED = {"writer_lanes": "an instance has one writer, because more did not improve throughput"}
 # In a settings file these are relative to its folder.

@@ -21,6 +21,8 @@ expand_depth_max = 4
 # Objects of a response that are assembled in one turn of the event loop.
 expanded_at_once_max = 64
 encoded_at_once_bytes = 262_144
+# Browsers that follow the standard keep the answer to a preflight for two hours at most.
+preflight_max_age_s = 7_200
 # Rows of expanded lists that one statement reads: a page of objects with a page in each.
 sublist_rows_max = 1_100
 param_chars_max = 200

@@ -17,7 +17,7 @@ cdef enum:
 HARMLESS = (
     b"host", b"user-agent", b"accept", b"connection",
     b"accept-charset", b"accept-language", b"cache-control", b"cookie", b"date", b"dnt", b"from",
-    b"keep-alive", b"origin", b"pragma", b"priority", b"referer", b"sec-ch-ua", b"sec-ch-ua-mobile",
+    b"keep-alive", b"pragma", b"priority", b"referer", b"sec-ch-ua", b"sec-ch-ua-mobile",
     b"sec-ch-ua-platform", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user",
     b"sec-gpc", b"upgrade-insecure-requests",
     b"cdn-loop", b"cf-connecting-ip", b"cf-ipcountry", b"cf-ray", b"cf-visitor", b"forwarded",

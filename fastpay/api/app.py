@@ -13,6 +13,7 @@ from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
 from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
+from fastpay.api.cors import Preflight, is_preflight
 from fastpay.api.endpoints import Health, ServedPath, UnknownPath
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Resources
@@ -81,6 +82,7 @@ class Application:
         heads = [("HEAD", path, served) for method, path, served in routes if method == "GET"]
         self._table = Table([*routes, *heads])
         self._starlette = _create_starlette(services, paths)
+        self._preflight = Preflight(services.cors, services.identifiers)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers. This is no coroutine itself, which saves a frame a request."""
@@ -97,6 +99,8 @@ class Application:
             if found is not None:
                 served, scope["path_params"] = found
                 return served(scope, receive, send)
+            if is_preflight(scope):
+                return self._preflight(scope, receive, send)
         return self._starlette(scope, receive, send)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.api.card_texts import CardTexts
+from fastpay.api.cors import Cors
 from fastpay.api.resource import Resources
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
@@ -42,6 +43,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     readiness: Readiness
     resources: Resources
     settings: Settings = Settings()
+    cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
     long_requests: Gate = msgspec.field(default_factory=create_long_request_gate)
     # Held while a long body is read: of those that have passed the gate, one at a time.

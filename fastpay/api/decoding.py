@@ -75,6 +75,11 @@ def is_json(content_type: str | None) -> bool:
     return _media_type(content_type) == _JSON
 
 
+def may_be_form(content_type: str | None) -> bool:
+    """Tell whether a body may be a form. Decoding checks the content type in full."""
+    return content_type is None or content_type.lower().startswith(FORM)
+
+
 def decode_query(params_type: type[_Params], query: bytes) -> _Params:
     """Decode the query of a GET or DELETE, by the rules of a form.
 

@@ -21,8 +21,10 @@ from fastpay.api.authentication import (
     is_signed,
     key_of,
 )
+from fastpay.api.browsers import refuse_secret_key, take_key, without_telemetry
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
+from fastpay.api.decoding import may_be_form
 from fastpay.api.encodings import encoded
 from fastpay.api.etags import CACHE_CONTROL, conditional
 from fastpay.api.routes import Endpoint, Policy
@@ -82,6 +84,7 @@ class _Path:
             except ClientGone:
                 return
             except FastpayError as error:
+                headers = headers or _origin_of(scope)
                 reply = failure(error, headers)
             except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
                 _log.exception("request_failed", request_id=request_id)
@@ -89,7 +92,10 @@ class _Path:
             span.answered(reply.status)
             reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
             method: str = scope["method"]
-            await _respond(send, reply, _echoes(method, headers), request_id, is_head=method == "HEAD")
+            echoes = _echoes(method, headers)
+            if "origin" in headers:
+                echoes.extend(self._services.cors.headers(headers["origin"]))
+            await _respond(send, reply, echoes, request_id, is_head=method == "HEAD")
 
     async def _reply(
         self,
@@ -125,31 +131,38 @@ class ServedPath(_Path):
         request_id: str,
         span: telemetry.NoSpan,
     ) -> Reply:
-        method: str = scope["method"]
-        if method == "HEAD":
-            # The same headers, without the body (RFC 9110 9.3.2).
-            method = "GET"
+        # HEAD: the same headers, without the body (RFC 9110 9.3.2).
+        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             return _method_refused(scope["method"], _allowed(self._endpoints), headers)
         check_version(headers.get("stripe-version"))
+        refuse_secret_key(headers)
         policy, services = endpoint.policy, self._services
         begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
-        credentials = await authenticate(services.keys, headers.get("authorization"), scope.get("client"))
+        query: bytes = scope["query_string"]
+        # Only this list may hold the body, so that `Call.take_body` can free it.
+        unread: list[bytes] = []
+        authorization = headers.get("authorization")
+        if authorization is None and policy.is_public:
+            query, authorization = await _take_key(query, receive, headers, unread, method=method)
+        credentials = await authenticate(services.keys, authorization, scope.get("client"))
         check_named_account(credentials, headers)
         if credentials.kind == "publishable" and not policy.is_public:
             raise Forbidden("This needs a secret key; the key given is a publishable one.")
         # The server counts the bytes by key, since one key may send from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
-        # Only this list may hold the body, so that `Call.take_body` can free it.
         body_bytes_max = _body_bytes_max(policy, services, credentials)
-        unread = [] if method == "GET" else [await _read_body(receive, headers, body_bytes_max)]
+        if method != "GET" and not unread:
+            unread.append(await _read_body(receive, headers, body_bytes_max))
         name = None
         if is_signed(credentials, headers):
             signed = unread[0] if unread else await _read_body(receive, headers, body_bytes_max)
             name = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
             del signed
-        if method == "GET" and self._shortcut is not None:
+        if credentials.kind == "publishable":
+            query = _remove_telemetry(query, unread, headers)
+        elif method == "GET" and self._shortcut is not None:
             self._admit(self._shortcut, credentials, headers["authorization"])
         timing = None
         if headers.get(TIMING_HEADER) == "1" and credentials.kind == "secret":
@@ -163,7 +176,7 @@ class ServedPath(_Path):
             path=scope["path"],
             arguments=scope.get("path_params", {}),
             headers=headers,
-            query=scope["query_string"],
+            query=query,
             unread=unread,
             signed=name,
             trace=span.context,
@@ -184,9 +197,10 @@ class ServedPath(_Path):
     def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:
         """Let the shortcut answer later reads with this key, as long as the key is valid.
 
-        Not for publishable keys, which need a client secret too, nor for keys that must sign each request.
+        Not for keys that must sign each request. Publishable keys, which need a client secret too, do not
+        come here.
         """
-        if credentials.kind != "secret" or credentials.must_sign:
+        if credentials.must_sign:
             return
         until_ns = self._services.keys.believed_until_ns(key_of(authorization))
         partition = self._services.reader.partition(credentials.scope)
@@ -246,6 +260,12 @@ def _headers(scope: Scope) -> dict[str, str]:
     return _merged(scope["headers"]) if headers is None else headers
 
 
+def _origin_of(scope: Scope) -> dict[str, str]:
+    """Return the Origin alone, so that a page can read why its headers were refused."""
+    origin = dict(scope["headers"]).get(b"origin")
+    return {} if origin is None else {"origin": origin.decode("latin-1")}
+
+
 def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers of which some are repeated."""
     merged: dict[str, str] = {}
@@ -277,6 +297,28 @@ def _body_bytes_max(policy: Policy, services: Services, credentials: Credentials
         # Such a key is public.
         return min(services.settings.body_bytes_max, limits.publishable_body_bytes_max)
     return services.settings.body_bytes_max * policy.body_factor
+
+
+async def _take_key(
+    query: bytes, receive: Receive, headers: Mapping[str, str], unread: list[bytes], *, method: str
+) -> tuple[bytes, str | None]:
+    """Return the query, and the Authorization header that a publishable key in query or body stands for.
+
+    The body is put into `unread`, if it was read. Raises: ClientGone, BodyTooLarge.
+    """
+    query, authorization = take_key(query)
+    if authorization is None and method != "GET" and may_be_form(headers.get("content-type")):
+        # Nobody is known to have sent it yet, so it must be short.
+        body, authorization = take_key(await _read_body(receive, headers, limits.short_body_bytes))
+        unread.append(body)
+    return query, authorization
+
+
+def _remove_telemetry(query: bytes, unread: list[bytes], headers: Mapping[str, str]) -> bytes:
+    """Remove what libraries for browsers add to requests: from the body in `unread`; return the query."""
+    if unread and may_be_form(headers.get("content-type")):
+        unread.append(without_telemetry(unread.pop()))
+    return without_telemetry(query)
 
 
 async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:

@@ -10,6 +10,7 @@ from fastpay import limits
 from fastpay.api import context
 from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.card_texts import CardTexts
+from fastpay.api.cors import Cors
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
 from fastpay.engine.background import Background
@@ -107,6 +108,7 @@ async def open_application(
             readiness=outages.readiness,
             resources=RESOURCES,
             settings=context.Settings(body_bytes_max=settings.body_bytes_max),
+            cors=Cors(settings.cors_origins),
             card_texts=card_texts,
             shares=shares,
             background=background,

@@ -75,6 +75,9 @@ def list_headers(status: int, body: bytes, request_id: str) -> list[tuple[bytes,
         (b"content-length", b"%d" % len(body)),
         (b"request-id", request_id.encode()),
         (b"cache-control", b"private, no-store"),
+        # Any page may read why it was refused: nothing here depends on who asks.
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-expose-headers", b"Request-Id, Retry-After, Stripe-Should-Retry"),
     ]
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers += [(b"retry-after", b"1"), (b"stripe-should-retry", b"true")]

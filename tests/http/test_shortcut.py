@@ -87,6 +87,7 @@ async def test_what_is_out_of_the_ordinary_goes_the_long_way(database_url: str) 
         requests: list[tuple[int, str, dict[str, Any]]] = [
             (403, intent, {"headers": {"stripe-account": "acct_1"}}),
             (403, intent, {"headers": {"stripe-context": "acct_1"}}),
+            (403, intent, {"headers": {"origin": "https://shop.example"}}),
             (200, intent, {"params": {"expand[]": "latest_charge"}}),
             (400, intent, {"params": {"unknown": "1"}}),
             (200, intent, {"content": b"a body"}),

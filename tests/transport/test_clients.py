@@ -1,7 +1,6 @@
 """Clients that others wrote, against a running server: curl, a browser, the official SDK, h2load."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import stripe
 
 from fastpay import limits
+from tests.support.browser import OPTIONS, found
 from tests.support.doors import DOORS, H2, HTTP1, HTTP1_TLS, Certificate, Door
 from tests.support.servers import RunningServer
 from tests.support.tenants import make_tenant
@@ -22,20 +22,6 @@ CURL_SPEAKS = {
     "h2c": ["--http2-prior-knowledge"],
     "h2": ["--http2"],
 }
-# Nothing that asks the network beside the page, and no profile but an empty one.
-BROWSER_OPTIONS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--ignore-certificate-errors"),
-]
-
-
-def found(program: str, package: str) -> str:
-    """Return the path of a program, or skip."""
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"{program} is not installed (Debian package {package})")
-    return path
 
 
 def run(command: Sequence[str]) -> str:
@@ -80,7 +66,7 @@ def test_a_browser_shows_the_health_check(door: Door, url: str, tmp_path: Path) 
     log = tmp_path / "network.json"
     seen = run(
         [
-            *(browser, *BROWSER_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"),
+            *(browser, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"),
             *(f"--log-net-log={log}", "--dump-dom", f"{url}/healthz"),
         ]
     )

@@ -160,6 +160,21 @@ def test_trusted_proxies_are_a_list_or_a_text_with_commas(tmp_path: Path) -> Non
         load_settings(environment={"FASTPAY_TRUSTED_PROXIES": "a,,b"})
 
 
+def test_origins_have_a_scheme_and_no_path() -> None:
+    environment = {"FASTPAY_CORS_ORIGINS": "https://shop.example, http://localhost:3000"}
+    expected = ("https://shop.example", "http://localhost:3000")
+    assert load_settings(environment=environment).cors_origins == expected
+    for value in (
+        "https://shop.example/",
+        "shop.example",
+        "*",
+        "null",
+        "https://a.example https://b.example",
+    ):
+        with pytest.raises(ConfigurationError, match="a value like https://shop"):
+            load_settings(environment={"FASTPAY_CORS_ORIGINS": value})
+
+
 def test_every_setting_of_the_transport_that_has_a_default_of_its_own_keeps_it() -> None:
     ours, door = load_settings(environment={}), ServerSettings()
     for name in msgspec.structs.asdict(door):
