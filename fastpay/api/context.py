@@ -90,6 +90,11 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.unread.pop() if self.unread else b""
 
     @property
+    def body_bytes(self) -> int:
+        """The size of the body, until it is taken."""
+        return len(self.unread[0]) if self.unread else 0
+
+    @property
     def is_publishable(self) -> bool:
         """Whether the key is publishable, so that anybody may have it."""
         return self.credentials.kind == "publishable"

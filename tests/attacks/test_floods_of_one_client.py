@@ -98,6 +98,16 @@ async def test_a_batch_that_is_invalid_at_its_end_is_refused_by_its_place(
     assert answered >= 1
 
 
+async def test_long_forms_take_turns_with_others(
+    running: RunningServer, attacker: Tenant, victim: Tenant
+) -> None:
+    form = "&".join(f"metadata[k{number}]={'%41' * 300}" for number in range(1_000))
+    flood = [Request("/v1/customers", attacker.secret, form)] * 40
+    answers, answered = await beside(running, victim, flood, 4)
+    assert statuses(answers) == {400: 40}
+    assert answered >= len(flood) // 5
+
+
 @pytest.mark.parametrize(
     ("path", "body", "kind", "status", "code"),
     [

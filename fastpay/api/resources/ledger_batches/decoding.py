@@ -76,12 +76,14 @@ async def decode(call: Call) -> BatchParams:
 async def _decode(call: Call, body: bytes) -> BatchParams:
     content_type, query = call.headers.get("content-type"), call.query
     in_json = bool(body) and is_json(content_type)
-    if in_json and not query:
+    is_long = len(body) > limits.short_body_bytes
+    # Beside other tenants a long body is read only in pieces.
+    if in_json and not query and not (is_long and call.services.background.is_contended()):
         plain = transfers_json.decode(body)
         if plain is not None:
             columns, dry_run = plain
             return BatchParams(dry_run=dry_run, items=BatchItems(*columns))
-    if in_json and len(body) > limits.short_body_bytes:
+    if in_json and is_long:
         async with call.services.reading:
             reading = _decode_in_pieces(content_type, body, query)
             return await call.services.background.run(call.scope, reading)
