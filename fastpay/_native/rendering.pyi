@@ -23,6 +23,9 @@ class Template:
     def put_slot(self, path: str) -> None:
         """Append a field's value; unless it is None, `render` may replace it by a whole object."""
 
+    def put_json(self, path: str) -> None:
+        """Append the text of a field unchanged, null for None. The text must be JSON."""
+
     def put_mode(self) -> None:
         """Append whether it is live mode."""
 

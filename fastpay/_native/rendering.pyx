@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
 from fastpay._native.json_text cimport (
     FALSE,
@@ -45,6 +46,7 @@ cdef enum _Kind:
     _CHOICE
     _SAME
     _SLOT
+    _JSON
 
 
 cdef struct _Path:
@@ -98,6 +100,9 @@ cdef class Template:
 
     def put_slot(self, str path not None):
         self.add(_SLOT, path)
+
+    def put_json(self, str path not None):
+        self.add(_JSON, path)
 
     def put_mode(self):
         self.add(_MODE, None)
@@ -224,6 +229,8 @@ cdef int _run(Out* out, Template template, PyObject* stored, bint livemode, PyOb
                 put_value(out, value)
             else:
                 put(out, PyBytes_AS_STRING(<object>whole), PyBytes_GET_SIZE(<object>whole))
+        elif step.kind == _JSON:
+            _put_json(out, value)
         elif step.kind == _CHOICE:
             chosen = PyDict_GetItemWithError(<dict>step.wanted, <object>value)
             if chosen == NULL:
@@ -242,6 +249,18 @@ cdef int _run_part(Out* out, Template template, PyObject* part, bint livemode, P
     if Py_TYPE(<object>part) != <PyTypeObject*>template.struct_type:
         raise TypeError(f"a part must be a {template.struct_type.__name__}")
     return _run(out, template, part, livemode, whole)
+
+
+cdef int _put_json(Out* out, PyObject* value) except -1:
+    """Append a text that is JSON already, or null for None."""
+    cdef Py_ssize_t size
+    cdef const char* text
+    if value == NONE:
+        return put(out, b"null", 4)
+    if not PyUnicode_CheckExact(value):
+        raise TypeError("only a text can be JSON")
+    text = PyUnicode_AsUTF8AndSize(<object>value, &size)
+    return put(out, text, size)
 
 
 cdef inline PyObject* _find(PyObject* stored, const _Path* path) except NULL:

@@ -7,6 +7,7 @@ A shape is a dict, a list or a constant, as in the answer. What depends on the s
     Field("amount")                            the value of a field
     Field("card.brand")                        the value of a field of a nested struct that is never None
     Slot("payment_method")                     the value of a field, or the object that it names
+    Json("level3")                             a text of the domain that is JSON already, null for None
     Mode()                                     whether this is live mode
     Nested("shipping", Shipping, shape)        a nested struct in its own shape, null for None
     When("hold", shape, otherwise=shape)       the first shape unless the field is None or False
@@ -30,6 +31,12 @@ class Field(msgspec.Struct, frozen=True):
 
 class Slot(msgspec.Struct, frozen=True):
     """The value of a field, or the object that it names if that is given to `render`."""
+
+    path: str
+
+
+class Json(msgspec.Struct, frozen=True):
+    """The text in a field, which is JSON already; null for None."""
 
     path: str
 
@@ -70,7 +77,7 @@ class Same(msgspec.Struct, frozen=True):
     other: str
 
 
-Node: TypeAlias = Field | Slot | Mode | Nested | When | Choice | Same
+Node: TypeAlias = Field | Slot | Json | Mode | Nested | When | Choice | Same
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | None"
 
 
@@ -94,6 +101,8 @@ def _put(made: Template, struct_type: type[msgspec.Struct], shape: Shape) -> Non
             made.put_field(shape.path)
         case Slot():
             made.put_slot(shape.path)
+        case Json():
+            made.put_json(shape.path)
         case Mode():
             made.put_mode()
         case Nested():

@@ -5,7 +5,7 @@ from functools import reduce
 import msgspec
 
 from fastpay.api.app import RESOURCES
-from fastpay.api.layout import Choice, Field, Mode, Nested, Same, Shape, Slot, When
+from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Same, Shape, Slot, When
 from fastpay.domain.objects import StoredObject
 
 
@@ -41,6 +41,10 @@ def interpret(shape: Shape, stored: object, livemode: bool, whole: bytes | None 
         case Slot():
             named = field(shape.path)
             return named if named is None or whole is None else msgspec.Raw(whole)
+        case Json():
+            text = field(shape.path)
+            assert isinstance(text, str | None)
+            return None if text is None else msgspec.json.decode(text)
         case Mode():
             return livemode
         case Nested():
