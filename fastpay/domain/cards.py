@@ -11,6 +11,8 @@ import re
 
 import msgspec
 
+from fastpay.domain.card_table import BY_COUNTRY, PLAIN
+from fastpay.domain.options import Authentication
 from fastpay.errors import CardDeclined
 
 # 12 digits or more, with up to two separators between two digits. Digits inside an identifier do not match.
@@ -23,9 +25,12 @@ _FIRST_DAY = dt.date(1970, 1, 1).toordinal()
 class Behaviour(msgspec.Struct, frozen=True, gc=False):
     """What happens when a card is charged.
 
-    `code` None means success. `needs_authentication` is "always" or "unless_set_up", which lets payments
-    without the cardholder pass if the card is saved to a customer. `funds_available` skips the pending
-    account. A card that is not `attachable` cannot be saved to a customer.
+    `code` None means success. `needs_authentication` is "always", "unless_set_up", which lets payments
+    without the cardholder pass if the card is saved to a customer, or "on_session", which lets all of them
+    pass. A card with a code and `needs_authentication` is declined after the authentication. A card that
+    `is_enrolled` authenticates if the merchant asks for it; of any other the result is `unenrolled`.
+    `funds_available` skips the pending account. A card that is not `attachable` cannot be saved to a
+    customer.
     """
 
     code: str | None = None
@@ -37,6 +42,10 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     risk_level: str = "normal"
     risk_score: int = 20
     needs_authentication: str | None = None
+    is_enrolled: bool = False
+    unenrolled: Authentication | None = Authentication(
+        result="attempt_acknowledged", electronic_commerce_indicator="06", version="2.2.0"
+    )
     funds_available: bool = False
     attachable: bool = True
     cvc_check: str = "pass"
@@ -116,6 +125,26 @@ BEHAVIOURS: dict[str, Behaviour] = {
     ),
     "authentication_required": Behaviour(needs_authentication="always"),
     "authentication_on_setup": Behaviour(needs_authentication="unless_set_up"),
+    "authentication_on_session": Behaviour(needs_authentication="on_session"),
+    "authentication_optional": Behaviour(is_enrolled=True),
+    "authentication_fails_optional": Behaviour(
+        unenrolled=Authentication(result="processing_error", version="2.2.0")
+    ),
+    "authentication_unsupported": Behaviour(unenrolled=None),
+    "authentication_lookup_fails": _declined("generic_decline", _PLAIN_DECLINE),
+    "authenticated_then_declined": msgspec.structs.replace(
+        _declined("generic_decline", _PLAIN_DECLINE), needs_authentication="always", attachable=True
+    ),
+    "authenticated_then_insufficient_funds": msgspec.structs.replace(
+        _declined("insufficient_funds", "Your card has insufficient funds."),
+        needs_authentication="always",
+        attachable=True,
+    ),
+    "cvc_check_fails_at_risk": Behaviour(cvc_check="fail", risk_level="elevated", risk_score=60),
+    "postal_code_check_fails_at_risk": Behaviour(
+        address_postal_code_check="fail", risk_level="elevated", risk_score=60
+    ),
+    "two_networks": Behaviour(),
     "disputed_fraudulent": Behaviour(),
     "disputed_not_received": Behaviour(),
     "disputed_inquiry": Behaviour(),
@@ -123,26 +152,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
 
 # number: (brand, funding, country, behaviour)
 NUMBERS: dict[str, tuple[str, str, str, str]] = {
-    "4242424242424242": ("visa", "credit", "US", "success"),
-    "4000056655665556": ("visa", "debit", "US", "success"),
-    "5555555555554444": ("mastercard", "credit", "US", "success"),
-    "2223003122003222": ("mastercard", "credit", "US", "success"),
-    "5200828282828210": ("mastercard", "debit", "US", "success"),
-    "5105105105105100": ("mastercard", "prepaid", "US", "success"),
-    "378282246310005": ("amex", "credit", "US", "success"),
-    "371449635398431": ("amex", "credit", "US", "success"),
-    "6011111111111117": ("discover", "credit", "US", "success"),
-    "6011000990139424": ("discover", "credit", "US", "success"),
-    "3056930009020004": ("diners", "credit", "US", "success"),
-    "36227206271667": ("diners", "credit", "US", "success"),
-    "3566002020360505": ("jcb", "credit", "JP", "success"),
-    "6200000000000005": ("unionpay", "credit", "CN", "success"),
-    "4000000760000002": ("visa", "credit", "BR", "success"),
-    "4000001240000000": ("visa", "credit", "CA", "success"),
-    "4000002500000003": ("visa", "credit", "FR", "success"),
-    "4000002760000016": ("visa", "credit", "DE", "success"),
-    "4000008260000000": ("visa", "credit", "GB", "success"),
-    "4000003920000003": ("visa", "credit", "JP", "success"),
+    **{number: (*kind, "success") for number, kind in PLAIN.items()},
+    "378282246310005": ("amex", "credit", "US", "authentication_unsupported"),
     "4000000000000077": ("visa", "credit", "US", "bypass_pending"),
     "4000003720000278": ("visa", "credit", "IE", "bypass_pending"),
     "4000000000000002": ("visa", "credit", "US", "generic_decline"),
@@ -165,28 +176,37 @@ NUMBERS: dict[str, tuple[str, str, str, str]] = {
     "4000002500003155": ("visa", "credit", "FR", "authentication_on_setup"),
     "4000002760003184": ("visa", "credit", "DE", "authentication_required"),
     "4000000000003220": ("visa", "credit", "US", "authentication_required"),
+    "4000000000003063": ("visa", "credit", "US", "authentication_required"),
+    "4000003800000446": ("visa", "credit", "IT", "authentication_on_session"),
+    "4000008260003178": ("visa", "credit", "GB", "authenticated_then_insufficient_funds"),
+    "4000008400001629": ("visa", "credit", "US", "authenticated_then_declined"),
+    "4000008400001280": ("visa", "credit", "US", "authentication_lookup_fails"),
+    "4000000000003055": ("visa", "credit", "US", "authentication_optional"),
+    "4000000000003097": ("visa", "credit", "US", "authentication_fails_optional"),
+    "4000058400307872": ("visa", "credit", "US", "cvc_check_fails_at_risk"),
+    "4000058400306072": ("visa", "credit", "US", "postal_code_check_fails_at_risk"),
+    "4000002500001001": ("visa", "credit", "FR", "two_networks"),
+    "5555552500001001": ("mastercard", "credit", "FR", "two_networks"),
     "4000000000000259": ("visa", "credit", "US", "disputed_fraudulent"),
     "4000000000002685": ("visa", "credit", "US", "disputed_not_received"),
     "4000000000001976": ("visa", "credit", "US", "disputed_inquiry"),
 }
 
 _MAGIC_NUMBERS: dict[str, str] = {
+    **BY_COUNTRY,
     "visa": "4242424242424242",
     "visa_debit": "4000056655665556",
     "mastercard": "5555555555554444",
     "mastercard_debit": "5200828282828210",
     "mastercard_prepaid": "5105105105105100",
     "amex": "378282246310005",
+    "amex_threeDSecureNotSupported": "378282246310005",
     "discover": "6011111111111117",
     "diners": "3056930009020004",
     "jcb": "3566002020360505",
     "unionpay": "6200000000000005",
-    "br": "4000000760000002",
-    "ca": "4000001240000000",
-    "fr": "4000002500000003",
-    "de": "4000002760000016",
-    "gb": "4000008260000000",
-    "jp": "4000003920000003",
+    "visa_cartesBancaires": "4000002500001001",
+    "mastercard_cartesBancaires": "5555552500001001",
     "bypassPending": "4000000000000077",
     "visa_chargeDeclined": "4000000000000002",
     "chargeDeclined": "4000000000000002",
@@ -217,7 +237,16 @@ _MAGIC_NUMBERS: dict[str, str] = {
     "avsUnchecked": "4000000000000044",
     "authenticationRequired": "4000002760003184",
     "authenticationRequiredOnSetup": "4000002500003155",
+    "authenticationRequiredSetupForOffSession": "4000003800000446",
+    "authenticationRequiredChargeDeclinedInsufficientFunds": "4000008260003178",
+    "threeDSecureRequired": "4000000000003063",
     "threeDSecure2Required": "4000000000003220",
+    "threeDSecureRequiredChargeDeclined": "4000008400001629",
+    "threeDSecureRequiredProcessingError": "4000008400001280",
+    "threeDSecureOptional": "4000000000003055",
+    "threeDSecureOptionalProcessingError": "4000000000003097",
+    "cvcCheckFailElevatedRisk": "4000058400307872",
+    "avsZipFailElevatedRisk": "4000058400306072",
     "createDispute": "4000000000000259",
     "createDisputeProductNotReceived": "4000000000002685",
     "createDisputeInquiry": "4000000000001976",

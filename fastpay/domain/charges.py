@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import ledger, payment_intents
+from fastpay.domain import captures, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.objects import Charge, PaymentIntent, missing
 from fastpay.domain.plan import Draft, Workspace
@@ -55,7 +55,7 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         intent = workspace.find(charge.payment_intent)
         assert isinstance(intent, PaymentIntent)
         noted = msgspec.structs.replace(charge, **self.fields)
-        payment_intents.capture(workspace, draft, intent, noted, amount=self.amount, param="amount")
+        captures.capture(workspace, draft, intent, noted, amount=self.amount, param="amount")
         return charge.id
 
 

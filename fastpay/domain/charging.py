@@ -6,17 +6,20 @@ intent and transfers, all in one draft.
 
 import msgspec
 
-from fastpay.domain import money, payment_methods
+from fastpay.domain import attempts, money, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
+from fastpay.domain.options import Capture, ChargeExtras
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AUTHORIZATION_VALID_S = 7 * 24 * 3600
+EXTENDED_AUTHORIZATION_VALID_S = 30 * 24 * 3600
 
-_AUTHENTICATION_REQUIRED = (
-    "Your card was declined. This transaction requires authentication by the cardholder, who is not there."
+_AUTHENTICATION_REQUIRED = "Your card was declined. This transaction requires authentication."
+_ACTION_REQUIRED = (
+    "This payment required an authentication action to complete, but `error_on_requires_action` was set."
 )
 
 
@@ -49,21 +52,32 @@ def attempt(
         )
     check_owner(intent, method)
     behaviour = BEHAVIOURS[method.card.behaviour]
+    extras, asks = None, False
     intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
-    asks = _asks_cardholder(behaviour, method, terms)
-    if asks and (terms.off_session or terms.error_on_requires_action):
-        behaviour = _refused_authentication(behaviour)
+    # Most payments have neither options nor a card that may ask, and take no time for them.
+    if behaviour.needs_authentication is not None or terms.authenticated or intent.extras is not None:
+        once = attempts.options_of(intent)
+        is_absent = terms.off_session or once.is_absent
+        asks = not terms.authenticated and attempts.asks_cardholder(
+            intent, method, behaviour, is_absent=is_absent
+        )
+        extras = attempts.charge_extras(intent, behaviour, was_challenged=terms.authenticated)
+        intent = attempts.without_options(intent)
+        is_absent = is_absent or once.moto
+        if asks and (is_absent or terms.error_on_requires_action):
+            behaviour = _refused_authentication(behaviour, is_absent=is_absent)
+            asks = False
     if behaviour.code is not None or asks:
         # A card is saved to the customer only if it paid.
         if is_new:
             draft.put(method, None)
-        if behaviour.code is not None:
-            return _decline(draft, intent, method, behaviour)
+        if not asks:
+            return _decline(draft, intent, method, behaviour, extras)
         waiting = msgspec.structs.replace(intent, status="requires_action")
         draft.put(waiting, "payment_intent.requires_action")
         return waiting
     saved = _save(draft, intent, method, is_new=is_new)
-    return _succeed(workspace, draft, intent, saved, behaviour)
+    return _succeed(workspace, draft, intent, saved, behaviour, extras)
 
 
 def fail_authentication(draft: Draft, intent: PaymentIntent) -> PaymentIntent:
@@ -83,11 +97,15 @@ def fail_authentication(draft: Draft, intent: PaymentIntent) -> PaymentIntent:
     return failed
 
 
-def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) -> Charge:
-    """Post `amount` of an authorized charge's hold, release the rest, and take the fee.
+def capture(
+    workspace: Workspace, draft: Draft, charge: Charge, *, amount: int, is_final: bool = True
+) -> Charge:
+    """Post `amount` of an authorized charge's hold, take the fee, and release the rest if it `is_final`.
 
+    Fees are computed from all that was captured so far, so that several captures cost what one would.
     The caller writes the returned charge.
     """
+    before = charge.amount_captured
     transfer = draft.transfer(
         "capture",
         debit="processor",
@@ -96,14 +114,18 @@ def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) 
         amount=amount,
         source_id=charge.id,
         phase="posted" if charge.hold is None else "post",
-        hold=None if charge.hold is None else (charge.hold, charge.amount),
+        hold=None if charge.hold is None else (charge.hold, charge.amount - before),
     )
     rules = workspace.book.rules
-    fee = money.fee(amount, basis_points=rules.fee_basis_points, fixed=rules.fee_fixed)
-    if fee:
+    total = before + amount
+    fee = money.fee(total, basis_points=rules.fee_basis_points, fixed=rules.fee_fixed) - charge.fee
+    if fee > 0:
         draft.transfer(
             "fee", debit="pending", credit="fees", currency=charge.currency, amount=fee, source_id=charge.id
         )
+    else:
+        # Lower fees than at the first capture return nothing.
+        fee = 0
     available = rules.funds_delay_days == 0 or BEHAVIOURS[charge.card.behaviour].funds_available
     if available and amount > fee:
         draft.transfer(
@@ -114,30 +136,52 @@ def capture(workspace: Workspace, draft: Draft, charge: Charge, *, amount: int) 
             amount=amount - fee,
             source_id=charge.id,
         )
-    return msgspec.structs.replace(
+    captured = msgspec.structs.replace(
         charge,
-        amount_captured=amount,
+        amount_captured=total,
         balance_transaction="txn_" + digits(transfer),
         captured=True,
-        fee=fee,
+        fee=charge.fee + fee,
         funds_available=available,
         funds_delay_days=rules.funds_delay_days,
     )
+    if is_final and before == 0:
+        return captured
+    return _note_capture(draft, captured, Capture("txn_" + digits(transfer), amount, fee), is_final=is_final)
 
 
-def release(draft: Draft, charge: Charge) -> Charge:
-    """Void the hold of a charge that was never captured. The caller writes the returned charge."""
+def hold(draft: Draft, charge: Charge, *, amount: int) -> str:
+    """Reserve an amount for a charge, and return the hold."""
+    return draft.transfer(
+        "capture",
+        debit="processor",
+        credit="pending",
+        currency=charge.currency,
+        amount=amount,
+        source_id=charge.id,
+        phase="hold",
+    )
+
+
+def void(draft: Draft, charge: Charge) -> None:
+    """End the hold of a charge, with all that is not captured."""
     assert charge.hold is not None
+    left = charge.amount - charge.amount_captured
     draft.transfer(
         "capture",
         debit="processor",
         credit="pending",
         currency=charge.currency,
-        amount=charge.amount,
+        amount=left,
         source_id=charge.id,
         phase="void",
-        hold=(charge.hold, charge.amount),
+        hold=(charge.hold, left),
     )
+
+
+def release(draft: Draft, charge: Charge) -> Charge:
+    """Void the hold of a charge that was never captured. The caller writes the returned charge."""
+    void(draft, charge)
     return msgspec.structs.replace(charge, released=True)
 
 
@@ -152,35 +196,45 @@ def check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
         )
 
 
-def _asks_cardholder(behaviour: Behaviour, method: PaymentMethod, terms: Terms) -> bool:
-    if behaviour.needs_authentication is None or terms.authenticated:
-        return False
-    is_set_up = method.customer is not None
-    return not (behaviour.needs_authentication == "unless_set_up" and terms.off_session and is_set_up)
+def _note_capture(draft: Draft, charge: Charge, capture_: Capture, *, is_final: bool) -> Charge:
+    """Return the charge with one more capture. Hold again what is left, unless it was the final one."""
+    extras = charge.extras or ChargeExtras()
+    left = charge.amount - charge.amount_captured
+    return msgspec.structs.replace(
+        charge,
+        extras=msgspec.structs.replace(extras, captures=(*extras.captures, capture_)),
+        hold=charge.hold if is_final or left == 0 else hold(draft, charge, amount=left),
+    )
 
 
 def _save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:
-    """Write a new payment method, and attach it if `setup_future_usage` asks for that."""
-    if intent.setup_future_usage is not None and intent.customer is not None and method.customer is None:
+    """Write a new payment method, and attach it if the payment asks for that."""
+    if intent.customer is not None and method.customer is None and attempts.saves_method(intent):
         return payment_methods.attach(draft, method, intent.customer)
     if is_new:
         draft.put(method, None)
     return method
 
 
-def _refused_authentication(behaviour: Behaviour) -> Behaviour:
+def _refused_authentication(behaviour: Behaviour, *, is_absent: bool) -> Behaviour:
     return msgspec.structs.replace(
         behaviour,
         code="authentication_required",
         decline_code="authentication_required",
-        message=_AUTHENTICATION_REQUIRED,
+        message=_AUTHENTICATION_REQUIRED if is_absent else _ACTION_REQUIRED,
         reason="authentication_required",
         outcome_type="issuer_declined",
     )
 
 
-def _charge(draft: Draft, intent: PaymentIntent, method: PaymentMethod, behaviour: Behaviour) -> Charge:
-    return Charge(
+def _charge(
+    draft: Draft,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    behaviour: Behaviour,
+    extras: ChargeExtras | None,
+) -> Charge:
+    charge = Charge(
         id=draft.new_id(Charge.prefix),
         created=draft.moment_s,
         amount=intent.amount,
@@ -203,14 +257,19 @@ def _charge(draft: Draft, intent: PaymentIntent, method: PaymentMethod, behaviou
         statement_descriptor_suffix=intent.statement_descriptor_suffix,
         transfer_group=intent.transfer_group,
     )
+    return charge if extras is None else msgspec.structs.replace(charge, extras=extras)
 
 
 def _decline(
-    draft: Draft, intent: PaymentIntent, method: PaymentMethod, behaviour: Behaviour
+    draft: Draft,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    behaviour: Behaviour,
+    extras: ChargeExtras | None,
 ) -> PaymentIntent:
     assert behaviour.code is not None
     charge = msgspec.structs.replace(
-        _charge(draft, intent, method, behaviour),
+        _charge(draft, intent, method, behaviour, extras),
         status="failed",
         failure_code=behaviour.code,
         failure_message=behaviour.message,
@@ -243,21 +302,21 @@ def _decline(
 
 
 def _succeed(
-    workspace: Workspace, draft: Draft, intent: PaymentIntent, method: PaymentMethod, behaviour: Behaviour
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    behaviour: Behaviour,
+    extras: ChargeExtras | None,
 ) -> PaymentIntent:
-    charge = _charge(draft, intent, method, behaviour)
-    if intent.capture_method == "manual":
-        hold = draft.transfer(
-            "capture",
-            debit="processor",
-            credit="pending",
-            currency=intent.currency,
-            amount=intent.amount,
-            source_id=charge.id,
-            phase="hold",
-        )
+    charge = _charge(draft, intent, method, behaviour, extras)
+    if intent.capture_method == "manual" or (intent.extras is not None and attempts.is_manual(intent)):
+        is_extended = extras is not None and extras.has_extended_authorization
+        valid_s = EXTENDED_AUTHORIZATION_VALID_S if is_extended else AUTHORIZATION_VALID_S
         held = msgspec.structs.replace(
-            charge, hold=hold, capture_before=draft.moment_s + AUTHORIZATION_VALID_S
+            charge,
+            hold=hold(draft, charge, amount=intent.amount),
+            capture_before=draft.moment_s + valid_s,
         )
         authorized = msgspec.structs.replace(
             intent, status="requires_capture", amount_capturable=intent.amount, latest_charge=charge.id

@@ -11,6 +11,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain.cards import Card
+from fastpay.domain.options import ChargeExtras, PaymentExtras
 from fastpay.errors import NotFound
 
 
@@ -156,6 +157,7 @@ class PaymentIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_onl
     statement_descriptor: str | None = None
     statement_descriptor_suffix: str | None = None
     transfer_group: str | None = None
+    extras: PaymentExtras | None = None
 
 
 class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -196,6 +198,7 @@ class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
     transfer_group: str | None = None
     fraud_report: str | None = None
     funds_delay_days: int = limits.funds_delay_days
+    extras: ChargeExtras | None = None
 
 
 class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

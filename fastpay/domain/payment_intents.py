@@ -4,18 +4,19 @@
                                                                           -> requires_capture -> succeeded
 
 Every state but succeeded and canceled can be canceled. A decline leads back to requires_payment_method.
+`captures.py` has the commands on authorized payments.
 """
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import charging, customers, ledger, payment_methods
+from fastpay.domain import charging, customers, ledger, options, payment_methods
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.charging import Terms
-from fastpay.domain.objects import Charge, PaymentIntent, missing
+from fastpay.domain.objects import PaymentIntent, missing
 from fastpay.domain.plan import Draft, Workspace
-from fastpay.errors import InvalidRequest, UnexpectedState
+from fastpay.errors import UnexpectedState
 
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
 # Fields that can change after the confirmation.
@@ -23,17 +24,25 @@ ALWAYS_MUTABLE = frozenset(
     ("description", "receipt_email", "shipping", "transfer_group", "statement_descriptor")
 )
 
+# What clients match on, in the words of the dialect.
+_ALLOWED = {
+    "cancel": "canceled: requires_payment_method, requires_capture, requires_confirmation, "
+    "requires_action, processing",
+}
+
 
 class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Create a payment intent, and confirm it at once if `confirm` is set.
 
-    `fields` are checked fields of `PaymentIntent`. `secret` is the random part of its client secret.
+    `fields` are checked fields of `PaymentIntent`, `extras` those of its `PaymentExtras`. `secret` is the
+    random part of its client secret.
     """
 
     amount: int
     currency: str
     secret: str
     fields: Mapping[str, object] = {}
+    extras: Mapping[str, object] = {}
     metadata: Mapping[str, str] = {}
     customer: str | None = None
     payment_method: payment_methods.Choice | None = None
@@ -70,6 +79,8 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 **self.fields,
             }  # type: ignore[arg-type]
         )
+        if self.extras:
+            intent = msgspec.structs.replace(intent, extras=options.merge(None, self.extras))
         if self.payment_method is None:
             if self.confirm:
                 raise _no_payment_method()
@@ -95,6 +106,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     id: str
     fields: Mapping[str, object] = {}
+    extras: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
     payment_method: payment_methods.Choice | None = None
     clears_payment_method: bool = False
@@ -112,7 +124,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payment intent."""
         intent = require(workspace, self.id)
-        changes_method = self.payment_method is not None or self.clears_payment_method
+        changes_method = bool(self.payment_method is not None or self.clears_payment_method or self.extras)
         if intent.status not in OPEN and (changes_method or not ALWAYS_MUTABLE.issuperset(self.fields)):
             frozen = sorted(set(self.fields) - ALWAYS_MUTABLE)
             refuse_state(draft, intent, "update", param=frozen[0] if frozen else "payment_method")
@@ -123,6 +135,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         changed = msgspec.structs.replace(
             intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
         )
+        changed = with_extras(changed, self.extras)
         if self.fields.keys() & {"amount", "currency"}:
             workspace.book.rules.check_minimum(changed.amount, changed.currency)
         if self.payment_method is not None:
@@ -147,6 +160,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     id: str
     fields: Mapping[str, object] = {}
+    extras: Mapping[str, object] = {}
     payment_method: payment_methods.Choice | None = None
     terms: Terms = Terms()
 
@@ -176,7 +190,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             # A deleted customer cannot pay.
             customers.require(workspace, intent.customer, param="customer")
         method = payment_methods.take(workspace, draft, choice)
-        changed = msgspec.structs.replace(intent, **self.fields)
+        changed = with_extras(msgspec.structs.replace(intent, **self.fields), self.extras)
         charging.attempt(
             workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=self.terms
         )
@@ -206,111 +220,6 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
         return confirm.execute(workspace, draft)
 
 
-class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Capture the authorized amount, or `amount` of it. The rest is released."""
-
-    id: str
-    amount: int | None = None
-    fields: Mapping[str, object] = {}
-    metadata: Mapping[str, str] | None = {}
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Post the hold."""
-        intent = require(workspace, self.id)
-        if intent.status != "requires_capture":
-            refuse_state(draft, intent, "capture")
-            return intent.id
-        noted = msgspec.structs.replace(
-            intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
-        )
-        charge = _latest_charge(workspace, intent)
-        capture(workspace, draft, noted, charge, amount=self.amount, param="amount_to_capture")
-        return intent.id
-
-
-class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Cancel a payment and release its hold."""
-
-    id: str
-    reason: str | None = None
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Void the hold, if there is one."""
-        intent = require(workspace, self.id)
-        if intent.status not in OPEN and intent.status != "requires_capture":
-            refuse_state(draft, intent, "cancel")
-            return intent.id
-        if intent.status == "requires_capture":
-            draft.put(charging.release(draft, _latest_charge(workspace, intent)), "charge.refunded")
-        draft.put(_canceled(intent, draft, self.reason), "payment_intent.canceled")
-        return intent.id
-
-
-class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Cancel a payment whose authorization has expired. The expiry task sends this command."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Void the hold. Do nothing if it was captured or released, or is not due."""
-        intent = require(workspace, self.id)
-        if intent.status == "requires_capture":
-            charge = _latest_charge(workspace, intent)
-            if charge.capture_before is not None and draft.moment_s > charge.capture_before:
-                draft.put(charging.release(draft, charge), "charge.expired")
-                draft.put(_canceled(intent, draft, "automatic"), "payment_intent.canceled")
-        return intent.id
-
-
-def capture(
-    workspace: Workspace,
-    draft: Draft,
-    intent: PaymentIntent,
-    charge: Charge,
-    *,
-    amount: int | None,
-    param: str,
-) -> None:
-    """Post the hold of an authorized payment, or `amount` of it, and write intent and charge.
-
-    Raises: InvalidRequest about `param` above the held amount, or for a part below the currency's minimum;
-    UnexpectedState if the authorization has expired.
-    """
-    amount = intent.amount_capturable if amount is None else amount
-    if amount > intent.amount_capturable:
-        raise InvalidRequest(
-            f"The amount left to capture on this PaymentIntent is {intent.amount_capturable}, but you "
-            f"tried to capture {amount}.",
-            code="amount_too_large",
-            param=param,
-        )
-    if amount < intent.amount_capturable:
-        # The whole amount can be captured even if the minimum was raised after the authorization.
-        workspace.book.rules.check_minimum(amount, intent.currency, param=param)
-    if charge.capture_before is not None and draft.moment_s > charge.capture_before:
-        raise UnexpectedState(
-            "The authorization has expired, so it can no longer be captured. Cancel the payment intent.",
-            code="charge_expired_for_capture",
-        )
-    draft.put(charging.capture(workspace, draft, charge, amount=amount), "charge.captured")
-    draft.put(
-        msgspec.structs.replace(intent, status="succeeded", amount_capturable=0, amount_received=amount),
-        "payment_intent.succeeded",
-    )
-
-
 def require(workspace: Workspace, identifier: str) -> PaymentIntent:
     """Return the payment intent. Raises: NotFound."""
     intent = workspace.find(identifier)
@@ -319,22 +228,19 @@ def require(workspace: Workspace, identifier: str) -> PaymentIntent:
     return intent
 
 
-def _canceled(intent: PaymentIntent, draft: Draft, reason: str | None) -> PaymentIntent:
-    return msgspec.structs.replace(
-        intent,
-        status="canceled",
-        amount_capturable=0,
-        canceled_at=draft.moment_s,
-        cancellation_reason=reason,
-    )
-
-
 def refuse_state(draft: Draft, intent: PaymentIntent, verb: str, *, param: str | None = None) -> None:
     """Answer with the error that the state does not allow it, and with the payment intent."""
-    error = UnexpectedState(
-        f"You cannot {verb} this PaymentIntent because it has a status of {intent.status}.", param=param
-    )
-    draft.fail(error, payment_intent=intent.id)
+    message = f"You cannot {verb} this PaymentIntent because it has a status of {intent.status}."
+    if verb in _ALLOWED:
+        message += f" Only a PaymentIntent with one of the following statuses may be {_ALLOWED[verb]}."
+    draft.fail(UnexpectedState(message, param=param), payment_intent=intent.id)
+
+
+def with_extras(intent: PaymentIntent, changes: Mapping[str, object]) -> PaymentIntent:
+    """Return the payment with these changes of its options."""
+    if not changes:
+        return intent
+    return msgspec.structs.replace(intent, extras=options.merge(intent.extras, changes))
 
 
 def _no_payment_method() -> UnexpectedState:
@@ -343,19 +249,3 @@ def _no_payment_method() -> UnexpectedState:
         "payment_method parameter, or update the PaymentIntent with one first.",
         param="payment_method",
     )
-
-
-def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
-    needed = [identifier]
-    intent = workspace.find(identifier)
-    if isinstance(intent, PaymentIntent):
-        needed.extend(ledger.account_ids(workspace.scope, intent.currency))
-        if intent.latest_charge is not None:
-            needed.append(intent.latest_charge)
-    return needed
-
-
-def _latest_charge(workspace: Workspace, intent: PaymentIntent) -> Charge:
-    charge = workspace.find(intent.latest_charge) if intent.latest_charge is not None else None
-    assert isinstance(charge, Charge)
-    return charge

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from fastpay import limits
 from fastpay.clock import Clock
+from fastpay.domain.captures import ExpirePaymentIntent
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
-from fastpay.domain.payment_intents import ExpirePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import Periodic

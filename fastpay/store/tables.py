@@ -179,13 +179,13 @@ TABLES: Mapping[kinds.Kind, Table] = {
         changing=(
             _text("status"),
             _boolean("captured"),
+            _bigint("amount"),
             _bigint("amount_captured"),
             _bigint("amount_refunded"),
             _bigint("fee"),
         ),
         fixed=(
             _text("currency"),
-            _bigint("amount"),
             _reference("payment_intent"),
             _reference("customer"),
         ),

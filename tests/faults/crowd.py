@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from fastpay.clock import SystemClock
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.engine.ports import Filter, Page
 from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fastpay.domain.payment_intents import CapturePaymentIntent
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from tests.support.books import find_faults
 from tests.support.world import HOLD, World

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fastpay import limits
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome

@@ -7,13 +7,16 @@ from typing import Any, Literal
 
 from tests.support.fees import fee
 
-Verb = Literal["create", "confirm", "authenticate", "update", "capture", "cancel", "refund"]
+Verb = Literal["create", "confirm", "authenticate", "update", "capture", "increment", "cancel", "refund"]
 Card = Literal["visa", "bypassPending", "chargeDeclined", "authenticationRequired"]
 
 CARDS: tuple[Card, ...] = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired")
 CURRENCIES = ("usd", "eur")
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
 WRONG_STATE = "payment_intent_unexpected_state"
+# A capture that is not the final one, where several were not asked for.
+NOT_SEVERAL = "capture_must_be_final"
+INCREMENTS_MAX = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,9 @@ class Step:
     currency: str = "usd"
     card: Card | None = None
     manual: bool = False
+    # Asks for several captures and for increments of the authorization.
+    flexible: bool = False
+    final: bool = True
     confirm: bool = False
     succeeds: bool = True
 
@@ -45,13 +51,21 @@ class Payment:
     amount: int
     currency: str
     manual: bool
+    flexible: bool = False
     identifier: str = ""
     status: str = "requires_payment_method"
     card: Card | None = None
     # none, failed, held, taken or released: what became of the last attempt to take money.
     charge: str = "none"
     captured: int = 0
+    fees: int = 0
+    increments: int = 0
     refunded: int = 0
+
+    @property
+    def capturable(self) -> int:
+        """What is still authorized."""
+        return self.amount - self.captured if self.status == "requires_capture" else 0
 
 
 @dataclass
@@ -76,6 +90,8 @@ class Books:
                 return self._update(payment, step)
             case "capture":
                 return self._capture(payment, step)
+            case "increment":
+                return self._increment(payment, step)
             case "cancel":
                 return self._cancel(payment)
             case _:
@@ -83,7 +99,7 @@ class Books:
 
     def _create(self, step: Step) -> Expected:
         assert step.amount is not None
-        payment = Payment(step.amount, step.currency, step.manual)
+        payment = Payment(step.amount, step.currency, step.manual, step.flexible)
         self.payments.append(payment)
         if step.card is None:
             return Expected(200, payment.status)
@@ -106,12 +122,17 @@ class Books:
         elif payment.manual:
             payment.status, payment.charge = "requires_capture", "held"
         else:
+            payment.status = "succeeded"
             self._take(payment, payment.amount)
         return Expected(200, payment.status)
 
     def _take(self, payment: Payment, amount: int) -> None:
-        payment.status, payment.charge, payment.captured = "succeeded", "taken", amount
-        self.balances[payment.currency, self._side(payment)] += amount - fee(amount)
+        payment.charge = "taken"
+        payment.captured += amount
+        # Several captures cost what one would.
+        cost = fee(payment.captured) - payment.fees
+        payment.fees += cost
+        self.balances[payment.currency, self._side(payment)] += amount - cost
 
     def _authenticate(self, payment: Payment, step: Step) -> Expected:
         if payment.status != "requires_action":
@@ -133,16 +154,36 @@ class Books:
     def _capture(self, payment: Payment, step: Step) -> Expected:
         if payment.status != "requires_capture":
             return Expected(400, WRONG_STATE)
-        amount = payment.amount if step.amount is None else step.amount
-        if amount > payment.amount:
+        amount = payment.capturable if step.amount is None else step.amount
+        if amount > payment.capturable:
             return Expected(400, "amount_too_large")
+        if not step.final and not payment.flexible:
+            return Expected(400, NOT_SEVERAL)
+        if step.final or amount == payment.capturable:
+            payment.status = "succeeded"
         self._take(payment, amount)
+        return Expected(200, payment.status)
+
+    @staticmethod
+    def _increment(payment: Payment, step: Step) -> Expected:
+        assert step.amount is not None
+        may = payment.flexible and not payment.captured and payment.increments < INCREMENTS_MAX
+        if payment.status != "requires_capture" or not may:
+            return Expected(400, WRONG_STATE)
+        if step.amount <= payment.amount:
+            return Expected(400, "amount_too_small")
+        payment.amount = step.amount
+        payment.increments += 1
         return Expected(200, payment.status)
 
     @staticmethod
     def _cancel(payment: Payment) -> Expected:
         if payment.status not in OPEN and payment.status != "requires_capture":
             return Expected(400, WRONG_STATE)
+        if payment.captured:
+            # It keeps what it has received.
+            payment.status = "succeeded"
+            return Expected(200, payment.status)
         if payment.status == "requires_capture":
             payment.charge = "released"
         payment.status = "canceled"
@@ -176,16 +217,28 @@ class Books:
 
 def random_step(chance: random.Random, payments: int) -> Step:
     """Return any step, most often about one of the last payments."""
-    verbs: tuple[Verb, ...] = ("confirm", "authenticate", "update", "capture", "cancel", "refund", "refund")
+    verbs: tuple[Verb, ...] = (
+        "confirm",
+        "authenticate",
+        "update",
+        "capture",
+        "capture",
+        "increment",
+        "cancel",
+        "refund",
+        "refund",
+    )
     verb: Verb = "create" if not payments or chance.random() < 0.3 else chance.choice(verbs)
-    has_amount = verb in {"create", "update"} or chance.random() < 0.4
+    has_amount = verb in {"create", "update", "increment"} or chance.random() < 0.4
     return Step(
         verb=verb,
         place=max(0, payments - chance.randint(1, 3)),
         amount=chance.randint(1, 2_000) if has_amount else None,
         currency=chance.choice(CURRENCIES),
         card=chance.choice((None, *CARDS, "visa", "visa")),
-        manual=chance.random() < 0.3,
+        manual=chance.random() < 0.4,
+        flexible=chance.random() < 0.5,
+        final=chance.random() < 0.5,
         confirm=chance.random() < 0.9,
         succeeds=chance.random() < 0.7,
     )
@@ -201,6 +254,10 @@ def request_of(step: Step, payment_id: str) -> tuple[str, dict[str, str]]:
         case "create":
             form |= {"amount": str(step.amount), "currency": step.currency}
             form["capture_method"] = "manual" if step.manual else "automatic"
+            if step.flexible:
+                options = "payment_method_options[card]"
+                form[f"{options}[request_multicapture]"] = "if_available"
+                form[f"{options}[request_incremental_authorization]"] = "if_available"
             if step.confirm and step.card is not None:
                 form["confirm"] = "true"
             return "/v1/payment_intents", form
@@ -212,8 +269,12 @@ def request_of(step: Step, payment_id: str) -> tuple[str, dict[str, str]]:
         case "refund":
             form["payment_intent"] = payment_id
             return "/v1/refunds", form | ({} if step.amount is None else {"amount": str(step.amount)})
-        case "capture" if step.amount is not None:
-            form["amount_to_capture"] = str(step.amount)
+        case "increment":
+            return f"{path}/increment_authorization", {"amount": str(step.amount)}
+        case "capture":
+            form["final_capture"] = "true" if step.final else "false"
+            if step.amount is not None:
+                form["amount_to_capture"] = str(step.amount)
     return f"{path}/{step.verb}", form
 
 
@@ -229,7 +290,7 @@ def check_payment(payment: Payment, body: dict[str, Any]) -> None:
     assert body["status"] == payment.status
     assert (body["amount"], body["currency"]) == (payment.amount, payment.currency)
     assert body["amount_received"] == payment.captured
-    assert body["amount_capturable"] == (payment.amount if payment.status == "requires_capture" else 0)
+    assert body["amount_capturable"] == payment.capturable
     assert (charge is None) == (payment.charge == "none")
     if charge is not None:
         assert charge["amount_captured"] == payment.captured

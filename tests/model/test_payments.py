@@ -76,7 +76,12 @@ class Payments(RuleBasedStateMachine):
     def create(self, **fields: Any) -> None:
         self.do(Step(verb="create", **fields))
 
-    @rule(amount=AMOUNTS, card=st.sampled_from(("visa", "bypassPending")), manual=st.booleans())
+    @rule(
+        amount=AMOUNTS,
+        card=st.sampled_from(("visa", "bypassPending")),
+        manual=st.booleans(),
+        flexible=st.booleans(),
+    )
     def pay_or_hold(self, **fields: Any) -> None:
         """Create what most of the other rules are about."""
         self.do(Step(verb="create", confirm=True, **fields))
@@ -97,9 +102,14 @@ class Payments(RuleBasedStateMachine):
         self.do_to(OPEN, verb="update", **fields)
 
     @precondition(lambda self: self.books.payments)
-    @rule(place=PLACES, fits=FITS, amount=st.none() | AMOUNTS)
+    @rule(place=PLACES, fits=FITS, amount=st.none() | AMOUNTS, final=st.booleans())
     def capture(self, **fields: Any) -> None:
         self.do_to({"requires_capture"}, verb="capture", **fields)
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, fits=FITS, amount=AMOUNTS)
+    def increment(self, **fields: Any) -> None:
+        self.do_to({"requires_capture"}, verb="increment", **fields)
 
     @precondition(lambda self: self.books.payments)
     @rule(place=PLACES, fits=FITS)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fastpay.domain.payment_intents import CancelPaymentIntent, CapturePaymentIntent
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.errors import DatabaseUnavailable

@@ -174,7 +174,10 @@ CASES: dict[str, list[Row]] = {
     "payment_intent_capturable_within_amount": [
         {"amount_received": 0, "amount_capturable": 101, "status": "requires_capture"}
     ],
-    "payment_intent_received_when_succeeded": [{"amount_received": 0}, {"status": "canceled"}],
+    "payment_intent_received_when_captured": [{"amount_received": 0}, {"status": "canceled"}],
+    "payment_intent_parts_within_amount": [
+        {"amount_received": 60, "amount_capturable": 41, "status": "requires_capture"}
+    ],
     "payment_intent_capturable_when_held": [
         {"amount_capturable": 1},
         {"status": "requires_capture", "amount_received": 0},

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from fastpay.clock import SystemClock
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
@@ -17,7 +18,7 @@ from fastpay.domain.ledger_transfers import (
     PostLedgerTransfer,
     VoidLedgerTransfer,
 )
-from fastpay.domain.payment_intents import CapturePaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory

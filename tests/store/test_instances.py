@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fastpay import limits
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer
-from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import CapturePaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Filter, Page
 from fastpay.store.connections import connected

@@ -343,7 +343,9 @@ def _payments(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
             received != captured[own]
             or good[own] > 1
             or (status in {"succeeded", "requires_capture"} and good[own] != 1)
-            or (received > 0) != (status == "succeeded")
+            or (received > 0 and status not in {"succeeded", "requires_capture"})
+            or (received == 0 and status == "succeeded")
+            or received + intent["amount_capturable"] > intent["amount"]
             or (intent["amount_capturable"] > 0) != (status == "requires_capture")
         ):
             yield f"payment: {intent['payment_intent_id']} ({status}) does not say what its charges say"

@@ -6,16 +6,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.payment_intents import (
-    CancelPaymentIntent,
-    CapturePaymentIntent,
-    ConfirmPaymentIntent,
-    CreatePaymentIntent,
-    UpdatePaymentIntent,
-)
+from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
@@ -54,6 +49,10 @@ def make_command(known: Known, chance: random.Random) -> Command:
     amount, currency = chance.randint(1, 2000), chance.choice(CURRENCIES)
     manual = {"capture_method": chance.choice(("manual", "automatic"))}
     later = manual | {"setup_future_usage": "off_session"}
+    held = {"capture_method": "manual"}
+    flexible = {
+        "card": dict.fromkeys(("request_multicapture", "request_incremental_authorization"), "if_available")
+    }
     default = {"default_payment_method": method}
     create = CreatePaymentIntent(amount=amount, currency=currency, secret="s", fields=manual)
     makers: Sequence[Callable[[], Command]] = (
@@ -68,7 +67,12 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: UpdatePaymentIntent(id=intent, fields={"currency": currency, "amount": amount}),
         lambda: UpdatePaymentIntent(id=intent, fields={"customer": customer}),
         lambda: UpdatePaymentIntent(id=intent, payment_method=method),
+        lambda: msgspec.structs.replace(
+            create, payment_method=card("visa"), confirm=True, fields=held, extras=flexible
+        ),
         lambda: CapturePaymentIntent(id=intent, amount=chance.choice((None, amount))),
+        lambda: CapturePaymentIntent(id=intent, amount=amount // 8 + 1, is_final=False),
+        lambda: IncrementAuthorization(id=intent, amount=amount * 2),
         lambda: CancelPaymentIntent(id=intent),
         lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, amount))),
         lambda: CreateRefund(charge=known.one("ch"), amount=chance.choice((None, amount))),

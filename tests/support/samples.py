@@ -18,6 +18,7 @@ from fastpay.domain.objects import (
     Shipping,
     StoredObject,
 )
+from fastpay.domain.options import Authentication, Capture, CardOptions, ChargeExtras, PaymentExtras
 
 CREATED_S = 1_700_000_000
 SCOPE = Scope("00000000-0000-7000-8000-000000000001", False)
@@ -191,6 +192,33 @@ STATES: dict[str, StoredObject] = {
         statement_descriptor_suffix="1",
         transfer_group="G",
     ),
+    "an intent with every option": payment_intent(
+        "requires_capture",
+        amount_capturable=1500,
+        amount_received=500,
+        capture_method="manual",
+        latest_charge=CHARGE_ID,
+        extras=PaymentExtras(
+            card=CardOptions(
+                capture_method="manual",
+                network="visa",
+                request_extended_authorization="if_available",
+                request_incremental_authorization="if_available",
+                request_multicapture="if_available",
+                request_overcapture="never",
+                request_three_d_secure="any",
+                require_cvc_recollection=True,
+                setup_credential_usage="recurring",
+                setup_future_usage="none",
+                statement_descriptor_suffix_kana="カナ",
+                statement_descriptor_suffix_kanji="漢字",
+                stored_credential_usage="recurring",
+            ),
+            amount_details='{"shipping":{"amount":1},"tip":{}}',
+            excluded_payment_method_types=("sepa_debit",),
+            payment_details='{"order_reference":"1"}',
+        ),
+    ),
     "an intent for cards only": payment_intent(automatic_payment_methods=False),
     "a declined charge": charge(
         "failed",
@@ -219,6 +247,28 @@ STATES: dict[str, StoredObject] = {
         receipt_email="a@example.com",
         shipping=SHIPPING,
         statement_descriptor="SHOP",
+    ),
+    "a charge with every option": captured_charge(
+        extras=ChargeExtras(
+            authentication=Authentication(
+                result="authenticated",
+                flow="challenge",
+                electronic_commerce_indicator="05",
+                exemption_indicator="none",
+                transaction_id="t",
+                version="2.2.0",
+            ),
+            captures=(Capture(TRANSACTION_ID, 500, 10),),
+            has_extended_authorization=True,
+            has_incremental_authorization=True,
+            has_multicapture=True,
+            increments=1,
+            level3='{"merchant_reference":"1","line_items":[]}',
+            moto=True,
+            network="visa",
+            network_transaction_id="1098510912210968",
+            radar_options='{"session":"rse_1"}',
+        ),
     ),
     "a charge captured in part": captured_charge(amount_captured=1500),
     "a charge refunded in part": captured_charge(amount_refunded=500),

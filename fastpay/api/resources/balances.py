@@ -107,7 +107,7 @@ async def _render_all(
         source = sources[transfer.source_id].object if transfer.source_id in sources else None
         identifier = "txn_" + digits(transfer.id)
         # The fee of a charge is a transfer of its own, and a part of the one that the charge names.
-        if isinstance(source, Charge | Refund) and source.balance_transaction == identifier:
+        if isinstance(source, Charge | Refund) and identifier in _fees(source):
             body = render_balance_transaction(transfer, moment_ms // 1000, source)
             found[identifier] = msgspec.json.decode(body)
     return found
@@ -207,8 +207,17 @@ async def _of_source(reader: Reader, scope: Scope, source: str) -> Sequence[tupl
     found = await reader.get(scope, source)
     if found is None or not isinstance(found.object, Charge | Refund):
         return ()
-    named = found.object.balance_transaction
-    return () if named is None else await _transfers(reader, scope, [named])
+    named = sorted(_fees(found.object), reverse=True)
+    return await _transfers(reader, scope, named) if named else ()
+
+
+def _fees(source: Charge | Refund) -> Mapping[str, int]:
+    """Return the balance transactions of a charge or a refund, each with its fee."""
+    if isinstance(source, Charge) and source.extras is not None and source.extras.captures:
+        return {one.balance_transaction: one.fee for one in source.extras.captures}
+    if source.balance_transaction is None:
+        return {}
+    return {source.balance_transaction: source.fee if isinstance(source, Charge) else 0}
 
 
 def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
@@ -239,9 +248,9 @@ def render_balance_transaction(transfer: Transfer, created_s: int, source: Charg
     """
     is_charge = isinstance(source, Charge)
     # A refund is paid out of the balance at once.
-    is_available, delay_s, fee = True, 0, 0
+    is_available, delay_s, fee = True, 0, _fees(source).get("txn_" + digits(transfer.id), 0)
     if isinstance(source, Charge):
-        is_available, fee = source.funds_available, source.fee
+        is_available = source.funds_available
         delay_s = 0 if is_available else source.funds_delay_days * _DAY_S
     amount = transfer.amount if is_charge else -transfer.amount
     shown = BalanceTransaction(

@@ -21,7 +21,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.layout import Choice, Field, Mode, Same, Shape, When
+from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Same, Shape, When
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
@@ -30,6 +30,7 @@ from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
+from fastpay.domain.options import Authentication, ChargeExtras
 
 
 class FraudDetails(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +74,7 @@ _NETWORK_STATUSES = {
 }
 
 # Messages for merchants. Buyers do not see them.
-_APPROVED = "The card issuer approved this payment."
+_APPROVED = "Payment complete."
 _DECLINED = "The card issuer declined this payment."
 _SELLER_MESSAGES = {
     "authentication_required": "The card issuer wants the cardholder to authenticate this payment first.",
@@ -104,6 +105,31 @@ _OUTCOME: Shape = {
     "type": Field("outcome_type"),
 }
 
+_THREE_D_SECURE = Nested(
+    "authentication",
+    Authentication,
+    {
+        "authentication_flow": Field("flow"),
+        "electronic_commerce_indicator": Field("electronic_commerce_indicator"),
+        "exemption_indicator": Field("exemption_indicator"),
+        "result": Field("result"),
+        "result_reason": None,
+        "transaction_id": Field("transaction_id"),
+        "version": Field("version"),
+    },
+)
+
+
+def _of_extras(shape: Shape, otherwise: Shape) -> Shape:
+    """Return the shape of something in the charge's extras, which most charges have none of."""
+    return When("extras", Nested("extras", ChargeExtras, shape), otherwise=otherwise)
+
+
+def _status(field: str, name: str, otherwise: str) -> Shape:
+    """Return the status of something that few charges have."""
+    return {"status": _of_extras(When(field, name, otherwise=otherwise), otherwise=otherwise)}
+
+
 _PAYMENT_METHOD_DETAILS: Shape = {
     "card": {
         "amount_authorized": When("status", Field("amount"), equals="succeeded"),
@@ -114,20 +140,32 @@ _PAYMENT_METHOD_DETAILS: Shape = {
         "country": Field("card.country"),
         "exp_month": Field("card.exp_month"),
         "exp_year": Field("card.exp_year"),
-        "extended_authorization": {"status": "disabled"},
+        "extended_authorization": _status("has_extended_authorization", "enabled", "disabled"),
         "fingerprint": Field("card.fingerprint"),
         "funding": Field("card.funding"),
-        "incremental_authorization": {"status": "unavailable"},
+        "incremental_authorization": _status("has_incremental_authorization", "available", "unavailable"),
         "installments": None,
         "last4": Field("card.last4"),
         "mandate": None,
-        "multicapture": {"status": "unavailable"},
-        "network": Field("card.brand"),
+        "moto": _of_extras(Field("moto"), otherwise=None),
+        "multicapture": _status("has_multicapture", "available", "unavailable"),
+        "network": When(
+            "extras",
+            When("extras.network", Field("extras.network"), otherwise=Field("card.brand")),
+            otherwise=Field("card.brand"),
+        ),
         "network_token": {"used": False},
-        "network_transaction_id": None,
+        # The test network names a transaction like its charge.
+        "network_transaction_id": When(
+            "extras",
+            When(
+                "extras.network_transaction_id", Field("extras.network_transaction_id"), otherwise=Field("id")
+            ),
+            otherwise=Field("id"),
+        ),
         "overcapture": {"maximum_amount_capturable": Field("amount"), "status": "unavailable"},
         "regulated_status": None,
-        "three_d_secure": None,
+        "three_d_secure": _of_extras(_THREE_D_SECURE, otherwise=None),
         "transaction_link_id": None,
         "wallet": None,
     },
@@ -158,6 +196,7 @@ _SHAPE: Shape = {
     "failure_code": Field("failure_code"),
     "failure_message": Field("failure_message"),
     "fraud_details": When("fraud_report", {"user_report": Field("fraud_report")}, otherwise={}),
+    "level3": _of_extras(Json("level3"), otherwise=None),
     "livemode": Mode(),
     "metadata": Field("metadata"),
     "on_behalf_of": None,
@@ -166,6 +205,7 @@ _SHAPE: Shape = {
     "payment_intent": Field("payment_intent"),
     "payment_method": Field("payment_method"),
     "payment_method_details": _PAYMENT_METHOD_DETAILS,
+    "radar_options": _of_extras(When("radar_options", Json("radar_options"), otherwise={}), otherwise={}),
     "receipt_email": Field("receipt_email"),
     "receipt_number": None,
     "receipt_url": None,

@@ -23,7 +23,7 @@ from fastpay.api.common_params import (
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.layout import Choice, Field, Mode, Shape
+from fastpay.api.layout import Choice, Field, Mode, Shape, When
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner, require_owner
 from fastpay.api.reads import Retrieve
@@ -128,9 +128,19 @@ _SHAPE: Shape = {
         "funding": Field("card.funding"),
         "generated_from": None,
         "last4": Field("card.last4"),
-        "networks": {"available": [Field("card.brand")], "preferred": None},
+        "networks": {
+            "available": When(
+                "card.behaviour",
+                ["cartes_bancaires", Field("card.brand")],
+                otherwise=[Field("card.brand")],
+                equals="two_networks",
+            ),
+            "preferred": None,
+        },
         "regulated_status": None,
-        "three_d_secure_usage": {"supported": True},
+        "three_d_secure_usage": {
+            "supported": When("card.behaviour", False, otherwise=True, equals="authentication_unsupported")
+        },
         "wallet": None,
     },
     "created": Field("created"),

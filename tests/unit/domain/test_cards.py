@@ -27,10 +27,19 @@ DECLINES = {
     "chargeDeclinedFraudulent": ("card_declined", "fraudulent"),
     "visa_chargeDeclinedFraudulent": ("card_declined", "fraudulent"),
     "chargeCustomerFail": ("card_declined", "generic_decline"),
+    "threeDSecureRequiredProcessingError": ("card_declined", "generic_decline"),
     "radarBlock": ("card_declined", "fraudulent"),
     "riskLevelHighest": ("card_declined", "fraudulent"),
 }
-ASKING = {"authenticationRequired", "authenticationRequiredOnSetup", "threeDSecure2Required"}
+ASKING = {
+    "authenticationRequired",
+    "authenticationRequiredChargeDeclinedInsufficientFunds",
+    "authenticationRequiredOnSetup",
+    "authenticationRequiredSetupForOffSession",
+    "threeDSecure2Required",
+    "threeDSecureRequired",
+    "threeDSecureRequiredChargeDeclined",
+}
 NAMES = {name.removeprefix("pm_card_") for name in cards.MAGIC_PAYMENT_METHODS}
 
 

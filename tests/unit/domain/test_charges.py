@@ -2,8 +2,9 @@
 
 import pytest
 
+from fastpay.domain.captures import CancelPaymentIntent
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
-from fastpay.domain.payment_intents import CancelPaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.refunds import CancelRefund, CreateRefund
 from tests.support.world import World, card
 

@@ -14,15 +14,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.charges import CaptureCharge
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
-from fastpay.domain.payment_intents import (
-    CancelPaymentIntent,
-    CapturePaymentIntent,
-    ConfirmPaymentIntent,
-    CreatePaymentIntent,
-    UpdatePaymentIntent,
-)
+from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMethod
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund

@@ -3,18 +3,12 @@
 import msgspec
 import pytest
 
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, ExpirePaymentIntent
 from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
-from fastpay.domain.payment_intents import (
-    CancelPaymentIntent,
-    CapturePaymentIntent,
-    ConfirmPaymentIntent,
-    CreatePaymentIntent,
-    ExpirePaymentIntent,
-    UpdatePaymentIntent,
-)
+from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod
 from fastpay.domain.plan import Command
 from tests.support.world import SCOPE, World, card, of_type

@@ -3,9 +3,10 @@
 import pytest
 
 from fastpay.domain import ledger
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.identifiers import IdentifierSequence
 from fastpay.domain.objects import Customer
-from fastpay.domain.payment_intents import CancelPaymentIntent, CapturePaymentIntent, UpdatePaymentIntent
+from fastpay.domain.payment_intents import UpdatePaymentIntent
 from fastpay.domain.plan import Book, Draft, Workspace
 from fastpay.domain.refunds import CreateRefund
 from tests.support.world import SCOPE, World

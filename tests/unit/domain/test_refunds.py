@@ -2,8 +2,9 @@
 
 import pytest
 
+from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.objects import Refund
-from fastpay.domain.payment_intents import CapturePaymentIntent, ConfirmPaymentIntent, CreatePaymentIntent
+from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.refunds import CreateRefund, UpdateRefund
 from tests.support.world import World, card, of_type
 

@@ -12,6 +12,11 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 
 TEXTS = st.text(max_size=40) | st.text(alphabet='"\\/\b\f\n\r\t\0\x1f\x7f\x80é€😀a', max_size=40)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
+# Fields that hold JSON as a text.
+_JSON_FIELDS = frozenset(("amount_details", "level3", "payment_details", "radar_options"))
+_JSON = st.none() | st.dictionaries(TEXTS, TEXTS, max_size=2).map(
+    lambda found: msgspec.json.encode(found).decode()
+)
 _METADATA = st.dictionaries(TEXTS, TEXTS, max_size=4)
 
 
@@ -32,7 +37,10 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
 
 def structs(kind: type[Any], **narrower: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return structs with anything in their fields, or in some of them what is given here."""
-    fields = {field.name: _of(field.type) for field in msgspec.structs.fields(kind)}
+    fields = {
+        field.name: _JSON if field.name in _JSON_FIELDS else _of(field.type)
+        for field in msgspec.structs.fields(kind)
+    }
     return st.builds(kind, **fields | narrower)
 
 

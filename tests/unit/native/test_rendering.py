@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fastpay import limits
 from fastpay._native.rendering import Template
 from fastpay.api.app import RESOURCES
-from fastpay.api.layout import Choice, Field, Nested, Shape, Slot, When
+from fastpay.api.layout import Choice, Field, Json, Nested, Shape, Slot, When
 from fastpay.api.resource import Resource
 from fastpay.domain import kinds
 from fastpay.domain.objects import Customer, PaymentIntent, PaymentMethod, StoredObject
@@ -62,7 +62,7 @@ def fields_of(shape: Shape, key: str = "") -> Iterator[tuple[str, str]]:
         case list():
             for inner in shape:
                 yield from fields_of(inner, key)
-        case Field() | Slot():
+        case Field() | Json() | Slot():
             yield key, shape.path
         case Nested():
             yield from fields_of(shape.shape, key)
@@ -79,6 +79,7 @@ OTHER_NAMES = {
     ("amount_authorized", "amount"),
     ("amount_posted", "amount"),
     ("amount_refunded", "amount"),
+    ("authentication_flow", "flow"),
     ("available", "card.brand"),
     ("calculated_statement_descriptor", "statement_descriptor"),
     ("data", "object_id"),
@@ -88,6 +89,7 @@ OTHER_NAMES = {
     ("maximum_amount_capturable", "amount"),
     ("network", "card.brand"),
     ("network_status", "outcome_type"),
+    ("network_transaction_id", "id"),
     ("reason", "outcome_reason"),
     ("reporting_category", "type"),
     ("seller_message", "outcome_reason"),

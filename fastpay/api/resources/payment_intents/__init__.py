@@ -47,6 +47,11 @@ ROUTES = (
     ),
     Route(
         "POST",
+        "/v1/payment_intents/{id}/increment_authorization",
+        Write(PAYMENT_INTENT, params.IncrementParams, commands.increment, path_kind=_KIND),
+    ),
+    Route(
+        "POST",
         "/v1/payment_intents/{id}/cancel",
         Write(PAYMENT_INTENT, params.CancelParams, commands.cancel, path_kind=_KIND),
     ),

@@ -7,24 +7,24 @@ from msgspec import UNSET, UnsetType
 from fastpay.api import card_params
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
+from fastpay.api.resources.payment_intents import options
 from fastpay.api.resources.payment_intents.params import (
     AuthenticateParams,
     CancelParams,
     CaptureParams,
     ConfirmParams,
     CreateParams,
+    IncrementParams,
     OffSession,
-    PaymentMethodOptions,
     RetrieveParams,
     UpdateParams,
 )
 from fastpay.domain import kinds, money
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
 from fastpay.domain.objects import PaymentIntent, StoredObject
 from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
-    CancelPaymentIntent,
-    CapturePaymentIntent,
     ConfirmPaymentIntent,
     CreatePaymentIntent,
     UpdatePaymentIntent,
@@ -68,6 +68,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         currency=money.parse_currency(params.currency),
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,
+        extras=_extras(params, params.amount),
         metadata=first_metadata(params.metadata),
         customer=_customer(params.customer),
         payment_method=_choice(call, params),
@@ -89,6 +90,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
     return UpdatePaymentIntent(
         id=call.arguments["id"],
         fields=fields,
+        extras=_extras(params, value_or(params.amount, None)),
         metadata=value_or(params.metadata, {}),
         payment_method=_choice(call, params),
         clears_payment_method=params.payment_method is None,
@@ -102,6 +104,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
     return ConfirmPaymentIntent(
         id=call.arguments["id"],
         fields=fields,
+        extras=_extras(params, None),
         payment_method=_choice(call, params),
         terms=_terms(params.off_session, params.error_on_requires_action),
     )
@@ -114,17 +117,27 @@ def authenticate(call: Call, params: AuthenticateParams) -> AuthenticatePaymentI
 
 def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
     """Capture a payment intent."""
-    if not params.final_capture:
-        raise InvalidRequest(
-            "This card can be captured only once, so every capture is the final one.", param="final_capture"
-        )
     amount = params.amount_to_capture
-    if not isinstance(amount, UnsetType):
+    # Nothing is captured by 0, which ends a payment that was captured in part.
+    if not isinstance(amount, UnsetType) and (amount != 0 or not params.final_capture):
         money.check_amount(amount, param="amount_to_capture")
     return CapturePaymentIntent(
         id=call.arguments["id"],
         amount=value_or(amount, None),
+        is_final=params.final_capture,
         fields=given(params, "statement_descriptor", "statement_descriptor_suffix"),
+        extras=_details(params, None),
+        metadata=value_or(params.metadata, {}),
+    )
+
+
+def increment(call: Call, params: IncrementParams) -> IncrementAuthorization:
+    """Raise the authorized amount."""
+    return IncrementAuthorization(
+        id=call.arguments["id"],
+        amount=money.check_amount(params.amount),
+        fields=given(params, "description", "statement_descriptor"),
+        extras=_details(params, params.amount),
         metadata=value_or(params.metadata, {}),
     )
 
@@ -194,21 +207,41 @@ def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams |
         fields["automatic_payment_methods"] = False
     if params.shipping is not UNSET:
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
-    if params.payment_method_options is not UNSET:
-        fields.update(_options(params.payment_method_options))
 
 
-def _options(options: PaymentMethodOptions | None) -> dict[str, object]:
-    """Return the fields that follow from the options for cards."""
-    if options is None or options.card is None:
-        return {}
-    fields: dict[str, object] = {}
-    if options.card.capture_method is not None:
-        fields["capture_method"] = options.card.capture_method
-    if options.card.setup_future_usage is not None:
-        usage = options.card.setup_future_usage
-        fields["setup_future_usage"] = None if usage == "none" else usage
-    return fields
+def _extras(params: CreateParams | UpdateParams | ConfirmParams, amount: int | None) -> dict[str, object]:
+    """Return the changes of the options that few requests use: none, most often."""
+    extras = _details(params, amount)
+    if params.excluded_payment_method_types is not UNSET:
+        extras["excluded_payment_method_types"] = params.excluded_payment_method_types
+    if not isinstance(params, UpdateParams) and params.radar_options is not UNSET:
+        extras["radar_options"] = options.kept(params.radar_options)
+    if isinstance(params, CreateParams) and params.level3 is not UNSET:
+        extras["level3"] = options.kept(params.level3)
+    method_options = params.payment_method_options
+    if isinstance(method_options, UnsetType) or method_options is None:
+        return extras
+    if isinstance(method_options.card, UnsetType) or method_options.card is None:
+        return extras
+    card = options.card_changes(method_options.card)
+    if card:
+        extras["card"] = card
+    once = options.attempt_options(method_options.card)
+    if once is not None:
+        extras["next_attempt"] = once
+    return extras
+
+
+def _details(
+    params: CreateParams | UpdateParams | ConfirmParams | CaptureParams | IncrementParams,
+    amount: int | None,
+) -> dict[str, object]:
+    extras: dict[str, object] = {}
+    if not isinstance(params.amount_details, UnsetType):
+        extras["amount_details"] = options.shown_amount_details(params.amount_details, amount)
+    if not isinstance(params.payment_details, UnsetType):
+        extras["payment_details"] = options.kept(params.payment_details)
+    return extras
 
 
 def _terms(off_session: OffSession | UnsetType, error_on_requires_action: bool | UnsetType) -> Terms:

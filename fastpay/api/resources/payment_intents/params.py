@@ -19,6 +19,13 @@ from fastpay.api.common_params import (
     Url,
 )
 from fastpay.api.list_params import CreatedListParams
+from fastpay.api.resources.payment_intents.options import (
+    AmountDetails,
+    Level3,
+    PaymentDetails,
+    PaymentMethodOptions,
+    RadarOptions,
+)
 
 CaptureMethod = Literal["automatic", "automatic_async", "manual"]
 SetupFutureUsage = Literal["on_session", "off_session"]
@@ -35,23 +42,12 @@ class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fi
     allow_redirects: Literal["always", "never"] | UnsetType = UNSET
 
 
-class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options for cards."""
-
-    capture_method: Literal["manual"] | None = None
-    request_three_d_secure: Literal["any", "automatic", "challenge"] | None = None
-    setup_future_usage: Literal["none", "on_session", "off_session"] | None = None
-
-
-class PaymentMethodOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Options by type of payment method."""
-
-    card: CardOptions | None = None
-
-
 class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters that create, update and confirm share."""
 
+    amount_details: AmountDetails | UnsetType | None = UNSET
+    excluded_payment_method_types: PaymentMethodTypes | UnsetType | None = UNSET
+    payment_details: PaymentDetails | UnsetType | None = UNSET
     payment_method: Identifier | UnsetType | None = UNSET
     payment_method_data: PaymentMethodData | UnsetType = UNSET
     payment_method_options: PaymentMethodOptions | UnsetType | None = UNSET
@@ -84,7 +80,11 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
     confirmation_method: Literal["automatic", "manual"] | UnsetType = UNSET
     customer: Identifier | UnsetType = UNSET
     error_on_requires_action: bool | UnsetType = UNSET
+    # Without effect.
+    fulfillment_date: int | UnsetType = UNSET
+    level3: Level3 | UnsetType = UNSET
     off_session: OffSession | UnsetType = UNSET
+    radar_options: RadarOptions | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET
     use_stripe_sdk: bool = False
 
@@ -104,6 +104,7 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     client_secret: Text | UnsetType = UNSET
     error_on_requires_action: bool | UnsetType = UNSET
     off_session: OffSession | UnsetType = UNSET
+    radar_options: RadarOptions | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET
     use_stripe_sdk: bool = False
 
@@ -115,13 +116,26 @@ class AuthenticateParams(Params, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Capture a payment intent. Every capture is final, so `final_capture=false` is refused."""
+    """Capture a payment intent. `final_capture=false` leaves the rest authorized, if that was asked for."""
 
+    amount_details: AmountDetails | UnsetType | None = UNSET
     amount_to_capture: int | UnsetType = UNSET
     final_capture: bool = True
+    payment_details: PaymentDetails | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     statement_descriptor: Descriptor | UnsetType | None = UNSET
     statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
+
+
+class IncrementParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Raise the authorized amount of a payment intent."""
+
+    amount: int
+    amount_details: AmountDetails | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+    payment_details: PaymentDetails | UnsetType | None = UNSET
+    statement_descriptor: Descriptor | UnsetType | None = UNSET
 
 
 class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,10 +1,11 @@
 """Payment intents as the dialect shows them, and what can be expanded in them."""
 
 from fastpay.api.common_shapes import SHIPPING
-from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
+from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
 from fastpay.domain.objects import PaymentError, PaymentIntent, StoredObject
+from fastpay.domain.options import CardOptions, PaymentExtras
 
 _LAST_PAYMENT_ERROR = Nested(
     "last_payment_error",
@@ -29,12 +30,49 @@ _NEXT_ACTION = When("return_url", _REDIRECT, otherwise={"type": "use_stripe_sdk"
 
 _ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")
 
+# Options for cards that are null where no request gave one.
+_CARD_OPTIONS = Nested(
+    "card",
+    CardOptions,
+    {
+        "capture_method": Field("capture_method"),
+        "installments": None,
+        "mandate_options": None,
+        "network": Field("network"),
+        "request_extended_authorization": Field("request_extended_authorization"),
+        "request_incremental_authorization": Field("request_incremental_authorization"),
+        "request_multicapture": Field("request_multicapture"),
+        "request_overcapture": Field("request_overcapture"),
+        "request_three_d_secure": Field("request_three_d_secure"),
+        "require_cvc_recollection": Field("require_cvc_recollection"),
+        "setup_credential_usage": Field("setup_credential_usage"),
+        "setup_future_usage": Field("setup_future_usage"),
+        "statement_descriptor_suffix_kana": Field("statement_descriptor_suffix_kana"),
+        "statement_descriptor_suffix_kanji": Field("statement_descriptor_suffix_kanji"),
+        "stored_credential_usage": Field("stored_credential_usage"),
+    },
+)
+_NO_CARD_OPTIONS: Shape = {
+    "installments": None,
+    "mandate_options": None,
+    "network": None,
+    "request_three_d_secure": "automatic",
+}
+
+
+def _of_extras(shape: Shape, otherwise: Shape) -> Shape:
+    """Return the shape of something in the payment's extras, which most payments have none of."""
+    return When("extras", Nested("extras", PaymentExtras, shape), otherwise=otherwise)
+
+
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "payment_intent",
     "amount": Field("amount"),
     "amount_capturable": Field("amount_capturable"),
-    "amount_details": {"tip": {}},
+    "amount_details": _of_extras(
+        When("amount_details", Json("amount_details"), otherwise={"tip": {}}), otherwise={"tip": {}}
+    ),
     "amount_received": Field("amount_received"),
     "application": None,
     "application_fee_amount": None,
@@ -51,7 +89,7 @@ _SHAPE: Shape = {
     "customer": Field("customer"),
     "customer_account": None,
     "description": Field("description"),
-    "excluded_payment_method_types": None,
+    "excluded_payment_method_types": _of_extras(Field("excluded_payment_method_types"), otherwise=None),
     "last_payment_error": _LAST_PAYMENT_ERROR,
     "latest_charge": Field("latest_charge"),
     "livemode": Mode(),
@@ -59,16 +97,13 @@ _SHAPE: Shape = {
     "metadata": Field("metadata"),
     "next_action": When("status", _NEXT_ACTION, equals="requires_action"),
     "on_behalf_of": None,
+    "payment_details": _of_extras(Json("payment_details"), otherwise=None),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
-    "payment_method_options": {
-        "card": {
-            "installments": None,
-            "mandate_options": None,
-            "network": None,
-            "request_three_d_secure": "automatic",
-        }
-    },
+    "payment_method_options": _of_extras(
+        {"card": When("card", _CARD_OPTIONS, otherwise=_NO_CARD_OPTIONS)},
+        otherwise={"card": _NO_CARD_OPTIONS},
+    ),
     "payment_method_types": Field("payment_method_types"),
     "processing": None,
     "receipt_email": Field("receipt_email"),

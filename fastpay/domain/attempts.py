@@ -1,0 +1,91 @@
+"""What the options of a payment mean for its next attempt."""
+
+import msgspec
+
+from fastpay.domain.cards import Behaviour
+from fastpay.domain.objects import PaymentIntent, PaymentMethod
+from fastpay.domain.options import AttemptOptions, Authentication, CardOptions, ChargeExtras, PaymentExtras
+
+AVAILABLE = "if_available"
+
+# What a charge shows of an authentication on our own page.
+_CHALLENGED = Authentication(
+    result="authenticated", flow="challenge", electronic_commerce_indicator="05", version="2.2.0"
+)
+_NO_ATTEMPT_OPTIONS = AttemptOptions()
+_NO_CARD_OPTIONS = CardOptions()
+_NO_EXTRAS = ChargeExtras()
+
+
+def options_of(intent: PaymentIntent) -> AttemptOptions:
+    """Return the options of the next attempt."""
+    return (intent.extras and intent.extras.next_attempt) or _NO_ATTEMPT_OPTIONS
+
+
+def without_options(intent: PaymentIntent) -> PaymentIntent:
+    """Return the payment without what was meant for this attempt: the next one may be with another card."""
+    if intent.extras is None or intent.extras.next_attempt is None:
+        return intent
+    return msgspec.structs.replace(intent, extras=msgspec.structs.replace(intent.extras, next_attempt=None))
+
+
+def is_manual(intent: PaymentIntent) -> bool:
+    """Tell whether a card that pays is only authorized, and captured by hand."""
+    return "manual" in {intent.capture_method, _card_options(intent).capture_method}
+
+
+def saves_method(intent: PaymentIntent) -> bool:
+    """Tell whether the payment method is saved to the customer. Options for cards go first."""
+    usage = _card_options(intent).setup_future_usage or intent.setup_future_usage
+    return usage not in {None, "none"}
+
+
+def asks_cardholder(
+    intent: PaymentIntent, method: PaymentMethod, behaviour: Behaviour, *, is_absent: bool
+) -> bool:
+    """Tell whether the cardholder must authenticate, whether or not they can."""
+    once = options_of(intent)
+    if once.authentication is not None and once.authentication.is_successful:
+        return False
+    match behaviour.needs_authentication:
+        case "always":
+            return True
+        case "unless_set_up":
+            return not once.moto and not (is_absent and (method.customer is not None or once.has_agreement))
+        case "on_session":
+            return not once.moto and not is_absent
+    return (
+        behaviour.is_enrolled
+        and not (is_absent or once.moto)
+        and _card_options(intent).request_three_d_secure != "automatic"
+    )
+
+
+def charge_extras(
+    intent: PaymentIntent, behaviour: Behaviour, *, was_challenged: bool
+) -> ChargeExtras | None:
+    """Return what the charge of this attempt shows of the payment's options."""
+    kept = intent.extras or PaymentExtras()
+    card, once = _card_options(intent), options_of(intent)
+    authentication = once.authentication
+    if was_challenged:
+        authentication = _CHALLENGED
+    elif authentication is None and card.request_three_d_secure != "automatic":
+        authentication = None if behaviour.is_enrolled else behaviour.unenrolled
+    manual = is_manual(intent)
+    extras = ChargeExtras(
+        authentication=authentication,
+        has_extended_authorization=manual and card.request_extended_authorization == AVAILABLE,
+        has_incremental_authorization=manual and card.request_incremental_authorization == AVAILABLE,
+        has_multicapture=manual and card.request_multicapture == AVAILABLE,
+        level3=kept.level3,
+        moto=True if once.moto else None,
+        network=card.network,
+        network_transaction_id=once.network_transaction_id,
+        radar_options=kept.radar_options,
+    )
+    return None if extras == _NO_EXTRAS else extras
+
+
+def _card_options(intent: PaymentIntent) -> CardOptions:
+    return (intent.extras and intent.extras.card) or _NO_CARD_OPTIONS

@@ -1,0 +1,288 @@
+"""Commands on authorized payments: capture, at once or in parts, increment, cancel and expire."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from fastpay import limits
+from fastpay.domain import charging, ledger
+from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.objects import Charge, PaymentIntent
+from fastpay.domain.options import ChargeExtras
+from fastpay.domain.payment_intents import OPEN, refuse_state, require, with_extras
+from fastpay.domain.plan import Draft, Workspace
+from fastpay.errors import InvalidRequest, UnexpectedState
+
+
+class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Capture the authorized amount, or `amount` of it. The rest is released if it `is_final`."""
+
+    id: str
+    amount: int | None = None
+    is_final: bool = True
+    fields: Mapping[str, object] = {}
+    extras: Mapping[str, object] = {}
+    metadata: Mapping[str, str] | None = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Post the hold."""
+        intent = require(workspace, self.id)
+        if intent.status != "requires_capture":
+            refuse_state(draft, intent, "capture")
+            return intent.id
+        noted = msgspec.structs.replace(
+            intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
+        )
+        noted = with_extras(noted, self.extras)
+        charge = _latest_charge(workspace, intent)
+        capture(
+            workspace,
+            draft,
+            noted,
+            charge,
+            amount=self.amount,
+            is_final=self.is_final,
+            param="amount_to_capture",
+        )
+        return intent.id
+
+
+class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Raise the authorized amount of a payment to `amount`."""
+
+    id: str
+    amount: int
+    fields: Mapping[str, object] = {}
+    extras: Mapping[str, object] = {}
+    metadata: Mapping[str, str] | None = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Replace the hold by a larger one."""
+        intent = require(workspace, self.id)
+        if intent.status != "requires_capture":
+            refuse_state(draft, intent, "increment the authorization of")
+            return intent.id
+        charge = _latest_charge(workspace, intent)
+        extras = _require_incremental(charge)
+        _check_valid(draft, charge)
+        if self.amount <= intent.amount:
+            raise InvalidRequest(
+                f"The authorized amount is {intent.amount} already. Give a larger one.",
+                code="amount_too_small",
+                param="amount",
+            )
+        charging.void(draft, charge)
+        held = msgspec.structs.replace(
+            charge,
+            amount=self.amount,
+            extras=msgspec.structs.replace(extras, increments=extras.increments + 1),
+            hold=charging.hold(draft, charge, amount=self.amount),
+        )
+        draft.put(held, "charge.updated")
+        raised = msgspec.structs.replace(
+            intent,
+            **self.fields,
+            amount=self.amount,
+            amount_capturable=self.amount,
+            metadata=metadata_rules.merge(intent.metadata, self.metadata),
+        )
+        raised = with_extras(raised, self.extras)
+        draft.put(raised, "payment_intent.amount_capturable_updated")
+        return intent.id
+
+
+class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Cancel a payment and release its hold."""
+
+    id: str
+    reason: str | None = None
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Void the hold, if there is one."""
+        intent = require(workspace, self.id)
+        if intent.status not in OPEN and intent.status != "requires_capture":
+            refuse_state(draft, intent, "cancel")
+            return intent.id
+        if intent.status == "requires_capture":
+            _end(workspace, draft, intent, reason=self.reason, event="charge.refunded")
+        else:
+            draft.put(_canceled(intent, draft, self.reason), "payment_intent.canceled")
+        return intent.id
+
+
+class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Cancel a payment whose authorization has expired. The expiry task sends this command."""
+
+    id: str
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _with_charge(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Void the hold. Do nothing if it was captured or released, or is not due."""
+        intent = require(workspace, self.id)
+        if intent.status == "requires_capture":
+            charge = _latest_charge(workspace, intent)
+            if charge.capture_before is not None and draft.moment_s > charge.capture_before:
+                _end(workspace, draft, intent, reason="automatic", event="charge.expired")
+        return intent.id
+
+
+def capture(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    charge: Charge,
+    *,
+    amount: int | None,
+    param: str,
+    is_final: bool = True,
+) -> None:
+    """Post the hold of an authorized payment, or `amount` of it, and write intent and charge.
+
+    An amount of 0 ends a payment that was captured in part. A capture that is not final leaves the rest
+    authorized. Raises: InvalidRequest about `param` above the held amount, or for a part below the
+    currency's minimum; UnexpectedState if the authorization has expired.
+    """
+    amount = intent.amount_capturable if amount is None else amount
+    if amount == 0:
+        _finish(draft, intent, charge)
+        return
+    if amount > intent.amount_capturable:
+        raise InvalidRequest(
+            f"The amount left to capture on this PaymentIntent is {intent.amount_capturable}, but you "
+            f"tried to capture {amount}.",
+            code="amount_too_large",
+            param=param,
+        )
+    if amount < intent.amount_capturable:
+        # The whole amount can be captured even if the minimum was raised after the authorization.
+        workspace.book.rules.check_minimum(amount, intent.currency, param=param)
+    _check_valid(draft, charge)
+    if not is_final:
+        _require_multicapture(charge)
+    is_final = is_final or amount == intent.amount_capturable
+    draft.put(charging.capture(workspace, draft, charge, amount=amount, is_final=is_final), "charge.captured")
+    received = intent.amount_received + amount
+    if is_final:
+        _write_succeeded(draft, intent, received)
+        return
+    partly = msgspec.structs.replace(
+        intent, amount_capturable=intent.amount_capturable - amount, amount_received=received
+    )
+    draft.put(partly, "payment_intent.amount_capturable_updated")
+
+
+def _end(
+    workspace: Workspace, draft: Draft, intent: PaymentIntent, *, reason: str | None, event: str
+) -> None:
+    """Release the hold. A payment that was captured in part has succeeded with what it received."""
+    charge = _latest_charge(workspace, intent)
+    if charge.captured:
+        _finish(draft, intent, charge)
+        return
+    draft.put(charging.release(draft, charge), event)
+    draft.put(_canceled(intent, draft, reason), "payment_intent.canceled")
+
+
+def _finish(draft: Draft, intent: PaymentIntent, charge: Charge) -> None:
+    """Release the rest of a payment that was captured in part. Raises: InvalidRequest if none was."""
+    if not charge.captured:
+        raise InvalidRequest(
+            "Nothing was captured yet. Cancel the payment intent to release the funds.",
+            code="amount_too_small",
+            param="amount_to_capture",
+        )
+    charging.void(draft, charge)
+    draft.put(charge, "charge.updated")
+    _write_succeeded(draft, intent, intent.amount_received)
+
+
+def _write_succeeded(draft: Draft, intent: PaymentIntent, received: int) -> None:
+    succeeded = msgspec.structs.replace(
+        intent, status="succeeded", amount_capturable=0, amount_received=received
+    )
+    draft.put(succeeded, "payment_intent.succeeded")
+
+
+def _check_valid(draft: Draft, charge: Charge) -> None:
+    if charge.capture_before is not None and draft.moment_s > charge.capture_before:
+        raise UnexpectedState(
+            "The authorization has expired, so it can no longer be captured. Cancel the payment intent.",
+            code="charge_expired_for_capture",
+        )
+
+
+def _require_multicapture(charge: Charge) -> None:
+    extras = charge.extras or ChargeExtras()
+    if not extras.has_multicapture:
+        raise InvalidRequest(
+            "This payment can be captured only once, so its capture is the final one. For several captures, "
+            "confirm it with payment_method_options[card][request_multicapture]=if_available.",
+            code="capture_must_be_final",
+            param="final_capture",
+        )
+    # The last one of the maximum must be final.
+    if len(extras.captures) + 1 >= limits.captures_max:
+        raise InvalidRequest(
+            f"A payment has at most {limits.captures_max} captures. Make this one final.",
+            code="capture_must_be_final",
+            param="final_capture",
+        )
+
+
+def _require_incremental(charge: Charge) -> ChargeExtras:
+    extras = charge.extras or ChargeExtras()
+    if not extras.has_incremental_authorization:
+        raise UnexpectedState(
+            "The authorization of this payment cannot be incremented. Confirm the payment with "
+            "payment_method_options[card][request_incremental_authorization]=if_available."
+        )
+    if charge.captured:
+        raise UnexpectedState(
+            "A part of this payment is captured, so its authorization cannot be incremented."
+        )
+    if extras.increments >= limits.increments_max:
+        raise UnexpectedState(
+            f"The authorization of a payment can be incremented {limits.increments_max} times at most."
+        )
+    return extras
+
+
+def _canceled(intent: PaymentIntent, draft: Draft, reason: str | None) -> PaymentIntent:
+    return msgspec.structs.replace(
+        intent,
+        status="canceled",
+        amount_capturable=0,
+        canceled_at=draft.moment_s,
+        cancellation_reason=reason,
+    )
+
+
+def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
+    needed = [identifier]
+    intent = workspace.find(identifier)
+    if isinstance(intent, PaymentIntent):
+        needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+        if intent.latest_charge is not None:
+            needed.append(intent.latest_charge)
+    return needed
+
+
+def _latest_charge(workspace: Workspace, intent: PaymentIntent) -> Charge:
+    charge = workspace.find(intent.latest_charge) if intent.latest_charge is not None else None
+    assert isinstance(charge, Charge)
+    return charge

@@ -1,0 +1,111 @@
+"""Options of payments that few requests use. A payment without any has None in their place.
+
+What is only kept to be shown is stored as the JSON that is shown.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+# Types of stored-credential transactions in which the cardholder is absent.
+ABSENT_CREDENTIALS = frozenset(("stored_off_session_recurring", "stored_off_session_unscheduled"))
+
+
+class Authentication(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """The result of 3-D Secure, as a charge shows it. `flow` None means that another provider did it."""
+
+    result: str
+    flow: str | None = None
+    electronic_commerce_indicator: str | None = None
+    exemption_indicator: str | None = None
+    transaction_id: str | None = None
+    version: str | None = None
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether the issuer takes the payment as authenticated."""
+        return self.result in {"authenticated", "attempt_acknowledged"}
+
+
+class AttemptOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Options of the next attempt alone.
+
+    `has_agreement` claims that the cardholder agreed to later payments, in a transaction of another provider
+    for example. `is_absent` means that the merchant starts the payment, `moto` a mail or telephone order.
+    """
+
+    authentication: Authentication | None = None
+    has_agreement: bool = False
+    is_absent: bool = False
+    moto: bool = False
+    network_transaction_id: str | None = None
+
+
+class CardOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Options of a payment for cards. `capture_method` "manual" goes before the payment's own."""
+
+    capture_method: str | None = None
+    network: str | None = None
+    request_extended_authorization: str | None = None
+    request_incremental_authorization: str | None = None
+    request_multicapture: str | None = None
+    request_overcapture: str | None = None
+    request_three_d_secure: str = "automatic"
+    require_cvc_recollection: bool | None = None
+    setup_credential_usage: str | None = None
+    setup_future_usage: str | None = None
+    statement_descriptor_suffix_kana: str | None = None
+    statement_descriptor_suffix_kanji: str | None = None
+    stored_credential_usage: str | None = None
+
+
+class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """The rare options of a payment intent. `amount_details` and the like are JSON."""
+
+    card: CardOptions | None = None
+    next_attempt: AttemptOptions | None = None
+    amount_details: str | None = None
+    excluded_payment_method_types: tuple[str, ...] | None = None
+    level3: str | None = None
+    payment_details: str | None = None
+    radar_options: str | None = None
+
+
+class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One of several captures of a charge: its balance transaction, amount and fee."""
+
+    balance_transaction: str
+    amount: int
+    fee: int
+
+
+class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """What few charges have. `captures` are set once a capture was not the final one.
+
+    `network_transaction_id` is the one of the earlier transaction that the merchant gave.
+    """
+
+    authentication: Authentication | None = None
+    captures: tuple[Capture, ...] = ()
+    has_extended_authorization: bool = False
+    has_incremental_authorization: bool = False
+    has_multicapture: bool = False
+    increments: int = 0
+    level3: str | None = None
+    moto: bool | None = None
+    network: str | None = None
+    network_transaction_id: str | None = None
+    radar_options: str | None = None
+
+
+def merge(extras: PaymentExtras | None, changes: Mapping[str, Any]) -> PaymentExtras:
+    """Return the options with these changes. `changes["card"]` are changes of the options for cards.
+
+    Any: the values of fields of several types.
+    """
+    changes = dict(changes)
+    extras = extras or PaymentExtras()
+    if "card" in changes:
+        changes["card"] = msgspec.structs.replace(extras.card or CardOptions(), **changes["card"])
+    return msgspec.structs.replace(extras, **changes)
