@@ -12,7 +12,7 @@ from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
 from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Changes, IdempotencyRow
-from fastpay.engine.write.ports import BatchWork, Encoded
+from fastpay.engine.write.ports import BatchWork, Encoded, TakenBooks
 from fastpay.store import columns, ledger_rows, rows
 from fastpay.store.columns import Witness
 from fastpay.store.failures import is_answer, translate
@@ -20,24 +20,28 @@ from fastpay.store.postgres import Connection, DatabaseSettings, connect
 from fastpay.store.statements import SQL, combine
 
 _BEGIN = "begin"
-_BEGIN_WITHOUT_SESSION = (
-    f"begin; set local statement_timeout = {limits.statement_timeout_ms}; "
-    f"set local lock_timeout = {limits.lock_timeout_ms}; "
-    f"set local idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}"
-)
 
 
 class PostgresBatches:
     """Runs batches on one connection and prefetches on another. Reconnects if one is lost."""
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, *, lock_timeout_ms: int | None = None) -> None:
         self._settings = settings
+        self._lock_timeout_ms = lock_timeout_ms or limits.lock_timeout_ms
+        self._begin = _BEGIN if settings.session_state else _begin(self._lock_timeout_ms)
+        self._lanes: list[PostgresBatches] = []
         self._connection: Connection | None = None
         # Whether the last COMMIT was `commit and chain`, so that a transaction is open.
         self._has_begun = False
         self._side: Connection | None = None
         # A connection runs one statement at a time.
         self._side_lock = asyncio.Lock()
+
+    def lane(self) -> "PostgresBatches":
+        """Return a store with connections of its own, which is closed with this one."""
+        lane = PostgresBatches(self._settings, lock_timeout_ms=limits.book_wait_ms)
+        self._lanes.append(lane)
+        return lane
 
     def encode(self, changes: Changes, rows_max: int | None = None) -> Generator[None, None, Encoded]:
         """Return the changes as a transaction sends them. Raises: RefusedBatch if they cannot be encoded."""
@@ -69,7 +73,7 @@ class PostgresBatches:
                 async with asyncio.timeout(timeout_ms / 1000):
                     connection = await self._connected()
             if not self._has_begun:
-                await connection.execute(_BEGIN if self._settings.session_state else _BEGIN_WITHOUT_SESSION)
+                await connection.execute(self._begin)
             self._has_begun = False
             transaction = PostgresTransaction(connection)
             await work(transaction)
@@ -127,6 +131,8 @@ class PostgresBatches:
 
     async def close(self) -> None:
         """Close the connections."""
+        for lane in self._lanes:
+            await lane.close()
         self._drop_side()
         await self._close()
 
@@ -142,7 +148,7 @@ class PostgresBatches:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._settings)
+            self._connection = await connect(self._settings, lock_timeout_ms=self._lock_timeout_ms)
             self._has_begun = False
         return self._connection
 
@@ -197,6 +203,15 @@ class PostgresBatches:
             backoff_ms = min(limits.commit_backoff_ms * 2 ** (attempt + 2), limits.commit_backoff_max_ms)
             await asyncio.sleep(backoff_ms / 1000)
         raise UnknownOutcome
+
+
+def _begin(lock_timeout_ms: int) -> str:
+    """Return how a transaction begins that cannot rely on settings of its session."""
+    return (
+        f"begin; set local statement_timeout = {limits.statement_timeout_ms}; "
+        f"set local lock_timeout = {lock_timeout_ms}; "
+        f"set local idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}"
+    )
 
 
 async def _has_ended(connection: Connection, transaction_id: str | None) -> bool:
@@ -284,6 +299,20 @@ class PostgresTransaction(PostgresLoader):
             self.transaction_id = found[0]["transaction_id"]
             self.moment_ms = found[-1]["moment_ms"]
         return [rows.book(row) for row in found]
+
+    async def take_books(self, scopes: Sequence[Scope]) -> TakenBooks:
+        """Lock those books of these scopes that are free, and return them in the order of the tenants."""
+        ordered = sorted(scopes)
+        found = await self._connection.fetch(
+            SQL["take_books"], [scope.tenant_id for scope in ordered], [scope.livemode for scope in ordered]
+        )
+        if found:
+            self.transaction_id = found[0]["transaction_id"]
+            self.moment_ms = found[-1]["moment_ms"]
+        return TakenBooks(
+            books=[rows.book(row) for row in found if not row["is_busy"]],
+            busy=frozenset(rows.scope_of(row) for row in found if row["is_busy"]),
+        )
 
     async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""

@@ -43,7 +43,7 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     reader_connections_max: int = limits.reader_connections_max
 
 
-async def connect(settings: DatabaseSettings) -> Connection:
+async def connect(settings: DatabaseSettings, *, lock_timeout_ms: int | None = None) -> Connection:
     """Open a connection outside of any pool. The caller sets deadlines for its statements.
 
     Raises: the driver's errors.
@@ -55,7 +55,7 @@ async def connect(settings: DatabaseSettings) -> Connection:
         server_settings={"application_name": "fastpay"},
     )
     try:
-        await prepare(connection, settings)
+        await prepare(connection, settings, lock_timeout_ms=lock_timeout_ms)
     except BaseException:
         connection.terminate()
         raise
@@ -67,13 +67,14 @@ async def prepare(
     settings: DatabaseSettings,
     *,
     statement_timeout_ms: int = limits.statement_timeout_ms,
+    lock_timeout_ms: int | None = None,
 ) -> None:
     """Install our encoding of arrays, and make the session's settings if there is session state."""
     _encode_arrays(connection)
     if settings.session_state:
         await connection.execute(
             f"set statement_timeout = {statement_timeout_ms}; "
-            f"set lock_timeout = {limits.lock_timeout_ms}; "
+            f"set lock_timeout = {lock_timeout_ms or limits.lock_timeout_ms}; "
             # The books of an instance that is frozen or cut off are unlocked before others time out.
             f"set idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}; {_PLANNER}"
         )

@@ -1,6 +1,7 @@
 """Bugs that an engine for money must not have, each as the smallest change that makes it, and who notices."""
 
-from typing import NamedTuple
+from tests.mutants.mutant import Mutant
+from tests.mutants.planted_lanes import LANES
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -20,7 +21,6 @@ WRITES = "tests/store/test_writes.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
-CIRCLE = f"{INSTANCES}::test_four_instances_on_three_tenants_never_wait_for_each_other_in_a_circle"
 DUPLICATES = f"{INSTANCES}::test_instances_that_share_keys_take_each_effect_once"
 COPIES = "tests/unit/engine/read/test_reader_copies.py"
 OWN_COMMIT = f"{COPIES}::test_a_copy_from_before_an_own_commit_is_not_shown_after_it"
@@ -28,16 +28,6 @@ OLD_COPY = f"{COPIES}::test_a_copy_older_than_what_was_read_here_is_not_shown_af
 BOUND = f"{COPIES}::test_a_copy_is_shown_within_the_bound_however_much_else_has_changed_since"
 LIMITED = f"{COPIES}::test_a_copy_older_than_the_partition_is_cached_no_longer_than_it_may_be_shown"
 REPLAY = f"{COPIES}::test_a_copy_from_before_an_answer_that_was_given_here_is_not_shown_after_it"
-
-
-class Mutant(NamedTuple):
-    """A bug: in this file, `old` (there once) becomes `new`, and these tests are to fail."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -113,22 +103,15 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "lock-no-book",
-        "fastpay/store/sql/lock_books.sql",
-        "    for update\n",
+        "fastpay/store/sql/take_books.sql",
+        "    for update skip locked\n",
         "",
         (INSTANCES,),
     ),
     Mutant(
-        "lock-books-in-any-order",
-        BATCH,
-        "return [self._found[scope] for scope in sorted(self._found)]",
-        "return list(self._found.values())",
-        (CIRCLE,),
-    ),
-    Mutant(
         "prove-without-a-lock",
         PROOF,
-        "    for update\n",
+        "    for update skip locked\n",
         "",
         (WRITES,),
     ),
@@ -198,8 +181,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "keep-what-stands-on-a-refused-batch",
         COMMITTER,
-        "return Committed(results, apart, is_void=True)",
-        "return Committed(results, apart)",
+        "await self._transactions.write_apart(batch, timeout_ms=self._left_ms())\n",
+        "await self._transactions.write_apart(batch, timeout_ms=self._left_ms())\n"
+        "            return Committed(written.results, written.batches)\n",
         (f"{TRUSTED}::test_a_batch_of_replays_alone_falls_with_what_it_replays",),
     ),
     Mutant(
@@ -212,8 +196,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "remember-what-was-decided-in-vain",
         COMMITTER,
-        "return Committed(done.results, (done,), is_void=is_void, locked_batches=locked_batches)",
-        "return Committed(done.results, (done,))",
+        "is_void=isinstance(batch, DecidedBatch),",
+        "is_void=False,",
         (AHEAD, DUPLICATES),
     ),
     Mutant(
@@ -340,4 +324,5 @@ MUTANTS: tuple[Mutant, ...] = (
         "if True:",
         ("tests/unit/engine/test_long_requests.py",),
     ),
+    *LANES,
 )

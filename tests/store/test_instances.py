@@ -3,7 +3,6 @@
 import asyncio
 import random
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -112,30 +111,6 @@ async def test_refunds_of_two_instances_do_not_overdraw_where_that_is_forbidden(
     assert "balance_insufficient" in refused
     assert accounts["pending"].balance >= 0
     await check_books(database_url, scope)
-
-
-async def test_a_batch_that_waits_too_long_for_a_lock_is_tried_again(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("fastpay.limits.lock_timeout_ms", 50)
-    scope = await make_tenant(database_url)
-    async with engine(database_url) as instance, connected(database_url) as blocker:
-        held = asyncio.Event()
-        done = asyncio.create_task(hold_book(blocker, held, until=lambda: "batch_retried" in caplog.text))
-        await held.wait()
-        outcome = await instance.submit(PAY, scope)
-        await done
-    assert outcome.answer.error is None
-    assert await check_books(database_url, scope) == 3
-
-
-async def hold_book(connection: Any, held: asyncio.Event, *, until: Callable[[], bool]) -> None:
-    """Lock all books until a writer has given up waiting for them once."""
-    async with connection.transaction():
-        await connection.execute("select from book for update")
-        held.set()
-        while not until():  # noqa: ASYNC110  a log has no event
-            await asyncio.sleep(0.01)
 
 
 async def test_a_batch_waits_for_the_other_instances_before_it_looks_at_anything(

@@ -86,6 +86,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_objects_at": (*_SCOPE, _CHARGES, _LATER),
     "load_transfers": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS]),
     "lock_books": _OTHERS,
+    "take_books": _OTHERS,
     "require_books": (*_OTHERS, [0] * WANTED, ["[0,0,true,2,{}]"] * WANTED),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
     "read_profile": _SCOPE,

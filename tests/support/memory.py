@@ -13,7 +13,7 @@ from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
-from fastpay.engine.write.ports import BatchWork, Encoded
+from fastpay.engine.write.ports import BatchWork, Encoded, TakenBooks
 from tests.support.books import check_memory
 
 TENANT = Scope("a" * 32, False)
@@ -48,7 +48,7 @@ class MemoryStore:
     """Satisfies `WriterStore`. Set `refuses` to make the database refuse what it is given.
 
     `failures` are raised, one for each batch, before its commit; `lost` instead of its answer, after it;
-    `unreachable` instead of reading beside a batch.
+    `unreachable` instead of reading beside a batch. `held` are books that somebody else holds.
     While `gate` is not set, batches wait before they begin, and while `loads_gate` is not, so do reads.
     """
 
@@ -62,7 +62,10 @@ class MemoryStore:
         self.sizes: list[int] = []
         self.batches = 0
         self.loads = 0
-        self._lock = asyncio.Lock()
+        self.held: set[Scope] = set()
+        # How often a lane waited for a book in vain.
+        self.waits = 0
+        self.lock = asyncio.Lock()
         self.gate = asyncio.Event()
         self.gate.set()
         self.loads_gate = asyncio.Event()
@@ -74,6 +77,10 @@ class MemoryStore:
         """Return the changes."""
         yield from ()
         return Kept(changes=changes)
+
+    def lane(self) -> "MemoryLane":
+        """Return a way to the same state beside this one."""
+        return MemoryLane(self)
 
     async def run_batch(
         self,
@@ -90,11 +97,11 @@ class MemoryStore:
         except TimeoutError as error:
             raise TransientFailure("08000") from error
         # One lock for all books: instances take turns.
-        async with self._lock:
-            await self._run(work)
+        async with self.lock:
+            await self.commit(MemoryTransaction(self), work)
 
-    async def _run(self, work: BatchWork) -> None:
-        transaction = MemoryTransaction(self)
+    async def commit(self, transaction: "MemoryTransaction", work: BatchWork) -> None:
+        """Run the work on the state of a transaction, and keep that."""
         try:
             await work(transaction)
         except BatchFailure:
@@ -118,6 +125,28 @@ class MemoryStore:
         yield MemoryTransaction(self)
 
 
+class MemoryLane(MemoryStore):
+    """Another way to a store, whose transactions wait for books that somebody else holds."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        super().__init__()
+        self._store = store
+
+    async def run_batch(
+        self,
+        work: BatchWork,
+        *,
+        goes_on: Callable[[], bool] = lambda: False,
+        timeout_ms: float = limits.commit_timeout_ms,
+    ) -> None:
+        """Run the work on a copy, and keep the copy."""
+        transaction = WaitingTransaction(self._store)
+        try:
+            await self._store.commit(transaction, work)
+        finally:
+            transaction.end()
+
+
 class MemoryTransaction:
     """Satisfies `BatchTransaction`."""
 
@@ -132,9 +161,15 @@ class MemoryTransaction:
         await asyncio.sleep(0)
         return [self.state.books[scope] for scope in scopes if scope in self.state.books]
 
+    async def take_books(self, scopes: Sequence[Scope]) -> TakenBooks:
+        """Return the books that exist and that nobody else holds."""
+        busy = self._store.held & self.state.books.keys() & set(scopes)
+        return TakenBooks(await self.lock_books([one for one in scopes if one not in busy]), frozenset(busy))
+
     async def load_books(self, scopes: Sequence[Scope]) -> list[Book]:
         """Return the books that exist."""
-        return await self.lock_books(scopes)
+        await asyncio.sleep(0)
+        return [self.state.books[scope] for scope in scopes if scope in self.state.books]
 
     async def load_idempotency(self, digests: Sequence[tuple[Scope, bytes]]) -> list[IdempotencyRow]:
         """Return the rows that exist."""
@@ -153,6 +188,8 @@ class MemoryTransaction:
 
     async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
         """Take over the changes where the books stand like this. Raises: OutdatedBatch, RefusedBatch."""
+        if self._store.held & {book.scope for book in books}:
+            raise OutdatedBatch
         if await self.lock_books([book.scope for book in books]) != books:
             raise OutdatedBatch
         assert isinstance(encoded, Kept)
@@ -194,6 +231,40 @@ class MemoryTransaction:
         except Exception as error:
             self.state = before
             raise RefusedBatch("XX000", None) from error
+
+
+class WaitingTransaction(MemoryTransaction):
+    """A transaction of a lane, which begins when its books are locked."""
+
+    _is_locked = False
+
+    async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
+        """Wait until nobody else holds these books, as long as a lane may. Raises: TransientFailure."""
+        try:
+            async with asyncio.timeout(limits.book_wait_ms / 1000):
+                while self._store.held & set(scopes):  # noqa: ASYNC110  `held` is set by tests
+                    await asyncio.sleep(0.001)
+        except TimeoutError as error:
+            self._store.waits += 1
+            raise TransientFailure("55P03", kind="contention") from error
+        await self._begin()
+        return await super().lock_books(scopes)
+
+    async def take_books(self, scopes: Sequence[Scope]) -> TakenBooks:
+        """Return the books that exist and that nobody else holds."""
+        await self._begin()
+        return await super().take_books(scopes)
+
+    async def _begin(self) -> None:
+        if not self._is_locked:
+            await self._store.lock.acquire()
+            self._is_locked = True
+            self.state = self._store.state.copy()
+
+    def end(self) -> None:
+        """Unlock what is locked."""
+        if self._is_locked:
+            self._store.lock.release()
 
 
 _NUMBERS = itertools.count(1)

@@ -1,6 +1,6 @@
 """Batches: commands that go to the database together, before and after they are decided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
@@ -32,6 +32,14 @@ class Batch:
         """Return how many commands it holds."""
         return len(self.entries)
 
+    def scopes(self) -> list[Scope]:
+        """Return its tenants, in the order in which their books are locked."""
+        return sorted({entry.submission.scope for entry in self.entries})
+
+    def begin(self, busy: Set[Scope]) -> list[QueuedSubmission]:
+        """Return the commands to decide now that the books are locked, except those that are busy."""
+        return [entry for entry in self.entries if entry.submission.scope not in busy]
+
     def concerns(self, scope: Scope) -> bool:
         """Tell whether it holds a command of this tenant."""
         unseen = self.entries[self._concerned_entries :]
@@ -57,6 +65,37 @@ class UndecidedBatch(Batch):
         """Add a command."""
         self.entries.append(entry)
         self.weight += entry.weight
+
+
+class ParkedBatch(UndecidedBatch):
+    """Commands of parked tenants, which stay in the queue until the books of their tenants are locked.
+
+    `take` removes them from the queue. With `waits` the transaction waits for the books, otherwise it takes
+    those that are free.
+    """
+
+    def __init__(
+        self,
+        scopes: Sequence[Scope],
+        take: Callable[[Sequence[Scope]], list[QueuedSubmission]],
+        *,
+        waits: bool,
+    ) -> None:
+        super().__init__()
+        self.waits = waits
+        self._scopes = sorted(scopes)
+        self._take = take
+
+    def scopes(self) -> list[Scope]:
+        """Return its tenants, in the order in which their books are locked."""
+        return self._scopes
+
+    def begin(self, busy: Set[Scope]) -> list[QueuedSubmission]:
+        """Take the commands of the tenants whose books are locked, unless an earlier attempt has done so."""
+        if not self.entries:
+            for entry in self._take([scope for scope in self._scopes if scope not in busy]):
+                self.add(entry)
+        return super().begin(busy)
 
 
 class DecidedBatch(Batch):

@@ -6,12 +6,15 @@ An undecided batch is decided under the lock. A decided batch takes the first ro
     ---------------------------------------  ----------------------------  -----------------------
     it writes nothing, its books are as was  as decided, no transaction    stays
     its books are as they were               as decided, committed         stays
-    a book has changed (OutdatedBatch)       decided anew under the lock   void, next batches locked
+    a book differs, is held (OutdatedBatch)  decided anew under the lock   void, next batches locked
     a key is not new (RefusedBatch)          decided anew under the lock   void, keys are looked up
     the database refuses it (RefusedBatch)   each command by itself        void
     the connection fails (TransientFailure)  next attempt, at last 503     stays, void at last
     the clocks disagree (WrongMoment)        503 for all                   void
     COMMIT got no answer (UnknownOutcome)    503 for all, may be done      void
+
+Under the lock, the commands of tenants whose book another transaction holds leave the batch: nothing of them
+is begun, and the writer parks their tenants (see `lanes.py`). The other commands are decided and committed.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +24,10 @@ import msgspec
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch, TransientFailure, UnknownOutcome, WrongMoment
-from fastpay.engine.write.batch import Batch, DecidedBatch, Result
+from fastpay.engine.write.batch import Batch, DecidedBatch, ParkedBatch, Result
 from fastpay.engine.write.decider import UNREACHABLE
 from fastpay.engine.write.prefetch import Prefetch, back_off
+from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.transactions import Transactions
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
 from fastpay.observability import telemetry
@@ -39,13 +43,15 @@ class Committed(msgspec.Struct, frozen=True):
     """What came of a batch.
 
     `written` are the batches that are on disk, as they were decided. With `is_void`, everything that was
-    decided on top of this batch must be decided again, and `locked_batches` more under the lock.
+    decided on top of this batch must be decided again, and `locked_batches` more under the lock. The commands
+    that are `left` have no result, and are no longer in the batch.
     """
 
     results: Sequence[Result]
     written: Sequence[DecidedBatch] = ()
     is_void: bool = False
     locked_batches: int = 0
+    left: Sequence[QueuedSubmission] = ()
 
 
 class Committer:
@@ -92,6 +98,9 @@ class Committer:
             try:
                 return await self._attempt(batch, goes_on)
             except TransientFailure as failure:
+                if failure.kind == "contention" and isinstance(batch, ParkedBatch):
+                    left, batch.entries = batch.entries, []
+                    return Committed([], left=left)
                 self._failed(failure)
                 if failure.kind == "contention":
                     _log.warning("batch_retried", attempt=attempt, sqlstate=failure.sqlstate)
@@ -117,14 +126,19 @@ class Committer:
                     # The key was used before, or another instance kept a refusal under it just now. That
                     # moves no sequence, so comparing the books did not show it.
                     self._prefetch.doubt_keys()
-            done = await self._transactions.write_locked(batch.entries, timeout_ms=self._left_ms())
+            written = await self._transactions.write_locked(batch, timeout_ms=self._left_ms())
         except RefusedBatch as refusal:
             _log.warning("batch_isolated", sqlstate=refusal.sqlstate, commands=len(batch))
-            results, apart = await self._transactions.write_apart(batch.entries, timeout_ms=self._left_ms())
-            return Committed(results, apart, is_void=True)
-        # What was decided ahead was decided in vain, and so was everything on top of it.
-        is_void = isinstance(batch, DecidedBatch)
-        return Committed(done.results, (done,), is_void=is_void, locked_batches=locked_batches)
+            written = await self._transactions.write_apart(batch, timeout_ms=self._left_ms())
+        batch.entries = written.entries
+        return Committed(
+            written.results,
+            written.batches,
+            # What was decided ahead was decided in vain, and so was everything on top of it.
+            is_void=isinstance(batch, DecidedBatch),
+            locked_batches=limits.locked_batches if written.left else locked_batches,
+            left=written.left,
+        )
 
     async def _write_ahead(self, batch: DecidedBatch, goes_on: Callable[[], bool]) -> bool:
         """Commit a decided batch, or compare its books if it writes nothing. Tell whether it is valid."""

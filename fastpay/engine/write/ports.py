@@ -22,6 +22,13 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     rest: "tuple[Encoded, ...]" = ()
 
 
+class TakenBooks(msgspec.Struct, frozen=True):
+    """The books that are locked now, and the tenants whose book another transaction holds."""
+
+    books: Sequence[Book]
+    busy: frozenset[Scope] = frozenset()
+
+
 class Loader(Protocol):
     """Reads for a batch. `moment_ms` is the database's time at which books were last read or locked."""
 
@@ -44,7 +51,13 @@ class BatchTransaction(Loader, Protocol):
     """One database transaction around one batch."""
 
     async def lock_books(self, scopes: Sequence[Scope]) -> list[Book]:
-        """Lock and return the books of these scopes. Nobody else can write to them until the end."""
+        """Lock and return the books of these scopes. Nobody else can write to them until the end.
+
+        Waits for other transactions, in a lane at most `book_wait_ms`. Raises: TransientFailure.
+        """
+
+    async def take_books(self, scopes: Sequence[Scope]) -> TakenBooks:
+        """Do the same, but skip the books that another transaction holds."""
 
     async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
@@ -52,7 +65,8 @@ class BatchTransaction(Loader, Protocol):
     async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
         """Lock these books, compare them, and write what was decided on them before the transaction began.
 
-        The `rest` is left to `write_more`. Raises: OutdatedBatch if a book differs; then nothing is written.
+        The `rest` is left to `write_more`. Raises: OutdatedBatch if a book differs, or another transaction
+        holds it; then nothing is written.
         """
 
     async def write_more(self, encoded: Encoded) -> None:
@@ -91,6 +105,9 @@ class WriterStore(Protocol):
         RefusedBatch if the database refused a statement, or `work` raised anything else. With the last three
         nothing was committed, and a retry of the same would fail again.
         """
+
+    def lane(self) -> "WriterStore":
+        """Return a store with connections of its own, so that its batches run beside those of this one."""
 
     def loading(self) -> AbstractAsyncContextManager[Loader]:
         """Lend a loader on another connection. Each of its reads sees what is committed by then.

@@ -18,7 +18,7 @@ Source: P. Goyal, H. M. Vin, H. Cheng, "Start-time Fair Queuing", SIGCOMM 1996, 
 import heapq
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
@@ -46,12 +46,14 @@ class FairQueue:
     """The commands of all tenants that wait for the writer."""
 
     def __init__(self) -> None:
-        # Invariant: every queue in here is non-empty, and is in the heap unless its tenant is paused.
+        # Invariant: every queue in here is non-empty, and is in the heap unless its tenant is paused or
+        # parked.
         self._queues: dict[Scope, _TenantQueue] = {}
         # Start tag, a number that decides between equal tags, queue.
         self._heap: list[tuple[int, int, _TenantQueue]] = []
         self._numbers = itertools.count()
         self._paused: set[Scope] = set()
+        self._parked: set[Scope] = set()
         # The end tags of queues that are empty now. A tag above the virtual time is a debt.
         self._ended: dict[Scope, int] = {}
         self._ended_max = limits.fair_debts_forgotten_min
@@ -70,7 +72,7 @@ class FairQueue:
 
     @property
     def is_ready(self) -> bool:
-        """Whether `take` would return anything: a command waits whose tenant is not paused."""
+        """Whether `take` would return anything: a command waits whose tenant is not paused or parked."""
         return bool(self._heap)
 
     def has_room(self, scope: Scope, weight: int) -> bool:
@@ -106,8 +108,9 @@ class FairQueue:
             queue.start -= entry.weight + queue.skipped
             queue.skipped = 0
             self._weigh(queue, entry.weight, 1)
-            # A newcomer must start where these start again, not behind them.
-            self._virtual_time = min(self._virtual_time, queue.start)
+            if scope not in self._parked:
+                # A newcomer must start where these start again, not behind them.
+                self._virtual_time = min(self._virtual_time, queue.start)
         self._rebuild()
 
     def take(self, count: int, *, weight: int, at_least_one: bool = True) -> list[QueuedSubmission]:
@@ -162,6 +165,44 @@ class FairQueue:
             self._paused.discard(scope)
         if scope in self._queues:
             self._rebuild()
+
+    def park(self, scope: Scope) -> None:
+        """Leave the commands of a tenant to `take_from`, until `unpark`."""
+        self._parked.add(scope)
+        if scope in self._queues:
+            self._rebuild()
+
+    def unpark(self, scope: Scope) -> None:
+        """Serve a tenant by turns again. It makes no claim for the time in which it was parked."""
+        self._parked.discard(scope)
+        queue = self._queues.get(scope)
+        if queue is not None:
+            queue.start = max(queue.start, self._virtual_time)
+            self._rebuild()
+
+    def take_from(self, scopes: Sequence[Scope], count: int, *, weight: int) -> list[QueuedSubmission]:
+        """Take up to `count` commands of these parked tenants, with at most this weight together.
+
+        The first is taken whatever it weighs. None of the tenants gets more than its part of `count`, except
+        that each may have one while there is room.
+        """
+        taken: list[QueuedSubmission] = []
+        for scope in scopes:
+            queue = self._queues.get(scope)
+            if queue is None or scope in self._paused:
+                continue
+            for _ in range(min(max(1, count // len(scopes)), count - len(taken), len(queue.entries))):
+                entry = queue.entries[0]
+                if entry.weight > weight and taken:
+                    break
+                queue.entries.popleft()
+                taken.append(entry)
+                weight -= entry.weight
+                self._weigh(queue, entry.weight, -1)
+                queue.start += entry.weight
+            if not queue.entries:
+                self._close(queue)
+        return taken
 
     def ahead_of(self, scope: Scope) -> tuple[int, int]:
         """Return how many commands, and what weight, are served before a new command of this tenant at most.
@@ -232,7 +273,7 @@ class FairQueue:
         now = self._virtual_time
         queue = _TenantQueue(scope, self._ended.pop(scope, now), now)
         self._queues[scope] = queue
-        if scope not in self._paused:
+        if self._is_served(scope):
             heapq.heappush(self._heap, (queue.start, next(self._numbers), queue))
         return queue
 
@@ -246,12 +287,15 @@ class FairQueue:
             # Doubling keeps the cost of this sweep constant for each queue that ends.
             self._ended_max = max(limits.fair_debts_forgotten_min, 2 * len(self._ended))
 
+    def _is_served(self, scope: Scope) -> bool:
+        return scope not in self._paused and scope not in self._parked
+
     def _rebuild(self) -> None:
         """Build the heap anew after a queue was changed that is not the next one."""
         self._heap = [
             (queue.start, next(self._numbers), queue)
             for queue in self._queues.values()
-            if queue.scope not in self._paused
+            if self._is_served(queue.scope)
         ]
         heapq.heapify(self._heap)
 

@@ -3,19 +3,34 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from fastpay import limits
-from fastpay.domain.identifiers import Scope
+from fastpay.domain.plan import Book
 from fastpay.engine.background import Background
 from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
 from fastpay.engine.ports import Changes
-from fastpay.engine.write.batch import DecidedBatch, Result
-from fastpay.engine.write.ports import BatchTransaction, Loader, WriterStore
+from fastpay.engine.write.batch import Batch, DecidedBatch, ParkedBatch, Result
+from fastpay.engine.write.ports import BatchTransaction, Loader, TakenBooks, WriterStore
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.writer")
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a transaction under the lock has committed.
+
+    `results` are in the order of `entries`, and `batches` are what is on disk. Of the commands that are
+    `left` nothing was begun: another transaction holds the books of their tenants.
+    """
+
+    entries: list[QueuedSubmission]
+    results: Sequence[Result]
+    batches: Sequence[DecidedBatch]
+    left: Sequence[QueuedSubmission] = ()
 
 
 class Transactions:
@@ -70,28 +85,33 @@ class Transactions:
 
         await self._store.run_batch(write, goes_on=goes_on, timeout_ms=timeout_ms)
 
-    async def write_locked(self, entries: Sequence[QueuedSubmission], *, timeout_ms: float) -> DecidedBatch:
+    async def write_locked(self, batch: Batch, *, timeout_ms: float) -> Written:
         """Decide commands under the lock and commit them. Raises: WrongMoment, RefusedBatch."""
-        done: list[DecidedBatch] = []
+        done: list[Written] = []
 
         async def decide_and_write(transaction: BatchTransaction) -> None:
-            done[:] = [await decide_locked(transaction, entries, self._background)]
+            taken = await _take_books(transaction, batch)
+            entries = batch.begin(taken.busy)
+            check_moments(entries, transaction)
+            decided = await decide_locked(transaction, entries, taken.books, self._background)
+            done[:] = [Written(entries, decided.results, [decided], _left(batch, taken))]
 
         await self._store.run_batch(decide_and_write, timeout_ms=timeout_ms)
         return done[0]
 
-    async def write_apart(
-        self, entries: Sequence[QueuedSubmission], *, timeout_ms: float
-    ) -> tuple[list[Result], list[DecidedBatch]]:
-        """Decide and write each command by itself, so that it fails alone. Return also what was written."""
-        results: list[Result] = []
-        done: list[DecidedBatch] = []
+    async def write_apart(self, batch: Batch, *, timeout_ms: float) -> Written:
+        """Decide and write each command by itself, so that it fails alone."""
+        done: list[Written] = []
 
         async def work(transaction: BatchTransaction) -> None:
-            results[:], done[:] = await decide_apart(transaction, entries, self._background)
+            # All books at once: locking them one command at a time could deadlock with another instance.
+            taken = await _take_books(transaction, batch)
+            entries = batch.begin(taken.busy)
+            results, decided = await decide_apart(transaction, entries, self._background)
+            done[:] = [Written(entries, results, decided, _left(batch, taken))]
 
         await self._store.run_batch(work, timeout_ms=timeout_ms)
-        return results, done
+        return done[0]
 
 
 def check_moments(entries: Sequence[QueuedSubmission], loader: Loader) -> None:
@@ -110,13 +130,15 @@ def check_moments(entries: Sequence[QueuedSubmission], loader: Loader) -> None:
 
 
 async def decide_locked(
-    transaction: BatchTransaction, entries: Sequence[QueuedSubmission], background: Background
+    transaction: BatchTransaction,
+    entries: Sequence[QueuedSubmission],
+    books: Sequence[Book],
+    background: Background,
 ) -> DecidedBatch:
-    """Lock the books, load, decide and write in one transaction. Results are in the order of `entries`."""
+    """Load, decide and write on books that are locked. Results are in the order of `entries`."""
     # A working set of its own: everything in it was read under the lock.
     working_set = WorkingSet()
-    working_set.open(await transaction.lock_books(_scopes(entries)))
-    check_moments(entries, transaction)
+    working_set.open(books)
     await working_set.load(transaction, entries)
     batch = DecidedBatch()
     for entry in entries:
@@ -140,12 +162,13 @@ async def decide_apart(
     """
     results: list[Result] = []
     done: list[DecidedBatch] = []
-    # All books at once and in order: locking them one command at a time could deadlock with another instance.
-    await transaction.lock_books(_scopes(entries))
+    check_moments(entries, transaction)
     for entry in entries:
         try:
             async with transaction.savepoint():
-                decided = await decide_locked(transaction, [entry], background)
+                # The lock is held already. This reads the book as the command before left it.
+                books = await transaction.lock_books([entry.submission.scope])
+                decided = await decide_locked(transaction, [entry], books, background)
             done.append(decided)
             results.extend(decided.results)
         except RefusedBatch as refusal:
@@ -154,6 +177,12 @@ async def decide_apart(
     return results, done
 
 
-def _scopes(entries: Sequence[QueuedSubmission]) -> list[Scope]:
-    """Return the tenants, in the order in which their books are locked."""
-    return sorted({entry.submission.scope for entry in entries})
+async def _take_books(transaction: BatchTransaction, batch: Batch) -> TakenBooks:
+    """Lock the books of a batch. Only a lane waits for books: in a batch all other tenants would wait too."""
+    if isinstance(batch, ParkedBatch) and batch.waits:
+        return TakenBooks(await transaction.lock_books(batch.scopes()))
+    return await transaction.take_books(batch.scopes())
+
+
+def _left(batch: Batch, taken: TakenBooks) -> list[QueuedSubmission]:
+    return [entry for entry in batch.entries if entry.submission.scope in taken.busy]

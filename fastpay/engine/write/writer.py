@@ -17,30 +17,10 @@ of it. Futures resolve after COMMIT only. Two invariants make this safe:
   decided on top of it goes back to the front of the queue.
 
 If another instance was faster, the batch is decided again under the lock, and so are the next
-`locked_batches`, undecided until they are at the database: the mode is "locked" instead of "ahead".
+`locked_batches`, undecided until they are at the database: the mode is "locked" instead of "ahead". No batch
+waits for a book. A tenant whose book is held leaves the batch, and the lanes serve it (see `lanes.py`).
 
-The loop takes one step after another. The first row that matches decides:
-
-    open batch   at the database     next command   mode     closing   step
-    ----------   -----------------   ------------   ------   -------   ------
-    due          nothing             any            any      any       commit
-    any          any                 fits           locked   any       take
-    any          nothing, decided    fits           ahead    any       take
-    late         nothing             any            any      any       commit
-    waiting      nothing             any            any      any       gather
-    empty        nothing             none           any      yes       end
-    any          any                 any            any      any       wait
-
-    due       it has enough commands (see `pace.py`), or no room for the next one
-    late      it is not due, and the database has waited long enough
-    waiting   it has commands, and is neither due nor late
-    fits      the queue has a command that may be served, and the open batch has room for it
-    commit    send the open batch to the database
-    take      move commands from the queue into the open batch, and decide them in the mode "ahead"; if they
-              have to be loaded and the open batch is late, commit it first
-    gather    wait for the clients that were just answered, a little, and commit if none of them comes
-    end       stop the loop
-    wait      wait until something happens: a submission, the end of a commit, a command that expired
+The loop takes one step after another, as `steps.py` decides.
 
 Everything has a deadline, whatever the database does. A command that is not begun within `begin_timeout_ms`
 is refused. A command that was begun is answered within `commit_timeout_ms`, plus `resolve_timeout_ms` if
@@ -48,8 +28,9 @@ COMMIT was sent and not answered.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -60,11 +41,13 @@ from fastpay.engine.ports import CommitObserver, Outcome, Submission
 from fastpay.engine.write.batch import Batch, DecidedBatch, UndecidedBatch
 from fastpay.engine.write.committer import Committer
 from fastpay.engine.write.decider import Decider
+from fastpay.engine.write.lanes import Lanes
 from fastpay.engine.write.pace import Pace
 from fastpay.engine.write.ports import WriterStore
 from fastpay.engine.write.prefetch import Prefetch
 from fastpay.engine.write.queue import OVERLOADED, FairQueue
-from fastpay.engine.write.queued import drop_expired, make_entry, note_times
+from fastpay.engine.write.queued import QueuedSubmission, drop_expired, make_entry, note_times
+from fastpay.engine.write.steps import AtDatabase, Mode, NextCommand, OpenBatch, choose_step
 from fastpay.engine.write.transactions import Transactions
 from fastpay.errors import Overloaded, WriterStopped
 from fastpay.observability import telemetry
@@ -72,31 +55,6 @@ from fastpay.observability import telemetry
 _log = telemetry.Log("fastpay.writer")
 
 _STOPPED = "This process takes no writes any more. Send the request again."
-
-OpenBatch = Literal["empty", "waiting", "late", "due"]
-AtDatabase = Literal["nothing", "decided", "undecided"]
-NextCommand = Literal["none", "waits", "fits"]
-Mode = Literal["ahead", "locked"]
-Step = Literal["commit", "take", "gather", "end", "wait"]
-
-
-def choose_step(
-    open_batch: OpenBatch, at_database: AtDatabase, next_command: NextCommand, mode: Mode, *, closing: bool
-) -> Step:
-    """Return the next step of the loop: see the table above."""
-    is_free = at_database == "nothing"
-    if open_batch == "due" and is_free:
-        return "commit"
-    # A batch that is decided at the database leaves nothing that the next one could be decided on.
-    if next_command == "fits" and (mode == "locked" or at_database != "undecided"):
-        return "take"
-    if open_batch == "late" and is_free:
-        return "commit"
-    if open_batch == "waiting" and is_free:
-        return "gather"
-    if open_batch == "empty" and is_free and next_command == "none" and closing:
-        return "end"
-    return "wait"
 
 
 class Writer:
@@ -123,19 +81,31 @@ class Writer:
         background = background or Background()
         self._prefetch = Prefetch(store, clock, failed)
         self._decider = Decider(self._prefetch, clock, background)
-        self._committer = Committer(Transactions(store, background), self._prefetch, clock, failed)
         self._pace = Pace(clock)
+        self._wake = asyncio.Event()
         # Called when `holds` may have become false.
         self.settled: Callable[[], None] = lambda: None
+        self._committer, sweep, wait = (
+            Committer(Transactions(one, background), self._prefetch, clock, failed)
+            for one in (store, store.lane(), store.lane())
+        )
         # Invariant: each command is in exactly one of these, in this order, until it is answered: the queue,
-        # the decider, the open batch, the batch at the database.
+        # the decider, the open batch, the batch at the database. Or it is in a batch of the lanes.
         self._queue = FairQueue()
+        self._lanes = Lanes(
+            self._queue,
+            (sweep, wait),
+            clock,
+            sizes=(batch_commands_max, batch_weight_max),
+            tell=self._tell,
+            settled=self._wake.set,
+            supervise=functools.partial(self._supervise, is_lost=True),
+        )
         self._open: DecidedBatch | UndecidedBatch = DecidedBatch()
         self._committing: Batch | None = None
         # How many more batches are decided under the lock. Invariant: the open batch is undecided, or empty,
         # while this is positive, and decided otherwise.
         self._locked_left = 0
-        self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._commit_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -159,6 +129,7 @@ class Writer:
             if self._commit_task is not None and self._committing is not None:
                 # The loop has failed, and the batch that it had sent is still answered.
                 await asyncio.gather(self._commit_task, return_exceptions=True)
+            await self._lanes.close()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -197,6 +168,7 @@ class Writer:
             or any(entry.submission.scope == scope for entry in self._decider.entries)
             or self._open.concerns(scope)
             or (self._committing is not None and self._committing.concerns(scope))
+            or self._lanes.holds(scope)
         )
 
     def forget(self, scope: Scope) -> None:
@@ -255,8 +227,8 @@ class Writer:
     def _next_command(self) -> NextCommand:
         queue, count = self._queue, len(self._open)
         if not queue.is_ready:
-            # Commands of paused tenants only, if any.
-            return "waits" if len(queue) else "none"
+            # Commands of paused or parked tenants only, if any.
+            return "waits" if len(queue) or self._lanes.is_active else "none"
         # The first command of a batch fits whatever it weighs.
         has_room = count < self._batch_commands_max
         return "fits" if not count or (has_room and queue.fits(self._weight_left())) else "waits"
@@ -265,7 +237,8 @@ class Writer:
         return self._batch_weight_max - self._open.weight
 
     async def _wait(self) -> None:
-        if self._committing is None and not len(self._open) and not len(self._queue):
+        is_idle = self._committing is None and not len(self._open) and not len(self._queue)
+        if is_idle and not self._lanes.is_active:
             # A busy period ends, and with it all debts between tenants.
             self._queue.reset()
         self._wake.clear()
@@ -337,8 +310,8 @@ class Writer:
         begun_ns = self._clock.monotonic_ns()
         committed = await self._committer.commit(batch, goes_on=self._goes_on)
         assert len(committed.results) == len(batch)
-        if committed.is_void:
-            self._start_over(locked_batches=committed.locked_batches)
+        if committed.is_void or committed.left:
+            self._start_over(committed.left, locked_batches=committed.locked_batches)
         self._tell(committed.written)
         self._committing = None
         note_times(batch.entries, begun_ns, self._pace.ended(begun_ns, len(batch)))
@@ -361,10 +334,15 @@ class Writer:
         except Exception:  # noqa: BLE001  what is on disk is answered, whatever the observer does
             _log.exception("observer_failed")
 
-    def _start_over(self, *, locked_batches: int = 0) -> None:
-        """Void the working set, and put what was decided on top of it back into the queue."""
+    def _start_over(self, left: Sequence[QueuedSubmission] = (), *, locked_batches: int = 0) -> None:
+        """Void the working set, and put what was decided on top of it back into the queue.
+
+        The tenants of the commands that a batch has `left` are parked. Later commands stay behind these.
+        """
         self._locked_left = max(self._locked_left, locked_batches)
-        self._queue.put_back([*self._open.entries, *self._decider.void()])
+        if left:
+            self._lanes.park({entry.submission.scope for entry in left})
+        self._queue.put_back([*left, *self._open.entries, *self._decider.void()])
         self._open = DecidedBatch()
         self._wake.set()
 
@@ -396,7 +374,7 @@ class Writer:
     def _stop(self, *, is_lost: bool) -> None:
         """Answer everything that waits, and refuse everything that comes.
 
-        With `is_lost` nobody knows what became of the batch at the database.
+        With `is_lost` nobody knows what became of the batches at the database.
         """
         self._fault = WriterStopped(_STOPPED)
         if self._task is not None:
@@ -404,7 +382,8 @@ class Writer:
         for entry in (*self._open.entries, *self._decider.void(), *self._queue.clear()):
             entry.fail(self._fault)
         self._open = DecidedBatch()
-        if is_lost and self._committing is not None:
-            for entry in self._committing.entries:
-                entry.fail(entry.unknown(UnknownOutcome()))
+        if is_lost:
+            for batch in (*self._lanes.batches, *([self._committing] if self._committing else [])):
+                for entry in batch.entries:
+                    entry.fail(entry.unknown(UnknownOutcome()))
             self._committing = None

@@ -1,5 +1,5 @@
--- Locks the books of a batch in the given order. Returns them with the transaction and the time in milliseconds
--- since 1970.
+-- Locks books in the given order, and waits for other transactions. Returns them with the transaction and the time in
+-- milliseconds since 1970.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 select

@@ -1,5 +1,6 @@
 -- Locks the books of a batch in the given order. Returns the transaction and the time in milliseconds since 1970, or
--- fails if a book is not as expected. The comparison is with the rows that the lock found, not with the snapshot.
+-- fails if a book is not as expected, or another transaction holds it. The comparison is with the rows that the lock
+-- found, not with the snapshot.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences
@@ -13,7 +14,7 @@ cross join lateral (
     select *
     from book
     where book.tenant_id = expected.tenant_id and book.livemode = expected.livemode
-    for update
+    for update skip locked
     offset 0
 ) as book
 where (book.sequence, book.rules) = (expected.sequence, expected.rules)

@@ -28,7 +28,8 @@ async def commit(store: MemoryStore, batch: Sequence[Submission]) -> list[Result
 
     async def work(transaction: MemoryTransaction) -> None:
         entries = [make_entry(each, 0) for each in batch]
-        results.extend((await decide_locked(transaction, entries, Background())).results)
+        books = await transaction.lock_books(sorted({each.scope for each in batch}))
+        results.extend((await decide_locked(transaction, entries, books, Background())).results)
 
     await store.run_batch(work)  # type: ignore[arg-type]
     return results

@@ -41,7 +41,7 @@ class Beside(MemoryStore):
     def __init__(self, other: MemoryStore) -> None:
         self._other = other
         super().__init__()
-        self._lock = other._lock
+        self.lock = other.lock
 
     @property
     def state(self) -> State:

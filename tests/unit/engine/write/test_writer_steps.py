@@ -10,9 +10,11 @@ import pytest
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.engine.ports import Submission
+from fastpay.engine.write import steps
 from fastpay.engine.write import writer as module
 from fastpay.engine.write.dispatcher import Dispatcher
-from fastpay.engine.write.writer import AtDatabase, Mode, NextCommand, OpenBatch, Step, Writer, choose_step
+from fastpay.engine.write.steps import AtDatabase, Mode, NextCommand, OpenBatch, Step, choose_step
+from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown, WriterStopped
 from tests.support.memory import TENANT, MemoryStore, check_books, submission
 from tests.support.world import PAY
@@ -26,7 +28,7 @@ _COLUMNS = [get_args(OpenBatch), get_args(AtDatabase), get_args(NextCommand), ge
 
 def table() -> list[tuple[list[tuple[str, ...]], str]]:
     """Return the rows of the table in the module's docstring: what each column allows, and the step."""
-    lines = iter((module.__doc__ or "").splitlines())
+    lines = iter((steps.__doc__ or "").splitlines())
     ruler = next(line for line in lines if line.strip().startswith("----"))
     starts = [at for at, sign in enumerate(ruler) if sign == "-" and ruler[at - 1] == " "]
     rows = []

@@ -1,0 +1,144 @@
+"""Lanes serve tenants whose book another instance holds, so that nobody else waits for them.
+
+A batch takes the books that are free. A tenant whose book is held is parked: its commands go back to the
+front of its queue, and the writer's loop does not serve it. Two lanes do, each with a connection of its own:
+
+- The sweep tries the books of all parked tenants, with backoff between attempts, and takes the free ones.
+- The wait takes the tenant that has been in line for the longest, and waits for its book in PostgreSQL for
+  at most `book_wait_ms`. So a tenant is served even if others are always faster than the sweep.
+
+    tenant           event                                         next
+    ---------------  --------------------------------------------  ------------------------
+    served           a batch finds its book held                   parked, last in line
+    parked           it is the first in line, and the wait is free  waiting
+    waiting          its book is held for `book_wait_ms`            parked, last in line
+    parked, waiting  a lane has committed some of its commands     served
+    parked, waiting  it has no commands any more                   served
+
+Commands stay in the queue until a lane has locked the book of their tenant. So they expire as all others do,
+and the lane also takes those that came meanwhile. A lane decides under the lock, as the writer does after a
+conflict.
+
+Invariant: a tenant is with one of the writer's loop, the sweep and the wait. With one instance no tenant is
+parked, no lane runs, and no lane opens its connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.write.batch import DecidedBatch, ParkedBatch
+from fastpay.engine.write.committer import Committer
+from fastpay.engine.write.line import Line
+from fastpay.engine.write.prefetch import back_off
+from fastpay.engine.write.queue import FairQueue
+from fastpay.engine.write.queued import QueuedSubmission, drop_expired, note_times
+
+
+class Lanes:
+    """Serves the parked tenants of a queue.
+
+    `tell` is called with what is on disk, and `settled` when a batch of a lane has ended. `supervise` runs
+    the task of a lane.
+    """
+
+    def __init__(
+        self,
+        queue: FairQueue,
+        committers: tuple[Committer, Committer],
+        clock: Clock,
+        *,
+        sizes: tuple[int, int],
+        tell: Callable[[Sequence[DecidedBatch]], None],
+        settled: Callable[[], None],
+        supervise: Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._queue = queue
+        self._sweep_committer, self._wait_committer = committers
+        self._clock = clock
+        self._batch_commands_max, self._batch_weight_max = sizes
+        self._tell = tell
+        self._settled = settled
+        self._supervise = supervise
+        self._line = Line()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        # What is at the database, or on its way there.
+        self.batches: set[ParkedBatch] = set()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a tenant is parked."""
+        return bool(self._line)
+
+    def holds(self, scope: Scope) -> bool:
+        """Tell whether a lane has taken a command of this tenant that is not answered yet."""
+        return any(batch.concerns(scope) for batch in self.batches)
+
+    def park(self, scopes: Iterable[Scope]) -> None:
+        """Serve these tenants from now on, until their commands are committed or have expired."""
+        for scope in scopes:
+            self._line.join(scope)
+            self._queue.park(scope)
+        self._run_lanes()
+
+    async def close(self) -> None:
+        """Wait until no tenant is parked."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _run_lanes(self) -> None:
+        """Start the lanes that have something to do and do not run."""
+        if self._line.can_wait:
+            self._start("wait", self._wait)
+        if self._line.can_sweep:
+            self._start("sweep", self._sweep)
+
+    def _start(self, name: str, lane: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = self._tasks.get(name)
+        if task is None or task.done():
+            self._tasks[name] = asyncio.create_task(self._supervise(lane()), name=name)
+
+    async def _wait(self) -> None:
+        while (scope := self._line.begin_wait()) is not None:
+            await self._commit(self._wait_committer, [scope], waits=True)
+            self._line.end_wait()
+            self._run_lanes()
+
+    async def _sweep(self) -> None:
+        attempt = 1
+        while self._line.can_sweep:
+            await back_off(self._clock, attempt)
+            scopes = self._line.begin_sweep(limits.swept_books_max)
+            if not scopes:
+                return
+            is_served = await self._commit(self._sweep_committer, scopes, waits=False)
+            attempt = 1 if is_served else min(attempt + 1, limits.sweep_attempts_max)
+            self._line.end_sweep()
+            self._run_lanes()
+
+    async def _commit(self, committer: Committer, scopes: Sequence[Scope], *, waits: bool) -> bool:
+        """Commit commands of these tenants, if their books can be locked. Tell whether one was served."""
+        batch = ParkedBatch(scopes, self._take, waits=waits)
+        self.batches.add(batch)
+        begun_ns = self._clock.monotonic_ns()
+        committed = await committer.commit(batch, goes_on=lambda: False)
+        assert len(committed.results) == len(batch)
+        self.batches.discard(batch)
+        self._tell(committed.written)
+        self._queue.put_back(committed.left)
+        served = {entry.submission.scope for entry in batch.entries}
+        for scope in scopes:
+            if scope in served or scope not in self._queue:
+                self._line.leave(scope)
+                self._queue.unpark(scope)
+        note_times(batch.entries, begun_ns, self._clock.monotonic_ns())
+        batch.answer(committed.results)
+        self._settled()
+        return bool(served)
+
+    def _take(self, scopes: Sequence[Scope]) -> list[QueuedSubmission]:
+        """Take commands of tenants whose books are locked now."""
+        taken = self._queue.take_from(scopes, self._batch_commands_max, weight=self._batch_weight_max)
+        return drop_expired(taken, self._clock.monotonic_ns())

@@ -1,0 +1,54 @@
+"""What the writer's loop does next.
+
+The loop takes one step after another. The first row that matches decides:
+
+    open batch   at the database     next command   mode     closing   step
+    ----------   -----------------   ------------   ------   -------   ------
+    due          nothing             any            any      any       commit
+    any          any                 fits           locked   any       take
+    any          nothing, decided    fits           ahead    any       take
+    late         nothing             any            any      any       commit
+    waiting      nothing             any            any      any       gather
+    empty        nothing             none           any      yes       end
+    any          any                 any            any      any       wait
+
+    due       it has enough commands (see `pace.py`), or no room for the next one
+    late      it is not due, and the database has waited long enough
+    waiting   it has commands, and is neither due nor late
+    fits      the queue has a command that may be served, and the open batch has room for it
+    commit    send the open batch to the database
+    take      move commands from the queue into the open batch, and decide them in the mode "ahead"; if they
+              have to be loaded and the open batch is late, commit it first
+    gather    wait for the clients that were just answered, a little, and commit if none of them comes
+    end       stop the loop
+    wait      wait until something happens: a submission, the end of a commit, a command that expired
+
+While the lanes serve a tenant (see `lanes.py`), the next command is never "none".
+"""
+
+from typing import Literal
+
+OpenBatch = Literal["empty", "waiting", "late", "due"]
+AtDatabase = Literal["nothing", "decided", "undecided"]
+NextCommand = Literal["none", "waits", "fits"]
+Mode = Literal["ahead", "locked"]
+Step = Literal["commit", "take", "gather", "end", "wait"]
+
+
+def choose_step(
+    open_batch: OpenBatch, at_database: AtDatabase, next_command: NextCommand, mode: Mode, *, closing: bool
+) -> Step:
+    """Return the next step of the loop: see the table above."""
+    is_free = at_database == "nothing"
+    if open_batch == "due" and is_free:
+        return "commit"
+    # A batch that is decided at the database leaves nothing that the next one could be decided on.
+    if next_command == "fits" and (mode == "locked" or at_database != "undecided"):
+        return "take"
+    if open_batch == "late" and is_free:
+        return "commit"
+    if open_batch == "waiting" and is_free:
+        return "gather"
+    if open_batch == "empty" and is_free and next_command == "none" and closing:
+        return "end"
+    return "wait"

@@ -1,0 +1,72 @@
+"""Bugs with books that somebody else holds, and with the lanes that serve their tenants."""
+
+from tests.mutants.mutant import Mutant
+
+HELD = "tests/store/test_lanes.py::test_a_held_book_delays_no_other_tenant_on_any_instance"
+UNIT = "tests/unit/engine/write/test_lanes.py"
+
+LANES: tuple[Mutant, ...] = (
+    Mutant(
+        "wait-for-a-held-book-before-writing",
+        "fastpay/store/sql/require_books.sql",
+        "    for update skip locked\n",
+        "    for update\n",
+        (HELD,),
+    ),
+    Mutant(
+        "wait-for-a-held-book-under-the-lock",
+        "fastpay/engine/write/transactions.py",
+        "if isinstance(batch, ParkedBatch) and batch.waits:",
+        "if not isinstance(batch, ParkedBatch) or batch.waits:",
+        (HELD,),
+    ),
+    Mutant(
+        "take-a-held-book-for-free",
+        "fastpay/store/sql/take_books.sql",
+        "book.sequence is null as is_busy",
+        "false as is_busy",
+        (HELD,),
+    ),
+    Mutant(
+        "let-later-commands-overtake-parked-ones",
+        "fastpay/engine/write/writer.py",
+        "put_back([*left, *self._open.entries, *self._decider.void()])",
+        "put_back([*self._open.entries, *self._decider.void(), *left])",
+        (f"{UNIT}::test_commands_of_a_parked_tenant_keep_their_order_through_every_stage",),
+    ),
+    Mutant(
+        "serve-a-parked-tenant-by-turns-as-well",
+        "fastpay/engine/write/queue.py",
+        "return scope not in self._paused and scope not in self._parked",
+        "return scope not in self._paused",
+        (UNIT,),
+    ),
+    Mutant(
+        "begin-what-expired-in-a-lane",
+        "fastpay/engine/write/lanes.py",
+        "return drop_expired(taken, self._clock.monotonic_ns())",
+        "return taken",
+        (f"{UNIT}::test_what_expires_while_its_lane_gets_the_book_is_not_begun",),
+    ),
+    Mutant(
+        "answer-a-parked-command-twice",
+        "fastpay/engine/write/batch.py",
+        "entry.submission.scope not in busy]\n\n    def concerns",
+        "entry.submission.scope not in ()]\n\n    def concerns",
+        (UNIT,),
+    ),
+    Mutant(
+        "wait-for-one-book-for-ever",
+        "fastpay/engine/write/line.py",
+        "            del self._waits[scope]\n            self._waits[scope] = None\n",
+        "            pass\n",
+        (f"{UNIT}::test_every_parked_tenant_gets_to_wait_in_the_databases_own_line",),
+    ),
+    Mutant(
+        "forget-who-is-parked",
+        "fastpay/engine/write/lanes.py",
+        "self._queue.put_back(committed.left)",
+        "pass",
+        (UNIT,),
+    ),
+)
