@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.packages import install
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
@@ -15,26 +16,11 @@ PROGRAM = Path(__file__).with_name("old_release.py")
 PATIENCE_SECONDS = 120
 
 
-def install(release: str, place: Path) -> None:
-    """Install a release beside all others, or skip the test and say which one is missing."""
-    wanted = f"stripe=={release}"
-    options = ("--quiet", "--no-deps", "--disable-pip-version-check", "--target", str(place))
-    ran = subprocess.run(
-        [sys.executable, "-m", "pip", "install", *options, wanted],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    if ran.returncode != 0:
-        pytest.skip(f"{wanted} could not be installed: {ran.stderr.strip().splitlines()[-1:]}")
-
-
 @pytest.mark.parametrize("release", ["5.0.0", "8.11.0", "11.6.0", "12.0.1"])
 def test_an_older_release_drives_the_main_flows(
     server: RunningServer, tenant: Tenant, tmp_path: Path, release: str
 ) -> None:
-    install(release, tmp_path)
+    install(tmp_path, f"stripe=={release}")
     ran = subprocess.run(
         [sys.executable, PROGRAM, server.url, tenant.secret],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

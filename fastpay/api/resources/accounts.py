@@ -9,6 +9,9 @@ from fastpay.api.authentication import check_account
 from fastpay.api.common_params import NoParams
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
+from fastpay.api.envelopes import render_list
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import absent, cursors
 from fastpay.api.resource import Resource
 from fastpay.api.routes import Policy, Route
 from fastpay.domain import kinds
@@ -50,6 +53,23 @@ class RetrieveAccount:
         answers.check_expansions(call, None, params.expand)
         profile = await call.services.reader.profile(call.scope)
         return Reply(body=answers.encode(render_account(call.scope, profile)))
+
+
+class ListAccounts:
+    """The endpoint that shows the accounts that are connected to the caller's, of which there are none."""
+
+    policy = Policy()
+
+    async def answer(self, call: Call) -> Reply:
+        """Show an empty page. Raises: InvalidRequest."""
+        params = decode_query(CreatedListParams, call.query)
+        answers.check_expansions(call, None, params.expand, listed=True)
+
+        async def find(identifier: str, param: str) -> str:
+            raise absent(kinds.ACCOUNT, identifier, param)
+
+        await cursors(params, find, lowest="", highest="")
+        return Reply(body=answers.encode(render_list(call.path, [], has_more=False)))
 
 
 def render_account(scope: Scope, profile: Profile) -> dict[str, object]:
@@ -135,5 +155,6 @@ def _settings(profile: Profile) -> dict[str, object]:
 RESOURCES: tuple[Resource, ...] = ()
 ROUTES = (
     Route("GET", "/v1/account", RetrieveAccount(lambda call: kinds.account_of(call.scope))),
+    Route("GET", "/v1/accounts", ListAccounts()),
     Route("GET", "/v1/accounts/{id}", RetrieveAccount(lambda call: call.arguments["id"])),
 )
