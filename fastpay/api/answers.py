@@ -131,11 +131,10 @@ async def encode_apart(items: Sequence[dict[str, object]], snapshots: Snapshots)
 
 
 async def _failed(call: Call, error: ErrorRecord, snapshots: Snapshots, headers: tuple[Header, ...]) -> Reply:
-    concerned = [name for name in (error.payment_intent, error.payment_method) if name is not None]
-    await snapshots.load(concerned)
-    intent = await _concerned(call, error.payment_intent, snapshots)
-    method = await _concerned(call, error.payment_method, snapshots)
-    body = error_body(error, request_log_url=None, payment_intent=intent, payment_method=method)
+    concerned = {name: getattr(error, name) for name in ("payment_intent", "payment_method", "setup_intent")}
+    await snapshots.load([identifier for identifier in concerned.values() if identifier is not None])
+    objects = {name: await _concerned(call, identifier, snapshots) for name, identifier in concerned.items()}
+    body = error_body(error, request_log_url=None, objects=objects)
     return _error_reply(error, body, call.headers, more=(*retry_headers(error), *headers))
 
 

@@ -28,9 +28,12 @@ from fastpay.api.resources import (
     ledger_batches,
     ledger_entries,
     ledger_transfers,
+    mandates,
     payment_intents,
     payment_methods,
     refunds,
+    setup_attempts,
+    setup_intents,
 )
 from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
@@ -42,6 +45,9 @@ _MODULES = (
     accounts,
     payment_intents,
     payment_methods,
+    setup_intents,
+    setup_attempts,
+    mandates,
     customers,
     refunds,
     charges,

@@ -5,13 +5,19 @@ Card numbers and security codes do not leave this module: a `Card` contains neit
 
 import functools
 import re
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api.common_params import BillingDetailsParams, Metadata, Part, billing_details
+from fastpay.api.common_params import (
+    BillingDetailsParams,
+    Metadata,
+    Part,
+    billing_details,
+    refuse_together,
+)
 from fastpay.api.context import Call
 from fastpay.domain import cards, kinds
 from fastpay.domain.payment_methods import Choice, NewCard
@@ -83,6 +89,29 @@ def choice(call: Call, payment_method: str) -> Choice:
     if number is not None:
         return NewCard(card=magic_card(call, number))
     return kinds.check(kinds.PAYMENT_METHOD, payment_method)
+
+
+class MethodParams(Protocol):
+    """Params that may choose a payment method, by its identifier or by its data."""
+
+    @property
+    def payment_method(self) -> str | UnsetType | None:
+        """The identifier, None to unset it."""
+
+    @property
+    def payment_method_data(self) -> PaymentMethodData | UnsetType:
+        """The data of a payment method to be created."""
+
+
+def chosen(call: Call, params: MethodParams) -> Choice | None:
+    """Return the payment method that a request chooses, if it does. Raises: as `choice` and `new_card`."""
+    if not isinstance(params.payment_method_data, UnsetType):
+        if params.payment_method is not UNSET:
+            raise refuse_together("payment_method", "payment_method_data")
+        return new_card(call, params.payment_method_data, param="payment_method_data")
+    if isinstance(params.payment_method, str):
+        return choice(call, params.payment_method)
+    return None
 
 
 def magic_card(call: Call, number: str) -> cards.Card:

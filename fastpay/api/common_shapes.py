@@ -1,6 +1,6 @@
 """The parts that several objects show alike."""
 
-from fastpay.api.layout import Field, Nested, Shape
+from fastpay.api.layout import Field, Nested, Shape, When
 from fastpay.domain.objects import Address, BillingDetails, Shipping
 
 ADDRESS = Nested(
@@ -48,3 +48,12 @@ CHECKS: Shape = {
     "address_postal_code_check": Field("card.address_postal_code_check"),
     "cvc_check": Field("card.cvc_check"),
 }
+
+# How the cardholder authenticates. The URL is null: a server's address is not part of a snapshot.
+_REDIRECT: Shape = {
+    "redirect_to_url": {"return_url": Field("return_url"), "url": None},
+    "type": "redirect_to_url",
+}
+NEXT_ACTION = When("return_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
+
+ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")

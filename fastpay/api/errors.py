@@ -23,6 +23,8 @@ _UNEXPECTED = ErrorRecord(
     message="Something went wrong on our side. The operator can find this request by its Request-Id.",
 )
 
+_NO_OBJECTS: Mapping[str, None] = {}
+
 Failure = FastpayError | ErrorRecord | Exception
 
 
@@ -36,12 +38,12 @@ def error_body(
     *,
     request_log_url: str | None,
     charge: str | None = None,
-    payment_intent: Mapping[str, object] | msgspec.Raw | None = None,
-    payment_method: Mapping[str, object] | msgspec.Raw | None = None,
+    objects: Mapping[str, Mapping[str, object] | msgspec.Raw | None] = _NO_OBJECTS,
 ) -> dict[str, object]:
     """Return the dialect's error. What has no value is left out, `type` and `message` never are.
 
-    `charge` is an identifier, by default the recorded one. The two objects are rendered.
+    `charge` is an identifier, by default the recorded one. `objects` are the payment intent, the payment
+    method and the setup intent that it is about, rendered, by name.
     """
     known = _known(error)
     if charge is None and isinstance(known, ErrorRecord):
@@ -52,9 +54,10 @@ def error_body(
         "decline_code": known.decline_code,
         "message": without_card_numbers(known.message),
         "param": None if known.param is None else without_card_numbers(known.param),
-        "payment_intent": payment_intent,
-        "payment_method": payment_method,
+        "payment_intent": objects.get("payment_intent"),
+        "payment_method": objects.get("payment_method"),
         "request_log_url": request_log_url,
+        "setup_intent": objects.get("setup_intent"),
         "type": known.type,
     }
     return {"error": {name: value for name, value in content.items() if value is not None}}

@@ -34,10 +34,10 @@ def is_manual(intent: PaymentIntent) -> bool:
     return "manual" in {intent.capture_method, _card_options(intent).capture_method}
 
 
-def saves_method(intent: PaymentIntent) -> bool:
-    """Tell whether the payment method is saved to the customer. Options for cards go first."""
+def future_usage(intent: PaymentIntent) -> str | None:
+    """Return what the payment method is saved to the customer for, None if it is not. Options go first."""
     usage = _card_options(intent).setup_future_usage or intent.setup_future_usage
-    return usage not in {None, "none"}
+    return None if usage == "none" else usage
 
 
 def asks_cardholder(
@@ -51,7 +51,8 @@ def asks_cardholder(
         case "always":
             return True
         case "unless_set_up":
-            return not once.moto and not (is_absent and (method.customer is not None or once.has_agreement))
+            is_set_up = (method.is_set_up and method.customer is not None) or once.has_agreement
+            return not once.moto and not (is_absent and is_set_up)
         case "on_session":
             return not once.moto and not is_absent
     return (

@@ -26,7 +26,7 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     """What happens when a card is charged.
 
     `code` None means success. `needs_authentication` is "always", "unless_set_up", which lets payments
-    without the cardholder pass if the card is saved to a customer, or "on_session", which lets all of them
+    without the cardholder pass if the card was set up for them, or "on_session", which lets all of them
     pass. A card with a code and `needs_authentication` is declined after the authentication. A card that
     `is_enrolled` authenticates if the merchant asks for it; of any other the result is `unenrolled`.
     `funds_available` skips the pending account. A card that is not `attachable` cannot be saved to a

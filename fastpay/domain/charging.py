@@ -12,6 +12,7 @@ from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
 from fastpay.domain.options import Capture, ChargeExtras
 from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.setup_objects import SetupIntent
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AUTHORIZATION_VALID_S = 7 * 24 * 3600
@@ -45,11 +46,7 @@ def attempt(
     `is_new` means that the payment method came with the request and is not written yet. A decline raises
     nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is possible.
     """
-    if workspace.scope.livemode:
-        raise InvalidRequest(
-            "No processor is configured for live payments, so nothing was charged.",
-            code="processor_not_configured",
-        )
+    check_processor(workspace)
     check_owner(intent, method)
     behaviour = BEHAVIOURS[method.card.behaviour]
     extras, asks = None, False
@@ -185,8 +182,17 @@ def release(draft: Draft, charge: Charge) -> Charge:
     return msgspec.structs.replace(charge, released=True)
 
 
-def check_owner(intent: PaymentIntent, method: PaymentMethod) -> None:
-    """Raise InvalidRequest if the payment method belongs to another customer than the payment."""
+def check_processor(workspace: Workspace) -> None:
+    """Raise InvalidRequest in live mode, for which there is no processor yet."""
+    if workspace.scope.livemode:
+        raise InvalidRequest(
+            "No processor is configured for live payments, so nothing was charged.",
+            code="processor_not_configured",
+        )
+
+
+def check_owner(intent: PaymentIntent | SetupIntent, method: PaymentMethod) -> None:
+    """Raise InvalidRequest if the payment method belongs to another customer than the intent."""
     if method.customer is not None and method.customer != intent.customer:
         raise InvalidRequest(
             f"The payment method {method.id} belongs to a customer. Give that customer in the customer "
@@ -208,9 +214,11 @@ def _note_capture(draft: Draft, charge: Charge, capture_: Capture, *, is_final: 
 
 
 def _save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:
-    """Write a new payment method, and attach it if the payment asks for that."""
-    if intent.customer is not None and method.customer is None and attempts.saves_method(intent):
-        return payment_methods.attach(draft, method, intent.customer)
+    """Write a new payment method, and save it to the customer if the payment asks for that."""
+    if intent.customer is not None and (method.customer is None or not method.is_set_up):
+        usage = attempts.future_usage(intent)
+        if usage is not None:
+            return payment_methods.save(draft, method, intent.customer, is_set_up=usage == "off_session")
     if is_new:
         draft.put(method, None)
     return method

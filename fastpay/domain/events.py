@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.objects import PaymentIntent, StoredObject
+from fastpay.domain.setup_objects import SetupIntent
 
 # Almost every payment writes these. There is no index by type that has them, so that no payment pays for it.
 FREQUENT = frozenset(("charge.succeeded", "payment_intent.created", "payment_intent.succeeded"))
@@ -32,6 +33,11 @@ TYPES = FREQUENT | {
     "payment_method.updated",
     "refund.created",
     "refund.updated",
+    "setup_intent.canceled",
+    "setup_intent.created",
+    "setup_intent.requires_action",
+    "setup_intent.setup_failed",
+    "setup_intent.succeeded",
 }
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
@@ -44,6 +50,7 @@ UNSEEN = frozenset(
         "ledger.transfer.voided",
         "payment_intent.updated",
         "payment_method.created",
+        "setup_intent.updated",
     )
 )
 # Events of these types say what the changed attributes were before.
@@ -62,7 +69,12 @@ UPDATES = frozenset(
 DELETIONS = frozenset(("customer.deleted",))
 WITH_PREVIOUS = UPDATES | DELETIONS
 # What `as_of` and `is_automatic` look at; they change nothing in events of other types.
-SPECIAL = WITH_PREVIOUS | {"charge.expired", "payment_intent.canceled", "payment_intent.created"}
+SPECIAL = WITH_PREVIOUS | {
+    "charge.expired",
+    "payment_intent.canceled",
+    "payment_intent.created",
+    "setup_intent.created",
+}
 assert not TYPES & UNSEEN
 assert WITH_PREVIOUS <= TYPES
 
@@ -97,8 +109,11 @@ def matching(pattern: str) -> frozenset[str]:
 def as_of(event_type: str, stored: StoredObject) -> StoredObject:
     """Return the object as it was when this event happened, given the version that its command wrote.
 
-    One command may create a payment and confirm it. It writes one version, and several events.
+    One command may create a payment and confirm it. It writes one version, and several events. The same is
+    true of a setup.
     """
+    if isinstance(stored, SetupIntent):
+        return _before_setup(stored) if event_type == "setup_intent.created" else stored
     if event_type != "payment_intent.created" or not isinstance(stored, PaymentIntent):
         return stored
     if stored.latest_charge is None and stored.status != "requires_action":
@@ -111,6 +126,20 @@ def as_of(event_type: str, stored: StoredObject) -> StoredObject:
         last_payment_error=None,
         latest_charge=None,
         payment_method=None,
+    )
+
+
+def _before_setup(stored: SetupIntent) -> SetupIntent:
+    if stored.latest_attempt is None:
+        return stored
+    return msgspec.structs.replace(
+        stored,
+        status="requires_payment_method",
+        last_setup_error=None,
+        latest_attempt=None,
+        mandate=None,
+        payment_method=None,
+        single_use_mandate=None,
     )
 
 

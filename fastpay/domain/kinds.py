@@ -23,6 +23,7 @@ from fastpay.domain.objects import (
     StoredObject,
     missing,
 )
+from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.errors import NotFound
 
 
@@ -56,6 +57,9 @@ CHARGE = _stored(4, Charge)
 REFUND = _stored(5, Refund)
 LEDGER_ACCOUNT = _stored(6, LedgerAccount)
 LEDGER_BATCH = _stored(7, LedgerBatch)
+SETUP_INTENT = _stored(8, SetupIntent)
+SETUP_ATTEMPT = _stored(9, SetupAttempt)
+MANDATE = _stored(10, Mandate)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)

@@ -15,13 +15,13 @@ _CODES = (
 CURRENCIES = frozenset(_CODES.split())
 
 
-def parse_currency(text: str) -> str:
+def parse_currency(text: str, *, param: str = "currency") -> str:
     """Return the code in lower case. Raises: InvalidRequest for an unknown currency."""
     currency = text.lower()
     if currency not in CURRENCIES:
         raise InvalidRequest(
             "Unknown currency. Give the three-letter ISO 4217 code of a supported currency, for example usd.",
-            param="currency",
+            param=param,
         )
     return currency
 

@@ -110,6 +110,8 @@ class PaymentMethod(StoredObject, frozen=True, gc=False, array_like=True, kw_onl
     billing_details: BillingDetails = BillingDetails()
     customer: str | None = None
     metadata: dict[str, str] = {}
+    # Whether its holder agreed to payments in which they are absent.
+    is_set_up: bool = False
 
 
 class PaymentError(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -168,6 +168,20 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
     )
 
 
+def save(draft: Draft, method: PaymentMethod, customer: str | None, *, is_set_up: bool) -> PaymentMethod:
+    """Write a payment method that was set up or paid with, and attach it to the customer, if there is one.
+
+    `is_set_up` means that its holder agreed to payments in which they are absent. Raises: CardDeclined,
+    InvalidRequest if it is another's.
+    """
+    saved = method if method.is_set_up or not is_set_up else msgspec.structs.replace(method, is_set_up=True)
+    if customer is not None and method.customer is None:
+        return attach(draft, saved, customer)
+    if saved is not method or method.customer is None:
+        draft.put(saved, None)
+    return saved
+
+
 def attach(draft: Draft, method: PaymentMethod, customer: str) -> PaymentMethod:
     """Write the payment method as attached. Raises: CardDeclined, InvalidRequest if it is another's."""
     if method.customer is not None and method.customer != customer:

@@ -47,6 +47,7 @@ class ErrorRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     charge: str | None = None
     payment_intent: str | None = None
     payment_method: str | None = None
+    setup_intent: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -176,7 +177,7 @@ class Draft:
         self.accounts: dict[str, Account] = {}
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
-        self.failure: tuple[FastpayError, str | None, str | None, str | None] | None = None
+        self.failure: ErrorRecord | None = None
 
     def new_id(self, prefix: str) -> str:
         """Return a new identifier."""
@@ -208,9 +209,16 @@ class Draft:
         charge: str | None = None,
         payment_intent: str | None = None,
         payment_method: str | None = None,
+        setup_intent: str | None = None,
     ) -> None:
         """Answer with an error, but keep what was written: a declined charge, for example."""
-        self.failure = (error, charge, payment_intent, payment_method)
+        self.failure = record(
+            error,
+            charge=charge,
+            payment_intent=payment_intent,
+            payment_method=payment_method,
+            setup_intent=setup_intent,
+        )
 
     def transfer(
         self,
@@ -270,13 +278,7 @@ class Draft:
         self.events = events = []
         for number, (event_type, identifier) in enumerate(self._announced, workspace.sequence + 1):
             events.append(Event(self.new_id("evt"), event_type, number, identifier, numbers[identifier]))
-        error = None
-        if self.failure is not None:
-            failure, charge, payment_intent, payment_method = self.failure
-            error = record(
-                failure, charge=charge, payment_intent=payment_intent, payment_method=payment_method
-            )
-        self.answer = Answer(object_id, sequence, expand, error)
+        self.answer = Answer(object_id, sequence, expand, self.failure)
         return self
 
 
@@ -286,6 +288,7 @@ def record(
     charge: str | None = None,
     payment_intent: str | None = None,
     payment_method: str | None = None,
+    setup_intent: str | None = None,
 ) -> ErrorRecord:
     """Return an error as it is stored for replays."""
     return ErrorRecord(
@@ -298,4 +301,5 @@ def record(
         charge=charge,
         payment_intent=payment_intent,
         payment_method=payment_method,
+        setup_intent=setup_intent,
     )

@@ -205,6 +205,19 @@ TABLES: Mapping[kinds.Kind, Table] = {
         filters=(_reference("charge"), _reference("payment_intent")),
         owners=(_reference("charge"),),
     ),
+    kinds.SETUP_INTENT: Table(
+        name="setup_intent",
+        plural="setup_intents",
+        changing=(_text("status"), _reference("payment_method"), _reference("customer")),
+        filters=(_reference("payment_method"), _reference("customer")),
+    ),
+    kinds.SETUP_ATTEMPT: Table(
+        name="setup_attempt",
+        plural="setup_attempts",
+        changing=(_text("status"),),
+        fixed=(_reference("setup_intent"),),
+        filters=(_reference("setup_intent"),),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

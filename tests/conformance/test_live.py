@@ -14,7 +14,8 @@ from tests.support.servers import RunningServer
 from tests.support.tenants import make_tenant
 
 KINDS = {
-    "payment_intent", "charge", "refund", "customer", "payment_method", "balance", "balance_transaction"
+    "payment_intent", "charge", "refund", "customer", "payment_method", "balance", "balance_transaction",
+    "setup_intent", "setup_attempt", "mandate",
 }  # fmt: skip
 INTENT_STATES = {
     "requires_payment_method",
@@ -24,6 +25,7 @@ INTENT_STATES = {
     "succeeded",
     "canceled",
 }
+SETUP_STATES = INTENT_STATES - {"requires_capture"}
 SHIPPING = {
     "shipping[name]": "Ada",
     "shipping[phone]": "+41",
@@ -76,7 +78,7 @@ def shown(shop: Shop) -> dict[str, Any]:
     """Objects in every state that there is, by what they are."""
     people = people_and_cards(shop)
     payments = payments_made(shop, people)
-    return {**people, **payments, **what_follows(shop, payments)}
+    return {**people, **payments, **what_follows(shop, payments), **setups_made(shop, people)}
 
 
 def people_and_cards(shop: Shop) -> dict[str, Any]:
@@ -152,6 +154,55 @@ def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def setups_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
+    """Return setup intents in every state, with their attempts and mandates."""
+    accepted = {
+        "mandate_data[customer_acceptance][type]": "online",
+        "mandate_data[customer_acceptance][online][ip_address]": "192.0.2.1",
+        "mandate_data[customer_acceptance][online][user_agent]": "Browser",
+    }
+    confirmed = {"confirm": "true", "payment_method": "pm_card_visa"}
+    owner = people["customer: full"]["id"]
+    done = shop.post("/v1/setup_intents", {**confirmed, **accepted, "customer": owner, "metadata[a]": "1"})
+    once = {**accepted, "single_use[amount]": "500", "single_use[currency]": "usd"}
+    single = shop.post("/v1/setup_intents", {**confirmed, **once, "attach_to_self": "true"})
+    waiting, asked, unsure = (
+        shop.post(
+            "/v1/setup_intents",
+            {"confirm": "true", "payment_method": "pm_card_authenticationRequired", "return_url": back},
+        )
+        for back in ("https://shop.example/back",) * 3
+    )
+    helper = "/v1/test_helpers/setup_intents"
+    refused = shop.post(
+        "/v1/setup_intents", {"confirm": "true", "payment_method": "pm_card_chargeDeclined"}, status=402
+    )["error"]
+    fresh = shop.post("/v1/setup_intents", {"payment_method_types[]": "card", "usage": "on_session"})
+    shown = {
+        "setup: new": fresh,
+        "setup: to confirm": shop.post("/v1/setup_intents", {"payment_method": "pm_card_visa"}),
+        "setup: done": done,
+        "setup: for one payment": single,
+        "setup: waiting for the cardholder": waiting,
+        "setup: authenticated": shop.post(f"{helper}/{asked['id']}/authenticate"),
+        "setup: not authenticated": shop.post(f"{helper}/{unsure['id']}/authenticate", {"outcome": "failed"}),
+        "setup: declined, in the error": refused["setup_intent"],
+        "setup: canceled": shop.post(f"/v1/setup_intents/{fresh['id']}/cancel"),
+        "setup: everything expanded": shop.get(
+            f"/v1/setup_intents/{done['id']}",
+            **{"expand[0]": "latest_attempt.payment_method", "expand[1]": "mandate.payment_method"},
+        ),
+        "mandate: multi use": shop.get(f"/v1/mandates/{done['mandate']}"),
+        "mandate: single use": shop.get(f"/v1/mandates/{single['single_use_mandate']}"),
+        "method: in an error of a setup": refused["payment_method"],
+    }
+    for name, setup in list(shown.items()):
+        if setup["object"] == "setup_intent" and setup["latest_attempt"] is not None:
+            (attempt,) = shop.get("/v1/setup_attempts", setup_intent=setup["id"])["data"]
+            shown[f"attempt: {name}"] = attempt
+    return shown
+
+
 def what_follows(shop: Shop, payments: dict[str, Any]) -> dict[str, Any]:
     """Return charges, refunds and what the balance says of them."""
     part, whole = shop.pay(), shop.pay("pm_card_bypassPending")
@@ -194,6 +245,10 @@ def test_every_object_is_as_the_dialect_says(shown: dict[str, Any]) -> None:
 def test_no_state_and_no_kind_was_forgotten(shown: dict[str, Any]) -> None:
     statuses = {item["status"] for item in shown.values() if item["object"] == "payment_intent"}
     assert statuses == INTENT_STATES
+    setups = {item["status"] for item in shown.values() if item["object"] == "setup_intent"}
+    assert setups == SETUP_STATES
+    attempts = {item["status"] for item in shown.values() if item["object"] == "setup_attempt"}
+    assert attempts == {"requires_action", "succeeded", "failed"}
     assert {item["object"] for item in shown.values()} == KINDS
     assert {item["status"] for name, item in shown.items() if name.startswith("charge")} == {
         "succeeded",
@@ -257,13 +312,25 @@ def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:
         shown["refund: expanded"]["payment_intent"],
         shown["charge: with refunds"]["refunds"]["data"][0],
         shown["intent: declined"]["last_payment_error"]["payment_method"],
+        shown["setup: declined, in the error"]["last_setup_error"]["payment_method"],
+        shown["setup: everything expanded"]["latest_attempt"],
+        shown["setup: everything expanded"]["latest_attempt"]["payment_method"],
+        shown["setup: everything expanded"]["mandate"]["payment_method"],
     ):
         assert deviations(inner) == []
 
 
 @pytest.mark.parametrize(
     "path",
-    ["payment_intents", "charges", "refunds", "customers", "payment_methods", "balance_transactions"],
+    [
+        "payment_intents",
+        "charges",
+        "refunds",
+        "customers",
+        "payment_methods",
+        "setup_intents",
+        "balance_transactions",
+    ],
 )
 def test_every_list_is_as_the_dialect_says(shop: Shop, shown: dict[str, Any], path: str) -> None:
     assert shown

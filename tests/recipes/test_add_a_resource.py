@@ -12,11 +12,14 @@ import httpx
 import pytest
 
 import fastpay
+from fastpay.domain import kinds
 from tests.support.api import open_client
 from tests.support.servers import RunningServer, SpawnServer, fetch
 from tests.support.tenants import make_tenant
 
 _NOTE = Path(__file__).parent / "note"
+# The next number of a kind.
+_NUMBER = 1 + max(kind.number for kind in kinds.STORED.values())
 _MIGRATIONS = "store/migrations/versions"
 
 
@@ -32,7 +35,7 @@ _ROWS = (
     _Row(
         "domain/kinds.py", "from fastpay.domain.objects import (", "from fastpay.domain.notes import Note\n"
     ),
-    _Row("domain/kinds.py", "\n# Rows of the ledger", "NOTE = _stored(8, Note)\n"),
+    _Row("domain/kinds.py", "\n# Rows of the ledger", f"NOTE = _stored({_NUMBER}, Note)\n"),
     _Row(
         "store/tables.py",
         "    kinds.LEDGER_ACCOUNT: Table(",
@@ -60,7 +63,9 @@ def _carry_out(root: Path) -> None:
     number = int(last[:4]) + 1
     name = f"{number:04}_notes"
     for suffix in (".sql", ".check.sql"):
-        shutil.copy(_NOTE / f"migration/notes{suffix}", package / _MIGRATIONS / f"{name}{suffix}")
+        text = (_NOTE / f"migration/notes{suffix}").read_text(encoding="utf-8")
+        text = text.replace("between 1 and 8", f"between 1 and {_NUMBER}")
+        (package / _MIGRATIONS / f"{name}{suffix}").write_text(text, encoding="utf-8")
     module = (package / _MIGRATIONS / f"{last}.py").read_text(encoding="utf-8")
     module = module.replace(f'down_revision = "{number - 2:04}"', f'down_revision = "{number - 1:04}"')
     module = module.replace(f'\nrevision = "{number - 1:04}"', f'\nrevision = "{number:04}"')

@@ -9,11 +9,14 @@ KINDS = {
     "payment_intent": 3,
     "charge": 4,
     "refund": 5,
-    "transfer": 8,
-    "tenant": 9,
-    "nobody": 10,
     "account": 6,
-    "api_key": 11,
+    "setup_intent": 8,
+    "setup_attempt": 9,
+    # Of these there are no versions.
+    "transfer": 101,
+    "tenant": 102,
+    "nobody": 103,
+    "api_key": 104,
 }
 # So many payments are there at least, and so many rows in every table.
 FEW = 60
@@ -32,6 +35,8 @@ def digest(number: int) -> bytes:
 CUSTOMER = digits_of("customer", 1)
 PAYMENT_INTENT = digits_of("payment_intent", 1)
 CHARGE = digits_of("charge", 1)
+PAYMENT_METHOD = digits_of("payment_method", 1)
+SETUP_INTENT = digits_of("setup_intent", 1)
 # Half of all transfers between clients' accounts move between these two.
 BUSY = (digits_of("account", 2), digits_of("account", 4))
 EMAIL = "a@example.com"
@@ -113,7 +118,11 @@ _TENTH = [
     f"refund select {_OWN}, {_ID['refund']}, 1, 'succeeded', 'usd', 5, "
     f"{_early(repr(CHARGE) + '::uuid', _ID['charge'])}, "
     f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}",
-    *_versions("customer", "payment_method", "refund", "account"),
+    f"setup_intent select {_OWN}, {_ID['setup_intent']}, 1, 'succeeded', "
+    f"{_early(repr(PAYMENT_METHOD) + '::uuid', _ID['payment_method'])}, {_CUSTOMER}",
+    f"setup_attempt select {_OWN}, {_ID['setup_attempt']}, 1, 'succeeded', "
+    f"{_early(repr(SETUP_INTENT) + '::uuid', _ID['setup_intent'])}",
+    *_versions("customer", "payment_method", "refund", "account", "setup_intent", "setup_attempt"),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",
     f"search_entry select {_OWN}, 3, {_ID['payment_intent']}, number, array[1, number]",

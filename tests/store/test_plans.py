@@ -26,6 +26,8 @@ from tests.store.filling import (
     EMAIL,
     FEW,
     PAYMENT_INTENT,
+    PAYMENT_METHOD,
+    SETUP_INTENT,
     TENANT,
     digest,
     digits_of,
@@ -59,6 +61,8 @@ _VALUES = {
     "customer": CUSTOMER,
     "email": EMAIL,
     "payment_intent": PAYMENT_INTENT,
+    "payment_method": PAYMENT_METHOD,
+    "setup_intent": SETUP_INTENT,
 }
 _LATER = 4_000_000_000
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))

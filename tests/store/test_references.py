@@ -6,7 +6,8 @@ import asyncpg
 import pytest
 
 from fastpay.store.connections import connected
-from tests.store.test_constraints import insert, name, prepare
+from tests.store.constraint_cases import name
+from tests.store.test_constraints import insert, prepare
 from tests.support.engine import make_tenant
 
 pytestmark = pytest.mark.anyio

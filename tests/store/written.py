@@ -9,6 +9,7 @@ from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.plan import Answer, Book, Event, Versioned
+from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
 from fastpay.engine.ports import Changes, IdempotencyRow
 from tests.store.filling import BUSY, CUSTOMER, TENANT, digits_of
 from tests.store.test_batches import CARD
@@ -95,6 +96,7 @@ def _objects(number: int, version: int) -> list[Versioned]:
     """Return an object of each kind that has this number, and belongs to the others."""
     intent, charge = "pi_" + digits_of("payment_intent", number), "ch_" + digits_of("charge", number)
     customer, method = "cus_" + digits_of("customer", number), "pm_" + digits_of("payment_method", number)
+    setup = "seti_" + digits_of("setup_intent", number)
     money: dict[str, Any] = {"created": 1, "amount": 5, "currency": "usd", "status": "succeeded"}
     stored: tuple[StoredObject, ...] = (
         Customer(id=customer, created=1, email="new@example.com"),
@@ -109,6 +111,22 @@ def _objects(number: int, version: int) -> list[Versioned]:
             captured=True,
             customer=customer,
             **money,
+        ),
+        SetupIntent(
+            id=setup,
+            created=1,
+            client_secret="s",
+            status="succeeded",
+            payment_method=method,
+            customer=customer,
+        ),
+        SetupAttempt(
+            id="setatt_" + digits_of("setup_attempt", number),
+            created=1,
+            card=CARD,
+            payment_method=method,
+            setup_intent=setup,
+            status="succeeded",
         ),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
     )

@@ -14,6 +14,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer, account_id
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.plan import Event, Versioned
+from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.store.connections import connected
 
 Row = Mapping[str, Any]
@@ -22,9 +23,27 @@ Tables = Mapping[str, Sequence[Row]]
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 # Tables of heads by the number that object_version has for their kind.
-HEADS = {1: "customer", 2: "payment_method", 3: "payment_intent", 4: "charge", 5: "refund"}
-_KINDS: dict[type, int] = {Customer: 1, PaymentMethod: 2, PaymentIntent: 3, Charge: 4, Refund: 5}
-_PAYMENT_METHOD = 2
+HEADS = {
+    1: "customer",
+    2: "payment_method",
+    3: "payment_intent",
+    4: "charge",
+    5: "refund",
+    8: "setup_intent",
+    9: "setup_attempt",
+}
+_KINDS: dict[type, int] = {
+    Customer: 1,
+    PaymentMethod: 2,
+    PaymentIntent: 3,
+    Charge: 4,
+    Refund: 5,
+    SetupIntent: 8,
+    SetupAttempt: 9,
+    Mandate: 10,
+}
+# Payment methods, attempts and mandates that come with a payment or a setup: its events tell of them.
+_TOLD_BY_OTHERS = {2, 9, 10}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 
@@ -108,7 +127,8 @@ def tables_in_memory(
         number, name = _KINDS[type(versioned.object)], versioned.object.id
         own = {"kind": number, "version": versioned.version, "sequence": versioned.sequence}
         written.append({"object_id": _digits(name), **own})
-        heads[HEADS[number]][name] = {**_head(versioned.object, HEADS[number]), **own}
+        if number in HEADS:
+            heads[HEADS[number]][name] = {**_head(versioned.object, HEADS[number]), **own}
     tables: dict[str, Iterable[Row]] = {
         "book": [{"sequence": sequence}],
         "account": [{**asdict(one), "account_id": one.id} for one in accounts],
@@ -209,8 +229,7 @@ def _versions(tables: Tables) -> Iterator[str]:
         elif (scope, row["sequence"]) not in moments:
             yield f"version: {name} was written at {row['sequence']}, where nothing happened"
         latest[scope, name] = row
-        # A payment method that comes with a payment may be told of by the payment.
-        is_told = row["kind"] == _PAYMENT_METHOD and (scope, row["sequence"]) in moments
+        is_told = row["kind"] in _TOLD_BY_OTHERS and (scope, row["sequence"]) in moments
         if (scope, name, version) not in events and not is_told:
             yield f"version: no event tells of version {version} of {name}"
     for event in tables["event"]:

@@ -19,8 +19,13 @@ from fastpay.domain.objects import (
     StoredObject,
 )
 from fastpay.domain.options import Authentication, Capture, CardOptions, ChargeExtras, PaymentExtras
+from fastpay.domain.setup_objects import CustomerAcceptance, Mandate, SetupAttempt, SetupError, SetupIntent
 
 CREATED_S = 1_700_000_000
+SETUP_INTENT_ID, SETUP_ATTEMPT_ID, MANDATE_ID = (
+    f"{prefix}_018bcfe56800700080000000000001{number:02x}"
+    for number, prefix in enumerate(("seti", "setatt", "mandate"))
+)
 SCOPE = Scope("00000000-0000-7000-8000-000000000001", False)
 DIGITS = {
     prefix: f"018bcfe56800700080000000000000{number:02x}"
@@ -136,6 +141,47 @@ def transfer(kind: str = "capture", **changes: Any) -> Transfer:
     )
 
 
+def setup_intent(status: str = "requires_payment_method", **changes: Any) -> SetupIntent:
+    """Return a setup intent."""
+    return SetupIntent(
+        **{
+            "id": SETUP_INTENT_ID,
+            "created": CREATED_S,
+            "status": status,
+            "client_secret": SETUP_INTENT_ID + "_secret_x",
+            **changes,
+        }
+    )
+
+
+def setup_attempt(status: str = "succeeded", **changes: Any) -> SetupAttempt:
+    """Return an attempt to set up a card."""
+    return SetupAttempt(
+        **{
+            "id": SETUP_ATTEMPT_ID,
+            "created": CREATED_S,
+            "card": CARD,
+            "payment_method": METHOD_ID,
+            "setup_intent": SETUP_INTENT_ID,
+            "status": status,
+            **changes,
+        }
+    )
+
+
+def mandate(**changes: Any) -> Mandate:
+    """Return a mandate."""
+    return Mandate(
+        **{
+            "id": MANDATE_ID,
+            "created": CREATED_S,
+            "acceptance": CustomerAcceptance(type="offline", accepted_at=CREATED_S),
+            "payment_method": METHOD_ID,
+            **changes,
+        }
+    )
+
+
 DECLINED = PaymentError(
     code="card_declined",
     message="Your card was declined.",
@@ -144,7 +190,52 @@ DECLINED = PaymentError(
     payment_method=METHOD_ID,
 )
 
-STATES: dict[str, StoredObject] = {
+SETUP_DECLINED = SetupError(
+    code="card_declined",
+    message="Your card was declined.",
+    decline_code="generic_decline",
+    payment_method=METHOD_ID,
+)
+
+SETUPS: dict[str, StoredObject] = {
+    "a new setup": setup_intent(),
+    "a setup to confirm": setup_intent("requires_confirmation", payment_method=METHOD_ID),
+    "a setup waiting for the cardholder": setup_intent(
+        "requires_action",
+        latest_attempt=SETUP_ATTEMPT_ID,
+        payment_method=METHOD_ID,
+        return_url="https://example.com/back",
+    ),
+    "a declined setup": setup_intent(latest_attempt=SETUP_ATTEMPT_ID, last_setup_error=SETUP_DECLINED),
+    "a canceled setup": setup_intent("canceled", cancellation_reason="abandoned"),
+    "a finished setup": setup_intent(
+        "succeeded",
+        attach_to_self=True,
+        automatic_payment_methods=False,
+        customer=CUSTOMER_ID,
+        description="Card",
+        flow_directions=("inbound",),
+        latest_attempt=SETUP_ATTEMPT_ID,
+        mandate=MANDATE_ID,
+        metadata={"order": "1"},
+        payment_method=METHOD_ID,
+        single_use_mandate=MANDATE_ID,
+    ),
+    "an attempt that waits": setup_attempt("requires_action"),
+    "an attempt that succeeded": setup_attempt(customer=CUSTOMER_ID, three_d_secure="authenticated"),
+    "an attempt that failed": setup_attempt("failed", setup_error=SETUP_DECLINED, three_d_secure="failed"),
+    "a mandate": mandate(),
+    "a mandate for one payment": mandate(
+        acceptance=CustomerAcceptance(
+            type="online", accepted_at=CREATED_S, ip_address="192.0.2.1", user_agent="Browser"
+        ),
+        amount=500,
+        currency="usd",
+        type="single_use",
+    ),
+}
+
+STATES: dict[str, StoredObject] = SETUPS | {
     "a bare customer": customer(),
     "a full customer": customer(
         address=ADDRESS,

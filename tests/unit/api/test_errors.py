@@ -37,12 +37,12 @@ def test_what_has_no_value_is_left_out() -> None:
 def test_what_has_a_value_is_shown() -> None:
     intent: dict[str, object] = {"id": "pi_1", "object": "payment_intent"}
     method: dict[str, object] = {"id": "pm_1", "object": "payment_method"}
+    setup: dict[str, object] = {"id": "seti_1", "object": "setup_intent"}
     shown = content(
         DECLINE,
         request_log_url="https://example.com/req_1",
         charge="ch_1",
-        payment_intent=intent,
-        payment_method=method,
+        objects={"payment_intent": intent, "payment_method": method, "setup_intent": setup},
     )
     assert list(shown.items()) == [
         ("charge", "ch_1"),
@@ -53,6 +53,7 @@ def test_what_has_a_value_is_shown() -> None:
         ("payment_intent", intent),
         ("payment_method", method),
         ("request_log_url", "https://example.com/req_1"),
+        ("setup_intent", setup),
         ("type", "card_error"),
     ]
 

@@ -41,6 +41,9 @@ SDK_CLASSES: dict[str, Any] = {
     "cus": stripe.Customer,
     "txn": stripe.BalanceTransaction,
     "evt": stripe.Event,
+    "seti": stripe.SetupIntent,
+    "setatt": stripe.SetupAttempt,
+    "mandate": stripe.Mandate,
 }
 
 
@@ -196,7 +199,7 @@ def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
 
 
 def test_every_reference_that_the_sdk_can_expand_is_declared() -> None:
-    for stored in (INTENT, CHARGE, REFUND, METHOD):
+    for stored in (INTENT, CHARGE, REFUND, METHOD, *samples.SETUPS.values()):
         resource = RESOURCES.of_object(stored)
         annotations = SDK_CLASSES[resource.kind.prefix].__annotations__
         for name, value in resource.render(stored, False).items():

@@ -24,12 +24,11 @@ def name_of(stored: StoredObject) -> str:
 def whole(stored: StoredObject) -> dict[str, object]:
     """Render, with the one object in it that is always shown whole."""
     rendered = RESOURCES.render(stored, False)
-    error = rendered.get("last_payment_error")
-    if isinstance(error, dict):
-        rendered["last_payment_error"] = {
-            **error,
-            "payment_method": RESOURCES.render(samples.payment_method(), False),
-        }
+    for name in ("last_payment_error", "last_setup_error", "setup_error"):
+        error = rendered.get(name)
+        if isinstance(error, dict):
+            method = RESOURCES.render(samples.payment_method(), False)
+            rendered[name] = {**error, "payment_method": method}
     return rendered
 
 

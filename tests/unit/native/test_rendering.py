@@ -75,6 +75,7 @@ def fields_of(shape: Shape, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 OTHER_NAMES = {
+    ("result", "three_d_secure"),
     ("amount", "fee"),
     ("amount_authorized", "amount"),
     ("amount_posted", "amount"),

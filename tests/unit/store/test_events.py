@@ -17,6 +17,7 @@ def left_out(text: str) -> list[str]:
 def test_the_statement_has_the_words_of_the_index() -> None:
     names = left_out(tree.read(_MIGRATION))
     unseen = {name for name in events.UNSEEN if not name.startswith("ledger.")}
-    assert set(names) == events.FREQUENT | unseen
+    # Of the types that clients never see, rare ones may be in the index: nobody looks for them there.
+    assert events.FREQUENT < set(names) <= events.FREQUENT | unseen
     # Once for each direction.
     assert left_out(SQL["list_events"]) == names * 2

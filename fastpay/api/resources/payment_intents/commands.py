@@ -1,10 +1,8 @@
 """Handlers of payment intents: parameters to commands."""
 
-import hmac
-
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import card_params
+from fastpay.api import card_params, client_secrets
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
 from fastpay.api.resources.payment_intents import options
@@ -22,15 +20,14 @@ from fastpay.api.resources.payment_intents.params import (
 from fastpay.domain import kinds, money
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
-from fastpay.domain.objects import PaymentIntent, StoredObject
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
     ConfirmPaymentIntent,
     CreatePaymentIntent,
     UpdatePaymentIntent,
 )
-from fastpay.domain.payment_methods import Choice
-from fastpay.errors import Forbidden, InvalidRequest
+from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
 # Parameters that a payment stores as they are given.
@@ -71,7 +68,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         extras=_extras(params, params.amount),
         metadata=first_metadata(params.metadata),
         customer=_customer(params.customer),
-        payment_method=_choice(call, params),
+        payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
         terms=_terms(params.off_session, params.error_on_requires_action),
     )
@@ -92,7 +89,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
         fields=fields,
         extras=_extras(params, value_or(params.amount, None)),
         metadata=value_or(params.metadata, {}),
-        payment_method=_choice(call, params),
+        payment_method=card_params.chosen(call, params),
         clears_payment_method=params.payment_method is None,
     )
 
@@ -105,7 +102,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
         id=call.arguments["id"],
         fields=fields,
         extras=_extras(params, None),
-        payment_method=_choice(call, params),
+        payment_method=card_params.chosen(call, params),
         terms=_terms(params.off_session, params.error_on_requires_action),
     )
 
@@ -149,53 +146,20 @@ def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
 
 def check_shown(call: Call, params: RetrieveParams, shown: StoredObject) -> None:
     """Show a payment only to a secret key, or with its client secret. Raises: NotFound, InvalidRequest."""
-    _check_secret(call, params.client_secret, shown)
+    client_secrets.check(call, kinds.PAYMENT_INTENT, params.client_secret, shown)
 
 
 async def check_confirmed(call: Call, params: ConfirmParams) -> None:
-    """Let a payment be confirmed only with a secret key, or with its client secret.
-
-    The client secret never changes, so it may be read before the command is decided.
-    Raises: NotFound, Forbidden, InvalidRequest.
-    """
-    if call.is_publishable:
-        for name in _NOT_FOR_PUBLISHABLE:
-            if getattr(params, name) is not UNSET:
-                raise Forbidden(f"The parameter {name} needs a secret key.", param=name)
-    elif isinstance(params.client_secret, UnsetType):
-        return
-    found = await call.services.reader.get(call.scope, call.arguments["id"])
-    _check_secret(call, params.client_secret, None if found is None else found.object)
-
-
-def _check_secret(call: Call, secret: str | UnsetType, intent: StoredObject | None) -> None:
-    if isinstance(secret, UnsetType):
-        if not call.is_publishable:
-            return
-        raise InvalidRequest(
-            "With a publishable key, give the payment's client secret.",
-            code="parameter_missing",
-            param="client_secret",
-        )
-    expected = intent.client_secret if isinstance(intent, PaymentIntent) else ""
-    if not hmac.compare_digest(expected.encode(), secret.encode()):
-        raise kinds.absent(kinds.PAYMENT_INTENT, call.arguments["id"])
+    """Let a payment be confirmed only with a secret key, or with its client secret."""
+    await client_secrets.check_confirmed(
+        call, kinds.PAYMENT_INTENT, params, params.client_secret, _NOT_FOR_PUBLISHABLE
+    )
 
 
 def _customer(identifier: str | UnsetType) -> str | None:
     if isinstance(identifier, UnsetType):
         return None
     return kinds.check(kinds.CUSTOMER, identifier, param="customer")
-
-
-def _choice(call: Call, params: CreateParams | UpdateParams | ConfirmParams) -> Choice | None:
-    if not isinstance(params.payment_method_data, UnsetType):
-        if params.payment_method is not UNSET:
-            raise refuse_together("payment_method", "payment_method_data")
-        return card_params.new_card(call, params.payment_method_data, param="payment_method_data")
-    if isinstance(params.payment_method, str):
-        return card_params.choice(call, params.payment_method)
-    return None
 
 
 def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:

@@ -1,6 +1,6 @@
 """Payment intents as the dialect shows them, and what can be expanded in them."""
 
-from fastpay.api.common_shapes import SHIPPING
+from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
 from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
@@ -20,15 +20,6 @@ _LAST_PAYMENT_ERROR = Nested(
         "type": Field("type"),
     },
 )
-
-# How the cardholder authenticates. The URL is null: a server's address is not part of a snapshot.
-_REDIRECT: Shape = {
-    "redirect_to_url": {"return_url": Field("return_url"), "url": None},
-    "type": "redirect_to_url",
-}
-_NEXT_ACTION = When("return_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
-
-_ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")
 
 # Options for cards that are null where no request gave one.
 _CARD_OPTIONS = Nested(
@@ -77,7 +68,7 @@ _SHAPE: Shape = {
     "application": None,
     "application_fee_amount": None,
     "automatic_payment_methods": When(
-        "automatic_payment_methods", {"allow_redirects": _ALLOW_REDIRECTS, "enabled": True}
+        "automatic_payment_methods", {"allow_redirects": ALLOW_REDIRECTS, "enabled": True}
     ),
     "canceled_at": Field("canceled_at"),
     "cancellation_reason": Field("cancellation_reason"),
@@ -95,7 +86,7 @@ _SHAPE: Shape = {
     "livemode": Mode(),
     "managed_payments": None,
     "metadata": Field("metadata"),
-    "next_action": When("status", _NEXT_ACTION, equals="requires_action"),
+    "next_action": When("status", NEXT_ACTION, equals="requires_action"),
     "on_behalf_of": None,
     "payment_details": _of_extras(Json("payment_details"), otherwise=None),
     "payment_method": Field("payment_method"),

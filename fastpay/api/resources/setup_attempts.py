@@ -1,0 +1,102 @@
+"""Setup attempts: what came of each confirmation of a setup intent."""
+
+from fastpay.api.common_params import Identifier
+from fastpay.api.common_shapes import CHECKS
+from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import List
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
+from fastpay.api.routes import Route
+from fastpay.domain import kinds
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.setup_objects import SetupAttempt, SetupError
+
+
+class SetupAttemptListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The attempts of one setup intent."""
+
+    setup_intent: Identifier
+
+
+_SETUP_ERROR = Nested(
+    "setup_error",
+    SetupError,
+    {
+        "code": Field("code"),
+        "decline_code": Field("decline_code"),
+        "message": Field("message"),
+        "param": Field("param"),
+        "payment_method": Slot("payment_method"),
+        "type": Field("type"),
+    },
+)
+_THREE_D_SECURE: Shape = {
+    "authentication_flow": "challenge",
+    "electronic_commerce_indicator": None,
+    "result": Field("three_d_secure"),
+    "result_reason": When("three_d_secure", "rejected", equals="failed"),
+    "transaction_id": None,
+    "version": "2.2.0",
+}
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "setup_attempt",
+    "application": None,
+    "attach_to_self": Field("attach_to_self"),
+    "created": Field("created"),
+    "customer": Field("customer"),
+    "customer_account": None,
+    "flow_directions": Field("flow_directions"),
+    "livemode": Mode(),
+    "on_behalf_of": None,
+    "payment_method": Field("payment_method"),
+    "payment_method_details": {
+        "card": {
+            "brand": Field("card.brand"),
+            "checks": CHECKS,
+            "country": Field("card.country"),
+            "exp_month": Field("card.exp_month"),
+            "exp_year": Field("card.exp_year"),
+            "fingerprint": Field("card.fingerprint"),
+            "funding": Field("card.funding"),
+            "last4": Field("card.last4"),
+            "network": Field("card.brand"),
+            "three_d_secure": When("three_d_secure", _THREE_D_SECURE),
+            "wallet": None,
+        },
+        "type": "card",
+    },
+    "setup_error": _SETUP_ERROR,
+    "setup_intent": Field("setup_intent"),
+    "status": Field("status"),
+    "usage": Field("usage"),
+}
+
+
+def _failed_method(stored: StoredObject) -> str | None:
+    assert isinstance(stored, SetupAttempt)
+    return None if stored.setup_error is None else stored.setup_error.payment_method
+
+
+SETUP_ATTEMPT = Resource(
+    kinds.SETUP_ATTEMPT,
+    shape=_SHAPE,
+    expandable={
+        "customer": Reference((kinds.CUSTOMER,)),
+        "payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "setup_error.payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "setup_intent": Reference((kinds.SETUP_INTENT,)),
+        "application": ALWAYS_NULL,
+        "on_behalf_of": ALWAYS_NULL,
+    },
+    whole=Whole("setup_error.payment_method", _failed_method),
+)
+
+RESOURCES = (SETUP_ATTEMPT,)
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/setup_attempts",
+        List(SETUP_ATTEMPT, SetupAttemptListParams, filters={"setup_intent": kinds.SETUP_INTENT}),
+    ),
+)

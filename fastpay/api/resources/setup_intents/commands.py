@@ -1,0 +1,130 @@
+"""Handlers of setup intents: parameters to commands."""
+
+from msgspec import UNSET, UnsetType
+
+from fastpay.api import card_params, client_secrets
+from fastpay.api.common_params import first_metadata, given, refuse_together, value_or
+from fastpay.api.context import Call
+from fastpay.api.mandate_params import mandate_data
+from fastpay.api.resources.setup_intents.params import (
+    AuthenticateParams,
+    CancelParams,
+    ConfirmParams,
+    CreateParams,
+    RetrieveParams,
+    UpdateParams,
+)
+from fastpay.domain import kinds
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.setup_intents import (
+    AuthenticateSetupIntent,
+    CancelSetupIntent,
+    ConfirmSetupIntent,
+    CreateSetupIntent,
+    UpdateSetupIntent,
+)
+from fastpay.errors import InvalidRequest
+
+_SECRET_BYTES = 16
+_DESCRIBED = ("attach_to_self", "description", "flow_directions")
+_ONLY_WITH_CONFIRM = ("mandate_data", "return_url", "single_use")
+# Parameters that only the merchant may decide, and no holder of a client secret.
+_NOT_FOR_PUBLISHABLE = ("payment_method_options",)
+
+
+def create(call: Call, params: CreateParams) -> CreateSetupIntent:
+    """Create a setup intent."""
+    if not params.confirm:
+        for name in _ONLY_WITH_CONFIRM:
+            if getattr(params, name) not in {UNSET, None}:
+                raise InvalidRequest(f"The parameter {name} may only be given with confirm=true.", param=name)
+    if value_or(params.single_use, None) is not None and value_or(params.mandate_data, None) is None:
+        raise InvalidRequest(
+            "A mandate for one payment needs mandate_data.", code="parameter_missing", param="mandate_data"
+        )
+    fields = given(params, *_DESCRIBED, "return_url", "usage")
+    automatic = params.automatic_payment_methods
+    if not isinstance(automatic, UnsetType):
+        if automatic.enabled and not isinstance(params.payment_method_types, UnsetType):
+            raise refuse_together("automatic_payment_methods", "payment_method_types")
+        fields["automatic_payment_methods"] = automatic.enabled
+        fields["allow_redirects"] = (
+            value_or(automatic.allow_redirects, "always") if automatic.enabled else None
+        )
+    fields |= _types(params) | _options(params)
+    return CreateSetupIntent(
+        secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
+        fields=fields,
+        metadata=first_metadata(params.metadata),
+        customer=_customer(params.customer),
+        payment_method=card_params.chosen(call, params),
+        confirm=params.confirm,
+        mandate=mandate_data(call, params.mandate_data, params.single_use),
+    )
+
+
+def update(call: Call, params: UpdateParams) -> UpdateSetupIntent:
+    """Update a setup intent."""
+    fields = given(params, *_DESCRIBED) | _types(params) | _options(params)
+    if not isinstance(params.customer, UnsetType):
+        fields["customer"] = _customer(params.customer)
+    return UpdateSetupIntent(
+        id=call.arguments["id"],
+        fields=fields,
+        metadata=value_or(params.metadata, {}),
+        payment_method=card_params.chosen(call, params),
+        clears_payment_method=params.payment_method is None,
+    )
+
+
+def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
+    """Confirm a setup intent."""
+    return ConfirmSetupIntent(
+        id=call.arguments["id"],
+        fields=given(params, "return_url") | _options(params),
+        payment_method=card_params.chosen(call, params),
+        mandate=mandate_data(call, params.mandate_data, None),
+    )
+
+
+def authenticate(call: Call, params: AuthenticateParams) -> AuthenticateSetupIntent:
+    """Complete authentication in test mode. In live mode no setup waits for it."""
+    return AuthenticateSetupIntent(id=call.arguments["id"], succeeds=params.outcome == "succeeded")
+
+
+def cancel(call: Call, params: CancelParams) -> CancelSetupIntent:
+    """Cancel a setup intent."""
+    return CancelSetupIntent(id=call.arguments["id"], reason=params.cancellation_reason)
+
+
+def check_shown(call: Call, params: RetrieveParams, shown: StoredObject) -> None:
+    """Show a setup only to a secret key, or with its client secret. Raises: NotFound, InvalidRequest."""
+    client_secrets.check(call, kinds.SETUP_INTENT, params.client_secret, shown)
+
+
+async def check_confirmed(call: Call, params: ConfirmParams) -> None:
+    """Let a setup be confirmed only with a secret key, or with its client secret."""
+    await client_secrets.check_confirmed(
+        call, kinds.SETUP_INTENT, params, params.client_secret, _NOT_FOR_PUBLISHABLE
+    )
+
+
+def _customer(identifier: str | UnsetType) -> str | None:
+    if isinstance(identifier, UnsetType):
+        return None
+    return kinds.check(kinds.CUSTOMER, identifier, param="customer")
+
+
+def _types(params: CreateParams | UpdateParams) -> dict[str, object]:
+    if isinstance(params.payment_method_types, UnsetType):
+        return {}
+    if set(params.payment_method_types) != {"card"}:
+        raise InvalidRequest("The only type of payment method is card.", param="payment_method_types")
+    return {"payment_method_types": ("card",), "automatic_payment_methods": False}
+
+
+def _options(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, object]:
+    options = value_or(params.payment_method_options, None)
+    if options is None or options.card is None or options.card.request_three_d_secure is None:
+        return {}
+    return {"request_three_d_secure": options.card.request_three_d_secure}

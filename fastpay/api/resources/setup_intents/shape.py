@@ -1,0 +1,92 @@
+"""Setup intents as the dialect shows them, and what can be expanded in them."""
+
+from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION
+from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
+from fastpay.domain import kinds
+from fastpay.domain.objects import StoredObject
+from fastpay.domain.setup_objects import SetupError, SetupIntent
+
+_LAST_SETUP_ERROR = Nested(
+    "last_setup_error",
+    SetupError,
+    {
+        "code": Field("code"),
+        "decline_code": Field("decline_code"),
+        "message": Field("message"),
+        "param": Field("param"),
+        "payment_method": Slot("payment_method"),
+        "type": Field("type"),
+    },
+)
+
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "setup_intent",
+    "application": None,
+    "attach_to_self": Field("attach_to_self"),
+    "automatic_payment_methods": When(
+        "automatic_payment_methods", {"allow_redirects": ALLOW_REDIRECTS, "enabled": True}
+    ),
+    "cancellation_reason": Field("cancellation_reason"),
+    "client_secret": Field("client_secret"),
+    "created": Field("created"),
+    "customer": Field("customer"),
+    "customer_account": None,
+    "description": Field("description"),
+    "excluded_payment_method_types": None,
+    "flow_directions": Field("flow_directions"),
+    "last_setup_error": _LAST_SETUP_ERROR,
+    "latest_attempt": Field("latest_attempt"),
+    "livemode": Mode(),
+    "mandate": Field("mandate"),
+    "metadata": Field("metadata"),
+    "next_action": When("status", NEXT_ACTION, equals="requires_action"),
+    "on_behalf_of": None,
+    "payment_method": Field("payment_method"),
+    "payment_method_configuration_details": None,
+    "payment_method_options": {
+        "card": {
+            "mandate_options": None,
+            "network": None,
+            "request_three_d_secure": Field("request_three_d_secure"),
+        }
+    },
+    "payment_method_types": Field("payment_method_types"),
+    "single_use_mandate": Field("single_use_mandate"),
+    "status": Field("status"),
+    "usage": Field("usage"),
+}
+
+
+def _failed_method(stored: StoredObject) -> str | None:
+    assert isinstance(stored, SetupIntent)
+    error = stored.last_setup_error
+    return None if error is None else error.payment_method
+
+
+SETUP_INTENT = Resource(
+    kinds.SETUP_INTENT,
+    shape=_SHAPE,
+    expandable={
+        "customer": Reference((kinds.CUSTOMER,)),
+        "last_setup_error.payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "latest_attempt": Reference((kinds.SETUP_ATTEMPT,)),
+        "mandate": Reference((kinds.MANDATE,)),
+        "payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "single_use_mandate": Reference((kinds.MANDATE,)),
+        "application": ALWAYS_NULL,
+        "on_behalf_of": ALWAYS_NULL,
+    },
+    whole=Whole("last_setup_error.payment_method", _failed_method),
+    # Merchants' own data, which the holder of a client secret must not see.
+    secret_fields=(
+        "application",
+        "customer",
+        "latest_attempt",
+        "mandate",
+        "metadata",
+        "on_behalf_of",
+        "single_use_mandate",
+    ),
+)

@@ -1,0 +1,35 @@
+"""Mandates: what a customer has agreed to, kept with the payment method that may be charged."""
+
+import msgspec
+
+from fastpay.domain.plan import Draft
+from fastpay.domain.setup_objects import CustomerAcceptance, Mandate
+
+
+class MandateData(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A mandate that came with a request. With an `amount`, it is good for one payment."""
+
+    acceptance: CustomerAcceptance
+    amount: int | None = None
+    currency: str | None = None
+
+
+def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
+    """Write a new mandate. It is accepted now, unless the request says when.
+
+    The dialect has no event for it, so the caller must add one for another object.
+    """
+    acceptance = data.acceptance
+    if acceptance.accepted_at is None:
+        acceptance = msgspec.structs.replace(acceptance, accepted_at=draft.moment_s)
+    mandate = Mandate(
+        id=draft.new_id(Mandate.prefix),
+        created=draft.moment_s,
+        acceptance=acceptance,
+        payment_method=payment_method,
+        amount=data.amount,
+        currency=data.currency,
+        type="multi_use" if data.amount is None else "single_use",
+    )
+    draft.put(mandate, None)
+    return mandate

@@ -1,0 +1,145 @@
+"""One attempt to set up a payment method for later payments.
+
+The processor of test mode is the table in `cards`, as it is for charges. A card that issuers decline whenever
+it is saved fails here; one that declines charges alone can be saved. What follows from the answer is the
+attempt, a new state of the setup intent, and the payment method of its customer.
+"""
+
+import msgspec
+
+from fastpay.domain import charging, mandates, payment_methods
+from fastpay.domain.cards import BEHAVIOURS, Behaviour
+from fastpay.domain.mandates import MandateData
+from fastpay.domain.objects import PaymentMethod
+from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.setup_objects import SetupAttempt, SetupError, SetupIntent
+from fastpay.errors import CardDeclined
+
+
+def attempt(
+    workspace: Workspace,
+    draft: Draft,
+    intent: SetupIntent,
+    *,
+    method: PaymentMethod,
+    is_new: bool,
+    mandate: MandateData | None = None,
+) -> None:
+    """Make the attempt and write everything that follows from it.
+
+    `is_new` means that the payment method came with the request and is not written yet. A decline raises
+    nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is possible.
+    """
+    charging.check_processor(workspace)
+    charging.check_owner(intent, method)
+    abandon(workspace, draft, intent)
+    behaviour = BEHAVIOURS[method.card.behaviour]
+    made = SetupAttempt(
+        id=draft.new_id(SetupAttempt.prefix),
+        created=draft.moment_s,
+        attach_to_self=intent.attach_to_self,
+        card=method.card,
+        customer=intent.customer,
+        flow_directions=intent.flow_directions,
+        payment_method=method.id,
+        setup_intent=intent.id,
+        status="succeeded",
+        usage=intent.usage,
+    )
+    intent = msgspec.structs.replace(
+        intent, latest_attempt=made.id, last_setup_error=None, payment_method=method.id
+    )
+    is_declined = behaviour.code is not None and not behaviour.attachable
+    asks = behaviour.needs_authentication is not None or (
+        behaviour.is_enrolled and intent.request_three_d_secure != "automatic"
+    )
+    if is_declined or asks:
+        if is_new:
+            draft.put(method, None)
+        if is_declined:
+            _decline(draft, intent, made, behaviour)
+            return
+        if mandate is not None:
+            intent = _with_mandate(draft, intent, mandate)
+        draft.put(msgspec.structs.replace(made, status="requires_action"), None)
+        draft.put(msgspec.structs.replace(intent, status="requires_action"), "setup_intent.requires_action")
+        return
+    if mandate is not None:
+        intent = _with_mandate(draft, intent, mandate)
+    _succeed(draft, intent, made, method)
+
+
+def authenticate(
+    draft: Draft, intent: SetupIntent, waiting: SetupAttempt, method: PaymentMethod, *, succeeds: bool
+) -> None:
+    """Write the cardholder's answer, and what follows from it."""
+    if succeeds:
+        authenticated = msgspec.structs.replace(waiting, three_d_secure="authenticated")
+        _succeed(draft, intent, authenticated, method)
+        return
+    error = SetupError(
+        code="setup_intent_authentication_failure",
+        message="The payment method could not be authenticated. Try another one.",
+        payment_method=method.id,
+        type="invalid_request_error",
+    )
+    _fail(draft, intent, msgspec.structs.replace(waiting, three_d_secure="failed"), error)
+
+
+def abandon(workspace: Workspace, draft: Draft, intent: SetupIntent) -> None:
+    """Write that an attempt which still waits for the cardholder will have no answer."""
+    waiting = waiting_attempt(workspace, intent)
+    if waiting is not None:
+        draft.put(msgspec.structs.replace(waiting, status="abandoned"), None)
+
+
+def waiting_attempt(workspace: Workspace, intent: SetupIntent) -> SetupAttempt | None:
+    """Return the attempt that waits for the cardholder, if there is one."""
+    latest = None if intent.latest_attempt is None else workspace.find(intent.latest_attempt)
+    return latest if isinstance(latest, SetupAttempt) and latest.status == "requires_action" else None
+
+
+def _succeed(draft: Draft, intent: SetupIntent, made: SetupAttempt, method: PaymentMethod) -> None:
+    payment_methods.save(draft, method, intent.customer, is_set_up=intent.usage == "off_session")
+    draft.put(msgspec.structs.replace(made, status="succeeded"), None)
+    draft.put(msgspec.structs.replace(intent, status="succeeded"), "setup_intent.succeeded")
+
+
+def _decline(draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: Behaviour) -> None:
+    assert behaviour.code is not None
+    error = SetupError(
+        code=behaviour.code,
+        message=behaviour.message,
+        decline_code=behaviour.decline_code,
+        param=behaviour.param,
+        payment_method=made.payment_method,
+    )
+    _fail(draft, intent, made, error)
+    draft.fail(
+        CardDeclined(
+            behaviour.message, code=behaviour.code, decline_code=behaviour.decline_code, param=behaviour.param
+        ),
+        payment_method=made.payment_method,
+        setup_intent=intent.id,
+    )
+
+
+def _fail(draft: Draft, intent: SetupIntent, made: SetupAttempt, error: SetupError) -> None:
+    draft.put(msgspec.structs.replace(made, status="failed", setup_error=error), None)
+    failed = msgspec.structs.replace(
+        intent,
+        status="requires_payment_method",
+        last_setup_error=error,
+        mandate=None,
+        payment_method=None,
+        single_use_mandate=None,
+    )
+    draft.put(failed, "setup_intent.setup_failed")
+
+
+def _with_mandate(draft: Draft, intent: SetupIntent, data: MandateData) -> SetupIntent:
+    assert intent.payment_method is not None
+    mandate = mandates.accept(draft, data, intent.payment_method)
+    if mandate.type == "single_use":
+        return msgspec.structs.replace(intent, single_use_mandate=mandate.id)
+    return msgspec.structs.replace(intent, mandate=mandate.id)

@@ -1,0 +1,179 @@
+"""The requests of test_isolation.py: every route, and every parameter that takes an identifier."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that names objects: `{cus}` and the like stand for their identifiers.
+
+    `path` and `fields` may name several; each is put to the test alone, while the others are the asking
+    tenant's own; then all of them together. `{open}` is a payment intent that can still be changed.
+    """
+
+    method: str
+    route: str
+    path: str
+    fields: Fields
+
+
+def case(route: str, path: str | None = None, /, **fields: str) -> Case:
+    method, _, template = route.partition(" ")
+    named = {
+        name.replace("__", "[", 1) + ("]" if "__" in name else ""): value for name, value in fields.items()
+    }
+    return Case(method, template, path or template, named)
+
+
+# What a list must be given.
+REQUIRED = {"/v1/setup_attempts": {"setup_intent": "seti_" + "0" * 32}}
+CASES = [
+    case("POST /v1/payment_intents", amount="5", currency="usd", customer="{cus}"),
+    case("POST /v1/payment_intents", amount="5", currency="usd", payment_method="{pm}"),
+    case("POST /v1/payment_intents", amount="5", currency="usd", payment_method="{pm}", confirm="true"),
+    case("GET /v1/payment_intents", customer="{cus}"),
+    case("GET /v1/payment_intents", starting_after="{pi}"),
+    case("GET /v1/payment_intents", ending_before="{pi}"),
+    case("GET /v1/payment_intents/{id}", "/v1/payment_intents/{pi}"),
+    case("GET /v1/payment_intents/{id}", "/v1/payment_intents/{pi}", client_secret="{pi}_secret_x"),
+    case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{pi}", description="x"),
+    case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{open}", customer="{cus}"),
+    case("POST /v1/payment_intents/{id}", "/v1/payment_intents/{open}", payment_method="{pm}"),
+    case("POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{pi}/confirm"),
+    case(
+        "POST /v1/test_helpers/payment_intents/{id}/authenticate",
+        "/v1/test_helpers/payment_intents/{pi}/authenticate",
+    ),
+    case(
+        "POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{open}/confirm", payment_method="{pm}"
+    ),
+    case("POST /v1/payment_intents/{id}/capture", "/v1/payment_intents/{pi}/capture"),
+    case("POST /v1/payment_intents/{id}/cancel", "/v1/payment_intents/{pi}/cancel"),
+    case("POST /v1/setup_intents", customer="{cus}"),
+    case("POST /v1/setup_intents", payment_method="{pm}"),
+    case("POST /v1/setup_intents", payment_method="{pm}", confirm="true"),
+    case("GET /v1/setup_intents", customer="{cus}"),
+    case("GET /v1/setup_intents", payment_method="{pm}"),
+    case("GET /v1/setup_intents", starting_after="{seti}"),
+    case("GET /v1/setup_intents", ending_before="{seti}"),
+    case("GET /v1/setup_intents/{id}", "/v1/setup_intents/{seti}"),
+    case("GET /v1/setup_intents/{id}", "/v1/setup_intents/{seti}", client_secret="{seti}_secret_x"),
+    case("POST /v1/setup_intents/{id}", "/v1/setup_intents/{seti}", description="x"),
+    case("POST /v1/setup_intents/{id}", "/v1/setup_intents/{newseti}", customer="{cus}"),
+    case("POST /v1/setup_intents/{id}", "/v1/setup_intents/{newseti}", payment_method="{pm}"),
+    case("POST /v1/setup_intents/{id}/confirm", "/v1/setup_intents/{seti}/confirm"),
+    case("POST /v1/setup_intents/{id}/confirm", "/v1/setup_intents/{newseti}/confirm", payment_method="{pm}"),
+    case("POST /v1/setup_intents/{id}/cancel", "/v1/setup_intents/{seti}/cancel"),
+    case(
+        "POST /v1/test_helpers/setup_intents/{id}/authenticate",
+        "/v1/test_helpers/setup_intents/{seti}/authenticate",
+    ),
+    case("GET /v1/setup_attempts", setup_intent="{seti}"),
+    case("GET /v1/setup_attempts", **REQUIRED["/v1/setup_attempts"], starting_after="{setatt}"),
+    case("GET /v1/setup_attempts", **REQUIRED["/v1/setup_attempts"], ending_before="{setatt}"),
+    case("GET /v1/mandates/{id}", "/v1/mandates/{mandate}"),
+    case("POST /v1/payment_methods"),
+    case("GET /v1/payment_methods", customer="{cus}"),
+    case("GET /v1/payment_methods", starting_after="{pm}"),
+    case("GET /v1/payment_methods", ending_before="{pm}"),
+    case("GET /v1/payment_methods/{id}", "/v1/payment_methods/{pm}"),
+    case("POST /v1/payment_methods/{id}", "/v1/payment_methods/{pm}", allow_redisplay="always"),
+    case("POST /v1/payment_methods/{id}/attach", "/v1/payment_methods/{pm}/attach", customer="{cus}"),
+    case("POST /v1/payment_methods/{id}/detach", "/v1/payment_methods/{pm}/detach"),
+    case("POST /v1/customers", payment_method="{pm}"),
+    case("POST /v1/customers", payment_method="{pm}", invoice_settings__default_payment_method="{pm}"),
+    case("GET /v1/customers", starting_after="{cus}"),
+    case("GET /v1/customers", ending_before="{cus}"),
+    case("GET /v1/customers/search", query="metadata['owner']:'a'"),
+    case("GET /v1/payment_intents/search", query="metadata['owner']:'a'"),
+    case("GET /v1/charges/search", query="metadata['owner']:'a'"),
+    case("GET /v1/customers/{id}", "/v1/customers/{cus}"),
+    case("POST /v1/customers/{id}", "/v1/customers/{cus}", name="x"),
+    case("POST /v1/customers/{id}", "/v1/customers/{cus}", invoice_settings__default_payment_method="{pm}"),
+    case("DELETE /v1/customers/{id}", "/v1/customers/{cus}"),
+    case("GET /v1/customers/{id}/payment_methods", "/v1/customers/{cus}/payment_methods"),
+    case(
+        "GET /v1/customers/{id}/payment_methods", "/v1/customers/{cus}/payment_methods", starting_after="{pm}"
+    ),
+    case(
+        "GET /v1/customers/{id}/payment_methods/{payment_method}", "/v1/customers/{cus}/payment_methods/{pm}"
+    ),
+    case("POST /v1/refunds", charge="{ch}"),
+    case("POST /v1/refunds", payment_intent="{pi}"),
+    case("POST /v1/refunds", payment_intent="{pi}", charge="{ch}"),
+    case("GET /v1/refunds", charge="{ch}"),
+    case("GET /v1/refunds", payment_intent="{pi}"),
+    case("GET /v1/refunds", starting_after="{re}"),
+    case("GET /v1/refunds", ending_before="{re}"),
+    case("GET /v1/refunds/{id}", "/v1/refunds/{re}"),
+    case("POST /v1/refunds/{id}", "/v1/refunds/{re}", metadata__a="1"),
+    case("POST /v1/charges/{id}", "/v1/charges/{ch}", description="x"),
+    case("POST /v1/charges/{id}/capture", "/v1/charges/{ch}/capture"),
+    case("POST /v1/refunds/{id}/cancel", "/v1/refunds/{re}/cancel"),
+    case("GET /v1/charges", customer="{cus}"),
+    case("GET /v1/charges", customer="{cus}", payment_intent="{pi}"),
+    case("GET /v1/charges", payment_intent="{pi}"),
+    case("GET /v1/charges", starting_after="{ch}"),
+    case("GET /v1/charges", ending_before="{ch}"),
+    case("GET /v1/charges/{id}", "/v1/charges/{ch}"),
+    case("GET /v1/charges/{id}/refunds", "/v1/charges/{ch}/refunds"),
+    # Both modes of a tenant have one account, and another tenant's is 403: tests/http/test_accounts.py.
+    case("GET /v1/account"),
+    case("GET /v1/accounts/{id}", "/v1/accounts/{acct}"),
+    case("GET /v1/balance"),
+    case("GET /v1/balance_transactions", source="{ch}"),
+    case("GET /v1/balance_transactions", source="{re}"),
+    case("GET /v1/balance_transactions", starting_after="{txn}"),
+    case("GET /v1/balance_transactions", ending_before="{txn}"),
+    case("GET /v1/events", starting_after="{evt}"),
+    case("GET /v1/events", ending_before="{evt}"),
+    case("GET /v1/events", starting_after="{evt}", after_sequence="0"),
+    case("GET /v1/events/{id}", "/v1/events/{evt}"),
+    case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
+    case("POST /v1/ledger/accounts"),
+    case("GET /v1/ledger/accounts", starting_after="{lacc}"),
+    case("GET /v1/ledger/accounts", ending_before="{lacc}"),
+    case("GET /v1/ledger/accounts/{id}", "/v1/ledger/accounts/{lacc}"),
+    case("GET /v1/ledger/accounts/{id}", "/v1/ledger/accounts/{lacc}", expand__="balance"),
+    case("GET /v1/ledger/accounts/{id}/balance", "/v1/ledger/accounts/{lacc}/balance"),
+    case("GET /v1/ledger/accounts/{id}/balance", "/v1/ledger/accounts/{lacc}/balance", sequence="1"),
+    case("GET /v1/ledger/accounts/{id}/entries", "/v1/ledger/accounts/{lacc}/entries"),
+    case(
+        "GET /v1/ledger/accounts/{id}/entries", "/v1/ledger/accounts/{lacc}/entries", starting_after="{lent}"
+    ),
+    case(
+        "GET /v1/ledger/accounts/{id}/entries", "/v1/ledger/accounts/{lacc}/entries", ending_before="{lent}"
+    ),
+    case("POST /v1/ledger/transfers", debit_account="{lacc}", credit_account="{lacc2}", amount="1"),
+    case("POST /v1/ledger/transfers", debit_account="{lacc2}", credit_account="{lacc}", amount="1"),
+    case("GET /v1/ledger/transfers", starting_after="{ltr}"),
+    case("GET /v1/ledger/transfers", ending_before="{ltr}"),
+    case("GET /v1/ledger/transfers/{id}", "/v1/ledger/transfers/{ltr}"),
+    case("POST /v1/ledger/transfers/{id}/post", "/v1/ledger/transfers/{ltr}/post"),
+    case("POST /v1/ledger/transfers/{id}/void", "/v1/ledger/transfers/{ltr}/void"),
+    # Whose accounts its items name is answered item by item: tests/http/test_ledger_batches.py.
+    case("POST /v1/ledger/batches"),
+    case("GET /v1/ledger/batches/{id}", "/v1/ledger/batches/{lbat}"),
+    case("GET /v1/ledger/verify"),
+]
+NAMES = (
+    "seti",
+    "setatt",
+    "mandate",
+    "cus",
+    "pm",
+    "pi",
+    "ch",
+    "re",
+    "txn",
+    "evt",
+    "lacc",
+    "ltr",
+    "lbat",
+    "lent",
+)
+# What a filter of a list names need not be there: an unknown customer has no payments.
+FILTERS = frozenset(("customer", "charge", "payment_intent", "payment_method", "setup_intent", "source"))
