@@ -20,6 +20,7 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Versioned
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.event_ports import Events
+from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
@@ -92,6 +93,7 @@ class Asking:
                 reader=cast(Reader, _Unread()),
                 ledger=cast(Ledger, None),
                 events=cast(Events, None),
+                feeds=cast(Feeds, None),
                 keys=_Keys(),
                 clock=clock,
                 identifiers=IdentifierFactory(clock),

@@ -63,7 +63,7 @@ _WORKING = (
     Step("execute: decide", DecidedBatch, "decide"),
     Step("encode the columns", PostgresBatches, "encode"),
     Step("render the answer", answers, "plain"),
-    Step("send the answer", endpoints, "_respond"),
+    Step("send the answer", endpoints, "respond"),
 )
 # These wait for the database; a batch shares them.
 _WAITING = (

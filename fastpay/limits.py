@@ -83,6 +83,20 @@ search_token_chars_max = 100
 # Events. Numbers of the sequence that a page of `after_sequence` covers at most.
 event_types_max = 20
 event_numbers_examined_max = 10_000
+# Streams of events: the clients that follow, and the bytes that are kept for them until they are sent.
+followers_tenant_max = 1_024
+followers_max = 4_096
+feed_bytes_max = 1 << 20
+feeds_bytes_max = 64 << 20
+feed_heartbeat_ms = 15_000
+# How long a client waits before it follows again.
+feed_reconnect_ms = 2_000
+feed_poll_ms = 1_000
+feed_retry_ms = 1_000
+# How many followers are woken in one turn of the loop, and the pause after all were.
+feed_wakes_at_once = 64
+feed_pause_ms = 20
+feed_pause_max_ms = 1_000
 
 # Search. Beyond the tail a search advances the index itself, by at most this many batches.
 search_total_max = 10_000
@@ -385,6 +399,9 @@ assert search_candidates_step <= search_candidates_max <= search_examined_max
 assert search_batch_events <= search_tail_max <= search_backlog_max
 assert page_size_max <= search_recent_entries
 assert page_size_max < event_numbers_examined_max
+assert followers_tenant_max <= followers_max
+assert feed_bytes_max <= feeds_bytes_max
+assert feed_pause_ms <= feed_pause_max_ms
 assert idle_in_transaction_timeout_ms < lock_timeout_ms
 assert statement_timeout_ms <= verify_timeout_ms
 assert commit_backoff_ms <= commit_backoff_max_ms

@@ -89,6 +89,7 @@ class Application:
         self._table = Table([*routes, *heads])
         self._starlette = _create_starlette(services, paths)
         self._preflight = Preflight(services.cors, services.identifiers)
+        self._feeds = services.feeds
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers. This is no coroutine itself, which saves a frame a request."""
@@ -97,6 +98,10 @@ class Application:
             if answered is not None:
                 return answered
         return self._go_long(scope, receive, send)
+
+    def drain(self) -> None:
+        """End the streams of events in order: this instance is about to stop."""
+        self._feeds.drain()
 
     def _go_long(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers through the pipeline."""

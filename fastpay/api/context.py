@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.event_ports import Events
+from fastpay.engine.feeds import Feeds
 from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
@@ -37,6 +38,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     reader: Reader
     ledger: Ledger
     events: Events
+    feeds: Feeds
     keys: KeyRing
     clock: Clock
     identifiers: IdentifierFactory
@@ -100,6 +102,16 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.credentials.kind == "publishable"
 
 
+class Stream(Protocol):
+    """A body that comes in parts, for as long as the client stays."""
+
+    async def next(self) -> bytes | None:
+        """Return the next part, None at the end."""
+
+    def close(self) -> None:
+        """Release what the stream holds, and let `next` return None."""
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An answer: a status, a JSON body, and headers in addition to those that every answer has."""
 
@@ -111,3 +123,5 @@ class Reply(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     etag: bytes | None = None
     # Returns the body in a coding, if encoded bodies are cached.
     encoded: Callable[[str], bytes] | None = None
+    # Follows the body. It is closed when the response has ended, whatever ends it.
+    stream: Stream | None = None

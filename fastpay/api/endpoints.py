@@ -26,8 +26,9 @@ from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import may_be_form
 from fastpay.api.encodings import encoded
-from fastpay.api.etags import CACHE_CONTROL, conditional
+from fastpay.api.etags import conditional
 from fastpay.api.routes import Endpoint, Policy
+from fastpay.api.sending import head_of, respond, respond_in_parts
 from fastpay.api.timings import TIMING_HEADER, timed
 from fastpay.api.versions import check_version, is_version
 from fastpay.api.writes import is_idempotency_key
@@ -92,10 +93,13 @@ class _Path:
             span.answered(reply.status)
             reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
             method: str = scope["method"]
-            echoes = _echoes(method, headers)
+            echoes, is_head = _echoes(method, headers), method == "HEAD"
             if "origin" in headers:
                 echoes.extend(self._services.cors.headers(headers["origin"]))
-            await _respond(send, reply, echoes, request_id, is_head=method == "HEAD")
+            if reply.stream is None:
+                await respond(send, reply, echoes, request_id, is_head=is_head)
+        if reply.stream is not None:
+            await respond_in_parts(receive, send, reply.stream, head_of(reply, echoes, request_id), is_head)
 
     async def _reply(
         self,
@@ -339,17 +343,6 @@ async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_ma
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunk if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _respond(
-    send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str, *, is_head: bool
-) -> None:
-    """Send a reply with the headers that every answer has."""
-    out = [(b"request-id", request_id.encode()), (b"cache-control", CACHE_CONTROL), *reply.headers, *echoes]
-    if reply.status != 304:
-        out[:0] = [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(reply.body))]
-    await send({"type": "http.response.start", "status": reply.status, "headers": out})
-    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
 
 
 def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

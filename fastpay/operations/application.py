@@ -1,25 +1,28 @@
 """Builds the application over its database and cache, and starts and closes every part of it in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Protocol
 
 from fastpay import limits
 from fastpay.api import context
-from fastpay.api.app import RESOURCES, create_app
+from fastpay.api.app import RESOURCES, Application, create_app
 from fastpay.api.card_texts import CardTexts
 from fastpay.api.cors import Cors
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
+from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Dependency
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
+from fastpay.engine.feeds import Feeds
 from fastpay.engine.housekeeping import Housekeeper
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
+from fastpay.engine.ports import Commit, CommitObserver
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import Timekeeper
@@ -29,7 +32,6 @@ from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
 from fastpay.operations.deadline import Deadline
 from fastpay.operations.outages import watch_dependencies
-from fastpay.server.listener import ASGIApplication
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.copies import RedisCopies
@@ -53,7 +55,7 @@ async def open_application(
     deadline: Deadline,
     vault: Vault | None = None,
     counters: Counters | None = None,
-) -> AsyncIterator[ASGIApplication]:
+) -> AsyncIterator[Application]:
     """Build the application over its database and cache, and close it at the end of the block.
 
     `clock` is the machine's; the application uses the database's time. `counters` receives every part that
@@ -64,37 +66,35 @@ async def open_application(
     async with AsyncExitStack() as stack:
         outages = watch_dependencies(settings, database, redis_url, clock=clock)
         watch = outages.database
-        pool = await _open_pool(stack, database, readers, watch.failed, deadline)
-        scans = settings.scan_connections_max
-        scan_pool = await _open_pool(stack, database, scans, watch.failed, deadline)
-        key_pool = await _open_pool(stack, database, limits.key_connections_max, watch.failed, deadline)
+        open_pool = partial(_open_pool, stack, database, watch.failed, deadline)
+        pool, scan_pool = await open_pool(readers), await open_pool(settings.scan_connections_max)
+        key_pool = await open_pool(limits.key_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
         clock, identifiers = await _keep_time(
             stack, settings, reads, machine_clock, deadline=deadline, counters=counters
         )
         outages.readiness.require(identifiers.fault)
-        told = (counters, outages.redis)
+        feeds = Feeds(reads.read_sequences, clock=machine_clock, is_away=watch.is_away)
+        counters.add(feeds)
+        told = (counters, outages.redis, feeds)
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
         shares = Shares(requests_max=settings.contended_requests_max)
         background = Background(shares)
-        make = partial(Writer, clock=clock, observer=reader, background=background, failed=watch.failed)
-        batches = [_open_batches(stack, database, deadline) for _ in ("plain", "bulk")]
-        # A light batch bounds the time that the payments in it take.
-        plain = make(batches[0], batch_weight_max=limits.plain_batch_weight_max)
-        writer = Dispatcher(plain, bulk=make(batches[1]))
+        make = partial(Writer, clock=clock, observer=_Observers(reader, feeds), background=background)
+        writer = _open_writer(stack, database, deadline, partial(make, failed=watch.failed))
         outages.readiness.require(writer.fault)
-        _keep_running(stack, writer, deadline)
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         hours = settings.idempotency_retention_hours
-        parts: list[Part] = [
+        _keep_running(
+            stack,
+            deadline,
             Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away),
             Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away),
             Indexer(reads.search_index, clock=clock, is_away=is_away),
             outages.monitor,
-        ]
-        for part in parts:
-            _keep_running(stack, part, deadline)
+            feeds,
+        )
         card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
         counters.add(card_texts)
         services = context.Services(
@@ -102,6 +102,7 @@ async def open_application(
             reader=reader,
             ledger=PostgresLedger(reads),
             events=PostgresEvents(reads),
+            feeds=feeds,
             keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
             clock=clock,
             identifiers=identifiers,
@@ -116,6 +117,18 @@ async def open_application(
         yield create_app(services)
 
 
+def _open_writer(
+    stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline, make: Callable[..., Writer]
+) -> Dispatcher:
+    """Start the two writers, each with connections of its own."""
+    batches = [_open_batches(stack, database, deadline) for _ in ("plain", "bulk")]
+    # A light batch bounds the time that the payments in it take.
+    plain = make(batches[0], batch_weight_max=limits.plain_batch_weight_max)
+    writer = Dispatcher(plain, bulk=make(batches[1]))
+    _keep_running(stack, deadline, writer)
+    return writer
+
+
 def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline) -> PostgresBatches:
     """Return the connections of a writer, and close them at the end of the stack."""
     batches = PostgresBatches(database)
@@ -126,9 +139,9 @@ def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: D
 async def _open_pool(
     stack: AsyncExitStack,
     database: DatabaseSettings,
-    connections_max: int,
     failed: Callable[[TransientFailure], None],
     deadline: Deadline,
+    connections_max: int,
 ) -> ReaderPool:
     """Open a pool, and close it at the end of the stack."""
     pool = await open_reader_pool(database, connections_max=connections_max, failed=failed)
@@ -150,7 +163,7 @@ async def _keep_time(
     identifiers = IdentifierFactory(clock)
     timekeeper = Timekeeper(reads, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms)
     await timekeeper.look()
-    _keep_running(stack, timekeeper, deadline)
+    _keep_running(stack, deadline, timekeeper)
     counters.add(timekeeper)
     return clock, identifiers
 
@@ -163,22 +176,22 @@ def _open_reader(
     *,
     clock: Clock,
     deadline: Deadline,
-    told: tuple[Counters, Dependency],
+    told: tuple[Counters, Dependency, Feeds],
 ) -> Reader:
     """Start the reader, with its connections to Redis if there is one.
 
-    `told` get to know what counts, and whether Redis can be reached.
+    `told` get to know what counts, whether Redis can be reached, and what other instances change.
     """
-    counters, redis = told
+    counters, redis, feeds = told
     staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
     announcer = copies = None
     if redis_url is not None:
         announcer = Announcer(redis_url, clock=clock, part=redis.part())
-        _keep_running(stack, announcer, deadline)
+        _keep_running(stack, deadline, announcer)
         counters.add(announcer)
     if redis_url is not None and settings.redis_copies and staleness_ms:
         copies = RedisCopies(redis_url, clock=clock, identify=reads.identify, part=redis.part())
-        _keep_running(stack, copies, deadline)
+        _keep_running(stack, deadline, copies)
         counters.add(copies)
     reader = Reader(
         reads,
@@ -188,13 +201,30 @@ def _open_reader(
         announcer=announcer,
         copies=copies,
     )
-    _keep_running(stack, reader, deadline)
+    _keep_running(stack, deadline, reader)
     counters.add(reader)
     if announcer is not None and redis_url is not None:
-        listener = Listener(redis_url, origin=announcer.origin, heard=reader.heard, part=redis.part())
-        _keep_running(stack, listener, deadline)
+
+        def heard(scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+            reader.heard(scope, versions)
+            feeds.heard(scope)
+
+        listener = Listener(redis_url, origin=announcer.origin, heard=heard, part=redis.part())
+        _keep_running(stack, deadline, listener)
         counters.add(listener)
     return reader
+
+
+class _Observers:
+    """Tells several of each commit. Satisfies `CommitObserver`."""
+
+    def __init__(self, *observers: CommitObserver) -> None:
+        self._observers = observers
+
+    def committed(self, commits: Sequence[Commit]) -> None:
+        """Tell them."""
+        for observer in self._observers:
+            observer.committed(commits)
 
 
 class Part(Protocol):
@@ -207,10 +237,11 @@ class Part(Protocol):
         """Close in order."""
 
 
-def _keep_running(stack: AsyncExitStack, part: Part, deadline: Deadline) -> None:
-    """Start a part of the engine, and close it at the end of the stack."""
-    part.start()
-    stack.push_async_callback(_close_in_time, part.close, deadline)
+def _keep_running(stack: AsyncExitStack, deadline: Deadline, *parts: Part) -> None:
+    """Start parts of the engine, and close them at the end of the stack."""
+    for part in parts:
+        part.start()
+        stack.push_async_callback(_close_in_time, part.close, deadline)
 
 
 async def _close_in_time(close: Callable[[], Awaitable[None]], deadline: Deadline) -> None:

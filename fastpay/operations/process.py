@@ -122,6 +122,8 @@ async def _serve(
             await stopping.wait()
             deadline.start()
             telemetry.log.info("stopping")
+            # A stream has no end of its own that the server could wait for.
+            app.drain()
         status = 0 if await watcher else 1
     telemetry.log.info("counted", **counters.read())
     telemetry.log.info("stopped")

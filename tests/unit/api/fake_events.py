@@ -55,6 +55,9 @@ class FakeEvents:
         found = found[: page.limit + 1] if page.ascending else found[-page.limit - 1 :]
         return EventRead(found[::-1], self._sequences.get(scope, 0))
 
+    async def read_sequences(self, scopes: Sequence[Scope]) -> dict[Scope, int]:
+        return {scope: self._sequences.get(scope, 0) for scope in scopes}
+
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], StoredObject]:

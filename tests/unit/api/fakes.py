@@ -19,6 +19,7 @@ from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, recor
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
 from fastpay.engine.dependencies import Readiness
+from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Profile, Submission, Verification
@@ -287,6 +288,7 @@ class Api:
             reader=self.engine,
             ledger=self.engine,
             events=self.engine.events,
+            feeds=Feeds(self.engine.events.read_sequences, clock=self.clock),
             keys=FakeKeys(),
             clock=self.clock,
             identifiers=self.identifiers,

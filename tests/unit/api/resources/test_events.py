@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpay.api.app import RESOURCES
-from fastpay.api.resources.events import SHAPE, render_event
+from fastpay.api.resources.events.shape import SHAPE, render_event
 from fastpay.domain.events import RecordedEvent
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from tests.reference.rendering import interpret

@@ -1,6 +1,6 @@
 """Events: what happened to an object, with the object as it was then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -14,19 +14,16 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.etags import tag
-from fastpay.api.layout import Field, Mode, Shape, Slot
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, created_seconds, cursors, cut
-from fastpay.api.resource import Resource
+from fastpay.api.resources.events.shape import EVENT, render_occurrences
+from fastpay.api.resources.events.stream import last_event_id, open_stream, read_following, wants_stream
 from fastpay.api.routes import Policy, Route
 from fastpay.domain import events, kinds
-from fastpay.domain.events import RecordedEvent
 from fastpay.domain.identifiers import position_of
-from fastpay.domain.objects import StoredObject
 from fastpay.engine.event_ports import EventPage, Occurrence
+from fastpay.errors import InvalidRequest
 
-# The version of the dialect that objects have the shape of.
-API_VERSION = "2026-10-28.endive"
 _SEQUENCE_MAX = 2**48
 _ABOVE_ALL = _SEQUENCE_MAX
 
@@ -50,36 +47,6 @@ class EventListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unkno
     types: Annotated[tuple[EventType, ...], Meta(max_length=limits.event_types_max)] = ()
 
 
-# What `data` shows is rendered before, and fills the slot.
-SHAPE: Shape = {
-    "id": Field("id"),
-    "object": "event",
-    "api_version": API_VERSION,
-    "created": Field("created"),
-    "data": Slot("object_id"),
-    "livemode": Mode(),
-    "pending_webhooks": Field("pending_webhooks"),
-    "request": {"id": Field("request_id"), "idempotency_key": Field("idempotency_key")},
-    "sequence": Field("sequence"),
-    "type": Field("type"),
-    "version": Field("version"),
-}
-EVENT = Resource(kinds.EVENT, struct=RecordedEvent, shape=SHAPE)
-
-
-def render_event(event: RecordedEvent, shown: bytes, livemode: bool, previous: bytes | None = None) -> bytes:
-    """Return the event in JSON. `shown` is its object as it was then, rendered.
-
-    `previous` is the version before, rendered, of an object that was updated. The same event and objects give
-    the same bytes at every delivery.
-    """
-    data = b'{"object":' + shown
-    if previous is not None:
-        before, after = msgspec.json.decode(previous), msgspec.json.decode(shown)
-        data += b',"previous_attributes":' + msgspec.json.encode(events.previous_attributes(before, after))
-    return EVENT.render_bytes(event, livemode, data + b"}")
-
-
 class RetrieveEvent:
     """The endpoint that shows one event."""
 
@@ -93,7 +60,7 @@ class RetrieveEvent:
         found = await _find(call, identifier)
         if found is None:
             raise kinds.absent(kinds.EVENT, identifier)
-        (body,) = await _render(call, [found])
+        (body,) = await render_occurrences(call.services, call.scope, [found])
         return Reply(body=body, etag=tag(found.event.version, body))
 
 
@@ -107,6 +74,8 @@ class ListEvents:
         params = decode_query(EventListParams, call.query)
         answers.check_expansions(call, EVENT, params.expand, listed=True)
         call.ended("decode")
+        if wants_stream(call):
+            return await self._stream(call, params)
         if not isinstance(params.after_sequence, UnsetType):
             return await self._follow(call, params, params.after_sequence)
         below, above = await cursors(params, partial(_cursor, call), lowest=0, highest=_ABOVE_ALL)
@@ -126,23 +95,30 @@ class ListEvents:
             raise refuse_together("after_sequence", "ending_before")
         if not isinstance(params.starting_after, UnsetType):
             after = max(after, await _cursor(call, params.starting_after, "starting_after"))
-        last_examined = after + limits.event_numbers_examined_max
-        page = _page(params, below=last_examined + 1, above=after, ascending=True)
-        found, sequence = await call.services.events.list(call.scope, page)
+        below = after + limits.event_numbers_examined_max + 1
+        page = _page(params, below=below, above=after, ascending=True)
+        found, through, end = await read_following(call.services, call.scope, after, page)
         call.ended("read")
-        found = found[::-1]
-        through = max(after, min(last_examined, sequence))
-        has_more = through < sequence
-        if len(found) > page.limit:
-            found, has_more = found[: page.limit], True
-            through = found[-1].event.sequence
         covered = {"after_sequence": after, "through_sequence": through}
-        return await self._show(call, found, covered, has_more=has_more)
+        return await self._show(call, found, covered, has_more=through < end)
+
+    async def _stream(self, call: Call, params: EventListParams) -> Reply:
+        """Follow the events. A client that comes back says in a header where it was, and repeats the rest."""
+        for name in ("created", "delivery_success", "ending_before", "starting_after"):
+            if not isinstance(getattr(params, name), UnsetType):
+                raise InvalidRequest(
+                    f"A stream does not take {name}. Give after_sequence, or the header Last-Event-ID.",
+                    param=name,
+                )
+        after = last_event_id(call)
+        if after is None and not isinstance(params.after_sequence, UnsetType):
+            after = params.after_sequence
+        return await open_stream(call, after, _types(params))
 
     async def _show(
         self, call: Call, found: Sequence[Occurrence], covered: dict[str, int], *, has_more: bool
     ) -> Reply:
-        items = [msgspec.Raw(body) for body in await _render(call, found)]
+        items = [msgspec.Raw(body) for body in await render_occurrences(call.services, call.scope, found)]
         return Reply(body=answers.encode({**render_list(call.path, items, has_more), **covered}))
 
 
@@ -167,7 +143,8 @@ def _types(params: EventListParams) -> frozenset[str]:
         # No event waits for a delivery: there are no webhooks yet.
         return frozenset()
     if isinstance(params.type, UnsetType):
-        return frozenset(params.types) & events.TYPES if params.types else events.TYPES
+        wanted = map(events.matching, params.types)
+        return frozenset().union(*wanted) if params.types else events.TYPES
     if params.types:
         raise refuse_together("type", "types")
     return events.matching(params.type)
@@ -187,47 +164,6 @@ async def _find(call: Call, identifier: str) -> Occurrence | None:
     page = EventPage(limit=1, below=sequence + 1, above=sequence - 1, types=events.TYPES)
     found = (await call.services.events.list(call.scope, page)).found
     return next((one for one in found if one.event.id == identifier), None)
-
-
-async def _render(call: Call, found: Sequence[Occurrence]) -> list[bytes]:
-    """Return events in JSON."""
-    resources, livemode = call.services.resources, call.scope.livemode
-    wanted = [
-        (identifier, sequence)
-        for _, stored, _, sequence in found
-        if (identifier := resources.of_object(stored).whole_in(stored)) is not None
-    ]
-    wholes = await call.services.events.load_at(call.scope, wanted) if wanted else {}
-    bodies: list[bytes] = []
-    for occurrence in found:
-        event, stored, previous, _ = occurrence
-        if previous is None and not wholes and event.type not in events.SPECIAL:
-            # Most events: nothing of them depends on more than the object.
-            shown = resources.of_object(stored).render_bytes(stored, livemode)
-            bodies.append(render_event(event, shown, livemode))
-        else:
-            bodies.append(_render_special(call, occurrence, wholes))
-    return bodies
-
-
-def _render_special(
-    call: Call, occurrence: Occurrence, wholes: Mapping[tuple[str, int], StoredObject]
-) -> bytes:
-    """Return one event, with what was before, and with what is shown whole in its object."""
-    resources, livemode = call.services.resources, call.scope.livemode
-    event, stored, before, sequence = occurrence
-    if event.type in events.DELETIONS and before is not None:
-        stored = before
-    stored = events.as_of(event.type, stored)
-    resource = resources.of_object(stored)
-    inner = wholes.get((resource.whole_in(stored) or "", sequence))
-    whole = None if inner is None else resources.render_bytes(inner, livemode)
-    previous = None
-    if before is not None and event.type in events.UPDATES:
-        previous = resource.render_bytes(before, livemode)
-    if events.is_automatic(event.type, stored):
-        event = msgspec.structs.replace(event, request_id=None)
-    return render_event(event, resource.render_bytes(stored, livemode, whole), livemode, previous)
 
 
 RESOURCES = (EVENT,)

@@ -1,0 +1,89 @@
+"""How events are shown: with the object as it was then, and with what changed."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from fastpay.api.context import Services
+from fastpay.api.layout import Field, Mode, Shape, Slot
+from fastpay.api.resource import Resource, Resources
+from fastpay.domain import events, kinds
+from fastpay.domain.events import RecordedEvent
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import StoredObject
+from fastpay.engine.event_ports import Occurrence
+
+# The version of the dialect that objects have the shape of.
+API_VERSION = "2026-10-28.endive"
+
+# What `data` shows is rendered before, and fills the slot.
+SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "event",
+    "api_version": API_VERSION,
+    "created": Field("created"),
+    "data": Slot("object_id"),
+    "livemode": Mode(),
+    "pending_webhooks": Field("pending_webhooks"),
+    "request": {"id": Field("request_id"), "idempotency_key": Field("idempotency_key")},
+    "sequence": Field("sequence"),
+    "type": Field("type"),
+    "version": Field("version"),
+}
+EVENT = Resource(kinds.EVENT, struct=RecordedEvent, shape=SHAPE)
+
+
+def render_event(event: RecordedEvent, shown: bytes, livemode: bool, previous: bytes | None = None) -> bytes:
+    """Return the event in JSON. `shown` is its object as it was then, rendered.
+
+    `previous` is the version before, rendered, of an object that was updated. The same event and objects give
+    the same bytes at every delivery.
+    """
+    data = b'{"object":' + shown
+    if previous is not None:
+        before, after = msgspec.json.decode(previous), msgspec.json.decode(shown)
+        data += b',"previous_attributes":' + msgspec.json.encode(events.previous_attributes(before, after))
+    return EVENT.render_bytes(event, livemode, data + b"}")
+
+
+async def render_occurrences(services: Services, scope: Scope, found: Sequence[Occurrence]) -> list[bytes]:
+    """Return events in JSON."""
+    resources, livemode = services.resources, scope.livemode
+    wanted = [
+        (identifier, sequence)
+        for _, stored, _, sequence in found
+        if (identifier := resources.of_object(stored).whole_in(stored)) is not None
+    ]
+    wholes = await services.events.load_at(scope, wanted) if wanted else {}
+    bodies: list[bytes] = []
+    for occurrence in found:
+        event, stored, previous, _ = occurrence
+        if previous is None and not wholes and event.type not in events.SPECIAL:
+            # Most events: nothing of them depends on more than the object.
+            shown = resources.of_object(stored).render_bytes(stored, livemode)
+            bodies.append(render_event(event, shown, livemode))
+        else:
+            bodies.append(_render_special(resources, livemode, occurrence, wholes))
+    return bodies
+
+
+def _render_special(
+    resources: Resources,
+    livemode: bool,
+    occurrence: Occurrence,
+    wholes: Mapping[tuple[str, int], StoredObject],
+) -> bytes:
+    """Return one event, with what was before, and with what is shown whole in its object."""
+    event, stored, before, sequence = occurrence
+    if event.type in events.DELETIONS and before is not None:
+        stored = before
+    stored = events.as_of(event.type, stored)
+    resource = resources.of_object(stored)
+    inner = wholes.get((resource.whole_in(stored) or "", sequence))
+    whole = None if inner is None else resources.render_bytes(inner, livemode)
+    previous = None
+    if before is not None and event.type in events.UPDATES:
+        previous = resource.render_bytes(before, livemode)
+    if events.is_automatic(event.type, stored):
+        event = msgspec.structs.replace(event, request_id=None)
+    return render_event(event, resource.render_bytes(stored, livemode, whole), livemode, previous)

@@ -1,0 +1,49 @@
+"""From a reply to the messages of an ASGI response, whole or in parts."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.types import Message, Receive, Send
+
+from fastpay.api.context import Reply, Stream
+from fastpay.api.etags import CACHE_CONTROL
+
+
+async def respond(
+    send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str, *, is_head: bool
+) -> None:
+    """Send a reply with the headers that every answer has."""
+    await send(head_of(reply, echoes, request_id))
+    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
+
+
+def head_of(reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str) -> Message:
+    """Return the message that begins a response."""
+    out = [(b"request-id", request_id.encode()), (b"cache-control", CACHE_CONTROL), *reply.headers, *echoes]
+    if reply.status != 304:
+        out[:0] = [(b"content-type", reply.content_type)]
+        if reply.stream is None:
+            out[1:1] = [(b"content-length", b"%d" % len(reply.body))]
+    return {"type": "http.response.start", "status": reply.status, "headers": out}
+
+
+async def respond_in_parts(
+    receive: Receive, send: Send, stream: Stream, head: Message, is_head: bool
+) -> None:
+    """Send a stream until it ends or the client leaves."""
+    leaving = asyncio.ensure_future(_until_gone(receive))
+    leaving.add_done_callback(lambda _: stream.close())
+    try:
+        await send(head)
+        while not is_head and (part := await stream.next()) is not None:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        if not leaving.done():
+            await send({"type": "http.response.body", "body": b""})
+    finally:
+        stream.close()
+        leaving.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
