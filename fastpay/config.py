@@ -26,6 +26,9 @@ RedisUrl = Annotated[
     Meta(pattern=r"^(redis|rediss|unix)://", examples=["redis://host:6379/0", "unix:///run/redis.sock"]),
 ]
 Text = Annotated[str, Meta(min_length=1)]
+HomesAddress = Annotated[
+    str, Meta(pattern=r"^([^:\[\]/]+|\[[0-9a-fA-F:.]+\]):[1-9][0-9]{0,4}$", examples=["10.0.0.5:7000"])
+]
 Bytes = Annotated[int, Meta(ge=1_024, le=1 << 30)]
 Connections = Annotated[int, Meta(ge=1, le=100)]
 ScanConnections = Annotated[int, Meta(ge=2, le=100)]
@@ -59,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Port = 8000
     unix: Text | None = None
     reuse_port: bool = False
+    homes: bool = True
+    homes_address: HomesAddress | None = None
     tls_cert: Text | None = None
     tls_key: Text | None = None
     data_dir: Text = ".fastpay"

@@ -172,6 +172,29 @@ commit_attempts_max = 6
 commit_backoff_ms = 5
 commit_backoff_max_ms = 400
 
+# Homes. A member whose row was not renewed for so long is gone.
+member_alive_ms = 4_000
+members_max = 64
+forwards_waiting_max = 8_192
+# A larger command is written by the instance that got it. A frame has several commands, which are not larger
+# together.
+forwarded_bytes_max = 4 << 20
+home_frame_bytes_max = 64 << 20
+home_buffer_bytes = 4 << 20
+# How long an answer is waited for, and how long a sign of life, which is asked for in such steps.
+home_answer_ms = 2_500
+home_silence_ms = 500
+home_check_ms = 100
+# How long a tenant is refused after its home found its line too long.
+home_refusal_ms = 50
+# How long commits of a tenant are told to an instance that forwards nothing of it any more, and how long they
+# wait for answers that go the same way.
+home_interest_ms = 10_000
+home_notice_ms = 1
+home_connect_timeout_ms = 1_000
+home_backoff_ms = 50
+home_backoff_max_ms = 1_000
+
 # Reading
 read_staleness_ms = 1_000
 read_staleness_ms_max = 60_000
@@ -383,6 +406,12 @@ http2_table_bytes_max = 4_096
 http2_closed_streams_max = 1_024
 
 assert batch_commands_max <= queued_commands_max
+assert clock_interval_ms + read_timeout_ms < member_alive_ms
+assert home_check_ms < home_silence_ms < home_answer_ms < begin_timeout_ms
+# What the home refuses as late, it refuses before it is given up.
+assert queue_wait_ms_max < home_answer_ms
+assert body_bytes_max * ledger_batch_body_factor <= forwarded_bytes_max < home_frame_bytes_max
+assert home_backoff_ms <= home_backoff_max_ms
 assert batch_commands_max <= batch_weight_max <= queued_weight_max
 assert queued_commands_max <= queued_weight_max
 assert first_answer_carried_ms < idempotency_retention_hours_min * 3_600_000

@@ -20,7 +20,7 @@ _STEP_NS = 10_000
 def timed(reply: Reply, call: Call, timing: Timing) -> Reply:
     """Return the reply with a Server-Timing header."""
     # An endpoint that recorded no stage of its own is one stage.
-    call.ended("render" if {"commit", "cache", "read"} & timing.stages.keys() else "answer")
+    call.ended("render" if {"commit", "home", "cache", "read"} & timing.stages.keys() else "answer")
     return msgspec.structs.replace(reply, headers=(*reply.headers, (b"server-timing", header(timing))))
 
 

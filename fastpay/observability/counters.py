@@ -17,9 +17,9 @@ class Counters:
     def __init__(self) -> None:
         self._sources: list[Counting] = []
 
-    def add(self, source: Counting) -> None:
-        """Add a part's counters, whose names no other part may have."""
-        self._sources.append(source)
+    def add(self, *sources: Counting) -> None:
+        """Add the counters of parts, whose names no other part may have."""
+        self._sources.extend(sources)
 
     def read(self) -> dict[str, int]:
         """Return all counters, by name."""

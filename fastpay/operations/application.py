@@ -14,23 +14,26 @@ from fastpay.api.cors import Cors
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
 from fastpay.domain.identifiers import Scope
+from fastpay.engine import ports
 from fastpay.engine.background import Background
-from fastpay.engine.dependencies import Dependency
+from fastpay.engine.dependencies import Dependency, Readiness
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.feeds import Feeds
+from fastpay.engine.homes.homes import Homes
+from fastpay.engine.homes.membership import Membership
 from fastpay.engine.housekeeping import Housekeeper
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
-from fastpay.engine.ports import Commit, CommitObserver
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.shares import Shares
-from fastpay.engine.timekeeper import Timekeeper
+from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
 from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
 from fastpay.operations.deadline import Deadline
+from fastpay.operations.homes import Followers, Handover, Observers, open_homes
 from fastpay.operations.outages import watch_dependencies
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
@@ -39,6 +42,7 @@ from fastpay.store.events import PostgresEvents
 from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.ledger import PostgresLedger
+from fastpay.store.members import PostgresMembers
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
@@ -55,11 +59,12 @@ async def open_application(
     deadline: Deadline,
     vault: Vault | None = None,
     counters: Counters | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> AsyncIterator[Application]:
     """Build the application over its database and cache, and close it at the end of the block.
 
     `clock` is the machine's; the application uses the database's time. `counters` receives every part that
-    counts. Once the deadline runs, a hanging database does not delay the end.
+    counts. Once the deadline runs, a hanging database does not delay the end. At `stopping` others take over.
     """
     with_session, readers = not settings.transaction_pooling, settings.reader_connections_max
     database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
@@ -71,32 +76,32 @@ async def open_application(
         key_pool = await open_pool(limits.key_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
-        clock, identifiers = await _keep_time(
-            stack, settings, reads, machine_clock, deadline=deadline, counters=counters
-        )
+        membership = Membership(PostgresMembers(pool), reads)
+        clock, identifiers = await _keep_time(stack, settings, membership, machine_clock, deadline, counters)
         outages.readiness.require(identifiers.fault)
         feeds = Feeds(reads.read_sequences, clock=machine_clock, is_away=watch.is_away)
-        counters.add(feeds)
         told = (counters, outages.redis, feeds)
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
         shares = Shares(requests_max=settings.contended_requests_max)
         background = Background(shares)
-        make = partial(Writer, clock=clock, observer=_Observers(reader, feeds), background=background)
-        writer = _open_writer(stack, database, deadline, partial(make, failed=watch.failed))
-        outages.readiness.require(writer.fault)
-        store, is_away = PostgresHousekeeping(pool), watch.is_away
-        hours = settings.idempotency_retention_hours
-        _keep_running(
-            stack,
-            deadline,
-            Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away),
-            Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away),
-            Indexer(reads.search_index, clock=clock, is_away=is_away),
-            outages.monitor,
-            feeds,
+        observers = Observers(reader, feeds)
+        make = partial(Writer, clock=clock, observer=observers, background=background, failed=watch.failed)
+        writer: ports.Writer = _open_writer(stack, database, deadline, make, outages.readiness)
+        if settings.homes:
+            follower = Followers(reader, feeds.heard)
+            homes = await open_homes(settings, membership, writer, follower, clock, vault)
+            writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
+        store, is_away, keep = (
+            PostgresHousekeeping(pool),
+            watch.is_away,
+            partial(_keep_running, stack, deadline),
         )
+        hours = settings.idempotency_retention_hours
+        keep(Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away))
+        keep(Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away))
+        keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds)
         card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
-        counters.add(card_texts)
+        counters.add(card_texts, feeds)
         services = context.Services(
             writer=writer,
             reader=reader,
@@ -118,15 +123,39 @@ async def open_application(
 
 
 def _open_writer(
-    stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline, make: Callable[..., Writer]
+    stack: AsyncExitStack,
+    database: DatabaseSettings,
+    deadline: Deadline,
+    make: Callable[..., Writer],
+    readiness: Readiness,
 ) -> Dispatcher:
     """Start the two writers, each with connections of its own."""
     batches = [_open_batches(stack, database, deadline) for _ in ("plain", "bulk")]
     # A light batch bounds the time that the payments in it take.
     plain = make(batches[0], batch_weight_max=limits.plain_batch_weight_max)
     writer = Dispatcher(plain, bulk=make(batches[1]))
+    readiness.require(writer.fault)
     _keep_running(stack, deadline, writer)
     return writer
+
+
+def _keep_members(
+    stack: AsyncExitStack,
+    deadline: Deadline,
+    homes: Homes,
+    stopping: asyncio.Event | None,
+    told: tuple[Counters, Observers],
+) -> Homes:
+    """Hand over to the others at the stop, and close the connections to them at the end of the stack.
+
+    `told` get to know what counts, and who else is told of commits.
+    """
+    counters, observers = told
+    counters.add(homes)
+    observers.add(homes.serving)
+    stack.push_async_callback(_close_in_time, homes.close, deadline)
+    _keep_running(stack, deadline, Handover(homes, stopping))
+    return homes
 
 
 def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline) -> PostgresBatches:
@@ -152,16 +181,17 @@ async def _open_pool(
 async def _keep_time(
     stack: AsyncExitStack,
     settings: Settings,
-    reads: PostgresReads,
+    moments: MomentStore,
     machine_clock: Clock,
-    *,
     deadline: Deadline,
     counters: Counters,
 ) -> tuple[Clock, IdentifierFactory]:
     """Return a clock that follows the database's time, and the source of identifiers that uses it."""
     clock = DatabaseClock(machine_clock)
     identifiers = IdentifierFactory(clock)
-    timekeeper = Timekeeper(reads, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms)
+    timekeeper = Timekeeper(
+        moments, clock=clock, identifiers=identifiers, refused_ms=settings.clock_refused_ms
+    )
     await timekeeper.look()
     _keep_running(stack, deadline, timekeeper)
     counters.add(timekeeper)
@@ -213,18 +243,6 @@ def _open_reader(
         _keep_running(stack, deadline, listener)
         counters.add(listener)
     return reader
-
-
-class _Observers:
-    """Tells several of each commit. Satisfies `CommitObserver`."""
-
-    def __init__(self, *observers: CommitObserver) -> None:
-        self._observers = observers
-
-    def committed(self, commits: Sequence[Commit]) -> None:
-        """Tell them."""
-        for observer in self._observers:
-            observer.committed(commits)
 
 
 class Part(Protocol):

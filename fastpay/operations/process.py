@@ -108,6 +108,7 @@ async def _serve(
                 deadline=deadline,
                 vault=vault,
                 counters=counters,
+                stopping=stopping,
             )
         )
         server = _make_server(app, settings)

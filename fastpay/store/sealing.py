@@ -7,6 +7,7 @@ row cannot be opened. The identifier of the key is stored beside the ciphertext.
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 import stat
 import uuid
@@ -53,6 +54,10 @@ class SealingKey:
 
             self._cipher = AESGCM(self._secret)
         return self._cipher
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for another purpose, from which nobody can find the key."""
+        return hmac.digest(self._secret, f"fastpay {purpose}".encode(), "sha256")
 
     def line(self) -> str:
         """Return the key as a line of a key file. Never use it elsewhere."""
@@ -111,6 +116,10 @@ class Vault:
     def key_ids(self) -> tuple[str, ...]:
         """The identifiers of all keys, newest first."""
         return tuple(self._keys)
+
+    def derive(self, purpose: str) -> dict[str, bytes]:
+        """Return what `SealingKey.derive` makes of each key, by the identifier of the key, newest first."""
+        return {key_id: key.derive(purpose) for key_id, key in self._keys.items()}
 
     def seal(self, secret: bytes, binding: Binding) -> Sealed:
         """Seal a secret."""

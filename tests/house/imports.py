@@ -30,6 +30,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.read.copy_ports",
             "engine.dependency_ports",
             "engine.failures",
+            "engine.homes.ports",
         }
     ),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
@@ -55,7 +56,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "hiredis": ("store/",),
     "sqlalchemy": ("store/",),
     "alembic": ("store/",),
-    "cryptography": ("store/",),
+    "cryptography": ("store/", "server/member_tls.py"),
     "hypercorn": ("server/", "_native/"),
     "aiohttp": ("outbound/",),
     "yarl": ("outbound/",),

@@ -131,7 +131,7 @@ ELSEWHERE = {
     "adds up, or reads from end to end, all that it is about": (
         *("list_own_entries", "load_own_accounts_at", "list_search_backlogs", "verify_"),
     ),
-    "is of an operator, and of tables that stay small": (
+    "is of an operator or of the process, and of tables that stay small": (
         *(
             "database_connections",
             "database_inspect",
@@ -141,7 +141,7 @@ ELSEWHERE = {
             "key_lock",
             "key_require_signatures",
         ),
-        *("key_revoke", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
+        *("key_revoke", "member_", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
     ),
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),

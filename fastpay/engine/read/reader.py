@@ -182,6 +182,12 @@ class Reader:
 
     def committed(self, commits: Sequence[Commit]) -> None:
         """Show what was committed here from now on, and nothing older."""
+        self.follow(commits)
+        if self._announcer is not None:
+            self._announcer.committed(commits)
+
+    def follow(self, commits: Sequence[Commit]) -> None:
+        """Do so, without announcing it: another instance committed it, and all that it changed was heard."""
         now_ns = self._clock.monotonic_ns()
         for commit in commits:
             freshness = self._freshness(commit.scope)
@@ -200,8 +206,6 @@ class Reader:
                     self.cache.drop(freshness.partition, identifier, versioned.version)
                 elif _is_awaited(versioned) or identifier in freshness.partition.entries:
                     self._put(freshness, identifier, versioned)
-        if self._announcer is not None:
-            self._announcer.committed(commits)
 
     def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
         """Forget objects that another instance has changed; `versions` are the ones they have now.

@@ -1,0 +1,217 @@
+"""Commands, outcomes and errors as they travel between members, and back.
+
+Commands and snapshots are structs of the domain, which travel under the names of their classes. Only classes
+of the domain are ever made from a name. A mapping whose values may be anything (`fields` of a command) keeps
+structs and tuples as extensions that name what they are.
+"""
+
+import functools
+import hashlib
+import sys
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+
+from fastpay import errors
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.plan import Answer, Command, Versioned
+from fastpay.engine.homes.messages import PROTOCOL, Answered, Failed, Forwarded, Shown
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.errors import FastpayError
+
+_DOMAIN = "fastpay.domain."
+_PLAIN = frozenset({str, int, bool, type(None), dict, list})
+# Codes of extensions.
+_TUPLE, _STRUCT = 1, 2
+
+_ENCODER = msgspec.msgpack.Encoder()
+_ANSWERS = msgspec.msgpack.Decoder(Answer)
+_FAULT = "An internal error occurred. Nothing was changed."
+
+
+class UnsupportedFrame(Exception):
+    """The frame is none that a member of the same release sends."""
+
+
+def release_name(version: str) -> str:
+    """Return a name that two processes share only if they understand each other's messages.
+
+    It contains a digest of all structs of the domain, so that two states of a code base under one version
+    are two releases.
+    """
+    shapes = sorted(
+        f"{module.__name__}.{name} {[(field, str(hint)) for field, hint in get_type_hints(one).items()]}"
+        for module in list(sys.modules.values())
+        if module.__name__.startswith(_DOMAIN)
+        for name, one in vars(module).items()
+        if isinstance(one, type) and issubclass(one, msgspec.Struct) and one.__module__ == module.__name__
+    )
+    digest = hashlib.blake2b("\n".join(shapes).encode(), digest_size=6).hexdigest()
+    return f"{version}/{PROTOCOL}/{digest}"
+
+
+def encode_submission(number: int, submission: Submission, now_ns: int) -> Forwarded:
+    """Return a submission as it travels. `now_ns` is on the clock of its deadline.
+
+    Raises: TypeError for a command that cannot travel.
+    """
+    scope, command, deadline_ns = submission.scope, submission.command, submission.deadline_ns
+    return Forwarded(
+        number=number,
+        tenant_id=scope.tenant_id,
+        livemode=scope.livemode,
+        command=_name_of(type(command)),
+        body=msgspec.Raw(_ENCODER.encode(_sealed(command))),
+        request_id=submission.request_id,
+        moment_ms=submission.moment_ms,
+        head=submission.head,
+        tail=submission.tail,
+        idempotency_key=submission.idempotency_key,
+        fingerprint=submission.fingerprint,
+        expand=submission.expand,
+        is_publishable=submission.is_publishable,
+        signed=submission.signed,
+        left_ms=None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
+    )
+
+
+def decode_submission(forwarded: Forwarded, now_ns: int) -> Submission:
+    """Return the submission, with its deadline on our clock.
+
+    Raises: msgspec.MsgspecError, UnsupportedFrame.
+    """
+    left_ms = forwarded.left_ms
+    command: Command = _decoder(forwarded.command).decode(forwarded.body)
+    return Submission(
+        scope=Scope(forwarded.tenant_id, forwarded.livemode),
+        command=command,
+        request_id=forwarded.request_id,
+        moment_ms=forwarded.moment_ms,
+        head=forwarded.head,
+        tail=forwarded.tail,
+        idempotency_key=forwarded.idempotency_key,
+        fingerprint=forwarded.fingerprint,
+        expand=forwarded.expand,
+        is_publishable=forwarded.is_publishable,
+        signed=forwarded.signed,
+        deadline_ns=None if left_ms is None else now_ns + left_ms * 1_000_000,
+    )
+
+
+def encode_outcome(number: int, scope: Scope, outcome: Outcome) -> Answered:
+    """Return an outcome as it travels."""
+    return Answered(
+        number=number,
+        tenant_id=scope.tenant_id,
+        livemode=scope.livemode,
+        answer=msgspec.Raw(_ENCODER.encode(outcome.answer)),
+        objects=tuple(_encode_version(versioned) for versioned in outcome.objects.values()),
+        original_request_id=outcome.original_request_id,
+        is_signature_spent=outcome.is_signature_spent,
+    )
+
+
+def encode_failure(
+    number: int, scope: Scope, error: BaseException, *, is_unbegun: bool = False, is_unknown: bool = False
+) -> Answered:
+    """Return an error as it travels. What is no error for clients stays here: our log has it."""
+    known = error if isinstance(error, FastpayError) else FastpayError(_FAULT)
+    failed = Failed(
+        type(known).__name__,
+        known.message,
+        known.code,
+        known.param,
+        known.decline_code,
+        is_unbegun=is_unbegun,
+        is_unknown=is_unknown,
+    )
+    return Answered(number, scope.tenant_id, scope.livemode, failed)
+
+
+def decode_outcome(answered: Answered) -> Outcome:
+    """Return the outcome. Raises: msgspec.MsgspecError, UnsupportedFrame."""
+    versions = [
+        Versioned(_decoder(shown.kind).decode(shown.body), shown.version, shown.sequence)
+        for shown in answered.objects
+    ]
+    return Outcome(
+        answer=_ANSWERS.decode(answered.answer),
+        objects={versioned.object.id: versioned for versioned in versions},
+        original_request_id=answered.original_request_id,
+        is_signature_spent=answered.is_signature_spent,
+    )
+
+
+def decode_failure(failed: Failed) -> FastpayError:
+    """Return the error. Raises: UnsupportedFrame."""
+    kind = getattr(errors, failed.error, None)
+    if not (isinstance(kind, type) and issubclass(kind, FastpayError)):
+        raise UnsupportedFrame(f"no error {failed.error}")
+    return kind(failed.message, code=failed.code, param=failed.param, decline_code=failed.decline_code)
+
+
+def _encode_version(versioned: Versioned) -> Shown:
+    stored = versioned.object
+    body = msgspec.Raw(_ENCODER.encode(stored))
+    return Shown(_name_of(type(stored)), body, versioned.version, versioned.sequence)
+
+
+def _sealed(command: Any) -> Any:
+    """Return the command with extensions in place of what its loose mappings could not bring back."""
+    changed = {}
+    kind: type = type(command)
+    for name in _loose_fields(kind):
+        loose: Mapping[str, object] = getattr(command, name)
+        if loose and not _PLAIN.issuperset(map(type, loose.values())):
+            changed[name] = {key: _seal(value) for key, value in loose.items()}
+    return msgspec.structs.replace(command, **changed) if changed else command
+
+
+def _seal(value: object) -> object:
+    if isinstance(value, tuple):
+        return msgspec.msgpack.Ext(_TUPLE, _ENCODER.encode(value))
+    if isinstance(value, msgspec.Struct):
+        named = (_name_of(type(value)), value)
+        return msgspec.msgpack.Ext(_STRUCT, _ENCODER.encode(named))
+    return value
+
+
+def _unseal(code: int, data: memoryview) -> object:
+    if code == _TUPLE:
+        return msgspec.msgpack.decode(data, type=tuple)
+    if code != _STRUCT:
+        raise UnsupportedFrame(f"extension {code}")
+    name, body = msgspec.msgpack.decode(data, type=tuple[str, msgspec.Raw])
+    return _decoder(name).decode(body)
+
+
+@functools.cache
+def _loose_fields(kind: type) -> tuple[str, ...]:
+    """Return the fields of a command whose values have no types."""
+    return tuple(name for name, hint in get_type_hints(kind).items() if hint == Mapping[str, object])
+
+
+@functools.cache
+def _name_of(kind: type) -> str:
+    """Return the name that a class of the domain travels under. Raises: TypeError for any other class."""
+    if not kind.__module__.startswith(_DOMAIN) or not issubclass(kind, msgspec.Struct):
+        raise TypeError(f"{kind} cannot travel")
+    return f"{kind.__module__.removeprefix(_DOMAIN)}.{kind.__qualname__}"
+
+
+def _decoder(name: str) -> msgspec.msgpack.Decoder[Any]:
+    """Return the decoder of a class of the domain. Raises: UnsupportedFrame for any other name."""
+    decoder = _DECODERS.get(name)
+    if decoder is None:
+        module, _, kind_name = name.rpartition(".")
+        kind = getattr(sys.modules.get(_DOMAIN + module), kind_name, None)
+        is_known = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+        if not is_known or kind.__module__ != _DOMAIN + module:
+            raise UnsupportedFrame(f"no class {name[:100]!r}")
+        decoder = _DECODERS[name] = msgspec.msgpack.Decoder(kind, ext_hook=_unseal)
+    return decoder
+
+
+# By name. Only classes that exist get in, so their number is bounded.
+_DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {}

@@ -1,0 +1,307 @@
+"""The connection to one home: submissions go out, their outcomes come back.
+
+    state         entered when                                              submissions
+    ------------  --------------------------------------------------------  ------------------
+    unreachable   at first, and when the connection ends                    are not sent
+    open          the home has welcomed us                                  are sent
+    leaving       the home says that it stops                               are not sent
+
+What was sent and is not answered has an unknown outcome (`Unanswered`) once the connection ends, and after
+`home_answer_ms`. A later answer to it is ignored. While something waits, the home is asked for a sign of
+life. If none comes for `home_silence_ms`, the connection is given up, and another one is made.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.plan import Versioned
+from fastpay.engine.homes import codec, messages
+from fastpay.engine.homes.codec import UnsupportedFrame
+from fastpay.engine.homes.messages import (
+    Answers,
+    Committed,
+    Failed,
+    Forward,
+    Forwarded,
+    Hello,
+    Leaving,
+    Message,
+    Ping,
+    Welcome,
+)
+from fastpay.engine.homes.ports import Follower, Member, Network, Wire
+from fastpay.engine.ports import Commit, Outcome, Submission
+from fastpay.errors import Overloaded
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.homes")
+
+_OVERLOADED = "Too many requests are waiting. Try again in a moment."
+Obstacle = Literal["unreachable", "leaving", "overloaded"]
+
+
+class Unanswered(Exception):
+    """The home got the submission and has not said what became of it. `reason` names a counter."""
+
+    def __init__(self, reason: Literal["gone", "silent", "slow", "unknown"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Unbegun(Exception):
+    """The home has not begun the command, and never will."""
+
+
+class _Waiting(msgspec.Struct, frozen=True, eq=False):
+    """A submission that was sent, and who waits for its outcome."""
+
+    scope: Scope
+    future: "asyncio.Future[Outcome]"
+    sent_ns: int
+
+    def fail(self, error: Exception) -> None:
+        """Pass an error to who waits."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Link:
+    """Keeps connected to a member, and forwards submissions to it: all of one loop turn in one frame.
+
+    `has_left` is called when the home says that it stops.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        own: Member,
+        network: Network,
+        *,
+        follower: Follower,
+        clock: Clock,
+        has_left: Callable[[], None],
+    ) -> None:
+        self.member = member
+        self._has_left = has_left
+        self._own = own
+        self._network = network
+        self._follower = follower
+        self._clock = clock
+        self._wire: Wire | None = None
+        self._state: Literal["unreachable", "open", "leaving"] = "unreachable"
+        # It said so once, and does not come back under this identifier.
+        self.is_leaving = False
+        self._task: asyncio.Task[None] | None = None
+        self._welcomed, self._ended = asyncio.Event(), asyncio.Event()
+        self._numbers = 0
+        # By number, oldest first.
+        self._waiting: dict[int, _Waiting] = {}
+        self._unsent: list[Forwarded] = []
+        self._unsent_bytes = 0
+        # Until when a tenant is refused here, because the home has just found its line too long.
+        self._refused: dict[Scope, int] = {}
+        self._pinged_ns: int | None = None
+        self._check: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Connect in the background, and again after a loss."""
+        self._task = asyncio.create_task(self._keep_connected(), name="home")
+
+    async def close(self) -> None:
+        """Give up the connection. Whoever still waits for an outcome gets `Unanswered`."""
+        if self._check is not None:
+            self._check.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def obstacle(self) -> Obstacle | None:
+        """Return why nothing can be forwarded now, None if it can."""
+        if self._state != "open" or self._wire is None:
+            return "leaving" if self._state == "leaving" else "unreachable"
+        is_full = self._wire.is_full or len(self._waiting) >= limits.forwards_waiting_max
+        return "overloaded" if is_full else None
+
+    def admit(self, scope: Scope) -> None:
+        """Raise Overloaded if the home has just refused a command of this tenant as one too many."""
+        until_ns = self._refused.get(scope)
+        if until_ns is None:
+            return
+        if self._clock.monotonic_ns() < until_ns:
+            raise Overloaded(_OVERLOADED)
+        del self._refused[scope]
+
+    def forward(self, submission: Submission) -> "asyncio.Future[Outcome]":
+        """Send a submission with all others of this loop turn. Needs that there is no `obstacle`.
+
+        The future raises what the home's writer raised, Unanswered or Unbegun. Raises: TypeError and
+        ValueError for a command that cannot travel or is too large. Then nothing is sent.
+        """
+        now_ns, loop = self._clock.monotonic_ns(), asyncio.get_running_loop()
+        forwarded = codec.encode_submission(self._numbers + 1, submission, now_ns)
+        size = len(memoryview(forwarded.body))
+        if size > limits.forwarded_bytes_max:
+            raise ValueError("the command is too large to be forwarded")
+        self._numbers += 1
+        if self._unsent_bytes + size > limits.forwarded_bytes_max:
+            self._flush()
+        if not self._unsent:
+            loop.call_soon(self._flush)
+        self._unsent.append(forwarded)
+        self._unsent_bytes += size
+        waiting = self._waiting[forwarded.number] = _Waiting(submission.scope, loop.create_future(), now_ns)
+        if self._check is None:
+            self._check = loop.call_later(limits.home_check_ms / 1000, self._look)
+        return waiting.future
+
+    def _flush(self) -> None:
+        if self._unsent and self._wire is not None:
+            self._wire.send(messages.encode(Forward(self._unsent)))
+        self._unsent, self._unsent_bytes = [], 0
+
+    async def _keep_connected(self) -> None:
+        backoff_ms = limits.home_backoff_ms
+        while True:
+            try:
+                async with asyncio.timeout(limits.home_connect_timeout_ms / 1000):
+                    wire = await self._network.connect(self.member.socket, self.member.address)
+                    await self._greet(wire)
+                await self._ended.wait()
+                backoff_ms = limits.home_backoff_ms
+            except (OSError, TimeoutError) as error:
+                _log.debug("home_unreachable", member=self.member.member_id, reason=str(error))
+            finally:
+                self._give_up("gone")
+            await asyncio.sleep(backoff_ms / 1000)
+            backoff_ms = min(backoff_ms * 2, limits.home_backoff_max_ms)
+
+    async def _greet(self, wire: Wire) -> None:
+        """Send the Hello and wait for the Welcome, or for the end of the connection."""
+        self._welcomed.clear()
+        self._ended.clear()
+        self._wire = wire
+        wire.received, wire.lost = self._receive, self._lose
+        own = self._own
+        wire.send(messages.encode(Hello(own.release, own.member_id, self.member.member_id)))
+        await self._welcomed.wait()
+
+    def _lose(self) -> None:
+        self._welcomed.set()
+        self._ended.set()
+
+    def _give_up(self, reason: Literal["gone", "silent"]) -> None:
+        """End the connection, and tell everybody who waits that there is no answer."""
+        wire, self._wire = self._wire, None
+        self._state, self._pinged_ns = "unreachable", None
+        if wire is not None:
+            wire.abort()
+        self._lose()
+        waiting, self._waiting = self._waiting, {}
+        self._unsent, self._unsent_bytes = [], 0
+        for one in waiting.values():
+            one.fail(Unanswered(reason))
+
+    def _receive(self, frame: bytes) -> None:
+        if self._wire is None:
+            return
+        self._pinged_ns = None
+        try:
+            self._take(messages.decode(frame))
+        except (msgspec.MsgspecError, UnsupportedFrame) as error:
+            # Nothing that comes on this connection can be believed.
+            _log.error("home_misunderstood", member=self.member.member_id, reason=str(error))
+            self._give_up("gone")
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Answers):
+            self._take_answers(message)
+        elif isinstance(message, Welcome):
+            self._state = "open"
+            self._welcomed.set()
+        elif isinstance(message, Leaving):
+            self._state, self.is_leaving = "leaving", True
+            self._has_left()
+
+    def _take_answers(self, message: Answers) -> None:
+        """Show what the home has committed, and then answer."""
+        outcomes: dict[int, Outcome] = {}
+        for answered in message.answered:
+            waiting = self._waiting.get(answered.number)
+            if waiting is None:
+                continue
+            if waiting.scope != Scope(answered.tenant_id, answered.livemode):
+                raise UnsupportedFrame("an answer for another tenant")
+            if answered.failed is None:
+                outcomes[answered.number] = codec.decode_outcome(answered)
+        self._follow(message.commits, outcomes)
+        for answered in message.answered:
+            waiting = self._waiting.pop(answered.number, None)
+            if waiting is not None and answered.failed is not None:
+                waiting.fail(self._failure(waiting.scope, answered.failed))
+            elif waiting is not None and not waiting.future.done():
+                outcome = outcomes[answered.number]
+                self._follower.acknowledged(waiting.scope, outcome.answer.sequence)
+                waiting.future.set_result(outcome)
+
+    def _follow(self, commits: Iterable[Committed], outcomes: Mapping[int, Outcome]) -> None:
+        """Have commits shown, with those of their versions that came with an outcome."""
+        shown: dict[Scope, list[Versioned]] = {}
+        for number, outcome in outcomes.items():
+            shown.setdefault(self._waiting[number].scope, []).extend(outcome.objects.values())
+        for committed in commits:
+            scope = Scope(committed.tenant_id, committed.livemode)
+            latest = dict(committed.changed)
+            versions = [
+                versioned
+                for versioned in shown.get(scope, ())
+                # What this commit wrote, unless a later command of it has replaced it.
+                if committed.before < versioned.sequence <= committed.after
+                and versioned.version == latest.get(versioned.object.id, 1)
+            ]
+            self._follower.heard(scope, committed.changed)
+            self._follower.follow([Commit(scope, committed.before, committed.after, versions)])
+            self._follower.acknowledged(scope, committed.after)
+
+    def _failure(self, scope: Scope, failed: Failed) -> Exception:
+        if failed.is_unknown:
+            return Unanswered("unknown")
+        if failed.is_unbegun:
+            return Unbegun()
+        error = codec.decode_failure(failed)
+        if isinstance(error, Overloaded):
+            if len(self._refused) >= limits.cached_scopes_max:
+                self._refused.clear()
+            self._refused[scope] = self._clock.monotonic_ns() + limits.home_refusal_ms * 1_000_000
+        return error
+
+    def _look(self) -> None:
+        """Give up answers that are late, and a home that gives no sign of life."""
+        self._check = None
+        now_ns, loop = self._clock.monotonic_ns(), asyncio.get_running_loop()
+        while self._waiting:
+            number, oldest = next(iter(self._waiting.items()))
+            if now_ns - oldest.sent_ns < limits.home_answer_ms * 1_000_000:
+                break
+            del self._waiting[number]
+            oldest.fail(Unanswered("slow"))
+        if not self._waiting or self._wire is None:
+            self._pinged_ns = None
+            return
+        self._check = loop.call_later(limits.home_check_ms / 1000, self._look)
+        if self._pinged_ns is None:
+            self._pinged_ns = now_ns
+            self._wire.send(messages.encode(Ping()))
+        elif now_ns - self._pinged_ns > limits.home_silence_ms * 1_000_000:
+            # If it was this process that stood still, the answer is here already: read it first.
+            loop.call_later(0.001, self._suspect, self._pinged_ns)
+
+    def _suspect(self, pinged_ns: int) -> None:
+        if self._pinged_ns == pinged_ns:
+            _log.warning("home_silent", member=self.member.member_id)
+            self._give_up("silent")

@@ -1,0 +1,69 @@
+"""Which instances are live, by the database's clock.
+
+An instance renews its row whenever the timekeeper asks for the database's time: both are one statement. So
+members cost no statement of their own, and an instance that cannot reach the database is no member.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from fastpay.engine.homes.ports import Member, MemberStore
+from fastpay.engine.timekeeper import MomentStore
+from fastpay.errors import DatabaseUnavailable, Overloaded
+
+
+class Membership:
+    """Satisfies `MomentStore`. `changed` is called with the other members whenever they change."""
+
+    def __init__(self, store: MemberStore, moments: MomentStore) -> None:
+        self._store = store
+        self._moments = moments
+        self._own: Member | None = None
+        self._report: Callable[[], Mapping[str, int]] = dict
+        self._changed: Callable[[Sequence[Member]], None] = lambda _: None
+        self._others: tuple[Member, ...] = ()
+        self._has_failed = False
+
+    async def join(
+        self,
+        own: Member,
+        *,
+        report: Callable[[], Mapping[str, int]],
+        changed: Callable[[Sequence[Member]], None],
+    ) -> None:
+        """Become a member, and learn of the others. `report` is shown to operators."""
+        self._own, self._report, self._changed = own, report, changed
+        # The timekeeper asks again.
+        with suppress(DatabaseUnavailable, Overloaded):
+            await self.read_moment()
+
+    async def leave(self) -> None:
+        """Be a member no more. From now on nothing changes."""
+        own, self._own = self._own, None
+        if own is not None:
+            # If it is not deleted, the row becomes too old.
+            with suppress(DatabaseUnavailable, Overloaded):
+                await self._store.leave(own)
+
+    async def read_moment(self) -> int:
+        """Return the database's time, and renew our row. Raises: DatabaseUnavailable, Overloaded.
+
+        A database that takes no writes still has a time: after a failure it is asked for that alone.
+        """
+        own = self._own
+        if own is None or self._has_failed:
+            self._has_failed = False
+            return await self._moments.read_moment()
+        try:
+            roll = await self._store.beat(own, self._report())
+        except (DatabaseUnavailable, Overloaded):
+            self._has_failed = True
+            raise
+        if own is self._own:
+            self._see(roll.members)
+        return roll.moment_us
+
+    def _see(self, others: tuple[Member, ...]) -> None:
+        if others != self._others:
+            self._others = others
+            self._changed(others)

@@ -1,0 +1,142 @@
+"""The messages between two members, in MessagePack. Both have the same release, so none has versions.
+
+    asking member                     home
+    -------------                     ----
+    Hello                ->
+                         <-           Welcome
+    Forward, Ping        ->
+                         <-           Answers, Pong, Leaving
+
+Nothing here is trusted to be right about a tenant: each answer names the tenant and mode that it is for, and
+the asking member compares them with its own note of the request.
+"""
+
+import msgspec
+
+# Raise this whenever messages or their meaning change within a release.
+PROTOCOL = 1
+
+_Changed = tuple[str, int]
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """The first message: who asks, and whom it means to ask."""
+
+    release: str
+    member_id: str
+    to: str
+
+
+class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """The answer to a Hello: the connection is open."""
+
+
+class Ping(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A question that a living event loop answers at once, however much it has to do."""
+
+
+class Pong(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """The answer to a Ping."""
+
+
+class Leaving(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """The home is about to stop: it answers what it has, and wants nothing more."""
+
+
+class Forwarded(msgspec.Struct, frozen=True, array_like=True):
+    """A submission. `command` is the name of its class, `body` the encoded command.
+
+    `number` is of the connection. `left_ms` is how long the client still waits.
+    """
+
+    number: int
+    tenant_id: str
+    livemode: bool
+    command: str
+    body: msgspec.Raw
+    request_id: str
+    moment_ms: int
+    head: int
+    tail: bytes
+    idempotency_key: str | None
+    fingerprint: bytes
+    expand: tuple[str, ...]
+    is_publishable: bool
+    signed: str | None
+    left_ms: int | None
+
+
+class Forward(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """The submissions of one turn of the event loop."""
+
+    submissions: list[Forwarded]
+
+
+class Shown(msgspec.Struct, frozen=True, array_like=True):
+    """A version of an object that an answer shows."""
+
+    kind: str
+    body: msgspec.Raw
+    version: int
+    sequence: int
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True):
+    """An error instead of an outcome.
+
+    With `is_unbegun` the command was not begun and never will be; with `is_unknown` it may be committed.
+    """
+
+    error: str
+    message: str
+    code: str | None = None
+    param: str | None = None
+    decline_code: str | None = None
+    is_unbegun: bool = False
+    is_unknown: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True):
+    """What became of a submission: an answer with the objects that it shows, or a failure."""
+
+    number: int
+    tenant_id: str
+    livemode: bool
+    failed: Failed | None = None
+    answer: msgspec.Raw = msgspec.Raw(b"\xc0")
+    objects: tuple[Shown, ...] = ()
+    original_request_id: str | None = None
+    is_signature_spent: bool = False
+
+
+class Committed(msgspec.Struct, frozen=True, array_like=True):
+    """A commit of the home: how far the sequence came, and the objects that have a later version now."""
+
+    tenant_id: str
+    livemode: bool
+    before: int
+    after: int
+    changed: tuple[_Changed, ...]
+
+
+class Answers(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """What happened at the home in one turn of the event loop. Commits come before the answers of them."""
+
+    commits: list[Committed]
+    answered: list[Answered]
+
+
+Message = Hello | Welcome | Ping | Pong | Leaving | Forward | Answers
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame of a message."""
+    return _ENCODER.encode(message)
+
+
+def decode(frame: bytes) -> Message:
+    """Return the message of a frame. Raises: msgspec.MsgspecError."""
+    return _DECODER.decode(frame)

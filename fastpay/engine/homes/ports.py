@@ -1,0 +1,81 @@
+"""What homes need from the database, from the network and from the read path."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.ports import Commit
+
+
+class Member(msgspec.Struct, frozen=True):
+    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts."""
+
+    member_id: str
+    release: str
+    socket: str
+    address: str | None = None
+
+
+class Roll(NamedTuple):
+    """The other live members of one release, and the database's time in microseconds since 1970."""
+
+    moment_us: int
+    members: tuple[Member, ...]
+
+
+class MemberStore(Protocol):
+    """The list of members in the database, whose time decides who is alive."""
+
+    async def beat(self, own: Member, report: Mapping[str, int]) -> Roll:
+        """Renew our row and list the others. Raises: DatabaseUnavailable, Overloaded."""
+
+    async def leave(self, own: Member) -> None:
+        """Delete our row. Raises: DatabaseUnavailable, Overloaded."""
+
+
+class Wire(Protocol):
+    """A connection to another instance that carries frames in order. Nothing of it waits."""
+
+    received: Callable[[bytes], None]
+    lost: Callable[[], None]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits to be sent already."""
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame. Once the connection is lost, nothing happens."""
+
+    def close(self) -> None:
+        """Send what waits, then close."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
+class Network(Protocol):
+    """Makes connections to other instances, which prove to each other that they belong together."""
+
+    async def listen(self, accept: Callable[[Wire], None]) -> None:
+        """Accept connections. `accept` is called with each, and sets its callbacks. Raises: OSError."""
+
+    async def connect(self, socket: str, address: str | None) -> Wire:
+        """Connect to a member, on this host if that is possible. Raises: OSError, TimeoutError."""
+
+    async def close(self) -> None:
+        """Accept no more connections."""
+
+
+class Follower(Protocol):
+    """The read path, which shows what a home has committed for a request of this instance."""
+
+    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+        """Forget objects that have these versions now."""
+
+    def follow(self, commits: Sequence[Commit]) -> None:
+        """Apply commits of another instance, of which everything that changed was heard."""
+
+    def acknowledged(self, scope: Scope, sequence: int) -> None:
+        """Show nothing older than this sequence."""

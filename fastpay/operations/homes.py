@@ -1,0 +1,115 @@
+"""Puts together what makes an instance one of several that help each other."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
+
+from fastpay import __version__
+from fastpay.clock import Clock
+from fastpay.config import Settings
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.homes.codec import release_name
+from fastpay.engine.homes.homes import Homes
+from fastpay.engine.homes.membership import Membership
+from fastpay.engine.homes.ports import Follower, Member
+from fastpay.engine.ports import Commit, CommitObserver, Writer
+from fastpay.errors import ConfigurationError
+from fastpay.observability import telemetry
+from fastpay.server.frames import FrameNetwork
+from fastpay.server.member_tls import create_contexts
+from fastpay.store.sealing import Vault
+
+_MEMBER_BYTES = 16
+# What the sealing keys are derived for.
+_PURPOSE = "members"
+
+
+class Observers:
+    """Tells several of each commit of this instance. Satisfies `CommitObserver`."""
+
+    def __init__(self, *observers: CommitObserver) -> None:
+        self._all = list(observers)
+
+    def add(self, observer: CommitObserver) -> None:
+        """Tell one more."""
+        self._all.append(observer)
+
+    def committed(self, commits: Sequence[Commit]) -> None:
+        """Tell all of a batch that is on disk."""
+        for observer in self._all:
+            observer.committed(commits)
+
+
+class Followers:
+    """Tells the read path, and whoever waits for news of a tenant, what a home commits."""
+
+    def __init__(self, reader: Follower, heard: Callable[[Scope], None]) -> None:
+        self._heard = heard
+        self._reader = reader
+        self.follow = reader.follow
+        self.acknowledged = reader.acknowledged
+
+    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+        """Tell them of a commit, and of the objects that have these versions now."""
+        self._reader.heard(scope, versions)
+        self._heard(scope)
+
+
+async def open_homes(
+    settings: Settings,
+    membership: Membership,
+    writer: Writer,
+    follower: Follower,
+    clock: Clock,
+    vault: Vault | None,
+) -> Homes:
+    """Return the write path of an instance that others can reach, as a member.
+
+    Raises: ConfigurationError if it cannot listen, or not safely.
+    """
+    address = settings.homes_address
+    if address is not None and vault is None:
+        raise ConfigurationError(
+            "homes_address needs a sealing key, from which instances recognize each other; name a file in "
+            "FASTPAY_SEALING_KEY_FILE with the same content on every instance, or unset FASTPAY_HOMES_ADDRESS"
+        )
+    member_id = clock.random_bytes(_MEMBER_BYTES).hex()
+    own = Member(member_id, release_name(__version__), f"fastpay-{member_id}", address)
+    tls = None if vault is None else functools.cache(lambda: create_contexts(vault.derive(_PURPOSE)))
+    network = FrameNetwork(own.socket, address=address, tls=tls)
+    homes = Homes(own, writer, network, membership, follower=follower, clock=clock)
+    try:
+        await homes.open()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on homes_address {address}: {error.strerror or error}; "
+            "give an address of this machine that other instances reach, and a free port"
+        ) from error
+    return homes
+
+
+class Handover:
+    """Hands all tenants over to the other instances when this one begins to stop."""
+
+    def __init__(self, homes: Homes, stopping: asyncio.Event | None) -> None:
+        self._homes = homes
+        self._stopping = stopping or asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to wait for the stop."""
+        self._task = asyncio.create_task(self._run(), name="handover")
+
+    async def close(self) -> None:
+        """Wait for the end of a handover that has begun."""
+        assert self._task is not None
+        if not self._stopping.is_set():
+            self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        await self._stopping.wait()
+        try:
+            await self._homes.leave()
+        except Exception:  # noqa: BLE001  the stop goes on
+            telemetry.log.exception("handover_failed")

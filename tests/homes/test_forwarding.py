@@ -1,0 +1,143 @@
+"""Commands go to the home of their tenant, and come back with what it committed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import Charge, PaymentIntent
+from fastpay.domain.refunds import CreateRefund
+from fastpay.errors import DeadlineExceeded, Overloaded
+from tests.support.engine import check_books, count, make_tenant
+from tests.support.homes import Instance, home_of, instance, introduce, rewritten
+from tests.support.world import PAY
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def scope(database_url: str) -> Scope:
+    return await make_tenant(database_url)
+
+
+@pytest.fixture
+async def pair(database_url: str) -> AsyncIterator[tuple[Instance, Instance]]:
+    async with instance(database_url) as one, instance(database_url) as other:
+        await introduce(one, other)
+        yield one, other
+
+
+async def test_an_instance_that_is_alone_is_its_writer_and_nothing_else(database_url: str) -> None:
+    async with instance(database_url) as alone:
+        await alone.membership.read_moment()
+        assert alone.homes.submit == alone.engine.writer.submit
+        assert alone.homes.admit == alone.engine.writer.admit
+        assert not any(alone.homes.counts().values())
+
+
+async def test_a_home_decides_what_another_instance_is_asked_for_and_its_answer_is_shown_there(
+    pair: tuple[Instance, Instance], scope: Scope, database_url: str
+) -> None:
+    home, asked = home_of(scope, *pair)
+    reader = asked.engine.reader
+    # The first read asks the database how old what is cached may be.
+    await reader.get(scope, "pi_" + "0" * 32)
+    paid = await asyncio.gather(*(asked.submit(PAY, scope) for _ in range(20)))
+    assert (home.count("served"), asked.count("forwarded"), asked.count("local")) == (20, 20, 0)
+    statements = reader.counts()["reads_statements"]
+    for outcome in paid:
+        identifier = outcome.answer.object_id
+        assert identifier is not None
+        assert await reader.get(scope, identifier) == outcome.objects[identifier]
+    assert reader.counts()["reads_statements"] == statements
+    await home.submit(PAY, scope)
+    assert home.count("local") == 1
+    assert await check_books(database_url, scope) == 21 * 3
+
+
+async def test_what_a_forwarded_command_changed_is_shown_at_once_where_it_was_asked_for(
+    pair: tuple[Instance, Instance], scope: Scope
+) -> None:
+    _, asked = home_of(scope, *pair)
+    reader = asked.engine.reader
+    for _ in range(3):
+        (paid,) = (await asked.submit(PAY, scope)).objects.values()
+        assert isinstance(paid.object, PaymentIntent)
+        assert paid.object.latest_charge is not None
+        refunded = []
+        for command in (None, CreateRefund(payment_intent=paid.object.id, amount=500)):
+            if command is not None:
+                await asked.submit(command, scope)
+            charge = await reader.get(scope, paid.object.latest_charge)
+            assert charge is not None
+            assert isinstance(charge.object, Charge)
+            refunded.append(charge.object.amount_refunded)
+        assert refunded == [0, 500]
+
+
+async def test_a_refusal_of_the_home_is_an_answer(
+    pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, asked = home_of(scope, *pair)
+
+    def refuse(_: Scope) -> None:
+        raise Overloaded("full")
+
+    monkeypatch.setattr(home.engine.writer, "admit", refuse)
+    with pytest.raises(Overloaded):
+        await asked.submit(PAY, scope)
+    # The line of a tenant is one: who comes right after is refused before anything is sent.
+    with pytest.raises(Overloaded):
+        asked.homes.admit(scope)
+    assert (asked.count("forwarded"), asked.count("local")) == (1, 0)
+
+
+async def test_the_time_that_a_client_allows_goes_with_its_command(
+    pair: tuple[Instance, Instance], scope: Scope, database_url: str
+) -> None:
+    _, asked = home_of(scope, *pair)
+    asked.cable.holds_questions = True
+    submission = asked.submission(PAY, scope)
+    now_ns = asked.homes._clock.monotonic_ns()
+    waiting = asyncio.create_task(
+        asked.homes.submit(msgspec.structs.replace(submission, deadline_ns=now_ns + 1_000_000))
+    )
+    await asyncio.sleep(0.02)
+    asked.cable.release()
+    with pytest.raises(DeadlineExceeded):
+        await waiting
+    assert await count(database_url, "payment_intent") == 0
+
+
+async def test_an_answer_for_another_tenant_is_not_believed(
+    pair: tuple[Instance, Instance], scope: Scope, database_url: str
+) -> None:
+    _, asked = home_of(scope, *pair)
+    stranger = await make_tenant(database_url, "stranger")
+    cable, own = asked.cable, asked.cable.received
+    cable.received = lambda frame: own(
+        rewritten(frame, lambda one: msgspec.structs.replace(one, tenant_id=stranger.tenant_id))
+    )
+    outcome = await asked.submit(PAY, scope)
+    assert outcome.answer.error is None
+    assert asked.count("fallbacks_gone") == 1
+    assert asked.engine.reader.partition(stranger).entries == {}
+    assert await check_books(database_url, scope) == 3
+
+
+async def test_a_member_of_another_release_and_one_that_is_gone_are_no_members(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with instance(database_url) as one, instance(database_url, "other") as other:
+        await one.membership.read_moment()
+        await other.membership.read_moment()
+        assert (one.count("members"), other.count("members")) == (0, 0)
+    async with instance(database_url) as one, instance(database_url) as other:
+        await introduce(one, other)
+        monkeypatch.setattr(limits, "member_alive_ms", 1)
+        await asyncio.sleep(0.01)
+        await one.membership.read_moment()
+        assert one.count("members") == 0

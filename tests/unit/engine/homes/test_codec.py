@@ -1,0 +1,147 @@
+"""Whatever a command or a snapshot holds comes back as it was, and nothing else comes in."""
+
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from fastpay import errors
+from fastpay.api import app
+from fastpay.domain import kinds
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.ledger_objects import LedgerTransfer
+from fastpay.domain.plan import Answer, ErrorRecord, Versioned
+from fastpay.engine.homes import codec, messages
+from fastpay.engine.homes.codec import UnsupportedFrame
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.errors import FastpayError, InvalidRequest
+from tests.support.samples import SHIPPING
+
+# Importing the application imports all of the domain.
+assert app.__name__
+COMMANDS = [
+    one
+    for module in list(sys.modules.values())
+    if module.__name__.startswith("fastpay.domain.")
+    for one in vars(module).values()
+    if isinstance(one, type) and hasattr(one, "execute") and issubclass(one, msgspec.Struct)
+]
+SNAPSHOTS = [*(kind.struct for kind in kinds.STORED.values()), LedgerTransfer]
+LOOSE = {"shipping": SHIPPING, "preferred_locales": ("de", "en"), "name": "Ada", "phone": None, "used": True}
+SCOPE = Scope("0" * 32, livemode=True)
+
+
+def example(hint: Any) -> Any:
+    """Return a value of a type, with something in everything."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return example(next(one for one in reversed(arguments) if one is not type(None)))
+    if origin is typing.Literal:
+        return arguments[0]
+    if hint == Mapping[str, object]:
+        return LOOSE
+    if origin in (dict, Mapping):
+        return {example(arguments[0]): example(arguments[1])}
+    if origin in (list, tuple):
+        return origin([example(arguments[0])])
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        fields = get_type_hints(hint)
+        return hint(**{name: example(fields[name]) for name in hint.__struct_fields__})
+    return {str: "text", int: 1 << 40, bool: True, bytes: b"\xff"}[hint]
+
+
+def submission(command: Any, **more: Any) -> Submission:
+    values: dict[str, Any] = {
+        "scope": SCOPE,
+        "request_id": "req_1",
+        "moment_ms": 1 << 41,
+        "head": (1 << 64) - 1,
+        "tail": b"12345678",
+    }
+    return Submission(command=command, **(values | more))
+
+
+def travel(sent: Submission, *, now_ns: int = 0, there_ns: int = 0) -> Submission:
+    """Return what arrives at another instance, whose monotonic clock is another one."""
+    frame = messages.encode(messages.Forward([codec.encode_submission(7, sent, now_ns)]))
+    message = messages.decode(frame)
+    assert isinstance(message, messages.Forward)
+    (forwarded,) = message.submissions
+    assert forwarded.number == 7
+    return codec.decode_submission(forwarded, there_ns)
+
+
+@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
+def test_every_command_arrives_as_it_was_sent(kind: type) -> None:
+    sent = submission(
+        example(kind),
+        idempotency_key="key",
+        fingerprint=b"\x00\xff",
+        expand=("customer",),
+        is_publishable=True,
+        signed="ab",
+    )
+    came = travel(sent)
+    assert came == sent
+    for name in codec._loose_fields(kind):
+        assert [type(value) for value in getattr(came.command, name).values()] == [
+            type(value) for value in LOOSE.values()
+        ]
+
+
+@pytest.mark.parametrize("kind", SNAPSHOTS, ids=lambda kind: kind.__name__)
+def test_every_snapshot_arrives_as_it_was_sent(kind: type) -> None:
+    versioned = Versioned(example(kind), 3, 1 << 40)
+    sent = Outcome(
+        answer=Answer(versioned.object.id, 9, ("customer",), ErrorRecord(402, "card_error", None, "no")),
+        objects={versioned.object.id: versioned},
+        original_request_id="req_0",
+        is_signature_spent=True,
+    )
+    frame = messages.encode(messages.Answers([], [codec.encode_outcome(7, SCOPE, sent)]))
+    message = messages.decode(frame)
+    assert isinstance(message, messages.Answers)
+    assert codec.decode_outcome(message.answered[0]) == sent
+
+
+def test_a_deadline_is_a_span_that_both_clocks_measure() -> None:
+    sent = submission(example(COMMANDS[0]), deadline_ns=5_000_000_000)
+    assert travel(sent, now_ns=4_000_000_000, there_ns=70_000_000_000).deadline_ns == 71_000_000_000
+
+
+def test_every_error_arrives_as_it_was_raised_and_a_fault_of_ours_tells_nothing() -> None:
+    classes = [
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, FastpayError)
+    ]
+    for one in classes:
+        raised = one("why", code="code", param="param", decline_code="decline")
+        failed = codec.encode_failure(1, SCOPE, raised).failed
+        assert failed is not None
+        came = codec.decode_failure(failed)
+        assert (type(came), vars(came)) == (one, vars(raised))
+    hidden = codec.encode_failure(1, SCOPE, KeyError("secret")).failed
+    assert hidden is not None
+    assert "secret" not in hidden.message
+
+
+def test_what_is_no_class_of_the_domain_is_neither_sent_nor_made() -> None:
+    with pytest.raises(TypeError):
+        codec.encode_submission(1, submission(submission(None)), 0)
+    forwarded = codec.encode_submission(1, submission(example(COMMANDS[0])), 0)
+    for name in (
+        "os.system",
+        "plan.Draft",
+        "kinds.msgspec",
+        "plan.FastpayError",
+        "..errors.InvalidRequest",
+        "",
+    ):
+        with pytest.raises(UnsupportedFrame):
+            codec.decode_submission(msgspec.structs.replace(forwarded, command=name), 0)
+    with pytest.raises(UnsupportedFrame):
+        codec.decode_failure(messages.Failed("Exception", "no"))
+    assert isinstance(codec.decode_failure(messages.Failed("InvalidRequest", "no")), InvalidRequest)
