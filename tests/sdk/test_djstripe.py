@@ -38,7 +38,6 @@ NOT_SERVED = {
     "Customer": "sources of customers are not served",
     "Dispute": "disputes are not served",
     "Payout": "payouts are not served",
-    "SetupIntent": "setup intents are not served",
 }
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 

@@ -95,10 +95,11 @@ def violations(rendered: Mapping[str, object], stripe_class: type[Any], path: st
 
 
 def _is_optional(annotation: object) -> bool:
-    return types.NoneType in _arms(annotation)
+    return types.NoneType in arms(annotation)
 
 
-def _arms(annotation: object) -> tuple[object, ...]:
+def arms(annotation: object) -> tuple[object, ...]:
+    """Return the types that an annotation allows."""
     origin: object = get_origin(annotation)
     return get_args(annotation) if origin in (Union, types.UnionType) else (annotation,)
 
@@ -109,14 +110,14 @@ def _is_literal(annotation: object) -> bool:
 
 
 def _check(value: object, annotation: object, path: str) -> list[str]:
-    arms = _arms(annotation)
+    allowed_types = arms(annotation)
     if value is None:
-        return [] if types.NoneType in arms or annotation is Any else [f"{path}: null"]
-    literals = [arm for arm in arms if _is_literal(arm)]
+        return [] if types.NoneType in allowed_types or annotation is Any else [f"{path}: null"]
+    literals = [arm for arm in allowed_types if _is_literal(arm)]
     if literals and not isinstance(value, dict):
         allowed = [choice for arm in literals for choice in get_args(arm)]
         return [] if value in allowed else [f"{path}: {value!r} is not one of {allowed}"]
-    candidates = [arm for arm in arms if arm is not types.NoneType]
+    candidates = [arm for arm in allowed_types if arm is not types.NoneType]
     if isinstance(value, dict):
         # An object where there may be an identifier or an object is meant to be the object.
         candidates = [arm for arm in candidates if arm not in _PLAIN] or candidates
