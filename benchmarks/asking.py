@@ -18,6 +18,7 @@ from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Versioned
+from fastpay.engine.challenge_ports import ChallengeTokens
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.event_ports import Events
 from fastpay.engine.feeds import Feeds
@@ -95,6 +96,7 @@ class Asking:
                 events=cast(Events, None),
                 feeds=cast(Feeds, None),
                 keys=_Keys(),
+                challenges=cast(ChallengeTokens, None),
                 clock=clock,
                 identifiers=IdentifierFactory(clock),
                 readiness=Readiness(),

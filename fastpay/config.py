@@ -46,6 +46,13 @@ Origin = Annotated[
     str,
     Meta(pattern=r"^https?://[^/?#@,\s]+$", examples=["https://shop.example", "http://localhost:3000"]),
 ]
+PublicUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^/?#@,\s]+(/[^/?#\s]+)*$",
+        examples=["https://pay.example", "https://shop.example/payments"],
+    ),
+]
 CardNumbers = Literal["allow", "refuse"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -74,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     transaction_pooling: bool = False
     allow_unsafe_database: bool = False
     root_path: RootPath = ""
+    public_url: PublicUrl | None = None
     trusted_proxies: tuple[Text, ...] = ()
     http2: bool = True
     connections_max: Count = limits.connections_max

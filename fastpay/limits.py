@@ -23,6 +23,10 @@ expanded_at_once_max = 64
 encoded_at_once_bytes = 262_144
 # Browsers that follow the standard keep the answer to a preflight for two hours at most.
 preflight_max_age_s = 7_200
+# How long the page for a cardholder's authentication is valid.
+challenge_valid_s = 24 * 3_600
+challenge_token_chars_max = 400
+challenge_body_bytes_max = 1_024
 # Rows of expanded lists that one statement reads: a page of objects with a page in each.
 sublist_rows_max = 1_100
 param_chars_max = 200

@@ -11,6 +11,7 @@ from fastpay import limits
 from fastpay._native.cache import CachedResponse, Entry
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
+from fastpay.api import challenge_page
 from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
 from fastpay.api.cors import Preflight, is_preflight
@@ -154,6 +155,7 @@ def _create_starlette(services: Services, paths: Mapping[str, ServedPath]) -> St
     routes: list[BaseRoute] = [StarletteRoute(path, served) for path, served in paths.items()]
     for path, is_readiness in (("/healthz", False), ("/readyz", True)):
         routes.append(StarletteRoute(path, Health(services, path, is_readiness=is_readiness)))
+    routes.append(StarletteRoute(challenge_page.TEMPLATE, challenge_page.ChallengePage(services)))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     app.router.default = UnknownPath(services)

@@ -49,11 +49,11 @@ CHECKS: Shape = {
     "cvc_check": Field("card.cvc_check"),
 }
 
-# How the cardholder authenticates. The URL is null: a server's address is not part of a snapshot.
+# How the cardholder authenticates.
 _REDIRECT: Shape = {
-    "redirect_to_url": {"return_url": Field("return_url"), "url": None},
+    "redirect_to_url": {"return_url": Field("return_url"), "url": Field("challenge_url")},
     "type": "redirect_to_url",
 }
-NEXT_ACTION = When("return_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
+NEXT_ACTION = When("challenge_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
 
 ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")

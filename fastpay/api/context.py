@@ -13,6 +13,7 @@ from fastpay.api.resource import Resources
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
+from fastpay.engine.challenge_ports import ChallengeTokens
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.event_ports import Events
 from fastpay.engine.feeds import Feeds
@@ -29,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of this floor."""
 
     body_bytes_max: int = limits.body_bytes_max
+    # The address at which browsers reach the server, None if each request says it.
+    public_url: str | None = None
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     events: Events
     feeds: Feeds
     keys: KeyRing
+    challenges: ChallengeTokens
     clock: Clock
     identifiers: IdentifierFactory
     readiness: Readiness
@@ -69,6 +73,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     path: str
     arguments: Mapping[str, str]
     headers: Mapping[str, str]
+    # The request as ASGI has it.
+    asgi: Mapping[str, Any]
     query: bytes
     unread: list[bytes]
     signed: str | None = None

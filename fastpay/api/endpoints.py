@@ -21,6 +21,7 @@ from fastpay.api.authentication import (
     is_signed,
     key_of,
 )
+from fastpay.api.bodies import ClientGone, read_body
 from fastpay.api.browsers import refuse_secret_key, take_key, without_telemetry
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
@@ -36,7 +37,6 @@ from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
 from fastpay.errors import (
-    BodyTooLarge,
     FastpayError,
     Forbidden,
     InvalidRequest,
@@ -47,7 +47,6 @@ from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.api")
 
-_LENGTH_DIGITS_MAX = 18
 _PATH_CHARS_SHOWN = 200
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
 _SINGLE_HEADERS = frozenset(
@@ -55,10 +54,6 @@ _SINGLE_HEADERS = frozenset(
 )
 # A list may come in several lines (RFC 9110 5.3). Two signatures are invalid, so neither may be dropped.
 _JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
-
-
-class ClientGone(Exception):
-    """The client disconnected before its request was read, so nothing is answered."""
 
 
 class _Path:
@@ -135,8 +130,7 @@ class ServedPath(_Path):
         request_id: str,
         span: telemetry.NoSpan,
     ) -> Reply:
-        # HEAD: the same headers, without the body (RFC 9110 9.3.2).
-        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]
+        method: str = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110 9.3.2
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             return _method_refused(scope["method"], _allowed(self._endpoints), headers)
@@ -158,10 +152,10 @@ class ServedPath(_Path):
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
         body_bytes_max = _body_bytes_max(policy, services, credentials)
         if method != "GET" and not unread:
-            unread.append(await _read_body(receive, headers, body_bytes_max))
+            unread.append(await read_body(receive, headers, body_bytes_max))
         name = None
         if is_signed(credentials, headers):
-            signed = unread[0] if unread else await _read_body(receive, headers, body_bytes_max)
+            signed = unread[0] if unread else await read_body(receive, headers, body_bytes_max)
             name = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
             del signed
         if credentials.kind == "publishable":
@@ -180,6 +174,7 @@ class ServedPath(_Path):
             path=scope["path"],
             arguments=scope.get("path_params", {}),
             headers=headers,
+            asgi=scope,
             query=query,
             unread=unread,
             signed=name,
@@ -313,7 +308,7 @@ async def _take_key(
     query, authorization = take_key(query)
     if authorization is None and method != "GET" and may_be_form(headers.get("content-type")):
         # Nobody is known to have sent it yet, so it must be short.
-        body, authorization = take_key(await _read_body(receive, headers, limits.short_body_bytes))
+        body, authorization = take_key(await read_body(receive, headers, limits.short_body_bytes))
         unread.append(body)
     return query, authorization
 
@@ -323,26 +318,6 @@ def _remove_telemetry(query: bytes, unread: list[bytes], headers: Mapping[str, s
     if unread and may_be_form(headers.get("content-type")):
         unread.append(without_telemetry(unread.pop()))
     return without_telemetry(query)
-
-
-async def _read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:
-    """Read a whole body. Raises: ClientGone; BodyTooLarge as soon as the size is known."""
-    length = headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
-        raise _too_large(body_bytes_max)
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > body_bytes_max:
-            raise _too_large(body_bytes_max)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
 def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -364,7 +339,3 @@ def _allowed(endpoints: Mapping[str, Endpoint]) -> list[str]:
 def _method_refused(method: str, allowed: list[str], headers: Mapping[str, str]) -> Reply:
     error = MethodNotAllowed(f"This path does not answer to {method[:20]}.")
     return failure(error, headers, more=((b"allow", ", ".join(allowed).encode()),))
-
-
-def _too_large(body_bytes_max: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than the {body_bytes_max} bytes that are allowed.")

@@ -6,7 +6,7 @@ intent and transfers, all in one draft.
 
 import msgspec
 
-from fastpay.domain import attempts, money, payment_methods
+from fastpay.domain import attempts, challenges, money, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
@@ -25,11 +25,15 @@ _ACTION_REQUIRED = (
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already."""
+    """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already.
+
+    `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
+    """
 
     authenticated: bool = False
     off_session: bool = False
     error_on_requires_action: bool = False
+    page: str | None = None
 
 
 def attempt(
@@ -70,7 +74,7 @@ def attempt(
             draft.put(method, None)
         if not asks:
             return _decline(draft, intent, method, behaviour, extras)
-        waiting = msgspec.structs.replace(intent, status="requires_action")
+        waiting = challenges.begin(intent, terms.page)
         draft.put(waiting, "payment_intent.requires_action")
         return waiting
     saved = _save(draft, intent, method, is_new=is_new)

@@ -160,6 +160,8 @@ class PaymentIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_onl
     statement_descriptor_suffix: str | None = None
     transfer_group: str | None = None
     extras: PaymentExtras | None = None
+    # The page on which the cardholder authenticates the latest attempt.
+    challenge_url: str | None = None
 
 
 class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -7,7 +7,7 @@ attempt, a new state of the setup intent, and the payment method of its customer
 
 import msgspec
 
-from fastpay.domain import charging, mandates, payment_methods
+from fastpay.domain import challenges, charging, mandates, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
@@ -24,11 +24,13 @@ def attempt(
     method: PaymentMethod,
     is_new: bool,
     mandate: MandateData | None = None,
+    page: str | None = None,
 ) -> None:
     """Make the attempt and write everything that follows from it.
 
-    `is_new` means that the payment method came with the request and is not written yet. A decline raises
-    nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is possible.
+    `is_new` means that the payment method came with the request and is not written yet. `page` is where the
+    cardholder authenticates (see `challenges.begin`). A decline raises nothing: it is written, and the answer
+    is an error. Raises: InvalidRequest if no attempt is possible.
     """
     charging.check_processor(workspace)
     charging.check_owner(intent, method)
@@ -62,7 +64,7 @@ def attempt(
         if mandate is not None:
             intent = _with_mandate(draft, intent, mandate)
         draft.put(msgspec.structs.replace(made, status="requires_action"), None)
-        draft.put(msgspec.structs.replace(intent, status="requires_action"), "setup_intent.requires_action")
+        draft.put(challenges.begin(intent, page), "setup_intent.requires_action")
         return
     if mandate is not None:
         intent = _with_mandate(draft, intent, mandate)

@@ -36,6 +36,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     payment_method: payment_methods.Choice | None = None
     confirm: bool = False
     mandate: MandateData | None = None
+    page: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -67,7 +68,15 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         is_new = not isinstance(self.payment_method, str)
         charging.check_owner(intent, method)
         if self.confirm:
-            setting_up.attempt(workspace, draft, intent, method=method, is_new=is_new, mandate=self.mandate)
+            setting_up.attempt(
+                workspace,
+                draft,
+                intent,
+                method=method,
+                is_new=is_new,
+                mandate=self.mandate,
+                page=self.page,
+            )
             return identifier
         if is_new:
             draft.put(method, None)
@@ -130,6 +139,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fields: Mapping[str, object] = {}
     payment_method: payment_methods.Choice | None = None
     mandate: MandateData | None = None
+    page: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the setup intent refers to."""
@@ -160,6 +170,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             method=method,
             is_new=not isinstance(choice, str),
             mandate=self.mandate,
+            page=self.page,
         )
         return intent.id
 

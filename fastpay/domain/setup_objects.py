@@ -48,6 +48,8 @@ class SetupIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=
     return_url: str | None = None
     single_use_mandate: str | None = None
     usage: str = "off_session"
+    # The page on which the cardholder authenticates the latest attempt.
+    challenge_url: str | None = None
 
 
 class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

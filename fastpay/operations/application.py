@@ -37,6 +37,7 @@ from fastpay.operations.homes import Followers, Handover, Observers, open_homes
 from fastpay.operations.outages import watch_dependencies
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
+from fastpay.store.challenge_tokens import SealedChallengeTokens
 from fastpay.store.copies import RedisCopies
 from fastpay.store.events import PostgresEvents
 from fastpay.store.housekeeping import PostgresHousekeeping
@@ -91,11 +92,8 @@ async def open_application(
             follower = Followers(reader, feeds.heard)
             homes = await open_homes(settings, membership, writer, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
-        store, is_away, keep = (
-            PostgresHousekeeping(pool),
-            watch.is_away,
-            partial(_keep_running, stack, deadline),
-        )
+        store, is_away = PostgresHousekeeping(pool), watch.is_away
+        keep = partial(_keep_running, stack, deadline)
         hours = settings.idempotency_retention_hours
         keep(Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away))
         keep(Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away))
@@ -113,7 +111,8 @@ async def open_application(
             identifiers=identifiers,
             readiness=outages.readiness,
             resources=RESOURCES,
-            settings=context.Settings(body_bytes_max=settings.body_bytes_max),
+            challenges=SealedChallengeTokens(await reads.seal_key(), clock=clock),
+            settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
             card_texts=card_texts,
             shares=shares,
@@ -156,6 +155,10 @@ def _keep_members(
     stack.push_async_callback(_close_in_time, homes.close, deadline)
     _keep_running(stack, deadline, Handover(homes, stopping))
     return homes
+
+
+def _settings_of_api(settings: Settings) -> context.Settings:
+    return context.Settings(body_bytes_max=settings.body_bytes_max, public_url=settings.public_url)
 
 
 def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline) -> PostgresBatches:

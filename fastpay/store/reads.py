@@ -92,6 +92,12 @@ class PostgresReads:
         named = (row["system_identifier"], row["database_oid"], row["timeline"])
         return Incarnation(row["seal_key"], ":".join(map(str, named)).encode())
 
+    async def seal_key(self) -> bytes:
+        """Return the secret of this installation."""
+        (row,) = await self.fetch(SQL["read_seal_key"])
+        secret: bytes = row["seal_key"]
+        return secret
+
     async def read_sequences(self, scopes: Sequence[Scope]) -> Mapping[Scope, int]:
         """Return the last sequence numbers of these tenants."""
         found = await self.fetch(

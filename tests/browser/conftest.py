@@ -1,5 +1,7 @@
 """One browser for all tests, and a shop on another origin."""
 
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import Browser, running_browser
+from tests.support.browser import PATIENCE_SECONDS, Browser, found, running_browser
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant
 
@@ -32,6 +34,18 @@ def browser(scratch: Path) -> Iterator[Browser]:
     """A headless Chromium."""
     with running_browser(scratch / "chromium") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def axe(scratch: Path) -> str:
+    """The script of axe-core, which finds what people with disabilities cannot use."""
+    npm, place = found("npm", "npm"), scratch / "axe"
+    shutil.copytree(Path(__file__).parent / "axe", place)
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+    ran = subprocess.run(command, cwd=place, capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+    if ran.returncode != 0:
+        pytest.skip("the npm package axe-core could not be installed")
+    return (place / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

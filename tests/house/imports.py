@@ -25,6 +25,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.gates",
             "engine.ports",
             "engine.write.ports",
+            "engine.challenge_ports",
             "engine.event_ports",
             "engine.ledger_ports",
             "engine.read.copy_ports",

@@ -24,6 +24,7 @@ from fastpay.domain.objects import (
     Shipping,
     StoredObject,
 )
+from fastpay.domain.options import ChargeExtras, PaymentExtras
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.engine.ports import Filter, Outcome, Page
 from fastpay.errors import FastpayError
@@ -92,6 +93,7 @@ FULL: list[StoredObject] = [
         billing_details=BILLING,
         customer=name("cus", 1),
         metadata=METADATA,
+        is_set_up=True,
     ),
     PaymentIntent(
         id=name("pi", 3),
@@ -123,6 +125,8 @@ FULL: list[StoredObject] = [
         statement_descriptor="sd",
         statement_descriptor_suffix="sds",
         transfer_group="tg",
+        extras=PaymentExtras(level3="{}"),
+        challenge_url="u",
     ),
     Charge(
         id=name("ch", 4),
@@ -157,6 +161,7 @@ FULL: list[StoredObject] = [
         statement_descriptor="sd",
         statement_descriptor_suffix="sds",
         transfer_group="tg",
+        extras=ChargeExtras(level3="{}"),
         fraud_report="safe",
         funds_delay_days=7,
     ),

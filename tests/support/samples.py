@@ -258,7 +258,10 @@ STATES: dict[str, StoredObject] = SETUPS | {
     "an intent to confirm": payment_intent("requires_confirmation", payment_method=METHOD_ID),
     "an intent waiting for the cardholder": payment_intent("requires_action", payment_method=METHOD_ID),
     "an intent waiting for a redirect": payment_intent(
-        "requires_action", payment_method=METHOD_ID, return_url="https://example.com/back"
+        "requires_action",
+        payment_method=METHOD_ID,
+        return_url="https://example.com/back",
+        challenge_url="https://pay.example/authenticate/token",
     ),
     "a declined intent": payment_intent(latest_charge=CHARGE_ID, last_payment_error=DECLINED),
     "an authorized intent": payment_intent(

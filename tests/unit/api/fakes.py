@@ -18,6 +18,7 @@ from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query, matches
+from fastpay.engine.challenge_ports import Challenge
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
@@ -55,6 +56,21 @@ class FakeClock:
     def random_bytes(self, count: int) -> bytes:
         self._drawn += 1
         return hashlib.blake2b(self._drawn.to_bytes(8, "big"), digest_size=count).digest()
+
+
+class FakeChallenges:
+    """Tokens that are numbers."""
+
+    def __init__(self) -> None:
+        self.sealed: dict[str, Challenge] = {}
+
+    def seal(self, challenge: Challenge) -> str:
+        token = f"token{len(self.sealed)}"
+        self.sealed[token] = challenge
+        return token
+
+    def open(self, token: str) -> Challenge | None:
+        return self.sealed.get(token)
 
 
 class FakeKeys:
@@ -290,6 +306,7 @@ class Api:
             events=self.engine.events,
             feeds=Feeds(self.engine.events.read_sequences, clock=self.clock),
             keys=FakeKeys(),
+            challenges=FakeChallenges(),
             clock=self.clock,
             identifiers=self.identifiers,
             readiness=self.readiness,

@@ -268,6 +268,7 @@ def test_what_an_object_owns_is_filtered_by_the_attribute_that_refers_to_it(api:
         path=f"/v1/payment_methods/{method}/charges",
         arguments={"id": method},
         headers={},
+        asgi={},
         query=b"",
         unread=[],
     )

@@ -125,6 +125,7 @@ def test_the_cardholder_is_redirected_where_there_is_a_way_back() -> None:
     action = RESOURCES.render(STATES["an intent waiting for a redirect"], False)["next_action"]
     assert part(action, "type") == "redirect_to_url"
     assert part(action, "redirect_to_url", "return_url") == "https://example.com/back"
+    assert part(action, "redirect_to_url", "url") == "https://pay.example/authenticate/token"
 
 
 def test_the_cardholder_is_left_to_the_sdk_where_there_is_no_way_back() -> None:

@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import card_params, client_secrets
+from fastpay.api import card_params, challenges, client_secrets
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
 from fastpay.api.resources.payment_intents import options
@@ -13,7 +13,6 @@ from fastpay.api.resources.payment_intents.params import (
     ConfirmParams,
     CreateParams,
     IncrementParams,
-    OffSession,
     RetrieveParams,
     UpdateParams,
 )
@@ -70,7 +69,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         customer=_customer(params.customer),
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
-        terms=_terms(params.off_session, params.error_on_requires_action),
+        terms=_terms(call, params),
     )
 
 
@@ -103,7 +102,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
         fields=fields,
         extras=_extras(params, None),
         payment_method=card_params.chosen(call, params),
-        terms=_terms(params.off_session, params.error_on_requires_action),
+        terms=_terms(call, params),
     )
 
 
@@ -208,11 +207,12 @@ def _details(
     return extras
 
 
-def _terms(off_session: OffSession | UnsetType, error_on_requires_action: bool | UnsetType) -> Terms:
+def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
     return Terms(
         # Both texts, one_off and recurring, mean that the cardholder is absent.
-        off_session=value_or(off_session, False) is not False,
-        error_on_requires_action=value_or(error_on_requires_action, False),
+        off_session=value_or(params.off_session, False) is not False,
+        error_on_requires_action=value_or(params.error_on_requires_action, False),
+        page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
     )
 
 

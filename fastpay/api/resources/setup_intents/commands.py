@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import card_params, client_secrets
+from fastpay.api import card_params, challenges, client_secrets
 from fastpay.api.common_params import first_metadata, given, refuse_together, value_or
 from fastpay.api.context import Call
 from fastpay.api.mandate_params import mandate_data
@@ -60,6 +60,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
         mandate=mandate_data(call, params.mandate_data, params.single_use),
+        page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
     )
 
 
@@ -84,6 +85,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
         fields=given(params, "return_url") | _options(params),
         payment_method=card_params.chosen(call, params),
         mandate=mandate_data(call, params.mandate_data, None),
+        page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
     )
 
 

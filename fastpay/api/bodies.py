@@ -1,0 +1,37 @@
+"""Reading the body of a request, within a bound."""
+
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+from fastpay.errors import BodyTooLarge
+
+_LENGTH_DIGITS_MAX = 18
+
+
+class ClientGone(Exception):
+    """The client disconnected before its request was read, so nothing is answered."""
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:
+    """Read a whole body. Raises: ClientGone; BodyTooLarge as soon as the size is known."""
+    length = headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
+        raise _too_large(body_bytes_max)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > body_bytes_max:
+            raise _too_large(body_bytes_max)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunk if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(body_bytes_max: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than the {body_bytes_max} bytes that are allowed.")
