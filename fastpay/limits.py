@@ -84,9 +84,11 @@ search_query_chars_max = 1_000
 search_clauses_max = 20
 search_token_chars_max = 100
 
-# Events. Numbers of the sequence that a page of `after_sequence` covers at most.
+# Events. Numbers of the sequence that one statement looks at, and that a page of `after_sequence` covers, at
+# most; and how many statements another page of a list takes.
 event_types_max = 20
 event_numbers_examined_max = 10_000
+event_scans_max = 32
 # Streams of events: the clients that follow, and the bytes that are kept for them until they are sent.
 followers_tenant_max = 1_024
 followers_max = 4_096

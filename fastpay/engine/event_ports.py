@@ -39,10 +39,14 @@ class EventPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class EventRead(NamedTuple):
-    """Up to one event more than the page's limit, and the last number of the sequence as of that moment."""
+    """Up to one event more than the page's limit, and the last number of the sequence as of that moment.
+
+    If the read is not complete, there may be more events than it found.
+    """
 
     found: Sequence[Occurrence]
     sequence: int
+    is_complete: bool = True
 
 
 class Events(Protocol):

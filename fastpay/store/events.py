@@ -26,11 +26,33 @@ class PostgresEvents:
         self._reads = reads
 
     async def list(self, scope: Scope, page: EventPage) -> EventRead:
-        """Return a page of events, newest first. The extra one tells that there are more."""
+        """Return a page of events, newest first. The extra one tells that there are more.
+
+        A page of a tenant whose events clients mostly do not see may end before it is full: `is_complete`
+        is False then.
+        """
         below, above = await self._bounds(scope, page)
+        found: list[Occurrence] = []
+        sequence = 0
+        for _ in range(limits.event_scans_max):
+            rows_max = page.limit + 1 - len(found)
+            more, sequence = await self._scan(scope, page, below=below, above=above, rows_max=rows_max)
+            found = [*more, *found] if page.ascending else [*found, *more]
+            if page.ascending:
+                above += limits.event_numbers_examined_max
+            else:
+                below = min(below, sequence + 1) - limits.event_numbers_examined_max
+            is_through = above + 1 >= min(below, sequence + 1)
+            if is_through or len(more) == rows_max or _is_rare(page):
+                return EventRead(found, sequence)
+        return EventRead(found, sequence, is_complete=False)
+
+    async def _scan(
+        self, scope: Scope, page: EventPage, *, below: int, above: int, rows_max: int
+    ) -> tuple[Sequence[Occurrence], int]:
+        """Return the first events between two numbers, and the last number of the sequence."""
         # What is along the sequence anyway needs no second look.
-        is_rare = not page.types & events.FREQUENT
-        types = sorted(page.types)
+        is_rare, types = _is_rare(page), sorted(page.types)
         found = await self._reads.fetch_for(
             scope,
             SQL["list_events"],
@@ -38,15 +60,16 @@ class PostgresEvents:
             below,
             above,
             page.ascending,
-            page.limit + 1,
+            rows_max,
             [] if is_rare else types,
             types if is_rare else [],
             _WITH_PREVIOUS,
             _moment(page.since_s, _EARLIEST),
             _moment(page.until_s, _LATEST),
+            limits.event_numbers_examined_max,
         )
         sequence = found[0]["last_sequence"] if found else 0
-        return EventRead([_occurrence(row) for row in found if row["sequence"] is not None], sequence)
+        return [_occurrence(row) for row in found if row["sequence"] is not None], sequence
 
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]
@@ -79,6 +102,10 @@ class PostgresEvents:
         moment_ms = min(max(moment_ms, 0), _LATEST_S * 1000)
         found = await self._reads.fetch_for(scope, SQL["find_sequence"], *scope, moment_ms)
         return int(found[0]["sequence"])
+
+
+def _is_rare(page: EventPage) -> bool:
+    return not page.types & events.FREQUENT
 
 
 def _moment(second: int | None, otherwise: datetime) -> datetime:

@@ -119,7 +119,14 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
         ("rare", 1 << 40, ([], ["charge.failed"])),
     ):
         _bounds = (_below, 0, _is_ascending, LISTED)
-        ARGUMENTS[f"list_events {_name} {_way}"] = (*_SCOPE, *_bounds, *_types, ["charge.failed"], *_EVER)
+        ARGUMENTS[f"list_events {_name} {_way}"] = (
+            *_SCOPE,
+            *_bounds,
+            *_types,
+            ["charge.failed"],
+            *_EVER,
+            1_000,
+        )
     ARGUMENTS[f"list_entries {_way}"] = (*_SCOPE, BUSY[1], *_POSITIONS, _is_ascending, LISTED)
 WRITTEN: dict[str, Changes] = {
     "write of payments": written.payments(WANTED),

@@ -1,6 +1,7 @@
 -- A tenant's events between two numbers of its sequence, newest first, each with its object as its command wrote it.
 -- The first column is the last number of the sequence, and is there without events as well. Events of frequent types
--- are found by the order of the sequence, those of rare types by an index of these types.
+-- are found by the order of the sequence, those of rare types by an index of these types. Along the sequence there may
+-- be any number of events that clients do not see: how many are looked at is bounded.
 -- $1  uuid        tenant
 -- $2  boolean     mode
 -- $3  bigint      only below this number
@@ -12,6 +13,7 @@
 -- $9  text[]      types that need the version before as well
 -- $10 timestamptz created at this time or later
 -- $11 timestamptz created before this time
+-- $12 bigint      numbers that are looked at along the sequence, at most
 select
     book.sequence as last_sequence, event.sequence, event.event_id, event.type, event.version, event.request_id,
     (extract(epoch from event.created_at) * 1000)::bigint as moment_ms, event.version_sequence, event.kind,
@@ -28,6 +30,7 @@ left join lateral (
                 where cardinality($7::text[]) > 0 and not $5::boolean
                     and tenant_id = $1::uuid and livemode = $2::boolean
                     and sequence < $3::bigint and sequence > $4::bigint
+                    and sequence >= least($3::bigint, book.sequence + 1) - $12::bigint
                     and type = any($7::text[])
                     and created_at >= $10::timestamptz and created_at < $11::timestamptz
                 order by sequence desc
@@ -40,6 +43,7 @@ left join lateral (
                 where cardinality($7::text[]) > 0 and $5::boolean
                     and tenant_id = $1::uuid and livemode = $2::boolean
                     and sequence < $3::bigint and sequence > $4::bigint
+                    and sequence <= $4::bigint + $12::bigint
                     and type = any($7::text[])
                     and created_at >= $10::timestamptz and created_at < $11::timestamptz
                 order by sequence

@@ -83,7 +83,7 @@ class ListEvents:
         read = await call.services.events.list(call.scope, page)
         call.ended("read")
         found, has_more = cut(read.found, page)
-        return await self._show(call, found, {}, has_more=has_more)
+        return await self._show(call, found, {}, has_more=has_more or not read.is_complete)
 
     async def _follow(self, call: Call, params: EventListParams, after: int) -> Reply:
         """Show the events that follow a number, and up to which number there are no others.

@@ -52,8 +52,8 @@ async def read_following(
 
     At most `event_numbers_examined_max` numbers are looked at.
     """
-    found, end = await services.events.list(scope, page)
-    found = found[::-1]
+    read = await services.events.list(scope, page)
+    found, end = read.found[::-1], read.sequence
     through = max(after, min(page.below - 1, end))
     if len(found) > page.limit:
         found = found[: page.limit]
