@@ -34,6 +34,7 @@ from fastpay.operations.embedded.directory import (
 )
 from fastpay.operations.embedded.postgres import find_installation
 from fastpay.operations.embedded.redis import find_redis
+from fastpay.operations.homes import describe_member
 from fastpay.operations.preflight import (
     REQUIREMENTS,
     listening_address,
@@ -52,6 +53,7 @@ from fastpay.store.health import (
     ping_redis,
     unsafe_settings,
 )
+from fastpay.store.members import LiveMember, list_members
 from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
 from fastpay.store.resealing import Stock, survey
 from fastpay.store.sealing import read_keys
@@ -159,6 +161,8 @@ async def check_database(
             yield migrations
             if migrations.state == "good":
                 yield check_secrets(settings, await survey(connection))
+                for finding in check_members(await list_members(connection)):
+                    yield finding
             skew_ms = abs(facts.now.timestamp() * 1000 - middle_ms)
             good = skew_ms <= limits.clock_skew_ms_max
             yield Finding(
@@ -207,6 +211,16 @@ def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:
         seen = f"{plain} not sealed, {older} under a key older than {keys[0].key_id}"
         return Finding("sealed secrets", "note", seen, f"run {command_name()} {RESEAL}")
     return Finding("sealed secrets", "good", f"{total} under the newest key, {keys[0].key_id}")
+
+
+def check_members(members: list[LiveMember]) -> Iterator[Finding]:
+    """Show the live instances, and what each of them did for the others."""
+    releases = len({member.release for member in members})
+    advice = "only those of one release help each other" if releases > 1 else ""
+    seen = f"{len(members)} live, of {releases} releases"
+    yield Finding("instances", "note" if advice else "good", seen, advice)
+    for member in members:
+        yield Finding(f"instance {member.member_id[:8]}", "good", describe_member(member))
 
 
 async def check_redis(redis_url: str | None) -> Finding:

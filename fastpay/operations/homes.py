@@ -17,6 +17,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.observability import telemetry
 from fastpay.server.frames import FrameNetwork
 from fastpay.server.member_tls import create_contexts
+from fastpay.store.members import LiveMember
 from fastpay.store.sealing import Vault
 
 _MEMBER_BYTES = 16
@@ -86,6 +87,21 @@ async def open_homes(
             "give an address of this machine that other instances reach, and a free port"
         ) from error
     return homes
+
+
+def describe_member(member: LiveMember) -> str:
+    """Return what an instance did for others and they for it, and why if they did not, for an operator."""
+    counts = {name.removeprefix("homes_"): count for name, count in member.report.items()}
+    reasons = [
+        f"{count} {name.removeprefix('fallbacks_')}"
+        for name, count in counts.items()
+        if name.startswith("fallbacks_") and count
+    ]
+    return (
+        f"forwarded {counts.get('forwarded', 0)}, served {counts.get('served', 0)} for others, wrote "
+        f"{counts.get('local', 0)} as a home; fallbacks: {', '.join(reasons) or 'none'}; "
+        f"{member.address or 'reached on its host only'}; release {member.release}"
+    )
 
 
 class Handover:
