@@ -1,6 +1,7 @@
 """Bugs that an engine for money must not have, each as the smallest change that makes it, and who notices."""
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
 
 BATCH = "fastpay/engine/write/batch.py"
@@ -325,4 +326,5 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/unit/engine/test_long_requests.py",),
     ),
     *LANES,
+    *FORWARDED,
 )

@@ -1,0 +1,78 @@
+"""The example for HAProxy in docs/examples: an API key has an instance, and goes on when that one stops."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.homes.test_over_http import PAY, check_paid, wait_for
+from tests.support.api import open_client
+from tests.support.servers import NUMBERS, RunningServer, SpawnServer, free_port
+from tests.support.tenants import make_tenant
+from tests.support.tree import ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+
+TENANTS = 12
+
+
+@pytest.fixture
+def servers(spawn_server: SpawnServer, database_url: str) -> tuple[RunningServer, RunningServer]:
+    environment = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_TRUSTED_PROXIES": "127.0.0.1"}
+    one, two = (spawn_server(environment=environment, wait=False) for _ in range(2))
+    one.wait_ready()
+    two.wait_ready()
+    return one, two
+
+
+@pytest.fixture
+def proxy(servers: tuple[RunningServer, RunningServer], scratch: Path) -> Iterator[str]:
+    """The example, with other addresses, and saying who has answered."""
+    port = free_port()
+    text = (ROOT / "docs/examples/haproxy.cfg").read_text(encoding="utf-8")
+    addresses = {"127.0.0.1:8080": f"127.0.0.1:{port}"}
+    for usual, server in zip(("127.0.0.1:8001", "127.0.0.1:8002"), servers, strict=True):
+        addresses[usual] = server.url.removeprefix("http://")
+    for usual, own in addresses.items():
+        assert text.count(usual) == 1
+        text = text.replace(usual, own)
+    path = scratch / f"haproxy{next(NUMBERS)}.cfg"
+    path.write_text(f"{text}    http-response set-header x-server %s\n", encoding="utf-8")
+    with subprocess.Popen(["haproxy", "-db", "-f", str(path)], stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def test_an_api_key_keeps_its_instance_and_goes_on_at_another_when_that_one_stops(
+    servers: tuple[RunningServer, RunningServer], proxy: str, database_url: str
+) -> None:
+    keys = [make_tenant(database_url).secret for _ in range(TENANTS)]
+    wait_for(lambda: is_up(proxy))
+    answers: list[httpx.Response] = []
+
+    def pay() -> list[str]:
+        before = len(answers)
+        for key in keys:
+            with open_client(proxy, key) as http:
+                answers.append(http.post("/v1/payment_intents", data=PAY))
+        return [answer.headers["x-server"] for answer in answers[before:]]
+
+    first = pay()
+    assert pay() == first
+    assert set(first) == {"one", "two"}
+    servers[0].stop()
+    assert set(pay()) == {"two"}
+    check_paid(database_url, answers)
+
+
+def is_up(url: str) -> bool:
+    """Tell whether both HAProxy and an instance behind it answer."""
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False

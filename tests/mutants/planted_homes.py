@@ -1,0 +1,142 @@
+"""Bugs with homes: what is forwarded, what comes back, and what never does."""
+
+from tests.mutants.mutant import Mutant
+
+HOMES = "fastpay/engine/homes/homes.py"
+LINK = "fastpay/engine/homes/link.py"
+SERVING = "fastpay/engine/homes/serving.py"
+FORWARDING = "tests/homes/test_forwarding.py"
+UNKNOWN = "tests/homes/test_unknown_outcomes.py"
+SILENT = f"{UNKNOWN}::test_what_a_silent_home_got_is_carried_out_once_and_answered_once"
+DEAD = f"{UNKNOWN}::test_a_home_that_dies_after_its_commit_has_carried_it_out"
+SHOWN = f"{FORWARDING}::test_what_a_forwarded_command_changed_is_shown_at_once_where_it_was_asked_for"
+AT_HAND = (
+    f"{FORWARDING}::test_a_home_decides_what_another_instance_is_asked_for_and_its_answer_is_shown_there"
+)
+
+FORWARDED: tuple[Mutant, ...] = (
+    Mutant(
+        "forward-without-a-key-and-write-again",
+        HOMES,
+        "keyed = _with_key(submission)",
+        "keyed = submission",
+        (SILENT, DEAD),
+    ),
+    Mutant(
+        "take-a-sent-command-for-never-sent",
+        HOMES,
+        "return await self._ask_again(submission, keyed, begun_ns)",
+        'return await self._fall_back(submission, "unbegun")',
+        (SILENT, DEAD),
+    ),
+    Mutant(
+        "forward-twice",
+        LINK,
+        "self._wire.send(messages.encode(Forward(self._unsent)))",
+        "self._wire.send(messages.encode(Forward(self._unsent * 2)))",
+        (AT_HAND,),
+    ),
+    Mutant(
+        "give-another-key-to-each-attempt",
+        HOMES,
+        "await self._writer.submit(msgspec.structs.replace(keyed, deadline_ns=deadline_ns))",
+        "await self._writer.submit(msgspec.structs.replace(submission, deadline_ns=deadline_ns))",
+        (SILENT,),
+    ),
+    Mutant(
+        "answer-on-send",
+        LINK,
+        "        return waiting.future\n",
+        "        from fastpay.domain.plan import Answer\n"
+        "        waiting.future.set_result(Outcome(answer=Answer(None, 0), objects={}))\n"
+        "        return waiting.future\n",
+        (AT_HAND,),
+    ),
+    Mutant(
+        "call-an-unknown-outcome-retryable",
+        HOMES,
+        "if submission.idempotency_key is None:\n                raise OutcomeUnknown",
+        "if keyed.idempotency_key is None:\n                raise OutcomeUnknown",
+        (f"{UNKNOWN}::test_a_client_learns_that_the_outcome_is_unknown_where_the_database_does_not_tell",),
+    ),
+    Mutant(
+        "say-that-nothing-was-changed-by-what-was-sent",
+        HOMES,
+        "if not error.retryable:\n                raise",
+        "if error.retryable:\n                raise",
+        (f"{UNKNOWN}::test_a_client_learns_that_the_outcome_is_unknown_where_the_database_does_not_tell",),
+    ),
+    Mutant(
+        "show-the-own-first-attempt-as-a-replay",
+        HOMES,
+        "return msgspec.structs.replace(outcome, original_request_id=None)",
+        "return outcome",
+        (DEAD,),
+    ),
+    Mutant(
+        "serve-another-tenants-outcome",
+        LINK,
+        "if waiting.scope != Scope(answered.tenant_id, answered.livemode):",
+        "if not waiting.scope:",
+        (f"{FORWARDING}::test_an_answer_for_another_tenant_is_not_believed",),
+    ),
+    Mutant(
+        "forget-a-forwarded-deadline",
+        "fastpay/engine/homes/codec.py",
+        "deadline_ns=None if left_ms is None else now_ns + left_ms * 1_000_000,",
+        "deadline_ns=None,",
+        (f"{FORWARDING}::test_the_time_that_a_client_allows_goes_with_its_command",),
+    ),
+    Mutant(
+        "believe-a-stale-member",
+        "fastpay/store/sql/member_beat.sql",
+        "    and seen_at > clock_timestamp() - make_interval(secs => $6::integer / 1000.0)\n",
+        "    and $6::integer > 0\n",
+        (f"{FORWARDING}::test_a_member_of_another_release_and_one_that_is_gone_are_no_members",),
+    ),
+    Mutant(
+        "believe-a-member-of-another-release",
+        "fastpay/store/sql/member_beat.sql",
+        "and release = $2::text",
+        "and $2::text is not null",
+        (f"{FORWARDING}::test_a_member_of_another_release_and_one_that_is_gone_are_no_members",),
+    ),
+    Mutant(
+        "keep-showing-what-a-home-has-changed",
+        LINK,
+        "            self._follower.heard(scope, committed.changed)\n",
+        "",
+        (SHOWN,),
+    ),
+    Mutant(
+        "tell-no-commit-to-who-asked-for-it",
+        SERVING,
+        "            self._interest[submission.scope] = now_ns\n",
+        "",
+        (AT_HAND,),
+    ),
+    Mutant(
+        "never-suspect-a-silent-home",
+        LINK,
+        "elif now_ns - self._pinged_ns > limits.home_silence_ms * 1_000_000:",
+        "elif now_ns < self._pinged_ns:",
+        (SILENT,),
+    ),
+    Mutant(
+        "stay-a-home-while-stopping",
+        SERVING,
+        "self._wire.send(messages.encode(Leaving()))\n        self.is_leaving = True",
+        "self.is_leaving = True\n        self.is_leaving = True",
+        (f"{UNKNOWN}::test_a_home_that_leaves_hands_over_what_it_is_asked_and_answers_what_it_has",),
+    ),
+    Mutant(
+        "let-in-whoever-comes",
+        "fastpay/server/member_tls.py",
+        "context.verify_mode = ssl.CERT_REQUIRED",
+        "context.verify_mode = ssl.CERT_NONE",
+        (
+            "tests/homes/test_wires.py::test_between_hosts_only_who_has_a_sealing_key_in_common_is_heard",
+            "tests/homes/test_wires.py::test_without_a_certificate_nothing_is_heard_and_without_a_key_nobody_is_asked",
+        ),
+    ),
+)
