@@ -1,8 +1,10 @@
-"""The official Node client drives the server too."""
+"""The official Node client drives the server too: the newest release, and one of 2020."""
 
 import json
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
@@ -10,10 +12,13 @@ from tests.support.tenants import Tenant
 PATIENCE_SECONDS = 120
 
 
-def test_a_short_life_of_payments(node: tuple[str, Path], server: RunningServer, tenant: Tenant) -> None:
+@pytest.mark.parametrize("package", ["stripe", "stripe-8"])
+def test_a_short_life_of_payments(
+    node: tuple[str, Path], server: RunningServer, tenant: Tenant, package: str
+) -> None:
     program, place = node
     ran = subprocess.run(
-        [program, "life.js", server.url, tenant.secret],
+        [program, "life.js", server.url, tenant.secret, package],
         cwd=place,
         capture_output=True,
         text=True,

@@ -1,6 +1,7 @@
 // A short life of payments through the official Node client; prints what came of it as JSON.
-// Usage: node life.js URL SECRET_KEY
-const Stripe = require('stripe');
+// Usage: node life.js URL SECRET_KEY [PACKAGE]
+const [url, key, release = 'stripe'] = process.argv.slice(2);
+const Stripe = require(release);
 
 async function refusal(promise) {
   try {
@@ -54,7 +55,6 @@ async function live(stripe) {
   };
 }
 
-const [url, key] = process.argv.slice(2);
 const place = new URL(url);
 live(new Stripe(key, {
   host: place.hostname, port: place.port, protocol: 'http', maxNetworkRetries: 0, telemetry: false,
