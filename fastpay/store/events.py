@@ -1,6 +1,6 @@
 """A tenant's events, read along its sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from fastpay import limits
@@ -69,7 +69,7 @@ class PostgresEvents:
             limits.event_numbers_examined_max,
         )
         sequence = found[0]["last_sequence"] if found else 0
-        return [_occurrence(row) for row in found if row["sequence"] is not None], sequence
+        return _occurrences(found), sequence
 
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]
@@ -114,17 +114,26 @@ def _moment(second: int | None, otherwise: datetime) -> datetime:
     return datetime.fromtimestamp(min(max(second, 0), _LATEST_S), UTC)
 
 
-def _occurrence(row: rows.Row) -> Occurrence:
-    stored, previous = rows.stored(row["kind"], row["snapshot"]), None
-    if row["previous_snapshot"] is not None:
-        previous = rows.stored(row["kind"], row["previous_snapshot"])
-    event = RecordedEvent(
-        id=placed("evt_" + row["event_id"].hex, row["sequence"]),
-        type=row["type"],
-        created=row["moment_ms"] // 1000,
-        sequence=row["sequence"],
-        object_id=stored.id,
-        version=row["version"],
-        request_id=row["request_id"],
-    )
-    return Occurrence(event, stored, previous, row["version_sequence"])
+def _occurrences(found: Iterable[rows.Row]) -> list[Occurrence]:
+    # A command often writes one version and several events: its snapshot is decoded once.
+    decoded: dict[bytes, StoredObject] = {}
+    occurrences: list[Occurrence] = []
+    # In the order of the columns: a page has a hundred rows, and names would be looked up in each.
+    for _, sequence, event_id, name, version, request_id, moment_ms, as_of, kind, snapshot, before in found:
+        if sequence is None:
+            break
+        stored = decoded.get(snapshot)
+        if stored is None:
+            stored = decoded[snapshot] = rows.stored(kind, snapshot)
+        event = RecordedEvent(
+            id=placed("evt_" + event_id.hex, sequence),
+            type=name,
+            created=moment_ms // 1000,
+            sequence=sequence,
+            object_id=stored.id,
+            version=version,
+            request_id=request_id,
+        )
+        previous = None if before is None else rows.stored(kind, before)
+        occurrences.append(Occurrence(event, stored, previous, as_of))
+    return occurrences

@@ -48,11 +48,11 @@ def render_event(event: RecordedEvent, shown: bytes, livemode: bool, previous: b
 
 async def render_occurrences(services: Services, scope: Scope, found: Sequence[Occurrence]) -> list[bytes]:
     """Return events in JSON."""
-    resources, livemode = services.resources, scope.livemode
+    livemode, of_object = scope.livemode, services.resources.of_object
     wanted = [
         (identifier, sequence)
         for _, stored, _, sequence in found
-        if (identifier := resources.of_object(stored).whole_in(stored)) is not None
+        if (whole := of_object(stored).whole) is not None and (identifier := whole.find(stored)) is not None
     ]
     wholes = await services.events.load_at(scope, wanted) if wanted else {}
     bodies: list[bytes] = []
@@ -60,10 +60,10 @@ async def render_occurrences(services: Services, scope: Scope, found: Sequence[O
         event, stored, previous, _ = occurrence
         if previous is None and not wholes and event.type not in events.SPECIAL:
             # Most events: nothing of them depends on more than the object.
-            shown = resources.of_object(stored).render_bytes(stored, livemode)
-            bodies.append(render_event(event, shown, livemode))
+            shown = of_object(stored).render_bytes(stored, livemode)
+            bodies.append(EVENT.render_bytes(event, livemode, b'{"object":%b}' % shown))
         else:
-            bodies.append(_render_special(resources, livemode, occurrence, wholes))
+            bodies.append(_render_special(services.resources, livemode, occurrence, wholes))
     return bodies
 
 
