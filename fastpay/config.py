@@ -34,6 +34,7 @@ Connections = Annotated[int, Meta(ge=1, le=100)]
 ScanConnections = Annotated[int, Meta(ge=2, le=100)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
+TestDelay = Annotated[int, Meta(ge=0, le=limits.test_delay_s_max)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
 Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
 CacheBytes = Annotated[int, Meta(ge=1 << 20, le=1 << 40)]
@@ -108,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     redis_copies: bool = True
     cors_origins: tuple[Origin, ...] = ()
     card_numbers_in_text: CardNumbers = "allow"
+    test_delay_s: TestDelay = limits.test_delay_s
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:

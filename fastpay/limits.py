@@ -75,6 +75,10 @@ magic_cards_kept = 4_096
 fee_basis_points_max = 10_000
 funds_delay_days = 2
 funds_delay_days_max = 365
+payout_intervals = ("manual", "daily", "weekly", "monthly")
+# Until what happens later in test mode happens.
+test_delay_s = 5
+test_delay_s_max = 86_400
 card_number_digits_min = 13
 card_number_digits_max = 19
 card_number_separators_max = 2
@@ -238,6 +242,14 @@ purge_pause_ms = 100
 purge_pause_factor = 20
 expiry_interval_ms = 1_000
 expiry_rows_max = 500
+# Books that are examined for funds in one round, and the transfers that one command releases.
+funds_interval_ms = 1_000
+funds_books_max = 500
+funds_transfers_max = 256
+funds_pages_max = 20
+# Transfers that are examined for a page of what a payout paid out.
+payout_page_rows = 500
+payout_pages_max = 20
 
 # Store
 reader_connections_max = 8
@@ -475,6 +487,7 @@ assert probe_interval_ms + probe_timeout_ms < readiness_stale_ms < outage_remind
 assert encoded_bytes_min < encoded_bytes_max
 assert page_size_default <= page_size_max < sublist_rows_max
 assert amount_min <= amount_max < 2**53
+assert test_delay_s <= test_delay_s_max
 assert funds_delay_days <= funds_delay_days_max
 assert card_number_digits_min <= card_number_digits_max
 # A balance is a difference of two counters, and the available amount one of three: both fit into a bigint.

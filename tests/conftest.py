@@ -113,7 +113,9 @@ def redis_url(embedded_servers: EmbeddedServers) -> str:
 @pytest.fixture(scope="session")
 def plain_server(scratch: Path) -> Iterator[RunningServer]:
     """One running `fastpay serve` for all tests that do not kill it, in plain text."""
-    with running_server(scratch / "server", scratch) as running:
+    # What happens later happens within a second.
+    environment = {"FASTPAY_TEST_DELAY_S": "0"}
+    with running_server(scratch / "server", scratch, environment=environment) as running:
         yield running
 
 

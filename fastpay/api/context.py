@@ -27,11 +27,12 @@ from fastpay.engine.timing import Timing
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of this floor."""
+    """Settings of this floor. In test mode what happens later happens after `test_delay_s`."""
 
     body_bytes_max: int = limits.body_bytes_max
     # The address at which browsers reach the server, None if each request says it.
     public_url: str | None = None
+    test_delay_s: int = limits.test_delay_s
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,6 +55,11 @@ def _rule_options(command: Command) -> Command:
             help="Smallest payment in a currency, for example usd=50; 0 removes it. Repeatable.",
         ),
         click.option(
+            "--payout-interval",
+            type=click.Choice(limits.payout_intervals),
+            help="How often the available balance is paid out.",
+        ),
+        click.option(
             "--funds-delay-days",
             type=click.IntRange(0, limits.funds_delay_days_max),
             help="Days from a capture until its money is available; 0: at once.",
@@ -160,6 +165,7 @@ def _take_changes(flags: dict[str, Any]) -> "RuleChanges":
         refunds_may_overdraw=None if overdraw is None else overdraw == "on",
         funds_delay_days=flags.pop("funds_delay_days"),
         amount_minimums=flags.pop("minimums"),
+        payout_interval=flags.pop("payout_interval"),
     )
 
 
@@ -180,6 +186,7 @@ def _show(tenant: "ListedTenant") -> None:
             ("refunds may overdraw", *("on" if rules.refunds_may_overdraw else "off" for rules in both)),
             ("smallest amounts", *map(_minimums, both)),
             ("funds available after", *(_delay(rules.funds_delay_days) for rules in both)),
+            ("payouts", *(rules.payout_interval for rules in both)),
         ],
     )
 

@@ -103,7 +103,8 @@ def capture(
 ) -> Charge:
     """Post `amount` of an authorized charge's hold, take the fee, and release the rest if it `is_final`.
 
-    Fees are computed from all that was captured so far, so that several captures cost what one would.
+    Fees are computed from all that was captured so far, so that several captures cost what one would. The
+    first capture says when the money of all becomes available.
     The caller writes the returned charge.
     """
     before = charge.amount_captured
@@ -127,7 +128,10 @@ def capture(
     else:
         # Lower fees than at the first capture return nothing.
         fee = 0
-    available = rules.funds_delay_days == 0 or BEHAVIOURS[charge.card.behaviour].funds_available
+    available, delay_days = charge.funds_available, charge.funds_delay_days
+    if before == 0:
+        delay_days = rules.funds_delay_days
+        available = delay_days == 0 or BEHAVIOURS[charge.card.behaviour].funds_available
     if available and amount > fee:
         draft.transfer(
             "available",
@@ -144,7 +148,7 @@ def capture(
         captured=True,
         fee=charge.fee + fee,
         funds_available=available,
-        funds_delay_days=rules.funds_delay_days,
+        funds_delay_days=delay_days,
     )
     if is_final and before == 0:
         return captured

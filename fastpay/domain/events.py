@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.objects import PaymentIntent, StoredObject
+from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import SetupIntent
 
 # Almost every payment writes these. There is no index by type that has them, so that no payment pays for it.
 FREQUENT = frozenset(("charge.succeeded", "payment_intent.created", "payment_intent.succeeded"))
 # What the dialect defines and what happens here, by type.
 TYPES = FREQUENT | {
+    "balance.available",
     "charge.captured",
     "charge.expired",
     "charge.failed",
@@ -31,6 +33,12 @@ TYPES = FREQUENT | {
     "payment_method.attached",
     "payment_method.detached",
     "payment_method.updated",
+    "payout.canceled",
+    "payout.created",
+    "payout.failed",
+    "payout.paid",
+    "payout.reconciliation_completed",
+    "payout.updated",
     "refund.created",
     "refund.updated",
     "setup_intent.canceled",
@@ -42,6 +50,7 @@ TYPES = FREQUENT | {
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
     (
+        "ledger.balance.updated",
         "ledger.account.created",
         "ledger.batch.created",
         "ledger.transfer.created",
@@ -62,19 +71,23 @@ UPDATES = frozenset(
         "customer.updated",
         "payment_method.detached",
         "payment_method.updated",
+        "payout.updated",
         "refund.updated",
     )
 )
 # The object of such an event is the version before: of the one that was written nothing is left to show.
 DELETIONS = frozenset(("customer.deleted",))
 WITH_PREVIOUS = UPDATES | DELETIONS
+# What time alone brings about.
+_BY_TIME = frozenset(
+    ("balance.available", "charge.expired", "payout.failed", "payout.paid", "payout.reconciliation_completed")
+)
 # What `as_of` and `is_automatic` look at; they change nothing in events of other types.
-SPECIAL = WITH_PREVIOUS | {
-    "charge.expired",
-    "payment_intent.canceled",
-    "payment_intent.created",
-    "setup_intent.created",
-}
+SPECIAL = (
+    WITH_PREVIOUS
+    | _BY_TIME
+    | {"payment_intent.canceled", "payment_intent.created", "payout.created", "setup_intent.created"}
+)
 assert not TYPES & UNSEEN
 assert WITH_PREVIOUS <= TYPES
 
@@ -144,10 +157,12 @@ def _before_setup(stored: SetupIntent) -> SetupIntent:
 
 
 def is_automatic(event_type: str, stored: StoredObject) -> bool:
-    """Tell whether no request caused the event: an authorization expired."""
+    """Tell whether no request caused the event: time did."""
+    if event_type in _BY_TIME:
+        return True
     if event_type == "payment_intent.canceled":
         return isinstance(stored, PaymentIntent) and stored.cancellation_reason == "automatic"
-    return event_type == "charge.expired"
+    return event_type == "payout.created" and isinstance(stored, Payout) and stored.automatic
 
 
 def previous_attributes(before: _Attributes, after: _Attributes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain import cards
+from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import (
@@ -23,6 +24,7 @@ from fastpay.domain.objects import (
     StoredObject,
     missing,
 )
+from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.errors import NotFound
 
@@ -60,6 +62,8 @@ LEDGER_BATCH = _stored(7, LedgerBatch)
 SETUP_INTENT = _stored(8, SetupIntent)
 SETUP_ATTEMPT = _stored(9, SetupAttempt)
 MANDATE = _stored(10, Mandate)
+BALANCE = _stored(11, Balance)
+PAYOUT = _stored(12, Payout)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)

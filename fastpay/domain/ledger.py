@@ -14,10 +14,34 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope, derived
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
-# The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit).
-NORMAL_SIDES: dict[str, str] = {"processor": "D", "pending": "C", "available": "C", "fees": "C"}
+# The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit). `in_transit`
+# holds payouts that are on their way, `bank` what has arrived.
+NORMAL_SIDES: dict[str, str] = {
+    "processor": "D",
+    "pending": "C",
+    "available": "C",
+    "fees": "C",
+    "in_transit": "C",
+    "bank": "C",
+}
+# Those that a payment moves: no payment loads more.
+_PAYMENT_CODES = ("processor", "pending", "available", "fees")
 # Codes that clients must not use: those above, and those that payments will need.
-RESERVED_CODES = frozenset((*NORMAL_SIDES, "disputes", "in_transit", "bank"))
+RESERVED_CODES = frozenset((*NORMAL_SIDES, "disputes"))
+# The kinds of transfers, with the prefix of the object that each belongs to.
+SOURCE_PREFIXES: dict[str, str] = {
+    "capture": "ch",
+    "fee": "ch",
+    "available": "ch",
+    "refund": "re",
+    "release": "bal",
+    "payout": "po",
+    "payout_paid": "po",
+    "payout_cancel": "po",
+    "payout_failure": "po",
+    "payout_return": "po",
+    "payout_reversal": "po",
+}
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -79,9 +103,17 @@ def account_id(scope: Scope, currency: str, code: str) -> str:
     return chart(scope, currency)[code]
 
 
+@functools.lru_cache(maxsize=limits.charts_kept)
 def account_ids(scope: Scope, currency: str) -> Collection[str]:
-    """Return the identifiers of all the tenant's accounts in one currency."""
-    return chart(scope, currency).values()
+    """Return the identifiers of the accounts in one currency that payments of this tenant move."""
+    identifiers = chart(scope, currency)
+    return tuple(identifiers[code] for code in _PAYMENT_CODES)
+
+
+def ids_of(scope: Scope, currency: str, *codes: str) -> list[str]:
+    """Return the identifiers of the tenant's accounts of these codes."""
+    identifiers = chart(scope, currency)
+    return [identifiers[code] for code in codes]
 
 
 def open_account(scope: Scope, currency: str, code: str) -> Account:

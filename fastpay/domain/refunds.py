@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import ledger
+from fastpay.domain import funds, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentIntent, Refund, missing
@@ -32,6 +32,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 needed.append(charge_id)
         charge = workspace.find(charge_id) if charge_id is not None else None
         if isinstance(charge, Charge):
+            needed.append(funds.balance_id(workspace.scope))
             needed.extend(ledger.account_ids(workspace.scope, charge.currency))
         return needed
 
@@ -39,7 +40,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Transfer the money back and write the refund."""
         charge = self._charge(workspace)
         amount = refundable(charge, self.amount)
-        source = "available" if charge.funds_available else "pending"
+        source = funds.account_of(workspace, charge)
         balance = workspace.account(charge.currency, source).balance
         if not workspace.book.rules.refunds_may_overdraw and balance < amount:
             raise InsufficientFunds("Insufficient funds in your balance to refund this amount.")

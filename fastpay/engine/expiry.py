@@ -13,10 +13,10 @@ from fastpay.clock import Clock
 from fastpay.domain.captures import ExpirePaymentIntent
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
-from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import Periodic
-from fastpay.engine.ports import Submission, Writer
+from fastpay.engine.ports import Writer
+from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.expiry")
@@ -50,8 +50,7 @@ class Expirer:
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
-        self._writer = writer
-        self._identifiers = identifiers
+        self._commands = TimedCommands(writer, identifiers)
         self._periodics = [
             Periodic(name, work, interval_ms=interval_ms, clock=clock, log=_log, is_away=is_away)
             for name, work, interval_ms in (
@@ -74,7 +73,9 @@ class Expirer:
         count = 0
         while True:
             due = await self._store.list_due_holds(limits.expiry_rows_max)
-            await self._submit([(scope, ExpireLedgerTransfer(id=identifier)) for scope, identifier in due])
+            await self._commands.submit(
+                [(scope, ExpireLedgerTransfer(id=identifier)) for scope, identifier in due]
+            )
             count += len(due)
             if len(due) < limits.expiry_rows_max:
                 return count
@@ -85,29 +86,10 @@ class Expirer:
         after = LOWEST
         while True:
             due = await self._store.list_due_payments(after, limits.expiry_rows_max)
-            await self._submit([(scope, ExpirePaymentIntent(id=identifier)) for scope, identifier in due])
+            await self._commands.submit(
+                [(scope, ExpirePaymentIntent(id=identifier)) for scope, identifier in due]
+            )
             count += len(due)
             if len(due) < limits.expiry_rows_max:
                 return count
             after = digits(due[-1][1])
-
-    async def _submit(self, commands: Sequence[tuple[Scope, Command]]) -> None:
-        outcomes = await asyncio.gather(
-            *(self._writer.submit(self._submission(scope, command)) for scope, command in commands),
-            return_exceptions=True,
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                # All commands were tried. The first failure stands for the others.
-                raise outcome
-
-    def _submission(self, scope: Scope, command: Command) -> Submission:
-        stamp = self._identifiers.stamp()
-        return Submission(
-            scope=scope,
-            command=command,
-            request_id=self._identifiers.request_id(),
-            moment_ms=stamp.moment_ms,
-            head=stamp.head,
-            tail=stamp.tail,
-        )

@@ -38,6 +38,21 @@ class EntryPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     after: str | None = None
 
 
+class PaidOut(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What an automatic payout pays out: captures by identifier, and everything else by sequence.
+
+    `pending` is the account from which captures are released, the transfers are given by their digits.
+    """
+
+    payout: str
+    currency: str
+    pending: str
+    released_after: str
+    released_through: str
+    sequence_after: int
+    sequence_through: int
+
+
 class Ledger(Protocol):
     """The accounts of tenants. Those of other tenants do not exist for the caller."""
 
@@ -54,7 +69,15 @@ class Ledger(Protocol):
     ) -> Sequence[tuple[Transfer, int]]:
         """Return up to `page.limit` + 1 posted transfers of these kinds, newest first.
 
-        Each comes with its time in milliseconds. `kinds` are "capture" and "refund"; None is any `currency`.
+        Each comes with its time in milliseconds. None is any `currency`.
+        """
+
+    async def payout_transfers(
+        self, scope: Scope, paid_out: PaidOut, page: Page, kinds: Sequence[str]
+    ) -> Sequence[tuple[Transfer, int, int]]:
+        """Return up to `page.limit` + 1 posted transfers that a payout may have paid out, newest first.
+
+        Each comes with its time in milliseconds and its number in the sequence.
         """
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:

@@ -20,6 +20,7 @@ from fastpay.engine.dependencies import Dependency, Readiness
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.feeds import Feeds
+from fastpay.engine.funds import FundsMover
 from fastpay.engine.homes.homes import Homes
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.housekeeping import Housekeeper
@@ -94,9 +95,10 @@ async def open_application(
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         keep = partial(_keep_running, stack, deadline)
-        hours = settings.idempotency_retention_hours
+        hours, delay_s = settings.idempotency_retention_hours, settings.test_delay_s
         keep(Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away))
-        keep(Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away))
+        timed = partial(_begin_timed, clock=clock, identifiers=identifiers, is_away=is_away)
+        keep(*timed(store, writer, delay_s=delay_s))
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds)
         card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
         counters.add(card_texts, feeds)
@@ -158,7 +160,27 @@ def _keep_members(
 
 
 def _settings_of_api(settings: Settings) -> context.Settings:
-    return context.Settings(body_bytes_max=settings.body_bytes_max, public_url=settings.public_url)
+    return context.Settings(
+        body_bytes_max=settings.body_bytes_max,
+        public_url=settings.public_url,
+        test_delay_s=settings.test_delay_s,
+    )
+
+
+def _begin_timed(
+    store: PostgresHousekeeping,
+    writer: ports.Writer,
+    *,
+    clock: Clock,
+    identifiers: IdentifierFactory,
+    is_away: Callable[[], bool],
+    delay_s: int,
+) -> "list[Part]":
+    """Return the parts that submit commands when their time has come."""
+    return [
+        Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away),
+        FundsMover(store, writer, clock=clock, identifiers=identifiers, step_s=delay_s, is_away=is_away),
+    ]
 
 
 def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: Deadline) -> PostgresBatches:

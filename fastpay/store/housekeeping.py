@@ -2,6 +2,7 @@
 
 from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.funds_ports import DueFunds, Unreleased
 from fastpay.engine.ports import Purged
 from fastpay.store import rows
 from fastpay.store.ledger_rows import transfer_id
@@ -10,7 +11,7 @@ from fastpay.store.statements import SQL
 
 
 class PostgresHousekeeping:
-    """Satisfies `HousekeepingStore` and `ExpiryStore`."""
+    """Satisfies `HousekeepingStore`, `ExpiryStore` and `FundsStore`."""
 
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
@@ -42,3 +43,40 @@ class PostgresHousekeeping:
         valid_ms = AUTHORIZATION_VALID_S * 1000
         found = await self._pool.fetch(SQL["list_due_payments"], after, valid_ms, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
+
+    async def list_due_funds(self, after: Scope, books_max: int) -> list[DueFunds]:
+        """Return the next books above a cursor, all of them. Raises: DatabaseUnavailable."""
+        found = await self._pool.fetch(SQL["list_due_funds"], *after, books_max)
+        return [
+            DueFunds(
+                scope=rows.scope_of(row),
+                released_through=row["released_through"].hex,
+                currencies=tuple(filter(None, row["currencies"].split(","))),
+                is_due=row["is_due"],
+                is_credited=row["is_credited"],
+                is_payable=row["is_payable"],
+            )
+            for row in found
+        ]
+
+    async def list_unreleased(self, scope: Scope, rows_max: int) -> Unreleased | None:
+        """Return transfers of a book above its watermark that are old enough, None if there are none.
+
+        Raises: DatabaseUnavailable.
+        """
+        found = await self._pool.fetch(SQL["list_unreleased"], *scope, rows_max)
+        if not found:
+            return None
+        captures = [row for row in found if row["is_capture"]]
+        return Unreleased(
+            after=found[0]["released_through"].hex,
+            through=found[-1]["transfer_id"].hex,
+            captures=tuple(row["transfer_id"].hex for row in captures),
+            charges=tuple("ch_" + row["source_id"].hex for row in captures),
+            currencies=tuple({row["currency"] for row in captures}),
+        )
+
+    async def list_due_payouts(self, rows_max: int) -> list[tuple[Scope, str]]:
+        """Return payouts of all tenants with a step that is due. Raises: DatabaseUnavailable."""
+        found = await self._pool.fetch(SQL["list_due_payouts"], rows_max)
+        return [(rows.scope_of(row), "po_" + row["payout_id"].hex) for row in found]

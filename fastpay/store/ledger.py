@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits, position_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
-from fastpay.engine.ledger_ports import Entry, EntryPage
+from fastpay.engine.ledger_ports import Entry, EntryPage, PaidOut
 from fastpay.engine.ports import Page
 from fastpay.store import ledger_rows, rows
 from fastpay.store.reads import PostgresReads
@@ -59,6 +59,23 @@ class PostgresLedger:
         statement = SQL["list_balance_transfers"]
         found = await self._reads.fetch_for(scope, statement, *scope, *bounds, kinds, currency, scans=True)
         return [(rows.transfer(row), row["moment_ms"]) for row in found]
+
+    async def payout_transfers(
+        self, scope: Scope, paid_out: PaidOut, page: Page, kinds: Sequence[str]
+    ) -> list[tuple[Transfer, int, int]]:
+        """Return posted transfers that a payout may have paid out, with moment and sequence, newest first."""
+        found = await self._reads.fetch_for(
+            scope,
+            SQL["list_payout_transfers"],
+            *scope,
+            *(page.below, page.above, page.ascending, page.limit + 1),
+            *(kinds, paid_out.currency),
+            *(paid_out.released_after, paid_out.released_through),
+            *(paid_out.sequence_after, paid_out.sequence_through),
+            *(digits(paid_out.pending), digits(paid_out.payout)),
+            scans=True,
+        )
+        return [(rows.transfer(row), row["moment_ms"], row["sequence"]) for row in found]
 
     async def sequence_at(self, scope: Scope, moment_ms: int) -> int:
         """Return the last sequence number at a time."""

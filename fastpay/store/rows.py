@@ -8,7 +8,7 @@ import msgspec
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import STORED
-from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger import SOURCE_PREFIXES, Account, Transfer
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Answer, Book, Versioned
 from fastpay.domain.rules import Rules
@@ -95,8 +95,8 @@ def transfer(row: Row) -> Transfer:
 
 
 def source_of(row: Row) -> str:
-    """Return the identifier of the refund or charge that a transfer belongs to."""
-    return f"{'re' if row['kind'] == 'refund' else 'ch'}_{row['source_id'].hex}"
+    """Return the identifier of the object that a transfer belongs to."""
+    return f"{SOURCE_PREFIXES[row['kind']]}_{row['source_id'].hex}"
 
 
 def idempotency(row: Row) -> IdempotencyRow:

@@ -218,6 +218,22 @@ TABLES: Mapping[kinds.Kind, Table] = {
         fixed=(_reference("setup_intent"),),
         filters=(_reference("setup_intent"),),
     ),
+    kinds.BALANCE: Table(
+        name="balance",
+        plural="balances",
+        changing=(
+            Column("released_through", "uuid", "released_through"),
+            _bigint("credited"),
+            _bigint("paid_out_day"),
+        ),
+    ),
+    kinds.PAYOUT: Table(
+        name="payout",
+        plural="payouts",
+        changing=(_text("status"), _bigint("due_at")),
+        fixed=(_text("currency"), _bigint("amount"), _text("destination")),
+        filters=(_text("destination"), _text("status")),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

@@ -32,6 +32,7 @@ class RuleChanges(msgspec.Struct, frozen=True, kw_only=True):
     refunds_may_overdraw: bool | None = None
     funds_delay_days: int | None = None
     amount_minimums: Mapping[str, int | None] = {}
+    payout_interval: str | None = None
 
     def applied_to(self, rules: Rules) -> Rules:
         """Return the rules after these changes."""
@@ -74,4 +75,5 @@ def rule_values(rules: Rules | RuleChanges) -> tuple[Any, ...]:
         rules.refunds_may_overdraw,
         rules.funds_delay_days,
         msgspec.json.encode(rules.amount_minimums).decode(),
+        rules.payout_interval,
     )

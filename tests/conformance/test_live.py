@@ -8,6 +8,7 @@ import pytest
 import stripe
 
 from fastpay.domain.events import TYPES
+from tests.conformance.payouts import payouts_made
 from tests.support.api import open_client
 from tests.support.dialect import deviations, example, missing_keys, violations
 from tests.support.servers import RunningServer
@@ -16,6 +17,7 @@ from tests.support.tenants import make_tenant
 KINDS = {
     "payment_intent", "charge", "refund", "customer", "payment_method", "balance", "balance_transaction",
     "setup_intent", "setup_attempt", "mandate",
+    "payout"
 }  # fmt: skip
 INTENT_STATES = {
     "requires_payment_method",
@@ -211,6 +213,7 @@ def what_follows(shop: Shop, payments: dict[str, Any]) -> dict[str, Any]:
         {"payment_intent": part["id"], "amount": "500", "reason": "duplicate", "metadata[a]": "1"},
     )
     full_refund = shop.post("/v1/refunds", {"payment_intent": whole["id"]})
+    payouts = payouts_made(shop)
     blocked = shop.pay("pm_card_radarBlock", status=402)["error"]
     paid = shop.charge(payments["intent: paid"])
     transactions = "/v1/balance_transactions/"
@@ -230,9 +233,14 @@ def what_follows(shop: Shop, payments: dict[str, Any]) -> dict[str, Any]:
             f"/v1/refunds/{refund['id']}",
             **{"expand[0]": "charge.balance_transaction", "expand[1]": "payment_intent"},
         ),
+        **payouts,
         "balance": shop.get("/v1/balance"),
         "transaction: of a charge": shop.get(transactions + paid["balance_transaction"]),
         "transaction: available at once": shop.get(transactions + shop.charge(whole)["balance_transaction"]),
+        "transaction: of a payout": shop.get(transactions + payouts["payout: failed"]["balance_transaction"]),
+        "transaction: of a failed payout": shop.get(
+            transactions + payouts["payout: failed"]["failure_balance_transaction"]
+        ),
         "transaction: of a refund": shop.get(transactions + refund["balance_transaction"]),
     }
 
@@ -282,8 +290,10 @@ def test_every_event_and_its_object_is_as_the_dialect_says(events: list[Any]) ->
 
 
 def test_every_type_that_the_dialect_has_for_what_happens_here_is_seen(events: list[Any]) -> None:
-    # An authorization expires after days: tests/store/test_expiry.py.
-    assert {event["type"] for event in events} == TYPES - {"charge.expired"}
+    # An authorization expires after days: tests/store/test_expiry.py. A schedule pays out, and a payout
+    # waits long enough to be canceled: tests/http/test_payouts.py, tests/unit/domain/test_payouts.py.
+    elsewhere = {"charge.expired", "payout.canceled", "payout.reconciliation_completed"}
+    assert {event["type"] for event in events} == TYPES - elsewhere
 
 
 def test_what_was_before_differs_from_what_is(events: list[Any]) -> None:
@@ -310,6 +320,7 @@ def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:
         shown["refund: expanded"]["charge"],
         shown["refund: expanded"]["charge"]["balance_transaction"],
         shown["refund: expanded"]["payment_intent"],
+        shown["payout: expanded"]["balance_transaction"]["source"],
         shown["charge: with refunds"]["refunds"]["data"][0],
         shown["intent: declined"]["last_payment_error"]["payment_method"],
         shown["setup: declined, in the error"]["last_setup_error"]["payment_method"],
@@ -330,6 +341,7 @@ def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:
         "payment_methods",
         "setup_intents",
         "balance_transactions",
+        "payouts",
     ],
 )
 def test_every_list_is_as_the_dialect_says(shop: Shop, shown: dict[str, Any], path: str) -> None:

@@ -28,6 +28,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.challenge_ports",
             "engine.event_ports",
             "engine.ledger_ports",
+            "engine.funds_ports",
             "engine.read.copy_ports",
             "engine.dependency_ports",
             "engine.failures",

@@ -47,6 +47,7 @@ def test_the_account_shows_its_money_rules(client: httpx.Client) -> None:
         "fee_basis_points": 290,
         "fee_fixed": 30,
         "funds_delay_days": 7,
+        "payout_interval": "manual",
         "refunds_may_overdraw": False,
     }
     assert account["settings"]["payouts"]["schedule"]["delay_days"] == 7

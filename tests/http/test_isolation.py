@@ -14,6 +14,7 @@ import pytest
 
 from fastpay.api.app import ROUTES
 from tests.http.isolation_cases import CASES, FILTERS, NAMES, REQUIRED, Case
+from tests.support.refusals import Database
 from tests.support.servers import RunningServer, fetch
 from tests.support.tenants import Tenant, make_tenant
 
@@ -60,6 +61,8 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     setup = post(
         "/v1/setup_intents", customer=customer["id"], payment_method=method["id"], confirm="true", **accepted
     )
+    ready = {"payment_method": "pm_card_bypassPending", "confirm": "true"}
+    post("/v1/payment_intents", amount="50", currency="usd", **ready)
     return {
         "newseti": post("/v1/setup_intents")["id"],
         "seti": setup["id"],
@@ -72,6 +75,7 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
         "secret": intent["client_secret"],
         "ch": intent["latest_charge"],
         "re": refund["id"],
+        "po": post("/v1/payouts", amount="5", currency="usd")["id"],
         "txn": refund["balance_transaction"],
         "evt": http.get("/v1/events", headers={"Authorization": f"Bearer {key}"}).json()["data"][0]["id"],
         **furnish_ledger(http, key),
@@ -122,6 +126,8 @@ def unknown(prefix: str, digit: int = 1) -> str:
 def world(request: pytest.FixtureRequest, server: RunningServer, http: httpx.Client) -> Iterator[World]:
     owner = make_tenant(server.database_url)
     theirs = furnish(http, owner.secret)
+    # Time has nothing left to do.
+    Database(server.database_url).counts()
     before = table_contents(server, owner)
     if request.param == "another tenant":
         asking = make_tenant(server.database_url)

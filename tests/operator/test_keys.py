@@ -188,6 +188,7 @@ async def test_a_key_is_found_by_its_digest_and_nothing_else(connection: Any, te
         ("book_fee_basis_points_range", "update book set fee_basis_points = 10001"),
         ("book_fee_fixed_range", "update book set fee_fixed = -1"),
         ("book_funds_delay_days_range", "update book set funds_delay_days = 366"),
+        ("book_payout_interval_known", "update book set payout_interval = 'hourly'"),
         ("book_amount_minimums_shape", """update book set amount_minimums = '{"usd": 0}'"""),
         ("book_amount_minimums_shape", """update book set amount_minimums = '{"usd": 1.0}'"""),
         ("book_amount_minimums_shape", """update book set amount_minimums = '{"euros": 1}'"""),

@@ -42,6 +42,7 @@ def test_a_new_tenant_pays_no_fees_and_all_its_rules_are_shown(database_url: str
             "refunds may overdraw": ["on", "on"],
             "smallest amounts": ["none", "none"],
             "funds available after": ["2 days", "2 days"],
+            "payouts": ["manual", "manual"],
         }
     listed = rows_of(tenants(database_url, "list"))
     assert [listed[name][1:] for name in ("acme", "made with its key")] == [["none", "none"]] * 2
@@ -70,7 +71,10 @@ def test_rules_are_given_at_the_start_and_changed_one_by_one_and_mode_by_mode(da
         "refunds may overdraw": ["on", "off"],
         "smallest amounts": ["eur=40, usd=50", "eur=40, jpy=5"],
         "funds available after": ["7 days", "7 days"],
+        "payouts": ["manual", "manual"],
     }
+    paid_out = rows_of(tenants(database_url, "set", "acme", "--payout-interval", "weekly", "--mode", "test"))
+    assert paid_out["payouts"] == ["weekly", "manual"]
     both = rows_of(tenants(database_url, "set", "acme", "--funds-delay-days", "0"))
     assert both["funds available after"] == ["at once", "at once"]
     assert rows_of(tenants(database_url, "show", "acme")) == both
@@ -189,9 +193,13 @@ def test_a_tenant_that_was_there_before_keeps_its_fees(database_url: str) -> Non
     execute(
         database_url,
         "alter table book drop column rules, drop column funds_delay_days, drop column amount_minimums,"
+        " drop column payout_interval,"
         " alter column fee_basis_points set default 290, alter column fee_fixed set default 30;"
         "update book set fee_basis_points = 290, fee_fixed = 30;"
-        "drop index event_by_type;"
+        "drop index event_by_type; drop table balance, payout, setup_intent, setup_attempt, member;"
+        "alter table payment_intent drop constraint payment_intent_received_when_captured,"
+        " drop constraint payment_intent_parts_within_amount,"
+        " add constraint payment_intent_received_when_succeeded check (true);"
         "update alembic_version set version_num = '0011'",
     )
     migrated = run_fastpay("migrate", "--database-url", database_url)

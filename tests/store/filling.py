@@ -12,6 +12,7 @@ KINDS = {
     "account": 6,
     "setup_intent": 8,
     "setup_attempt": 9,
+    "payout": 12,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -41,6 +42,8 @@ SETUP_INTENT = digits_of("setup_intent", 1)
 BUSY = (digits_of("account", 2), digits_of("account", 4))
 EMAIL = "a@example.com"
 CODE = "wallet"
+
+DESTINATION, STATUS = "ba_success", "pending"
 
 _OWN = f"'{TENANT}'::uuid, false"
 _ID = {kind: f"('{number:024x}' || lpad(to_hex(number), 8, '0'))::uuid" for kind, number in KINDS.items()}
@@ -122,7 +125,10 @@ _TENTH = [
     f"{_early(repr(PAYMENT_METHOD) + '::uuid', _ID['payment_method'])}, {_CUSTOMER}",
     f"setup_attempt select {_OWN}, {_ID['setup_attempt']}, 1, 'succeeded', "
     f"{_early(repr(SETUP_INTENT) + '::uuid', _ID['setup_intent'])}",
-    *_versions("customer", "payment_method", "refund", "account", "setup_intent", "setup_attempt"),
+    f"payout select {_OWN}, {_ID['payout']}, 1, {_early(repr(STATUS), repr('paid'))}, "
+    f"{_early('number', 'null')}, 'usd', 5, {_early(repr(DESTINATION), 'number::text')}",
+    f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
+    *_versions("customer", "payment_method", "refund", "account", "setup_intent", "setup_attempt", "payout"),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",
     f"search_entry select {_OWN}, 3, {_ID['payment_intent']}, number, array[1, number]",

@@ -20,7 +20,7 @@ TRIGGERED = {
     "transfer_credit_account_fkey",
     "transfer_debit_account_fkey",
 }
-TABLES_OF_OTHERS = ("tenant", "book", "api_key", "signing_secret", "cache_seal", "alembic_version")
+TABLES_OF_OTHERS = ("tenant", "book", "api_key", "signing_secret", "cache_seal", "member", "alembic_version")
 
 
 def table_of(constraint: str) -> str:

@@ -23,11 +23,13 @@ from tests.store.filling import (
     CHARGE,
     CODE,
     CUSTOMER,
+    DESTINATION,
     EMAIL,
     FEW,
     PAYMENT_INTENT,
     PAYMENT_METHOD,
     SETUP_INTENT,
+    STATUS,
     TENANT,
     digest,
     digits_of,
@@ -59,10 +61,12 @@ _VALUES = {
     "charge": CHARGE,
     "code": CODE,
     "customer": CUSTOMER,
+    "destination": DESTINATION,
     "email": EMAIL,
     "payment_intent": PAYMENT_INTENT,
     "payment_method": PAYMENT_METHOD,
     "setup_intent": SETUP_INTENT,
+    "status": STATUS,
 }
 _LATER = 4_000_000_000
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
@@ -78,8 +82,11 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "idempotency_written": (digest(7), *_SCOPE, "req"),
     "key_find": ([2 * digest(7)],),
     "list_accounts": (digits_of("tenant", 7), False, ["fees", "pending"]),
+    "list_due_funds": (TENANT, True, WANTED),
     "list_due_holds": (LISTED,),
     "list_due_payments": (LOWEST, 0, 5),
+    "list_due_payouts": (LISTED,),
+    "list_unreleased": (*_SCOPE, LISTED),
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
     "load_accounts_at": (*_SCOPE, [*BUSY], _LATER),
     "load_books": _OTHERS,
@@ -91,7 +98,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_transfers": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS]),
     "lock_books": _OTHERS,
     "take_books": _OTHERS,
-    "require_books": (*_OTHERS, [0] * WANTED, ["[0,0,true,2,{}]"] * WANTED),
+    "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual"]'] * WANTED),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
     "read_profile": _SCOPE,
     "read_sequences": _OTHERS,
@@ -113,6 +120,10 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
             )
     _balance_page = (*_SCOPE, HIGHEST, LOWEST, _is_ascending, LISTED)
     ARGUMENTS[f"list_balance_transfers {_way}"] = (*_balance_page, ["capture", "refund"], "usd")
+    ARGUMENTS[f"list_payout_transfers {_way}"] = (
+        *_balance_page,
+        *(["capture", "refund"], "usd", LOWEST, HIGHEST, 0, _LATER, BUSY[1], CHARGE),
+    )
     # Undone writes leave entries at the end of the sequence: the way along it begins where all is as it was.
     for _name, _below, _types in (
         ("along", FEW - 5, (["charge.succeeded"], [])),

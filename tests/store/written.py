@@ -3,11 +3,13 @@
 from typing import Any
 
 from benchmarks.samples import MOMENT_MS
+from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
+from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Answer, Book, Event, Versioned
 from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
 from fastpay.engine.ports import Changes, IdempotencyRow
@@ -128,6 +130,8 @@ def _objects(number: int, version: int) -> list[Versioned]:
             setup_intent=setup,
             status="succeeded",
         ),
+        Balance(id="bal_" + digits_of("nobody", number), created=1),
+        Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
     )
     return [Versioned(one, version, _SEQUENCE) for one in stored]

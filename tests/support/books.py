@@ -5,21 +5,20 @@ memory (`check_memory`), which are put into the form of the tables.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from msgspec.structs import asdict
 
+from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer, account_id
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
+from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Event, Versioned
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.store.connections import connected
-
-Row = Mapping[str, Any]
-# Rows by the name of their table.
-Tables = Mapping[str, Sequence[Row]]
+from tests.support.books_of_payouts import Move, Row, Tables, payouts, pending
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 # Tables of heads by the number that object_version has for their kind.
@@ -31,6 +30,8 @@ HEADS = {
     5: "refund",
     8: "setup_intent",
     9: "setup_attempt",
+    11: "balance",
+    12: "payout",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -41,31 +42,13 @@ _KINDS: dict[type, int] = {
     SetupIntent: 8,
     SetupAttempt: 9,
     Mandate: 10,
+    Balance: 11,
+    Payout: 12,
 }
 # Payment methods, attempts and mandates that come with a payment or a setup: its events tell of them.
 _TOLD_BY_OTHERS = {2, 9, 10}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
-
-
-class Move(NamedTuple):
-    """A transfer of a payment, or one of a client's own ledger (`kind` "ledger")."""
-
-    scope: tuple[Any, bool]
-    name: tuple[Any, ...]
-    sequence: int
-    kind: str
-    source: Any
-    phase: str
-    amount: int
-    currency: str
-    accounts: tuple[Any, Any]
-    hold: tuple[Any, ...] | None
-
-    @property
-    def posted(self) -> int:
-        """What it has moved for good."""
-        return self.amount if self.phase in {"posted", "post"} else 0
 
 
 def find_faults(tables: Tables) -> list[str]:
@@ -79,6 +62,8 @@ def find_faults(tables: Tables) -> list[str]:
         *_counters(tables, moves),
         *_places(tables, moves),
         *_payments(tables, moves),
+        *payouts(tables, moves),
+        *pending(tables, moves),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,19 @@ class Bad:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+# Payouts take their steps, and events tell of what became available.
+_BUSY = """
+select exists (select from payout where due_at is not null) or exists (
+    select
+    from account
+    left join balance using (tenant_id, livemode)
+    where account.code = 'available'
+    group by tenant_id, livemode, balance.credited
+    having sum(account.credits_posted) > coalesce(balance.credited, 0)
+)
+"""
+
+
 class Database:
     """The database of a running server, seen from beside."""
 
@@ -47,7 +61,12 @@ class Database:
         return list(self._runner.run(self._connection.fetch(query, *values)))
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows each table has, and how many changes all books have seen."""
+        """Return how many rows each table has, and how many changes all books have seen.
+
+        Wait for what time brings about by itself.
+        """
+        while self.fetch(_BUSY)[0][0]:
+            time.sleep(0.05)
         # The index of searches is filled whenever there is time.
         tables = [table for table in self.tables if not table.startswith("search_")]
         parts = [f"select '{table}', count(*) from {table}" for table in tables]

@@ -19,6 +19,7 @@ from fastpay.domain.objects import (
     StoredObject,
 )
 from fastpay.domain.options import Authentication, Capture, CardOptions, ChargeExtras, PaymentExtras
+from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import CustomerAcceptance, Mandate, SetupAttempt, SetupError, SetupIntent
 
 CREATED_S = 1_700_000_000
@@ -29,13 +30,14 @@ SETUP_INTENT_ID, SETUP_ATTEMPT_ID, MANDATE_ID = (
 SCOPE = Scope("00000000-0000-7000-8000-000000000001", False)
 DIGITS = {
     prefix: f"018bcfe56800700080000000000000{number:02x}"
-    for number, prefix in enumerate(("cus", "pm", "pi", "ch", "re", "tr"))
+    for number, prefix in enumerate(("cus", "pm", "pi", "ch", "re", "tr", "po"))
 }
 CUSTOMER_ID = "cus_" + DIGITS["cus"]
 METHOD_ID = "pm_" + DIGITS["pm"]
 INTENT_ID = "pi_" + DIGITS["pi"]
 CHARGE_ID = "ch_" + DIGITS["ch"]
 REFUND_ID = "re_" + DIGITS["re"]
+PAYOUT_ID = "po_" + DIGITS["po"]
 TRANSFER_ID = "tr_" + DIGITS["tr"]
 TRANSACTION_ID = "txn_" + DIGITS["tr"]
 
@@ -189,6 +191,13 @@ DECLINED = PaymentError(
     charge=CHARGE_ID,
     payment_method=METHOD_ID,
 )
+
+
+def payout(**changes: Any) -> Payout:
+    """Return a payout."""
+    made = {"id": PAYOUT_ID, "created": CREATED_S, "arrival_date": CREATED_S + 10, "amount": 700}
+    return Payout(**{**made, "currency": "usd", **changes})
+
 
 SETUP_DECLINED = SetupError(
     code="card_declined",
@@ -367,6 +376,18 @@ STATES: dict[str, StoredObject] = SETUPS | {
     "a charge captured in part": captured_charge(amount_captured=1500),
     "a charge refunded in part": captured_charge(amount_refunded=500),
     "a charge refunded": captured_charge(amount_captured=1500, amount_refunded=1500),
+    "a pending payout": payout(due_at=CREATED_S + 5),
+    "a paid payout": payout(
+        automatic=True, balance_transaction=TRANSACTION_ID, description="Payout", status="paid"
+    ),
+    "a failed payout": payout(
+        destination="ba_noAccount",
+        failure_balance_transaction=TRANSACTION_ID,
+        failure_code="no_account",
+        failure_message="No such account.",
+        metadata={"a": "1"},
+        status="failed",
+    ),
     "a bare refund": refund(),
     "a full refund": refund(
         balance_transaction=TRANSACTION_ID,

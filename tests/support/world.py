@@ -14,7 +14,8 @@ from fastpay.domain.payment_methods import CreatePaymentMethod, NewCard
 from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
 from fastpay.errors import FastpayError
-from tests.support.books import Tables, find_faults, tables_in_memory
+from tests.support.books import find_faults, tables_in_memory
+from tests.support.books_of_payouts import Tables
 
 Kind = TypeVar("Kind")
 SCOPE = Scope("0" * 31 + "1", False)

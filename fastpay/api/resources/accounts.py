@@ -114,7 +114,7 @@ def render_account(scope: Scope, profile: Profile) -> dict[str, object]:
         "fastpay": msgspec.structs.asdict(profile.rules),
         "future_requirements": _NOTHING_REQUIRED,
         "metadata": {},
-        "payouts_enabled": False,
+        "payouts_enabled": charges_enabled,
         "requirements": _NOTHING_REQUIRED,
         "settings": _settings(profile),
         "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
@@ -145,7 +145,10 @@ def _settings(profile: Profile) -> dict[str, object]:
         },
         "payouts": {
             "debit_negative_balances": False,
-            "schedule": {"delay_days": profile.rules.funds_delay_days, "interval": "manual"},
+            "schedule": {
+                "delay_days": profile.rules.funds_delay_days,
+                "interval": profile.rules.payout_interval,
+            },
             "statement_descriptor": None,
         },
         "sepa_debit_payments": {},

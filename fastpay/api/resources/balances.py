@@ -6,36 +6,50 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from fastpay.api import answers
-from fastpay.api.common_params import Identifier, NoParams, Text, value_or
+from fastpay.api.common_params import Identifier, NoParams, Text, refuse_together, value_or
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.expansion import expand
 from fastpay.api.layout import Field, Shape, When
 from fastpay.api.list_params import CreatedListParams
-from fastpay.api.lists import cut, page_of
+from fastpay.api.lists import absent, cut, page_of
+from fastpay.api.payout_transactions import PayoutTransactions
 from fastpay.api.resource import Reference, Resource, Snapshot
 from fastpay.api.routes import Policy, Route
 from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.domain import kinds, money
+from fastpay.domain.funds import DAY_S, Balance, balance_id, is_released
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import presentable
 from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.objects import Charge, Refund
+from fastpay.domain.objects import Charge, Refund, StoredObject
+from fastpay.domain.payouts import Payout
 from fastpay.engine.ports import Reader
 from fastpay.errors import InvalidRequest
 
 _SHOWN_CODES = ("available", "pending")
 # The currency of a balance that nothing has ever moved.
 _FIRST_CURRENCY = "usd"
-_DAY_S = 24 * 3600
 # The kinds of transfers that change the balance, and the types that they are shown as.
-_TYPES = {"capture": "charge", "refund": "refund"}
-_SOURCES = (kinds.CHARGE, kinds.REFUND)
+_TYPES = {
+    "capture": "charge",
+    "refund": "refund",
+    "payout": "payout",
+    "payout_cancel": "payout_cancel",
+    "payout_failure": "payout_failure",
+    "payout_reversal": "payout",
+}
+# Those that take away from it.
+_TAKING = frozenset(("refund", "payout"))
+# The categories of reports, where they are not the type.
+_CATEGORIES = {"payout_cancel": "payout_reversal", "payout_failure": "payout_reversal"}
+_SOURCES = (kinds.CHARGE, kinds.REFUND, kinds.PAYOUT)
+Source = Charge | Refund | Payout
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a capture or a refund did to the balance: a view of a transfer and its source.
+    """What a transfer did to the balance: a view of it and of the object that it belongs to.
 
     Times are in seconds.
     """
@@ -49,6 +63,7 @@ class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fee: int
     has_fee: bool
     net: int
+    reporting_category: str
     source: str
     status: str
     type: str
@@ -79,7 +94,7 @@ _SHAPE: Shape = {
         otherwise=[],
     ),
     "net": Field("net"),
-    "reporting_category": Field("type"),
+    "reporting_category": Field("reporting_category"),
     "source": Field("source"),
     "status": Field("status"),
     "type": Field("type"),
@@ -101,14 +116,16 @@ async def _render_all(
     snapshot: Snapshot, transfers: Sequence[tuple[Transfer, int]]
 ) -> dict[str, dict[str, object]]:
     """Return the balance transactions that these transfers are, by identifier."""
-    sources = await snapshot.load(list(dict.fromkeys(transfer.source_id for transfer, _ in transfers)))
+    own_id = balance_id(snapshot.scope)
+    sources = await snapshot.load([own_id, *dict.fromkeys(transfer.source_id for transfer, _ in transfers)])
+    balance = sources[own_id].object if own_id in sources else None
     found: dict[str, dict[str, object]] = {}
     for transfer, moment_ms in transfers:
         source = sources[transfer.source_id].object if transfer.source_id in sources else None
         identifier = "txn_" + digits(transfer.id)
         # The fee of a charge is a transfer of its own, and a part of the one that the charge names.
-        if isinstance(source, Charge | Refund) and identifier in _fees(source):
-            body = render_balance_transaction(transfer, moment_ms // 1000, source)
+        if isinstance(source, Source) and identifier in _fees(source):
+            body = render_balance_transaction(transfer, moment_ms // 1000, source, balance)
             found[identifier] = msgspec.json.decode(body)
     return found
 
@@ -118,8 +135,18 @@ BALANCE_TRANSACTION = Resource(
     struct=BalanceTransaction,
     shape=_SHAPE,
     load=_load,
-    expandable={"source": Reference((kinds.CHARGE, kinds.REFUND))},
+    expandable={"source": Reference(_SOURCES)},
 )
+
+
+def _render_stored(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
+    """Return, in JSON, the balance as events show it."""
+    assert isinstance(stored, Balance)
+    return answers.encode(show_balance({"available": stored.available, "pending": stored.pending}, livemode))
+
+
+# Only events show it: it is what the balance was then.
+BALANCE = Resource(kinds.BALANCE, encode=_render_stored)
 
 
 class RetrieveBalance:
@@ -136,7 +163,7 @@ class RetrieveBalance:
 
 
 class RetrieveBalanceTransaction:
-    """The endpoint that shows what one capture or refund did to the balance."""
+    """The endpoint that shows what one transfer did to the balance."""
 
     policy = Policy()
 
@@ -157,6 +184,7 @@ class BalanceTransactionListParams(CreatedListParams, frozen=True, kw_only=True,
     """Which page of the balance transactions, and which of them."""
 
     currency: Text | UnsetType = UNSET
+    payout: Identifier | UnsetType = UNSET
     source: Identifier | UnsetType = UNSET
     type: Text | UnsetType = UNSET
 
@@ -174,7 +202,9 @@ class ListBalanceTransactions:
         if currency is not None:
             currency = money.parse_currency(currency)
         wanted = tuple(kind for kind, shown in _TYPES.items() if value_or(params.type, shown) == shown)
-        source = value_or(params.source, None)
+        source, payout_id = value_or(params.source, None), value_or(params.payout, None)
+        if source is not None and payout_id is not None:
+            raise refuse_together("source", "payout")
         if source is not None and not any(kinds.could_be(kind, source) for kind in _SOURCES):
             message = f"No such source: '{presentable(source)}'"
             raise InvalidRequest(message, code="resource_missing", param="source")
@@ -185,7 +215,12 @@ class ListBalanceTransactions:
 
         page = await page_of(params, kinds.BALANCE_TRANSACTION, exists)
         snapshots = await begin_page(call, paths)
-        if source is None:
+        transfers: Sequence[tuple[Transfer, int]]
+        if payout_id is not None:
+            payout = await _automatic_payout(call, payout_id)
+            within = PayoutTransactions(snapshots, payout, wanted)
+            transfers = await within.read(page) if currency in {None, payout.currency} else ()
+        elif source is None:
             transfers = await ledger.balance_transfers(scope, page, wanted, currency) if wanted else ()
         else:
             transfers = [
@@ -203,69 +238,95 @@ class ListBalanceTransactions:
 
 
 async def _of_source(reader: Reader, scope: Scope, source: str) -> Sequence[tuple[Transfer, int]]:
-    """Return what a charge or a refund did to the balance, with the moment."""
+    """Return what a charge, a refund or a payout did to the balance, with the moments, newest first."""
     found = await reader.get(scope, source)
-    if found is None or not isinstance(found.object, Charge | Refund):
+    if found is None or not isinstance(found.object, Source):
         return ()
-    named = sorted(_fees(found.object), reverse=True)
-    return await _transfers(reader, scope, named) if named else ()
+    named = _fees(found.object)
+    if not named:
+        return ()
+    transfers = await _transfers(reader, scope, list(named))
+    return sorted(transfers, key=lambda moved: digits(moved[0].id), reverse=True)
 
 
-def _fees(source: Charge | Refund) -> Mapping[str, int]:
-    """Return the balance transactions of a charge or a refund, each with its fee."""
+async def _automatic_payout(call: Call, identifier: str) -> Payout:
+    """Return the payout to filter by. Raises: InvalidRequest if it is missing or not automatic."""
+    found = None
+    if kinds.could_be(kinds.PAYOUT, identifier):
+        found = await call.services.reader.get(call.scope, identifier)
+    if found is None or not isinstance(found.object, Payout):
+        raise absent(kinds.PAYOUT, identifier, "payout")
+    if not found.object.automatic:
+        raise InvalidRequest(
+            "Balance transactions can only be filtered by an automatic payout. This one is manual.",
+            param="payout",
+        )
+    return found.object
+
+
+def _fees(source: Source) -> Mapping[str, int]:
+    """Return the balance transactions that an object names, each with its fee."""
     if isinstance(source, Charge) and source.extras is not None and source.extras.captures:
         return {one.balance_transaction: one.fee for one in source.extras.captures}
-    if source.balance_transaction is None:
-        return {}
-    return {source.balance_transaction: source.fee if isinstance(source, Charge) else 0}
+    named, fee = [source.balance_transaction], source.fee if isinstance(source, Charge) else 0
+    if isinstance(source, Payout):
+        named.append(source.failure_balance_transaction)
+    return {identifier: fee for identifier in named if identifier is not None}
 
 
 def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
     """Return the balance over the accounts of one tenant and mode, a line a currency."""
-    balances = {
-        (account.code, account.currency): account.balance
-        for account in accounts
-        if account.code in _SHOWN_CODES
-    }
-    currencies = sorted({currency for _, currency in balances}) or [_FIRST_CURRENCY]
-    available, pending = (
-        [_funds(balances.get((code, currency), 0), currency) for currency in currencies]
-        for code in _SHOWN_CODES
-    )
+    amounts: dict[str, dict[str, int]] = {code: {} for code in _SHOWN_CODES}
+    for account in accounts:
+        if account.code in _SHOWN_CODES:
+            amounts[account.code][account.currency] = account.balance
+    return show_balance(amounts, livemode)
+
+
+def show_balance(amounts: Mapping[str, Mapping[str, int]], livemode: bool) -> dict[str, object]:
+    """Return the balance with these amounts, by account and by currency."""
+    available, pending = (amounts[code] for code in _SHOWN_CODES)
+    currencies = sorted(available.keys() | pending.keys()) or [_FIRST_CURRENCY]
     return {
         "object": "balance",
-        "available": available,
+        "available": [_funds(available.get(currency, 0), currency) for currency in currencies],
         "connect_reserved": [{"amount": 0, "currency": currency} for currency in currencies],
+        "instant_available": [
+            _funds(max(0, available.get(currency, 0)), currency) for currency in currencies
+        ],
         "livemode": livemode,
-        "pending": pending,
+        "pending": [_funds(pending.get(currency, 0), currency) for currency in currencies],
     }
 
 
-def render_balance_transaction(transfer: Transfer, created_s: int, source: Charge | Refund) -> bytes:
-    """Return, in JSON, what a capture or a refund did to the balance.
+def render_balance_transaction(
+    transfer: Transfer, created_s: int, source: Source, balance: StoredObject | None = None
+) -> bytes:
+    """Return, in JSON, what a transfer did to the balance. `balance` tells what is available.
 
     `created_s` is the time of the transfer in seconds. The dialect has no `livemode` here.
     """
-    is_charge = isinstance(source, Charge)
-    # A refund is paid out of the balance at once.
+    # Everything but a charge changes the balance at once.
     is_available, delay_s, fee = True, 0, _fees(source).get("txn_" + digits(transfer.id), 0)
     if isinstance(source, Charge):
-        is_available = source.funds_available
-        delay_s = 0 if is_available else source.funds_delay_days * _DAY_S
-    amount = transfer.amount if is_charge else -transfer.amount
+        is_available = source.funds_available or is_released(transfer.id, balance)
+        delay_s = 0 if source.funds_available else source.funds_delay_days * DAY_S
+    amount = -transfer.amount if transfer.kind in _TAKING else transfer.amount
+    shown_type = _TYPES[transfer.kind]
     shown = BalanceTransaction(
         id="txn_" + digits(transfer.id),
         amount=amount,
         available_on=created_s + delay_s,
         created=created_s,
         currency=transfer.currency,
-        description=source.description if isinstance(source, Charge) else None,
+        description=None if isinstance(source, Refund) else source.description,
         fee=fee,
         has_fee=fee != 0,
         net=amount - fee,
+        reporting_category=_CATEGORIES.get(shown_type, shown_type),
         source=source.id,
         status="available" if is_available else "pending",
-        type="charge" if is_charge else "refund",
+        type=shown_type,
     )
     return BALANCE_TRANSACTION.render_bytes(shown, False)
 
@@ -274,7 +335,7 @@ def _funds(amount: int, currency: str) -> dict[str, object]:
     return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
 
 
-RESOURCES = (BALANCE_TRANSACTION,)
+RESOURCES = (BALANCE, BALANCE_TRANSACTION)
 ROUTES = (
     Route("GET", "/v1/balance", RetrieveBalance()),
     Route("GET", "/v1/balance_transactions", ListBalanceTransactions()),

@@ -44,6 +44,57 @@ claim (object_id, prefix, field, stated, found) as (
         and charge.payment_intent_id = payment_intent.payment_intent_id
     where payment_intent.tenant_id = $1::uuid and payment_intent.livemode = $2::boolean
     group by payment_intent.payment_intent_id, payment_intent.amount_received
+    union all
+    select
+        payout.payout_id, 'po', flow.kind, case when flow.is_made then abs(payout.amount) else 0 end,
+        coalesce(moved.amount, 0)
+    from payout
+    cross join lateral (
+        values
+            ('payout', payout.amount > 0),
+            ('payout_paid', payout.amount > 0 and payout.status = 'paid'),
+            ('payout_cancel', payout.status = 'canceled'),
+            ('payout_failure', payout.status = 'failed'),
+            ('payout_return', payout.amount < 0),
+            ('payout_reversal', payout.amount < 0 and payout.status = 'paid')
+    ) as flow (kind, is_made)
+    left join moved on moved.source_id = payout.payout_id and moved.kind = flow.kind
+    where payout.tenant_id = $1::uuid and payout.livemode = $2::boolean
+    union all
+    -- What was released is what captures up to the watermark left pending.
+    select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
+    from balance
+    cross join lateral (
+        select
+            own.currency,
+            sum(case when own.kind = 'release' then 0 else own.change end)::bigint as owed,
+            (-sum(case when own.kind = 'release' then own.change else 0 end))::bigint as moved
+        from (
+            -- What moved the pending account, each with the last capture of its charge until then.
+            select
+                moved.kind, moved.currency, moved.change,
+                max(case when moved.kind = 'capture' then moved.transfer_id::text end)
+                    over (partition by coalesce(refund.charge_id, moved.source_id) order by moved.transfer_id) as capture
+            from (
+                select
+                    transfer.kind, transfer.currency, transfer.source_id, transfer.transfer_id,
+                    case when account.account_id = transfer.credit_account_id then 1 else -1 end
+                        * transfer.amount as change
+                from account
+                join transfer
+                    on transfer.tenant_id = account.tenant_id
+                    and transfer.livemode = account.livemode
+                    and account.account_id in (transfer.debit_account_id, transfer.credit_account_id)
+                where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.code = 'pending'
+                    and transfer.phase in ('posted', 'post')
+            ) as moved
+            left join refund
+                on refund.tenant_id = $1::uuid and refund.livemode = $2::boolean and refund.refund_id = moved.source_id
+        ) as own
+        where own.kind = 'release' or own.capture::uuid <= balance.released_through
+        group by own.currency
+    ) as released
+    where balance.tenant_id = $1::uuid and balance.livemode = $2::boolean
 )
 select object_id, prefix, field, stated, found
 from claim

@@ -22,7 +22,7 @@ from fastpay.engine.challenge_ports import Challenge
 from fastpay.engine.dependencies import Readiness
 from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ledger_ports import Entry, EntryPage
+from fastpay.engine.ledger_ports import Entry, EntryPage, PaidOut
 from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Profile, Submission, Verification
 from fastpay.engine.write.idempotency import signature_digest, submission_digest
 from fastpay.errors import FastpayError, IdempotencyMismatch
@@ -194,6 +194,12 @@ class FakeEngine:
     async def balance_transfers(
         self, scope: Scope, page: Page, kinds: Sequence[str], currency: str | None
     ) -> Sequence[tuple[Transfer, int]]:
+        """Return none: tests of the list ask a database."""
+        return []
+
+    async def payout_transfers(
+        self, scope: Scope, paid_out: PaidOut, page: Page, kinds: Sequence[str]
+    ) -> Sequence[tuple[Transfer, int, int]]:
         """Return none: tests of the list ask a database."""
         return []
 

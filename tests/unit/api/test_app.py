@@ -249,6 +249,14 @@ def test_a_request_that_is_refused_by_validation_does_not_use_the_key_up(api: Ap
     assert "idempotent-replayed" not in created.headers
 
 
+def make_payout(api: Api) -> str:
+    """Pay something out, and return the payout."""
+    form = "amount=2000&currency=usd&payment_method=pm_card_bypassPending&confirm=true"
+    api.post("/v1/payment_intents", form)
+    made: str = api.post("/v1/payouts", "amount=5&currency=usd")["id"]
+    return made
+
+
 def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(api: Api) -> None:
     paid = api.pay("expand[]=latest_charge")
     customer = api.post("/v1/customers", "payment_method=pm_card_visa")
@@ -267,6 +275,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "setup_intents": setup["id"],
         "mandates": setup["mandate"],
         "balance_transactions": refund["balance_transaction"],
+        "payouts": make_payout(api),
         "events": api.get("/v1/events")["data"][0]["id"],
         **api.furnish_ledger(),
     }

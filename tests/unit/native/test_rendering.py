@@ -92,12 +92,12 @@ OTHER_NAMES = {
     ("network_status", "outcome_type"),
     ("network_transaction_id", "id"),
     ("reason", "outcome_reason"),
-    ("reporting_category", "type"),
     ("seller_message", "outcome_reason"),
     ("seller_message", "outcome_type"),
     ("status", "phase"),
     ("type", "outcome_type"),
     ("type", "phase"),
+    ("url", "challenge_url"),
     ("user_report", "fraud_report"),
 }
 

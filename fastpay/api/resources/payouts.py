@@ -1,0 +1,161 @@
+"""Payouts: money that leaves the balance for a bank account."""
+
+from typing import ClassVar, Literal
+
+from msgspec import UNSET, UnsetType
+
+from fastpay.api.common_params import (
+    Descriptor,
+    Identifier,
+    Metadata,
+    NoParams,
+    Params,
+    Text,
+    first_metadata,
+    given,
+    value_or,
+)
+from fastpay.api.context import Call
+from fastpay.api.layout import Field, Mode, Shape, When
+from fastpay.api.list_params import CreatedListParams
+from fastpay.api.lists import List
+from fastpay.api.reads import Retrieve
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
+from fastpay.api.routes import Route
+from fastpay.api.writes import Write
+from fastpay.domain import kinds, money
+from fastpay.domain.kinds import presentable
+from fastpay.domain.payouts import (
+    TEST_BANK_ACCOUNTS,
+    CancelPayout,
+    CreatePayout,
+    ReversePayout,
+    UpdatePayout,
+)
+from fastpay.errors import InvalidRequest
+
+
+class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pay out an amount of the available balance."""
+
+    creates: ClassVar[bool] = True
+
+    amount: int
+    currency: str
+    description: Text | UnsetType | None = UNSET
+    destination: Identifier | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
+    method: Literal["standard", "instant"] = "standard"
+    source_type: Literal["bank_account", "card", "fpx"] = "card"
+    statement_descriptor: Descriptor | UnsetType | None = UNSET
+
+
+class MetadataParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Update the metadata."""
+
+    metadata: Metadata | UnsetType | None = UNSET
+
+
+class PayoutListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payouts, those in one state or to one bank account."""
+
+    destination: Identifier | UnsetType = UNSET
+    status: Literal["canceled", "failed", "in_transit", "paid", "pending"] | UnsetType = UNSET
+
+
+_RECONCILED: Shape = When("status", "completed", otherwise="in_progress", equals="paid")
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "payout",
+    "amount": Field("amount"),
+    "application_fee": None,
+    "application_fee_amount": None,
+    "arrival_date": Field("arrival_date"),
+    "automatic": Field("automatic"),
+    "balance_transaction": Field("balance_transaction"),
+    "created": Field("created"),
+    "currency": Field("currency"),
+    "description": Field("description"),
+    "destination": Field("destination"),
+    "failure_balance_transaction": Field("failure_balance_transaction"),
+    "failure_code": Field("failure_code"),
+    "failure_message": Field("failure_message"),
+    "livemode": Mode(),
+    "metadata": Field("metadata"),
+    "method": Field("method"),
+    "original_payout": Field("original_payout"),
+    "payout_method": None,
+    "reconciliation_status": When("automatic", _RECONCILED, otherwise="not_applicable"),
+    "reversed_by": Field("reversed_by"),
+    "source_type": Field("source_type"),
+    "statement_descriptor": Field("statement_descriptor"),
+    "status": Field("status"),
+    "trace_id": {"status": When("status", "unsupported", otherwise="pending", equals="paid"), "value": None},
+    "type": "bank_account",
+}
+
+PAYOUT = Resource(
+    kinds.PAYOUT,
+    shape=_SHAPE,
+    expandable={
+        "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
+        "failure_balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
+        "original_payout": Reference((kinds.PAYOUT,)),
+        "reversed_by": Reference((kinds.PAYOUT,)),
+        "application_fee": ALWAYS_NULL,
+        # Bank accounts are no objects here: the name of one stays.
+        "destination": ALWAYS_NULL,
+    },
+)
+
+
+def create(call: Call, params: CreateParams) -> CreatePayout:
+    """Pay out an amount of the available balance."""
+    destination = value_or(params.destination, None)
+    if destination is not None and destination not in TEST_BANK_ACCOUNTS:
+        raise InvalidRequest(
+            f"No such external account: '{presentable(destination)}'. Leave destination out for the default "
+            f"one; in test mode it may be {', '.join(TEST_BANK_ACCOUNTS)}.",
+            code="resource_missing",
+            param="destination",
+        )
+    names = ("description", "destination", "method", "source_type", "statement_descriptor")
+    return CreatePayout(
+        amount=money.check_amount(params.amount),
+        currency=money.parse_currency(params.currency),
+        step_s=call.services.settings.test_delay_s,
+        fields=given(params, *names),
+        metadata=first_metadata(params.metadata),
+    )
+
+
+def update(call: Call, params: MetadataParams) -> UpdatePayout:
+    """Update the metadata."""
+    return UpdatePayout(id=call.arguments["id"], metadata=value_or(params.metadata, {}))
+
+
+def cancel(call: Call, params: NoParams) -> CancelPayout:
+    """Cancel a payout that has not been sent."""
+    return CancelPayout(id=call.arguments["id"])
+
+
+def reverse(call: Call, params: MetadataParams) -> ReversePayout:
+    """Bring a paid payout back."""
+    return ReversePayout(
+        id=call.arguments["id"],
+        step_s=call.services.settings.test_delay_s,
+        metadata=first_metadata(params.metadata),
+    )
+
+
+RESOURCES = (PAYOUT,)
+ROUTES = (
+    Route("POST", "/v1/payouts", Write(PAYOUT, CreateParams, create)),
+    Route(
+        "GET", "/v1/payouts", List(PAYOUT, PayoutListParams, filters={"destination": None, "status": None})
+    ),
+    Route("GET", "/v1/payouts/{id}", Retrieve(PAYOUT, NoParams)),
+    Route("POST", "/v1/payouts/{id}", Write(PAYOUT, MetadataParams, update, path_kind=kinds.PAYOUT)),
+    Route("POST", "/v1/payouts/{id}/cancel", Write(PAYOUT, NoParams, cancel, path_kind=kinds.PAYOUT)),
+    Route("POST", "/v1/payouts/{id}/reverse", Write(PAYOUT, MetadataParams, reverse, path_kind=kinds.PAYOUT)),
+)

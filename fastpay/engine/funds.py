@@ -1,0 +1,112 @@
+"""Moves money by time: releases captures, tells of what became available, pays out, and advances payouts.
+
+Every instance does this, and several may find the same work. Each change is a command that goes through the
+writer like any other and looks at the state again, so that it has an effect at most once. What is due is
+the database's time to say. Books are examined a bounded number at a time, in turns.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.funds import ReleaseFunds
+from fastpay.domain.identifiers import LOWEST, Scope
+from fastpay.domain.payouts import AdvancePayout, PayOutBalance
+from fastpay.domain.plan import Command
+from fastpay.engine.funds_ports import FundsStore
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.periodic import Periodic
+from fastpay.engine.ports import Writer
+from fastpay.engine.timed_commands import TimedCommands
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.funds")
+_BEFORE_ALL = Scope(LOWEST, False)
+
+
+class FundsMover:
+    """Does periodically what is due, a bounded number of books and of transfers at a time.
+
+    In test mode an automatic payout takes a step every `step_s`.
+    """
+
+    def __init__(
+        self,
+        store: FundsStore,
+        writer: Writer,
+        *,
+        clock: Clock,
+        identifiers: IdentifierFactory,
+        step_s: int = limits.test_delay_s,
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._store = store
+        self._step_s = step_s
+        self._commands = TimedCommands(writer, identifiers)
+        # The books up to here were examined in this turn.
+        self._examined = _BEFORE_ALL
+        self._periodics = [
+            Periodic(name, work, interval_ms=limits.funds_interval_ms, clock=clock, log=_log, is_away=is_away)
+            for name, work in (("funds", self.move_funds), ("payouts", self.advance_payouts))
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for periodic in self._periodics:
+            periodic.start()
+
+    async def close(self) -> None:
+        """Stop at once. What was not done is done next time."""
+        await asyncio.gather(*(periodic.close() for periodic in self._periodics))
+
+    async def move_funds(self) -> int:
+        """Do what is due in the next books, and return how many were examined."""
+        books = await self._store.list_due_funds(self._examined, limits.funds_books_max)
+        for due in books:
+            if due.is_due:
+                await self._release(due.scope, due.currencies)
+            elif due.is_credited:
+                after = due.released_through
+                await self._submit(
+                    due.scope, ReleaseFunds(after=after, through=after, currencies=due.currencies)
+                )
+            if due.is_payable:
+                await self._submit(due.scope, PayOutBalance(currencies=due.currencies, step_s=self._step_s))
+            self._examined = due.scope
+        if len(books) < limits.funds_books_max:
+            self._examined = _BEFORE_ALL
+        return len(books)
+
+    async def advance_payouts(self) -> int:
+        """Take the steps of payouts that are due, and return how many were listed."""
+        count = 0
+        while True:
+            due = await self._store.list_due_payouts(limits.expiry_rows_max)
+            await self._commands.submit([(scope, AdvancePayout(id=identifier)) for scope, identifier in due])
+            count += len(due)
+            if len(due) < limits.expiry_rows_max:
+                return count
+
+    async def _release(self, scope: Scope, currencies: tuple[str, ...]) -> None:
+        """Release captures of a book, a bounded number: other books have their turn."""
+        before = None
+        for _ in range(limits.funds_pages_max):
+            page = await self._store.list_unreleased(scope, limits.funds_transfers_max)
+            # The watermark stays where it is if the next capture is not due after all.
+            if page is None or page.after == before:
+                return
+            before = page.after
+            await self._submit(
+                scope,
+                ReleaseFunds(
+                    after=page.after,
+                    through=page.through,
+                    captures=page.captures,
+                    charges=page.charges,
+                    currencies=(*currencies, *page.currencies),
+                ),
+            )
+
+    async def _submit(self, scope: Scope, command: Command) -> None:
+        await self._commands.submit([(scope, command)])

@@ -1,0 +1,86 @@
+"""The rules of payouts and of pending money, told from the rows of the tables alone: see `books.py`."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Row = Mapping[str, Any]
+# Rows by the name of their table.
+Tables = Mapping[str, Sequence[Row]]
+
+
+class Move(NamedTuple):
+    """A transfer of a payment, or one of a client's own ledger (`kind` "ledger")."""
+
+    scope: tuple[Any, bool]
+    name: tuple[Any, ...]
+    sequence: int
+    kind: str
+    source: Any
+    phase: str
+    amount: int
+    currency: str
+    accounts: tuple[Any, Any]
+    hold: tuple[Any, ...] | None
+
+    @property
+    def posted(self) -> int:
+        """What it has moved for good."""
+        return self.amount if self.phase in {"posted", "post"} else 0
+
+
+def scope_of(row: Row) -> tuple[Any, bool]:
+    """Return the tenant and mode of a row."""
+    return row["tenant_id"], row["livemode"]
+
+
+def payouts(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
+    """A payout moves its amount out once, and then once to the bank or back; a reversal the other way."""
+    ways = {
+        "pending": {"payout"},
+        "in_transit": {"payout"},
+        "paid": {"payout", "payout_paid"},
+        "failed": {"payout", "payout_failure"},
+        "canceled": {"payout", "payout_cancel"},
+    }
+    made: dict[tuple[Any, ...], list[Move]] = defaultdict(list)
+    for move in moves:
+        if move.kind.startswith("payout"):
+            made[move.scope, move.source].append(move)
+    for payout in tables["payout"]:
+        own = made.pop((scope_of(payout), payout["payout_id"]), [])
+        kinds = ways[payout["status"]]
+        if payout["amount"] < 0:
+            kinds = {"payout_return"} | ({"payout_reversal"} if payout["status"] == "paid" else set())
+        if sorted(move.kind for move in own) != sorted(kinds):
+            yield f"payout: {payout['payout_id']} ({payout['status']}) has other transfers than its own"
+        if any((move.amount, move.currency) != (abs(payout["amount"]), payout["currency"]) for move in own):
+            yield f"payout: {payout['payout_id']} has a transfer of another amount"
+    for _, source in made:
+        yield f"payout: a transfer is for {source}, which is no payout"
+
+
+def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
+    """The pending account has what the charges above the watermark left there, and nothing of the others."""
+    accounts = {
+        (scope_of(row), row["account_id"]): row for row in tables["account"] if row["code"] == "pending"
+    }
+    watermarks = {scope_of(row): _hex(row["released_through"]) for row in tables["balance"]}
+    owners = {(scope_of(row), row["refund_id"]): row["charge_id"] for row in tables["refund"]}
+    latest: dict[tuple[Any, ...], str] = {}
+    left: Counter[tuple[Any, ...]] = Counter()
+    for move in sorted(moves, key=lambda move: _hex(move.name[0])):
+        owner = move.scope, owners.get((move.scope, move.source), move.source)
+        if move.posted and move.kind == "capture":
+            latest[owner] = _hex(move.name[0])
+        for side, sign in zip(move.accounts, (-1, 1), strict=True):
+            is_pending = (move.scope, side) in accounts and move.kind != "release"
+            if is_pending and latest.get(owner, "") > watermarks.get(move.scope, ""):
+                left[move.scope, side] += sign * move.posted
+    for key, row in accounts.items():
+        if row["credits_posted"] - row["debits_posted"] != left[key]:
+            yield f"pending: account {key} has not what its charges left there, {left[key]}"
+
+
+def _hex(identifier: Any) -> str:
+    return str(identifier).replace("-", "")[-32:]
