@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.api import open_client
 from tests.support.packages import install
 from tests.support.servers import RunningServer
+from tests.support.shop import Shop
 from tests.support.tenants import make_tenant
 
 PROGRAM = Path(__file__).with_name("djstripe_sync.py")
@@ -39,42 +39,6 @@ NOT_SERVED = {
     "Dispute": "disputes are not served",
     "Payout": "payouts are not served",
 }
-PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
-
-
-class Shop:
-    """A tenant in which everything has happened once."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-
-    def post(self, path: str, **fields: str) -> Any:
-        """Return the answer, None where the path is not served."""
-        answer = self._http.post(f"/v1/{path}", data=fields)
-        return answer.json() if answer.status_code in {200, 402} else None
-
-    def live(self) -> None:
-        """Make one of everything, in states that differ."""
-        customer = self.post("customers", name="Ada", email="ada@example.com")["id"]
-        self.post("payment_methods/pm_card_visa/attach", customer=customer)
-        for more in ({}, {"customer": customer, "setup_future_usage": "off_session"}):
-            paid = self.post("payment_intents", **PAY, **more)
-            self.post("refunds", payment_intent=paid["id"], amount="500")
-        self.post("payment_intents", **PAY, capture_method="manual")
-        self.post("payment_intents", amount="5", currency="eur")
-        for card in ("pm_card_chargeDeclined", "pm_card_authenticationRequired", "pm_card_bypassPending"):
-            self.post("payment_intents", **{**PAY, "payment_method": card})
-        self.post("payment_intents", **{**PAY, "payment_method": "pm_card_createDispute"})
-        self.post("setup_intents", payment_method="pm_card_visa", confirm="true", customer=customer)
-        self.post("payouts", amount="100", currency="usd")
-
-    def ids(self, path: str) -> list[str]:
-        """Return the identifiers that are served, none where the path is not."""
-        answer = self._http.get(f"/v1/{path}", params={} if path == "account" else {"limit": "100"})
-        if answer.status_code != 200:
-            return []
-        body = answer.json()
-        return sorted(item["id"] for item in body.get("data", [body]))
 
 
 @pytest.fixture(scope="module")
