@@ -82,6 +82,7 @@ async def open_homes(
     try:
         await homes.open()
     except OSError as error:
+        await network.close()
         raise ConfigurationError(
             f"cannot listen on homes_address {address}: {error.strerror or error}; "
             "give an address of this machine that other instances reach, and a free port"

@@ -181,5 +181,7 @@ async def test_a_home_that_leaves_hands_over_what_it_is_asked_and_answers_what_i
     outcomes = [*await asyncio.gather(*waiting), await asked.submit(PAY, scope), late]
     assert {outcome.answer.error for outcome in outcomes} == {None}
     assert home.count("forwarded") == 1
+    # By then it was known there that the home stops.
+    assert asked.count("local") == 1
     assert asked.count("asked_again") == 0
     assert await check_books(database_url, scope) == 9 * 3

@@ -9,12 +9,24 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from fastpay import limits
+from fastpay.clock import SystemClock
+from fastpay.config import Settings
+from fastpay.engine.homes.membership import Membership
+from fastpay.engine.ports import Writer
+from fastpay.engine.read.reader import Reader
+from fastpay.errors import ConfigurationError
+from fastpay.operations.homes import open_homes
 from fastpay.server.frames import FrameNetwork, FrameWire
 from fastpay.server.member_tls import create_contexts
+from fastpay.store.members import PostgresMembers
+from fastpay.store.reads import PostgresReads
+from fastpay.store.sealing import Vault, make_key
 from tests.support.servers import PATIENCE_SECONDS, free_port
 
 pytestmark = pytest.mark.anyio
@@ -155,3 +167,15 @@ async def test_another_user_of_the_host_is_not_heard() -> None:
         output, _ = await process.communicate()
         assert home.frames.empty(), output
         assert b"A" not in output
+
+
+async def test_an_address_that_cannot_be_had_or_is_not_safe_stops_the_start() -> None:
+    stray = Settings(homes_address="203.0.113.1:7000")
+    moments = cast(PostgresMembers, None)
+    parts = (Membership(moments, cast(PostgresReads, None)), cast(Writer, SimpleNamespace(admit=1, submit=1)))
+    follower = cast(Reader, None)
+    with pytest.raises(ConfigurationError, match="needs a sealing key"):
+        await open_homes(stray, *parts, follower, SystemClock(), None)
+    vault = Vault([make_key(SystemClock())], clock=SystemClock())
+    with pytest.raises(ConfigurationError, match=r"cannot listen on homes_address 203.0.113.1:7000"):
+        await open_homes(stray, *parts, follower, SystemClock(), vault)

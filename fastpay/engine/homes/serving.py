@@ -164,6 +164,9 @@ class _Guest:
 
     def _carry_out(self, submissions: Sequence[Forwarded]) -> None:
         now_ns, loop = self._clock.monotonic_ns(), asyncio.get_running_loop()
+        if len(self._interest) >= limits.cached_scopes_max:
+            # Whoever asks on is told again. What it missed is a gap in the sequence, and empties its cache.
+            self._interest.clear()
         for forwarded in submissions:
             submission = codec.decode_submission(forwarded, now_ns)
             self._interest[submission.scope] = now_ns
