@@ -154,6 +154,16 @@ SETTING_UP = [
     form(SETUPS, param="payment_method_types", payment_method_types="card"),
     form(SETUPS, param="confirm", confirm="1"),
     form(SETUPS, param="return_url", return_url="https://shop.example"),
+    *(
+        form(path, code="url_invalid", param="return_url", return_url=url, confirm="true", **more)
+        for url in (
+            "javascript:alert(1)",
+            "shop.example",
+            "https://",
+            "https://a.example/\r\nset-cookie: a=b",
+        )
+        for path, more in ((SETUPS, {}), (INTENTS, {"amount": "5", "currency": "usd"}))
+    ),
     form(SETUPS, param="mandate_data", **OFFLINE),
     form(SETUPS, param="single_use", **{"single_use[amount]": "5", "single_use[currency]": "usd"}),
     form(

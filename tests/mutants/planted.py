@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
+from tests.mutants.planted_pages import PAGES
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -327,4 +328,5 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     *LANES,
     *FORWARDED,
+    *PAGES,
 )

@@ -127,3 +127,25 @@ def test_the_official_client_pays_over_tls_that_it_has_verified(
     assert declined.value.http_status in {400, 402}
     for transport in (stranger, friend):
         transport.close()  # type: ignore[no-untyped-call]  # theirs
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
+def test_what_browsers_need_works_through_every_door(
+    door: Door, url: str, plain_server: RunningServer, certificate: Certificate
+) -> None:
+    key = make_tenant(plain_server.database_url).secret
+    asked = {"amount": "500", "currency": "usd", "payment_method": "pm_card_authenticationRequired"}
+    asked |= {"confirm": "true", "return_url": "https://shop.example/back"}
+    origin = {"origin": "https://shop.example"}
+    with door.open(url, certificate) as client:
+        made = client.post("/v1/payment_intents", headers={"authorization": f"Bearer {key}"}, data=asked)
+        page = made.json()["next_action"]["redirect_to_url"]["url"]
+        assert page.startswith(f"{url}/authenticate/")
+        assert client.get(page).status_code == 200
+        back = client.post(page, data={"outcome": "succeeded"})
+        assert "redirect_status=succeeded" in back.headers["location"]
+        preflight = origin | {"access-control-request-method": "POST"}
+        assert client.options("/v1/payment_intents", headers=preflight).status_code == 204
+        # The transport refuses this one.
+        refused = client.get("/v1/balance", headers=origin | {"x_y": "z"})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (400, "*")

@@ -175,6 +175,14 @@ def test_origins_have_a_scheme_and_no_path() -> None:
             load_settings(environment={"FASTPAY_CORS_ORIGINS": value})
 
 
+def test_the_public_url_has_no_slash_at_its_end() -> None:
+    for value in ("https://pay.example", "http://localhost:8000/payments/api"):
+        assert load_settings(environment={"FASTPAY_PUBLIC_URL": value}).public_url == value
+    for value in ("https://pay.example/", "pay.example", "https://pay.example?a", "https://"):
+        with pytest.raises(ConfigurationError, match="a value like https://pay"):
+            load_settings(environment={"FASTPAY_PUBLIC_URL": value})
+
+
 def test_every_setting_of_the_transport_that_has_a_default_of_its_own_keeps_it() -> None:
     ours, door = load_settings(environment={}), ServerSettings()
     for name in msgspec.structs.asdict(door):

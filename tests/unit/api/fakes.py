@@ -299,7 +299,7 @@ def _well_formed(identifier: str) -> str:
 class Api:
     """The application with its fakes, driven through ASGI."""
 
-    def __init__(self, *, body_bytes_max: int = 65_536) -> None:
+    def __init__(self, *, body_bytes_max: int = 65_536, public_url: str | None = None) -> None:
         self.clock = FakeClock()
         self.engine = FakeEngine()
         self.identifiers = IdentifierFactory(self.clock)
@@ -317,7 +317,7 @@ class Api:
             identifiers=self.identifiers,
             readiness=self.readiness,
             resources=RESOURCES,
-            settings=Settings(body_bytes_max=body_bytes_max),
+            settings=Settings(body_bytes_max=body_bytes_max, public_url=public_url),
         )
         self.app = create_app(self.services)
 

@@ -10,7 +10,7 @@ import pytest
 from fastpay import limits
 from fastpay.api import challenge_html
 from fastpay.api.challenges import with_result
-from tests.unit.api.fakes import PUBLISHABLE, Api
+from tests.unit.api.fakes import OTHER, PUBLISHABLE, Api
 
 SHOP = "https://shop.example/back?order=7#thanks"
 QUOTED = SHOP.replace("#", "%23")
@@ -103,6 +103,31 @@ def test_the_page_of_an_earlier_attempt_answers_nothing(api: Api) -> None:
     assert api.get(f"/v1/payment_intents/{intent['id']}")["status"] == "requires_action"
     api.post(f"/v1/payment_intents/{intent['id']}", "amount=5")
     assert answer(api, page_of(again), "succeeded").status_code == 404
+
+
+def test_a_page_put_together_of_two_answers_nothing(api: Api) -> None:
+    one, other = page_of(begin(api)), page_of(begin(api))
+    mixed = f"{one.rpartition('/')[0]}/{other.rpartition('/')[2]}"
+    stranger = api.post("/v1/payment_intents", f"{ASKED}&confirm=true&return_url={QUOTED}", key=OTHER)
+    foreign = f"{one.rpartition('/')[0]}/{stranger['id']}"
+    for page in (mixed, foreign, one.rpartition("/")[0] + "/pi_nobody", one + "/", one.replace("pi_", "ch_")):
+        for response in (api.send("GET", page, key=None), answer(api, page, "succeeded")):
+            assert response.status_code == 404, page
+
+
+def test_a_card_that_declines_after_the_authentication_leads_back_as_failed(api: Api) -> None:
+    form = ASKED.replace("authenticationRequired", "threeDSecureRequiredChargeDeclined")
+    intent = api.post("/v1/payment_intents", f"{form}&confirm=true&return_url={QUOTED}")
+    back = answer(api, page_of(intent), "succeeded")
+    assert returned(api, intent, back) == ("failed", "requires_payment_method")
+    shown = api.get(f"/v1/payment_intents/{intent['id']}")
+    assert shown["last_payment_error"]["code"] == "card_declined"
+
+
+def test_the_url_begins_where_the_setting_says() -> None:
+    api = Api(public_url="https://shop.example/payments")
+    url: str = begin(api)["next_action"]["redirect_to_url"]["url"]
+    assert url.startswith("https://shop.example/payments/authenticate/")
 
 
 def test_a_page_expires(api: Api) -> None:
