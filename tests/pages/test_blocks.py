@@ -69,11 +69,16 @@ def test_the_requests_are_answered(one: Block, server: RunningServer, tenant: Te
         pytest.skip("curl is not installed (Debian package curl)")
     made: dict[str, str] = {}
     for command in one.text.replace("\\\n", " ").splitlines():
-        typed = re.sub(r"pi_\.\.\.|lacc_[A-Z]+", lambda found: made[found[0]], command)
+        if "cus_..." in command and "cus_..." not in made:
+            with open_client(server.url, tenant.secret) as api:
+                made["cus_..."] = api.post("/v1/customers").json()["id"]
+        typed = re.sub(r"(?:cus|pi|pm)_\.\.\.|lacc_[A-Z]+", lambda found: made[found[0]], command)
         typed = typed.replace("curl ", "curl --silent --fail-with-body ", 1)
         answer = json.loads(run(["sh", "-c", typed], KEY=tenant.secret, URL=server.url))
         if answer["object"] == "payment_intent":
             made["pi_..."] = answer["id"]
+        if answer["object"] == "setup_intent":
+            made["pm_..."] = answer["payment_method"]
         if answer["object"] == "ledger_account":
             made[f"lacc_{answer['code'].upper()}"] = answer["id"]
 
