@@ -50,6 +50,8 @@ metadata_key_chars_max = 40
 metadata_value_chars_max = 500
 page_size_default = 10
 page_size_max = 100
+# Pages that a list reads on to leave out what is of another type.
+filtered_pages_max = 20
 text_chars_max = 5_000
 name_chars_max = 256
 email_chars_max = 512

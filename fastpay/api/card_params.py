@@ -19,11 +19,13 @@ from fastpay.api.common_params import (
     refuse_together,
 )
 from fastpay.api.context import Call
-from fastpay.domain import cards, kinds
+from fastpay.api.showing import path_of
+from fastpay.domain import bank_accounts, cards, kinds
 from fastpay.domain.payment_methods import Choice, NewCard
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AllowRedisplay = Literal["always", "limited", "unspecified"]
+MethodType = Literal["card", "sepa_debit"]
 
 _Value = TypeVar("_Value")
 
@@ -53,11 +55,24 @@ class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return "CardParams(...)"
 
 
+class SepaDebitParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A bank account."""
+
+    is_forgotten: ClassVar[bool] = True
+
+    iban: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)]
+
+    def __repr__(self) -> str:
+        """Show nothing of the account."""
+        return "SepaDebitParams(...)"
+
+
 class PaymentMethodData(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A payment method to be created by another request."""
 
-    type: Literal["card"]
+    type: MethodType
     card: CardParams | UnsetType = UNSET
+    sepa_debit: SepaDebitParams | UnsetType = UNSET
     billing_details: BillingDetailsParams | UnsetType = UNSET
     metadata: Metadata | None = None
     allow_redisplay: AllowRedisplay = "unspecified"
@@ -68,6 +83,13 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
 
     Raises: InvalidRequest, CardDeclined.
     """
+    other = "sepa_debit" if data.type == "card" else "card"
+    if getattr(data, other) is not UNSET:
+        raise InvalidRequest(
+            f"The type of the payment method is {data.type}.", param=f"{param}[{other}]" if param else other
+        )
+    if data.type == "sepa_debit":
+        return _new_bank_account(call, data, param=param)
     name = f"{param}[card]" if param else "card"
     if isinstance(data.card, UnsetType):
         raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=name)
@@ -75,6 +97,48 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
         card=_card(call, data.card, name),
         param=name,
         billing_details=billing_details(data.billing_details),
+        metadata=data.metadata or {},
+        allow_redisplay=data.allow_redisplay,
+    )
+
+
+def _new_bank_account(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
+    def name(*path: str) -> str:
+        return path_of([param, *path] if param else list(path)) or ""
+
+    account = _required(data.sepa_debit, name("sepa_debit"))
+    details = billing_details(data.billing_details)
+    for field in ("name", "email"):
+        if getattr(details, field) is None:
+            raise InvalidRequest(
+                f"A debit needs the {field} of the account's holder.",
+                code="parameter_missing",
+                param=name("billing_details", field),
+            )
+    number = _SEPARATORS.sub("", account.iban).upper()
+    if not bank_accounts.is_iban(number):
+        raise InvalidRequest(
+            "This is not a valid IBAN.", code="account_number_invalid", param=name("sepa_debit", "iban")
+        )
+    if call.scope.livemode:
+        raise _unknown_number(call)
+    behaviour = bank_accounts.IBANS.get(number)
+    if behaviour is None:
+        raise InvalidRequest(
+            "In test mode, use the IBAN of a test account.",
+            code="bank_account_unusable",
+            param=name("sepa_debit", "iban"),
+        )
+    return NewCard(
+        type="sepa_debit",
+        sepa_debit=bank_accounts.SepaDebit(
+            bank_code=number[4:12] if number.startswith("DE") else number[4:9],
+            behaviour=behaviour,
+            country=number[:2],
+            fingerprint=cards.fingerprint(number, call.credentials.fingerprint_key),
+            last4=number[-4:],
+        ),
+        billing_details=details,
         metadata=data.metadata or {},
         allow_redisplay=data.allow_redisplay,
     )
@@ -141,7 +205,12 @@ def check_month(month: int, *, prefix: str) -> None:
 def canonical(data: Part) -> Part:
     """Return a card, or the data of a payment method, in canonical form."""
     if isinstance(data, PaymentMethodData):
+        if data.sepa_debit is not UNSET:
+            data = msgspec.structs.replace(data, sepa_debit=canonical(data.sepa_debit))
         return data if data.card is UNSET else msgspec.structs.replace(data, card=canonical(data.card))
+    iban = getattr(data, "iban", UNSET)
+    if isinstance(iban, str):
+        return msgspec.structs.replace(data, iban=_SEPARATORS.sub("", iban).upper())
     number, year = getattr(data, "number", UNSET), getattr(data, "exp_year", UNSET)
     spelled: dict[str, object] = {}
     if isinstance(number, str):

@@ -106,7 +106,7 @@ def retry_headers(error: Failure) -> tuple[tuple[bytes, bytes], ...]:
     headers: list[tuple[bytes, bytes]] = []
     # A retry of a recorded error gets the same answer.
     retryable = isinstance(error, FastpayError) and error.retryable
-    if status in (409, 429) or status >= 500:
+    if status in (402, 409, 429) or status >= 500:
         headers.append((b"stripe-should-retry", b"true" if retryable else b"false"))
     # Without a retry there is no time to retry after.
     is_final = isinstance(error, OutcomeUnknown) or (status == 409 and not retryable)

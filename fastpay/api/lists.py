@@ -79,11 +79,15 @@ class List(Generic[_Params]):
         wanted = Filter(kind=self.resource.kind.prefix, values=tuple(values))
         page = await page_of(params, self.resource.kind, partial(self._exists, call))
         snapshots = await begin_page(call, paths)
-        rows = await call.services.reader.list(call.scope, wanted, page)
+        rows = await self._rows(call, params, wanted, page)
         call.ended("read")
         found, has_more = cut(rows, page)
         items = await shown(self.resource, found, paths, snapshots)
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
+
+    async def _rows(self, call: Call, params: _Params, wanted: Filter, page: Page) -> Sequence[Versioned]:
+        """Return the rows of a page, and one more if there is one."""
+        return await call.services.reader.list(call.scope, wanted, page)
 
     async def _owned(self, call: Call, owner: Owner) -> tuple[str, str]:
         found = await require_owner(call, owner.kind)

@@ -69,6 +69,10 @@ class Card(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     address_postal_code_check: str | None = None
 
 
+# Stands for the card of a payment method that is none.
+NO_CARD = Card(brand="", last4="", exp_month=0, exp_year=0, fingerprint="", behaviour="success")
+
+
 def _declined(
     decline_code: str, message: str, code: str = "card_declined", param: str | None = None
 ) -> Behaviour:

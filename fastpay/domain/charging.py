@@ -9,6 +9,7 @@ import msgspec
 from fastpay.domain import attempts, challenges, money, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.identifiers import digits
+from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
 from fastpay.domain.options import Capture, ChargeExtras
 from fastpay.domain.plan import Draft, Workspace
@@ -28,12 +29,15 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already.
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
+    `mandate` is one that exists, `mandate_data` one to be created.
     """
 
     authenticated: bool = False
     off_session: bool = False
     error_on_requires_action: bool = False
     page: str | None = None
+    mandate: str | None = None
+    mandate_data: MandateData | None = None
 
 
 def attempt(
@@ -52,6 +56,7 @@ def attempt(
     """
     check_processor(workspace)
     check_owner(intent, method)
+    require_return_url(intent, terms)
     behaviour = BEHAVIOURS[method.card.behaviour]
     extras, asks = None, False
     intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
@@ -77,7 +82,7 @@ def attempt(
         waiting = challenges.begin(intent, terms.page)
         draft.put(waiting, "payment_intent.requires_action")
         return waiting
-    saved = _save(draft, intent, method, is_new=is_new)
+    saved = save(draft, intent, method, is_new=is_new)
     return _succeed(workspace, draft, intent, saved, behaviour, extras)
 
 
@@ -199,6 +204,21 @@ def check_processor(workspace: Workspace) -> None:
         )
 
 
+def require_return_url(intent: PaymentIntent, terms: Terms) -> None:
+    """Raise InvalidRequest if the payment method may redirect the customer, and there is no way back.
+
+    Only a payment that was created with automatic payment methods has `allow_redirects`.
+    """
+    is_unneeded = terms.off_session or terms.error_on_requires_action or terms.authenticated
+    if intent.allow_redirects == "always" and intent.return_url is None and not is_unneeded:
+        raise InvalidRequest(
+            "This PaymentIntent is configured to accept automatic payment methods. Because some of these may "
+            "redirect your customer off of your page, you must provide a `return_url`. If you don't want to "
+            "accept them, set `automatic_payment_methods[allow_redirects]` to `never`.",
+            param="return_url",
+        )
+
+
 def check_owner(intent: PaymentIntent | SetupIntent, method: PaymentMethod) -> None:
     """Raise InvalidRequest if the payment method belongs to another customer than the intent."""
     if method.customer is not None and method.customer != intent.customer:
@@ -217,11 +237,11 @@ def _note_capture(draft: Draft, charge: Charge, capture_: Capture, *, is_final: 
     return msgspec.structs.replace(
         charge,
         extras=msgspec.structs.replace(extras, captures=(*extras.captures, capture_)),
-        hold=charge.hold if is_final or left == 0 else hold(draft, charge, amount=left),
+        hold=charge.hold if is_final else hold(draft, charge, amount=left),
     )
 
 
-def _save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:
+def save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:
     """Write a new payment method, and save it to the customer if the payment asks for that."""
     if intent.customer is not None and (method.customer is None or not method.is_set_up):
         usage = attempts.future_usage(intent)
@@ -243,13 +263,14 @@ def _refused_authentication(behaviour: Behaviour, *, is_absent: bool) -> Behavio
     )
 
 
-def _charge(
+def new_charge(
     draft: Draft,
     intent: PaymentIntent,
     method: PaymentMethod,
     behaviour: Behaviour,
     extras: ChargeExtras | None,
 ) -> Charge:
+    """Return the charge of an attempt that succeeds. The caller writes it."""
     charge = Charge(
         id=draft.new_id(Charge.prefix),
         created=draft.moment_s,
@@ -285,7 +306,7 @@ def _decline(
 ) -> PaymentIntent:
     assert behaviour.code is not None
     charge = msgspec.structs.replace(
-        _charge(draft, intent, method, behaviour, extras),
+        new_charge(draft, intent, method, behaviour, extras),
         status="failed",
         failure_code=behaviour.code,
         failure_message=behaviour.message,
@@ -325,7 +346,7 @@ def _succeed(
     behaviour: Behaviour,
     extras: ChargeExtras | None,
 ) -> PaymentIntent:
-    charge = _charge(draft, intent, method, behaviour, extras)
+    charge = new_charge(draft, intent, method, behaviour, extras)
     if intent.capture_method == "manual" or (intent.extras is not None and attempts.is_manual(intent)):
         is_extended = extras is not None and extras.has_extended_authorization
         valid_s = EXTENDED_AUTHORIZATION_VALID_S if is_extended else AUTHORIZATION_VALID_S

@@ -2,8 +2,10 @@
 
 import msgspec
 
-from fastpay.domain.plan import Draft
+from fastpay.domain.objects import PaymentMethod, missing
+from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.setup_objects import CustomerAcceptance, Mandate
+from fastpay.errors import InvalidRequest
 
 
 class MandateData(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -12,6 +14,7 @@ class MandateData(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     acceptance: CustomerAcceptance
     amount: int | None = None
     currency: str | None = None
+    method: str = "card"
 
 
 def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
@@ -29,7 +32,22 @@ def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
         payment_method=payment_method,
         amount=data.amount,
         currency=data.currency,
+        method=data.method,
         type="multi_use" if data.amount is None else "single_use",
     )
     draft.put(mandate, None)
+    return mandate
+
+
+def require(workspace: Workspace, identifier: str, method: PaymentMethod) -> Mandate:
+    """Return the active mandate of a payment method. Raises: NotFound, InvalidRequest."""
+    mandate = workspace.find(identifier)
+    if not isinstance(mandate, Mandate):
+        raise missing(Mandate, identifier)
+    if mandate.payment_method != method.id or mandate.status != "active":
+        raise InvalidRequest(
+            f"The mandate {identifier} is not an active one for this payment method.",
+            code="payment_intent_mandate_invalid",
+            param="mandate",
+        )
     return mandate

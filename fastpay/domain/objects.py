@@ -10,7 +10,8 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from fastpay import limits
-from fastpay.domain.cards import Card
+from fastpay.domain.bank_accounts import SepaDebit
+from fastpay.domain.cards import NO_CARD, Card
 from fastpay.domain.options import ChargeExtras, PaymentExtras
 from fastpay.errors import NotFound
 
@@ -99,19 +100,24 @@ class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=Tru
 
 
 class PaymentMethod(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """A card that can be charged. Its number is never stored."""
+    """A card or a bank account that can be charged. Its number is never stored.
+
+    `type` says which, and `card` is NO_CARD for all others.
+    """
 
     prefix: ClassVar[str] = "pm"
     noun: ClassVar[str] = "PaymentMethod"
     param: ClassVar[str] = "payment_method"
 
-    card: Card
+    card: Card = NO_CARD
     allow_redisplay: str = "unspecified"
     billing_details: BillingDetails = BillingDetails()
     customer: str | None = None
     metadata: dict[str, str] = {}
     # Whether its holder agreed to payments in which they are absent.
     is_set_up: bool = False
+    type: str = "card"
+    sepa_debit: SepaDebit | None = None
 
 
 class PaymentError(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from fastpay.domain.bank_accounts import SepaDebit
+
 # Types of stored-credential transactions in which the cardholder is absent.
 ABSENT_CREDENTIALS = frozenset(("stored_off_session_recurring", "stored_off_session_unscheduled"))
 
@@ -83,6 +85,7 @@ class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """What few charges have. `captures` are set once a capture was not the final one.
 
+    `method` is the type of the payment method.
     `network_transaction_id` is the one of the earlier transaction that the merchant gave.
     """
 
@@ -93,10 +96,13 @@ class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     has_multicapture: bool = False
     increments: int = 0
     level3: str | None = None
+    mandate: str | None = None
+    method: str = "card"
     moto: bool | None = None
     network: str | None = None
     network_transaction_id: str | None = None
     radar_options: str | None = None
+    sepa_debit: SepaDebit | None = None
 
 
 def merge(extras: PaymentExtras | None, changes: Mapping[str, Any]) -> PaymentExtras:

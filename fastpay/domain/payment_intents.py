@@ -2,6 +2,7 @@
 
     requires_payment_method -> requires_confirmation -> (requires_action) -> succeeded
                                                                           -> requires_capture -> succeeded
+                                                     -> processing (a debit) -> succeeded
 
 Every state but succeeded and canceled can be canceled. A decline leads back to requires_payment_method.
 `captures.py` has the commands on authorized payments.
@@ -11,12 +12,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import charging, customers, ledger, options, payment_methods
+from fastpay.domain import charging, customers, debits, ledger, mandates, options, payment_methods
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.charging import Terms
-from fastpay.domain.objects import PaymentIntent, missing
+from fastpay.domain.objects import PaymentIntent, PaymentMethod, missing
 from fastpay.domain.plan import Draft, Workspace
-from fastpay.errors import UnexpectedState
+from fastpay.errors import InvalidRequest, UnexpectedState
 
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
 # Fields that can change after the confirmation.
@@ -54,6 +55,8 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         needed = [*payment_methods.chosen_ids(self.payment_method)]
         if self.customer is not None:
             needed.append(self.customer)
+        if self.terms.mandate is not None:
+            needed.append(self.terms.mandate)
         if self.confirm:
             needed.extend(ledger.account_ids(workspace.scope, self.currency))
         return needed
@@ -91,7 +94,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         charging.check_owner(intent, method)
         draft.put(intent, "payment_intent.created")
         if self.confirm:
-            charging.attempt(workspace, draft, intent, method=method, is_new=is_new, terms=self.terms)
+            _attempt(workspace, draft, intent, method=method, is_new=is_new, terms=self.terms)
             return identifier
         if is_new:
             draft.put(method, None)
@@ -167,6 +170,8 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the payment intent refers to."""
         needed = [self.id, *payment_methods.chosen_ids(self.payment_method)]
+        if self.terms.mandate is not None:
+            needed.append(self.terms.mandate)
         intent = workspace.find(self.id)
         if isinstance(intent, PaymentIntent):
             if self.payment_method is None and intent.payment_method is not None:
@@ -191,7 +196,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             customers.require(workspace, intent.customer, param="customer")
         method = payment_methods.take(workspace, draft, choice)
         changed = with_extras(msgspec.structs.replace(intent, **self.fields), self.extras)
-        charging.attempt(
+        _attempt(
             workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=self.terms
         )
         return intent.id
@@ -234,6 +239,31 @@ def refuse_state(draft: Draft, intent: PaymentIntent, verb: str, *, param: str |
     if verb in _ALLOWED:
         message += f" Only a PaymentIntent with one of the following statuses may be {_ALLOWED[verb]}."
     draft.fail(UnexpectedState(message, param=param), payment_intent=intent.id)
+
+
+def _attempt(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    *,
+    method: PaymentMethod,
+    is_new: bool,
+    terms: Terms,
+) -> None:
+    """Charge the payment method by the rules of its type. Raises: InvalidRequest if it is not allowed."""
+    is_listed = method.type in intent.payment_method_types or intent.automatic_payment_methods
+    excluded = None if intent.extras is None else intent.extras.excluded_payment_method_types
+    if not is_listed or (excluded is not None and method.type in excluded):
+        raise InvalidRequest(
+            f"The PaymentMethod provided ({method.type}) is not allowed for this PaymentIntent. Name its "
+            "type in payment_method_types, or use another one.",
+            code="payment_intent_incompatible_payment_method",
+            param="payment_method",
+        )
+    if terms.mandate is not None:
+        mandates.require(workspace, terms.mandate, method)
+    attempt = charging.attempt if method.type == "card" else debits.attempt
+    attempt(workspace, draft, intent, method=method, is_new=is_new, terms=terms)
 
 
 def with_extras(intent: PaymentIntent, changes: Mapping[str, object]) -> PaymentIntent:

@@ -5,23 +5,26 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.cards import BEHAVIOURS, Card, check_valid
+from fastpay.domain.bank_accounts import SepaDebit
+from fastpay.domain.cards import BEHAVIOURS, NO_CARD, Card, check_valid
 from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod, missing
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
 class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A card that came with the request, without its number.
+    """A card, or what pays in its place, that came with the request, without its number.
 
-    `param` is the parameter that held it, for error messages.
+    `param` is the parameter that held it, for error messages. `type` is that of the payment method.
     """
 
-    card: Card
+    card: Card = NO_CARD
     param: str = ""
     billing_details: BillingDetails = BillingDetails()
     metadata: Mapping[str, str] = {}
     allow_redisplay: str = "unspecified"
+    type: str = "card"
+    sepa_debit: SepaDebit | None = None
 
 
 # The identifier of a payment method, or a card that becomes one.
@@ -76,6 +79,8 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             exp_year=self.exp_year or method.card.exp_year,
         )
         if self.exp_month is not None or self.exp_year is not None:
+            if method.type != "card":
+                raise InvalidRequest("This payment method is not a card.", param="card")
             check_valid(card, moment_s=draft.moment_s, param="card")
         merged = metadata_rules.merge(method.metadata, self.metadata)
         details = msgspec.structs.replace(method.billing_details, **self.billing_details)
@@ -157,8 +162,9 @@ def require(workspace: Workspace, identifier: str) -> PaymentMethod:
 
 def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
     """Return a new payment method for a card, attached to nobody. Raises: CardDeclined if it has expired."""
-    check_valid(card.card, moment_s=draft.moment_s, param=card.param)
-    return PaymentMethod(
+    if card.type == "card":
+        check_valid(card.card, moment_s=draft.moment_s, param=card.param)
+    method = PaymentMethod(
         id=draft.new_id(PaymentMethod.prefix),
         created=draft.moment_s,
         card=card.card,
@@ -166,6 +172,9 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
         billing_details=card.billing_details,
         metadata=metadata_rules.merge({}, card.metadata),
     )
+    if card.type == "card":
+        return method
+    return msgspec.structs.replace(method, type=card.type, sepa_debit=card.sepa_debit)
 
 
 def save(draft: Draft, method: PaymentMethod, customer: str | None, *, is_set_up: bool) -> PaymentMethod:

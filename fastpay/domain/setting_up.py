@@ -13,7 +13,7 @@ from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.setup_objects import SetupAttempt, SetupError, SetupIntent
-from fastpay.errors import CardDeclined
+from fastpay.errors import CardDeclined, InvalidRequest
 
 
 def attempt(
@@ -34,6 +34,12 @@ def attempt(
     """
     charging.check_processor(workspace)
     charging.check_owner(intent, method)
+    if method.type != "card":
+        raise InvalidRequest(
+            f"A payment method of type {method.type} is set up by its first payment, with mandate_data.",
+            code="setup_intent_invalid_parameter",
+            param="payment_method",
+        )
     abandon(workspace, draft, intent)
     behaviour = BEHAVIOURS[method.card.behaviour]
     made = SetupAttempt(

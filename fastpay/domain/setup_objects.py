@@ -80,7 +80,10 @@ class CustomerAcceptance(msgspec.Struct, frozen=True, gc=False, array_like=True,
 
 
 class Mandate(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """A customer's permission to charge a payment method. With an `amount`, it is good for one payment."""
+    """A customer's permission to charge a payment method. With an `amount`, it is good for one payment.
+
+    `method` is the type of the payment method.
+    """
 
     prefix: ClassVar[str] = "mandate"
     noun: ClassVar[str] = "mandate"
@@ -92,3 +95,4 @@ class Mandate(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     currency: str | None = None
     status: str = "active"
     type: str = "multi_use"
+    method: str = "card"

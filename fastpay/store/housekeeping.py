@@ -11,7 +11,7 @@ from fastpay.store.statements import SQL
 
 
 class PostgresHousekeeping:
-    """Satisfies `HousekeepingStore`, `ExpiryStore` and `FundsStore`."""
+    """Satisfies `HousekeepingStore`, `ExpiryStore`, `FundsStore` and `SettlementStore`."""
 
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
@@ -80,3 +80,11 @@ class PostgresHousekeeping:
         """Return payouts of all tenants with a step that is due. Raises: DatabaseUnavailable."""
         found = await self._pool.fetch(SQL["list_due_payouts"], rows_max)
         return [(rows.scope_of(row), "po_" + row["payout_id"].hex) for row in found]
+
+    async def list_processing_payments(self, after: str, rows_max: int) -> list[tuple[Scope, str]]:
+        """Return payment intents that are processing, above an identifier's digits.
+
+        Raises: DatabaseUnavailable.
+        """
+        found = await self._pool.fetch(SQL["list_processing_payments"], after, rows_max)
+        return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]

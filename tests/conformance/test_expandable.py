@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from fastpay.api.app import RESOURCES
+from fastpay.api.layout import When
 from fastpay.api.resource import Resource
 from tests.support.dialect import arms, class_of
 
@@ -35,7 +36,9 @@ def known_resources() -> list[tuple[Resource, type[Any]]]:
     """Return the resources that the SDK has a class for."""
     found = []
     for resource in RESOURCES:
-        name = resource.shape.get("object") if isinstance(resource.shape, dict) else None
+        # Of payment methods each type has a shape.
+        shape = resource.shape.then if isinstance(resource.shape, When) else resource.shape
+        name = shape.get("object") if isinstance(shape, dict) else None
         stripe_class = class_of(name if isinstance(name, str) else resource.kind.noun.replace(" ", "_"))
         if stripe_class is not None:
             found.append((resource, stripe_class))

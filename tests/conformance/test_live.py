@@ -23,11 +23,12 @@ INTENT_STATES = {
     "requires_payment_method",
     "requires_confirmation",
     "requires_action",
+    "processing",
     "requires_capture",
     "succeeded",
     "canceled",
 }
-SETUP_STATES = INTENT_STATES - {"requires_capture"}
+SETUP_STATES = INTENT_STATES - {"processing", "requires_capture"}
 SHIPPING = {
     "shipping[name]": "Ada",
     "shipping[phone]": "+41",
@@ -59,7 +60,10 @@ class Shop:
         return self._http.delete(path).raise_for_status().json()
 
     def intent(self, *, status: int = 200, **fields: str) -> Any:
-        named = {name.replace("__", "[") + "]" * name.count("__"): value for name, value in fields.items()}
+        named = {
+            first + "".join(f"[{part}]" for part in inner): value
+            for (first, *inner), value in ((name.split("__"), value) for name, value in fields.items())
+        }
         return self.post("/v1/payment_intents", {"amount": "2000", "currency": "usd", **named}, status=status)
 
     def pay(self, card: str = "pm_card_visa", *, status: int = 200, **fields: str) -> Any:
@@ -129,7 +133,20 @@ def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
     canceled = shop.post(f"/v1/payment_intents/{released['id']}/cancel", {"cancellation_reason": "duplicate"})
     captured = shop.post(f"/v1/payment_intents/{captured['id']}/capture", {"amount_to_capture": "1500"})
     refused = shop.pay("pm_card_chargeDeclined", status=402)["error"]
+    debited = shop.intent(
+        currency="eur",
+        confirm="true",
+        payment_method_types__0="sepa_debit",
+        payment_method_data__type="sepa_debit",
+        payment_method_data__sepa_debit__iban="DE89370400440532013000",
+        payment_method_data__billing_details__name="Ada",
+        payment_method_data__billing_details__email="ada@example.com",
+        mandate_data__customer_acceptance__type="offline",
+    )
     return {
+        "intent: by debit": debited,
+        "charge: by debit": shop.charge(debited),
+        "method: a bank account": shop.get(f"/v1/payment_methods/{debited['payment_method']}"),
         "intent: new": shop.intent(),
         "intent: cards only": shop.intent(payment_method_types__0="card"),
         "intent: to confirm": shop.intent(payment_method="pm_card_visa"),
@@ -260,6 +277,7 @@ def test_no_state_and_no_kind_was_forgotten(shown: dict[str, Any]) -> None:
     assert {item["object"] for item in shown.values()} == KINDS
     assert {item["status"] for name, item in shown.items() if name.startswith("charge")} == {
         "succeeded",
+        "pending",
         "failed",
     }
 

@@ -9,6 +9,7 @@ import msgspec
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
+from fastpay.domain.debits import SettleDebit
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod
@@ -21,7 +22,7 @@ from tests.support.memory import (
     State,
     submission,
 )
-from tests.support.world import card
+from tests.support.world import ACCEPTED, account, card
 
 CURRENCIES = ("usd", "eur")
 CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired")
@@ -73,6 +74,14 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: CapturePaymentIntent(id=intent, amount=chance.choice((None, amount))),
         lambda: CapturePaymentIntent(id=intent, amount=amount // 8 + 1, is_final=False),
         lambda: IncrementAuthorization(id=intent, amount=amount * 2),
+        lambda: msgspec.structs.replace(
+            create,
+            currency="eur",
+            payment_method=account(chance.choice(("success", "failure"))),
+            confirm=True,
+            terms=ACCEPTED,
+        ),
+        lambda: SettleDebit(id=intent, delay_s=0),
         lambda: CancelPaymentIntent(id=intent),
         lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, amount))),
         lambda: CreateRefund(charge=known.one("ch"), amount=chance.choice((None, amount))),

@@ -6,13 +6,25 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain import cards, ledger
+from fastpay.domain.bank_accounts import SepaDebit
+from fastpay.domain.charging import Terms
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
-from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
+from fastpay.domain.mandates import MandateData
+from fastpay.domain.objects import (
+    BillingDetails,
+    Charge,
+    Customer,
+    PaymentIntent,
+    PaymentMethod,
+    Refund,
+    StoredObject,
+)
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import CreatePaymentMethod, NewCard
 from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Versioned, Workspace, record
 from fastpay.domain.rules import Rules
+from fastpay.domain.setup_objects import CustomerAcceptance
 from fastpay.errors import FastpayError
 from tests.support.books import find_faults, tables_in_memory
 from tests.support.books_of_payouts import Tables
@@ -179,11 +191,25 @@ def card(name: str = "visa") -> NewCard:
     )
 
 
+def account(behaviour: str = "success") -> NewCard:
+    """Return a bank account, as a request would bring it."""
+    return NewCard(
+        type="sepa_debit",
+        sepa_debit=SepaDebit(
+            bank_code="19043", country="AT", fingerprint="f" * 16, last4="3201", behaviour=behaviour
+        ),
+        billing_details=BillingDetails(name="Ada", email="ada@example.com"),
+    )
+
+
 def of_type(stored: object, kind: type[Kind]) -> Kind:
     """Return the object, which must be of this kind."""
     assert isinstance(stored, kind)
     return stored
 
+
+# Terms of a payment with a new mandate.
+ACCEPTED = Terms(mandate_data=MandateData(acceptance=CustomerAcceptance(type="offline")))
 
 # A payment of 10.00 that succeeds at once, and the same held for a capture.
 PAY = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)

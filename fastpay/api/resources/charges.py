@@ -130,7 +130,7 @@ def _status(field: str, name: str, otherwise: str) -> Shape:
     return {"status": _of_extras(When(field, name, otherwise=otherwise), otherwise=otherwise)}
 
 
-_PAYMENT_METHOD_DETAILS: Shape = {
+_CARD_DETAILS: Shape = {
     "card": {
         "amount_authorized": When("status", Field("amount"), equals="succeeded"),
         "authorization_code": None,
@@ -171,6 +171,29 @@ _PAYMENT_METHOD_DETAILS: Shape = {
     },
     "type": "card",
 }
+
+_SEPA_DETAILS: Shape = {
+    "sepa_debit": {
+        "bank_code": Field("sepa_debit.bank_code"),
+        "branch_code": Field("sepa_debit.branch_code"),
+        "country": Field("sepa_debit.country"),
+        "expected_debit_date": None,
+        "fingerprint": Field("sepa_debit.fingerprint"),
+        "last4": Field("sepa_debit.last4"),
+        "mandate": Field("mandate"),
+    },
+    "type": "sepa_debit",
+}
+_PAYMENT_METHOD_DETAILS = When(
+    "extras",
+    When(
+        "extras.method",
+        Nested("extras", ChargeExtras, _SEPA_DETAILS),
+        otherwise=_CARD_DETAILS,
+        equals="sepa_debit",
+    ),
+    otherwise=_CARD_DETAILS,
+)
 
 # `refunds` is null here; expansion fills it in.
 _SHAPE: Shape = {

@@ -25,7 +25,12 @@ _SHAPE: Shape = {
     "multi_use": When("type", {}, equals="multi_use"),
     "on_behalf_of": None,
     "payment_method": Field("payment_method"),
-    "payment_method_details": {"card": {}, "type": "card"},
+    "payment_method_details": When(
+        "method",
+        {"sepa_debit": {"reference": Field("id"), "url": ""}, "type": "sepa_debit"},
+        otherwise={"card": {}, "type": "card"},
+        equals="sepa_debit",
+    ),
     "single_use": When("amount", {"amount": Field("amount"), "currency": Field("currency")}),
     "status": Field("status"),
     "type": Field("type"),

@@ -1,11 +1,14 @@
 """Payment methods: stored cards."""
 
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
+from fastpay import limits
 from fastpay.api import answers, card_params
-from fastpay.api.card_params import AllowRedisplay, CardParams, PaymentMethodData
+from fastpay.api.card_params import AllowRedisplay, CardParams, MethodType, PaymentMethodData, SepaDebitParams
 from fastpay.api.common_params import (
     AddressParams,
     BillingDetailsParams,
@@ -23,7 +26,7 @@ from fastpay.api.common_params import (
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.layout import Choice, Field, Mode, Shape, When
+from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner, require_owner
 from fastpay.api.reads import Retrieve
@@ -32,7 +35,9 @@ from fastpay.api.routes import Policy, Route
 from fastpay.api.snapshots import Snapshots
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
+from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
+from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Address, PaymentMethod
 from fastpay.domain.payment_methods import (
     AttachPaymentMethod,
@@ -40,6 +45,9 @@ from fastpay.domain.payment_methods import (
     DetachPaymentMethod,
     UpdatePaymentMethod,
 )
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import Filter, Page
+from fastpay.errors import InvalidRequest
 
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,8 +55,9 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     creates: ClassVar[bool] = True
 
-    type: Literal["card"]
+    type: MethodType
     card: CardParams | UnsetType = UNSET
+    sepa_debit: SepaDebitParams | UnsetType = UNSET
     billing_details: BillingDetailsParams | UnsetType = UNSET
     metadata: Metadata | None = None
     allow_redisplay: AllowRedisplay = "unspecified"
@@ -58,6 +67,7 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
         return PaymentMethodData(
             type=self.type,
             card=self.card,
+            sepa_debit=self.sepa_debit,
             billing_details=self.billing_details,
             metadata=self.metadata,
             allow_redisplay=self.allow_redisplay,
@@ -96,64 +106,114 @@ class AttachParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     customer: Identifier
 
 
-class CardListParams(ListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Payment methods of a customer named by the path."""
+class TypedListParams(ListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payment methods of a customer named by the path, of all types or of one."""
 
-    type: Literal["card"] = "card"
+    type: MethodType | UnsetType = UNSET
 
 
-class PaymentMethodListParams(CardListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PaymentMethodListParams(TypedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Payment methods, those of one customer."""
 
     customer: Identifier | UnsetType = UNSET
 
 
+_Listed = TypeVar("_Listed", bound=TypedListParams)
+
 # Brands whose display name differs. Source: the dialect's values of card.display_brand.
 _DISPLAY_BRANDS = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
 
 # The behaviour of a test card is not shown.
-_SHAPE: Shape = {
-    "id": Field("id"),
-    "object": "payment_method",
-    "allow_redisplay": Field("allow_redisplay"),
-    "billing_details": BILLING_DETAILS,
-    "card": {
-        "brand": Field("card.brand"),
-        "checks": CHECKS,
-        "country": Field("card.country"),
-        "display_brand": Choice("card.brand", _DISPLAY_BRANDS, otherwise=Field("card.brand")),
-        "exp_month": Field("card.exp_month"),
-        "exp_year": Field("card.exp_year"),
-        "fingerprint": Field("card.fingerprint"),
-        "funding": Field("card.funding"),
-        "generated_from": None,
-        "last4": Field("card.last4"),
-        "networks": {
-            "available": When(
-                "card.behaviour",
-                ["cartes_bancaires", Field("card.brand")],
-                otherwise=[Field("card.brand")],
-                equals="two_networks",
-            ),
-            "preferred": None,
-        },
-        "regulated_status": None,
-        "three_d_secure_usage": {
-            "supported": When("card.behaviour", False, otherwise=True, equals="authentication_unsupported")
-        },
-        "wallet": None,
+_CARD: Shape = {
+    "brand": Field("card.brand"),
+    "checks": CHECKS,
+    "country": Field("card.country"),
+    "display_brand": Choice("card.brand", _DISPLAY_BRANDS, otherwise=Field("card.brand")),
+    "exp_month": Field("card.exp_month"),
+    "exp_year": Field("card.exp_year"),
+    "fingerprint": Field("card.fingerprint"),
+    "funding": Field("card.funding"),
+    "generated_from": None,
+    "last4": Field("card.last4"),
+    "networks": {
+        "available": When(
+            "card.behaviour",
+            ["cartes_bancaires", Field("card.brand")],
+            otherwise=[Field("card.brand")],
+            equals="two_networks",
+        ),
+        "preferred": None,
     },
-    "created": Field("created"),
-    "customer": Field("customer"),
-    "customer_account": None,
-    "livemode": Mode(),
-    "metadata": Field("metadata"),
-    "type": "card",
+    "regulated_status": None,
+    "three_d_secure_usage": {
+        "supported": When("card.behaviour", False, otherwise=True, equals="authentication_unsupported")
+    },
+    "wallet": None,
 }
+_SEPA_DEBIT = Nested(
+    "sepa_debit",
+    SepaDebit,
+    {
+        "bank_code": Field("bank_code"),
+        "branch_code": Field("branch_code"),
+        "country": Field("country"),
+        "fingerprint": Field("fingerprint"),
+        "generated_from": {"charge": None, "setup_attempt": None},
+        "last4": Field("last4"),
+    },
+)
+
+
+def _shape(name: str, details: Shape) -> Shape:
+    """Return the shape of a payment method of one type."""
+    return {
+        "id": Field("id"),
+        "object": "payment_method",
+        "allow_redisplay": Field("allow_redisplay"),
+        "billing_details": BILLING_DETAILS,
+        name: details,
+        "created": Field("created"),
+        "customer": Field("customer"),
+        "customer_account": None,
+        "livemode": Mode(),
+        "metadata": Field("metadata"),
+        "type": Field("type"),
+    }
+
 
 PAYMENT_METHOD = Resource(
-    kinds.PAYMENT_METHOD, shape=_SHAPE, expandable={"customer": Reference((kinds.CUSTOMER,))}
+    kinds.PAYMENT_METHOD,
+    shape=When(
+        "type", _shape("sepa_debit", _SEPA_DEBIT), otherwise=_shape("card", _CARD), equals="sepa_debit"
+    ),
+    expandable={"customer": Reference((kinds.CUSTOMER,))},
 )
+
+
+class MethodList(List[_Listed]):
+    """A list of payment methods, of one type if the request names it.
+
+    No index has the type, so that no payment pays for one. Other types are left out while reading on.
+    """
+
+    async def _rows(self, call: Call, params: _Listed, wanted: Filter, page: Page) -> Sequence[Versioned]:
+        if isinstance(params.type, UnsetType):
+            return await super()._rows(call, params, wanted, page)
+        found: list[Versioned] = []
+        for _ in range(limits.filtered_pages_max):
+            rows = await super()._rows(call, params, wanted, page)
+            of_type = [row for row in rows if getattr(row.object, "type", "") == params.type]
+            found = [*of_type, *found] if page.ascending else [*found, *of_type]
+            if len(rows) <= page.limit or len(found) > page.limit:
+                return found[-page.limit - 1 :] if page.ascending else found[: page.limit + 1]
+            if page.ascending:
+                page = msgspec.structs.replace(page, above=digits(rows[0].object.id))
+            else:
+                page = msgspec.structs.replace(page, below=digits(rows[-1].object.id))
+        raise InvalidRequest(
+            "Too few of the payment methods are of this type. Give a customer, or leave the type out.",
+            param="type",
+        )
 
 
 def create(call: Call, params: CreateParams) -> CreatePaymentMethod:
@@ -245,7 +305,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/payment_methods",
-        List(PAYMENT_METHOD, PaymentMethodListParams, filters={"customer": kinds.CUSTOMER}),
+        MethodList(PAYMENT_METHOD, PaymentMethodListParams, filters={"customer": kinds.CUSTOMER}),
     ),
     Route("GET", "/v1/payment_methods/{id}", Retrieve(PAYMENT_METHOD, NoParams, stand_in=magic)),
     Route(
@@ -263,7 +323,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/customers/{id}/payment_methods",
-        List(PAYMENT_METHOD, CardListParams, owner=Owner(kinds.CUSTOMER, "customer")),
+        MethodList(PAYMENT_METHOD, TypedListParams, owner=Owner(kinds.CUSTOMER, "customer")),
     ),
     Route("GET", "/v1/customers/{id}/payment_methods/{payment_method}", RetrieveOwned()),
 )

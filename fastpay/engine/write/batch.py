@@ -270,8 +270,8 @@ def _replay(first: IdempotencyRow, entry: QueuedSubmission, workspace: Workspace
     if first.fingerprint == entry.submission.fingerprint:
         return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
     error = IdempotencyMismatch(
-        "This idempotency key was used before with another method, path or other parameters. A key stands "
-        "for one request only; use a new one for this."
+        "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+        "This one was used before with another method, path or other parameters; use a new one."
     )
     return Outcome(answer=Answer(None, workspace.sequence, (), record(error)), objects={})
 

@@ -127,7 +127,7 @@ def test_problem_details_are_for_those_who_ask_by_name(accept: str | None, wante
     ("error", "headers"),
     [
         (errors.InvalidRequest(""), {}),
-        (DECLINE, {}),
+        (DECLINE, {b"stripe-should-retry": b"false"}),
         (errors.NotFound(""), {}),
         (errors.Unauthenticated(""), {b"www-authenticate": b'Bearer realm="fastpay"'}),
         (errors.RateLimited(""), {b"stripe-should-retry": b"true", b"retry-after": b"1"}),
@@ -137,7 +137,7 @@ def test_problem_details_are_for_those_who_ask_by_name(accept: str | None, wante
         (FastpayError(""), {b"stripe-should-retry": b"false"}),
         (ValueError(""), {b"stripe-should-retry": b"false"}),
         (ErrorRecord(409, "invalid_request_error", None, ""), {b"stripe-should-retry": b"false"}),
-        (ErrorRecord(402, "card_error", None, ""), {}),
+        (ErrorRecord(402, "card_error", None, ""), {b"stripe-should-retry": b"false"}),
     ],
 )
 def test_a_client_is_told_what_to_do_next(error: Any, headers: dict[bytes, bytes]) -> None:

@@ -114,9 +114,9 @@ def test_what_belongs_to_a_confirmation_needs_one(api: Api, name: str) -> None:
         ("amount=1&currency=usd&application_fee_amount=1", "application_fee_amount", "parameter_unknown"),
         ("amount=1&currency=usd&transfer_data[destination]=acct_1", "transfer_data", "parameter_unknown"),
         ("amount=1&currency=usd&on_behalf_of=acct_1", "on_behalf_of", "parameter_unknown"),
-        ("amount=1&currency=usd&mandate=mandate_1", "mandate", "parameter_unknown"),
+        ("amount=1&currency=usd&mandate=mandate_1", "mandate", None),
         ("amount=1&currency=usd&capture_method=later", "capture_method", None),
-        ("amount=1&currency=usd&payment_method_types[]=sepa_debit", "payment_method_types", None),
+        ("amount=1&currency=usd&payment_method_types[]=paypal", "payment_method_types", None),
         (
             "amount=1&currency=usd&payment_method_types[]=card&automatic_payment_methods[enabled]=true",
             "payment_method_types",

@@ -92,6 +92,7 @@ OTHER_NAMES = {
     ("network_status", "outcome_type"),
     ("network_transaction_id", "id"),
     ("reason", "outcome_reason"),
+    ("reference", "id"),
     ("seller_message", "outcome_reason"),
     ("seller_message", "outcome_type"),
     ("status", "phase"),

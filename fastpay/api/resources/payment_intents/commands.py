@@ -1,10 +1,14 @@
 """Handlers of payment intents: parameters to commands."""
 
+from typing import get_args
+
 from msgspec import UNSET, UnsetType
 
+from fastpay import limits
 from fastpay.api import card_params, challenges, client_secrets
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
+from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.payment_intents import options
 from fastpay.api.resources.payment_intents.params import (
     AuthenticateParams,
@@ -19,6 +23,7 @@ from fastpay.api.resources.payment_intents.params import (
 from fastpay.domain import kinds, money
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
+from fastpay.domain.kinds import presentable
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
@@ -29,6 +34,7 @@ from fastpay.domain.payment_intents import (
 from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
+_METHOD_TYPES = get_args(card_params.MethodType)
 # Parameters that a payment stores as they are given.
 _SHARED = ("receipt_email", "setup_future_usage")
 _DESCRIBED = (
@@ -40,9 +46,19 @@ _DESCRIBED = (
     "transfer_group",
 )
 _BEGUN = (*_DESCRIBED, "confirmation_method", "return_url")
-_ONLY_WITH_CONFIRM = ("error_on_requires_action", "off_session", "return_url")
+_ONLY_WITH_CONFIRM = ("error_on_requires_action", "mandate", "mandate_data", "off_session", "return_url")
 # Parameters that only the merchant may decide, and no holder of a client secret.
-_NOT_FOR_PUBLISHABLE = ("capture_method", "error_on_requires_action", "off_session", "payment_method_options")
+_NOT_FOR_PUBLISHABLE = (
+    "amount_details",
+    "capture_method",
+    "error_on_requires_action",
+    "excluded_payment_method_types",
+    "mandate",
+    "off_session",
+    "payment_details",
+    "payment_method_options",
+    "radar_options",
+)
 
 
 def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
@@ -164,9 +180,14 @@ def _customer(identifier: str | UnsetType) -> str | None:
 def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:
     """Add the fields that follow from parameters which create, update and confirm share."""
     if params.payment_method_types is not UNSET:
-        if set(params.payment_method_types) != {"card"}:
-            raise InvalidRequest("The only type of payment method is card.", param="payment_method_types")
-        fields["payment_method_types"] = ("card",)
+        others = [name for name in params.payment_method_types if name not in _METHOD_TYPES]
+        if others:
+            shown = ", ".join(map(presentable, others[: limits.listed_names_max]))
+            raise InvalidRequest(
+                f"The payment method types {shown} are not served, only {', '.join(_METHOD_TYPES)}.",
+                param="payment_method_types",
+            )
+        fields["payment_method_types"] = tuple(dict.fromkeys(params.payment_method_types))
         fields["automatic_payment_methods"] = False
     if params.shipping is not UNSET:
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
@@ -208,11 +229,18 @@ def _details(
 
 
 def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
+    mandate = params.mandate
+    if not isinstance(mandate, UnsetType):
+        kinds.check(kinds.MANDATE, mandate, param="mandate")
+        if params.mandate_data is not UNSET:
+            raise refuse_together("mandate", "mandate_data")
     return Terms(
         # Both texts, one_off and recurring, mean that the cardholder is absent.
         off_session=value_or(params.off_session, False) is not False,
         error_on_requires_action=value_or(params.error_on_requires_action, False),
         page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
+        mandate=value_or(mandate, None),
+        mandate_data=mandate_data(call, params.mandate_data, None),
     )
 
 

@@ -19,6 +19,7 @@ from fastpay.api.common_params import (
     Url,
 )
 from fastpay.api.list_params import CreatedListParams
+from fastpay.api.mandate_params import MandateDataParams
 from fastpay.api.resources.payment_intents.options import (
     AmountDetails,
     Level3,
@@ -83,6 +84,8 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
     # Without effect.
     fulfillment_date: int | UnsetType = UNSET
     level3: Level3 | UnsetType = UNSET
+    mandate: Identifier | UnsetType = UNSET
+    mandate_data: MandateDataParams | UnsetType | None = UNSET
     off_session: OffSession | UnsetType = UNSET
     radar_options: RadarOptions | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET
@@ -103,6 +106,8 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     capture_method: CaptureMethod | UnsetType = UNSET
     client_secret: Text | UnsetType = UNSET
     error_on_requires_action: bool | UnsetType = UNSET
+    mandate: Identifier | UnsetType = UNSET
+    mandate_data: MandateDataParams | UnsetType | None = UNSET
     off_session: OffSession | UnsetType = UNSET
     radar_options: RadarOptions | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET

@@ -1,0 +1,179 @@
+"""Direct debits: payments that are processing first, and settle or fail later.
+
+    requires_confirmation -> processing -> succeeded
+                                        -> requires_payment_method
+
+While a debit is processing, its amount is held. The bank's answer posts or voids the hold.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from fastpay.domain import attempts, charging, ledger, mandates
+from fastpay.domain.bank_accounts import DEBITS
+from fastpay.domain.cards import BEHAVIOURS
+from fastpay.domain.charging import Terms
+from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
+from fastpay.domain.options import ChargeExtras, PaymentExtras
+from fastpay.domain.plan import Draft, Workspace
+from fastpay.errors import InvalidRequest
+
+SEPA_DEBIT = "sepa_debit"
+_CURRENCY = "eur"
+_FAILED = "payment_intent_payment_attempt_failed"
+
+
+class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Write what the bank says of a debit, if it has said it by now: `delay_s` after it was submitted.
+
+    The settlement task sends this command for every payment that is processing.
+    """
+
+    id: str
+    delay_s: int
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        intent = workspace.find(self.id)
+        if not isinstance(intent, PaymentIntent) or intent.latest_charge is None:
+            return (self.id,)
+        return (self.id, intent.latest_charge, *ledger.account_ids(workspace.scope, intent.currency))
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Settle or fail the debit. Do nothing if another instance has, or if it is not due."""
+        intent = workspace.find(self.id)
+        if not isinstance(intent, PaymentIntent) or intent.status != "processing":
+            return self.id
+        charge = workspace.find(intent.latest_charge or "")
+        if not isinstance(charge, Charge) or charge.extras is None or charge.extras.sepa_debit is None:
+            return self.id
+        debit = DEBITS[charge.extras.sepa_debit.behaviour]
+        if draft.moment_s < charge.created + self.delay_s * debit.delay_factor:
+            return self.id
+        if debit.failure_code is None:
+            _settle(workspace, draft, intent, charge)
+        else:
+            _fail(draft, intent, charge, code=debit.failure_code, message=debit.failure_message or "")
+        return self.id
+
+
+def attempt(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    *,
+    method: PaymentMethod,
+    is_new: bool,
+    terms: Terms,
+) -> None:
+    """Submit a debit to the bank, and write that the payment is processing.
+
+    Raises: InvalidRequest if the payment cannot be a debit.
+    """
+    charging.check_processor(workspace)
+    charging.check_owner(intent, method)
+    _check(intent)
+    saved = charging.save(draft, intent, method, is_new=is_new)
+    mandate = _mandate(draft, intent, saved, terms)
+    kept = intent.extras or PaymentExtras()
+    charge = msgspec.structs.replace(
+        charging.new_charge(
+            draft,
+            intent,
+            saved,
+            BEHAVIOURS[saved.card.behaviour],
+            ChargeExtras(
+                method=SEPA_DEBIT,
+                level3=kept.level3,
+                mandate=mandate,
+                radar_options=kept.radar_options,
+                sepa_debit=saved.sepa_debit,
+            ),
+        ),
+        status="pending",
+    )
+    held = msgspec.structs.replace(charge, hold=charging.hold(draft, charge, amount=charge.amount))
+    processing = msgspec.structs.replace(
+        intent,
+        status="processing",
+        last_payment_error=None,
+        latest_charge=charge.id,
+        payment_method=saved.id,
+        payment_method_types=_with_type(intent),
+    )
+    draft.put(held, "charge.pending")
+    draft.put(processing, "payment_intent.processing")
+
+
+def _check(intent: PaymentIntent) -> None:
+    if intent.currency != _CURRENCY:
+        raise InvalidRequest(
+            f"The currency {intent.currency} is invalid for {SEPA_DEBIT}, which collects {_CURRENCY} only.",
+            code="payment_intent_incompatible_payment_method",
+            param="currency",
+        )
+    if intent.capture_method == "manual":
+        raise InvalidRequest(
+            f"A payment by {SEPA_DEBIT} cannot be captured later. Use capture_method=automatic.",
+            code="payment_intent_incompatible_payment_method",
+            param="capture_method",
+        )
+
+
+def _with_type(intent: PaymentIntent) -> tuple[str, ...]:
+    types = intent.payment_method_types
+    return types if SEPA_DEBIT in types else (*types, SEPA_DEBIT)
+
+
+def _mandate(draft: Draft, intent: PaymentIntent, method: PaymentMethod, terms: Terms) -> str | None:
+    """Return the mandate of the debit: a given one, a new one, or none if the account was set up before.
+
+    Raises: InvalidRequest without any of them.
+    """
+    if terms.mandate_data is not None:
+        data = msgspec.structs.replace(terms.mandate_data, method=SEPA_DEBIT)
+        if attempts.future_usage(intent) is None:
+            data = msgspec.structs.replace(data, amount=intent.amount, currency=intent.currency)
+        return mandates.accept(draft, data, method.id).id
+    if terms.mandate is None and not method.is_set_up:
+        raise InvalidRequest(
+            f"A payment by {SEPA_DEBIT} needs a mandate. Give the customer's acceptance in mandate_data.",
+            code="payment_intent_mandate_invalid",
+            param="mandate_data",
+        )
+    return terms.mandate
+
+
+def _settle(workspace: Workspace, draft: Draft, intent: PaymentIntent, charge: Charge) -> None:
+    paid = msgspec.structs.replace(charge, status="succeeded")
+    draft.put(charging.capture(workspace, draft, paid, amount=charge.amount), "charge.succeeded")
+    draft.put(
+        msgspec.structs.replace(intent, status="succeeded", amount_received=charge.amount),
+        "payment_intent.succeeded",
+    )
+
+
+def _fail(draft: Draft, intent: PaymentIntent, charge: Charge, *, code: str, message: str) -> None:
+    charging.void(draft, charge)
+    failed = msgspec.structs.replace(
+        charge,
+        status="failed",
+        failure_code=code,
+        failure_message=message,
+        outcome_reason=code,
+        outcome_type="issuer_declined",
+    )
+    draft.put(failed, "charge.failed")
+    error = PaymentError(
+        code=_FAILED,
+        message=f"The payment failed: {message}",
+        decline_code=code,
+        charge=charge.id,
+        payment_method=charge.payment_method,
+        type="invalid_request_error",
+    )
+    open_again = msgspec.structs.replace(
+        intent, status="requires_payment_method", payment_method=None, last_payment_error=error
+    )
+    draft.put(open_again, "payment_intent.payment_failed")
