@@ -105,9 +105,11 @@ feed_heartbeat_ms = 15_000
 feed_reconnect_ms = 2_000
 feed_poll_ms = 1_000
 feed_retry_ms = 1_000
-# How many followers are woken in one turn of the loop, and the pause after all were.
+# How many followers are woken in one turn of the loop; the pause after all were, also as a multiple of what
+# that took.
 feed_wakes_at_once = 64
 feed_pause_ms = 20
+feed_pause_ratio = 19
 feed_pause_max_ms = 1_000
 
 # Search. Beyond the tail a search advances the index itself, by at most this many batches.

@@ -41,14 +41,16 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
 class News(msgspec.Struct, frozen=True, gc=False):
     """All events of a tenant above `after`, up to and including `through`.
 
-    `end` is the last number of the sequence. `data` is what all pieces together send.
+    `end` is the last number of the sequence. `data` is what all pieces together send, `types` are theirs. If
+    `after` equals `through`, nothing is new: it is time to say that the stream is alive.
     """
 
     after: int
     through: int
     end: int
-    pieces: Sequence[Piece]
-    data: bytes
+    pieces: Sequence[Piece] = ()
+    data: bytes = b""
+    types: frozenset[str] = frozenset()
 
 
 # Returns what follows a number of the sequence.
@@ -57,13 +59,19 @@ ReadSequences = Callable[[Sequence[Scope]], Awaitable[Mapping[Scope, int]]]
 
 
 class Follower:
-    """One client. It has everything up to `position`, and waits for what follows."""
+    """One client. It has everything up to `position`, and waits for what follows of some types.
 
-    __slots__ = ("_feed", "_woken", "is_ended", "is_live", "position")
+    Without `types` it waits for all. `returned_ns` is when `next` returned last.
+    """
 
-    def __init__(self, feed: "Feed", position: int) -> None:
+    __slots__ = ("_feed", "_is_due", "_types", "_woken", "is_ended", "is_live", "position", "returned_ns")
+
+    def __init__(self, feed: "Feed", position: int, types: frozenset[str] | None) -> None:
         self._feed = feed
+        self._types = types
+        self._is_due = False
         self.is_live = False
+        self.returned_ns = feed.now_ns()
         self._woken = asyncio.Event()
         self.position = position
         self.is_ended = False
@@ -86,15 +94,26 @@ class Follower:
                     self._feed.begin(news.end)
             else:
                 self.is_live = True
-            if news.through > self.position:
+            if news.through > self.position or self._is_due:
+                self._is_due = False
                 self.position = news.through
+                self.returned_ns = self._feed.now_ns()
                 return news
             if self.is_live:
                 await self._woken.wait()
         return None
 
-    def wake(self) -> None:
-        """Let the follower look for news."""
+    def offer(self, news: News) -> None:
+        """Wake the follower, or only move it on if there is nothing for it: waking costs far more."""
+        wanted = news.pieces if self._types is None else news.types & self._types
+        if not wanted and self.is_live and self.position == news.after:
+            self.position = news.through
+        else:
+            self._woken.set()
+
+    def beat(self) -> None:
+        """Let the stream say that it is alive."""
+        self._is_due = True
         self._woken.set()
 
     def end(self) -> None:
@@ -117,6 +136,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._reads: dict[int, asyncio.Task[News]] = {}
         self.followers: set[Follower] = set()
+        self.now_ns = feeds.now_ns
 
     def begin(self, end: int) -> None:
         """Begin to read what follows this number, unless the feed has begun."""
@@ -137,7 +157,7 @@ class Feed:
         if self._through is None:
             return None
         if position >= self._through:
-            return News(position, position, self._through, (), b"")
+            return News(position, position, self._through)
         return next((news for news in self._kept if news.after <= position < news.through), None)
 
     async def read_apart(self, position: int) -> News:
@@ -187,12 +207,12 @@ class Feed:
             waiting = list(self.followers)
             for start in range(0, len(waiting), limits.feed_wakes_at_once):
                 for follower in waiting[start : start + limits.feed_wakes_at_once]:
-                    follower.wake()
+                    follower.offer(news)
                 await asyncio.sleep(0)
-            # Sending to a thousand followers takes the loop from others. So it gets a share of it, and what
-            # is committed meanwhile is sent together.
+            # Sending to a thousand followers takes the loop from others. So it gets a small share of it, and
+            # what is committed meanwhile is sent together.
             spent_ms = (self._feeds.now_ns() - begun_ns) / 1e6
-            pause_ms = min(limits.feed_pause_max_ms, spent_ms * limits.give_way_ratio)
+            pause_ms = min(limits.feed_pause_max_ms, spent_ms * limits.feed_pause_ratio)
             await asyncio.sleep(max(limits.feed_pause_ms, pause_ms) / 1000)
             self._drop_sent()
             if news.through >= news.end:
@@ -274,7 +294,9 @@ class Feeds:
             "feeds_reads": self.reads,
         }
 
-    def follow(self, scope: Scope, position: int, read: Read) -> Follower:
+    def follow(
+        self, scope: Scope, position: int, read: Read, types: frozenset[str] | None = None
+    ) -> Follower:
         """Return a follower of a tenant, which must `leave`. `read` is equal for all of a tenant.
 
         Raises: RateLimited, Overloaded.
@@ -291,7 +313,7 @@ class Feeds:
             raise Overloaded("Too many clients follow events. Try again in a moment.")
         if feed is None:
             feed = self._feeds[scope] = Feed(scope, read, self)
-        follower = Follower(feed, position)
+        follower = Follower(feed, position, types)
         feed.followers.add(follower)
         self._count += 1
         return follower
@@ -322,7 +344,8 @@ class Feeds:
             feed.wake()
 
     async def poll(self) -> None:
-        """Wake the feeds of the tenants that have changed, whoever changed them."""
+        """Wake the feeds of the tenants that have changed, whoever changed them, and the quiet followers."""
+        await self._beat()
         scopes = list(self._feeds)
         for start in range(0, len(scopes), limits.batch_reads_max):
             sequences = await self._read_sequences(scopes[start : start + limits.batch_reads_max])
@@ -330,6 +353,17 @@ class Feeds:
                 feed = self._feeds.get(scope)
                 if feed is not None:
                     feed.wake(sequence)
+
+    async def _beat(self) -> None:
+        """Let the streams that were quiet for a while say that they are alive, a few in each turn."""
+        quiet_ns = self.now_ns() - limits.feed_heartbeat_ms * 1_000_000
+        quiet = [
+            one for feed in self._feeds.values() for one in feed.followers if one.returned_ns <= quiet_ns
+        ]
+        for start in range(0, len(quiet), limits.feed_wakes_at_once):
+            for follower in quiet[start : start + limits.feed_wakes_at_once]:
+                follower.beat()
+            await asyncio.sleep(0)
 
 
 async def _call(read: Read, position: int) -> News:

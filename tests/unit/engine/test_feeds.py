@@ -26,7 +26,8 @@ class Tenant:
         self.asked: list[int] = []
         self.page = 100
         self.is_away = False
-        self.feeds = Feeds(self.read_sequences, clock=HandClock())
+        self.clock = HandClock()
+        self.feeds = Feeds(self.read_sequences, clock=self.clock)
 
     async def read_sequences(self, scopes: Sequence[Scope]) -> Mapping[Scope, int]:
         return dict.fromkeys(scopes, self.end)
@@ -37,8 +38,10 @@ class Tenant:
         if self.is_away:
             raise DatabaseUnavailable("away")
         through = max(after, min(self.end, after + self.page))
-        pieces = [Piece(number, "any", b"%d," % number) for number in range(after + 1, through + 1)]
-        return News(after, through, self.end, pieces, b"".join(piece.data for piece in pieces))
+        numbers = range(after + 1, through + 1)
+        pieces = [Piece(number, "even" if number % 2 == 0 else "odd", b"%d," % number) for number in numbers]
+        data = b"".join(piece.data for piece in pieces)
+        return News(after, through, self.end, pieces, data, frozenset(piece.type for piece in pieces))
 
     def follow(self, position: int = 0) -> Follower:
         return self.feeds.follow(SCOPE, position, self.read)
@@ -135,6 +138,31 @@ async def test_a_follower_who_is_too_slow_is_dropped_and_others_are_not(
     assert tenant.feeds.counts()["feeds_dropped"] == 1
     # It comes back where it was.
     assert await take(tenant.follow(slow.position)) == b"2,3,4,5,"
+
+
+async def test_a_follower_of_other_types_is_not_woken_and_misses_nothing() -> None:
+    tenant = Tenant()
+    follower = tenant.feeds.follow(SCOPE, 0, tenant.read, frozenset(("even",)))
+    task = asyncio.create_task(take(follower))
+    await settle()
+    tenant.commit()
+    await settle()
+    assert (task.done(), follower.position) == (False, 1)
+    tenant.commit()
+    assert await task == b"2,"
+
+
+async def test_a_quiet_follower_is_woken_to_say_that_it_is_alive() -> None:
+    tenant = Tenant()
+    follower = tenant.follow(0)
+    task = asyncio.create_task(follower.next())
+    await settle()
+    await tenant.feeds.poll()
+    await settle()
+    assert not task.done()
+    tenant.clock.advance_ms(limits.feed_heartbeat_ms)
+    await tenant.feeds.poll()
+    assert await task == News(0, 0, 0)
 
 
 async def test_what_every_follower_has_sent_is_kept_no_longer() -> None:

@@ -7,7 +7,6 @@ client has everything up to: changes that clients do not see have numbers as wel
 Source: WHATWG HTML, 9.2 (server-sent events).
 """
 
-import asyncio
 from functools import partial
 
 from fastpay import limits
@@ -84,7 +83,8 @@ class EventStream:
         self._authorization = call.headers.get("authorization")
         # None for all of them: then everybody is sent the same bytes.
         self._types = None if types == events.TYPES else types
-        self._follower = services.feeds.follow(scope, after, partial(_read_news, services, scope))
+        read = partial(_read_news, services, scope)
+        self._follower = services.feeds.follow(scope, after, read, self._types)
         self._checked_ns = services.clock.monotonic_ns()
         self._opening: bytes | None = b"retry: %d\nid: %d\n\n" % (limits.feed_reconnect_ms, after)
 
@@ -98,18 +98,16 @@ class EventStream:
             # At once, so that the client knows that it is connected.
             opening, self._opening = self._opening, None
             return opening
-        due = asyncio.get_running_loop().time() + limits.feed_heartbeat_ms / 1000
         try:
             while await self._is_allowed():
                 before = self._follower.position
-                async with asyncio.timeout_at(due):
-                    news = await self._follower.next()
+                news = await self._follower.next()
                 if news is None:
                     return None
+                if news.after == news.through:
+                    return b": nothing new\nid: %d\n\n" % news.through
                 if data := self._chosen(news, before):
                     return data
-        except TimeoutError:
-            return b": nothing new\nid: %d\n\n" % self._follower.position
         except FastpayError:
             # What it could not read now it reads when it comes back.
             return None
@@ -155,4 +153,5 @@ async def _read_news(services: Services, scope: Scope, after: int) -> News:
         Piece(event.sequence, event.type, b"id: %d\ndata: %b\n\n" % (event.sequence, body))
         for (event, *_), body in zip(found, bodies, strict=True)
     ]
-    return News(after, through, end, pieces, b"".join(piece.data for piece in pieces))
+    data, types = b"".join(piece.data for piece in pieces), frozenset(piece.type for piece in pieces)
+    return News(after, through, end, pieces, data, types)

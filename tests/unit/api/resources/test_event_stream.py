@@ -83,9 +83,17 @@ async def test_a_stream_begins_at_once_and_says_where_it_is() -> None:
     assert watcher.status == 200
 
 
-async def test_a_quiet_stream_says_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "feed_heartbeat_ms", 1)
-    async with following(Api(), "after_sequence=7") as (watcher, _):
+async def grow_quiet(api: Api) -> None:
+    """Let the time pass after which a stream says that it is alive."""
+    api.clock.moment_ms += limits.feed_heartbeat_ms
+    await api.services.feeds.poll()
+
+
+async def test_a_quiet_stream_says_that_it_is_alive() -> None:
+    api = Api()
+    async with following(api, "after_sequence=7") as (watcher, _):
+        await watcher.until(b"retry")
+        await grow_quiet(api)
         assert (await watcher.until(b"nothing")).endswith(b"\n\n: nothing new\nid: 7\n\n")
 
 
@@ -110,16 +118,15 @@ async def test_a_drain_completes_the_response() -> None:
 
 
 async def test_a_revoked_key_ends_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "feed_heartbeat_ms", 1)
     api = Api()
     async with following(api) as (watcher, task):
-        await watcher.until(b"nothing new")
+        await watcher.until(b"retry")
 
         async def nobody(*_: object, **__: object) -> None:
             return None
 
         monkeypatch.setattr(api.services.keys, "authenticate", nobody)
-        api.clock.moment_ms += 1
+        await grow_quiet(api)
         await asyncio.wait_for(task, 30)
     assert watcher.is_complete
 
