@@ -36,7 +36,7 @@ _PAYMENTS_A_KEY = 50
 _WARM_UP_SECONDS = 3.0
 # Longer than every run, so that nobody is sent away for being idle.
 _IDLE_SECONDS = 1_800
-_COLUMNS = (
+COLUMNS = (
     "server",
     "open",
     "asking/s",
@@ -74,7 +74,7 @@ def main(
     console = Console(width=WIDTH + 20)
     count = min(users, _ONE_PROCESS) if one else users
     table = Table(title=f"{count:,} users")
-    for column in _COLUMNS:
+    for column in COLUMNS:
         table.add_column(column, justify="left" if column == "server" else "right", no_wrap=True)
     results: dict[str, Any] = {"machine": machine_facts(), "users": count, "mixed": mixed}
     with run_machine(directory, database_url=None, redis_url=None) as machine:

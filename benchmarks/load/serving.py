@@ -174,6 +174,12 @@ def _environment(name: str, database_url: str, redis_url: str) -> dict[str, str]
         key: value for key, value in os.environ.items() if not key.startswith(("FASTPAY_", "OTEL_", "PEER_"))
     }
     prefix = "FASTPAY" if name == "fastpay" else "PEER"
+    # For runs that compare settings: BENCH_FASTPAY_NAME is FASTPAY_NAME of the servers.
+    kept |= {
+        key.removeprefix("BENCH_"): value
+        for key, value in os.environ.items()
+        if key.startswith("BENCH_FASTPAY_")
+    }
     return kept | {f"{prefix}_DATABASE_URL": database_url, f"{prefix}_REDIS_URL": redis_url}
 
 

@@ -29,7 +29,7 @@ def test_all_are_let_in_and_answered(machine: Machine, name: str) -> None:
     assert (found["open"], run["answered"]) == (60, 30)
     (row,) = crowd.rows_of(name, found)
     assert row[:3] == [f"{name} x 2", "60", "30"]
-    assert len(row) == len(crowd._COLUMNS)
+    assert len(row) == len(crowd.COLUMNS)
 
 
 def test_a_peer_that_breaks_is_told_of_and_fastpay_ends_the_run(
