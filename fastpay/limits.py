@@ -168,9 +168,10 @@ plain_batch_weight_max = 512
 # Batches that are decided under the lock after a conflict with another instance.
 locked_batches = 16
 # Tenants whose book another instance holds: how many of them a sweep tries at once, up to which attempt its
-# backoff grows, and how long one of them waits for its book before it is the next one's turn.
+# backoff grows, how many of them wait for their books, and how long before it is the next one's turn.
 swept_books_max = 512
 sweep_attempts_max = 3
+book_waits = 2
 book_wait_ms = 250
 working_set_entries_max = 32_768
 accounts_carried_max = 256
@@ -268,8 +269,8 @@ tenant_verifications_waiting_max = 4
 # The connection that monitors the database.
 probe_connections = 1
 # The plain writer and the bulk writer each commit on one connection and prefetch on another. Their lanes open
-# two more each, once another instance holds a book.
-writer_connections = 8
+# three more each, once another instance holds a book.
+writer_connections = 10
 scan_wait_timeout_ms = 1_000
 # On the server's side, so that a slow statement gets an error before its client gives up.
 read_statement_timeout_ms = 2_250
@@ -482,6 +483,7 @@ assert search_statement_timeout_ms < read_statement_timeout_ms < read_timeout_ms
 assert scan_wait_timeout_ms < read_timeout_ms
 assert key_timeout_ms + begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms <= write_answer_timeout_ms
 assert lock_timeout_ms < statement_timeout_ms < commit_timeout_ms
+assert writer_connections == 2 * (2 + 1 + book_waits)
 assert book_wait_ms < min(lock_timeout_ms, begin_timeout_ms)
 assert queue_wait_ms_max <= begin_timeout_ms
 assert prefetch_timeout_ms < begin_timeout_ms

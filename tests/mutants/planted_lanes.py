@@ -16,8 +16,8 @@ LANES: tuple[Mutant, ...] = (
     Mutant(
         "wait-for-a-held-book-under-the-lock",
         "fastpay/engine/write/transactions.py",
-        "if isinstance(batch, ParkedBatch) and batch.waits:",
-        "if not isinstance(batch, ParkedBatch) or batch.waits:",
+        "return await transaction.take_books(batch.scopes())",
+        "return TakenBooks(await transaction.lock_books(batch.scopes()))",
         (HELD,),
     ),
     Mutant(
@@ -58,9 +58,16 @@ LANES: tuple[Mutant, ...] = (
     Mutant(
         "wait-for-one-book-for-ever",
         "fastpay/engine/write/line.py",
-        "            del self._waits[scope]\n            self._waits[scope] = None\n",
-        "            pass\n",
+        "                del self._waits[scope]\n                self._waits[scope] = None\n",
+        "",
         (f"{UNIT}::test_every_parked_tenant_gets_to_wait_in_the_databases_own_line",),
+    ),
+    Mutant(
+        "let-two-lanes-take-one-tenants-commands",
+        "fastpay/engine/write/lanes.py",
+        "if scope in self._line and not any(other.concerns(scope) for other in beside)",
+        "if scope in self._line",
+        (f"{UNIT}::test_no_other_lane_overtakes_commands_whose_transaction_is_repeated",),
     ),
     Mutant(
         "forget-who-is-parked",

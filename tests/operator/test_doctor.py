@@ -377,4 +377,4 @@ async def test_an_instance_that_may_open_more_connections_than_there_are_is_a_fa
         (connections,) = (finding for finding in found if finding.check == "database connections")
         assert connections.state == state
         # Those for scans, for API keys, for the probe, and of both writers.
-        assert f"up to {readers + 6 + 1 + 1 + 8}," in connections.seen
+        assert f"up to {readers + 6 + 1 + 1 + 10}," in connections.seen

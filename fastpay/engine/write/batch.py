@@ -70,30 +70,37 @@ class UndecidedBatch(Batch):
 class ParkedBatch(UndecidedBatch):
     """Commands of parked tenants, which stay in the queue until the books of their tenants are locked.
 
-    `take` removes them from the queue. With `waits` the transaction waits for the books, otherwise it takes
-    those that are free.
+    `take` removes them from the queue. The transaction takes the books that are free. Before, it waits for
+    that of `awaited`, if there is one, and then asks `others` for more tenants.
     """
 
     def __init__(
         self,
         scopes: Sequence[Scope],
-        take: Callable[[Sequence[Scope]], list[QueuedSubmission]],
+        take: Callable[["ParkedBatch", Sequence[Scope]], list[QueuedSubmission]],
         *,
-        waits: bool,
+        awaited: Scope | None = None,
+        others: Callable[[], Sequence[Scope]] = tuple,
     ) -> None:
         super().__init__()
-        self.waits = waits
-        self._scopes = sorted(scopes)
+        self.awaited = awaited
+        self._scopes = set(scopes)
         self._take = take
+        self._others = others
 
     def scopes(self) -> list[Scope]:
         """Return its tenants, in the order in which their books are locked."""
-        return self._scopes
+        return sorted(self._scopes)
+
+    def widen(self) -> list[Scope]:
+        """Return the tenants whose books may be taken, once that of `awaited` is locked."""
+        self._scopes.update(self._others())
+        return sorted(self._scopes - {self.awaited})
 
     def begin(self, busy: Set[Scope]) -> list[QueuedSubmission]:
         """Take the commands of the tenants whose books are locked, unless an earlier attempt has done so."""
         if not self.entries:
-            for entry in self._take([scope for scope in self._scopes if scope not in busy]):
+            for entry in self._take(self, sorted(self._scopes - busy)):
                 self.add(entry)
         return super().begin(busy)
 

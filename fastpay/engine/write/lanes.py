@@ -1,16 +1,17 @@
 """Lanes serve tenants whose book another instance holds, so that nobody else waits for them.
 
 A batch takes the books that are free. A tenant whose book is held is parked: its commands go back to the
-front of its queue, and the writer's loop does not serve it. Two lanes do, each with a connection of its own:
+front of its queue, and the writer's loop does not serve it. Lanes do, each with a connection of its own:
 
 - The sweep tries the books of all parked tenants, with backoff between attempts, and takes the free ones.
-- The wait takes the tenant that has been in line for the longest, and waits for its book in PostgreSQL for
-  at most `book_wait_ms`. So a tenant is served even if others are always faster than the sweep.
+- Each of `book_waits` takes the tenant that has been in line for the longest, and waits for its book in
+  PostgreSQL for at most `book_wait_ms`. So a tenant is served even if others are always faster than the
+  sweep. Once it has the book, it takes those of other parked tenants as well that are free by then.
 
     tenant           event                                         next
     ---------------  --------------------------------------------  ------------------------
     served           a batch finds its book held                   parked, last in line
-    parked           it is the first in line, and the wait is free  waiting
+    parked           it is the first in line, and a wait is free   waiting
     waiting          its book is held for `book_wait_ms`            parked, last in line
     parked, waiting  a lane has committed some of its commands     served
     parked, waiting  it has no commands any more                   served
@@ -19,11 +20,13 @@ Commands stay in the queue until a lane has locked the book of their tenant. So 
 and the lane also takes those that came meanwhile. A lane decides under the lock, as the writer does after a
 conflict.
 
-Invariant: a tenant is with one of the writer's loop, the sweep and the wait. With one instance no tenant is
+Invariant: a tenant is with the writer's loop or with the lanes. One lane at a time has taken commands of a
+tenant, so that none overtakes those of a transaction that has to be repeated. With one instance no tenant is
 parked, no lane runs, and no lane opens its connection.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -48,7 +51,7 @@ class Lanes:
     def __init__(
         self,
         queue: FairQueue,
-        committers: tuple[Committer, Committer],
+        committers: Sequence[Committer],
         clock: Clock,
         *,
         sizes: tuple[int, int],
@@ -57,7 +60,7 @@ class Lanes:
         supervise: Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, None]],
     ) -> None:
         self._queue = queue
-        self._sweep_committer, self._wait_committer = committers
+        self._sweep_committer, *self._wait_committers = committers
         self._clock = clock
         self._batch_commands_max, self._batch_weight_max = sizes
         self._tell = tell
@@ -91,7 +94,8 @@ class Lanes:
     def _run_lanes(self) -> None:
         """Start the lanes that have something to do and do not run."""
         if self._line.can_wait:
-            self._start("wait", self._wait)
+            for number, committer in enumerate(self._wait_committers):
+                self._start(f"wait {number}", functools.partial(self._wait, committer))
         if self._line.can_sweep:
             self._start("sweep", self._sweep)
 
@@ -100,10 +104,12 @@ class Lanes:
         if task is None or task.done():
             self._tasks[name] = asyncio.create_task(self._supervise(lane()), name=name)
 
-    async def _wait(self) -> None:
+    async def _wait(self, committer: Committer) -> None:
+        others = functools.partial(self._line.others, limits.swept_books_max)
         while (scope := self._line.begin_wait()) is not None:
-            await self._commit(self._wait_committer, [scope], waits=True)
-            self._line.end_wait()
+            batch = ParkedBatch([scope], self._take, awaited=scope, others=others)
+            await self._commit(committer, batch)
+            self._line.end_wait(scope)
             self._run_lanes()
 
     async def _sweep(self) -> None:
@@ -113,14 +119,13 @@ class Lanes:
             scopes = self._line.begin_sweep(limits.swept_books_max)
             if not scopes:
                 return
-            is_served = await self._commit(self._sweep_committer, scopes, waits=False)
+            is_served = await self._commit(self._sweep_committer, ParkedBatch(scopes, self._take))
             attempt = 1 if is_served else min(attempt + 1, limits.sweep_attempts_max)
             self._line.end_sweep()
             self._run_lanes()
 
-    async def _commit(self, committer: Committer, scopes: Sequence[Scope], *, waits: bool) -> bool:
-        """Commit commands of these tenants, if their books can be locked. Tell whether one was served."""
-        batch = ParkedBatch(scopes, self._take, waits=waits)
+    async def _commit(self, committer: Committer, batch: ParkedBatch) -> bool:
+        """Commit commands of tenants whose books can be locked. Tell whether one was served."""
         self.batches.add(batch)
         begun_ns = self._clock.monotonic_ns()
         committed = await committer.commit(batch, goes_on=lambda: False)
@@ -129,8 +134,9 @@ class Lanes:
         self._tell(committed.written)
         self._queue.put_back(committed.left)
         served = {entry.submission.scope for entry in batch.entries}
-        for scope in scopes:
-            if scope in served or scope not in self._queue:
+        for scope in batch.scopes():
+            is_left = scope not in self._queue and not self.holds(scope)
+            if scope in self._line and (scope in served or is_left):
                 self._line.leave(scope)
                 self._queue.unpark(scope)
         note_times(batch.entries, begun_ns, self._clock.monotonic_ns())
@@ -138,7 +144,13 @@ class Lanes:
         self._settled()
         return bool(served)
 
-    def _take(self, scopes: Sequence[Scope]) -> list[QueuedSubmission]:
-        """Take commands of tenants whose books are locked now."""
-        taken = self._queue.take_from(scopes, self._batch_commands_max, weight=self._batch_weight_max)
+    def _take(self, batch: ParkedBatch, scopes: Sequence[Scope]) -> list[QueuedSubmission]:
+        """Take commands of tenants whose books are locked now, if nobody else serves them meanwhile."""
+        beside = self.batches - {batch}
+        free = [
+            scope
+            for scope in scopes
+            if scope in self._line and not any(other.concerns(scope) for other in beside)
+        ]
+        taken = self._queue.take_from(free, self._batch_commands_max, weight=self._batch_weight_max)
         return drop_expired(taken, self._clock.monotonic_ns())

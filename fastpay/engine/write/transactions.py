@@ -178,10 +178,13 @@ async def decide_apart(
 
 
 async def _take_books(transaction: BatchTransaction, batch: Batch) -> TakenBooks:
-    """Lock the books of a batch. Only a lane waits for books: in a batch all other tenants would wait too."""
-    if isinstance(batch, ParkedBatch) and batch.waits:
-        return TakenBooks(await transaction.lock_books(batch.scopes()))
-    return await transaction.take_books(batch.scopes())
+    """Lock the books of a batch that are free. A lane waits for one book, and holds no other meanwhile."""
+    if not isinstance(batch, ParkedBatch) or batch.awaited is None:
+        return await transaction.take_books(batch.scopes())
+    books = await transaction.lock_books([batch.awaited])
+    others = batch.widen()
+    taken = await transaction.take_books(others) if others else TakenBooks([])
+    return TakenBooks([*books, *taken.books], taken.busy)
 
 
 def _left(batch: Batch, taken: TakenBooks) -> list[QueuedSubmission]:

@@ -85,16 +85,16 @@ class Writer:
         self._wake = asyncio.Event()
         # Called when `holds` may have become false.
         self.settled: Callable[[], None] = lambda: None
-        self._committer, sweep, wait = (
-            Committer(Transactions(one, background), self._prefetch, clock, failed)
-            for one in (store, store.lane(), store.lane())
+        lanes = [store.lane() for _ in range(1 + limits.book_waits)]
+        self._committer, *others = (
+            Committer(Transactions(one, background), self._prefetch, clock, failed) for one in (store, *lanes)
         )
         # Invariant: each command is in exactly one of these, in this order, until it is answered: the queue,
         # the decider, the open batch, the batch at the database. Or it is in a batch of the lanes.
         self._queue = FairQueue()
         self._lanes = Lanes(
             self._queue,
-            (sweep, wait),
+            others,
             clock,
             sizes=(batch_commands_max, batch_weight_max),
             tell=self._tell,

@@ -13,6 +13,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Customer
 from fastpay.engine.failures import TransientFailure, UnknownOutcome
 from fastpay.engine.ports import Outcome
+from fastpay.engine.write.batch import ParkedBatch
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, WriterStopped
 from tests.support.commands import Unwritable
@@ -158,6 +159,7 @@ async def test_tenants_that_wait_for_long_do_not_keep_others_from_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "book_wait_ms", 3_600_000)
+    monkeypatch.setattr(limits, "book_waits", 1)
     store = MemoryStore(TENANT, OTHER_TENANT, THIRD_TENANT)
     store.held = {TENANT, OTHER_TENANT}
     async with running(store) as writer:
@@ -192,6 +194,62 @@ async def test_every_parked_tenant_gets_to_wait_in_the_databases_own_line(
         assert store.waits >= len(scopes)
         store.held.clear()
         await asyncio.gather(*parked)
+    check_books(store)
+
+
+async def test_a_lane_that_got_its_book_takes_the_other_free_ones_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Without the sweep, and with one tenant at a time that is waited for.
+    monkeypatch.setattr(limits, "commit_backoff_ms", 100_000)
+    monkeypatch.setattr(limits, "commit_backoff_max_ms", 100_000)
+    monkeypatch.setattr(limits, "book_waits", 1)
+    monkeypatch.setattr(limits, "book_wait_ms", 3_600_000)
+    scopes = [TENANT._replace(tenant_id=letter * 32) for letter in "abcde"]
+    store = MemoryStore(*scopes)
+    store.held = {*scopes}
+    async with running(store) as writer:
+        parked = [start(writer, submission(JOIN, scope=scope)) for scope in scopes]
+        await park(writer)
+        while len(writer._lanes._line._waits) < len(scopes):  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0)
+        store.held.clear()
+        await asyncio.gather(*parked)
+        assert store.sizes[-1] == len(scopes)
+        for task in writer._lanes._tasks.values():
+            task.cancel()
+    check_books(store)
+
+
+@pytest.mark.usefixtures("pauses")
+async def test_no_other_lane_overtakes_commands_whose_transaction_is_repeated() -> None:
+    store = MemoryStore()
+    async with running(store) as writer:
+        customer = created(await writer.submit(submission(JOIN)))
+        store.held = {TENANT}
+        renames = [start(writer, submission(UpdateCustomer(id=customer, fields={"name": "first"})))]
+        await park(writer)
+        lanes = writer._lanes
+        begun = asyncio.Event()
+
+        def fail_once(_: object) -> bool:
+            # The first transaction has taken the first command. Another lane gets the book before its next.
+            store.refuses = lambda _: False
+            store.failures = [TransientFailure("57P01")]
+            renames.append(start(writer, submission(UpdateCustomer(id=customer, fields={"name": "second"}))))
+            begun.set()
+            return False
+
+        store.refuses = fail_once
+        store.held.clear()
+        await begun.wait()
+        await asyncio.sleep(0)
+        scopes = [TENANT]
+        beside = ParkedBatch(scopes, lanes._take)
+        assert beside.begin(frozenset()) == []
+        await asyncio.gather(*renames)
+    names = [one.object.name for _, one in store.state.versions if isinstance(one.object, Customer)]
+    assert names == ["Ada", "first", "second"]
     check_books(store)
 
 
@@ -301,7 +359,8 @@ async def test_a_lane_that_fails_by_our_own_fault_stops_the_writer_and_answers_e
     store = MemoryStore()
     store.held = {TENANT}
     async with running(store) as writer:
-        monkeypatch.setattr(writer._lanes._wait_committer, "commit", faulty)
+        for committer in writer._lanes._wait_committers:
+            monkeypatch.setattr(committer, "commit", faulty)
         parked = start(writer, submission(PAY))
         with pytest.raises(WriterStopped):
             await parked
