@@ -25,7 +25,6 @@ OURS = re.compile(
 TRIGGERS_COUNT = 35
 # Triggers that do not work yet, and why. One that begins to work must leave this table.
 NOT_SERVED = {
-    "balance.available": "funds do not become available by time",
     "charge.dispute.closed": "disputes are not served",
     "charge.dispute.created": "disputes are not served",
     "charge.dispute.updated": "disputes are not served",
@@ -33,9 +32,6 @@ NOT_SERVED = {
     "customer.source.created": "sources of customers are not served",
     "customer.source.updated": "sources of customers are not served",
     "payment_intent.partially_funded": "bank transfers are not served",
-    "payment_intent.processing": "direct debits are not served",
-    "payout.created": "payouts are not served",
-    "payout.updated": "payouts are not served",
     "transfer.created": "transfers are not served",
     "transfer.reversed": "transfers are not served",
     "transfer.updated": "transfers are not served",

@@ -37,7 +37,6 @@ PATHS = {
 NOT_SERVED = {
     "Customer": "sources of customers are not served",
     "Dispute": "disputes are not served",
-    "Payout": "payouts are not served",
 }
 
 
