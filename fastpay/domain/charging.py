@@ -56,7 +56,8 @@ def attempt(
     """
     check_processor(workspace)
     check_owner(intent, method)
-    require_return_url(intent, terms)
+    if intent.allow_redirects == "always":
+        _require_return_url(intent, terms)
     behaviour = BEHAVIOURS[method.card.behaviour]
     extras, asks = None, False
     intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
@@ -204,21 +205,6 @@ def check_processor(workspace: Workspace) -> None:
         )
 
 
-def require_return_url(intent: PaymentIntent, terms: Terms) -> None:
-    """Raise InvalidRequest if the payment method may redirect the customer, and there is no way back.
-
-    Only a payment that was created with automatic payment methods has `allow_redirects`.
-    """
-    is_unneeded = terms.off_session or terms.error_on_requires_action or terms.authenticated
-    if intent.allow_redirects == "always" and intent.return_url is None and not is_unneeded:
-        raise InvalidRequest(
-            "This PaymentIntent is configured to accept automatic payment methods. Because some of these may "
-            "redirect your customer off of your page, you must provide a `return_url`. If you don't want to "
-            "accept them, set `automatic_payment_methods[allow_redirects]` to `never`.",
-            param="return_url",
-        )
-
-
 def check_owner(intent: PaymentIntent | SetupIntent, method: PaymentMethod) -> None:
     """Raise InvalidRequest if the payment method belongs to another customer than the intent."""
     if method.customer is not None and method.customer != intent.customer:
@@ -239,6 +225,21 @@ def _note_capture(draft: Draft, charge: Charge, capture_: Capture, *, is_final: 
         extras=msgspec.structs.replace(extras, captures=(*extras.captures, capture_)),
         hold=charge.hold if is_final else hold(draft, charge, amount=left),
     )
+
+
+def _require_return_url(intent: PaymentIntent, terms: Terms) -> None:
+    """Raise InvalidRequest if the payment method may redirect the customer, and there is no way back.
+
+    Only a payment that was created with automatic payment methods has `allow_redirects`.
+    """
+    is_unneeded = terms.off_session or terms.error_on_requires_action or terms.authenticated
+    if intent.return_url is None and not is_unneeded:
+        raise InvalidRequest(
+            "This PaymentIntent is configured to accept automatic payment methods. Because some of these may "
+            "redirect your customer off of your page, you must provide a `return_url`. If you don't want to "
+            "accept them, set `automatic_payment_methods[allow_redirects]` to `never`.",
+            param="return_url",
+        )
 
 
 def save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool) -> PaymentMethod:

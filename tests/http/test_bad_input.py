@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.http.bad_options import OPTIONS
 from tests.support.refusals import FORM, JSON, Bad, Database, check_error, check_refused, encode
 from tests.support.tenants import Tenant
 
@@ -117,7 +118,7 @@ SHAPES = [
     form(INTENTS, code=UNKNOWN, param="amonut", amount="5", currency="usd", amonut="5"),
     form(CUSTOMERS, code=UNKNOWN, param="nothing", nothing="1"),
     form(METHODS, code=UNKNOWN, param="card[colour]", type="card", **{"card[colour]": "red"}),
-    form(METHODS, param="type", type="sepa_debit"),
+    form(METHODS, param="type", type="paypal"),
     form(METHODS, code=MISSING, param="type"),
     form(METHODS, code=MISSING, param="card", type="card"),
     form(INTENTS, param="confirm", amount="5", currency="usd", confirm="yes"),
@@ -292,7 +293,7 @@ PAGES = [
     query("/v1/customers/search?query=name:'a'&page=nonsense", param="page"),
 ]
 
-EVERYTHING = [*AMOUNTS, *CURRENCIES, *METADATA, *SHAPES, *SETTING_UP, *EXPANSIONS, *PAGES]
+EVERYTHING = [*AMOUNTS, *CURRENCIES, *METADATA, *SHAPES, *SETTING_UP, *OPTIONS, *EXPANSIONS, *PAGES]
 
 
 def name(bad: Bad) -> str:

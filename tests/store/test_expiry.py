@@ -22,12 +22,13 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.settlement import Settler
 from fastpay.errors import ClockSkewed
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.database_clock import give_clock, move_clock
 from tests.support.engine import CLOCK, Engine, engine, make_tenant, read_objects
-from tests.support.world import card
+from tests.support.world import ACCEPTED, account, card
 
 pytestmark = pytest.mark.anyio
 
@@ -230,3 +231,64 @@ async def test_an_authorization_that_nobody_captured_is_given_back(database_url:
             "select type from event where type in ('charge.expired', 'payment_intent.canceled')"
         )
     assert Counter(row["type"] for row in rows) == {"charge.expired": 3, "payment_intent.canceled": 3}
+
+
+def settler(instance: Engine, seconds: int, *, delay_s: int) -> Settler:
+    """Return what settles debits in an instance whose clock is ahead."""
+    return Settler(
+        PostgresHousekeeping(instance.pool),
+        instance.writer,
+        clock=Later(seconds),
+        identifiers=IdentifierFactory(Later(seconds)),
+        delay_s=delay_s,
+    )
+
+
+async def test_debits_settle_once_whichever_instances_are_at_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastpay.limits.expiry_rows_max", 2)
+    scope = await make_tenant(database_url)
+    async with engine(database_url) as first, engine(database_url) as second:
+        debits = [
+            (
+                await first.do(
+                    CreatePaymentIntent(
+                        amount=1000,
+                        currency="eur",
+                        secret="s",
+                        payment_method=account(behaviour),
+                        confirm=True,
+                        terms=ACCEPTED,
+                    ),
+                    scope,
+                )
+            ).id
+            for behaviour in ("success", "failure", "success", "success_later", "success")
+        ]
+        await move_clock(database_url, seconds=50)
+        early = settler(first, 50, delay_s=100)
+        assert await early.settle() == len(debits)
+        await move_clock(database_url, seconds=110)
+        both = (settler(instance, 110, delay_s=100) for instance in (first, second))
+        await asyncio.gather(*(one.settle() for one in both))
+        found: list[Any] = await read_objects(first.reads, scope, debits)
+        by_id = {versioned.object.id: versioned.object.status for versioned in found}
+        assert [by_id[identifier] for identifier in debits] == [
+            "succeeded",
+            "requires_payment_method",
+            "succeeded",
+            "processing",
+            "succeeded",
+        ]
+        accounts = {one.code: one for one in await first.reads.list_accounts(scope)}
+        assert accounts["processor"].debits_pending == accounts["pending"].credits_pending == 1000
+        assert (await first.reads.verify(scope)).problems == ()
+    async with connected(database_url) as connection:
+        rows = await connection.fetch(
+            "select type from event where type ~ '^payment_intent.(succ|payment_f)'"
+        )
+    assert Counter(row["type"] for row in rows) == {
+        "payment_intent.succeeded": 3,
+        "payment_intent.payment_failed": 1,
+    }
