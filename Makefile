@@ -69,6 +69,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.transport
 	$(BIN)/python -m benchmarks.overload
 	$(BIN)/python -m benchmarks.fairness
+	$(BIN)/python -m benchmarks.homes
 	$(BIN)/python -m benchmarks.tracing
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.crowd --one
