@@ -36,6 +36,7 @@ from fastpay.api.resources import (
     refunds,
     setup_attempts,
     setup_intents,
+    transfers,
 )
 from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
@@ -54,6 +55,7 @@ _MODULES = (
     refunds,
     charges,
     payouts,
+    transfers,
     balances,
     events,
     ledger_accounts,

@@ -48,11 +48,15 @@ TYPES = FREQUENT | {
     "setup_intent.requires_action",
     "setup_intent.setup_failed",
     "setup_intent.succeeded",
+    "transfer.created",
+    "transfer.reversed",
+    "transfer.updated",
 }
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
     (
         "ledger.balance.updated",
+        "ledger.connected_account.created",
         "ledger.account.created",
         "ledger.batch.created",
         "ledger.transfer.created",
@@ -75,6 +79,8 @@ UPDATES = frozenset(
         "payment_method.updated",
         "payout.updated",
         "refund.updated",
+        "transfer.reversed",
+        "transfer.updated",
     )
 )
 # The object of such an event is the version before: of the one that was written nothing is left to show.

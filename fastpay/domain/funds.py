@@ -156,6 +156,11 @@ def account_of(workspace: Workspace, charge: Charge) -> str:
     return "available" if is_released(charge.balance_transaction, balance) else "pending"
 
 
+def transferred(charge: Charge) -> int:
+    """Return how much of a charge is with connected accounts."""
+    return 0 if charge.extras is None else charge.extras.transferred
+
+
 def _has_captures(charge: Charge) -> bool:
     """Tell whether a charge is captured in parts."""
     return charge.extras is not None and bool(charge.extras.captures)
@@ -164,7 +169,7 @@ def _has_captures(charge: Charge) -> bool:
 def _left(charge: Charge, transfer: str) -> int:
     """Return what is pending of a charge by one of its captures."""
     if not _has_captures(charge):
-        return charge.amount_captured - charge.fee - charge.amount_refunded
+        return charge.amount_captured - charge.fee - charge.amount_refunded - transferred(charge)
     assert charge.extras is not None
     return sum(
         one.amount - one.fee for one in charge.extras.captures if digits(one.balance_transaction) == transfer

@@ -12,6 +12,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain import cards
+from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
@@ -26,6 +27,7 @@ from fastpay.domain.objects import (
 )
 from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
+from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.errors import NotFound
 
 
@@ -64,6 +66,10 @@ SETUP_ATTEMPT = _stored(9, SetupAttempt)
 MANDATE = _stored(10, Mandate)
 BALANCE = _stored(11, Balance)
 PAYOUT = _stored(12, Payout)
+# The tenant itself has an account too, which is not stored.
+ACCOUNT = _stored(13, ConnectedAccount)
+TRANSFER = _stored(14, AccountTransfer)
+TRANSFER_REVERSAL = _stored(15, TransferReversal)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)
@@ -71,8 +77,6 @@ LEDGER_BALANCE = Kind("lbal", "ledger balance")
 LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
 EVENT = Kind("evt", "event")
-# The tenant itself.
-ACCOUNT = Kind("acct", "account")
 
 # Every row above, and those of which snapshots are stored, by prefix.
 _ROWS = [row for row in list(globals().values()) if isinstance(row, Kind)]

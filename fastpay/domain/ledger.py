@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope, derived
+from fastpay.domain.identifiers import Scope, derived, is_well_formed
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit). `in_transit`
@@ -41,7 +41,11 @@ SOURCE_PREFIXES: dict[str, str] = {
     "payout_failure": "po",
     "payout_return": "po",
     "payout_reversal": "po",
+    "transfer": "tr",
+    "transfer_reversal": "trr",
 }
+# A connected account has an account in each currency, whose code is its identifier.
+_CONNECTED = "acct"
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -91,11 +95,37 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     hold_id: str | None = None
 
 
+class _Chart(dict[str, str]):
+    """The identifiers of a tenant's accounts in one currency, by code."""
+
+    def __init__(self, *parts: str) -> None:
+        super().__init__((code, _identify(*parts, code)) for code in NORMAL_SIDES)
+        self._parts = parts
+
+    def __missing__(self, code: str) -> str:
+        """Return that of a connected account. There may be many, so it is not kept."""
+        assert is_connected(code), code
+        return _identify(*self._parts, code)
+
+
+def _identify(*parts: str) -> str:
+    return "lacc_" + derived(*parts)
+
+
 @functools.lru_cache(maxsize=limits.charts_kept)
 def chart(scope: Scope, currency: str) -> Mapping[str, str]:
     """Return the identifiers of all the tenant's accounts in one currency, by code."""
-    mode = "live" if scope.livemode else "test"
-    return {code: "lacc_" + derived(scope.tenant_id, mode, currency, code) for code in NORMAL_SIDES}
+    return _Chart(scope.tenant_id, "live" if scope.livemode else "test", currency)
+
+
+def is_connected(code: str) -> bool:
+    """Tell whether a code is that of a connected account."""
+    return is_well_formed(code, _CONNECTED)
+
+
+def is_own(code: str) -> bool:
+    """Tell whether a code is that of an account that payments or transfers to connected accounts move."""
+    return code in NORMAL_SIDES or is_connected(code)
 
 
 def account_id(scope: Scope, currency: str, code: str) -> str:
@@ -118,6 +148,14 @@ def ids_of(scope: Scope, currency: str, *codes: str) -> list[str]:
 
 def open_account(scope: Scope, currency: str, code: str) -> Account:
     """Return a new account with all counters at zero."""
+    if is_connected(code):
+        return Account(
+            id=account_id(scope, currency, code),
+            code=code,
+            currency=currency,
+            normal_side="C",
+            min_balance=0,
+        )
     return Account(
         id=account_id(scope, currency, code), code=code, currency=currency, normal_side=NORMAL_SIDES[code]
     )

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from fastpay import limits
-from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger import Account, is_own
 from fastpay.domain.ledger_objects import LedgerBatch
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Draft, Versioned, Workspace
@@ -312,4 +312,4 @@ _NOBODY = Account(id="", code="", currency="", normal_side="C")
 def _refusal(account: Account | None) -> str | None:
     if account is None:
         return "resource_missing"
-    return "ledger_account_reserved" if account.code in NORMAL_SIDES else None
+    return "ledger_account_reserved" if is_own(account.code) else None

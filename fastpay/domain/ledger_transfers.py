@@ -18,7 +18,7 @@ import msgspec
 
 from fastpay.domain import ledger, metadata
 from fastpay.domain.identifiers import identifier_at
-from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger import Account, is_own
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.objects import missing
 from fastpay.domain.plan import Draft, Workspace
@@ -144,7 +144,7 @@ def check_pair(source: Account, target: Account) -> None:
             param="credit_account",
         )
     for account, param in ((source, "debit_account"), (target, "credit_account")):
-        if account.code in NORMAL_SIDES:
+        if is_own(account.code):
             raise InvalidRequest(
                 f"The account '{account.code}' is reserved: only payments move it.",
                 code="ledger_account_reserved",

@@ -83,7 +83,8 @@ class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """What few charges have. `captures` are set once a capture was not the final one.
+    """What few charges have. `captures` are set once a capture was not the final one, `transferred` is what
+    transfers to connected accounts took of it.
 
     `method` is the type of the payment method.
     `network_transaction_id` is the one of the earlier transaction that the merchant gave.
@@ -103,6 +104,7 @@ class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     network_transaction_id: str | None = None
     radar_options: str | None = None
     sepa_debit: SepaDebit | None = None
+    transferred: int = 0
 
 
 def merge(extras: PaymentExtras | None, changes: Mapping[str, Any]) -> PaymentExtras:

@@ -7,7 +7,7 @@ from fastpay import limits
 from fastpay._native.arrays import ArrayType, encode_columns
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import number_of
-from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger import Account, is_own
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
 from fastpay.domain.plan import Book, Versioned
@@ -161,7 +161,7 @@ def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
     uncertain: list[tuple[Scope, Account]] = []
     certain: list[tuple[Scope, Account]] = []
     for moved in changes.accounts:
-        (uncertain if moved[1].code in NORMAL_SIDES else certain).append(moved)
+        (uncertain if is_own(moved[1].code) else certain).append(moved)
     opened = {
         (scope, versioned.object.id)
         for scope, versioned in changes.versions

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits, position_of
-from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
+from fastpay.domain.ledger import Account, Transfer, is_own
 from fastpay.engine.ledger_ports import Entry, EntryPage, PaidOut
 from fastpay.engine.ports import Page
 from fastpay.store import ledger_rows, rows
@@ -29,7 +29,7 @@ class PostgresLedger:
         found = await self._reads.fetch_for(scope, SQL["load_accounts_at"], *scope, wanted, sequence)
         accounts = [rows.account(row) for row in found]
         # Accounts of payments have no running totals, so later transfers are subtracted.
-        own = [digits(account.id) for account in accounts if account.code in NORMAL_SIDES]
+        own = [digits(account.id) for account in accounts if is_own(account.code)]
         if own:
             found = await self._reads.fetch_for(
                 scope, SQL["load_own_accounts_at"], *scope, own, sequence, scans=True
@@ -40,15 +40,15 @@ class PostgresLedger:
 
     async def entries(self, scope: Scope, account: Account, page: EntryPage) -> list[Entry]:
         """Return up to `page.limit` + 1 entries, newest first. The extra one means that there are more."""
-        is_own = account.code in NORMAL_SIDES
+        by_payments = is_own(account.code)
         arguments: list[object] = [*scope, digits(account.id)]
-        if is_own:
+        if by_payments:
             arguments += (digits(bound) if bound else None for bound in (page.before, page.after))
         else:
             arguments += (*position_of(page.before or HIGHEST), *position_of(page.after or LOWEST))
             arguments.append(page.after is not None)
-        statement = SQL["list_own_entries" if is_own else "list_entries"]
-        found = await self._reads.fetch_for(scope, statement, *arguments, page.limit + 1, scans=is_own)
+        statement = SQL["list_own_entries" if by_payments else "list_entries"]
+        found = await self._reads.fetch_for(scope, statement, *arguments, page.limit + 1, scans=by_payments)
         return [ledger_rows.entry(row, account) for row in found]
 
     async def balance_transfers(

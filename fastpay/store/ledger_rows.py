@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.identifiers import Scope, identifier_at, position_of
-from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger import Account, is_own
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ledger_ports import Entry
@@ -82,7 +82,7 @@ def entry(row: Row, account: Account) -> Entry:
         credits_posted=int(row["credits_posted"]),
         credits_pending=int(row["credits_pending"]),
     )
-    if account.code in NORMAL_SIDES:
+    if is_own(account.code):
         moved = "tr_" + row["transfer_id"].hex
         phase, source_id = row["phase"], rows.source_of(row)
     else:
@@ -110,7 +110,7 @@ def own_account(row: Row) -> Versioned:
         normal_side=row["normal_side"],
         min_balance=row["min_balance"],
     )
-    assert account.code in NORMAL_SIDES
+    assert is_own(account.code)
     return Versioned(account, 1, 0)
 
 

@@ -234,6 +234,26 @@ TABLES: Mapping[kinds.Kind, Table] = {
         fixed=(_text("currency"), _bigint("amount"), _text("destination")),
         filters=(_text("destination"), _text("status")),
     ),
+    kinds.ACCOUNT: Table(name="connected_account", plural="connected_accounts", fixed=(_text("country"),)),
+    kinds.TRANSFER: Table(
+        name="account_transfer",
+        plural="account_transfers",
+        changing=(_bigint("amount_reversed"),),
+        fixed=(
+            _text("currency"),
+            _bigint("amount"),
+            _reference("destination"),
+            _reference("source_transaction"),
+            _text("transfer_group"),
+        ),
+        filters=(_reference("destination"), _text("transfer_group")),
+    ),
+    kinds.TRANSFER_REVERSAL: Table(
+        name="transfer_reversal",
+        plural="transfer_reversals",
+        fixed=(_text("currency"), _bigint("amount"), _reference("transfer")),
+        filters=(_reference("transfer"),),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

@@ -135,6 +135,20 @@ CASES = [
     case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
     case("GET /v1/balance_transactions", source="{po}"),
     case("GET /v1/balance_transactions", payout="{po}"),
+    case("GET /v1/balance_transactions", source="{tr}"),
+    case("POST /v1/accounts"),
+    case("GET /v1/accounts"),
+    case("POST /v1/transfers", amount="1", currency="usd", destination="{acct}"),
+    case("POST /v1/transfers", currency="usd", destination="{acct}", source_transaction="{ch}"),
+    case("GET /v1/transfers", starting_after="{tr}"),
+    case("GET /v1/transfers", destination="{acct}"),
+    case("GET /v1/transfers/{id}", "/v1/transfers/{tr}"),
+    case("POST /v1/transfers/{id}", "/v1/transfers/{tr}", metadata__a="1"),
+    case("POST /v1/transfers/{id}/reversals", "/v1/transfers/{tr}/reversals"),
+    case("GET /v1/transfers/{id}/reversals", "/v1/transfers/{tr}/reversals"),
+    case("GET /v1/transfers/{id}/reversals", "/v1/transfers/{tr}/reversals", starting_after="{trr}"),
+    case("GET /v1/transfers/{id}/reversals/{reversal}", "/v1/transfers/{tr}/reversals/{trr}"),
+    case("POST /v1/transfers/{id}/reversals/{reversal}", "/v1/transfers/{tr}/reversals/{trr}"),
     case("POST /v1/payouts", amount="1", currency="usd"),
     case("GET /v1/payouts", starting_after="{po}"),
     case("GET /v1/payouts", ending_before="{po}"),
@@ -178,6 +192,8 @@ NAMES = (
     "ch",
     "re",
     "po",
+    "tr",
+    "trr",
     "txn",
     "evt",
     "lacc",
@@ -186,4 +202,6 @@ NAMES = (
     "lent",
 )
 # What a filter of a list names need not be there: an unknown customer has no payments.
-FILTERS = frozenset(("customer", "charge", "payment_intent", "payment_method", "setup_intent", "source"))
+FILTERS = frozenset(
+    ("customer", "destination", "charge", "payment_intent", "payment_method", "setup_intent", "source")
+)

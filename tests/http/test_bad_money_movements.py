@@ -1,4 +1,4 @@
-"""Parameters of payouts that cannot mean anything: each refused by name, and without effect."""
+"""Bad parameters of payouts, transfers and accounts: each is refused by name, and without effect."""
 
 import httpx
 import pytest
@@ -9,6 +9,8 @@ from tests.support.refusals import Bad, Database, check_refused
 from tests.support.tenants import Tenant
 
 PAYOUTS = "/v1/payouts"
+TRANSFERS = "/v1/transfers"
+ACCOUNTS = "/v1/accounts"
 CASES = [
     form(PAYOUTS, code=MISSING, param="currency", amount="5"),
     form(PAYOUTS, code=MISSING, param="amount", currency="usd"),
@@ -28,6 +30,19 @@ CASES = [
     ),
     form(PAYOUTS, code=UNKNOWN, param="destinaton", amount="5", currency="usd", destinaton="ba_success"),
     query(PAYOUTS + "?status=lost", param="status"),
+    form(TRANSFERS, code=MISSING, param="currency", amount="5", destination="acct_x"),
+    form(TRANSFERS, code=MISSING, param="destination", amount="5", currency="usd"),
+    form(TRANSFERS, code=MISSING, param="amount", currency="usd", destination="acct_x"),
+    form(
+        TRANSFERS, code="amount_too_small", param="amount", amount="0", currency="usd", destination="acct_x"
+    ),
+    form(TRANSFERS, param="currency", amount="5", currency="zzz", destination="acct_x"),
+    form(TRANSFERS, param="source_type", source_type="x", amount="5", currency="usd", destination="acct_x"),
+    form(ACCOUNTS, param="type", type="none"),
+    form(ACCOUNTS, param="country", country="usa"),
+    form(ACCOUNTS, param="default_currency", default_currency="zzz"),
+    form(ACCOUNTS, param="business_type", business_type="x"),
+    form(ACCOUNTS, param="email", email="x"),
     query("/v1/balance_transactions?payout=po_x", code="resource_missing", param="payout"),
     query("/v1/balance_transactions?payout=po_x&source=ch_x", param="payout"),
 ]

@@ -32,9 +32,6 @@ NOT_SERVED = {
     "customer.source.created": "sources of customers are not served",
     "customer.source.updated": "sources of customers are not served",
     "payment_intent.partially_funded": "bank transfers are not served",
-    "transfer.created": "transfers are not served",
-    "transfer.reversed": "transfers are not served",
-    "transfer.updated": "transfers are not served",
 }
 
 

@@ -13,6 +13,9 @@ KINDS = {
     "setup_intent": 8,
     "setup_attempt": 9,
     "payout": 12,
+    "connected_account": 13,
+    "account_transfer": 14,
+    "transfer_reversal": 15,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -43,7 +46,8 @@ BUSY = (digits_of("account", 2), digits_of("account", 4))
 EMAIL = "a@example.com"
 CODE = "wallet"
 
-DESTINATION, STATUS = "ba_success", "pending"
+DESTINATION, STATUS, GROUP = "ba_success", "pending", "G"
+ACCOUNT, TRANSFER = digits_of("connected_account", 1), digits_of("account_transfer", 1)
 
 _OWN = f"'{TENANT}'::uuid, false"
 _ID = {kind: f"('{number:024x}' || lpad(to_hex(number), 8, '0'))::uuid" for kind, number in KINDS.items()}
@@ -127,8 +131,25 @@ _TENTH = [
     f"{_early(repr(SETUP_INTENT) + '::uuid', _ID['setup_intent'])}",
     f"payout select {_OWN}, {_ID['payout']}, 1, {_early(repr(STATUS), repr('paid'))}, "
     f"{_early('number', 'null')}, 'usd', 5, {_early(repr(DESTINATION), 'number::text')}",
+    f"connected_account select {_OWN}, {_ID['connected_account']}, 1, 'US'",
+    f"account_transfer select {_OWN}, {_ID['account_transfer']}, 1, 0, 'usd', 5, "
+    f"{_early(repr(ACCOUNT) + '::uuid', _ID['connected_account'])}, null, "
+    f"{_early(repr(GROUP), 'number::text')}",
+    f"transfer_reversal select {_OWN}, {_ID['transfer_reversal']}, 1, 'usd', 5, "
+    f"{_early(repr(TRANSFER) + '::uuid', _ID['account_transfer'])}",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
-    *_versions("customer", "payment_method", "refund", "account", "setup_intent", "setup_attempt", "payout"),
+    *_versions(
+        "customer",
+        "payment_method",
+        "refund",
+        "account",
+        "setup_intent",
+        "setup_attempt",
+        "payout",
+        "connected_account",
+        "account_transfer",
+        "transfer_reversal",
+    ),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",
     f"search_entry select {_OWN}, 3, {_ID['payment_intent']}, number, array[1, number]",

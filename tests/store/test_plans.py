@@ -26,11 +26,13 @@ from tests.store.filling import (
     DESTINATION,
     EMAIL,
     FEW,
+    GROUP,
     PAYMENT_INTENT,
     PAYMENT_METHOD,
     SETUP_INTENT,
     STATUS,
     TENANT,
+    TRANSFER,
     digest,
     digits_of,
     fill,
@@ -67,6 +69,8 @@ _VALUES = {
     "payment_method": PAYMENT_METHOD,
     "setup_intent": SETUP_INTENT,
     "status": STATUS,
+    "transfer": TRANSFER,
+    "transfer_group": GROUP,
 }
 _LATER = 4_000_000_000
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.samples import MOMENT_MS
+from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger import Account, Transfer
@@ -12,6 +13,7 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Answer, Book, Event, Versioned
 from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
+from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.engine.ports import Changes, IdempotencyRow
 from tests.store.filling import BUSY, CUSTOMER, TENANT, digits_of
 from tests.store.test_batches import CARD
@@ -131,6 +133,21 @@ def _objects(number: int, version: int) -> list[Versioned]:
             status="succeeded",
         ),
         Balance(id="bal_" + digits_of("nobody", number), created=1),
+        ConnectedAccount(id="acct_" + digits_of("connected_account", number), created=1),
+        AccountTransfer(
+            id="tr_" + digits_of("account_transfer", number),
+            created=1,
+            amount=5,
+            currency="usd",
+            destination="acct_" + digits_of("connected_account", number),
+        ),
+        TransferReversal(
+            id="trr_" + digits_of("transfer_reversal", number),
+            created=1,
+            amount=5,
+            currency="usd",
+            transfer="tr_" + digits_of("account_transfer", number),
+        ),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
     )

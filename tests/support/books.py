@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer, account_id
@@ -17,8 +18,9 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Event, Versioned
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
+from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.store.connections import connected
-from tests.support.books_of_payouts import Move, Row, Tables, payouts, pending
+from tests.support.books_of_payouts import Move, Row, Tables, payouts, pending, transfers
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 # Tables of heads by the number that object_version has for their kind.
@@ -32,6 +34,9 @@ HEADS = {
     9: "setup_attempt",
     11: "balance",
     12: "payout",
+    13: "connected_account",
+    14: "account_transfer",
+    15: "transfer_reversal",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -44,9 +49,12 @@ _KINDS: dict[type, int] = {
     Mandate: 10,
     Balance: 11,
     Payout: 12,
+    ConnectedAccount: 13,
+    AccountTransfer: 14,
+    TransferReversal: 15,
 }
 # Payment methods, attempts and mandates that come with a payment or a setup: its events tell of them.
-_TOLD_BY_OTHERS = {2, 9, 10}
+_TOLD_BY_OTHERS = {2, 9, 10, 15}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 
@@ -64,6 +72,7 @@ def find_faults(tables: Tables) -> list[str]:
         *_payments(tables, moves),
         *payouts(tables, moves),
         *pending(tables, moves),
+        *transfers(tables, moves),
     ]
 
 
@@ -136,7 +145,8 @@ def check_memory(scope: Scope, **books: Any) -> None:
 
 def _head(stored: StoredObject, table: str) -> Row:
     fields = asdict(stored)
-    references = {f"{name}_id": _digits(fields[name]) for name in HEADS.values() if fields.get(name)}
+    names = (*HEADS.values(), "source_transaction", "transfer")
+    references = {f"{name}_id": _digits(fields[name]) for name in names if fields.get(name)}
     return {**fields, **references, f"{table}_id": _digits(stored.id)}
 
 

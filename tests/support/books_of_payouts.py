@@ -67,6 +67,10 @@ def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
     }
     watermarks = {scope_of(row): _hex(row["released_through"]) for row in tables["balance"]}
     owners = {(scope_of(row), row["refund_id"]): row["charge_id"] for row in tables["refund"]}
+    for row in tables["account_transfer"]:
+        owners[scope_of(row), row["account_transfer_id"]] = row.get("source_transaction_id")
+    for row in tables["transfer_reversal"]:
+        owners[scope_of(row), row["transfer_reversal_id"]] = owners[scope_of(row), row["transfer_id"]]
     latest: dict[tuple[Any, ...], str] = {}
     left: Counter[tuple[Any, ...]] = Counter()
     for move in sorted(moves, key=lambda move: _hex(move.name[0])):
@@ -84,3 +88,22 @@ def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
 
 def _hex(identifier: Any) -> str:
     return str(identifier).replace("-", "")[-32:]
+
+
+def transfers(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
+    """Transfers to connected accounts and their reversals moved their amounts once."""
+    made: Counter[tuple[Any, ...]] = Counter()
+    for move in moves:
+        if move.kind in {"transfer", "transfer_reversal"}:
+            made[move.scope, move.source, move.kind] += move.posted
+    reversed_: Counter[tuple[Any, ...]] = Counter()
+    for row in tables["transfer_reversal"]:
+        reversed_[scope_of(row), row["transfer_id"]] += row["amount"]
+        if made.pop((scope_of(row), row["transfer_reversal_id"], "transfer_reversal"), 0) != row["amount"]:
+            yield f"reversal: {row['transfer_reversal_id']} has not moved its amount"
+    for row in tables["account_transfer"]:
+        own = scope_of(row), row["account_transfer_id"]
+        if made.pop((*own, "transfer"), 0) != row["amount"] or reversed_[own] != row["amount_reversed"]:
+            yield f"transfer: {own[1]} has not moved its amount, or is reversed by another one"
+    for key in made:
+        yield f"transfer: one is for {key[1]}, which is no transfer to an account"

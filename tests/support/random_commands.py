@@ -8,13 +8,16 @@ import msgspec
 
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
+from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.debits import SettleDebit
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod
+from fastpay.domain.payouts import AdvancePayout, CancelPayout, CreatePayout, ReversePayout
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.transfers import CreateTransfer, ReverseTransfer
 from fastpay.engine.ports import Submission
 from tests.support.memory import (
     OTHER_TENANT,
@@ -55,6 +58,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
         "card": dict.fromkeys(("request_multicapture", "request_incremental_authorization"), "if_available")
     }
     default = {"default_payment_method": method}
+    bank = {"destination": chance.choice((None, "ba_noAccount"))}
     create = CreatePaymentIntent(amount=amount, currency=currency, secret="s", fields=manual)
     makers: Sequence[Callable[[], Command]] = (
         lambda: create,
@@ -85,6 +89,16 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: CancelPaymentIntent(id=intent),
         lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, amount))),
         lambda: CreateRefund(charge=known.one("ch"), amount=chance.choice((None, amount))),
+        lambda: CreatePayout(amount=amount, currency=currency, step_s=0, fields=bank),
+        lambda: AdvancePayout(id=known.one("po")),
+        lambda: CancelPayout(id=known.one("po")),
+        lambda: ReversePayout(id=known.one("po"), step_s=0),
+        CreateConnectedAccount,
+        lambda: CreateTransfer(amount=amount, currency=currency, destination=known.one("acct")),
+        lambda: CreateTransfer(
+            currency=currency, destination=known.one("acct"), source_transaction=known.one("ch")
+        ),
+        lambda: ReverseTransfer(id=known.one("tr"), amount=chance.choice((None, amount))),
         lambda: CreateCustomer(fields={}),
         lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
         lambda: DeleteCustomer(id=customer),

@@ -25,6 +25,7 @@ from fastpay.domain.kinds import presentable
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Charge, Refund, StoredObject
 from fastpay.domain.payouts import Payout
+from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.engine.ports import Reader
 from fastpay.errors import InvalidRequest
 
@@ -39,13 +40,19 @@ _TYPES = {
     "payout_cancel": "payout_cancel",
     "payout_failure": "payout_failure",
     "payout_reversal": "payout",
+    "transfer": "transfer",
+    "transfer_reversal": "transfer_refund",
 }
 # Those that take away from it.
-_TAKING = frozenset(("refund", "payout"))
+_TAKING = frozenset(("refund", "payout", "transfer"))
 # The categories of reports, where they are not the type.
-_CATEGORIES = {"payout_cancel": "payout_reversal", "payout_failure": "payout_reversal"}
-_SOURCES = (kinds.CHARGE, kinds.REFUND, kinds.PAYOUT)
-Source = Charge | Refund | Payout
+_CATEGORIES = {
+    "payout_cancel": "payout_reversal",
+    "payout_failure": "payout_reversal",
+    "transfer_refund": "transfer_reversal",
+}
+_SOURCES = (kinds.CHARGE, kinds.REFUND, kinds.PAYOUT, kinds.TRANSFER, kinds.TRANSFER_REVERSAL)
+Source = Charge | Refund | Payout | AccountTransfer | TransferReversal
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -20,7 +20,7 @@ from fastpay.api.routes import Policy, Route
 from fastpay.api.snapshots import begin_page
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
-from fastpay.domain.ledger import NORMAL_SIDES, Account
+from fastpay.domain.ledger import Account, is_own
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.engine.ledger_ports import Entry, EntryPage
 from fastpay.errors import InvalidRequest
@@ -116,7 +116,7 @@ async def _page(call: Call, account: Account, params: ListParams) -> EntryPage:
 async def _cursor(call: Call, account: Account, identifier: str, param: str) -> str:
     """Return the transfer of the entry at a cursor. It must be an entry of this account."""
     if kinds.could_be(kinds.LEDGER_ENTRY, identifier):
-        prefix = "tr_" if account.code in NORMAL_SIDES else "ltr_"
+        prefix = "tr_" if is_own(account.code) else "ltr_"
         transfer_id = prefix + digits(identifier)
         if account.id in await _sides(call, transfer_id):
             return transfer_id

@@ -61,6 +61,25 @@ claim (object_id, prefix, field, stated, found) as (
     left join moved on moved.source_id = payout.payout_id and moved.kind = flow.kind
     where payout.tenant_id = $1::uuid and payout.livemode = $2::boolean
     union all
+    select
+        account_transfer.account_transfer_id, 'tr', 'amount', account_transfer.amount, coalesce(moved.amount, 0)
+    from account_transfer
+    left join moved on moved.source_id = account_transfer.account_transfer_id and moved.kind = 'transfer'
+    where account_transfer.tenant_id = $1::uuid and account_transfer.livemode = $2::boolean
+    union all
+    select
+        account_transfer.account_transfer_id, 'tr', 'amount_reversed', account_transfer.amount_reversed,
+        coalesce(reversed.amount, 0)
+    from account_transfer
+    left join (
+        select transfer_reversal.transfer_id, sum(moved.amount) as amount
+        from transfer_reversal
+        join moved on moved.source_id = transfer_reversal.transfer_reversal_id and moved.kind = 'transfer_reversal'
+        where transfer_reversal.tenant_id = $1::uuid and transfer_reversal.livemode = $2::boolean
+        group by transfer_reversal.transfer_id
+    ) as reversed on reversed.transfer_id = account_transfer.account_transfer_id
+    where account_transfer.tenant_id = $1::uuid and account_transfer.livemode = $2::boolean
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance
@@ -74,7 +93,10 @@ claim (object_id, prefix, field, stated, found) as (
             select
                 moved.kind, moved.currency, moved.change,
                 max(case when moved.kind = 'capture' then moved.transfer_id::text end)
-                    over (partition by coalesce(refund.charge_id, moved.source_id) order by moved.transfer_id) as capture
+                    over (
+                        partition by coalesce(refund.charge_id, owner.source_transaction_id, moved.source_id)
+                        order by moved.transfer_id
+                    ) as capture
             from (
                 select
                     transfer.kind, transfer.currency, transfer.source_id, transfer.transfer_id,
@@ -90,6 +112,12 @@ claim (object_id, prefix, field, stated, found) as (
             ) as moved
             left join refund
                 on refund.tenant_id = $1::uuid and refund.livemode = $2::boolean and refund.refund_id = moved.source_id
+            left join transfer_reversal as reversal
+                on reversal.tenant_id = $1::uuid and reversal.livemode = $2::boolean
+                and reversal.transfer_reversal_id = moved.source_id
+            left join account_transfer as owner
+                on owner.tenant_id = $1::uuid and owner.livemode = $2::boolean
+                and owner.account_transfer_id = coalesce(reversal.transfer_id, moved.source_id)
         ) as own
         where own.kind = 'release' or own.capture::uuid <= balance.released_through
         group by own.currency

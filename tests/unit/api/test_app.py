@@ -249,12 +249,15 @@ def test_a_request_that_is_refused_by_validation_does_not_use_the_key_up(api: Ap
     assert "idempotent-replayed" not in created.headers
 
 
-def make_payout(api: Api) -> str:
-    """Pay something out, and return the payout."""
+def make_movements(api: Api) -> dict[str, str]:
+    """Pay something out, and transfer something to a connected account; return one of each kind."""
     form = "amount=2000&currency=usd&payment_method=pm_card_bypassPending&confirm=true"
     api.post("/v1/payment_intents", form)
-    made: str = api.post("/v1/payouts", "amount=5&currency=usd")["id"]
-    return made
+    account = api.post("/v1/accounts")["id"]
+    return {
+        "payouts": api.post("/v1/payouts", "amount=5&currency=usd")["id"],
+        "transfers": api.post("/v1/transfers", f"amount=5&currency=usd&destination={account}")["id"],
+    }
 
 
 def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(api: Api) -> None:
@@ -275,9 +278,9 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "setup_intents": setup["id"],
         "mandates": setup["mandate"],
         "balance_transactions": refund["balance_transaction"],
-        "payouts": make_payout(api),
         "events": api.get("/v1/events")["data"][0]["id"],
-        **api.furnish_ledger(),
+        **make_movements(api),
+        **{f"ledger {name}": identifier for name, identifier in api.furnish_ledger().items()},
     }
     form_of = {
         "attach": f"customer={api.post('/v1/customers', key=OTHER)['id']}",
@@ -286,8 +289,8 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
     }
     tried = 0
     for route in ROUTES:
-        path = route.path.removeprefix("/v1/test_helpers").removeprefix("/v1").removeprefix("/ledger")
-        kind = path.split("/")[1]
+        path = route.path.removeprefix("/v1/test_helpers").removeprefix("/v1")
+        kind = path.replace("/ledger/", "/ledger ").split("/")[1]
         # Another account is 403, and says nothing either: tests/http/test_accounts.py.
         if "{id}" not in route.path or route.path == "/v1/accounts/{id}":
             continue
@@ -296,7 +299,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         form = form_of.get(route.path.rpartition("/")[2]) if route.method == "POST" else None
         answers = []
         for wanted in (identifier, f"{prefix}_{ABSENT}", "nonsense", f"evt_{ABSENT}"):
-            path = route.path.format(id=wanted, payment_method=method["id"])
+            path = route.path.format(id=wanted, payment_method=method["id"], reversal=f"trr_{ABSENT}")
             response = api.send(route.method, path, form, key=OTHER)
             assert response.status_code == 404, path
             answers.append(response.content.replace(wanted.encode(), b"*"))

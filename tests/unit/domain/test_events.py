@@ -12,7 +12,7 @@ from tests.support import tree
 from tests.support.samples import captured_charge
 
 _TYPE = re.compile(
-    r"(?:balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|ledger\.\w+)\.\w+"
+    r"(?:balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer|ledger\.\w+)\.\w+"
 )
 
 

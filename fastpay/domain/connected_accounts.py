@@ -1,0 +1,71 @@
+"""Connected accounts: those that a tenant transfers money to. Test mode has no onboarding."""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+import msgspec
+
+from fastpay.domain import metadata
+from fastpay.domain.objects import StoredObject, missing
+from fastpay.domain.plan import Draft, Workspace
+
+
+class BusinessProfile(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """What a connected account says about its business."""
+
+    mcc: str | None = None
+    name: str | None = None
+    product_description: str | None = None
+    support_email: str | None = None
+    support_phone: str | None = None
+    support_url: str | None = None
+    url: str | None = None
+
+
+class ConnectedAccount(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
+    """An account that a tenant transfers money to. Its balances are accounts of the ledger."""
+
+    prefix: ClassVar[str] = "acct"
+    noun: ClassVar[str] = "account"
+    param: ClassVar[str] = "account"
+
+    business_profile: BusinessProfile = BusinessProfile()
+    business_type: str | None = None
+    capabilities: tuple[str, ...] = ()
+    country: str = "US"
+    default_currency: str = "usd"
+    email: str | None = None
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    type: str = "standard"
+
+
+class CreateConnectedAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Create a connected account. `fields` are checked fields of `ConnectedAccount`."""
+
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return nothing."""
+        return ()
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the account."""
+        account = ConnectedAccount(
+            **{
+                "id": draft.new_id(ConnectedAccount.prefix),
+                "created": draft.moment_s,
+                "metadata": metadata.merge({}, self.metadata),
+                **self.fields,
+            }  # type: ignore[arg-type]
+        )
+        draft.put(account, "ledger.connected_account.created")
+        return account.id
+
+
+def require(workspace: Workspace, identifier: str, *, param: str) -> ConnectedAccount:
+    """Return the connected account. Raises: NotFound."""
+    account = workspace.find(identifier)
+    if not isinstance(account, ConnectedAccount):
+        raise missing(ConnectedAccount, identifier, param=param)
+    return account

@@ -1,0 +1,302 @@
+"""Commands on transfers to connected accounts, and on their reversals.
+
+A transfer takes from the available balance. With a `source_transaction` it takes from the money of that
+charge, also while that is pending; the charge says how much of it was transferred. The connected account
+has the money at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+import msgspec
+
+from fastpay import limits
+from fastpay.domain import connected_accounts, funds, ledger
+from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.identifiers import digits
+from fastpay.domain.objects import Charge, StoredObject, missing
+from fastpay.domain.options import ChargeExtras
+from fastpay.domain.plan import Draft, Workspace
+from fastpay.errors import InsufficientFunds, InvalidRequest
+
+
+class TransferReversal(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Money that a connected account gave back."""
+
+    prefix: ClassVar[str] = "trr"
+    noun: ClassVar[str] = "transfer reversal"
+
+    amount: int
+    currency: str
+    transfer: str
+    balance_transaction: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class AccountTransfer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Money that went to a connected account. `reversals` are the newest of them, as an answer shows them."""
+
+    prefix: ClassVar[str] = "tr"
+    noun: ClassVar[str] = "transfer"
+
+    amount: int
+    currency: str
+    destination: str
+    amount_reversed: int = 0
+    balance_transaction: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    reversals: tuple[TransferReversal, ...] = ()
+    reversals_count: int = 0
+    source_transaction: str | None = None
+    source_type: str = "card"
+    transfer_group: str | None = None
+
+
+class CreateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Transfer an amount, or all that is left of a charge. `fields` are checked fields of
+    `AccountTransfer`."""
+
+    currency: str
+    destination: str
+    amount: int | None = None
+    source_transaction: str | None = None
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        needed = _accounts(workspace, self.currency, self.destination)
+        if self.source_transaction is not None:
+            needed.append(self.source_transaction)
+        return needed
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Move the money. Raises: NotFound, InvalidRequest, InsufficientFunds."""
+        connected_accounts.require(workspace, self.destination, param="destination")
+        source, amount, charge = "available", self.amount, None
+        if self.source_transaction is not None:
+            charge = _source_charge(workspace, self.source_transaction, self.currency)
+            source, amount = funds.account_of(workspace, charge), _transferable(charge, amount)
+        assert amount is not None
+        if source == "available" and workspace.account(self.currency, source).available < amount:
+            raise InsufficientFunds(
+                "You have insufficient available funds in your balance for this transfer. Use "
+                "pm_card_bypassPending to add to it in test mode.",
+                param="amount",
+            )
+        identifier = draft.new_id(AccountTransfer.prefix)
+        transaction = _move(
+            draft,
+            "transfer",
+            self.currency,
+            amount,
+            debit=source,
+            credit=self.destination,
+            source_id=identifier,
+        )
+        transfer = AccountTransfer(
+            **{
+                "id": identifier,
+                "created": draft.moment_s,
+                "amount": amount,
+                "currency": self.currency,
+                "destination": self.destination,
+                "balance_transaction": transaction,
+                "metadata": metadata_rules.merge({}, self.metadata),
+                "source_transaction": self.source_transaction,
+                "transfer_group": None if charge is None else charge.transfer_group,
+                **self.fields,
+            }  # type: ignore[arg-type]
+        )
+        draft.put(transfer, "transfer.created")
+        if charge is not None:
+            draft.put(_noted(charge, amount), "charge.updated")
+        return identifier
+
+
+class UpdateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Change the description and the metadata of a transfer. `metadata` None clears all of it."""
+
+    id: str
+    fields: Mapping[str, object] = {}
+    metadata: Mapping[str, str] | None = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.id,)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed transfer."""
+        transfer = _require(workspace, self.id)
+        merged = metadata_rules.merge(transfer.metadata, self.metadata)
+        draft.put(msgspec.structs.replace(transfer, **self.fields, metadata=merged), "transfer.updated")
+        return transfer.id
+
+
+class ReverseTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Take back an amount of a transfer, or all that is left of it."""
+
+    id: str
+    amount: int | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load. A loaded transfer names its accounts and its charge."""
+        transfer = workspace.find(self.id)
+        if not isinstance(transfer, AccountTransfer):
+            return (self.id,)
+        needed = [self.id, *_accounts(workspace, transfer.currency, transfer.destination)]
+        if transfer.source_transaction is not None:
+            needed.append(transfer.source_transaction)
+        return needed
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Move the money back. Raises: NotFound, InvalidRequest, InsufficientFunds."""
+        transfer = _require(workspace, self.id)
+        amount = _reversible(transfer, self.amount)
+        if workspace.account(transfer.currency, transfer.destination).available < amount:
+            raise InsufficientFunds(
+                f"The account {transfer.destination} does not have enough {transfer.currency} to give back.",
+                param="amount",
+            )
+        target, charge = "available", None
+        if transfer.source_transaction is not None:
+            charge = _source_charge(workspace, transfer.source_transaction, transfer.currency)
+            target = funds.account_of(workspace, charge)
+        identifier = draft.new_id(TransferReversal.prefix)
+        transaction = _move(
+            draft,
+            "transfer_reversal",
+            transfer.currency,
+            amount,
+            debit=transfer.destination,
+            credit=target,
+            source_id=identifier,
+        )
+        reversal = TransferReversal(
+            id=identifier,
+            created=draft.moment_s,
+            amount=amount,
+            currency=transfer.currency,
+            transfer=transfer.id,
+            balance_transaction=transaction,
+            description=self.description,
+            metadata=metadata_rules.merge({}, self.metadata),
+        )
+        draft.put(reversal, None)
+        draft.put(
+            msgspec.structs.replace(
+                transfer,
+                amount_reversed=transfer.amount_reversed + amount,
+                reversals=(reversal, *transfer.reversals)[: limits.page_size_default],
+                reversals_count=transfer.reversals_count + 1,
+            ),
+            "transfer.reversed",
+        )
+        if charge is not None:
+            draft.put(_noted(charge, -amount), "charge.updated")
+        return identifier
+
+
+class UpdateTransferReversal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Change the metadata of a reversal of a transfer; None clears all of it."""
+
+    transfer: str
+    id: str
+    metadata: Mapping[str, str] | None = {}
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.transfer, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed reversal, and the transfer that shows it. Raises: NotFound."""
+        transfer = _require(workspace, self.transfer)
+        reversal = workspace.find(self.id)
+        if not isinstance(reversal, TransferReversal) or reversal.transfer != transfer.id:
+            raise missing(TransferReversal, self.id)
+        changed = msgspec.structs.replace(
+            reversal, metadata=metadata_rules.merge(reversal.metadata, self.metadata)
+        )
+        shown = tuple(changed if one.id == changed.id else one for one in transfer.reversals)
+        draft.put(changed, None)
+        draft.put(msgspec.structs.replace(transfer, reversals=shown), "transfer.updated")
+        return changed.id
+
+
+def _source_charge(workspace: Workspace, identifier: str, currency: str) -> Charge:
+    charge = workspace.find(identifier)
+    if not isinstance(charge, Charge):
+        raise missing(Charge, identifier, param="source_transaction")
+    if not charge.captured:
+        raise InvalidRequest(
+            f"Charge {charge.id} has not been captured, so nothing of it can be transferred.",
+            param="source_transaction",
+        )
+    if charge.currency != currency:
+        raise InvalidRequest(
+            f"The currency of source_transaction's balance transaction ({charge.currency}) must be the same "
+            f"as the transfer currency ({currency}).",
+            param="currency",
+        )
+    return charge
+
+
+def _transferable(charge: Charge, amount: int | None) -> int:
+    """Return the amount to transfer. Raises: InvalidRequest above what is left of the charge."""
+    left = charge.amount_captured - charge.amount_refunded - funds.transferred(charge)
+    if left < 1 or (amount is not None and amount > left):
+        raise InvalidRequest(
+            f"Only {max(left, 0)} of charge {charge.id} are left to transfer.",
+            code="amount_too_large",
+            param="amount",
+        )
+    return left if amount is None else amount
+
+
+def _noted(charge: Charge, amount: int) -> Charge:
+    """Return the charge with an amount that was transferred of it, or came back if it is negative."""
+    extras = charge.extras or ChargeExtras()
+    extras = msgspec.structs.replace(extras, transferred=extras.transferred + amount)
+    return msgspec.structs.replace(charge, extras=extras)
+
+
+def _reversible(transfer: AccountTransfer, amount: int | None) -> int:
+    """Return the amount to take back. Raises: InvalidRequest above what is left of the transfer."""
+    left = transfer.amount - transfer.amount_reversed
+    if left == 0:
+        raise InvalidRequest(
+            f"Transfer {transfer.id} has already been reversed.", code="transfer_already_reversed"
+        )
+    if amount is not None and amount > left:
+        raise InvalidRequest(
+            f"The reversal of {amount} is greater than the {left} left of transfer {transfer.id}.",
+            code="amount_too_large",
+            param="amount",
+        )
+    return left if amount is None else amount
+
+
+def _move(
+    draft: Draft, kind: str, currency: str, amount: int, *, debit: str, credit: str, source_id: str
+) -> str:
+    transfer = draft.transfer(
+        kind, debit=debit, credit=credit, currency=currency, amount=amount, source_id=source_id
+    )
+    return "txn_" + digits(transfer)
+
+
+def _accounts(workspace: Workspace, currency: str, destination: str) -> list[str]:
+    scope = workspace.scope
+    own = ledger.ids_of(scope, currency, "available", "pending")
+    return [destination, *own, ledger.account_id(scope, currency, destination), funds.balance_id(scope)]
+
+
+def _require(workspace: Workspace, identifier: str) -> AccountTransfer:
+    transfer = workspace.find(identifier)
+    if not isinstance(transfer, AccountTransfer):
+        raise missing(AccountTransfer, identifier)
+    return transfer
