@@ -81,6 +81,7 @@ class Follower:
 
         Raises: FastpayError if the read fails.
         """
+        is_stalled = False
         while not self.is_ended:
             self._woken.clear()
             news = self._feed.kept_after(self.position)
@@ -92,6 +93,13 @@ class Follower:
                 news = await self._feed.read_apart(self.position)
                 if news.through >= news.end:
                     self._feed.begin(news.end)
+                if news.through == self.position and self._feed.kept_after(self.position) is None:
+                    # The read may be from before the feed's last one. A second one like it says that the
+                    # database went back behind what it has shown: the feed ends with its followers.
+                    if is_stalled:
+                        self.end()
+                    is_stalled = True
+                    continue
             else:
                 self.is_live = True
             if news.through > self.position or self._is_due:

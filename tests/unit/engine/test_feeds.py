@@ -259,6 +259,18 @@ async def test_a_position_that_was_never_reached_does_not_mislead_others() -> No
     ahead.cancel()
 
 
+async def test_a_database_that_lost_commits_ends_the_streams_instead_of_being_asked_forever() -> None:
+    tenant = Tenant()
+    tenant.end = 5
+    follower = tenant.follow(0)
+    assert await take(follower) == b"1,2,3,4,5,"
+    tenant.end = 3
+    late = tenant.follow(3)
+    asked = len(tenant.asked)
+    assert await take(late) is None
+    assert len(tenant.asked) == asked + 2
+
+
 async def test_a_drain_ends_every_stream_and_accepts_no_more() -> None:
     tenant = Tenant()
     tasks = await waiting(tenant, 3)
