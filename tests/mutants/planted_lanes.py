@@ -70,10 +70,10 @@ LANES: tuple[Mutant, ...] = (
         (f"{UNIT}::test_no_other_lane_overtakes_commands_whose_transaction_is_repeated",),
     ),
     Mutant(
-        "forget-who-is-parked",
+        "refuse-what-a-lane-has-to-repeat",
         "fastpay/engine/write/lanes.py",
         "self._queue.put_back(committed.left)",
-        "pass",
-        (UNIT,),
+        "[entry.expire() for entry in committed.left]",
+        (f"{UNIT}::test_a_lane_whose_connection_fails_tries_again_and_writes_once",),
     ),
 )
