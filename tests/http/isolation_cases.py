@@ -51,6 +51,11 @@ CASES = [
         "POST /v1/payment_intents/{id}/confirm", "/v1/payment_intents/{open}/confirm", payment_method="{pm}"
     ),
     case("POST /v1/payment_intents/{id}/capture", "/v1/payment_intents/{pi}/capture"),
+    case(
+        "POST /v1/payment_intents/{id}/increment_authorization",
+        "/v1/payment_intents/{pi}/increment_authorization",
+        amount="5000",
+    ),
     case("POST /v1/payment_intents/{id}/cancel", "/v1/payment_intents/{pi}/cancel"),
     case("POST /v1/setup_intents", customer="{cus}"),
     case("POST /v1/setup_intents", payment_method="{pm}"),
@@ -122,6 +127,7 @@ CASES = [
     case("GET /v1/charges/{id}/refunds", "/v1/charges/{ch}/refunds"),
     # Both modes of a tenant have one account, and another tenant's is 403: tests/http/test_accounts.py.
     case("GET /v1/account"),
+    case("GET /v1/accounts"),
     case("GET /v1/accounts/{id}", "/v1/accounts/{acct}"),
     case("GET /v1/balance"),
     case("GET /v1/balance_transactions", source="{ch}"),

@@ -8,3 +8,7 @@ from unnest(
     '{setup_intent_by_payment_method,setup_intent_by_customer,setup_attempt_by_setup_intent}'::text[]
 ) as name
 where to_regclass(name) is null
+union all
+select 'no trigger ' || name
+from unnest('{setup_intent_kept,setup_attempt_kept}'::text[]) as name
+where not exists (select from pg_trigger where tgname = name)

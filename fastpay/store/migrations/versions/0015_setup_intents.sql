@@ -45,3 +45,10 @@ create table setup_attempt (
 );
 
 create index setup_attempt_by_setup_intent on setup_attempt (tenant_id, livemode, setup_intent_id, setup_attempt_id);
+
+create trigger setup_intent_kept
+    before delete or truncate or update of tenant_id, livemode, setup_intent_id on setup_intent
+    for each statement execute function refuse_removal();
+create trigger setup_attempt_kept
+    before delete or truncate or update of tenant_id, livemode, setup_attempt_id, setup_intent_id on setup_attempt
+    for each statement execute function refuse_removal();
