@@ -61,6 +61,7 @@ descriptor_chars_max = 22
 captures_max = 50
 increments_max = 10
 line_items_max = 200
+confirmation_token_s = 12 * 3600  # a confirmation token can be used
 ip_address_chars_max = 45  # of IPv6 with IPv4 inside
 url_chars_max = 2_048
 identifier_chars_max = 255

@@ -54,8 +54,11 @@ def plain(call: Call, resource: Resource, outcome: Outcome) -> bytes | None:
     return resource.render_bytes(versioned.object, call.scope.livemode)
 
 
-async def committed(call: Call, outcome: Outcome) -> Reply:
-    """Return the answer to a command that was committed, now or under the same key before."""
+async def committed(call: Call, resource: Resource, outcome: Outcome) -> Reply:
+    """Return the answer to a command that was committed, now or under the same key before.
+
+    `resource` is what the command answers with.
+    """
     answer = outcome.answer
     headers = _replay_headers(outcome)
     at_hand = {
@@ -68,24 +71,25 @@ async def committed(call: Call, outcome: Outcome) -> Reply:
         return await _failed(call, answer.error, snapshots, headers)
     assert answer.object_id is not None
     found = await snapshots.load((answer.object_id,))
-    body = await shown(call, found[answer.object_id].object, snapshots, paths=answer.expand)
+    body = await shown(call, resource, found[answer.object_id].object, snapshots, paths=answer.expand)
     return Reply(body=body, headers=headers)
 
 
 async def shown(
-    call: Call, stored: StoredObject, snapshots: Snapshots, *, paths: Sequence[str] = ()
+    call: Call, resource: Resource, stored: StoredObject, snapshots: Snapshots, *, paths: Sequence[str] = ()
 ) -> bytes:
     """Return the JSON of an object as this caller may see it, expanded along paths."""
-    body = None if paths else await _in_full(call, stored, snapshots)
-    return encode(await _expanded(call, stored, snapshots, paths)) if body is None else body
+    body = None if paths else await _in_full(call, resource, stored, snapshots)
+    return encode(await _expanded(call, resource, stored, snapshots, paths)) if body is None else body
 
 
-async def _in_full(call: Call, stored: StoredObject, snapshots: Snapshots) -> bytes | None:
+async def _in_full(
+    call: Call, resource: Resource, stored: StoredObject, snapshots: Snapshots
+) -> bytes | None:
     """Return the JSON of an object with what is shown whole in it; None if a part must be left out."""
     if call.is_publishable:
         return None
     livemode, resources = call.scope.livemode, call.services.resources
-    resource = resources.of_object(stored)
     identifier = resource.whole_in(stored)
     if identifier is None:
         return resource.render_bytes(stored, livemode)
@@ -95,12 +99,12 @@ async def _in_full(call: Call, stored: StoredObject, snapshots: Snapshots) -> by
 
 
 async def _expanded(
-    call: Call, stored: StoredObject, snapshots: Snapshots, paths: Sequence[str]
+    call: Call, resource: Resource, stored: StoredObject, snapshots: Snapshots, paths: Sequence[str]
 ) -> dict[str, object]:
-    body = snapshots.render(stored)
+    body = resource.render(stored, call.scope.livemode)
     await expand((body,), paths, snapshots)
     if call.is_publishable:
-        hidden = call.services.resources.of_object(stored).secret_fields
+        hidden = resource.secret_fields
         return {name: value for name, value in body.items() if name not in hidden}
     return body
 
@@ -146,8 +150,9 @@ async def _concerned(
     found = (await snapshots.load((identifier,))).get(identifier)
     if found is None:
         return None
-    body = await _in_full(call, found.object, snapshots)
-    return await _expanded(call, found.object, snapshots, ()) if body is None else msgspec.Raw(body)
+    resource = call.services.resources.of_object(found.object)
+    body = await _in_full(call, resource, found.object, snapshots)
+    return await _expanded(call, resource, found.object, snapshots, ()) if body is None else msgspec.Raw(body)
 
 
 def _error_reply(

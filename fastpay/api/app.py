@@ -22,6 +22,7 @@ from fastpay.api.resources import (
     accounts,
     balances,
     charges,
+    confirmation_tokens,
     customers,
     events,
     ledger,
@@ -36,6 +37,8 @@ from fastpay.api.resources import (
     refunds,
     setup_attempts,
     setup_intents,
+    sources,
+    tokens,
     transfers,
 )
 from fastpay.api.routes import Endpoint, Route
@@ -49,6 +52,9 @@ _MODULES = (
     payment_intents,
     payment_methods,
     setup_intents,
+    sources,
+    tokens,
+    confirmation_tokens,
     setup_attempts,
     mandates,
     customers,

@@ -5,6 +5,7 @@ Card numbers and security codes do not leave this module: a `Card` contains neit
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
@@ -20,8 +21,9 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.showing import path_of
-from fastpay.domain import bank_accounts, cards, kinds
-from fastpay.domain.payment_methods import Choice, NewCard
+from fastpay.domain import bank_accounts, cards, kinds, sources
+from fastpay.domain.payment_methods import Choice, NewCard, TokenCard
+from fastpay.domain.tokens import missing_token
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AllowRedisplay = Literal["always", "limited", "unspecified"]
@@ -78,7 +80,7 @@ class PaymentMethodData(Part, frozen=True, kw_only=True, forbid_unknown_fields=T
     allow_redisplay: AllowRedisplay = "unspecified"
 
 
-def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
+def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard | TokenCard:
     """Return the card of a payment method to be created. `param` is the parameter around `card`.
 
     Raises: InvalidRequest, CardDeclined.
@@ -93,8 +95,10 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard:
     name = f"{param}[card]" if param else "card"
     if isinstance(data.card, UnsetType):
         raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=name)
+    if not isinstance(data.card.token, UnsetType):
+        return _card_of_token(call, data, data.card, name)
     return NewCard(
-        card=_card(call, data.card, name),
+        card=raw_card(call, data.card, param=name),
         param=name,
         billing_details=billing_details(data.billing_details),
         metadata=data.metadata or {},
@@ -145,14 +149,18 @@ def _new_bank_account(call: Call, data: PaymentMethodData, *, param: str) -> New
 
 
 def choice(call: Call, payment_method: str) -> Choice:
-    """Return a payment method's identifier, or the test card of a magic one.
+    """Return a payment method's identifier, or the test card of a magic one. A source names one too.
 
     Raises: NotFound for a malformed identifier, CardDeclined for a magic one in live mode.
     """
     number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
     if number is not None:
         return NewCard(card=magic_card(call, number))
-    return kinds.check(kinds.PAYMENT_METHOD, payment_method)
+    if kinds.could_be(kinds.PAYMENT_METHOD, payment_method):
+        return payment_method
+    if kinds.could_be(kinds.SOURCE, payment_method):
+        return sources.method_id(payment_method)
+    raise kinds.absent(kinds.PAYMENT_METHOD, payment_method)
 
 
 class MethodParams(Protocol):
@@ -178,10 +186,65 @@ def chosen(call: Call, params: MethodParams) -> Choice | None:
     return None
 
 
+class ConfirmationParams(MethodParams, Protocol):
+    """Params that may choose a payment method by a confirmation token too."""
+
+    @property
+    def confirmation_token(self) -> str | UnsetType:
+        """The identifier of the token."""
+
+
+def confirmation_token(params: ConfirmationParams) -> str | None:
+    """Return the confirmation token of a request, if it has one. Raises: InvalidRequest, NotFound."""
+    if isinstance(params.confirmation_token, UnsetType):
+        return None
+    for name in ("payment_method", "payment_method_data"):
+        if getattr(params, name) is not UNSET:
+            raise refuse_together(name, "confirmation_token")
+    return kinds.check(kinds.CONFIRMATION_TOKEN, params.confirmation_token)
+
+
+def token_card(
+    call: Call, token: str, *, param: str, metadata: Mapping[str, str] = {}
+) -> NewCard | TokenCard:
+    """Return what a token stands for, a magic one or one that a command looks up.
+
+    Raises: InvalidRequest for a malformed one, CardDeclined for a magic one in live mode.
+    """
+    number = cards.MAGIC_TOKENS.get(token)
+    if number is not None:
+        return NewCard(card=magic_card(call, number), param=param, metadata=metadata)
+    if not kinds.could_be(kinds.TOKEN, token):
+        raise missing_token(kinds.presentable(token), param=param)
+    return TokenCard(token=token, token_param=param, metadata=metadata)
+
+
 def magic_card(call: Call, number: str) -> cards.Card:
     """Return the card of a magic payment method or token. Raises: CardDeclined in live mode."""
     _refuse_in_live_mode(call)
     return _magic_card(number, _this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD, call.credentials.fingerprint_key)
+
+
+def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
+    """Return the card whose data came with the request. Raises: InvalidRequest, CardDeclined."""
+    name = param
+    number = _required(params.number, f"{name}[number]")
+    month = _required(params.exp_month, f"{name}[exp_month]")
+    year = _required(params.exp_year, f"{name}[exp_year]")
+    digits = _checked_number(number, f"{name}[number]")
+    exp_year = full_year(call, month, year, prefix=name)
+    if not isinstance(params.cvc, UnsetType):
+        _check_cvc(params.cvc, digits, f"{name}[cvc]")
+    if digits not in cards.NUMBERS:
+        raise _unknown_number(call)
+    _refuse_in_live_mode(call)
+    return cards.test_card(
+        digits,
+        exp_month=month,
+        exp_year=exp_year,
+        cvc_given=not isinstance(params.cvc, UnsetType),
+        fingerprint_key=call.credentials.fingerprint_key,
+    )
 
 
 def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
@@ -194,6 +257,18 @@ def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
     if not _EXPIRY_YEAR_MIN <= full <= _this_year(call) + _EXPIRY_YEARS_AHEAD_MAX:
         raise cards.expiry_refused("year", param=prefix)
     return full
+
+
+def changed_expiry(
+    call: Call, month: int | UnsetType, year: int | UnsetType, *, prefix: str
+) -> tuple[int | None, int | None]:
+    """Return the new month and year, checked as far as one can be checked without the other."""
+    if isinstance(month, UnsetType):
+        return None, None if isinstance(year, UnsetType) else full_year(call, 12, year, prefix=prefix)
+    if isinstance(year, UnsetType):
+        check_month(month, prefix=prefix)
+        return month, None
+    return month, full_year(call, month, year, prefix=prefix)
 
 
 def check_month(month: int, *, prefix: str) -> None:
@@ -220,35 +295,17 @@ def canonical(data: Part) -> Part:
     return msgspec.structs.replace(data, **spelled)
 
 
-def _card(call: Call, params: CardParams, name: str) -> cards.Card:
-    if not isinstance(params.token, UnsetType):
-        return _card_of_token(call, params, name)
-    number = _required(params.number, f"{name}[number]")
-    month = _required(params.exp_month, f"{name}[exp_month]")
-    year = _required(params.exp_year, f"{name}[exp_year]")
-    digits = _checked_number(number, f"{name}[number]")
-    exp_year = full_year(call, month, year, prefix=name)
-    if not isinstance(params.cvc, UnsetType):
-        _check_cvc(params.cvc, digits, f"{name}[cvc]")
-    if digits not in cards.NUMBERS:
-        raise _unknown_number(call)
-    _refuse_in_live_mode(call)
-    return cards.test_card(
-        digits,
-        exp_month=month,
-        exp_year=exp_year,
-        cvc_given=not isinstance(params.cvc, UnsetType),
-        fingerprint_key=call.credentials.fingerprint_key,
-    )
-
-
-def _card_of_token(call: Call, params: CardParams, name: str) -> cards.Card:
-    if any(not isinstance(value, UnsetType) for value in (params.number, params.exp_month, params.exp_year)):
+def _card_of_token(call: Call, data: PaymentMethodData, card: CardParams, name: str) -> NewCard | TokenCard:
+    if any(not isinstance(value, UnsetType) for value in (card.number, card.exp_month, card.exp_year)):
         raise InvalidRequest("Give either a token or the card's data, not both.", param=f"{name}[token]")
-    number = cards.MAGIC_TOKENS.get(str(params.token))
-    if number is None:
-        raise InvalidRequest("No such token.", code="resource_missing", param=f"{name}[token]")
-    return magic_card(call, number)
+    found = token_card(call, str(card.token), param=f"{name}[token]", metadata=data.metadata or {})
+    details = data.billing_details
+    is_given = not isinstance(details, UnsetType)
+    return msgspec.structs.replace(
+        found,
+        allow_redisplay=data.allow_redisplay,
+        **({"billing_details": billing_details(details)} if is_given else {}),
+    )
 
 
 def _in_four_digits(year: int) -> int:

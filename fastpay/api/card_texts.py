@@ -88,7 +88,8 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Part) and value.is_forgotten:
-        return
+        for name in value.kept:
+            yield from _texts(getattr(value, name), f"{path}[{name}]")
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             yield from _texts(getattr(value, name), f"{path}[{name}]" if path else name)

@@ -17,15 +17,18 @@ PATH = "/authenticate/"
 _URL = re.compile(r"https?://[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]+", re.ASCII | re.IGNORECASE)
 
 
-def page(call: Call, return_url: str | UnsetType, *, use_stripe_sdk: bool) -> str | None:
+def page(
+    call: Call, return_url: str | UnsetType, *, use_stripe_sdk: bool, has_token: bool = False
+) -> str | None:
     """Return the URL of the page for one attempt, without the identifier of its intent.
 
-    None if the client shows the challenge itself: it gave no URL to return to, or said so. Raises:
-    InvalidRequest.
+    None if the client shows the challenge itself: it gave no URL to return to, or said so. `has_token` means
+    that there is a confirmation token, which may have that URL. Raises: InvalidRequest.
     """
-    if isinstance(return_url, UnsetType):
+    if not isinstance(return_url, UnsetType):
+        check_return_url(return_url)
+    elif not has_token:
         return None
-    check_return_url(return_url)
     if use_stripe_sdk:
         return None
     until_s = call.services.clock.now_ms() // 1000 + limits.challenge_valid_s

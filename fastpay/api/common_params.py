@@ -54,9 +54,13 @@ class Params(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown
 
 
 class Part(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """A parameter inside of another one. If it `is_forgotten`, it is not stored as it was sent."""
+    """A parameter inside of another one.
+
+    If it `is_forgotten`, it is not stored as it was sent, except for the texts that are named in `kept`.
+    """
 
     is_forgotten: ClassVar[bool] = False
+    kept: ClassVar[tuple[str, ...]] = ()
 
 
 class NoParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

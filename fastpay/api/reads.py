@@ -72,7 +72,7 @@ class Retrieve(Generic[_Params]):
         if stand_in is None and not paths and not call.is_publishable and resource.is_plain(found.object):
             return _plain(call, resource, found, identifier)
         snapshots = Snapshots(call, {identifier: found})
-        body = await answers.shown(call, found.object, snapshots, paths=paths)
+        body = await answers.shown(call, resource, found.object, snapshots, paths=paths)
         return Reply(body=body, etag=tag(found.version, body))
 
 

@@ -27,17 +27,20 @@ class Reference(NamedTuple):
 class Sublist(NamedTuple):
     """A field that becomes the first page of a list: the objects of `kind` whose `field` names the object.
 
-    `path` is where the list is served, with `{id}` for the object.
+    `path` is where the list is served, with `{id}` for the object. `shown_as` is the kind of a view, if the
+    objects are shown as such. With `only_type`, objects of another type are left out.
     """
 
     kind: Kind
     field: str
     path: str
+    shown_as: Kind | None = None
+    only_type: str | None = None
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kinds of the objects in the list."""
-        return (self.kind,)
+        return (self.shown_as or self.kind,)
 
 
 Expandable = Reference | Sublist

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from fastpay import limits
 from fastpay.api.context import Call
-from fastpay.api.resource import Resources, Sublist
+from fastpay.api.resource import Resource, Resources, Sublist
 from fastpay.domain.identifiers import HIGHEST, Scope, digits
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
@@ -99,12 +99,15 @@ class Snapshots:
     ) -> None:
         """Add up to `limit` items of each list to `found`. What is complete then is not `remaining`."""
         kind, field = sublist.kind.prefix, sublist.field
+        resource = self.resources.of_kind(*sublist.kinds)
         lists = await self.reader.list_each(self.scope, kind, field, bounds, limit)
         versions = await self._as_they_were([row for rows in lists for row in rows])
         for (owner, _), rows in zip(bounds, lists, strict=True):
             for row in rows:
-                if row.object.id in versions:
-                    found[owner].append(await self._render_in_turn(versions[row.object.id].object))
+                is_wanted = sublist.only_type in {None, getattr(row.object, "type", None)}
+                if is_wanted and row.object.id in versions:
+                    stored = versions[row.object.id].object
+                    found[owner].append(await self._render_in_turn(resource, stored))
             if len(found[owner]) > limits.page_size_default or len(rows) < limit:
                 del remaining[owner]
             else:
@@ -120,12 +123,12 @@ class Snapshots:
             versions |= await self.load(changed)
         return versions
 
-    async def _render_in_turn(self, stored: StoredObject) -> dict[str, object]:
+    async def _render_in_turn(self, resource: Resource, stored: StoredObject) -> dict[str, object]:
         """Render an object, and let other tasks run after so many."""
         self._rendered += 1
         if self._rendered % limits.expanded_at_once_max == 0:
             await self.step()
-        return self.render(stored)
+        return resource.render(stored, self.scope.livemode)
 
 
 async def begin_page(call: Call, paths: Sequence[str]) -> Snapshots:

@@ -101,7 +101,7 @@ class Write(Generic[_Params]):
             # It may follow from a commit of another instance that this one has not heard of yet.
             call.services.reader.acknowledged(call.scope, outcome.answer.sequence)
         try:
-            answering = answers.committed(call, outcome)
+            answering = answers.committed(call, self._resource, outcome)
             return await (in_time(answering) if outcome.answer.expand else answering)
         except FastpayError as error:
             if submission.idempotency_key is not None or not error.retryable:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import metadata, payment_methods
+from fastpay.domain import metadata, payment_methods, sources
 from fastpay.domain.objects import Customer, PaymentMethod, missing
+from fastpay.domain.payment_methods import NewCard, TokenCard
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
 
@@ -13,17 +14,20 @@ from fastpay.errors import InvalidRequest
 class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Create a customer. `fields` are checked fields of `Customer`.
 
-    `is_default` makes the given payment method the customer's default.
+    `is_default` makes the given payment method the customer's default. `source` is a card that becomes the
+    default source.
     """
 
     fields: Mapping[str, object]
     metadata: Mapping[str, str] = {}
     payment_method: payment_methods.Choice | None = None
     is_default: bool = False
+    source: NewCard | TokenCard | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return payment_methods.chosen_ids(self.payment_method)
+        chosen = payment_methods.chosen_ids
+        return (*chosen(self.payment_method), *chosen(self.source))
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the customer, and attach the payment method if one is given."""
@@ -45,6 +49,8 @@ class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                     customer.invoice_settings, default_payment_method=method.id
                 )
                 customer = msgspec.structs.replace(customer, invoice_settings=settings)
+        if self.source is not None:
+            customer = _with_source(workspace, draft, customer, self.source)
         draft.put(customer, "customer.created")
         return customer.id
 
@@ -52,33 +58,60 @@ class CreateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class UpdateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Change a customer. `metadata` None clears all of it.
 
-    `invoice_settings` are the fields of `InvoiceSettings` to change.
+    `invoice_settings` are the fields of `InvoiceSettings` to change. `source` is a card that becomes the
+    default source.
     """
 
     id: str
     fields: Mapping[str, object]
     invoice_settings: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
+    source: NewCard | TokenCard | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        default = self.invoice_settings.get("default_payment_method")
-        return (self.id, default) if isinstance(default, str) else (self.id,)
+        needed = [self.id, *payment_methods.chosen_ids(self.source)]
+        default, source = self._defaults()
+        if default is not None:
+            needed.append(default)
+        if source is not None:
+            needed.append(sources.method_id(source))
+        return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed customer."""
         customer = require(workspace, self.id)
-        default = self.invoice_settings.get("default_payment_method")
-        if isinstance(default, str):
-            _require_attached(workspace, default, customer)
+        default, source = self._defaults()
+        if default is not None and not _is_attached(workspace, default, customer):
+            raise InvalidRequest(
+                f"No such payment method on this customer: '{default}'",
+                code="resource_missing",
+                param="invoice_settings[default_payment_method]",
+            )
+        if source is not None and not _is_attached(workspace, sources.method_id(source), customer):
+            raise InvalidRequest(
+                f"No such source on this customer: '{source}'",
+                code="resource_missing",
+                param="default_source",
+            )
         changed = msgspec.structs.replace(
             customer,
             **self.fields,
             invoice_settings=msgspec.structs.replace(customer.invoice_settings, **self.invoice_settings),
             metadata=metadata.merge(customer.metadata, self.metadata),
         )
+        if self.source is not None:
+            changed = _with_source(workspace, draft, changed, self.source)
         draft.put(changed, "customer.updated")
         return customer.id
+
+    def _defaults(self) -> tuple[str | None, str | None]:
+        """Return the payment method and the source that become defaults."""
+        default, source = (
+            self.invoice_settings.get("default_payment_method"),
+            self.fields.get("default_source"),
+        )
+        return default if isinstance(default, str) else None, source if isinstance(source, str) else None
 
 
 class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -108,11 +141,13 @@ def require(workspace: Workspace, identifier: str, *, param: str = "id") -> Cust
     return customer
 
 
-def _require_attached(workspace: Workspace, identifier: str, customer: Customer) -> None:
+def _with_source(
+    workspace: Workspace, draft: Draft, customer: Customer, card: NewCard | TokenCard
+) -> Customer:
+    method = sources.attach(workspace, draft, card, customer.id)
+    return msgspec.structs.replace(customer, default_source=sources.source_id(method.id))
+
+
+def _is_attached(workspace: Workspace, identifier: str, customer: Customer) -> bool:
     method = workspace.find(identifier)
-    if not isinstance(method, PaymentMethod) or method.customer != customer.id:
-        raise InvalidRequest(
-            f"No such payment method on this customer: '{identifier}'",
-            code="resource_missing",
-            param="invoice_settings[default_payment_method]",
-        )
+    return isinstance(method, PaymentMethod) and method.customer == customer.id

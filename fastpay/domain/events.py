@@ -26,6 +26,9 @@ TYPES = FREQUENT | {
     "charge.updated",
     "customer.created",
     "customer.deleted",
+    "customer.source.created",
+    "customer.source.deleted",
+    "customer.source.updated",
     "customer.updated",
     "payment_intent.amount_capturable_updated",
     "payment_intent.canceled",
@@ -66,6 +69,8 @@ UNSEEN = frozenset(
         "payment_intent.updated",
         "payment_method.created",
         "setup_intent.updated",
+        "token.created",
+        "confirmation_token.created",
     )
 )
 # Events of these types say what the changed attributes were before.
@@ -74,6 +79,7 @@ UPDATES = frozenset(
         "charge.captured",
         "charge.refunded",
         "charge.updated",
+        "customer.source.updated",
         "customer.updated",
         "payment_method.detached",
         "payment_method.updated",
@@ -84,8 +90,10 @@ UPDATES = frozenset(
     )
 )
 # The object of such an event is the version before: of the one that was written nothing is left to show.
-DELETIONS = frozenset(("customer.deleted",))
+DELETIONS = frozenset(("customer.deleted", "customer.source.deleted"))
 WITH_PREVIOUS = UPDATES | DELETIONS
+# The object of such an event is a payment method, shown as a source of its customer.
+SOURCES = frozenset(("customer.source.created", "customer.source.deleted", "customer.source.updated"))
 # What time alone brings about.
 _BY_TIME = frozenset(
     ("balance.available", "charge.expired", "payout.failed", "payout.paid", "payout.reconciliation_completed")
@@ -94,6 +102,7 @@ _BY_TIME = frozenset(
 SPECIAL = (
     WITH_PREVIOUS
     | _BY_TIME
+    | SOURCES
     | {"payment_intent.canceled", "payment_intent.created", "payout.created", "setup_intent.created"}
 )
 assert not TYPES & UNSEEN

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import cards
+from fastpay.domain import cards, sources
+from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, is_well_formed
@@ -27,6 +28,7 @@ from fastpay.domain.objects import (
 )
 from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
+from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.errors import NotFound
 
@@ -70,6 +72,8 @@ PAYOUT = _stored(12, Payout)
 ACCOUNT = _stored(13, ConnectedAccount)
 TRANSFER = _stored(14, AccountTransfer)
 TRANSFER_REVERSAL = _stored(15, TransferReversal)
+TOKEN = _stored(16, Token)
+CONFIRMATION_TOKEN = _stored(17, ConfirmationToken)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)
@@ -77,6 +81,8 @@ LEDGER_BALANCE = Kind("lbal", "ledger balance")
 LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
 EVENT = Kind("evt", "event")
+# A payment method, as a source of its customer.
+SOURCE = Kind(sources.PREFIX, sources.NOUN)
 
 # Every row above, and those of which snapshots are stored, by prefix.
 _ROWS = [row for row in list(globals().values()) if isinstance(row, Kind)]

@@ -97,6 +97,7 @@ class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=Tru
     preferred_locales: tuple[str, ...] = ()
     shipping: Shipping | None = None
     tax_exempt: str = "none"
+    default_source: str | None = None
 
 
 class PaymentMethod(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -12,9 +12,20 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import charging, customers, debits, ledger, mandates, options, payment_methods
+from fastpay.domain import (
+    charging,
+    confirmation_tokens,
+    customers,
+    debits,
+    ledger,
+    mandates,
+    options,
+    payment_methods,
+    sources,
+)
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.charging import Terms
+from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.objects import PaymentIntent, PaymentMethod, missing
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
@@ -48,6 +59,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     customer: str | None = None
     payment_method: payment_methods.Choice | None = None
     confirm: bool = False
+    confirmation_token: str | None = None
     terms: Terms = Terms()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
@@ -58,11 +70,18 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if self.terms.mandate is not None:
             needed.append(self.terms.mandate)
         if self.confirm:
+            if self.payment_method is None:
+                needed.extend(_default_source(workspace, self.customer))
+                needed.extend(confirmation_tokens.needs(workspace, self.confirmation_token))
             needed.extend(ledger.account_ids(workspace.scope, self.currency))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the payment intent."""
+        if self.confirmation_token is not None:
+            return confirmation_tokens.confirm(
+                workspace, draft, self, self.confirmation_token, used_by="payment_intent"
+            )
         rules = workspace.book.rules
         if rules.amount_minimums:
             rules.check_minimum(self.amount, self.currency)
@@ -84,13 +103,16 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         )
         if self.extras:
             intent = msgspec.structs.replace(intent, extras=options.merge(None, self.extras))
-        if self.payment_method is None:
-            if self.confirm:
+        choice = self.payment_method
+        if choice is None and self.confirm:
+            choice = sources.default_method(workspace, self.customer)
+            if choice is None:
                 raise _no_payment_method()
+        if choice is None:
             draft.put(intent, "payment_intent.created")
             return identifier
-        method = payment_methods.take(workspace, draft, self.payment_method)
-        is_new = not isinstance(self.payment_method, str)
+        method = payment_methods.take(workspace, draft, choice)
+        is_new = not isinstance(choice, str)
         charging.check_owner(intent, method)
         draft.put(intent, "payment_intent.created")
         if self.confirm:
@@ -102,6 +124,15 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             msgspec.structs.replace(intent, status="requires_confirmation", payment_method=method.id), None
         )
         return identifier
+
+    def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "CreatePaymentIntent":
+        """Return the command with what the token holds."""
+        return msgspec.structs.replace(
+            self,
+            confirmation_token=None,
+            fields={**self.fields, **_chosen_by_payer(token)},
+            payment_method=choice,
+        )
 
 
 class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -165,6 +196,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fields: Mapping[str, object] = {}
     extras: Mapping[str, object] = {}
     payment_method: payment_methods.Choice | None = None
+    confirmation_token: str | None = None
     terms: Terms = Terms()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
@@ -174,8 +206,12 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             needed.append(self.terms.mandate)
         intent = workspace.find(self.id)
         if isinstance(intent, PaymentIntent):
-            if self.payment_method is None and intent.payment_method is not None:
-                needed.append(intent.payment_method)
+            if self.payment_method is None:
+                needed.extend(confirmation_tokens.needs(workspace, self.confirmation_token))
+                if intent.payment_method is not None:
+                    needed.append(intent.payment_method)
+                else:
+                    needed.extend(_default_source(workspace, intent.customer))
             if intent.customer is not None:
                 needed.append(intent.customer)
             needed.extend(ledger.account_ids(workspace.scope, intent.currency))
@@ -183,11 +219,17 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Make the attempt."""
+        if self.confirmation_token is not None:
+            return confirmation_tokens.confirm(
+                workspace, draft, self, self.confirmation_token, used_by="payment_intent"
+            )
         intent = require(workspace, self.id)
         if intent.status not in OPEN:
             refuse_state(draft, intent, "confirm")
             return intent.id
         choice = self.payment_method if self.payment_method is not None else intent.payment_method
+        if choice is None:
+            choice = sources.default_method(workspace, intent.customer)
         if choice is None:
             draft.fail(_no_payment_method(), payment_intent=intent.id)
             return intent.id
@@ -200,6 +242,15 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=self.terms
         )
         return intent.id
+
+    def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "ConfirmPaymentIntent":
+        """Return the command with what the token holds."""
+        return msgspec.structs.replace(
+            self,
+            confirmation_token=None,
+            fields={**self.fields, **_chosen_by_payer(token)},
+            payment_method=choice,
+        )
 
 
 class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -271,6 +322,15 @@ def with_extras(intent: PaymentIntent, changes: Mapping[str, object]) -> Payment
     if not changes:
         return intent
     return msgspec.structs.replace(intent, extras=options.merge(intent.extras, changes))
+
+
+def _chosen_by_payer(token: ConfirmationToken) -> dict[str, object]:
+    return confirmation_tokens.chosen_fields(token, "return_url", "setup_future_usage", "shipping")
+
+
+def _default_source(workspace: Workspace, customer: str | None) -> tuple[str, ...]:
+    found = sources.default_method(workspace, customer)
+    return () if found is None else (found,)
 
 
 def _no_payment_method() -> UnexpectedState:

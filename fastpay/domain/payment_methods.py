@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain import tokens
 from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cards import BEHAVIOURS, NO_CARD, Card, check_valid
+from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod, missing
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
@@ -27,22 +29,36 @@ class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sepa_debit: SepaDebit | None = None
 
 
+class TokenCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A card that a token stands for, and what the request says about it.
+
+    `token_param` is the parameter that held the token, for error messages. Billing details of the request
+    take the place of those that came with the token.
+    """
+
+    token: str
+    token_param: str
+    billing_details: BillingDetails | None = None
+    metadata: Mapping[str, str] = {}
+    allow_redisplay: str = "unspecified"
+
+
 # The identifier of a payment method, or a card that becomes one.
-Choice = str | NewCard
+Choice = str | NewCard | TokenCard
 
 
 class CreatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Create a payment method from a card."""
 
-    card: NewCard
+    card: NewCard | TokenCard
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return ()
+        return chosen_ids(self.card)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the payment method, attached to nobody."""
-        method = from_card(draft, self.card)
+        method = take(workspace, draft, self.card)
         draft.put(method, "payment_method.created")
         return method.id
 
@@ -132,24 +148,29 @@ class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 param="payment_method",
             )
         customer = workspace.find(method.customer)
-        if isinstance(customer, Customer) and customer.invoice_settings.default_payment_method == method.id:
-            settings = msgspec.structs.replace(customer.invoice_settings, default_payment_method=None)
-            draft.put(msgspec.structs.replace(customer, invoice_settings=settings), "customer.updated")
+        if isinstance(customer, Customer):
+            remaining = _without(customer, method.id)
+            if remaining is not customer:
+                draft.put(remaining, "customer.updated")
         draft.put(msgspec.structs.replace(method, customer=None), "payment_method.detached")
         return method.id
 
 
 def chosen_ids(choice: Choice | None) -> tuple[str, ...]:
     """Return the identifiers that must be loaded for a choice."""
-    return (choice,) if isinstance(choice, str) else ()
+    if isinstance(choice, str):
+        return (choice,)
+    return (choice.token,) if isinstance(choice, TokenCard) else ()
 
 
 def take(workspace: Workspace, draft: Draft, choice: Choice) -> PaymentMethod:
     """Return the chosen payment method. A card that came with the request becomes a new one.
 
-    The caller writes a new payment method. Raises: NotFound.
+    The caller writes a new payment method. Raises: CardDeclined, InvalidRequest, NotFound.
     """
-    return require(workspace, choice) if isinstance(choice, str) else from_card(draft, choice)
+    if isinstance(choice, str):
+        return require(workspace, choice)
+    return from_card(draft, choice if isinstance(choice, NewCard) else _redeem(workspace, draft, choice))
 
 
 def require(workspace: Workspace, identifier: str) -> PaymentMethod:
@@ -175,6 +196,27 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
     if card.type == "card":
         return method
     return msgspec.structs.replace(method, type=card.type, sepa_debit=card.sepa_debit)
+
+
+def _without(customer: Customer, method: str) -> Customer:
+    """Return the customer, and the same one unless this payment method is a default of theirs."""
+    if customer.invoice_settings.default_payment_method == method:
+        settings = msgspec.structs.replace(customer.invoice_settings, default_payment_method=None)
+        customer = msgspec.structs.replace(customer, invoice_settings=settings)
+    if customer.default_source is not None and digits(customer.default_source) == digits(method):
+        customer = msgspec.structs.replace(customer, default_source=None)
+    return customer
+
+
+def _redeem(workspace: Workspace, draft: Draft, choice: TokenCard) -> NewCard:
+    token = tokens.redeem(workspace, draft, choice.token, param=choice.token_param)
+    return NewCard(
+        card=token.card,
+        param=choice.token_param,
+        billing_details=choice.billing_details or BillingDetails(address=token.address, name=token.name),
+        metadata=choice.metadata,
+        allow_redisplay=choice.allow_redisplay,
+    )
 
 
 def save(draft: Draft, method: PaymentMethod, customer: str | None, *, is_set_up: bool) -> PaymentMethod:

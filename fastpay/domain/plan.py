@@ -184,6 +184,11 @@ class Draft:
         return self._identifiers.next(prefix)
 
     @property
+    def is_announced(self) -> bool:
+        """Whether there is an event already."""
+        return bool(self._announced)
+
+    @property
     def moment_ms(self) -> int:
         """The time in new identifiers, in milliseconds since 1970."""
         return self._identifiers.moment_ms

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import charging, customers, payment_methods, setting_up
+from fastpay.domain import charging, confirmation_tokens, customers, payment_methods, setting_up
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import missing
 from fastpay.domain.plan import Draft, Workspace
@@ -35,16 +36,24 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     customer: str | None = None
     payment_method: payment_methods.Choice | None = None
     confirm: bool = False
+    confirmation_token: str | None = None
     mandate: MandateData | None = None
     page: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        needed = [*payment_methods.chosen_ids(self.payment_method)]
+        needed = [
+            *payment_methods.chosen_ids(self.payment_method),
+            *confirmation_tokens.needs(workspace, self.confirmation_token),
+        ]
         return needed if self.customer is None else [*needed, self.customer]
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the setup intent."""
+        if self.confirmation_token is not None:
+            return confirmation_tokens.confirm(
+                workspace, draft, self, self.confirmation_token, used_by="setup_intent"
+            )
         if self.customer is not None:
             customers.require(workspace, self.customer, param="customer")
         identifier = draft.new_id(SetupIntent.prefix)
@@ -84,6 +93,13 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             msgspec.structs.replace(intent, status="requires_confirmation", payment_method=method.id), None
         )
         return identifier
+
+    def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "CreateSetupIntent":
+        """Return the command with what the token holds. `usage` follows from what the payer was told."""
+        fields = {**self.fields, **confirmation_tokens.chosen_fields(token, "return_url")}
+        if token.setup_future_usage is not None:
+            fields["usage"] = token.setup_future_usage
+        return msgspec.structs.replace(self, confirmation_token=None, fields=fields, payment_method=choice)
 
 
 class UpdateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -138,12 +154,17 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     id: str
     fields: Mapping[str, object] = {}
     payment_method: payment_methods.Choice | None = None
+    confirmation_token: str | None = None
     mandate: MandateData | None = None
     page: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the setup intent refers to."""
-        needed = [*_with_attempt(workspace, self.id), *payment_methods.chosen_ids(self.payment_method)]
+        needed = [
+            *_with_attempt(workspace, self.id),
+            *payment_methods.chosen_ids(self.payment_method),
+            *confirmation_tokens.needs(workspace, self.confirmation_token),
+        ]
         intent = workspace.find(self.id)
         if isinstance(intent, SetupIntent):
             needed.extend(name for name in (intent.payment_method, intent.customer) if name is not None)
@@ -151,6 +172,10 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Make the attempt."""
+        if self.confirmation_token is not None:
+            return confirmation_tokens.confirm(
+                workspace, draft, self, self.confirmation_token, used_by="setup_intent"
+            )
         intent = require(workspace, self.id)
         if intent.status not in OPEN:
             _refuse_state(draft, intent, "confirm")
@@ -173,6 +198,11 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             page=self.page,
         )
         return intent.id
+
+    def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "ConfirmSetupIntent":
+        """Return the command with what the token holds."""
+        fields = {**self.fields, **confirmation_tokens.chosen_fields(token, "return_url")}
+        return msgspec.structs.replace(self, confirmation_token=None, fields=fields, payment_method=choice)
 
 
 class AuthenticateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -159,6 +159,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
         plural="payment_methods",
         changing=(_reference("customer"),),
         filters=(_reference("customer"),),
+        owners=(_reference("customer"),),
     ),
     kinds.PAYMENT_INTENT: Table(
         name="payment_intent",

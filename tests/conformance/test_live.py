@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 import stripe
 
 from fastpay.domain.events import TYPES
 from tests.conformance.payouts import payouts_made
+from tests.conformance.shop import Shop, setups_made
 from tests.support.api import open_client
 from tests.support.dialect import deviations, example, missing_keys, violations
 from tests.support.servers import RunningServer
@@ -16,8 +16,7 @@ from tests.support.tenants import make_tenant
 
 KINDS = {
     "payment_intent", "charge", "refund", "customer", "payment_method", "balance", "balance_transaction",
-    "setup_intent", "setup_attempt", "mandate",
-    "payout"
+    "setup_intent", "setup_attempt", "mandate", "token", "confirmation_token", "card", "payout",
 }  # fmt: skip
 INTENT_STATES = {
     "requires_payment_method",
@@ -40,37 +39,6 @@ BILLING = {
     "billing_details[email]": "ada@example.com",
     "billing_details[address][country]": "CH",
 }
-
-
-class Shop:
-    """A tenant on the running server, through plain HTTP: nothing that a client could smooth over."""
-
-    def __init__(self, http: httpx.Client) -> None:
-        self._http = http
-
-    def get(self, path: str, **query: str) -> Any:
-        return self._http.get(path, params=query).raise_for_status().json()
-
-    def post(self, path: str, fields: dict[str, str] | None = None, *, status: int = 200) -> Any:
-        answer = self._http.post(path, data=fields)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    def delete(self, path: str) -> Any:
-        return self._http.delete(path).raise_for_status().json()
-
-    def intent(self, *, status: int = 200, **fields: str) -> Any:
-        named = {
-            first + "".join(f"[{part}]" for part in inner): value
-            for (first, *inner), value in ((name.split("__"), value) for name, value in fields.items())
-        }
-        return self.post("/v1/payment_intents", {"amount": "2000", "currency": "usd", **named}, status=status)
-
-    def pay(self, card: str = "pm_card_visa", *, status: int = 200, **fields: str) -> Any:
-        return self.intent(status=status, payment_method=card, confirm="true", **fields)
-
-    def charge(self, intent: Any) -> Any:
-        return self.get(f"/v1/charges/{intent['latest_charge']}")
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +75,25 @@ def people_and_cards(shop: Shop) -> dict[str, Any]:
         "/v1/payment_methods", {"type": "card", "card[token]": "tok_amex", "metadata[a]": "1", **BILLING}
     )
     gone = shop.post("/v1/customers")
+    older = shop.post("/v1/customers", {"source": "tok_visa"})
+    collected = {
+        "payment_method_data[type]": "card",
+        "payment_method_data[card][token]": "tok_visa",
+        **SHIPPING,
+    }
+    card = {"card[number]": "4242424242424242", "card[exp_month]": "12", "card[exp_year]": "2034"}
+    sources = f"/v1/customers/{older['id']}/sources"
     return {
         "customer: full": full,
+        "customer: with a source": shop.get(
+            f"/v1/customers/{older['id']}", **{"expand[0]": "sources", "expand[1]": "default_source"}
+        ),
+        "source: new": shop.post(sources, {"source": "tok_amex", "metadata[a]": "1"}),
+        "source: asked for": shop.get(f"{sources}/{older['default_source']}"),
+        "source: deleted": shop.delete(f"{sources}/{shop.post(sources, {'source': 'tok_visa'})['id']}"),
+        "token: new": shop.post("/v1/tokens", {**card, "card[name]": "Ada", "card[address_city]": "Bern"}),
+        "token: magic": shop.get("/v1/tokens/tok_visa"),
+        "confirmation token: new": shop.post("/v1/test_helpers/confirmation_tokens", collected),
         "customer: bare": shop.post("/v1/customers"),
         "customer: deleted": shop.delete(f"/v1/customers/{gone['id']}"),
         "customer: deleted, asked for": shop.get(f"/v1/customers/{gone['id']}"),
@@ -171,55 +156,6 @@ def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
         ),
         "method: in an error": refused["payment_method"],
     }
-
-
-def setups_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
-    """Return setup intents in every state, with their attempts and mandates."""
-    accepted = {
-        "mandate_data[customer_acceptance][type]": "online",
-        "mandate_data[customer_acceptance][online][ip_address]": "192.0.2.1",
-        "mandate_data[customer_acceptance][online][user_agent]": "Browser",
-    }
-    confirmed = {"confirm": "true", "payment_method": "pm_card_visa"}
-    owner = people["customer: full"]["id"]
-    done = shop.post("/v1/setup_intents", {**confirmed, **accepted, "customer": owner, "metadata[a]": "1"})
-    once = {**accepted, "single_use[amount]": "500", "single_use[currency]": "usd"}
-    single = shop.post("/v1/setup_intents", {**confirmed, **once, "attach_to_self": "true"})
-    waiting, asked, unsure = (
-        shop.post(
-            "/v1/setup_intents",
-            {"confirm": "true", "payment_method": "pm_card_authenticationRequired", "return_url": back},
-        )
-        for back in ("https://shop.example/back",) * 3
-    )
-    helper = "/v1/test_helpers/setup_intents"
-    refused = shop.post(
-        "/v1/setup_intents", {"confirm": "true", "payment_method": "pm_card_chargeDeclined"}, status=402
-    )["error"]
-    fresh = shop.post("/v1/setup_intents", {"payment_method_types[]": "card", "usage": "on_session"})
-    shown = {
-        "setup: new": fresh,
-        "setup: to confirm": shop.post("/v1/setup_intents", {"payment_method": "pm_card_visa"}),
-        "setup: done": done,
-        "setup: for one payment": single,
-        "setup: waiting for the cardholder": waiting,
-        "setup: authenticated": shop.post(f"{helper}/{asked['id']}/authenticate"),
-        "setup: not authenticated": shop.post(f"{helper}/{unsure['id']}/authenticate", {"outcome": "failed"}),
-        "setup: declined, in the error": refused["setup_intent"],
-        "setup: canceled": shop.post(f"/v1/setup_intents/{fresh['id']}/cancel"),
-        "setup: everything expanded": shop.get(
-            f"/v1/setup_intents/{done['id']}",
-            **{"expand[0]": "latest_attempt.payment_method", "expand[1]": "mandate.payment_method"},
-        ),
-        "mandate: multi use": shop.get(f"/v1/mandates/{done['mandate']}"),
-        "mandate: single use": shop.get(f"/v1/mandates/{single['single_use_mandate']}"),
-        "method: in an error of a setup": refused["payment_method"],
-    }
-    for name, setup in list(shown.items()):
-        if setup["object"] == "setup_intent" and setup["latest_attempt"] is not None:
-            (attempt,) = shop.get("/v1/setup_attempts", setup_intent=setup["id"])["data"]
-            shown[f"attempt: {name}"] = attempt
-    return shown
 
 
 def what_follows(shop: Shop, payments: dict[str, Any]) -> dict[str, Any]:
@@ -286,6 +222,8 @@ def test_no_state_and_no_kind_was_forgotten(shown: dict[str, Any]) -> None:
 def events(shop: Shop, shown: dict[str, Any]) -> list[Any]:
     """Every event of the shop, in order, after what else there is to do with objects."""
     method, charge = shown["method: saved"]["id"], shown["charge: paid"]["id"]
+    source = shown["source: new"]
+    shop.post(f"/v1/customers/{source['customer']}/sources/{source['id']}", {"name": "Eve"})
     shop.post(f"/v1/charges/{charge}", {"description": "Order 2"})
     shop.post(f"/v1/refunds/{shown['refund: in part']['id']}", {"metadata[a]": "2"})
     shop.post(f"/v1/payment_methods/{method}", {"metadata[a]": "2"})
@@ -341,6 +279,8 @@ def test_what_was_expanded_is_whole_too(shown: dict[str, Any]) -> None:
         shown["payout: expanded"]["balance_transaction"]["source"],
         shown["charge: with refunds"]["refunds"]["data"][0],
         shown["intent: declined"]["last_payment_error"]["payment_method"],
+        shown["customer: with a source"]["default_source"],
+        shown["customer: with a source"]["sources"]["data"][0],
         shown["setup: declined, in the error"]["last_setup_error"]["payment_method"],
         shown["setup: everything expanded"]["latest_attempt"],
         shown["setup: everything expanded"]["latest_attempt"]["payment_method"],

@@ -7,7 +7,19 @@ import httpx
 import pytest
 
 from tests.http.bad_options import OPTIONS
-from tests.support.refusals import FORM, JSON, Bad, Database, check_error, check_refused, encode
+from tests.support.refusals import (
+    FORM,
+    JSON,
+    Bad,
+    Database,
+    check_error,
+    check_refused,
+    encode,
+    form,
+    query,
+    raw,
+    text,
+)
 from tests.support.tenants import Tenant
 
 INTENTS = "/v1/payment_intents"
@@ -15,8 +27,6 @@ CUSTOMERS = "/v1/customers"
 METHODS = "/v1/payment_methods"
 REFUNDS = "/v1/refunds"
 EVENTS = "/v1/events"
-SETUPS = "/v1/setup_intents"
-ATTEMPTS = "/v1/setup_attempts"
 
 INTEGER = "parameter_invalid_integer"
 UNKNOWN = "parameter_unknown"
@@ -24,24 +34,8 @@ MISSING = "parameter_missing"
 EMPTY = "parameter_invalid_empty"
 
 
-def form(path: str, /, *, code: str | None = None, param: str | None = None, **fields: str) -> Bad:
-    return Bad(path, encode(fields), code=code, param=param)
-
-
-def raw(path: str, content: bytes, *, code: str | None = None, param: str | None = None) -> Bad:
-    return Bad(path, content, code=code, param=param)
-
-
-def text(path: str, content: str | bytes, *, code: str | None = None, param: str | None = None) -> Bad:
-    return Bad(path, content.encode() if isinstance(content, str) else content, JSON, code=code, param=param)
-
-
 def payment(amount: str) -> str:
     return f'{{"amount": {amount}, "currency": "usd"}}'
-
-
-def query(path: str, *, code: str | None = None, param: str | None = None) -> Bad:
-    return Bad(path, method="GET", code=code, param=param)
 
 
 AMOUNTS = [
@@ -144,79 +138,6 @@ SHAPES = [
     raw(CUSTOMERS + "?name=b", b"name=a", param="name"),
 ]
 
-ACCEPTED = "mandate_data[customer_acceptance]"
-OFFLINE = {f"{ACCEPTED}[type]": "offline"}
-SETTING_UP = [
-    form(SETUPS, code=UNKNOWN, param="amount", amount="5"),
-    form(SETUPS, param="usage", usage="sometimes"),
-    form(SETUPS, param="attach_to_self", attach_to_self="yes"),
-    form(SETUPS, param="flow_directions[0]", **{"flow_directions[0]": "up"}),
-    form(SETUPS, param="payment_method_types", **{"payment_method_types[0]": "cash"}),
-    form(SETUPS, param="payment_method_types", payment_method_types="card"),
-    form(SETUPS, param="confirm", confirm="1"),
-    form(SETUPS, param="return_url", return_url="https://shop.example"),
-    *(
-        form(path, code="url_invalid", param="return_url", return_url=url, confirm="true", **more)
-        for url in (
-            "javascript:alert(1)",
-            "shop.example",
-            "https://",
-            "https://a.example/\r\nset-cookie: a=b",
-        )
-        for path, more in ((SETUPS, {}), (INTENTS, {"amount": "5", "currency": "usd"}))
-    ),
-    form(SETUPS, param="mandate_data", **OFFLINE),
-    form(SETUPS, param="single_use", **{"single_use[amount]": "5", "single_use[currency]": "usd"}),
-    form(
-        SETUPS,
-        param="payment_method_types",
-        **{"automatic_payment_methods[enabled]": "true", "payment_method_types[0]": "card"},
-    ),
-    form(
-        SETUPS,
-        code=UNKNOWN,
-        param="payment_method_options[card][colour]",
-        **{"payment_method_options[card][colour]": "red"},
-    ),
-    *(
-        form(SETUPS, code=code, param=param, confirm="true", payment_method="pm_card_visa", **fields)
-        for code, param, fields in (
-            (None, f"{ACCEPTED}[type]", {f"{ACCEPTED}[type]": "by telephone"}),
-            (MISSING, f"{ACCEPTED}[type]", {f"{ACCEPTED}[accepted_at]": "5"}),
-            (MISSING, f"{ACCEPTED}[online]", {f"{ACCEPTED}[type]": "online"}),
-            (INTEGER, f"{ACCEPTED}[accepted_at]", {**OFFLINE, f"{ACCEPTED}[accepted_at]": "today"}),
-            (INTEGER, f"{ACCEPTED}[accepted_at]", {**OFFLINE, f"{ACCEPTED}[accepted_at]": "-1"}),
-            (MISSING, "mandate_data", {"single_use[amount]": "5", "single_use[currency]": "usd"}),
-            (
-                "amount_too_small",
-                "single_use[amount]",
-                {**OFFLINE, "single_use[amount]": "0", "single_use[currency]": "usd"},
-            ),
-            (
-                None,
-                "single_use[currency]",
-                {**OFFLINE, "single_use[amount]": "5", "single_use[currency]": "zzz"},
-            ),
-            (MISSING, "single_use[currency]", {**OFFLINE, "single_use[amount]": "5"}),
-        )
-    ),
-    form(
-        SETUPS + "/seti_" + "0" * 32 + "/cancel",
-        param="cancellation_reason",
-        cancellation_reason="fraudulent",
-    ),
-    form(
-        "/v1/test_helpers" + SETUPS.removeprefix("/v1") + "/seti_" + "0" * 32 + "/authenticate",
-        param="outcome",
-        outcome="maybe",
-    ),
-    query(ATTEMPTS, code=MISSING, param="setup_intent"),
-    query(ATTEMPTS + "?setup_intent=nobody", code="resource_missing", param="setup_intent"),
-    query(SETUPS + "?payment_method=nobody", code="resource_missing", param="payment_method"),
-    query(SETUPS + "?starting_after=pi_" + "0" * 32, code="resource_missing", param="starting_after"),
-    query(SETUPS + "?expand[]=data.latest_charge", param="expand"),
-]
-
 EXPANSIONS = [
     raw(INTENTS, b"amount=5&currency=usd&expand[]=nothing", param="expand"),
     raw(INTENTS, b"amount=5&currency=usd&expand[]=data.customer", param="expand"),
@@ -293,7 +214,7 @@ PAGES = [
     query("/v1/customers/search?query=name:'a'&page=nonsense", param="page"),
 ]
 
-EVERYTHING = [*AMOUNTS, *CURRENCIES, *METADATA, *SHAPES, *SETTING_UP, *OPTIONS, *EXPANSIONS, *PAGES]
+EVERYTHING = [*AMOUNTS, *CURRENCIES, *METADATA, *SHAPES, *OPTIONS, *EXPANSIONS, *PAGES]
 
 
 def name(bad: Bad) -> str:

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from tests.http.test_bad_input import MISSING, UNKNOWN, form, query
+from tests.http.test_bad_input import MISSING, UNKNOWN
 from tests.http.test_bad_input import name as name_of
-from tests.support.refusals import Bad, Database, check_refused
+from tests.support.refusals import Bad, Database, check_refused, form, query
 from tests.support.tenants import Tenant
 
 PAYOUTS = "/v1/payouts"

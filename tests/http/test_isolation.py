@@ -65,6 +65,12 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     post("/v1/payment_intents", amount="50", currency="usd", **ready)
     return {
         "newseti": post("/v1/setup_intents")["id"],
+        "tok": post(
+            "/v1/tokens",
+            **{"card[number]": "4242424242424242", "card[exp_month]": "12", "card[exp_year]": "2034"},
+        )["id"],
+        "ctoken": post("/v1/test_helpers/confirmation_tokens", payment_method="pm_card_visa")["id"],
+        "card": post(f"/v1/customers/{customer['id']}/sources", source="tok_visa")["id"],
         "seti": setup["id"],
         "setatt": setup["latest_attempt"],
         "mandate": setup["mandate"],

@@ -29,8 +29,6 @@ NOT_SERVED = {
     "charge.dispute.created": "disputes are not served",
     "charge.dispute.updated": "disputes are not served",
     "charge.refund.updated": "refunds do not have this event",
-    "customer.source.created": "sources of customers are not served",
-    "customer.source.updated": "sources of customers are not served",
     "payment_intent.partially_funded": "bank transfers are not served",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope
@@ -18,6 +19,7 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Event, Versioned
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
+from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.store.connections import connected
 from tests.support.books_of_payouts import Move, Row, Tables, payouts, pending, transfers
@@ -52,9 +54,11 @@ _KINDS: dict[type, int] = {
     ConnectedAccount: 13,
     AccountTransfer: 14,
     TransferReversal: 15,
+    Token: 16,
+    ConfirmationToken: 17,
 }
-# Payment methods, attempts and mandates that come with a payment or a setup: its events tell of them.
-_TOLD_BY_OTHERS = {2, 9, 10, 15}
+# Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
+_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 

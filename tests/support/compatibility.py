@@ -28,7 +28,9 @@ WITHOUT_EFFECT = frozenset(
     {
         "allow_redisplay",
         "amount_details",
+        "attach_to_self",
         "excluded_payment_method_types",
+        "flow_directions",
         "fulfillment_date",
         "level3",
         "payment_details",
@@ -47,7 +49,7 @@ WITHOUT_EFFECT = frozenset(
     }
 )
 # Methods of the SDK that are named otherwise than their paths.
-_NAMES = {"methods": "payment_methods"}
+_NAMES = {"methods": "payment_methods", "sources": "payment_sources"}
 _OF_THE_CLIENT = frozenset(
     (
         "api_key",

@@ -137,3 +137,23 @@ def check_error(answer: httpx.Response, status: int, *, kind: str | None = None)
     assert error["message"]
     assert error["type"] == (kind or TYPES.get(status, "invalid_request_error"))
     return error
+
+
+def form(path: str, /, *, code: str | None = None, param: str | None = None, **fields: str) -> Bad:
+    """Return a bad form."""
+    return Bad(path, encode(fields), code=code, param=param)
+
+
+def raw(path: str, content: bytes, *, code: str | None = None, param: str | None = None) -> Bad:
+    """Return a bad body of a form."""
+    return Bad(path, content, code=code, param=param)
+
+
+def text(path: str, content: str | bytes, *, code: str | None = None, param: str | None = None) -> Bad:
+    """Return a bad JSON body."""
+    return Bad(path, content.encode() if isinstance(content, str) else content, JSON, code=code, param=param)
+
+
+def query(path: str, *, code: str | None = None, param: str | None = None) -> Bad:
+    """Return a bad query."""
+    return Bad(path, method="GET", code=code, param=param)

@@ -21,6 +21,7 @@ from fastpay.api.common_params import (
     address,
     first_metadata,
     given,
+    refuse_together,
     shipping,
     value_or,
 )
@@ -30,13 +31,15 @@ from fastpay.api.layout import Field, Mode, Shape, When
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Sublist
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.objects import InvoiceSettings
+from fastpay.domain.payment_methods import NewCard, TokenCard
+from fastpay.domain.sources import source_id
 from fastpay.errors import InvalidRequest
 
 Balance = Annotated[int, Meta(ge=-limits.balance_max, le=limits.balance_max)]
@@ -64,6 +67,7 @@ class _Fields(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name | UnsetType | None = UNSET
     next_invoice_sequence: Annotated[int, Meta(ge=1, le=limits.balance_max)] | UnsetType = UNSET
     phone: Phone | UnsetType | None = UNSET
+    source: Identifier | UnsetType = UNSET
     preferred_locales: Annotated[tuple[Locale, ...], Meta(max_length=limits.locales_max)] | UnsetType = UNSET
     shipping: ShippingParams | UnsetType | None = UNSET
     tax_exempt: Literal["none", "exempt", "reverse"] | UnsetType | None = UNSET
@@ -79,6 +83,8 @@ class CreateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class UpdateParams(_Fields, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Update a customer."""
+
+    default_source: Identifier | UnsetType = UNSET
 
 
 class CustomerListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +102,7 @@ _KNOWN: Shape = {
     "balance": Field("balance"),
     "created": Field("created"),
     "currency": None,
-    "default_source": None,
+    "default_source": Field("default_source"),
     "delinquent": False,
     "description": Field("description"),
     "discount": None,
@@ -125,8 +131,14 @@ CUSTOMER = Resource(
     expandable={
         "invoice_settings.default_payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "cash_balance": ALWAYS_NULL,
-        "default_source": ALWAYS_NULL,
-        "sources": ALWAYS_NULL,
+        "default_source": Reference((kinds.SOURCE,)),
+        "sources": Sublist(
+            kinds.PAYMENT_METHOD,
+            "customer",
+            "/v1/customers/{id}/sources",
+            shown_as=kinds.SOURCE,
+            only_type="card",
+        ),
         "subscriptions": ALWAYS_NULL,
         "tax": ALWAYS_NULL,
         "tax_ids": ALWAYS_NULL,
@@ -155,16 +167,23 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
         metadata=first_metadata(params.metadata),
         payment_method=choice,
         is_default=default is not None,
+        source=_source(call, params),
     )
 
 
 def update(call: Call, params: UpdateParams) -> UpdateCustomer:
     """Update a customer."""
+    fields = _fields(params)
+    if not isinstance(params.default_source, UnsetType):
+        if params.source is not UNSET:
+            raise refuse_together("default_source", "source")
+        fields["default_source"] = _default_source(params.default_source)
     return UpdateCustomer(
         id=call.arguments["id"],
-        fields=_fields(params),
+        fields=fields,
         invoice_settings=_invoice_settings(params),
         metadata=value_or(params.metadata, {}),
+        source=_source(call, params),
     )
 
 
@@ -192,6 +211,23 @@ def _fields(params: CreateParams | UpdateParams) -> dict[str, object]:
     if not isinstance(params.shipping, UnsetType):
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
     return fields
+
+
+def _source(call: Call, params: CreateParams | UpdateParams) -> NewCard | TokenCard | None:
+    if isinstance(params.source, UnsetType):
+        return None
+    return card_params.token_card(call, params.source, param="source")
+
+
+def _default_source(identifier: str) -> str:
+    """Return the source that a source or a payment method names. Raises: InvalidRequest."""
+    if kinds.could_be(kinds.SOURCE, identifier) or kinds.could_be(kinds.PAYMENT_METHOD, identifier):
+        return source_id(identifier)
+    raise InvalidRequest(
+        f"No such source on this customer: '{kinds.presentable(identifier)}'",
+        code="resource_missing",
+        param="default_source",
+    )
 
 
 def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:

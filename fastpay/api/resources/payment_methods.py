@@ -1,6 +1,7 @@
 """Payment methods: stored cards."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import ClassVar, TypeVar
 
 import msgspec
@@ -124,7 +125,7 @@ _Listed = TypeVar("_Listed", bound=TypedListParams)
 _DISPLAY_BRANDS = {"amex": "american_express", "diners": "diners_club", "unionpay": "union_pay"}
 
 # The behaviour of a test card is not shown.
-_CARD: Shape = {
+CARD_DETAILS: Shape = {
     "brand": Field("card.brand"),
     "checks": CHECKS,
     "country": Field("card.country"),
@@ -184,7 +185,7 @@ def _shape(name: str, details: Shape) -> Shape:
 PAYMENT_METHOD = Resource(
     kinds.PAYMENT_METHOD,
     shape=When(
-        "type", _shape("sepa_debit", _SEPA_DEBIT), otherwise=_shape("card", _CARD), equals="sepa_debit"
+        "type", _shape("sepa_debit", _SEPA_DEBIT), otherwise=_shape("card", CARD_DETAILS), equals="sepa_debit"
     ),
     expandable={"customer": Reference((kinds.CUSTOMER,))},
 )
@@ -199,21 +200,31 @@ class MethodList(List[_Listed]):
     async def _rows(self, call: Call, params: _Listed, wanted: Filter, page: Page) -> Sequence[Versioned]:
         if isinstance(params.type, UnsetType):
             return await super()._rows(call, params, wanted, page)
-        found: list[Versioned] = []
-        for _ in range(limits.filtered_pages_max):
-            rows = await super()._rows(call, params, wanted, page)
-            of_type = [row for row in rows if getattr(row.object, "type", "") == params.type]
-            found = [*of_type, *found] if page.ascending else [*found, *of_type]
-            if len(rows) <= page.limit or len(found) > page.limit:
-                return found[-page.limit - 1 :] if page.ascending else found[: page.limit + 1]
-            if page.ascending:
-                page = msgspec.structs.replace(page, above=digits(rows[0].object.id))
-            else:
-                page = msgspec.structs.replace(page, below=digits(rows[-1].object.id))
-        raise InvalidRequest(
-            "Too few of the payment methods are of this type. Give a customer, or leave the type out.",
-            param="type",
-        )
+        return await rows_of_type(params.type, page, partial(super()._rows, call, params, wanted))
+
+
+async def rows_of_type(
+    method_type: str, page: Page, read: Callable[[Page], Awaitable[Sequence[Versioned]]]
+) -> Sequence[Versioned]:
+    """Return the rows of a page that are payment methods of a type. `read` returns those of all types.
+
+    Raises: InvalidRequest if too few of many are of this type.
+    """
+    found: list[Versioned] = []
+    for _ in range(limits.filtered_pages_max):
+        rows = await read(page)
+        of_type = [row for row in rows if getattr(row.object, "type", "") == method_type]
+        found = [*of_type, *found] if page.ascending else [*found, *of_type]
+        if len(rows) <= page.limit or len(found) > page.limit:
+            return found[-page.limit - 1 :] if page.ascending else found[: page.limit + 1]
+        if page.ascending:
+            page = msgspec.structs.replace(page, above=digits(rows[0].object.id))
+        else:
+            page = msgspec.structs.replace(page, below=digits(rows[-1].object.id))
+    raise InvalidRequest(
+        "Too few of the payment methods are of this type. Give a customer, or leave the type out.",
+        param="type",
+    )
 
 
 def create(call: Call, params: CreateParams) -> CreatePaymentMethod:
@@ -227,7 +238,8 @@ async def check_created(call: Call, params: CreateParams) -> None:
 
 def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
     """Update a payment method."""
-    month, year = (None, None) if isinstance(params.card, UnsetType) else _expiry(call, params.card)
+    changes = value_or(params.card, CardChanges())
+    month, year = card_params.changed_expiry(call, changes.exp_month, changes.exp_year, prefix="card")
     return UpdatePaymentMethod(
         id=call.arguments["id"],
         fields=given(params, "allow_redisplay"),
@@ -274,7 +286,7 @@ class RetrieveOwned:
         method = None if found is None else found.object
         if not isinstance(method, PaymentMethod) or method.customer != customer.id:
             raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
-        return Reply(body=await answers.shown(call, method, Snapshots(call), paths=paths))
+        return Reply(body=await answers.shown(call, PAYMENT_METHOD, method, Snapshots(call), paths=paths))
 
 
 def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, object]:
@@ -284,19 +296,6 @@ def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, obj
     if not isinstance(params.address, UnsetType):
         changes["address"] = Address() if params.address is None else address(params.address)
     return changes
-
-
-def _expiry(call: Call, changes: CardChanges) -> tuple[int | None, int | None]:
-    """Return the new month and year, checked as far as one can be checked without the other."""
-    month, year = value_or(changes.exp_month, None), value_or(changes.exp_year, None)
-    if month is None and year is None:
-        return None, None
-    if month is None:
-        return None, card_params.full_year(call, 12, year or 0, prefix="card")
-    if year is None:
-        card_params.check_month(month, prefix="card")
-        return month, None
-    return month, card_params.full_year(call, month, year, prefix="card")
 
 
 RESOURCES = (PAYMENT_METHOD,)

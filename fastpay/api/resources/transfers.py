@@ -168,7 +168,7 @@ class RetrieveReversal:
             raise kinds.absent(kinds.TRANSFER_REVERSAL, identifier)
         assert found is not None
         snapshots = Snapshots(call, {identifier: found})
-        return Reply(body=await answers.shown(call, reversal, snapshots, paths=paths))
+        return Reply(body=await answers.shown(call, TRANSFER_REVERSAL, reversal, snapshots, paths=paths))
 
 
 def create(call: Call, params: CreateParams) -> CreateTransfer:

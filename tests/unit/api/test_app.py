@@ -269,6 +269,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "/v1/setup_intents",
         "confirm=true&payment_method=pm_card_visa&mandate_data[customer_acceptance][type]=offline",
     )
+    token = api.post("/v1/tokens", "card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=40")
     known = {
         "payment_intents": paid["id"],
         "charges": paid["latest_charge"]["id"],
@@ -277,6 +278,10 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "payment_methods": method["id"],
         "setup_intents": setup["id"],
         "mandates": setup["mandate"],
+        "tokens": token["id"],
+        "confirmation_tokens": api.post(
+            "/v1/test_helpers/confirmation_tokens", "payment_method=pm_card_visa"
+        )["id"],
         "balance_transactions": refund["balance_transaction"],
         "events": api.get("/v1/events")["data"][0]["id"],
         **make_movements(api),
@@ -286,6 +291,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "attach": f"customer={api.post('/v1/customers', key=OTHER)['id']}",
         "increment_authorization": "amount=5",
         "search": "",
+        "sources": "source=tok_visa",
     }
     tried = 0
     for route in ROUTES:
@@ -299,7 +305,12 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         form = form_of.get(route.path.rpartition("/")[2]) if route.method == "POST" else None
         answers = []
         for wanted in (identifier, f"{prefix}_{ABSENT}", "nonsense", f"evt_{ABSENT}"):
-            path = route.path.format(id=wanted, payment_method=method["id"], reversal=f"trr_{ABSENT}")
+            arguments = {
+                "payment_method": method["id"],
+                "reversal": f"trr_{ABSENT}",
+                "source": method["id"].replace("pm_", "card_"),
+            }
+            path = route.path.format(id=wanted, **arguments)
             response = api.send(route.method, path, form, key=OTHER)
             assert response.status_code == 404, path
             answers.append(response.content.replace(wanted.encode(), b"*"))

@@ -20,12 +20,14 @@ def test_a_publishable_key_reaches_only_what_a_client_secret_protects(api: Api) 
         ("GET", "/v1/payment_intents/{id}"),
         ("POST", "/v1/payment_intents/{id}/confirm"),
         ("POST", "/v1/payment_methods"),
+        ("POST", "/v1/tokens"),
         ("GET", "/v1/setup_intents/{id}"),
         ("POST", "/v1/setup_intents/{id}/confirm"),
     }
     for route in ROUTES:
         own = setup if "setup_intents" in route.path else intent
-        path = route.path.format(id=own["id"], payment_method=f"pm_{ABSENT}", reversal="x")
+        others = {"payment_method": f"pm_{ABSENT}", "reversal": "x", "source": f"card_{ABSENT}"}
+        path = route.path.format(id=own["id"], **others)
         status = api.send(route.method, path, key=PUBLISHABLE).status_code
         assert status == (400 if (route.method, route.path) in public else 403), route
     for name, own in (("payment_intents", intent), ("setup_intents", setup)):

@@ -19,6 +19,7 @@ from fastpay.domain.objects import InvoiceSettings
 from fastpay.errors import InvalidRequest
 from tests.support import samples
 from tests.support.dialect import violations
+from tests.support.states import SETUPS, STATES
 
 CUSTOMER = samples.customer()
 METHOD = samples.payment_method(customer=samples.CUSTOMER_ID)
@@ -28,7 +29,7 @@ INTENT = samples.payment_intent(
     payment_method=samples.METHOD_ID,
     latest_charge=samples.CHARGE_ID,
 )
-DECLINED = samples.STATES["a declined intent"]
+DECLINED = STATES["a declined intent"]
 CHARGE = samples.captured_charge(customer=samples.CUSTOMER_ID)
 REFUND = samples.refund(balance_transaction=samples.TRANSACTION_ID)
 
@@ -49,6 +50,9 @@ SDK_CLASSES: dict[str, Any] = {
     "seti": stripe.SetupIntent,
     "setatt": stripe.SetupAttempt,
     "mandate": stripe.Mandate,
+    "tok": stripe.Token,
+    "ctoken": stripe.ConfirmationToken,
+    "card": stripe.Card,
 }
 
 
@@ -204,7 +208,7 @@ def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
 
 
 def test_every_reference_that_the_sdk_can_expand_is_declared() -> None:
-    for stored in (INTENT, CHARGE, REFUND, METHOD, *samples.SETUPS.values()):
+    for stored in (INTENT, CHARGE, REFUND, METHOD, *SETUPS.values()):
         resource = RESOURCES.of_object(stored)
         annotations = SDK_CLASSES[resource.kind.prefix].__annotations__
         for name, value in resource.render(stored, False).items():

@@ -11,7 +11,8 @@ from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.objects import Charge, PaymentIntent, Refund, StoredObject
 from tests.support import samples
 from tests.support.dialect import class_of, example, missing_keys, violations
-from tests.support.samples import STATES, captured_charge, charge, customer, payment_intent
+from tests.support.samples import captured_charge, charge, customer, payment_intent
+from tests.support.states import STATES
 
 every_state = pytest.mark.parametrize("stored", STATES.values(), ids=STATES.keys())
 

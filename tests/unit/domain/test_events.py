@@ -11,9 +11,8 @@ from fastpay.domain import events
 from tests.support import tree
 from tests.support.samples import captured_charge
 
-_TYPE = re.compile(
-    r"(?:balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer|ledger\.\w+)\.\w+"
-)
+_GROUPS = "balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer"
+_TYPE = re.compile(rf"(?:{_GROUPS}|(?:confirmation_)?token|customer\.source|ledger\.\w+)\.\w+")
 
 
 def test_every_type_that_is_written_is_shown_or_named_as_unseen() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from fastpay._native.weighing import weigh
 from fastpay.domain.objects import StoredObject
 from tests.reference import weighing as oracle
-from tests.support import samples
+from tests.support.states import STATES
 from tests.unit.native.stored import STORED
 
 
@@ -22,7 +22,7 @@ def test_any_object_weighs_what_the_oracle_says(stored: StoredObject) -> None:
     assert weigh(stored) == oracle.weigh(stored)
 
 
-@pytest.mark.parametrize("stored", samples.STATES.values(), ids=samples.STATES.keys())
+@pytest.mark.parametrize("stored", STATES.values(), ids=STATES.keys())
 def test_every_state_weighs_what_the_oracle_says(stored: StoredObject) -> None:
     assert weigh(stored) == oracle.weigh(stored)
 

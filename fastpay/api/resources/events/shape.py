@@ -78,7 +78,8 @@ def _render_special(
     if event.type in events.DELETIONS and before is not None:
         stored = before
     stored = events.as_of(event.type, stored)
-    resource = resources.of_object(stored)
+    is_source = event.type in events.SOURCES
+    resource = resources.of_kind(kinds.SOURCE) if is_source else resources.of_object(stored)
     inner = wholes.get((resource.whole_in(stored) or "", sequence))
     whole = None if inner is None else resources.render_bytes(inner, livemode)
     previous = None

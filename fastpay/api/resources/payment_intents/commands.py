@@ -46,7 +46,14 @@ _DESCRIBED = (
     "transfer_group",
 )
 _BEGUN = (*_DESCRIBED, "confirmation_method", "return_url")
-_ONLY_WITH_CONFIRM = ("error_on_requires_action", "mandate", "mandate_data", "off_session", "return_url")
+_ONLY_WITH_CONFIRM = (
+    "confirmation_token",
+    "error_on_requires_action",
+    "mandate",
+    "mandate_data",
+    "off_session",
+    "return_url",
+)
 # Parameters that only the merchant may decide, and no holder of a client secret.
 _NOT_FOR_PUBLISHABLE = (
     "amount_details",
@@ -85,6 +92,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         customer=_customer(params.customer),
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
+        confirmation_token=card_params.confirmation_token(params),
         terms=_terms(call, params),
     )
 
@@ -118,6 +126,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
         fields=fields,
         extras=_extras(params, None),
         payment_method=card_params.chosen(call, params),
+        confirmation_token=card_params.confirmation_token(params),
         terms=_terms(call, params),
     )
 
@@ -238,7 +247,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         # Both texts, one_off and recurring, mean that the cardholder is absent.
         off_session=value_or(params.off_session, False) is not False,
         error_on_requires_action=value_or(params.error_on_requires_action, False),
-        page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
+        page=_page(call, params),
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
     )
@@ -248,3 +257,12 @@ def _refuse_without_confirm(params: CreateParams) -> None:
     for name in _ONLY_WITH_CONFIRM:
         if getattr(params, name) not in {UNSET, False}:
             raise InvalidRequest(f"The parameter {name} may only be given with confirm=true.", param=name)
+
+
+def _page(call: Call, params: CreateParams | ConfirmParams) -> str | None:
+    return challenges.page(
+        call,
+        params.return_url,
+        use_stripe_sdk=params.use_stripe_sdk,
+        has_token=params.confirmation_token is not UNSET,
+    )

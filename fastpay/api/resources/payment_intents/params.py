@@ -78,6 +78,7 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
     currency: Text
     automatic_payment_methods: AutomaticPaymentMethods | UnsetType = UNSET
     confirm: bool = False
+    confirmation_token: Identifier | UnsetType = UNSET
     confirmation_method: Literal["automatic", "manual"] | UnsetType = UNSET
     customer: Identifier | UnsetType = UNSET
     error_on_requires_action: bool | UnsetType = UNSET
@@ -105,6 +106,7 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     capture_method: CaptureMethod | UnsetType = UNSET
     client_secret: Text | UnsetType = UNSET
+    confirmation_token: Identifier | UnsetType = UNSET
     error_on_requires_action: bool | UnsetType = UNSET
     mandate: Identifier | UnsetType = UNSET
     mandate_data: MandateDataParams | UnsetType | None = UNSET

@@ -27,7 +27,7 @@ from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
 _DESCRIBED = ("attach_to_self", "description", "flow_directions")
-_ONLY_WITH_CONFIRM = ("mandate_data", "return_url", "single_use")
+_ONLY_WITH_CONFIRM = ("confirmation_token", "mandate_data", "return_url", "single_use")
 # Parameters that only the merchant may decide, and no holder of a client secret.
 _NOT_FOR_PUBLISHABLE = ("payment_method_options",)
 
@@ -59,8 +59,9 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         customer=_customer(params.customer),
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
+        confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, params.single_use),
-        page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
+        page=_page(call, params),
     )
 
 
@@ -84,8 +85,9 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
         id=call.arguments["id"],
         fields=given(params, "return_url") | _options(params),
         payment_method=card_params.chosen(call, params),
+        confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, None),
-        page=challenges.page(call, params.return_url, use_stripe_sdk=params.use_stripe_sdk),
+        page=_page(call, params),
     )
 
 
@@ -130,3 +132,12 @@ def _options(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, o
     if options is None or options.card is None or options.card.request_three_d_secure is None:
         return {}
     return {"request_three_d_secure": options.card.request_three_d_secure}
+
+
+def _page(call: Call, params: CreateParams | ConfirmParams) -> str | None:
+    return challenges.page(
+        call,
+        params.return_url,
+        use_stripe_sdk=params.use_stripe_sdk,
+        has_token=params.confirmation_token is not UNSET,
+    )

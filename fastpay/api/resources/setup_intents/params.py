@@ -62,6 +62,7 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
 
     automatic_payment_methods: AutomaticPaymentMethods | UnsetType = UNSET
     confirm: bool = False
+    confirmation_token: Identifier | UnsetType = UNSET
     mandate_data: MandateDataParams | UnsetType | None = UNSET
     return_url: Url | UnsetType = UNSET
     single_use: SingleUseParams | UnsetType | None = UNSET
@@ -77,6 +78,7 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Confirm a setup intent."""
 
     client_secret: Text | UnsetType = UNSET
+    confirmation_token: Identifier | UnsetType = UNSET
     mandate_data: MandateDataParams | UnsetType | None = UNSET
     return_url: Url | UnsetType = UNSET
     use_stripe_sdk: bool = False

@@ -1,0 +1,150 @@
+"""Bad parameters of what saves payment methods: setup intents, tokens, sources and confirmation tokens."""
+
+import httpx
+import pytest
+
+from tests.support.refusals import Bad, Database, check_refused, form, query
+from tests.support.tenants import Tenant
+
+SETUPS = "/v1/setup_intents"
+ATTEMPTS = "/v1/setup_attempts"
+INTENTS = "/v1/payment_intents"
+TOKENS = "/v1/tokens"
+HELPER = "/v1/test_helpers/confirmation_tokens"
+CUSTOMERS = "/v1/customers"
+SOURCES = f"{CUSTOMERS}/cus_{'0' * 32}/sources"
+
+INTEGER = "parameter_invalid_integer"
+UNKNOWN = "parameter_unknown"
+MISSING = "parameter_missing"
+CARD = {"card[number]": "4242424242424242", "card[exp_month]": "12", "card[exp_year]": "2034"}
+
+ACCEPTED = "mandate_data[customer_acceptance]"
+OFFLINE = {f"{ACCEPTED}[type]": "offline"}
+SETTING_UP = [
+    form(SETUPS, code=UNKNOWN, param="amount", amount="5"),
+    form(SETUPS, param="usage", usage="sometimes"),
+    form(SETUPS, param="attach_to_self", attach_to_self="yes"),
+    form(SETUPS, param="flow_directions[0]", **{"flow_directions[0]": "up"}),
+    form(SETUPS, param="payment_method_types", **{"payment_method_types[0]": "cash"}),
+    form(SETUPS, param="payment_method_types", payment_method_types="card"),
+    form(SETUPS, param="confirm", confirm="1"),
+    form(SETUPS, param="return_url", return_url="https://shop.example"),
+    *(
+        form(path, code="url_invalid", param="return_url", return_url=url, **more)
+        for url in (
+            "javascript:alert(1)",
+            "shop.example",
+            "https://",
+            "https://a.example/\r\nset-cookie: a=b",
+        )
+        for path, more in (
+            (SETUPS, {"confirm": "true"}),
+            (INTENTS, {"amount": "5", "currency": "usd", "confirm": "true"}),
+            (HELPER, {"payment_method": "pm_card_visa"}),
+        )
+    ),
+    form(SETUPS, param="mandate_data", **OFFLINE),
+    form(SETUPS, param="single_use", **{"single_use[amount]": "5", "single_use[currency]": "usd"}),
+    form(
+        SETUPS,
+        param="payment_method_types",
+        **{"automatic_payment_methods[enabled]": "true", "payment_method_types[0]": "card"},
+    ),
+    form(
+        SETUPS,
+        code=UNKNOWN,
+        param="payment_method_options[card][colour]",
+        **{"payment_method_options[card][colour]": "red"},
+    ),
+    *(
+        form(SETUPS, code=code, param=param, confirm="true", payment_method="pm_card_visa", **fields)
+        for code, param, fields in (
+            (None, f"{ACCEPTED}[type]", {f"{ACCEPTED}[type]": "by telephone"}),
+            (MISSING, f"{ACCEPTED}[type]", {f"{ACCEPTED}[accepted_at]": "5"}),
+            (MISSING, f"{ACCEPTED}[online]", {f"{ACCEPTED}[type]": "online"}),
+            (INTEGER, f"{ACCEPTED}[accepted_at]", {**OFFLINE, f"{ACCEPTED}[accepted_at]": "today"}),
+            (INTEGER, f"{ACCEPTED}[accepted_at]", {**OFFLINE, f"{ACCEPTED}[accepted_at]": "-1"}),
+            (MISSING, "mandate_data", {"single_use[amount]": "5", "single_use[currency]": "usd"}),
+            (
+                "amount_too_small",
+                "single_use[amount]",
+                {**OFFLINE, "single_use[amount]": "0", "single_use[currency]": "usd"},
+            ),
+            (
+                None,
+                "single_use[currency]",
+                {**OFFLINE, "single_use[amount]": "5", "single_use[currency]": "zzz"},
+            ),
+            (MISSING, "single_use[currency]", {**OFFLINE, "single_use[amount]": "5"}),
+        )
+    ),
+    form(
+        SETUPS + "/seti_" + "0" * 32 + "/cancel",
+        param="cancellation_reason",
+        cancellation_reason="fraudulent",
+    ),
+    form(
+        "/v1/test_helpers" + SETUPS.removeprefix("/v1") + "/seti_" + "0" * 32 + "/authenticate",
+        param="outcome",
+        outcome="maybe",
+    ),
+    query(ATTEMPTS, code=MISSING, param="setup_intent"),
+    query(ATTEMPTS + "?setup_intent=nobody", code="resource_missing", param="setup_intent"),
+    query(SETUPS + "?payment_method=nobody", code="resource_missing", param="payment_method"),
+    query(SETUPS + "?starting_after=pi_" + "0" * 32, code="resource_missing", param="starting_after"),
+    query(SETUPS + "?expand[]=data.latest_charge", param="expand"),
+]
+
+TOKENS_AND_SOURCES = [
+    form(TOKENS, code=MISSING, param="card"),
+    form(TOKENS, code=MISSING, param="card[number]", **{"card[exp_month]": "12", "card[exp_year]": "2034"}),
+    form(TOKENS, code=UNKNOWN, param="card[colour]", **CARD, **{"card[colour]": "red"}),
+    form(TOKENS, param="card[token]", **{"card[token]": "tok_visa"}),
+    form(TOKENS, param="card[name]", **CARD, **{"card[name]": "x" * 5001}),
+    form(SOURCES, code=MISSING, param="source"),
+    form(SOURCES, code="resource_missing", param="source", source="tok_nobody"),
+    form(SOURCES, code="resource_missing", param="source", source="pm_card_visa"),
+    form(CUSTOMERS, code="resource_missing", param="source", source="nobody"),
+    form(CUSTOMERS, code=UNKNOWN, param="default_source", default_source="card_x"),
+    form(f"{CUSTOMERS}/cus_{'0' * 32}", code="resource_missing", param="default_source", default_source="x"),
+    form(
+        f"{CUSTOMERS}/cus_{'0' * 32}",
+        param="source",
+        source="tok_visa",
+        default_source="card_" + "0" * 32,
+    ),
+    form(f"{SOURCES}/card_{'0' * 32}", code=INTEGER, param="exp_month", exp_month="May"),
+    form(f"{SOURCES}/card_{'0' * 32}", code=UNKNOWN, param="number", number="1"),
+    query(SOURCES + "?object=bank_account", param="object"),
+    query(SOURCES + "?expand[]=data.owner", param="expand"),
+    form(HELPER, code=MISSING, param="payment_method_data"),
+    form(HELPER, param="setup_future_usage", payment_method="pm_card_visa", setup_future_usage="none"),
+    form(
+        HELPER,
+        code=MISSING,
+        param="shipping[address]",
+        payment_method="pm_card_visa",
+        **{"shipping[name]": "A"},
+    ),
+    form(INTENTS, param="confirmation_token", amount="5", currency="usd", confirmation_token="ctoken_x"),
+    form(
+        INTENTS,
+        param="confirmation_token",
+        amount="5",
+        currency="usd",
+        confirm="true",
+        confirmation_token="ctoken_x",
+        payment_method="pm_card_visa",
+    ),
+    form(SETUPS, param="confirmation_token", confirmation_token="ctoken_x"),
+]
+
+
+def name(bad: Bad) -> str:
+    return f"{bad.method} {bad.path[:50]} {bad.content[:60]!r}"
+
+
+@pytest.mark.parametrize("bad", [*SETTING_UP, *TOKENS_AND_SOURCES], ids=name)
+def test_a_bad_parameter_is_named(http: httpx.Client, tenant: Tenant, database: Database, bad: Bad) -> None:
+    check_refused(http, tenant, database, bad)
