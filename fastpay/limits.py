@@ -53,6 +53,9 @@ page_size_max = 100
 # Pages that a list reads on to leave out what is of another type.
 filtered_pages_max = 20
 text_chars_max = 5_000
+# One text of evidence, and all texts of a dispute together.
+evidence_text_chars_max = 20_000
+evidence_chars_max = 150_000
 name_chars_max = 256
 email_chars_max = 512
 phone_chars_max = 40
@@ -79,6 +82,7 @@ fee_basis_points_max = 10_000
 funds_delay_days = 2
 funds_delay_days_max = 365
 payout_intervals = ("manual", "daily", "weekly", "monthly")
+charge_disputes_max = 10
 # Until what happens later in test mode happens.
 test_delay_s = 5
 test_delay_s_max = 86_400
@@ -496,6 +500,7 @@ assert page_size_default <= page_size_max < sublist_rows_max
 assert amount_min <= amount_max < 2**53
 assert test_delay_s <= test_delay_s_max
 assert funds_delay_days <= funds_delay_days_max
+assert text_chars_max <= evidence_text_chars_max <= evidence_chars_max < publishable_body_bytes_max
 assert card_number_digits_min <= card_number_digits_max
 # A balance is a difference of two counters, and the available amount one of three: both fit into a bigint.
 assert balance_max + amount_max < ledger_counter_max < 2**63 // 4

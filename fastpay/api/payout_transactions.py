@@ -80,7 +80,10 @@ class PayoutTransactions:
                 is_paid = (
                     self._is_within(sequence) if source.funds_available else self._is_released(transfer.id)
                 )
-            elif isinstance(source, Refund) and transfer.debit_account_id == self._pending:
+            elif isinstance(source, Refund) and self._pending in {
+                transfer.debit_account_id,
+                transfer.credit_account_id,
+            }:
                 charge = charges[source.charge].object
                 is_paid = isinstance(charge, Charge) and self._is_released(
                     charge.balance_transaction or HIGHEST

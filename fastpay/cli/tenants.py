@@ -70,6 +70,11 @@ def _rule_options(command: Command) -> Command:
             help="Whether a refund may be larger than the balance.",
         ),
         click.option(
+            "--dispute-fee",
+            type=click.IntRange(0, limits.amount_max),
+            help="Fixed fee on each dispute until it is won, in its currency's smallest unit.",
+        ),
+        click.option(
             "--fee-fixed",
             type=click.IntRange(0, limits.amount_max),
             help="Fixed fee on each captured payment, in its currency's smallest unit.",
@@ -166,6 +171,7 @@ def _take_changes(flags: dict[str, Any]) -> "RuleChanges":
         funds_delay_days=flags.pop("funds_delay_days"),
         amount_minimums=flags.pop("minimums"),
         payout_interval=flags.pop("payout_interval"),
+        dispute_fee=flags.pop("dispute_fee"),
     )
 
 
@@ -183,6 +189,7 @@ def _show(tenant: "ListedTenant") -> None:
         (tenant.name, "test", "live"),
         [
             ("fee", *map(_fee, both)),
+            ("fee on a dispute", *(str(rules.dispute_fee or "none") for rules in both)),
             ("refunds may overdraw", *("on" if rules.refunds_may_overdraw else "off" for rules in both)),
             ("smallest amounts", *map(_minimums, both)),
             ("funds available after", *(_delay(rules.funds_delay_days) for rules in both)),

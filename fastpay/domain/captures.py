@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import charging, ledger
+from fastpay.domain import charging, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.cards import DISPUTED
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.options import ChargeExtras
 from fastpay.domain.payment_intents import OPEN, refuse_state, require, with_extras
@@ -175,7 +176,10 @@ def capture(
     if not is_final:
         _require_multicapture(charge)
     is_final = is_final or amount == intent.amount_capturable
-    draft.put(charging.capture(workspace, draft, charge, amount=amount, is_final=is_final), "charge.captured")
+    captured = charging.capture(workspace, draft, charge, amount=amount, is_final=is_final)
+    draft.put(captured, "charge.captured")
+    if captured.card.behaviour in DISPUTED and not charge.captured:
+        disputes.open_by_card(workspace, draft, captured)
     received = intent.amount_received + amount
     if is_final:
         _write_succeeded(draft, intent, received)
@@ -279,6 +283,9 @@ def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
         needed.extend(ledger.account_ids(workspace.scope, intent.currency))
         if intent.latest_charge is not None:
             needed.append(intent.latest_charge)
+            charge = workspace.find(intent.latest_charge)
+            if isinstance(charge, Charge):
+                needed.extend(disputes.account_needs(workspace, charge.card.behaviour, intent.currency))
     return needed
 
 

@@ -8,6 +8,7 @@ import datetime as dt
 import functools
 import hashlib
 import re
+from typing import Literal
 
 import msgspec
 
@@ -22,6 +23,11 @@ _DAY_S = 24 * 3600
 _FIRST_DAY = dt.date(1970, 1, 1).toordinal()
 
 
+DisputeCase = Literal["chargeback", "compliance", "inquiry"]
+# A refund that "fails" succeeds first, and one that is "pending" succeeds later.
+RefundOutcome = Literal["succeed", "fail", "pending", "require_action"]
+
+
 class Behaviour(msgspec.Struct, frozen=True, gc=False):
     """What happens when a card is charged.
 
@@ -30,7 +36,8 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     pass. A card with a code and `needs_authentication` is declined after the authentication. A card that
     `is_enrolled` authenticates if the merchant asks for it; of any other the result is `unenrolled`.
     `funds_available` skips the pending account. A card that is not `attachable` cannot be saved to a
-    customer.
+    customer. If there is a `dispute_reason`, the cardholder disputes what is captured, `disputes` times.
+    `refunds` says what becomes of a refund.
     """
 
     code: str | None = None
@@ -51,6 +58,10 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     cvc_check: str = "pass"
     address_line1_check: str | None = None
     address_postal_code_check: str | None = None
+    dispute_reason: str | None = None
+    dispute_case: DisputeCase = "chargeback"
+    disputes: int = 1
+    refunds: RefundOutcome = "succeed"
 
 
 class Card(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -149,9 +160,14 @@ BEHAVIOURS: dict[str, Behaviour] = {
         address_postal_code_check="fail", risk_level="elevated", risk_score=60
     ),
     "two_networks": Behaviour(),
-    "disputed_fraudulent": Behaviour(),
-    "disputed_not_received": Behaviour(),
-    "disputed_inquiry": Behaviour(),
+    "disputed_fraudulent": Behaviour(dispute_reason="fraudulent"),
+    "disputed_not_received": Behaviour(dispute_reason="product_not_received"),
+    "disputed_inquiry": Behaviour(dispute_reason="general", dispute_case="inquiry"),
+    "disputed_noncompliant": Behaviour(dispute_reason="noncompliant", dispute_case="compliance"),
+    "disputed_twice": Behaviour(dispute_reason="fraudulent", disputes=2),
+    "refund_fails": Behaviour(refunds="fail"),
+    "refund_pending": Behaviour(refunds="pending"),
+    "refund_requires_action": Behaviour(refunds="require_action"),
 }
 
 # number: (brand, funding, country, behaviour)
@@ -194,6 +210,15 @@ NUMBERS: dict[str, tuple[str, str, str, str]] = {
     "4000000000000259": ("visa", "credit", "US", "disputed_fraudulent"),
     "4000000000002685": ("visa", "credit", "US", "disputed_not_received"),
     "4000000000001976": ("visa", "credit", "US", "disputed_inquiry"),
+    "4000000404000038": ("visa", "credit", "US", "disputed_fraudulent"),
+    "4000000404000079": ("visa", "credit", "US", "disputed_twice"),
+    "4000008400000779": ("visa", "credit", "US", "disputed_noncompliant"),
+    # The issuer warns of fraud. There are no early fraud warnings here, so this is an ordinary payment.
+    "4000000000005423": ("visa", "credit", "US", "success"),
+    "4000000000005126": ("visa", "credit", "US", "refund_fails"),
+    "4000000000007726": ("visa", "credit", "US", "refund_pending"),
+    # Ours: nobody publishes a card of which a refund waits for the cardholder.
+    "4000000000007734": ("visa", "credit", "US", "refund_requires_action"),
 }
 
 _MAGIC_NUMBERS: dict[str, str] = {
@@ -254,7 +279,17 @@ _MAGIC_NUMBERS: dict[str, str] = {
     "createDispute": "4000000000000259",
     "createDisputeProductNotReceived": "4000000000002685",
     "createDisputeInquiry": "4000000000001976",
+    "createCe3EligibleDispute": "4000000404000038",
+    "createMultipleDisputes": "4000000404000079",
+    "createComplianceDispute": "4000008400000779",
+    "createIssuerFraudRecord": "4000000000005423",
+    "refundFail": "4000000000005126",
+    "pendingRefund": "4000000000007726",
+    "refundRequiresAction": "4000000000007734",
 }
+
+# Cards whose payments the cardholder disputes: their captures move the account of disputes as well.
+DISPUTED = frozenset(name for name, behaviour in BEHAVIOURS.items() if behaviour.dispute_reason is not None)
 
 MAGIC_PAYMENT_METHODS: dict[str, str] = {f"pm_card_{name}": number for name, number in _MAGIC_NUMBERS.items()}
 MAGIC_TOKENS: dict[str, str] = {f"tok_{name}": number for name, number in _MAGIC_NUMBERS.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import captures, ledger
+from fastpay.domain import captures, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.objects import Charge, PaymentIntent, missing
 from fastpay.domain.plan import Draft, Workspace
@@ -46,7 +46,9 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         charge = workspace.find(self.id)
         if not isinstance(charge, Charge):
             return (self.id,)
-        return (self.id, charge.payment_intent, *ledger.account_ids(workspace.scope, charge.currency))
+        accounts = ledger.account_ids(workspace.scope, charge.currency)
+        disputed = disputes.account_needs(workspace, charge.card.behaviour, charge.currency)
+        return (self.id, charge.payment_intent, *accounts, *disputed)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold."""

@@ -6,7 +6,7 @@ intent and transfers, all in one draft.
 
 import msgspec
 
-from fastpay.domain import attempts, challenges, money, payment_methods
+from fastpay.domain import attempts, challenges, disputes, money, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.identifiers import digits
 from fastpay.domain.mandates import MandateData
@@ -367,5 +367,7 @@ def _succeed(
         intent, status="succeeded", amount_received=intent.amount, latest_charge=charge.id
     )
     draft.put(captured, "charge.succeeded")
+    if behaviour.dispute_reason is not None:
+        disputes.open_by_card(workspace, draft, captured)
     draft.put(paid, "payment_intent.succeeded")
     return paid

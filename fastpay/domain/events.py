@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from fastpay.domain.objects import PaymentIntent, StoredObject
+from fastpay.domain.objects import Charge, PaymentIntent, StoredObject
 from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import SetupIntent
 
@@ -19,9 +19,15 @@ FREQUENT = frozenset(("charge.succeeded", "payment_intent.created", "payment_int
 TYPES = FREQUENT | {
     "balance.available",
     "charge.captured",
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
     "charge.expired",
     "charge.failed",
     "charge.pending",
+    "charge.refund.updated",
     "charge.refunded",
     "charge.updated",
     "customer.created",
@@ -45,6 +51,7 @@ TYPES = FREQUENT | {
     "payout.reconciliation_completed",
     "payout.updated",
     "refund.created",
+    "refund.failed",
     "refund.updated",
     "setup_intent.canceled",
     "setup_intent.created",
@@ -77,6 +84,8 @@ UNSEEN = frozenset(
 UPDATES = frozenset(
     (
         "charge.captured",
+        "charge.dispute.updated",
+        "charge.refund.updated",
         "charge.refunded",
         "charge.updated",
         "customer.source.updated",
@@ -108,6 +117,9 @@ SPECIAL = (
 assert not TYPES & UNSEEN
 assert WITH_PREVIOUS <= TYPES
 
+# A charge is disputed after these.
+_BEFORE_DISPUTES = frozenset(("charge.captured", "charge.succeeded"))
+
 # JSON: what the attributes of an object hold is not looked into.
 _Attributes = Mapping[str, Any]
 
@@ -136,14 +148,17 @@ def matching(pattern: str) -> frozenset[str]:
     return TYPES & {pattern}
 
 
-def as_of(event_type: str, stored: StoredObject) -> StoredObject:
+def as_of(event_type: str, stored: StoredObject, before: StoredObject | None = None) -> StoredObject:
     """Return the object as it was when this event happened, given the version that its command wrote.
 
-    One command may create a payment and confirm it. It writes one version, and several events. The same is
-    true of a setup.
+    One command may create a payment and confirm it, or capture a charge that is disputed at once. It writes
+    one version, and several events. The same is true of a setup. `before` is the version before, if the
+    event says what it was.
     """
     if isinstance(stored, SetupIntent):
         return _before_setup(stored) if event_type == "setup_intent.created" else stored
+    if is_disputed(stored) and event_type in _BEFORE_DISPUTES:
+        return msgspec.structs.replace(stored, dispute=before.dispute if isinstance(before, Charge) else None)
     if event_type != "payment_intent.created" or not isinstance(stored, PaymentIntent):
         return stored
     if stored.latest_charge is None and stored.status != "requires_action":
@@ -171,6 +186,11 @@ def _before_setup(stored: SetupIntent) -> SetupIntent:
         payment_method=None,
         single_use_mandate=None,
     )
+
+
+def is_disputed(stored: StoredObject) -> bool:
+    """Tell whether an object is a charge with a dispute. An event may be older than the dispute."""
+    return isinstance(stored, Charge) and stored.dispute is not None
 
 
 def is_automatic(event_type: str, stored: StoredObject) -> bool:

@@ -14,6 +14,7 @@ from fastpay import limits
 from fastpay.domain import cards, sources
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
+from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
@@ -74,6 +75,7 @@ TRANSFER = _stored(14, AccountTransfer)
 TRANSFER_REVERSAL = _stored(15, TransferReversal)
 TOKEN = _stored(16, Token)
 CONFIRMATION_TOKEN = _stored(17, ConfirmationToken)
+DISPUTE = _stored(18, Dispute)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)

@@ -15,7 +15,8 @@ from fastpay.domain.identifiers import Scope, derived, is_well_formed
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit). `in_transit`
-# holds payouts that are on their way, `bank` what has arrived.
+# holds payouts that are on their way, `bank` what has arrived, `disputes` what cardholders dispute until that
+# is decided.
 NORMAL_SIDES: dict[str, str] = {
     "processor": "D",
     "pending": "C",
@@ -23,17 +24,24 @@ NORMAL_SIDES: dict[str, str] = {
     "fees": "C",
     "in_transit": "C",
     "bank": "C",
+    "disputes": "C",
 }
 # Those that a payment moves: no payment loads more.
 _PAYMENT_CODES = ("processor", "pending", "available", "fees")
-# Codes that clients must not use: those above, and those that payments will need.
-RESERVED_CODES = frozenset((*NORMAL_SIDES, "disputes"))
+# Codes that clients must not use.
+RESERVED_CODES = frozenset(NORMAL_SIDES)
 # The kinds of transfers, with the prefix of the object that each belongs to.
 SOURCE_PREFIXES: dict[str, str] = {
     "capture": "ch",
     "fee": "ch",
     "available": "ch",
     "refund": "re",
+    "refund_failure": "re",
+    "dispute": "du",
+    "dispute_fee": "du",
+    "dispute_fee_returned": "du",
+    "dispute_lost": "du",
+    "dispute_won": "du",
     "release": "bal",
     "payout": "po",
     "payout_paid": "po",

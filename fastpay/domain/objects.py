@@ -210,6 +210,8 @@ class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
     fraud_report: str | None = None
     funds_delay_days: int = limits.funds_delay_days
     extras: ChargeExtras | None = None
+    # The latest one, whatever became of it.
+    dispute: str | None = None
 
 
 class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -228,6 +230,13 @@ class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
     metadata: dict[str, str] = {}
     payment_method: str | None = None
     reason: str | None = None
+    # When the state changes by itself, None if it does not.
+    changes_at: int | None = None
+    # Until when the cardholder can act, None if that is not asked for.
+    expires_at: int | None = None
+    failure_balance_transaction: str | None = None
+    failure_reason: str | None = None
+    instructions_email: str | None = None
 
 
 def missing(kind: Named, identifier: str, *, param: str | None = None) -> NotFound:

@@ -8,7 +8,7 @@ Every state but succeeded and canceled can be canceled. A decline leads back to 
 `captures.py` has the commands on authorized payments.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from fastpay.domain import (
     confirmation_tokens,
     customers,
     debits,
+    disputes,
     ledger,
     mandates,
     options,
@@ -74,6 +75,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 needed.extend(_default_source(workspace, self.customer))
                 needed.extend(confirmation_tokens.needs(workspace, self.confirmation_token))
             needed.extend(ledger.account_ids(workspace.scope, self.currency))
+            needed.extend(_dispute_needs(workspace, self.payment_method, self.currency))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -153,6 +155,10 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             needed.append(customer)
         if isinstance(currency, str):
             needed.extend(ledger.account_ids(workspace.scope, currency))
+            needed.extend(ledger.ids_of(workspace.scope, currency, "disputes"))
+        intent = workspace.find(self.id)
+        if isinstance(intent, PaymentIntent):
+            needed.extend(_dispute_needs(workspace, self.payment_method, intent.currency))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -215,6 +221,10 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             if intent.customer is not None:
                 needed.append(intent.customer)
             needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+            choice = intent.payment_method if self.payment_method is None else self.payment_method
+            if self.confirmation_token is not None:
+                choice = None
+            needed.extend(_dispute_needs(workspace, choice, intent.currency))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -339,3 +349,18 @@ def _no_payment_method() -> UnexpectedState:
         "payment_method parameter, or update the PaymentIntent with one first.",
         param="payment_method",
     )
+
+
+def _dispute_needs(
+    workspace: Workspace, choice: payment_methods.Choice | None, currency: str
+) -> Sequence[str]:
+    """Return the account that a payment needs if its card brings a dispute, or may be one that does."""
+    if isinstance(choice, payment_methods.NewCard):
+        return disputes.account_needs(workspace, choice.card.behaviour, currency)
+    if isinstance(choice, str):
+        method = workspace.find(choice)
+        if not isinstance(method, PaymentMethod):
+            return ()
+        return disputes.account_needs(workspace, method.card.behaviour, currency)
+    # A token or a default.
+    return ledger.ids_of(workspace.scope, currency, "disputes")

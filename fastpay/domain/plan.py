@@ -202,6 +202,10 @@ class Draft:
         if event is not None:
             self._announced.append((event, stored.id))
 
+    def changed(self, identifier: str) -> StoredObject | None:
+        """Return the version of an object that this command has written, or None."""
+        return self._changed.get(identifier)
+
     def announce(self, event: str, identifier: str) -> None:
         """Add another event for an object that this command writes."""
         assert identifier in self._changed

@@ -1,15 +1,33 @@
-"""Commands on refunds."""
+"""Commands on refunds, and the life cycle that they follow.
+
+    succeeded                            -> failed
+    pending, requires_action -> succeeded, failed, canceled
+
+The money leaves the balance with the refund, and comes back if the refund fails or is canceled.
+"""
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import funds, ledger
+from fastpay.domain import disputes, funds
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
+from fastpay.domain.dispute_objects import CHARGED_BACK
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentIntent, Refund, missing
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
+
+_STATUSES: Mapping[RefundOutcome, str] = {
+    "succeed": "succeeded",
+    "fail": "succeeded",
+    "pending": "pending",
+    "require_action": "requires_action",
+}
+ACTION_VALID_S = 45 * 24 * 3600
+# The outcomes that come later than the refund.
+_CHANGING = frozenset(("fail", "pending"))
 
 
 class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -20,6 +38,9 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     amount: int | None = None
     reason: str | None = None
     metadata: Mapping[str, str] = {}
+    instructions_email: str | None = None
+    # In test mode, how long it takes until a refund changes by itself.
+    delay_s: int = 0
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. A payment intent that is loaded names the charge."""
@@ -30,16 +51,20 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             if isinstance(intent, PaymentIntent) and intent.latest_charge is not None:
                 charge_id = intent.latest_charge
                 needed.append(charge_id)
-        charge = workspace.find(charge_id) if charge_id is not None else None
-        if isinstance(charge, Charge):
+        if charge_id is not None:
             needed.append(funds.balance_id(workspace.scope))
-            needed.extend(ledger.account_ids(workspace.scope, charge.currency))
+            needed.extend(disputes.charge_needs(workspace, charge_id))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Transfer the money back and write the refund."""
         charge = self._charge(workspace)
+        if _is_charged_back(workspace, charge):
+            raise InvalidRequest(
+                f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed"
+            )
         amount = refundable(charge, self.amount)
+        outcome = BEHAVIOURS[charge.card.behaviour].refunds
         source = funds.account_of(workspace, charge)
         balance = workspace.account(charge.currency, source).balance
         if not workspace.book.rules.refunds_may_overdraw and balance < amount:
@@ -61,19 +86,21 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 currency=charge.currency,
                 charge=charge.id,
                 payment_intent=charge.payment_intent,
-                status="succeeded",
+                status=_STATUSES[outcome],
                 balance_transaction="txn_" + digits(transfer),
+                changes_at=draft.moment_s + self.delay_s if outcome in _CHANGING else None,
+                expires_at=draft.moment_s + ACTION_VALID_S if outcome == "require_action" else None,
                 customer=charge.customer,
+                instructions_email=self.instructions_email,
                 metadata=metadata_rules.merge({}, self.metadata),
                 payment_method=charge.payment_method,
                 reason=self.reason,
             ),
             "refund.created",
         )
-        draft.put(
-            msgspec.structs.replace(charge, amount_refunded=charge.amount_refunded + amount),
-            "charge.refunded",
-        )
+        refunded = msgspec.structs.replace(charge, amount_refunded=charge.amount_refunded + amount)
+        draft.put(refunded, "charge.refunded")
+        disputes.note_refunds(workspace, draft, refunded)
         return refund_id
 
     def _charge(self, workspace: Workspace) -> Charge:
@@ -111,32 +138,76 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed refund."""
-        refund = workspace.find(self.id)
-        if not isinstance(refund, Refund):
-            raise missing(Refund, self.id)
+        refund = _require(workspace, self.id)
         merged = metadata_rules.merge(refund.metadata, self.metadata)
-        draft.put(msgspec.structs.replace(refund, metadata=merged), "refund.updated")
+        _put_updated(draft, msgspec.structs.replace(refund, metadata=merged))
         return refund.id
 
 
 class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Cancel a refund that requires an action. No refund does: each one succeeds when it is created."""
+    """Cancel a refund that requires an action of the cardholder."""
 
     id: str
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return (self.id,)
+        return _refund_needs(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Raise InvalidRequest."""
-        refund = workspace.find(self.id)
-        if not isinstance(refund, Refund):
-            raise missing(Refund, self.id)
-        raise InvalidRequest(
-            f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
-            "action can be canceled."
-        )
+        """Take the money back. Raises: InvalidRequest."""
+        refund = _require(workspace, self.id)
+        if refund.status != "requires_action":
+            raise InvalidRequest(
+                f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
+                "action can be canceled."
+            )
+        _take_back(workspace, draft, refund)
+        _put_updated(draft, msgspec.structs.replace(refund, status="canceled"))
+        return refund.id
+
+
+class ExpireRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Fail a refund that requires an action, since the cardholder did not act. Only test mode can."""
+
+    id: str
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _refund_needs(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Take the money back. Raises: InvalidRequest."""
+        refund = _require(workspace, self.id)
+        if refund.status != "requires_action":
+            raise InvalidRequest(
+                f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
+                "action can expire."
+            )
+        _fail(workspace, draft, refund, "unknown")
+        return refund.id
+
+
+class SettleRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Let a refund of test mode succeed or fail when it is due. The expiry task sends this command."""
+
+    id: str
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return _refund_needs(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the refund. Do nothing if it was settled before, or is not due."""
+        refund = _require(workspace, self.id)
+        if refund.changes_at is None or draft.moment_s < refund.changes_at:
+            return refund.id
+        if refund.status == "succeeded":
+            _fail(workspace, draft, refund, "expired_or_canceled_card")
+        elif _is_charged_back(workspace, _charge_of(workspace, refund)):
+            _fail(workspace, draft, refund, "charge_for_pending_refund_disputed")
+        else:
+            _put_updated(draft, msgspec.structs.replace(refund, status="succeeded", changes_at=None))
+        return refund.id
 
 
 def refundable(charge: Charge, amount: int | None) -> int:
@@ -163,3 +234,67 @@ def refundable(charge: Charge, amount: int | None) -> int:
             param="amount",
         )
     return left if amount is None else amount
+
+
+def _require(workspace: Workspace, identifier: str) -> Refund:
+    refund = workspace.find(identifier)
+    if not isinstance(refund, Refund):
+        raise missing(Refund, identifier)
+    return refund
+
+
+def _refund_needs(workspace: Workspace, identifier: str) -> Iterable[str]:
+    refund = workspace.find(identifier)
+    if not isinstance(refund, Refund):
+        return (identifier,)
+    balance = funds.balance_id(workspace.scope)
+    return (identifier, refund.charge, balance, *disputes.charge_needs(workspace, refund.charge))
+
+
+def _charge_of(workspace: Workspace, refund: Refund) -> Charge:
+    charge = workspace.find(refund.charge)
+    assert isinstance(charge, Charge)
+    return charge
+
+
+def _is_charged_back(workspace: Workspace, charge: Charge) -> bool:
+    return any(dispute.status in CHARGED_BACK for dispute in disputes.of_charge(workspace, charge))
+
+
+def _fail(workspace: Workspace, draft: Draft, refund: Refund, reason: str) -> None:
+    """Write that a refund failed, and take its money back."""
+    transfer = _take_back(workspace, draft, refund)
+    _put_updated(
+        draft,
+        msgspec.structs.replace(
+            refund,
+            status="failed",
+            changes_at=None,
+            failure_balance_transaction="txn_" + digits(transfer),
+            failure_reason=reason,
+        ),
+    )
+    draft.announce("refund.failed", refund.id)
+
+
+def _take_back(workspace: Workspace, draft: Draft, refund: Refund) -> str:
+    """Move the money of a refund back to where the charge's money is, and write the charge."""
+    charge = _charge_of(workspace, refund)
+    transfer = draft.transfer(
+        "refund_failure",
+        debit="processor",
+        credit=funds.account_of(workspace, charge),
+        currency=refund.currency,
+        amount=refund.amount,
+        source_id=refund.id,
+    )
+    left = msgspec.structs.replace(charge, amount_refunded=charge.amount_refunded - refund.amount)
+    draft.put(left, "charge.updated")
+    disputes.note_refunds(workspace, draft, left)
+    return transfer
+
+
+def _put_updated(draft: Draft, refund: Refund) -> None:
+    """Write a changed refund. The dialect has two types for this, an older and a newer one."""
+    draft.put(refund, "charge.refund.updated")
+    draft.announce("refund.updated", refund.id)

@@ -14,7 +14,8 @@ class Rules(msgspec.Struct, frozen=True, gc=False, array_like=True):
     A captured payment costs `fee_basis_points` hundredths of a percent and `fee_fixed` minor units of its
     currency. `amount_minimums` has the minimum amount of a payment by currency, in minor units.
     `funds_delay_days` is the time from a capture until its money is available. The available balance is paid
-    out once a `payout_interval`, or never by itself if that is "manual".
+    out once a `payout_interval`, or never by itself if that is "manual". A dispute costs `dispute_fee` minor
+    units of its currency until it is won.
     """
 
     fee_basis_points: int = 0
@@ -23,6 +24,7 @@ class Rules(msgspec.Struct, frozen=True, gc=False, array_like=True):
     funds_delay_days: int = limits.funds_delay_days
     amount_minimums: Mapping[str, int] = {}
     payout_interval: str = "manual"
+    dispute_fee: int = 0
 
     def check_minimum(self, amount: int, currency: str, *, param: str = "amount") -> None:
         """Raise InvalidRequest about `param` if the amount is below the currency's minimum."""

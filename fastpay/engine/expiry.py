@@ -1,18 +1,23 @@
-"""Expires holds, and authorizations that were not captured in time.
+"""Does what time does: expires holds, authorizations and disputes, and settles refunds.
 
-Every instance does this, and several may find the same objects. Each object is expired by a command that goes
+Every instance does this, and several may find the same objects. Each object is changed by a command that goes
 through the writer like any other, and only the first command has an effect.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.captures import ExpirePaymentIntent
+from fastpay.domain.dispute_objects import Dispute
+from fastpay.domain.disputes import ExpireDispute
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
+from fastpay.domain.objects import Refund
+from fastpay.domain.plan import Command
+from fastpay.domain.refunds import SettleRefund
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import Periodic
 from fastpay.engine.ports import Writer
@@ -36,6 +41,16 @@ class ExpiryStore(Protocol):
         Raises: DatabaseUnavailable.
         """
 
+    async def list_due_objects(self, prefix: str, rows_max: int) -> Due:
+        """Return objects of a kind that change by themselves. Raises: DatabaseUnavailable."""
+
+
+# The command that changes a due object, by the prefix of its kind.
+_CHANGES: Mapping[str, Callable[[str], Command]] = {
+    Refund.prefix: lambda identifier: SettleRefund(id=identifier),
+    Dispute.prefix: lambda identifier: ExpireDispute(id=identifier),
+}
+
 
 class Expirer:
     """Expires what is due periodically, a bounded number at a time."""
@@ -56,6 +71,7 @@ class Expirer:
             for name, work, interval_ms in (
                 ("expiry", self.expire_holds, limits.expiry_interval_ms),
                 ("payment_expiry", self.expire_payments, limits.housekeeping_interval_ms),
+                ("change", self.change_objects, limits.expiry_interval_ms),
             )
         ]
 
@@ -93,3 +109,15 @@ class Expirer:
             if len(due) < limits.expiry_rows_max:
                 return count
             after = digits(due[-1][1])
+
+    async def change_objects(self) -> int:
+        """Change all objects that are due, and return how many were listed."""
+        count = 0
+        for prefix, command in _CHANGES.items():
+            while True:
+                due = await self._store.list_due_objects(prefix, limits.expiry_rows_max)
+                await self._commands.submit([(scope, command(identifier)) for scope, identifier in due])
+                count += len(due)
+                if len(due) < limits.expiry_rows_max:
+                    break
+        return count

@@ -8,6 +8,7 @@ from fastpay.store import rows
 from fastpay.store.ledger_rows import transfer_id
 from fastpay.store.pool import ReaderPool
 from fastpay.store.statements import SQL
+from fastpay.store.tables import BY_PREFIX
 
 
 class PostgresHousekeeping:
@@ -88,3 +89,8 @@ class PostgresHousekeeping:
         """
         found = await self._pool.fetch(SQL["list_processing_payments"], after, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
+
+    async def list_due_objects(self, prefix: str, rows_max: int) -> list[tuple[Scope, str]]:
+        """Return objects of a kind that change by themselves and are due. Raises: DatabaseUnavailable."""
+        found = await self._pool.fetch(SQL[BY_PREFIX[prefix].due_statement], rows_max)
+        return [(rows.scope_of(row), f"{prefix}_{row['object_id'].hex}") for row in found]

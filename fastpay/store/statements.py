@@ -33,6 +33,8 @@ def _generate(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
                 yield table.list_statement(filters), _list(templates, table, filters)
         for owner in table.owners:
             yield table.each_statement(owner), _each(templates, table, owner)
+        if table.due is not None:
+            yield table.due_statement, _due(templates["list_due"], table, table.due)
         if table.has_heads:
             insert, update = table.insert(), table.update()
             yield insert.statement, _write(templates["insert_heads"], table, insert)
@@ -80,6 +82,10 @@ def _each(templates: Mapping[str, str], table: Table, owner: Column) -> str:
         predicate=f" and {table.listed}" if table.listed else "",
         snapshots=_without_comment(templates["join_snapshots"]),
     )
+
+
+def _due(template: str, table: Table, due: Column) -> str:
+    return template.format(table=table.name, id=table.identifier, due=due.name)
 
 
 def _write(template: str, table: Table, write: HeadWrite) -> str:

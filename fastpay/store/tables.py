@@ -56,6 +56,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     filtered by any combination of `filters`. The first filter that is given finds its rows by an index, and
     the others are compared row by row: declare the most selective filter first. Every row of a list meets
     the predicate `listed`. `owners` are the filters by which the lists of many objects are read at once.
+    `due` is the column with the second since 1970 at which an object changes by itself, if it does.
 
     Rows of the ledger are written by statements of their own, so they have no columns here. `template` is
     None if the list is a file. `bounds` returns the arguments for one bound of a page, `read` the object in
@@ -68,6 +69,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     fixed: tuple[Column, ...] = ()
     filters: tuple[Column, ...] = ()
     owners: tuple[Column, ...] = ()
+    due: Column | None = None
     listed: str = ""
     own_index: OwnIndex | None = None
     template: str | None = "list_objects"
@@ -101,6 +103,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """Return the name of the list with these filters."""
         names = "_and_".join(column.attribute for column in filters)
         return f"list_{self.plural}_by_{names}" if names else f"list_{self.plural}"
+
+    @property
+    def due_statement(self) -> str:
+        """The name of the statement that lists what is due, over all tenants."""
+        return f"list_due_{self.plural}"
 
     def each_statement(self, owner: Column) -> str:
         """Return the name of the statement that reads the lists of many owners."""
@@ -196,7 +203,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
     kinds.REFUND: Table(
         name="refund",
         plural="refunds",
-        changing=(_text("status"),),
+        changing=(_text("status"), _bigint("changes_at")),
         fixed=(
             _text("currency"),
             _bigint("amount"),
@@ -205,6 +212,15 @@ TABLES: Mapping[kinds.Kind, Table] = {
         ),
         filters=(_reference("charge"), _reference("payment_intent")),
         owners=(_reference("charge"),),
+        due=_bigint("changes_at"),
+    ),
+    kinds.DISPUTE: Table(
+        name="dispute",
+        plural="disputes",
+        changing=(_text("status"), _bigint("amount"), _bigint("fee"), _bigint("changes_at")),
+        fixed=(_text("currency"), _reference("charge"), _reference("payment_intent")),
+        filters=(_reference("charge"), _reference("payment_intent")),
+        due=_bigint("changes_at"),
     ),
     kinds.SETUP_INTENT: Table(
         name="setup_intent",

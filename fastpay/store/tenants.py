@@ -33,6 +33,7 @@ class RuleChanges(msgspec.Struct, frozen=True, kw_only=True):
     funds_delay_days: int | None = None
     amount_minimums: Mapping[str, int | None] = {}
     payout_interval: str | None = None
+    dispute_fee: int | None = None
 
     def applied_to(self, rules: Rules) -> Rules:
         """Return the rules after these changes."""
@@ -76,4 +77,5 @@ def rule_values(rules: Rules | RuleChanges) -> tuple[Any, ...]:
         rules.funds_delay_days,
         msgspec.json.encode(rules.amount_minimums).decode(),
         rules.payout_interval,
+        rules.dispute_fee,
     )

@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from fastpay.domain.events import TYPES
+from tests.conformance.disputes import DISPUTE_STATES, REFUND_STATES, disputes, refunds_that_change
 from tests.conformance.payouts import payouts_made
 from tests.conformance.shop import Shop, setups_made
 from tests.support.api import open_client
@@ -16,29 +17,21 @@ from tests.support.tenants import make_tenant
 
 KINDS = {
     "payment_intent", "charge", "refund", "customer", "payment_method", "balance", "balance_transaction",
-    "setup_intent", "setup_attempt", "mandate", "token", "confirmation_token", "card", "payout",
+    "setup_intent", "setup_attempt", "mandate", "token", "confirmation_token", "card", "payout", "dispute",
 }  # fmt: skip
 INTENT_STATES = {
-    "requires_payment_method",
-    "requires_confirmation",
-    "requires_action",
-    "processing",
-    "requires_capture",
-    "succeeded",
-    "canceled",
-}
+    "requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture",
+    "succeeded", "canceled",
+}  # fmt: skip
 SETUP_STATES = INTENT_STATES - {"processing", "requires_capture"}
 SHIPPING = {
-    "shipping[name]": "Ada",
-    "shipping[phone]": "+41",
-    "shipping[address][line1]": "Gasse 1",
-    "shipping[address][city]": "Bern",
-}
+    "shipping[name]": "Ada", "shipping[phone]": "+41",
+    "shipping[address][line1]": "Gasse 1", "shipping[address][city]": "Bern",
+}  # fmt: skip
 BILLING = {
-    "billing_details[name]": "Ada",
-    "billing_details[email]": "ada@example.com",
+    "billing_details[name]": "Ada", "billing_details[email]": "ada@example.com",
     "billing_details[address][country]": "CH",
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +45,12 @@ def shown(shop: Shop) -> dict[str, Any]:
     """Objects in every state that there is, by what they are."""
     people = people_and_cards(shop)
     payments = payments_made(shop, people)
-    return {**people, **payments, **what_follows(shop, payments), **setups_made(shop, people)}
+    return {
+        **people, **payments, **what_follows(shop, payments),
+        **setups_made(shop, people),
+        **disputes(shop),
+        **refunds_that_change(shop),
+    }  # fmt: skip
 
 
 def people_and_cards(shop: Shop) -> dict[str, Any]:
@@ -211,6 +209,8 @@ def test_no_state_and_no_kind_was_forgotten(shown: dict[str, Any]) -> None:
     attempts = {item["status"] for item in shown.values() if item["object"] == "setup_attempt"}
     assert attempts == {"requires_action", "succeeded", "failed"}
     assert {item["object"] for item in shown.values()} == KINDS
+    assert {item["status"] for item in shown.values() if item["object"] == "dispute"} == DISPUTE_STATES
+    assert {item["status"] for item in shown.values() if item["object"] == "refund"} == REFUND_STATES
     assert {item["status"] for name, item in shown.items() if name.startswith("charge")} == {
         "succeeded",
         "pending",

@@ -44,6 +44,7 @@ def test_the_account_shows_its_money_rules(client: httpx.Client) -> None:
     account = client.get("/v1/account").json()
     assert account["fastpay"] == {
         "amount_minimums": {"eur": 60, "usd": 50},
+        "dispute_fee": 0,
         "fee_basis_points": 290,
         "fee_fixed": 30,
         "funds_delay_days": 7,

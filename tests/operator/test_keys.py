@@ -193,6 +193,7 @@ async def test_a_key_is_found_by_its_digest_and_nothing_else(connection: Any, te
         ("book_amount_minimums_shape", """update book set amount_minimums = '{"usd": 1.0}'"""),
         ("book_amount_minimums_shape", """update book set amount_minimums = '{"euros": 1}'"""),
         ("book_amount_minimums_shape", "update book set amount_minimums = '[]'"),
+        ("book_dispute_fee_range", "update book set dispute_fee = -1"),
         ("book_sequence_range", "update book set sequence = -1"),
         ("api_key_kind_known", "update api_key set kind = 'root'"),
         ("api_key_hash_length", "update api_key set key_hash = ''"),

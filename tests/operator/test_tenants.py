@@ -1,16 +1,22 @@
 """`fastpay tenants`, and what its rules do on running servers."""
 
+import asyncio
 import json
 import re
+import shutil
 import subprocess
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from fastpay import limits
+from fastpay.store import migrate as module
+from fastpay.store.migrate import migrate
 from tests.support.api import open_client
 from tests.support.servers import RunningServer, SpawnServer, execute, run_fastpay
 
@@ -39,6 +45,7 @@ def test_a_new_tenant_pays_no_fees_and_all_its_rules_are_shown(database_url: str
         assert rows_of(tenants(database_url, "show", name)) == {
             name: ["test", "live"],
             "fee": ["none", "none"],
+            "fee on a dispute": ["none", "none"],
             "refunds may overdraw": ["on", "on"],
             "smallest amounts": ["none", "none"],
             "funds available after": ["2 days", "2 days"],
@@ -58,6 +65,8 @@ def test_rules_are_given_at_the_start_and_changed_one_by_one_and_mode_by_mode(da
     changes = (
         "--fee-fixed",
         "0",
+        "--dispute-fee",
+        "1500",
         "--refunds-may-overdraw",
         "off",
         "--minimum",
@@ -68,6 +77,7 @@ def test_rules_are_given_at_the_start_and_changed_one_by_one_and_mode_by_mode(da
     assert rows_of(tenants(database_url, "set", "acme", "--mode", "live", *changes)) == {
         "acme": ["test", "live"],
         "fee": ["2.9 % + 30", "2.9 % + 0"],
+        "fee on a dispute": ["none", "1500"],
         "refunds may overdraw": ["on", "off"],
         "smallest amounts": ["eur=40, usd=50", "eur=40, jpy=5"],
         "funds available after": ["7 days", "7 days"],
@@ -186,27 +196,27 @@ def follow_rules(database_url: str, one: httpx.Client, other: httpx.Client) -> N
     assert json.loads(one.get("/v1/ledger/verify").content)["problems"] == []
 
 
-def test_a_tenant_that_was_there_before_keeps_its_fees(database_url: str) -> None:
+def test_a_tenant_that_was_there_before_keeps_its_fees(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The migration that changes what new tenants get changes nothing of the others."""
-    make_key(database_url, "acme")
-    # As it was before: the columns' old defaults, and what came later is not there yet.
+    url = empty_database_url
+
+    def is_later(_: str, names: list[str]) -> list[str]:
+        return [name for name in names if name[:4].isdigit() and name[:4] > "0011"]
+
+    shutil.copytree(module.SCRIPTS, tmp_path / "then", ignore=is_later)
+    monkeypatch.setattr(module, "SCRIPTS", tmp_path / "then")
+    assert asyncio.run(migrate(url))[-1] == "0011"
+    tenant_id = uuid.uuid4()
     execute(
-        database_url,
-        "alter table book drop column rules, drop column funds_delay_days, drop column amount_minimums,"
-        " drop column payout_interval,"
-        " alter column fee_basis_points set default 290, alter column fee_fixed set default 30;"
-        "update book set fee_basis_points = 290, fee_fixed = 30;"
-        "drop index event_by_type; drop index payment_intent_processing;"
-        "drop table balance, payout, setup_intent, setup_attempt, member;"
-        "drop table transfer_reversal, account_transfer, connected_account;"
-        "alter table payment_intent drop constraint payment_intent_received_when_captured,"
-        " drop constraint payment_intent_parts_within_amount,"
-        " add constraint payment_intent_received_when_succeeded check (true);"
-        "update alembic_version set version_num = '0011'",
+        url,
+        f"insert into tenant (tenant_id, name, fingerprint_key) values ('{tenant_id}', 'acme', sha256(''));"
+        f"insert into book (tenant_id, livemode) values ('{tenant_id}', false), ('{tenant_id}', true)",
     )
-    migrated = run_fastpay("migrate", "--database-url", database_url)
+    migrated = run_fastpay("migrate", "--database-url", url)
     assert migrated.stdout.startswith("applied 0012")
-    assert tenants(database_url, "create", "new").returncode == 0
-    listed = rows_of(tenants(database_url, "list"))
+    assert tenants(url, "create", "new").returncode == 0
+    listed = rows_of(tenants(url, "list"))
     assert listed["acme"][1:] == ["2.9 % + 30", "2.9 % + 30"]
     assert listed["new"][1:] == ["none", "none"]

@@ -9,6 +9,7 @@ KINDS = {
     "payment_intent": 3,
     "charge": 4,
     "refund": 5,
+    "dispute": 18,
     "account": 6,
     "setup_intent": 8,
     "setup_attempt": 9,
@@ -124,6 +125,10 @@ _TENTH = [
     f"payment_method select {_OWN}, {_ID['payment_method']}, 1, {_CUSTOMER}",
     f"refund select {_OWN}, {_ID['refund']}, 1, 'succeeded', 'usd', 5, "
     f"{_early(repr(CHARGE) + '::uuid', _ID['charge'])}, "
+    f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}, "
+    f"{_early('number', 'null')}",
+    f"dispute select {_OWN}, {_ID['dispute']}, 1, 'needs_response', 5, 0, "
+    f"{_early('number', 'null')}, 'usd', {_early(repr(CHARGE) + '::uuid', _ID['charge'])}, "
     f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}",
     f"setup_intent select {_OWN}, {_ID['setup_intent']}, 1, 'succeeded', "
     f"{_early(repr(PAYMENT_METHOD) + '::uuid', _ID['payment_method'])}, {_CUSTOMER}",

@@ -103,7 +103,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_transfers": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS]),
     "lock_books": _OTHERS,
     "take_books": _OTHERS,
-    "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual"]'] * WANTED),
+    "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual",0]'] * WANTED),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
     "read_profile": _SCOPE,
     "read_sequences": _OTHERS,
@@ -113,6 +113,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "search_tail": (*_SCOPE, 5),
 }
 for _table in BY_PREFIX.values():
+    if _table.due is not None:
+        ARGUMENTS[_table.due_statement] = (LISTED,)
     for _owner in _table.owners:
         ARGUMENTS[_table.each_statement(_owner)] = (*_SCOPE, _CHARGES, [HIGHEST] * WANTED, LISTED)
 for _is_ascending, _way in ((True, "up"), (False, "down")):

@@ -4,6 +4,7 @@ from typing import Any
 
 from benchmarks.samples import MOMENT_MS
 from fastpay.domain.connected_accounts import ConnectedAccount
+from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger import Account, Transfer
@@ -150,6 +151,17 @@ def _objects(number: int, version: int) -> list[Versioned]:
         ),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
+        Dispute(
+            id="du_" + digits_of("dispute", number),
+            charge=charge,
+            payment_intent=intent,
+            reason="general",
+            brand="visa",
+            case_type="inquiry",
+            due_by=1,
+            changes_at=1 << 40,
+            **money | {"status": "won"},
+        ),
     )
     return [Versioned(one, version, _SEQUENCE) for one in stored]
 

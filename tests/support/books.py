@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
+from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer, account_id
@@ -22,6 +23,7 @@ from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.store.connections import connected
+from tests.support import disputes
 from tests.support.books_of_payouts import Move, Row, Tables, payouts, pending, transfers
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
@@ -39,6 +41,7 @@ HEADS = {
     13: "connected_account",
     14: "account_transfer",
     15: "transfer_reversal",
+    18: "dispute",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -56,6 +59,7 @@ _KINDS: dict[type, int] = {
     TransferReversal: 15,
     Token: 16,
     ConfirmationToken: 17,
+    Dispute: 18,
 }
 # Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
 _TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17}
@@ -330,16 +334,20 @@ def _payments(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
     refunded: Counter[tuple[Any, ...]] = Counter()
     succeeded = set()
     for refund in tables["refund"]:
-        if refund["status"] != "succeeded":
-            continue
         key = (_scope(refund), refund["refund_id"], "refund")
         succeeded.add(key)
-        refunded[_scope(refund), refund["charge_id"]] += refund["amount"]
+        came_back = refund["status"] in {"failed", "canceled"}
+        if not came_back:
+            refunded[_scope(refund), refund["charge_id"]] += refund["amount"]
         if times[key] != 1 or by_source[key] != refund["amount"]:
             yield f"refund: {refund['refund_id']} has not one transfer of its amount"
+        back = (*key[:2], "refund_failure")
+        if (times[back], by_source[back]) != ((1, refund["amount"]) if came_back else (0, 0)):
+            yield f"refund: {refund['refund_id']} came back by other than one transfer of its amount"
     for key in times.keys() - succeeded:
         if key[2] == "refund":
             yield f"refund: a transfer is for {key[1]}, which is no refund"
+    yield from disputes.faults(tables, _scope, times, by_source)
     captured: Counter[tuple[Any, ...]] = Counter()
     good: Counter[tuple[Any, ...]] = Counter()
     for charge in tables["charge"]:

@@ -11,12 +11,13 @@ from fastpay.domain.charging import Terms
 from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.debits import SettleDebit
+from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod
 from fastpay.domain.payouts import AdvancePayout, CancelPayout, CreatePayout, ReversePayout
 from fastpay.domain.plan import Command
-from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, SettleRefund
 from fastpay.domain.transfers import CreateTransfer, ReverseTransfer
 from fastpay.engine.ports import Submission
 from tests.support.memory import (
@@ -28,7 +29,12 @@ from tests.support.memory import (
 from tests.support.world import ACCEPTED, account, card
 
 CURRENCIES = ("usd", "eur")
-CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired")
+CARDS = (
+    *("visa", "bypassPending", "chargeDeclined", "authenticationRequired"),
+    *("createDispute", "createDisputeInquiry", "createMultipleDisputes"),
+    *("refundFail", "pendingRefund", "refundRequiresAction"),
+)
+EVIDENCE = ("winning_evidence", "losing_evidence", "escalate_inquiry_evidence", "Something else.")
 
 
 class Known:
@@ -99,6 +105,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
             currency=currency, destination=known.one("acct"), source_transaction=known.one("ch")
         ),
         lambda: ReverseTransfer(id=known.one("tr"), amount=chance.choice((None, amount))),
+        *later_makers(known, chance),
         lambda: CreateCustomer(fields={}),
         lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
         lambda: DeleteCustomer(id=customer),
@@ -107,6 +114,27 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: DetachPaymentMethod(id=method),
     )
     return chance.choice(makers)()
+
+
+def later_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Command]]:
+    """Return what makes commands on refunds and disputes that exist."""
+    amount = chance.randint(1, 2000)
+    return (
+        lambda: SettleRefund(id=known.one("re")),
+        lambda: CancelRefund(id=known.one("re")),
+        lambda: ExpireRefund(id=known.one("re")),
+        lambda: CreateDispute(
+            charge=known.one("ch"),
+            amount=chance.choice((None, amount)),
+            case_type=chance.choice(("chargeback", "inquiry")),
+        ),
+        lambda: UpdateDispute(
+            id=known.one("du"),
+            evidence={"uncategorized_text": chance.choice(EVIDENCE)},
+            submit=chance.choice((None, False)),
+        ),
+        lambda: CloseDispute(id=known.one("du")),
+    )
 
 
 def make_round(state: State, chance: random.Random, numbers: "itertools.count[int]") -> list[Submission]:

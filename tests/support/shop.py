@@ -29,9 +29,10 @@ class Shop:
         self.post("payment_intents", amount="5", currency="eur")
         for card in ("pm_card_chargeDeclined", "pm_card_authenticationRequired", "pm_card_bypassPending"):
             self.post("payment_intents", **{**PAY, "payment_method": card})
-        self.post("payment_intents", **{**PAY, "payment_method": "pm_card_createDispute"})
         self.post("setup_intents", payment_method="pm_card_visa", confirm="true", customer=customer)
         self.post("payouts", amount="100", currency="usd")
+        # It takes what it is about out of what is available.
+        self.post("payment_intents", **{**PAY, "payment_method": "pm_card_createDispute"})
 
     def ids(self, path: str) -> list[str]:
         """Return the identifiers that are served, none where the path is not."""

@@ -11,7 +11,7 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.expansion import expand
-from fastpay.api.layout import Field, Shape, When
+from fastpay.api.layout import Field, Shape, When, template
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, cut, page_of
 from fastpay.api.payout_transactions import PayoutTransactions
@@ -19,6 +19,7 @@ from fastpay.api.resource import Reference, Resource, Snapshot
 from fastpay.api.routes import Policy, Route
 from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.domain import kinds, money
+from fastpay.domain.dispute_objects import Adjustment, Dispute
 from fastpay.domain.funds import DAY_S, Balance, balance_id, is_released
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import presentable
@@ -36,6 +37,9 @@ _FIRST_CURRENCY = "usd"
 _TYPES = {
     "capture": "charge",
     "refund": "refund",
+    "refund_failure": "refund_failure",
+    "dispute": "adjustment",
+    "dispute_won": "adjustment",
     "payout": "payout",
     "payout_cancel": "payout_cancel",
     "payout_failure": "payout_failure",
@@ -51,14 +55,14 @@ _CATEGORIES = {
     "payout_failure": "payout_reversal",
     "transfer_refund": "transfer_reversal",
 }
-_SOURCES = (kinds.CHARGE, kinds.REFUND, kinds.PAYOUT, kinds.TRANSFER, kinds.TRANSFER_REVERSAL)
-Source = Charge | Refund | Payout | AccountTransfer | TransferReversal
+_SOURCES = (kinds.CHARGE, kinds.REFUND, kinds.DISPUTE, kinds.PAYOUT, kinds.TRANSFER, kinds.TRANSFER_REVERSAL)
+Source = Charge | Refund | Dispute | Payout | AccountTransfer | TransferReversal
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a transfer did to the balance: a view of it and of the object that it belongs to.
 
-    Times are in seconds.
+    Times are in seconds. A dispute's is stored with it (`dispute_objects.Adjustment`).
     """
 
     id: str
@@ -76,7 +80,7 @@ class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     type: str
 
 
-_SHAPE: Shape = {
+_SHAPE: dict[str, Shape] = {
     "id": Field("id"),
     "object": "balance_transaction",
     "amount": Field("amount"),
@@ -106,6 +110,28 @@ _SHAPE: Shape = {
     "status": Field("status"),
     "type": Field("type"),
 }
+# The same of what a dispute stores.
+ADJUSTMENT_SHAPE: Shape = {
+    **_SHAPE,
+    "available_on": Field("created"),
+    "fee_details": When(
+        "has_fee",
+        [
+            {
+                "amount": Field("fee"),
+                "application": None,
+                "currency": Field("currency"),
+                "description": "Dispute fee",
+                "type": "stripe_fee",
+            }
+        ],
+        otherwise=[],
+    ),
+    "reporting_category": Field("reporting_category"),
+    "status": "available",
+    "type": "adjustment",
+}
+_ADJUSTMENT = template(Adjustment, ADJUSTMENT_SHAPE)
 
 
 async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
@@ -130,7 +156,7 @@ async def _render_all(
     for transfer, moment_ms in transfers:
         source = sources[transfer.source_id].object if transfer.source_id in sources else None
         identifier = "txn_" + digits(transfer.id)
-        # The fee of a charge is a transfer of its own, and a part of the one that the charge names.
+        # A fee is a transfer of its own, and a part of the one that the source names.
         if isinstance(source, Source) and identifier in _fees(source):
             body = render_balance_transaction(transfer, moment_ms // 1000, source, balance)
             found[identifier] = msgspec.json.decode(body)
@@ -273,12 +299,18 @@ async def _automatic_payout(call: Call, identifier: str) -> Payout:
 
 def _fees(source: Source) -> Mapping[str, int]:
     """Return the balance transactions that an object names, each with its fee."""
-    if isinstance(source, Charge) and source.extras is not None and source.extras.captures:
-        return {one.balance_transaction: one.fee for one in source.extras.captures}
-    named, fee = [source.balance_transaction], source.fee if isinstance(source, Charge) else 0
-    if isinstance(source, Payout):
-        named.append(source.failure_balance_transaction)
-    return {identifier: fee for identifier in named if identifier is not None}
+    match source:
+        case Dispute():
+            return {one.id: one.fee for one in (source.withdrawal, source.reinstatement) if one is not None}
+        case Charge() if source.extras is not None and source.extras.captures:
+            return {one.balance_transaction: one.fee for one in source.extras.captures}
+        case Charge():
+            return {} if source.balance_transaction is None else {source.balance_transaction: source.fee}
+        case Refund() | Payout():
+            both = source.balance_transaction, source.failure_balance_transaction
+            return {one: 0 for one in both if one is not None}
+        case _:
+            return {} if source.balance_transaction is None else {source.balance_transaction: 0}
 
 
 def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
@@ -313,15 +345,23 @@ def render_balance_transaction(
 
     `created_s` is the time of the transfer in seconds. The dialect has no `livemode` here.
     """
+    identifier = "txn_" + digits(transfer.id)
+    if isinstance(source, Dispute):
+        (adjustment,) = (
+            one
+            for one in (source.withdrawal, source.reinstatement)
+            if one is not None and one.id == identifier
+        )
+        return _ADJUSTMENT.render(adjustment, False)
     # Everything but a charge changes the balance at once.
-    is_available, delay_s, fee = True, 0, _fees(source).get("txn_" + digits(transfer.id), 0)
+    is_available, delay_s, fee = True, 0, _fees(source).get(identifier, 0)
     if isinstance(source, Charge):
         is_available = source.funds_available or is_released(transfer.id, balance)
         delay_s = 0 if source.funds_available else source.funds_delay_days * DAY_S
     amount = -transfer.amount if transfer.kind in _TAKING else transfer.amount
     shown_type = _TYPES[transfer.kind]
     shown = BalanceTransaction(
-        id="txn_" + digits(transfer.id),
+        id=identifier,
         amount=amount,
         available_on=created_s + delay_s,
         created=created_s,

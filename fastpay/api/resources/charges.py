@@ -214,7 +214,8 @@ _SHAPE: Shape = {
     "currency": Field("currency"),
     "customer": Field("customer"),
     "description": Field("description"),
-    "disputed": False,
+    "dispute": Field("dispute"),
+    "disputed": When("dispute", True, otherwise=False),
     "failure_balance_transaction": None,
     "failure_code": Field("failure_code"),
     "failure_message": Field("failure_message"),
@@ -255,6 +256,7 @@ CHARGE = Resource(
     expandable={
         "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
         "customer": Reference((kinds.CUSTOMER,)),
+        "dispute": Reference((kinds.DISPUTE,)),
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         "refunds": Sublist(kinds.REFUND, "charge", "/v1/charges/{id}/refunds"),
         "application": ALWAYS_NULL,

@@ -4,9 +4,17 @@ from typing import ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api.common_params import Identifier, Metadata, NoParams, Params, first_metadata, value_or
+from fastpay.api.common_params import (
+    Email,
+    Identifier,
+    Metadata,
+    NoParams,
+    Params,
+    first_metadata,
+    value_or,
+)
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Shape
+from fastpay.api.layout import Field, Shape, When
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner
 from fastpay.api.reads import Retrieve
@@ -14,8 +22,11 @@ from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
-from fastpay.domain.refunds import CancelRefund, CreateRefund, UpdateRefund
+from fastpay.domain.objects import Refund, StoredObject
+from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, UpdateRefund
 from fastpay.errors import InvalidRequest
+
+Reason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,9 +36,21 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     amount: int | UnsetType = UNSET
     charge: Identifier | UnsetType = UNSET
+    instructions_email: Email | None = None
     metadata: Metadata | UnsetType | None = UNSET
     payment_intent: Identifier | UnsetType = UNSET
-    reason: Literal["duplicate", "fraudulent", "requested_by_customer"] | None = None
+    reason: Reason | None = None
+
+
+class CreateBelowParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Refund the charge in the path, or a part of it."""
+
+    creates: ClassVar[bool] = True
+
+    amount: int | UnsetType = UNSET
+    instructions_email: Email | None = None
+    metadata: Metadata | UnsetType | None = UNSET
+    reason: Reason | None = None
 
 
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +66,15 @@ class RefundListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unkn
     payment_intent: Identifier | UnsetType = UNSET
 
 
+# Whoever paid is asked where to send the money.
+_NEXT_ACTION: Shape = {
+    "display_details": {
+        "email_sent": {"email_sent_at": Field("created"), "email_sent_to": Field("instructions_email")},
+        "expires_at": Field("expires_at"),
+    },
+    "type": "display_details",
+}
+
 # The dialect has no `livemode` here.
 _SHAPE: Shape = {
     "id": Field("id"),
@@ -54,10 +86,21 @@ _SHAPE: Shape = {
     "currency": Field("currency"),
     "customer": Field("customer"),
     "customer_account": None,
-    "destination_details": {"card": {"type": "refund"}, "type": "card"},
+    "description": None,
+    "destination_details": {
+        "card": {"type": When("status", "pending", otherwise="refund", equals="pending")},
+        "type": "card",
+    },
+    "failure_balance_transaction": Field("failure_balance_transaction"),
+    "failure_reason": Field("failure_reason"),
+    "instructions_email": Field("instructions_email"),
     "metadata": Field("metadata"),
+    "next_action": When(
+        "status", When("instructions_email", _NEXT_ACTION, otherwise=None), equals="requires_action"
+    ),
     "payment_intent": Field("payment_intent"),
     "payment_method": Field("payment_method"),
+    "pending_reason": When("status", "processing", otherwise=None, equals="pending"),
     "reason": Field("reason"),
     "receipt_number": None,
     "source_transfer_reversal": None,
@@ -70,11 +113,11 @@ REFUND = Resource(
     shape=_SHAPE,
     expandable={
         "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
+        "failure_balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
         "charge": Reference((kinds.CHARGE,)),
         "customer": Reference((kinds.CUSTOMER,)),
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
-        "failure_balance_transaction": ALWAYS_NULL,
         "source_transfer_reversal": ALWAYS_NULL,
         "transfer_reversal": ALWAYS_NULL,
     },
@@ -94,14 +137,18 @@ def create(call: Call, params: CreateParams) -> CreateRefund:
         kinds.check(kinds.CHARGE, charge, param="charge")
     if payment_intent is not None:
         kinds.check(kinds.PAYMENT_INTENT, payment_intent, param="payment_intent")
-    amount = None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount)
-    return CreateRefund(
-        charge=charge,
-        payment_intent=payment_intent,
-        amount=amount,
-        reason=params.reason,
-        metadata=first_metadata(params.metadata),
-    )
+    return _creation(call, params, charge=charge, payment_intent=payment_intent)
+
+
+def create_below(call: Call, params: CreateBelowParams) -> CreateRefund:
+    """Refund the charge in the path."""
+    charge = kinds.check(kinds.CHARGE, call.arguments["id"], param="charge")
+    return _creation(call, params, charge=charge)
+
+
+def expire(call: Call, params: NoParams) -> ExpireRefund:
+    """Let the time pass in which a cardholder could have acted. In live mode no refund waits for that."""
+    return ExpireRefund(id=call.arguments["id"])
 
 
 def cancel(call: Call, params: NoParams) -> CancelRefund:
@@ -112,6 +159,31 @@ def cancel(call: Call, params: NoParams) -> CancelRefund:
 def update(call: Call, params: UpdateParams) -> UpdateRefund:
     """Update the metadata."""
     return UpdateRefund(id=call.arguments["id"], metadata=value_or(params.metadata, {}))
+
+
+def _creation(
+    call: Call,
+    params: CreateParams | CreateBelowParams,
+    *,
+    charge: str | None,
+    payment_intent: str | None = None,
+) -> CreateRefund:
+    amount = None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount)
+    return CreateRefund(
+        charge=charge,
+        payment_intent=payment_intent,
+        amount=amount,
+        reason=params.reason,
+        metadata=first_metadata(params.metadata),
+        instructions_email=params.instructions_email,
+        delay_s=call.services.settings.test_delay_s,
+    )
+
+
+def _check_below(call: Call, params: NoParams, stored: StoredObject) -> None:
+    """Raise NotFound if the refund is not of the charge in the path."""
+    if not isinstance(stored, Refund) or stored.charge != call.arguments["charge"]:
+        raise kinds.absent(kinds.REFUND, call.arguments["id"])
 
 
 RESOURCES = (REFUND,)
@@ -129,6 +201,17 @@ ROUTES = (
     Route("GET", "/v1/refunds/{id}", Retrieve(REFUND, NoParams)),
     Route("POST", "/v1/refunds/{id}", Write(REFUND, UpdateParams, update, path_kind=kinds.REFUND)),
     Route("POST", "/v1/refunds/{id}/cancel", Write(REFUND, NoParams, cancel, path_kind=kinds.REFUND)),
+    Route(
+        "POST",
+        "/v1/test_helpers/refunds/{id}/expire",
+        Write(REFUND, NoParams, expire, path_kind=kinds.REFUND),
+    ),
+    Route(
+        "POST",
+        "/v1/charges/{id}/refunds",
+        Write(REFUND, CreateBelowParams, create_below),
+    ),
+    Route("GET", "/v1/charges/{charge}/refunds/{id}", Retrieve(REFUND, NoParams, check=_check_below)),
     # The pages after the first, of the refunds that an expanded charge shows.
     Route("GET", "/v1/charges/{id}/refunds", List(REFUND, ListParams, owner=Owner(kinds.CHARGE, "charge"))),
 )

@@ -28,6 +28,7 @@ from (
                 sequence > $11::bigint and sequence <= $12::bigint
                 or kind = 'capture' and transfer_id > $9::uuid and transfer_id <= $10::uuid
                 or kind = 'refund' and debit_account_id = $13::uuid
+                or kind = 'refund_failure' and credit_account_id = $13::uuid
                 or kind = 'payout' and source_id = $14::uuid
             )
         order by transfer_id desc
@@ -44,6 +45,7 @@ from (
                 sequence > $11::bigint and sequence <= $12::bigint
                 or kind = 'capture' and transfer_id > $9::uuid and transfer_id <= $10::uuid
                 or kind = 'refund' and debit_account_id = $13::uuid
+                or kind = 'refund_failure' and credit_account_id = $13::uuid
                 or kind = 'payout' and source_id = $14::uuid
             )
         order by transfer_id

@@ -10,7 +10,7 @@ with moved as (
 refunded as (
     select charge_id, sum(amount) as amount
     from refund
-    where tenant_id = $1::uuid and livemode = $2::boolean and status = 'succeeded'
+    where tenant_id = $1::uuid and livemode = $2::boolean and status in ('succeeded', 'pending', 'requires_action')
     group by charge_id
 ),
 claim (object_id, prefix, field, stated, found) as (
@@ -32,7 +32,29 @@ claim (object_id, prefix, field, stated, found) as (
     select refund.refund_id, 're', 'amount', refund.amount, coalesce(moved.amount, 0)
     from refund
     left join moved on moved.source_id = refund.refund_id and moved.kind = 'refund'
-    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean and refund.status = 'succeeded'
+    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean
+    union all
+    select
+        refund.refund_id, 're', 'an amount that came back of',
+        case when refund.status in ('failed', 'canceled') then refund.amount else 0 end, coalesce(moved.amount, 0)
+    from refund
+    left join moved on moved.source_id = refund.refund_id and moved.kind = 'refund_failure'
+    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean
+    union all
+    select
+        dispute.dispute_id, 'du', expected.field,
+        case when dispute.status = any(expected.statuses) then expected.amount else 0 end, coalesce(moved.amount, 0)
+    from dispute
+    cross join lateral (
+        values
+            ('amount', 'dispute', dispute.amount, '{needs_response,under_review,won,lost}'::text[]),
+            ('fee', 'dispute_fee', dispute.fee, '{needs_response,under_review,won,lost}'),
+            ('an amount won of', 'dispute_won', dispute.amount, '{won}'),
+            ('a fee returned of', 'dispute_fee_returned', dispute.fee, '{won}'),
+            ('an amount lost of', 'dispute_lost', dispute.amount, '{lost}')
+    ) as expected (field, kind, amount, statuses)
+    left join moved on moved.source_id = dispute.dispute_id and moved.kind = expected.kind
+    where dispute.tenant_id = $1::uuid and dispute.livemode = $2::boolean
     union all
     select
         payment_intent.payment_intent_id, 'pi', 'amount_received', payment_intent.amount_received,

@@ -275,6 +275,9 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "charges": paid["latest_charge"]["id"],
         "customers": customer["id"],
         "refunds": refund["id"],
+        "disputes": api.post(
+            f"/v1/test_helpers/charges/{paid['latest_charge']['id']}/dispute", "case_type=inquiry"
+        )["id"],
         "payment_methods": method["id"],
         "setup_intents": setup["id"],
         "mandates": setup["mandate"],
@@ -300,7 +303,8 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         # Another account is 403, and says nothing either: tests/http/test_accounts.py.
         if "{id}" not in route.path or route.path == "/v1/accounts/{id}":
             continue
-        identifier = known[kind]
+        # The path shows what its last word but one means, except where that is a charge's refund.
+        identifier = known["refunds" if "{charge}" in route.path else kind]
         prefix = identifier.partition("_")[0]
         form = form_of.get(route.path.rpartition("/")[2]) if route.method == "POST" else None
         answers = []
@@ -309,6 +313,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
                 "payment_method": method["id"],
                 "reversal": f"trr_{ABSENT}",
                 "source": method["id"].replace("pm_", "card_"),
+                "charge": known["charges"],
             }
             path = route.path.format(id=wanted, **arguments)
             response = api.send(route.method, path, form, key=OTHER)

@@ -12,7 +12,8 @@ from tests.support import tree
 from tests.support.samples import captured_charge
 
 _GROUPS = "balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer"
-_TYPE = re.compile(rf"(?:{_GROUPS}|(?:confirmation_)?token|customer\.source|ledger\.\w+)\.\w+")
+_PARTS = r"(?:confirmation_)?token|customer\.source|charge\.dispute|charge\.refund|ledger\.\w+"
+_TYPE = re.compile(rf"(?:{_GROUPS}|{_PARTS})\.\w+")
 
 
 def test_every_type_that_is_written_is_shown_or_named_as_unseen() -> None:
@@ -36,7 +37,7 @@ def test_what_is_shown_is_what_the_dialect_defines() -> None:
     ("pattern", "found"),
     [
         ("charge.failed", {"charge.failed"}),
-        ("refund.*", {"refund.created", "refund.updated"}),
+        ("refund.*", {"refund.created", "refund.failed", "refund.updated"}),
         ("payment_method.created", set()),
         ("invoice.*", set()),
         ("*", events.TYPES),

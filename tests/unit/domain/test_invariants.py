@@ -17,14 +17,20 @@ from hypothesis.stateful import (
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.charges import CaptureCharge
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
+from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMethod
 from fastpay.domain.plan import Command
-from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, SettleRefund
 from fastpay.errors import FastpayError
 from tests.support.world import World, card
 
-CARDS = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired", "chargeCustomerFail")
+CARDS = (
+    *("visa", "bypassPending", "chargeDeclined", "authenticationRequired", "chargeCustomerFail"),
+    *("createDispute", "createDisputeInquiry", "createMultipleDisputes"),
+    *("refundFail", "pendingRefund", "refundRequiresAction"),
+)
+EVIDENCE = ("winning_evidence", "losing_evidence", "escalate_inquiry_evidence", "Something else.")
 AMOUNTS = st.one_of(st.integers(1, 60), st.integers(1, 99_999_999))
 NAMES = st.sampled_from(CARDS)
 
@@ -38,7 +44,12 @@ class Books(RuleBasedStateMachine):
 
     @initialize(basis_points=st.integers(0, 10_000), fixed=st.integers(0, 100), may_overdraw=st.booleans())
     def open(self, basis_points: int, fixed: int, may_overdraw: bool) -> None:
-        self.world = World(fee_basis_points=basis_points, fee_fixed=fixed, refunds_may_overdraw=may_overdraw)
+        self.world = World(
+            fee_basis_points=basis_points,
+            fee_fixed=fixed,
+            refunds_may_overdraw=may_overdraw,
+            dispute_fee=fixed,
+        )
 
     @rule(
         target=intents,
@@ -111,12 +122,39 @@ class Books(RuleBasedStateMachine):
     def refund(self, intent: str, amount: int | None) -> None:
         self.attempt(CreateRefund(payment_intent=intent, amount=amount))
 
+    @rule(data=st.data(), command=st.sampled_from((SettleRefund, CancelRefund, ExpireRefund)))
+    def end_a_refund(self, data: st.DataObject, command: type[SettleRefund]) -> None:
+        refund = self.any_of(data, "re")
+        if refund is not None:
+            self.attempt(command(id=refund))
+
+    @rule(intent=intents, amount=st.none() | AMOUNTS, case_type=st.sampled_from(("chargeback", "inquiry")))
+    def dispute(self, intent: str, amount: int | None, case_type: str) -> None:
+        charge = self.world.intent(intent).latest_charge
+        if charge is not None:
+            self.attempt(CreateDispute(charge=charge, amount=amount, case_type=case_type))
+
+    @rule(data=st.data(), text=st.none() | st.sampled_from(EVIDENCE))
+    def end_a_dispute(self, data: st.DataObject, text: str | None) -> None:
+        dispute = self.any_of(data, "du")
+        if dispute is not None and text is None:
+            self.attempt(CloseDispute(id=dispute))
+        elif dispute is not None:
+            self.attempt(UpdateDispute(id=dispute, evidence={"uncategorized_text": text}))
+
     @invariant()
     def books_are_right(self) -> None:
         world = self.world
         world.check()
         if not world.book.rules.refunds_may_overdraw:
-            assert all(account.balance >= 0 for account in world.accounts.values())
+            # Nobody asks whether the money is there when a cardholder disputes a payment.
+            accounts = [account for account in world.accounts.values() if account.code != "available"]
+            assert all(account.balance >= 0 for account in accounts)
+
+    def any_of(self, data: st.DataObject, prefix: str) -> str | None:
+        """Return an object of a kind, if there is one."""
+        found = [identifier for identifier in self.world.objects if identifier.startswith(f"{prefix}_")]
+        return data.draw(st.sampled_from(found)) if found else None
 
     def attempt(self, command: Command, prefix: str = "") -> MultipleResults[str]:
         """Run the command; return the object that it made of this kind, where it made one."""

@@ -58,7 +58,8 @@ async def render_occurrences(services: Services, scope: Scope, found: Sequence[O
     bodies: list[bytes] = []
     for occurrence in found:
         event, stored, previous, _ = occurrence
-        if previous is None and not wholes and event.type not in events.SPECIAL:
+        is_plain = previous is None and not wholes and event.type not in events.SPECIAL
+        if is_plain and not events.is_disputed(stored):
             # Most events: nothing of them depends on more than the object.
             shown = of_object(stored).render_bytes(stored, livemode)
             bodies.append(EVENT.render_bytes(event, livemode, b'{"object":%b}' % shown))
@@ -77,7 +78,7 @@ def _render_special(
     event, stored, before, sequence = occurrence
     if event.type in events.DELETIONS and before is not None:
         stored = before
-    stored = events.as_of(event.type, stored)
+    stored = events.as_of(event.type, stored, before)
     is_source = event.type in events.SOURCES
     resource = resources.of_kind(kinds.SOURCE) if is_source else resources.of_object(stored)
     inner = wholes.get((resource.whole_in(stored) or "", sequence))

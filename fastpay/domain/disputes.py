@@ -1,0 +1,399 @@
+"""Commands on disputes, and the life cycle that they follow.
+
+    needs_response         -> under_review         -> won, lost
+    warning_needs_response -> warning_under_review -> warning_closed
+                           -> needs_response, if the inquiry escalates
+
+An inquiry moves no money. Every other dispute withdraws what is disputed from the available balance to the
+account `disputes`. From there it returns if the dispute is won, and leaves through the processor if it is
+lost. In test mode the evidence decides.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from fastpay import limits
+from fastpay.domain import ledger
+from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.cards import BEHAVIOURS, DISPUTED, NO_CARD
+from fastpay.domain.dispute_objects import (
+    AWAITS_EVIDENCE,
+    INQUIRIES,
+    OPEN,
+    Adjustment,
+    Dispute,
+)
+from fastpay.domain.identifiers import digits
+from fastpay.domain.objects import Charge, missing
+from fastpay.domain.plan import Draft, Workspace
+from fastpay.errors import InvalidRequest
+
+_DAY_S = 24 * 3600
+# The cardholder's bank waits until the end of this day for a response.
+RESPONSE_DAYS = 8
+# What decides a dispute in test mode, in `uncategorized_text`. Source: the dialect's testing documentation.
+WINNING, LOSING, ESCALATING = "winning_evidence", "losing_evidence", "escalate_inquiry_evidence"
+# The card network's code for a reason.
+_VISA_CODES = {
+    "credit_not_processed": "13.7",
+    "duplicate": "12.6.1",
+    "fraudulent": "10.4",
+    "general": "10.4",
+    "product_not_received": "13.1",
+    "product_unacceptable": "13.3",
+    "subscription_canceled": "13.2",
+    "unrecognized": "10.4",
+}
+
+
+class CreateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Dispute a captured charge, or `amount` of it, as a cardholder would. Only test mode can."""
+
+    charge: str
+    amount: int | None = None
+    reason: str = "fraudulent"
+    case_type: str = "chargeback"
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load. A loaded charge names its dispute, and that one those before it."""
+        return (self.charge, *charge_needs(workspace, self.charge))
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Open the dispute and write the charge."""
+        charge = workspace.find(self.charge)
+        if not isinstance(charge, Charge):
+            raise missing(Charge, self.charge)
+        if charge.card == NO_CARD:
+            raise InvalidRequest(f"Charge {charge.id} is no card payment, so nobody can dispute it.")
+        if not charge.captured:
+            raise InvalidRequest(
+                f"Charge {charge.id} has not been captured, so there is nothing to dispute.",
+                code="charge_not_captured",
+            )
+        earlier = of_charge(workspace, charge)
+        if len(earlier) == limits.charge_disputes_max:
+            raise InvalidRequest(
+                f"Charge {charge.id} has {limits.charge_disputes_max} disputes. It can have no more."
+            )
+        left = _disputable(charge, earlier)
+        amount = left if self.amount is None else self.amount
+        if amount > left or amount == 0:
+            raise InvalidRequest(
+                f"Of charge {charge.id} {left} can be disputed: the rest is refunded or disputed.",
+                code="amount_too_large",
+                param="amount",
+            )
+        dispute = _open(workspace, draft, charge, amount, (self.reason, self.case_type))
+        draft.put(msgspec.structs.replace(charge, dispute=dispute.id), "charge.updated")
+        return dispute.id
+
+
+class UpdateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Add evidence, and submit it if `submit` is set. `metadata` None clears all of it.
+
+    A text of None is removed. `submit` None submits if there is evidence in the request.
+    """
+
+    id: str
+    evidence: Mapping[str, str | None] = {}
+    metadata: Mapping[str, str] | None = {}
+    submit: bool | None = None
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return dispute_needs(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the changed dispute. The documented texts decide it."""
+        dispute = require(workspace, self.id)
+        submits = bool(self.evidence) if self.submit is None else self.submit
+        if self.evidence or submits:
+            _check_awaits_evidence(dispute)
+        evidence = msgspec.structs.replace(dispute.evidence, **self.evidence)
+        texts = [text for text in msgspec.structs.astuple(evidence) if text is not None]
+        if sum(map(len, texts)) > limits.evidence_chars_max:
+            raise InvalidRequest(
+                f"All evidence together can have at most {limits.evidence_chars_max} characters.",
+                param="evidence",
+            )
+        changed = msgspec.structs.replace(
+            dispute,
+            evidence=evidence,
+            has_evidence=bool(texts),
+            metadata=metadata_rules.merge(dispute.metadata, self.metadata),
+        )
+        if not submits:
+            draft.put(changed, "charge.dispute.updated")
+            return dispute.id
+        if not texts:
+            raise InvalidRequest("There is no evidence to submit.", param="evidence")
+        _submit(workspace, draft, changed)
+        return dispute.id
+
+
+class CloseDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Accept a dispute. It is lost."""
+
+    id: str
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return dispute_needs(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the end of the dispute."""
+        dispute = require(workspace, self.id)
+        _check_awaits_evidence(dispute)
+        draft.put(_lose(draft, dispute), "charge.dispute.closed")
+        return dispute.id
+
+
+class ExpireDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Lose a dispute that nobody responded to in time. The expiry task sends this command."""
+
+    id: str
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load."""
+        return dispute_needs(workspace, self.id)
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the end of the dispute. Do nothing if it is under review, decided or not due."""
+        dispute = require(workspace, self.id)
+        if dispute.changes_at is not None and draft.moment_s >= dispute.changes_at:
+            draft.put(_lose(draft, dispute), "charge.dispute.closed")
+        return dispute.id
+
+
+def open_by_card(workspace: Workspace, draft: Draft, charge: Charge) -> None:
+    """Open the disputes that the card of a charge that was just captured brings, and write the charge."""
+    behaviour = BEHAVIOURS[charge.card.behaviour]
+    assert behaviour.dispute_reason is not None
+    terms = behaviour.dispute_reason, behaviour.dispute_case
+    left = charge.amount_captured
+    for remaining in range(min(behaviour.disputes, left), 0, -1):
+        amount = left // remaining
+        dispute = _open(workspace, draft, charge, amount, terms)
+        charge = msgspec.structs.replace(charge, dispute=dispute.id)
+        left -= amount
+    draft.put(charge, None)
+
+
+def charge_needs(workspace: Workspace, charge_id: str) -> Sequence[str]:
+    """Return what is needed to dispute or refund a charge: its accounts and disputes, as far as known."""
+    charge = workspace.find(charge_id)
+    if not isinstance(charge, Charge):
+        return ()
+    needed = ledger.ids_of(
+        workspace.scope, charge.currency, "processor", "pending", "available", "fees", "disputes"
+    )
+    if charge.dispute is not None:
+        needed.append(charge.dispute)
+        latest = workspace.find(charge.dispute)
+        if isinstance(latest, Dispute):
+            needed.extend(latest.earlier)
+    return needed
+
+
+def dispute_needs(workspace: Workspace, identifier: str) -> Sequence[str]:
+    """Return what is needed to decide a dispute: it, its charge with all disputes, and the accounts."""
+    dispute = workspace.find(identifier)
+    if not isinstance(dispute, Dispute):
+        return (identifier,)
+    return (identifier, dispute.charge, *charge_needs(workspace, dispute.charge))
+
+
+def account_needs(workspace: Workspace, behaviour: str, currency: str) -> Sequence[str]:
+    """Return the account that a capture from a card needs if its payments are disputed."""
+    if behaviour not in DISPUTED:
+        return ()
+    return (ledger.account_id(workspace.scope, currency, "disputes"),)
+
+
+def of_charge(workspace: Workspace, charge: Charge) -> Sequence[Dispute]:
+    """Return all disputes of a charge, the latest one last."""
+    if charge.dispute is None:
+        return ()
+    latest = require(workspace, charge.dispute)
+    return [*(require(workspace, identifier) for identifier in latest.earlier), latest]
+
+
+def require(workspace: Workspace, identifier: str) -> Dispute:
+    """Return the dispute. Raises: NotFound."""
+    dispute = workspace.find(identifier)
+    if not isinstance(dispute, Dispute):
+        raise missing(Dispute, identifier)
+    return dispute
+
+
+def note_refunds(workspace: Workspace, draft: Draft, charge: Charge) -> None:
+    """Write whether a charge that is under inquiry can still be refunded, after a change of its refunds."""
+    for dispute in of_charge(workspace, charge):
+        is_refundable = charge.amount_refunded < charge.amount_captured
+        if dispute.status in INQUIRIES and dispute.is_charge_refundable != is_refundable:
+            draft.put(
+                msgspec.structs.replace(dispute, is_charge_refundable=is_refundable),
+                "charge.dispute.updated",
+            )
+
+
+def _open(workspace: Workspace, draft: Draft, charge: Charge, amount: int, terms: tuple[str, str]) -> Dispute:
+    """Write a new dispute of `amount`, for a reason and of a case type, and withdraw the money."""
+    reason, case_type = terms
+    due_by = (draft.moment_s // _DAY_S + RESPONSE_DAYS + 1) * _DAY_S - 1
+    dispute = Dispute(
+        id=draft.new_id(Dispute.prefix),
+        created=draft.moment_s,
+        amount=amount,
+        currency=charge.currency,
+        charge=charge.id,
+        payment_intent=charge.payment_intent,
+        status="warning_needs_response",
+        reason=reason,
+        brand=charge.card.brand,
+        case_type=case_type,
+        due_by=due_by,
+        changes_at=due_by,
+        earlier=_earlier(workspace, draft, charge),
+        is_charge_refundable=True,
+        network_reason_code=_VISA_CODES.get(reason) if charge.card.brand == "visa" else None,
+    )
+    if case_type == "inquiry":
+        draft.put(dispute, "charge.dispute.created")
+        return dispute
+    withdrawn = _withdraw(workspace, draft, dispute)
+    draft.put(withdrawn, "charge.dispute.created")
+    draft.announce("charge.dispute.funds_withdrawn", dispute.id)
+    return withdrawn
+
+
+def _earlier(workspace: Workspace, draft: Draft, charge: Charge) -> tuple[str, ...]:
+    """Return the identifiers of the disputes before a new one. The latest may be of the same draft."""
+    if charge.dispute is None:
+        return ()
+    latest = draft.changed(charge.dispute) or workspace.find(charge.dispute)
+    assert isinstance(latest, Dispute)
+    return (*latest.earlier, latest.id)
+
+
+def _disputable(charge: Charge, disputes: Sequence[Dispute]) -> int:
+    """Return how much of a charge is neither refunded nor disputed, nor lost in a dispute."""
+    gone = sum(one.amount for one in disputes if one.status in OPEN or one.status == "lost")
+    return max(charge.amount_captured - charge.amount_refunded - gone, 0)
+
+
+def _check_awaits_evidence(dispute: Dispute) -> None:
+    if dispute.status not in OPEN:
+        raise InvalidRequest("This dispute is already closed")
+    if dispute.status not in AWAITS_EVIDENCE:
+        raise InvalidRequest(
+            f"Dispute {dispute.id} is under review: evidence was submitted, which is possible only once."
+        )
+
+
+def _submit(workspace: Workspace, draft: Draft, dispute: Dispute) -> None:
+    """Write a dispute whose evidence is submitted, and what follows from the documented texts."""
+    is_inquiry = dispute.status in INQUIRIES
+    submitted = msgspec.structs.replace(
+        dispute,
+        status="warning_under_review" if is_inquiry else "under_review",
+        changes_at=None,
+        is_submitted=True,
+        submission_count=dispute.submission_count + 1,
+    )
+    text = dispute.evidence.uncategorized_text
+    if text == ESCALATING and is_inquiry:
+        _escalate(workspace, draft, submitted)
+    elif text == WINNING and not is_inquiry:
+        draft.put(_win(draft, submitted), "charge.dispute.updated")
+        draft.announce("charge.dispute.funds_reinstated", dispute.id)
+        draft.announce("charge.dispute.closed", dispute.id)
+    elif text in {WINNING, LOSING}:
+        draft.put(_lose(draft, submitted), "charge.dispute.updated")
+        draft.announce("charge.dispute.closed", dispute.id)
+    else:
+        draft.put(submitted, "charge.dispute.updated")
+
+
+def _escalate(workspace: Workspace, draft: Draft, inquiry: Dispute) -> None:
+    """Turn an inquiry into a chargeback of what is not refunded. Close it if nothing is left."""
+    charge = workspace.find(inquiry.charge)
+    assert isinstance(charge, Charge)
+    others = [one for one in of_charge(workspace, charge) if one.id != inquiry.id]
+    amount = min(inquiry.amount, _disputable(charge, others))
+    if amount == 0:
+        draft.put(_lose(draft, inquiry), "charge.dispute.updated")
+        draft.announce("charge.dispute.closed", inquiry.id)
+        return
+    chargeback = msgspec.structs.replace(
+        inquiry, amount=amount, case_type="chargeback", changes_at=inquiry.due_by
+    )
+    draft.put(_withdraw(workspace, draft, chargeback), "charge.dispute.updated")
+    draft.announce("charge.dispute.funds_withdrawn", inquiry.id)
+
+
+def _withdraw(workspace: Workspace, draft: Draft, dispute: Dispute) -> Dispute:
+    """Move what is disputed out of the available balance, and take the fee."""
+    transfer = _move(draft, dispute, "dispute", debit="available", credit="disputes")
+    fee = workspace.book.rules.dispute_fee
+    if fee:
+        _move(draft, dispute, "dispute_fee", debit="available", credit="fees", amount=fee)
+    return msgspec.structs.replace(
+        dispute,
+        status="needs_response",
+        fee=fee,
+        is_charge_refundable=False,
+        withdrawal=_adjustment(draft, dispute, transfer, amount=-dispute.amount, fee=fee),
+    )
+
+
+def _win(draft: Draft, dispute: Dispute) -> Dispute:
+    """Move the money back to the available balance, with the fee."""
+    transfer = _move(draft, dispute, "dispute_won", debit="disputes", credit="available")
+    if dispute.fee:
+        _move(draft, dispute, "dispute_fee_returned", debit="fees", credit="available", amount=dispute.fee)
+    return msgspec.structs.replace(
+        dispute,
+        status="won",
+        changes_at=None,
+        is_charge_refundable=True,
+        reinstatement=_adjustment(draft, dispute, transfer, amount=dispute.amount, fee=-dispute.fee),
+    )
+
+
+def _lose(draft: Draft, dispute: Dispute) -> Dispute:
+    """End a dispute against the merchant: the money goes back to the cardholder. An inquiry just ends."""
+    if dispute.status in INQUIRIES:
+        return msgspec.structs.replace(dispute, status="warning_closed", changes_at=None)
+    _move(draft, dispute, "dispute_lost", debit="disputes", credit="processor")
+    return msgspec.structs.replace(dispute, status="lost", changes_at=None, is_charge_refundable=False)
+
+
+def _move(
+    draft: Draft, dispute: Dispute, kind: str, *, debit: str, credit: str, amount: int | None = None
+) -> str:
+    return draft.transfer(
+        kind,
+        debit=debit,
+        credit=credit,
+        currency=dispute.currency,
+        amount=dispute.amount if amount is None else amount,
+        source_id=dispute.id,
+    )
+
+
+def _adjustment(draft: Draft, dispute: Dispute, transfer: str, *, amount: int, fee: int) -> Adjustment:
+    is_withdrawal = amount < 0
+    return Adjustment(
+        id="txn_" + digits(transfer),
+        created=draft.moment_s,
+        currency=dispute.currency,
+        amount=amount,
+        fee=fee,
+        net=amount - fee,
+        has_fee=fee != 0,
+        reporting_category="dispute" if is_withdrawal else "dispute_reversal",
+        description=f"Chargeback {'withdrawal' if is_withdrawal else 'reversal'} for {dispute.charge}",
+        source=dispute.id,
+    )
