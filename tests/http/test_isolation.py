@@ -4,6 +4,7 @@ Driven by the route table: a route without a case fails the first test. Every id
 route and in every parameter that takes one, must be answered as an identifier that nobody ever gave out.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,7 +64,12 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     )
     ready = {"payment_method": "pm_card_bypassPending", "confirm": "true"}
     post("/v1/payment_intents", amount="50", currency="usd", **ready)
+    connected = post("/v1/accounts", country="US")["id"]
+    transfer = post("/v1/transfers", amount="10", currency="usd", destination=connected)["id"]
     return {
+        "acct": connected,
+        "tr": transfer,
+        "trr": post(f"/v1/transfers/{transfer}/reversals", amount="5")["id"],
         "newseti": post("/v1/setup_intents")["id"],
         "tok": post(
             "/v1/tokens",
@@ -85,7 +91,16 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
         "txn": refund["balance_transaction"],
         "evt": http.get("/v1/events", headers={"Authorization": f"Bearer {key}"}).json()["data"][0]["id"],
         **furnish_ledger(http, key),
+        "dp": dispute(http, key),
     }
+
+
+def dispute(http: httpx.Client, key: str) -> str:
+    """Make a dispute, which takes its money out of what is available, and return its identifier."""
+    headers = {"Authorization": f"Bearer {key}"}
+    paid = {"amount": "40", "currency": "usd", "payment_method": "pm_card_createDispute", "confirm": "true"}
+    assert http.post("/v1/payment_intents", data=paid, headers=headers).status_code == 200
+    return str(http.get("/v1/disputes", headers=headers).json()["data"][0]["id"])
 
 
 def furnish_ledger(http: httpx.Client, key: str) -> dict[str, str]:
@@ -111,7 +126,9 @@ def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
     event = http.get("/v1/events", headers=headers).json()["data"][0]
     intent = http.post("/v1/payment_intents", data={"amount": "5", "currency": "usd"}, headers=headers).json()
     setup = http.post("/v1/setup_intents", headers=headers).json()
+    connected = http.post("/v1/accounts", data={"country": "US"}, headers=headers).json()
     made = {
+        "acct": connected["id"],
         "cus": customer["id"],
         "open": intent["id"],
         "pi": intent["id"],
@@ -133,7 +150,8 @@ def world(request: pytest.FixtureRequest, server: RunningServer, http: httpx.Cli
     owner = make_tenant(server.database_url)
     theirs = furnish(http, owner.secret)
     # Time has nothing left to do.
-    Database(server.database_url).counts()
+    with contextlib.closing(Database(server.database_url)) as database:
+        database.counts()
     before = table_contents(server, owner)
     if request.param == "another tenant":
         asking = make_tenant(server.database_url)
@@ -211,6 +229,7 @@ def test_anothers_object_is_answered_as_one_that_nobody_has(world: World, wanted
             assert theirs.json()["error"]["code"] == "resource_missing"
     nobodys_all = {name: unknown(name) for name in NAMES}
     nobodys_all |= {"open": unknown("pi", 2), "newseti": unknown("seti", 2), "lacc2": unknown("lacc", 2)}
+    nobodys_all["acct"] = unknown("acct")
     everything = ask(world.http, world.key, wanted, world.theirs)
     nothing = ask(world.http, world.key, wanted, nobodys_all)
     same(everything, nothing, {world.theirs[name]: nobodys_all[name] for name in nobodys_all})
