@@ -65,6 +65,7 @@ TYPES = FREQUENT | {
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
     (
+        "charge.transferred",
         "ledger.balance.updated",
         "ledger.connected_account.created",
         "ledger.account.created",

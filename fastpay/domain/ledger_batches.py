@@ -22,8 +22,6 @@ Steps = Generator[None, None, _Result]
 # More than any account can hold.
 _UNBOUNDED = 1 << 61
 assert limits.ledger_counter_max < _UNBOUNDED
-# A counter below this cannot exceed its maximum within one batch.
-_NEARLY_FULL = limits.ledger_counter_max - limits.ledger_batch_transfers_max * limits.amount_max
 
 
 class BatchItems(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -258,9 +256,11 @@ class _Tables:
                 _UNBOUNDED if account.min_balance is None else account.available - account.min_balance
                 for account in known
             ]
+            # A counter below this cannot exceed its maximum within one batch.
+            safe = limits.ledger_counter_max - limits.ledger_batch_transfers_max * limits.amount_max
             self.is_nearly_full |= any(
-                account.debits_posted + account.debits_pending > _NEARLY_FULL
-                or account.credits_posted + account.credits_pending > _NEARLY_FULL
+                account.debits_posted + account.debits_pending > safe
+                or account.credits_posted + account.credits_pending > safe
                 for account in known
             )
             yield

@@ -112,7 +112,8 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         )
         draft.put(transfer, "transfer.created")
         if charge is not None:
-            draft.put(_noted(charge, amount), "charge.updated")
+            # Nothing that clients see of the charge changes.
+            draft.put(_noted(charge, amount), "charge.transferred")
         return identifier
 
 
@@ -197,7 +198,7 @@ class ReverseTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             "transfer.reversed",
         )
         if charge is not None:
-            draft.put(_noted(charge, -amount), "charge.updated")
+            draft.put(_noted(charge, -amount), "charge.transferred")
         return identifier
 
 
