@@ -14,7 +14,7 @@ from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
-class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="new", tag_field="given"):
     """A card, or what pays in its place, that came with the request, without its number.
 
     `param` is the parameter that held it, for error messages. `type` is that of the payment method.
@@ -29,7 +29,7 @@ class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sepa_debit: SepaDebit | None = None
 
 
-class TokenCard(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class TokenCard(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="token", tag_field="given"):
     """A card that a token stands for, and what the request says about it.
 
     `token_param` is the parameter that held the token, for error messages. Billing details of the request

@@ -165,6 +165,8 @@ def _sealed(command: Any) -> Any:
         loose: Mapping[str, object] = getattr(command, name)
         if loose and not _PLAIN.issuperset(map(type, loose.values())):
             changed[name] = {key: _seal(value) for key, value in loose.items()}
+    for name in _loose_parts(kind):
+        changed[name] = _sealed(getattr(command, name))
     return msgspec.structs.replace(command, **changed) if changed else command
 
 
@@ -190,6 +192,13 @@ def _unseal(code: int, data: memoryview) -> object:
 def _loose_fields(kind: type) -> tuple[str, ...]:
     """Return the fields of a command whose values have no types."""
     return tuple(name for name, hint in get_type_hints(kind).items() if hint == Mapping[str, object])
+
+
+@functools.cache
+def _loose_parts(kind: type) -> tuple[str, ...]:
+    """Return the fields of a command that hold a struct with such fields."""
+    hints = get_type_hints(kind).items()
+    return tuple(name for name, hint in hints if isinstance(hint, type) and _loose_fields(hint))
 
 
 @functools.cache
