@@ -229,6 +229,7 @@ def render(intent: dict[str, Any], *, livemode: bool) -> bytes:
             "metadata": intent["metadata"],
             "next_action": None,
             "on_behalf_of": None,
+            "payment_details": None,
             "payment_method": intent["payment_method"],
             "payment_method_configuration_details": None,
             "payment_method_options": {

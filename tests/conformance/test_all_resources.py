@@ -27,6 +27,7 @@ def shop(server: RunningServer) -> Iterator[Shop]:
     with open_client(server.url, make_tenant(server.database_url).secret) as http:
         shop = Shop(http)
         shop.live()
+        shop.connect()
         yield shop
 
 

@@ -26,7 +26,7 @@ def books() -> Books:
     owner = {name: made["book"][0][name] for name in ("tenant_id", "livemode")}
     event = {"event_id": "evt", "type": "ledger.transfer.created", "object_id": "ltr", "version": 1}
     made["event"].append({**owner, **event, "sequence": sequence})
-    opened = {"currency": "usd", "normal_side": "C", "min_balance": None}
+    opened = {"currency": "usd", "code": "wallet", "normal_side": "C", "min_balance": None}
     zero = {"debits_posted": 0, "credits_posted": 0, "debits_pending": 0, "credits_pending": 0}
     made["account"] += [
         {**owner, **opened, **zero, "account_id": "from", "debits_posted": 5},

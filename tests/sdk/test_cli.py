@@ -25,10 +25,6 @@ OURS = re.compile(
 TRIGGERS_COUNT = 35
 # Triggers that do not work yet, and why. One that begins to work must leave this table.
 NOT_SERVED = {
-    "charge.dispute.closed": "disputes are not served",
-    "charge.dispute.created": "disputes are not served",
-    "charge.dispute.updated": "disputes are not served",
-    "charge.refund.updated": "refunds do not have this event",
     "payment_intent.partially_funded": "bank transfers are not served",
 }
 

@@ -36,7 +36,6 @@ PATHS = {
 # Models that cannot be synced yet, and why. One that can must leave this table.
 NOT_SERVED = {
     "Customer": "sources of customers are not served",
-    "Dispute": "disputes are not served",
 }
 
 

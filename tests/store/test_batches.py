@@ -10,6 +10,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain import cards
+from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.objects import (
     Address,
@@ -73,6 +74,7 @@ FULL: list[StoredObject] = [
         created=1,
         address=ADDRESS,
         balance=-5,
+        default_source=name("card", 2),
         description="d",
         email="e@example.com",
         invoice_prefix="P",
@@ -94,6 +96,8 @@ FULL: list[StoredObject] = [
         customer=name("cus", 1),
         metadata=METADATA,
         is_set_up=True,
+        type="sepa_debit",
+        sepa_debit=SepaDebit(bank_code="37040044", country="DE", fingerprint="f", last4="3000"),
     ),
     PaymentIntent(
         id=name("pi", 3),
@@ -131,6 +135,7 @@ FULL: list[StoredObject] = [
     Charge(
         id=name("ch", 4),
         created=4,
+        dispute=name("du", 5),
         amount=99_999_999,
         currency="chf",
         status="succeeded",
@@ -168,6 +173,11 @@ FULL: list[StoredObject] = [
     Refund(
         id=name("re", 5),
         created=5,
+        changes_at=9,
+        expires_at=10,
+        failure_balance_transaction=name("txn", 6),
+        failure_reason="declined",
+        instructions_email="e@example.com",
         amount=5,
         currency="chf",
         charge=name("ch", 4),

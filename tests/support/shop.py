@@ -31,11 +31,15 @@ class Shop:
             self.post("payment_intents", **{**PAY, "payment_method": card})
         self.post("setup_intents", payment_method="pm_card_visa", confirm="true", customer=customer)
         self.post("payouts", amount="100", currency="usd")
+        # It takes what it is about out of what is available.
+        self.post("payment_intents", **{**PAY, "payment_method": "pm_card_createDispute"})
+
+    def connect(self) -> None:
+        """Transfer to a connected account, which has no data of its own to look at."""
+        self.post("payment_intents", **{**PAY, "payment_method": "pm_card_bypassPending"})
         connected = self.post("accounts", country="US")["id"]
         transfer = self.post("transfers", amount="100", currency="usd", destination=connected)["id"]
         self.post(f"transfers/{transfer}/reversals", amount="10")
-        # It takes what it is about out of what is available.
-        self.post("payment_intents", **{**PAY, "payment_method": "pm_card_createDispute"})
 
     def ids(self, path: str) -> list[str]:
         """Return the identifiers that are served, none where the path is not."""
