@@ -19,6 +19,7 @@ from fastpay.store.statements import SQL, combine
 from fastpay.store.tables import BY_PREFIX
 from tests.store import written
 from tests.store.filling import (
+    ACCOUNT,
     BUSY,
     CHARGE,
     CODE,
@@ -59,18 +60,20 @@ _OWN = ([TENANT] * WANTED, [False] * WANTED)
 _TENANTS = [digits_of("tenant", number) for number in _NUMBERS]
 _OTHERS = (_TENANTS, [False] * WANTED)
 _CHARGES = [digits_of("charge", number) for number in _NUMBERS]
+# By the column, since a transfer's destination is an account, and a payout's is none.
 _VALUES = {
-    "charge": CHARGE,
+    "charge_id": CHARGE,
     "code": CODE,
-    "customer": CUSTOMER,
+    "customer_id": CUSTOMER,
     "destination": DESTINATION,
+    "destination_id": ACCOUNT,
     "email": EMAIL,
-    "payment_intent": PAYMENT_INTENT,
-    "payment_method": PAYMENT_METHOD,
-    "setup_intent": SETUP_INTENT,
+    "payment_intent_id": PAYMENT_INTENT,
+    "payment_method_id": PAYMENT_METHOD,
+    "setup_intent_id": SETUP_INTENT,
     "status": STATUS,
-    "transfer": TRANSFER,
     "transfer_group": GROUP,
+    "transfer_id": TRANSFER,
 }
 _LATER = 4_000_000_000
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
@@ -123,7 +126,7 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
             _bounds = (*_table.bounds(HIGHEST), *_table.bounds(LOWEST))
             ARGUMENTS[f"{_table.list_statement(_filters)} {_way}"] = (
                 *(*_SCOPE, *_bounds, _is_ascending, LISTED),
-                *(_VALUES[column.attribute] for column in _filters),
+                *(_VALUES[column.name] for column in _filters),
             )
     _balance_page = (*_SCOPE, HIGHEST, LOWEST, _is_ascending, LISTED)
     ARGUMENTS[f"list_balance_transfers {_way}"] = (*_balance_page, ["capture", "refund"], "usd")
