@@ -87,13 +87,15 @@ _CHARGE = ", ".join(
     )
 )
 _IS_HELD = "number % 10 = 0"
+# Only early ones are processing: in the end time settles all.
+_IS_PROCESSING = f"number <= {FEW} and number % 10 = 4"
 _PAYMENT_INTENT = ", ".join(
     (
         f"payment_intent select {_OWN}, {_ID['payment_intent']}, 1",
-        _case(_IS_HELD, "'requires_capture'", "'succeeded'"),
+        _case(_IS_HELD, "'requires_capture'", _case(_IS_PROCESSING, "'processing'", "'succeeded'")),
         "'usd', 5",
         _case(_IS_HELD, "5", "0"),
-        _case(_IS_HELD, "0", "5"),
+        _case(f"{_IS_HELD} or {_IS_PROCESSING}", "0", "5"),
         _CUSTOMER,
     )
 )
@@ -147,6 +149,7 @@ _TENTH = [
         "customer",
         "payment_method",
         "refund",
+        "dispute",
         "account",
         "setup_intent",
         "setup_attempt",
