@@ -72,11 +72,11 @@ def test_the_requests_are_answered(one: Block, server: RunningServer, tenant: Te
         if "cus_..." in command and "cus_..." not in made:
             with open_client(server.url, tenant.secret) as api:
                 made["cus_..."] = api.post("/v1/customers").json()["id"]
-        typed = re.sub(r"(?:cus|pi|pm)_\.\.\.|lacc_[A-Z]+", lambda found: made[found[0]], command)
+        typed = re.sub(r"(?:acct|cus|pi|pm|tr)_\.\.\.|lacc_[A-Z]+", lambda found: made[found[0]], command)
         typed = typed.replace("curl ", "curl --silent --fail-with-body ", 1)
         answer = json.loads(run(["sh", "-c", typed], KEY=tenant.secret, URL=server.url))
-        if answer["object"] == "payment_intent":
-            made["pi_..."] = answer["id"]
+        if answer["object"] in ("account", "payment_intent", "transfer"):
+            made[f"{answer['id'].partition('_')[0]}_..."] = answer["id"]
         if answer["object"] == "setup_intent":
             made["pm_..."] = answer["payment_method"]
         if answer["object"] == "ledger_account":
