@@ -132,6 +132,9 @@ def known_to_the_sdk(route: Route) -> type[Any] | None:
     names = ["_".join([*nouns, action]) for action in actions]
     # The last piece may be the action itself.
     names.append("_".join([*nouns[:-1], pieces[-1]]))
+    # Or it is what the resource before it does: `charge_list_refunds`.
+    last = pieces[-1] if actions[0] == "list" else nouns[-1]
+    names.append("_".join([*nouns[:-1], actions[0], last]))
     for name in names:
         try:
             module = importlib.import_module(f"stripe.params._{name}_params")
