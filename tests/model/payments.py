@@ -61,6 +61,8 @@ class Payment:
     fees: int = 0
     increments: int = 0
     refunded: int = 0
+    # Captured in parts: each becomes available by itself, so refunds debit what is available.
+    in_parts: bool = False
 
     @property
     def capturable(self) -> int:
@@ -159,7 +161,9 @@ class Books:
             return Expected(400, "amount_too_large")
         if not step.final and not payment.flexible:
             return Expected(400, NOT_SEVERAL)
-        if step.final or amount == payment.capturable:
+        is_final = step.final or amount == payment.capturable
+        payment.in_parts = payment.in_parts or not is_final or payment.captured > 0
+        if is_final:
             payment.status = "succeeded"
         self._take(payment, amount)
         return Expected(200, payment.status)
@@ -203,7 +207,7 @@ class Books:
             return Expected(400, "charge_already_refunded")
         if amount > left:
             return Expected(400, "amount_too_large")
-        place = payment.currency, self._side(payment)
+        place = payment.currency, "available" if payment.in_parts else self._side(payment)
         if not self.may_overdraw and self.balances[place] < amount:
             return Expected(402, "balance_insufficient")
         payment.refunded += amount
