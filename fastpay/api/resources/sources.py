@@ -49,9 +49,9 @@ class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class SourceListParams(ListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The sources of a customer. All of them are cards."""
+    """The sources of a customer. All of them are cards, so a list of bank accounts is empty."""
 
-    object: Literal["card"] = "card"
+    object: Literal["bank_account", "card"] = "card"
 
 
 _ADDRESS = {
@@ -130,7 +130,7 @@ class ListSources:
         page = await page_of(params, kinds.SOURCE, exists)
         snapshots = await begin_page(call, paths)
         wanted = Filter(kind=kinds.PAYMENT_METHOD.prefix, values=(("customer", customer.id),))
-        rows = await rows_of_type("card", page, partial(call.services.reader.list, call.scope, wanted))
+        rows = await rows_of_type(params.object, page, partial(call.services.reader.list, call.scope, wanted))
         call.ended("read")
         found, has_more = cut(rows, page)
         items = await shown(SOURCE, found, paths, snapshots)
