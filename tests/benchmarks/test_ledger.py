@@ -16,7 +16,7 @@ from benchmarks.load.wrk import Sample
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not on the path")
 def test_every_form_of_the_load_runs_and_ends(machine: Machine) -> None:
-    asked = Asked(seconds=0.1, rounds=1, connections=2, accounts=4, batch=20, peer=False, door=True)
+    asked = Asked(seconds=0.3, rounds=1, connections=2, accounts=4, batch=20, peer=False, door=True)
     found = ledger._run(Console(quiet=True), machine, asked)
     assert list(found) == [
         f"{who}, {form}, {where}"

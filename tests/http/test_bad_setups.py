@@ -116,7 +116,7 @@ TOKENS_AND_SOURCES = [
     ),
     form(f"{SOURCES}/card_{'0' * 32}", code=INTEGER, param="exp_month", exp_month="May"),
     form(f"{SOURCES}/card_{'0' * 32}", code=UNKNOWN, param="number", number="1"),
-    query(SOURCES + "?object=bank_account", param="object"),
+    query(SOURCES + "?object=account", param="object"),
     query(SOURCES + "?expand[]=data.owner", param="expand"),
     form(HELPER, code=MISSING, param="payment_method_data"),
     form(HELPER, param="setup_future_usage", payment_method="pm_card_visa", setup_future_usage="none"),
