@@ -20,18 +20,19 @@ from fastpay.store.postgres import DatabaseSettings
 from tests.support.books import check_database
 from tests.support.commands import Unwritable
 from tests.support.database_clock import give_clock, move_clock
-from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT, MemoryStore, submission
+from tests.support.memory import MOMENT_MS, OTHER_TENANT, RULES, TENANT, MemoryStore, submission
 from tests.support.random_commands import make_round
 from tests.support.seeds import SEED
 from tests.support.servers import fresh_database
 
 pytestmark = pytest.mark.anyio
 
-ROUNDS = 26
+ROUNDS = 40
 # What commands write. Times of creation are those of the submissions, the same everywhere.
 TABLES = (
-    "account", "book", "charge", "customer", "event", "idempotency", "object_version", "payment_intent",
-    "payment_method", "refund", "transfer",
+    "account", "account_transfer", "balance", "book", "charge", "connected_account", "customer", "dispute",
+    "event", "idempotency", "object_version", "payment_intent", "payment_method", "payout", "refund",
+    "transfer", "transfer_reversal",
 )  # fmt: skip
 # The database refuses to store it.
 POISON = Unwritable(email="\0")
@@ -110,7 +111,7 @@ async def submit(writer: Writer, submissions: Sequence[Submission]) -> list[Outc
 
 
 async def make_tenants(database_url: str, *scopes: Scope) -> None:
-    """Make tenants of these identifiers, the same in every database."""
+    """Make tenants of these identifiers and with the rules that they have in memory, in every database."""
     async with connected(database_url) as connection:
         for scope in scopes:
             await connection.execute(
@@ -119,7 +120,12 @@ async def make_tenants(database_url: str, *scopes: Scope) -> None:
                 scope.tenant_id,
                 b"k" * 32,
             )
-            await connection.execute("insert into book (tenant_id, livemode) values ($1, $2)", *scope)
+            await connection.execute(
+                "insert into book (tenant_id, livemode, fee_basis_points, fee_fixed) values ($1, $2, $3, $4)",
+                *scope,
+                RULES.fee_basis_points,
+                RULES.fee_fixed,
+            )
 
 
 async def dump(database_url: str, table: str) -> list[Any]:

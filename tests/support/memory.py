@@ -18,6 +18,8 @@ from tests.support.books import check_memory
 
 TENANT = Scope("a" * 32, False)
 OTHER_TENANT = Scope("b" * 32, False)
+# Of both tenants. Payments cost something.
+RULES = Rules(290, 30)
 MOMENT_MS = 1_700_000_000_000
 
 
@@ -53,7 +55,7 @@ class MemoryStore:
     """
 
     def __init__(self, *scopes: Scope) -> None:
-        books = {scope: Book(scope, 0, Rules(290, 30)) for scope in scopes or (TENANT, OTHER_TENANT)}
+        books = {scope: Book(scope, 0, RULES) for scope in scopes or (TENANT, OTHER_TENANT)}
         self.state = State(books=books)
         self.failures: list[Exception] = []
         self.lost: list[Exception] = []
