@@ -1,4 +1,4 @@
-"""Does what time does: expires holds, authorizations and disputes, and settles refunds.
+"""Does what time does: expires holds, authorizations and disputes, settles refunds, and advances payouts.
 
 Every instance does this, and several may find the same objects. Each object is changed by a command that goes
 through the writer like any other, and only the first command has an effect.
@@ -16,6 +16,7 @@ from fastpay.domain.disputes import ExpireDispute
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
 from fastpay.domain.objects import Refund
+from fastpay.domain.payouts import AdvancePayout, Payout
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import SettleRefund
 from fastpay.engine.identity import IdentifierFactory
@@ -49,6 +50,7 @@ class ExpiryStore(Protocol):
 _CHANGES: Mapping[str, Callable[[str], Command]] = {
     Refund.prefix: lambda identifier: SettleRefund(id=identifier),
     Dispute.prefix: lambda identifier: ExpireDispute(id=identifier),
+    Payout.prefix: lambda identifier: AdvancePayout(id=identifier),
 }
 
 

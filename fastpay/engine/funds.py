@@ -1,18 +1,17 @@
-"""Moves money by time: releases captures, tells of what became available, pays out, and advances payouts.
+"""Moves money by time: releases captures, tells of what became available, and pays out.
 
 Every instance does this, and several may find the same work. Each change is a command that goes through the
 writer like any other and looks at the state again, so that it has an effect at most once. What is due is
 the database's time to say. Books are examined a bounded number at a time, in turns.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.funds import ReleaseFunds
 from fastpay.domain.identifiers import LOWEST, Scope
-from fastpay.domain.payouts import AdvancePayout, PayOutBalance
+from fastpay.domain.payouts import PayOutBalance
 from fastpay.domain.plan import Command
 from fastpay.engine.funds_ports import FundsStore
 from fastpay.engine.identity import IdentifierFactory
@@ -46,19 +45,22 @@ class FundsMover:
         self._commands = TimedCommands(writer, identifiers)
         # The books up to here were examined in this turn.
         self._examined = _BEFORE_ALL
-        self._periodics = [
-            Periodic(name, work, interval_ms=limits.funds_interval_ms, clock=clock, log=_log, is_away=is_away)
-            for name, work in (("funds", self.move_funds), ("payouts", self.advance_payouts))
-        ]
+        self._periodic = Periodic(
+            "funds",
+            self.move_funds,
+            interval_ms=limits.funds_interval_ms,
+            clock=clock,
+            log=_log,
+            is_away=is_away,
+        )
 
     def start(self) -> None:
         """Begin."""
-        for periodic in self._periodics:
-            periodic.start()
+        self._periodic.start()
 
     async def close(self) -> None:
         """Stop at once. What was not done is done next time."""
-        await asyncio.gather(*(periodic.close() for periodic in self._periodics))
+        await self._periodic.close()
 
     async def move_funds(self) -> int:
         """Do what is due in the next books, and return how many were examined."""
@@ -77,16 +79,6 @@ class FundsMover:
         if len(books) < limits.funds_books_max:
             self._examined = _BEFORE_ALL
         return len(books)
-
-    async def advance_payouts(self) -> int:
-        """Take the steps of payouts that are due, and return how many were listed."""
-        count = 0
-        while True:
-            due = await self._store.list_due_payouts(limits.expiry_rows_max)
-            await self._commands.submit([(scope, AdvancePayout(id=identifier)) for scope, identifier in due])
-            count += len(due)
-            if len(due) < limits.expiry_rows_max:
-                return count
 
     async def _release(self, scope: Scope, currencies: tuple[str, ...]) -> None:
         """Release captures of a book, a bounded number: other books have their turn."""

@@ -44,6 +44,3 @@ class FundsStore(Protocol):
 
         Raises: DatabaseUnavailable.
         """
-
-    async def list_due_payouts(self, rows_max: int) -> Sequence[tuple[Scope, str]]:
-        """Return payouts of all tenants with a step that is due. Raises: DatabaseUnavailable."""

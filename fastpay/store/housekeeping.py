@@ -77,11 +77,6 @@ class PostgresHousekeeping:
             currencies=tuple({row["currency"] for row in captures}),
         )
 
-    async def list_due_payouts(self, rows_max: int) -> list[tuple[Scope, str]]:
-        """Return payouts of all tenants with a step that is due. Raises: DatabaseUnavailable."""
-        found = await self._pool.fetch(SQL["list_due_payouts"], rows_max)
-        return [(rows.scope_of(row), "po_" + row["payout_id"].hex) for row in found]
-
     async def list_processing_payments(self, after: str, rows_max: int) -> list[tuple[Scope, str]]:
         """Return payment intents that are processing, above an identifier's digits.
 

@@ -250,6 +250,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
         changing=(_text("status"), _bigint("due_at")),
         fixed=(_text("currency"), _bigint("amount"), _text("destination")),
         filters=(_text("destination"), _text("status")),
+        due=_bigint("due_at"),
     ),
     kinds.ACCOUNT: Table(name="connected_account", plural="connected_accounts", fixed=(_text("country"),)),
     kinds.TRANSFER: Table(

@@ -16,7 +16,7 @@ from fastpay.engine.funds import FundsMover
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
-from tests.store.test_expiry import Later
+from tests.store.test_expiry import Later, expirer
 from tests.support.books import check_database
 from tests.support.database_clock import give_clock, move_clock
 from tests.support.engine import Engine, engine, make_tenant, read_objects
@@ -146,8 +146,8 @@ async def test_payouts_take_their_steps_once_by_whichever_instance(database_url:
         ):
             ahead = steps * (STEP_S + 5)
             await move_clock(database_url, seconds=ahead)
-            movers = [mover(instance, ahead) for instance in (first, second)]
-            await asyncio.gather(*(one.advance_payouts() for one in movers for _ in range(2)))
+            expirers = [expirer(instance, ahead) for instance in (first, second)]
+            await asyncio.gather(*(one.change_objects() for one in expirers for _ in range(2)))
             found: list[Any] = await read_objects(first.reads, scope, made)
             by_id = {versioned.object.id: versioned.object.status for versioned in found}
             assert [by_id[identifier] for identifier in made] == statuses

@@ -92,7 +92,6 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "list_due_funds": (TENANT, True, WANTED),
     "list_due_holds": (LISTED,),
     "list_due_payments": (LOWEST, 0, 5),
-    "list_due_payouts": (LISTED,),
     "list_processing_payments": (LOWEST, 5),
     "list_unreleased": (*_SCOPE, LISTED),
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
