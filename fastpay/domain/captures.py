@@ -10,7 +10,7 @@ from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import DISPUTED
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.options import ChargeExtras
-from fastpay.domain.payment_intents import OPEN, refuse_state, require, with_extras
+from fastpay.domain.payment_intents import OPEN, refuse_state, with_extras
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
 
@@ -31,7 +31,7 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         if intent.status != "requires_capture":
             refuse_state(draft, intent, "capture")
             return intent.id
@@ -67,7 +67,7 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Replace the hold by a larger one."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         if intent.status != "requires_capture":
             refuse_state(draft, intent, "increment the authorization of")
             return intent.id
@@ -112,7 +112,7 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Void the hold, if there is one."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         if intent.status not in OPEN and intent.status != "requires_capture":
             refuse_state(draft, intent, "cancel")
             return intent.id
@@ -134,7 +134,7 @@ class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Void the hold. Do nothing if it was captured or released, or is not due."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         if intent.status == "requires_capture":
             charge = _latest_charge(workspace, intent)
             if charge.capture_before is not None and draft.moment_s > charge.capture_before:

@@ -6,7 +6,7 @@ import msgspec
 
 from fastpay.domain import captures, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.objects import Charge, PaymentIntent, missing
+from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
 
@@ -24,7 +24,7 @@ class UpdateCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed charge."""
-        charge = _require(workspace, self.id)
+        charge = workspace.require(Charge, self.id)
         draft.put(
             msgspec.structs.replace(
                 charge, **self.fields, metadata=metadata_rules.merge(charge.metadata, self.metadata)
@@ -52,20 +52,13 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold."""
-        charge = _require(workspace, self.id)
+        charge = workspace.require(Charge, self.id)
         _check_capturable(charge)
         intent = workspace.find(charge.payment_intent)
         assert isinstance(intent, PaymentIntent)
         noted = msgspec.structs.replace(charge, **self.fields)
         captures.capture(workspace, draft, intent, noted, amount=self.amount, param="amount")
         return charge.id
-
-
-def _require(workspace: Workspace, identifier: str) -> Charge:
-    charge = workspace.find(identifier)
-    if not isinstance(charge, Charge):
-        raise missing(Charge, identifier)
-    return charge
 
 
 def _check_capturable(charge: Charge) -> None:

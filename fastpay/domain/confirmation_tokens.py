@@ -8,7 +8,7 @@ import msgspec
 from fastpay import limits
 from fastpay.domain import payment_methods
 from fastpay.domain.cards import Card
-from fastpay.domain.objects import BillingDetails, Shipping, StoredObject, missing
+from fastpay.domain.objects import BillingDetails, Shipping, StoredObject
 from fastpay.domain.payment_methods import Choice, NewCard
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
@@ -97,9 +97,7 @@ def confirm(
     `used_by` is the field of the token that names the intent. A confirmation that changes nothing, since the
     intent's state does not allow it, does not use the token. Raises: InvalidRequest, NotFound.
     """
-    token = workspace.find(identifier)
-    if not isinstance(token, ConfirmationToken):
-        raise missing(ConfirmationToken, identifier)
+    token = workspace.require(ConfirmationToken, identifier)
     if token.payment_intent is not None or token.setup_intent is not None:
         raise InvalidRequest(
             f"The confirmation token {identifier} was used before, and it can be used only once.",

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from fastpay.domain import metadata
-from fastpay.domain.objects import StoredObject, missing
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Draft, Workspace
 
 
@@ -61,11 +61,3 @@ class CreateConnectedAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True
         )
         draft.put(account, "ledger.connected_account.created")
         return account.id
-
-
-def require(workspace: Workspace, identifier: str, *, param: str) -> ConnectedAccount:
-    """Return the connected account. Raises: NotFound."""
-    account = workspace.find(identifier)
-    if not isinstance(account, ConnectedAccount):
-        raise missing(ConnectedAccount, identifier, param=param)
-    return account

@@ -25,7 +25,7 @@ from fastpay.domain.dispute_objects import (
     Dispute,
 )
 from fastpay.domain.identifiers import digits
-from fastpay.domain.objects import Charge, missing
+from fastpay.domain.objects import Charge
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
 
@@ -61,9 +61,7 @@ class CreateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Open the dispute and write the charge."""
-        charge = workspace.find(self.charge)
-        if not isinstance(charge, Charge):
-            raise missing(Charge, self.charge)
+        charge = workspace.require(Charge, self.charge)
         if charge.card == NO_CARD:
             raise InvalidRequest(f"Charge {charge.id} is no card payment, so nobody can dispute it.")
         if not charge.captured:
@@ -106,7 +104,7 @@ class UpdateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed dispute. The documented texts decide it."""
-        dispute = require(workspace, self.id)
+        dispute = workspace.require(Dispute, self.id)
         submits = bool(self.evidence) if self.submit is None else self.submit
         if self.evidence or submits:
             _check_awaits_evidence(dispute)
@@ -143,7 +141,7 @@ class CloseDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the end of the dispute."""
-        dispute = require(workspace, self.id)
+        dispute = workspace.require(Dispute, self.id)
         _check_awaits_evidence(dispute)
         draft.put(_lose(draft, dispute), "charge.dispute.closed")
         return dispute.id
@@ -160,7 +158,7 @@ class ExpireDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the end of the dispute. Do nothing if it is under review, decided or not due."""
-        dispute = require(workspace, self.id)
+        dispute = workspace.require(Dispute, self.id)
         if dispute.changes_at is not None and draft.moment_s >= dispute.changes_at:
             draft.put(_lose(draft, dispute), "charge.dispute.closed")
         return dispute.id
@@ -215,16 +213,8 @@ def of_charge(workspace: Workspace, charge: Charge) -> Sequence[Dispute]:
     """Return all disputes of a charge, the latest one last."""
     if charge.dispute is None:
         return ()
-    latest = require(workspace, charge.dispute)
-    return [*(require(workspace, identifier) for identifier in latest.earlier), latest]
-
-
-def require(workspace: Workspace, identifier: str) -> Dispute:
-    """Return the dispute. Raises: NotFound."""
-    dispute = workspace.find(identifier)
-    if not isinstance(dispute, Dispute):
-        raise missing(Dispute, identifier)
-    return dispute
+    latest = workspace.require(Dispute, charge.dispute)
+    return [*(workspace.require(Dispute, identifier) for identifier in latest.earlier), latest]
 
 
 def note_refunds(workspace: Workspace, draft: Draft, charge: Charge) -> None:

@@ -167,9 +167,7 @@ def _require_account(workspace: Workspace, identifier: str, *, param: str) -> Ac
 
 def _require_open(workspace: Workspace, identifier: str) -> LedgerTransfer:
     """Return a hold that has not ended. Raises: NotFound, InvalidRequest."""
-    transfer = workspace.find(identifier)
-    if not isinstance(transfer, LedgerTransfer):
-        raise missing(LedgerTransfer, identifier)
+    transfer = workspace.require(LedgerTransfer, identifier)
     if transfer.phase != "hold":
         raise InvalidRequest(
             "This transfer is not a hold. Only a hold can be posted or voided.",

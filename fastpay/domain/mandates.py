@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fastpay.domain.objects import PaymentMethod, missing
+from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.setup_objects import CustomerAcceptance, Mandate
 from fastpay.errors import InvalidRequest
@@ -41,9 +41,7 @@ def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
 
 def require(workspace: Workspace, identifier: str, method: PaymentMethod) -> Mandate:
     """Return the active mandate of a payment method. Raises: NotFound, InvalidRequest."""
-    mandate = workspace.find(identifier)
-    if not isinstance(mandate, Mandate):
-        raise missing(Mandate, identifier)
+    mandate = workspace.require(Mandate, identifier)
     if mandate.payment_method != method.id or mandate.status != "active":
         raise InvalidRequest(
             f"The mandate {identifier} is not an active one for this payment method.",

@@ -27,7 +27,7 @@ from fastpay.domain import (
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.charging import Terms
 from fastpay.domain.confirmation_tokens import ConfirmationToken
-from fastpay.domain.objects import PaymentIntent, PaymentMethod, missing
+from fastpay.domain.objects import PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
 
@@ -163,7 +163,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payment intent."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         changes_method = bool(self.payment_method is not None or self.clears_payment_method or self.extras)
         if intent.status not in OPEN and (changes_method or not ALWAYS_MUTABLE.issuperset(self.fields)):
             frozen = sorted(set(self.fields) - ALWAYS_MUTABLE)
@@ -233,7 +233,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             return confirmation_tokens.confirm(
                 workspace, draft, self, self.confirmation_token, used_by="payment_intent"
             )
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         if intent.status not in OPEN:
             refuse_state(draft, intent, "confirm")
             return intent.id
@@ -275,7 +275,7 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Continue with the payment, or fail the attempt."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(PaymentIntent, self.id)
         if intent.status != "requires_action":
             refuse_state(draft, intent, "authenticate")
             return intent.id
@@ -284,14 +284,6 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
             return intent.id
         confirm = ConfirmPaymentIntent(id=self.id, terms=Terms(authenticated=True))
         return confirm.execute(workspace, draft)
-
-
-def require(workspace: Workspace, identifier: str) -> PaymentIntent:
-    """Return the payment intent. Raises: NotFound."""
-    intent = workspace.find(identifier)
-    if not isinstance(intent, PaymentIntent):
-        raise missing(PaymentIntent, identifier)
-    return intent
 
 
 def refuse_state(draft: Draft, intent: PaymentIntent, verb: str, *, param: str | None = None) -> None:

@@ -82,7 +82,7 @@ class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payment method."""
-        method = require(workspace, self.id)
+        method = workspace.require(PaymentMethod, self.id)
         if method.customer is None:
             raise InvalidRequest(
                 "You must save this payment method to a customer before you can update it.",
@@ -140,7 +140,7 @@ class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Detach the payment method, and clear the customer's default if it was this one."""
-        method = require(workspace, self.id)
+        method = workspace.require(PaymentMethod, self.id)
         if method.customer is None:
             raise InvalidRequest(
                 "The payment method you provided is not attached to a customer so detachment is impossible.",
@@ -169,16 +169,8 @@ def take(workspace: Workspace, draft: Draft, choice: Choice) -> PaymentMethod:
     The caller writes a new payment method. Raises: CardDeclined, InvalidRequest, NotFound.
     """
     if isinstance(choice, str):
-        return require(workspace, choice)
+        return workspace.require(PaymentMethod, choice)
     return from_card(draft, choice if isinstance(choice, NewCard) else _redeem(workspace, draft, choice))
-
-
-def require(workspace: Workspace, identifier: str) -> PaymentMethod:
-    """Return the payment method. Raises: NotFound."""
-    method = workspace.find(identifier)
-    if not isinstance(method, PaymentMethod):
-        raise missing(PaymentMethod, identifier)
-    return method
 
 
 def from_card(draft: Draft, card: NewCard) -> PaymentMethod:

@@ -19,7 +19,7 @@ import msgspec
 from fastpay.domain import funds, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.identifiers import LOWEST, digits
-from fastpay.domain.objects import StoredObject, missing
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
@@ -163,7 +163,7 @@ class UpdatePayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payout."""
-        payout = _require(workspace, self.id)
+        payout = workspace.require(Payout, self.id)
         merged = metadata_rules.merge(payout.metadata, self.metadata)
         draft.put(msgspec.structs.replace(payout, metadata=merged), "payout.updated")
         return payout.id
@@ -181,7 +181,7 @@ class CancelPayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Move the money back. Raises: InvalidRequest if the payout is not pending, automatic or a
         reversal."""
-        payout = _require(workspace, self.id)
+        payout = workspace.require(Payout, self.id)
         if payout.status != "pending" or payout.automatic or payout.amount < 0:
             raise InvalidRequest(
                 "Only a payout that you created and that is still pending can be canceled. "
@@ -209,7 +209,7 @@ class ReversePayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money from the bank. Raises: InvalidRequest if the payout is not paid, or reversed."""
-        payout = _require(workspace, self.id)
+        payout = workspace.require(Payout, self.id)
         if payout.status != "paid" or payout.amount < 0 or payout.reversed_by is not None:
             reason = "has been reversed" if payout.reversed_by else f"has a status of {payout.status}"
             raise InvalidRequest(
@@ -248,7 +248,7 @@ class AdvancePayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Send, pay or fail the payout. Do nothing if no step is due."""
-        payout = _require(workspace, self.id)
+        payout = workspace.require(Payout, self.id)
         if payout.due_at is None or payout.due_at > draft.moment_s:
             return payout.id
         if payout.status == "pending":
@@ -336,10 +336,3 @@ def _accounts(workspace: Workspace, currency: str) -> list[str]:
 def _with_accounts(workspace: Workspace, identifier: str) -> list[str]:
     payout = workspace.find(identifier)
     return [identifier, *(_accounts(workspace, payout.currency) if isinstance(payout, Payout) else ())]
-
-
-def _require(workspace: Workspace, identifier: str) -> Payout:
-    payout = workspace.find(identifier)
-    if not isinstance(payout, Payout):
-        raise missing(Payout, identifier)
-    return payout

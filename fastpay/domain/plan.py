@@ -5,7 +5,7 @@ the draft of a command that did not raise is merged, so a command takes effect a
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -14,9 +14,11 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope, is_well_formed
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
-from fastpay.domain.objects import StoredObject
+from fastpay.domain.objects import StoredObject, missing
 from fastpay.domain.rules import Rules
 from fastpay.errors import FastpayError
+
+_Stored = TypeVar("_Stored", bound=StoredObject)
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -108,6 +110,13 @@ class Workspace:
         if versioned is None and self.rows:
             versioned = self._take_from_rows(identifier)
         return None if versioned is None else versioned.object
+
+    def require(self, kind: type[_Stored], identifier: str, *, param: str | None = None) -> _Stored:
+        """Return the current version of an object of this kind. Raises: NotFound."""
+        found = self.find(identifier)
+        if not isinstance(found, kind):
+            raise missing(kind, identifier, param=param)
+        return found
 
     def account(self, currency: str, code: str) -> Account:
         """Return the tenant's account. Open it if it does not exist."""

@@ -15,7 +15,7 @@ from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
 from fastpay.domain.dispute_objects import CHARGED_BACK
 from fastpay.domain.identifiers import digits
-from fastpay.domain.objects import Charge, PaymentIntent, Refund, missing
+from fastpay.domain.objects import Charge, PaymentIntent, Refund
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
 
@@ -106,9 +106,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def _charge(self, workspace: Workspace) -> Charge:
         charge_id = self.charge
         if self.payment_intent is not None:
-            intent = workspace.find(self.payment_intent)
-            if not isinstance(intent, PaymentIntent):
-                raise missing(PaymentIntent, self.payment_intent, param="payment_intent")
+            intent = workspace.require(PaymentIntent, self.payment_intent, param="payment_intent")
             if intent.latest_charge is None:
                 raise UnexpectedState(
                     f"This PaymentIntent ({intent.id}) does not have a successful charge to refund.",
@@ -120,10 +118,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 )
             charge_id = intent.latest_charge
         assert charge_id is not None
-        charge = workspace.find(charge_id)
-        if not isinstance(charge, Charge):
-            raise missing(Charge, charge_id, param="charge")
-        return charge
+        return workspace.require(Charge, charge_id, param="charge")
 
 
 class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -138,7 +133,7 @@ class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed refund."""
-        refund = _require(workspace, self.id)
+        refund = workspace.require(Refund, self.id)
         merged = metadata_rules.merge(refund.metadata, self.metadata)
         _put_updated(draft, msgspec.structs.replace(refund, metadata=merged))
         return refund.id
@@ -155,7 +150,7 @@ class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money back. Raises: InvalidRequest."""
-        refund = _require(workspace, self.id)
+        refund = workspace.require(Refund, self.id)
         if refund.status != "requires_action":
             raise InvalidRequest(
                 f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
@@ -177,7 +172,7 @@ class ExpireRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money back. Raises: InvalidRequest."""
-        refund = _require(workspace, self.id)
+        refund = workspace.require(Refund, self.id)
         if refund.status != "requires_action":
             raise InvalidRequest(
                 f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
@@ -198,7 +193,7 @@ class SettleRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the refund. Do nothing if it was settled before, or is not due."""
-        refund = _require(workspace, self.id)
+        refund = workspace.require(Refund, self.id)
         if refund.changes_at is None or draft.moment_s < refund.changes_at:
             return refund.id
         if refund.status == "succeeded":
@@ -234,13 +229,6 @@ def refundable(charge: Charge, amount: int | None) -> int:
             param="amount",
         )
     return left if amount is None else amount
-
-
-def _require(workspace: Workspace, identifier: str) -> Refund:
-    refund = workspace.find(identifier)
-    if not isinstance(refund, Refund):
-        raise missing(Refund, identifier)
-    return refund
 
 
 def _refund_needs(workspace: Workspace, identifier: str) -> Iterable[str]:

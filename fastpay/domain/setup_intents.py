@@ -13,7 +13,7 @@ from fastpay.domain import charging, confirmation_tokens, customers, payment_met
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.mandates import MandateData
-from fastpay.domain.objects import missing
+from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.errors import UnexpectedState
@@ -119,7 +119,7 @@ class UpdateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed setup intent."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(SetupIntent, self.id)
         changes_method = self.payment_method is not None or self.clears_payment_method
         if intent.status not in OPEN and (changes_method or not _ALWAYS_MUTABLE.issuperset(self.fields)):
             frozen = sorted(set(self.fields) - _ALWAYS_MUTABLE)
@@ -176,7 +176,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             return confirmation_tokens.confirm(
                 workspace, draft, self, self.confirmation_token, used_by="setup_intent"
             )
-        intent = require(workspace, self.id)
+        intent = workspace.require(SetupIntent, self.id)
         if intent.status not in OPEN:
             _refuse_state(draft, intent, "confirm")
             return intent.id
@@ -217,14 +217,14 @@ class AuthenticateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=Tru
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Finish the attempt that waits for the cardholder."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(SetupIntent, self.id)
         waiting = setting_up.waiting_attempt(workspace, intent)
         if intent.status != "requires_action" or waiting is None:
             _refuse_state(draft, intent, "authenticate")
             return intent.id
         if intent.customer is not None and self.succeeds:
             customers.require(workspace, intent.customer, param="customer")
-        method = payment_methods.require(workspace, waiting.payment_method)
+        method = workspace.require(PaymentMethod, waiting.payment_method)
         charging.check_owner(intent, method)
         setting_up.authenticate(draft, intent, waiting, method, succeeds=self.succeeds)
         return intent.id
@@ -242,7 +242,7 @@ class CancelSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the canceled setup intent."""
-        intent = require(workspace, self.id)
+        intent = workspace.require(SetupIntent, self.id)
         if intent.status not in OPEN:
             _refuse_state(draft, intent, "cancel")
             return intent.id
@@ -250,14 +250,6 @@ class CancelSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         canceled = msgspec.structs.replace(intent, status="canceled", cancellation_reason=self.reason)
         draft.put(canceled, "setup_intent.canceled")
         return intent.id
-
-
-def require(workspace: Workspace, identifier: str) -> SetupIntent:
-    """Return the setup intent. Raises: NotFound."""
-    intent = workspace.find(identifier)
-    if not isinstance(intent, SetupIntent):
-        raise missing(SetupIntent, identifier)
-    return intent
 
 
 def _with_attempt(workspace: Workspace, identifier: str) -> list[str]:

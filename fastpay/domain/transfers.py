@@ -11,8 +11,9 @@ from typing import ClassVar
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import connected_accounts, funds, ledger
+from fastpay.domain import funds, ledger
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, StoredObject, missing
 from fastpay.domain.options import ChargeExtras
@@ -74,7 +75,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Move the money. Raises: NotFound, InvalidRequest, InsufficientFunds."""
-        connected_accounts.require(workspace, self.destination, param="destination")
+        workspace.require(ConnectedAccount, self.destination, param="destination")
         source, amount, charge = "available", self.amount, None
         if self.source_transaction is not None:
             charge = _source_charge(workspace, self.source_transaction, self.currency)
@@ -130,7 +131,7 @@ class UpdateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed transfer."""
-        transfer = _require(workspace, self.id)
+        transfer = workspace.require(AccountTransfer, self.id)
         merged = metadata_rules.merge(transfer.metadata, self.metadata)
         draft.put(msgspec.structs.replace(transfer, **self.fields, metadata=merged), "transfer.updated")
         return transfer.id
@@ -156,7 +157,7 @@ class ReverseTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Move the money back. Raises: NotFound, InvalidRequest, InsufficientFunds."""
-        transfer = _require(workspace, self.id)
+        transfer = workspace.require(AccountTransfer, self.id)
         amount = _reversible(transfer, self.amount)
         if workspace.account(transfer.currency, transfer.destination).available < amount:
             raise InsufficientFunds(
@@ -215,7 +216,7 @@ class UpdateTransferReversal(msgspec.Struct, frozen=True, gc=False, kw_only=True
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed reversal, and the transfer that shows it. Raises: NotFound."""
-        transfer = _require(workspace, self.transfer)
+        transfer = workspace.require(AccountTransfer, self.transfer)
         reversal = workspace.find(self.id)
         if not isinstance(reversal, TransferReversal) or reversal.transfer != transfer.id:
             raise missing(TransferReversal, self.id)
@@ -229,9 +230,7 @@ class UpdateTransferReversal(msgspec.Struct, frozen=True, gc=False, kw_only=True
 
 
 def _source_charge(workspace: Workspace, identifier: str, currency: str) -> Charge:
-    charge = workspace.find(identifier)
-    if not isinstance(charge, Charge):
-        raise missing(Charge, identifier, param="source_transaction")
+    charge = workspace.require(Charge, identifier, param="source_transaction")
     if not charge.captured:
         raise InvalidRequest(
             f"Charge {charge.id} has not been captured, so nothing of it can be transferred.",
@@ -294,10 +293,3 @@ def _accounts(workspace: Workspace, currency: str, destination: str) -> list[str
     scope = workspace.scope
     own = ledger.ids_of(scope, currency, "available", "pending")
     return [destination, *own, ledger.account_id(scope, currency, destination), funds.balance_id(scope)]
-
-
-def _require(workspace: Workspace, identifier: str) -> AccountTransfer:
-    transfer = workspace.find(identifier)
-    if not isinstance(transfer, AccountTransfer):
-        raise missing(AccountTransfer, identifier)
-    return transfer
