@@ -1,5 +1,6 @@
 """Payment intents."""
 
+from fastpay.api.intents import AuthenticateParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
 from fastpay.api.resources.payment_intents import commands, params
@@ -58,6 +59,6 @@ ROUTES = (
     Route(
         "POST",
         "/v1/test_helpers/payment_intents/{id}/authenticate",
-        Write(PAYMENT_INTENT, params.AuthenticateParams, commands.authenticate, path_kind=_KIND),
+        Write(PAYMENT_INTENT, AuthenticateParams, commands.authenticate, path_kind=_KIND),
     ),
 )

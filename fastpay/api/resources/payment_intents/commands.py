@@ -5,13 +5,13 @@ from typing import get_args
 from msgspec import UNSET, UnsetType
 
 from fastpay import limits
-from fastpay.api import card_params, challenges, client_secrets
+from fastpay.api import card_params, client_secrets
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
+from fastpay.api.intents import AuthenticateParams, automatic_fields, challenge_page, customer_of
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.payment_intents import options
 from fastpay.api.resources.payment_intents.params import (
-    AuthenticateParams,
     CancelParams,
     CaptureParams,
     ConfirmParams,
@@ -73,14 +73,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
     if not params.confirm:
         _refuse_without_confirm(params)
     fields = given(params, *_BEGUN)
-    automatic = params.automatic_payment_methods
-    if not isinstance(automatic, UnsetType):
-        if automatic.enabled and not isinstance(params.payment_method_types, UnsetType):
-            raise refuse_together("automatic_payment_methods", "payment_method_types")
-        fields["automatic_payment_methods"] = automatic.enabled
-        fields["allow_redirects"] = (
-            value_or(automatic.allow_redirects, "always") if automatic.enabled else None
-        )
+    fields |= automatic_fields(params)
     _add_shared(fields, params)
     return CreatePaymentIntent(
         amount=money.check_amount(params.amount),
@@ -89,7 +82,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
         fields=fields,
         extras=_extras(params, params.amount),
         metadata=first_metadata(params.metadata),
-        customer=_customer(params.customer),
+        customer=customer_of(params.customer),
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
         confirmation_token=card_params.confirmation_token(params),
@@ -101,7 +94,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
     """Update a payment intent."""
     fields = given(params, *_DESCRIBED)
     if not isinstance(params.customer, UnsetType):
-        fields["customer"] = _customer(params.customer)
+        fields["customer"] = customer_of(params.customer)
     if not isinstance(params.amount, UnsetType):
         fields["amount"] = money.check_amount(params.amount)
     if not isinstance(params.currency, UnsetType):
@@ -180,12 +173,6 @@ async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     )
 
 
-def _customer(identifier: str | UnsetType) -> str | None:
-    if isinstance(identifier, UnsetType):
-        return None
-    return kinds.check(kinds.CUSTOMER, identifier, param="customer")
-
-
 def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:
     """Add the fields that follow from parameters which create, update and confirm share."""
     if params.payment_method_types is not UNSET:
@@ -247,7 +234,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         # Both texts, one_off and recurring, mean that the cardholder is absent.
         off_session=value_or(params.off_session, False) is not False,
         error_on_requires_action=value_or(params.error_on_requires_action, False),
-        page=_page(call, params),
+        page=challenge_page(call, params),
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
     )
@@ -257,12 +244,3 @@ def _refuse_without_confirm(params: CreateParams) -> None:
     for name in _ONLY_WITH_CONFIRM:
         if getattr(params, name) not in {UNSET, False}:
             raise InvalidRequest(f"The parameter {name} may only be given with confirm=true.", param=name)
-
-
-def _page(call: Call, params: CreateParams | ConfirmParams) -> str | None:
-    return challenges.page(
-        call,
-        params.return_url,
-        use_stripe_sdk=params.use_stripe_sdk,
-        has_token=params.confirmation_token is not UNSET,
-    )

@@ -13,11 +13,11 @@ from fastpay.api.common_params import (
     Identifier,
     Metadata,
     Params,
-    Part,
     ShippingParams,
     Text,
     Url,
 )
+from fastpay.api.intents import AutomaticPaymentMethods
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.mandate_params import MandateDataParams
 from fastpay.api.resources.payment_intents.options import (
@@ -34,13 +34,6 @@ OffSession = bool | Literal["one_off", "recurring"]
 PaymentMethodTypes = Annotated[
     tuple[Text, ...], Meta(min_length=1, max_length=limits.payment_method_types_max)
 ]
-
-
-class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether fastpay chooses the types of payment method."""
-
-    enabled: bool
-    allow_redirects: Literal["always", "never"] | UnsetType = UNSET
 
 
 class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,12 +107,6 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     radar_options: RadarOptions | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET
     use_stripe_sdk: bool = False
-
-
-class AuthenticateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Complete authentication in test mode."""
-
-    outcome: Literal["succeeded", "failed"] = "succeeded"
 
 
 class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,5 +1,6 @@
 """Setup intents."""
 
+from fastpay.api.intents import AuthenticateParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
 from fastpay.api.resources.setup_intents import commands, params
@@ -51,6 +52,6 @@ ROUTES = (
     Route(
         "POST",
         "/v1/test_helpers/setup_intents/{id}/authenticate",
-        Write(SETUP_INTENT, params.AuthenticateParams, commands.authenticate, path_kind=_KIND),
+        Write(SETUP_INTENT, AuthenticateParams, commands.authenticate, path_kind=_KIND),
     ),
 )

@@ -2,12 +2,12 @@
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import card_params, challenges, client_secrets
-from fastpay.api.common_params import first_metadata, given, refuse_together, value_or
+from fastpay.api import card_params, client_secrets
+from fastpay.api.common_params import first_metadata, given, value_or
 from fastpay.api.context import Call
+from fastpay.api.intents import AuthenticateParams, automatic_fields, challenge_page, customer_of
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.setup_intents.params import (
-    AuthenticateParams,
     CancelParams,
     ConfirmParams,
     CreateParams,
@@ -43,25 +43,18 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
             "A mandate for one payment needs mandate_data.", code="parameter_missing", param="mandate_data"
         )
     fields = given(params, *_DESCRIBED, "return_url", "usage")
-    automatic = params.automatic_payment_methods
-    if not isinstance(automatic, UnsetType):
-        if automatic.enabled and not isinstance(params.payment_method_types, UnsetType):
-            raise refuse_together("automatic_payment_methods", "payment_method_types")
-        fields["automatic_payment_methods"] = automatic.enabled
-        fields["allow_redirects"] = (
-            value_or(automatic.allow_redirects, "always") if automatic.enabled else None
-        )
+    fields |= automatic_fields(params)
     fields |= _types(params) | _options(params)
     return CreateSetupIntent(
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,
         metadata=first_metadata(params.metadata),
-        customer=_customer(params.customer),
+        customer=customer_of(params.customer),
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, params.single_use),
-        page=_page(call, params),
+        page=challenge_page(call, params),
     )
 
 
@@ -69,7 +62,7 @@ def update(call: Call, params: UpdateParams) -> UpdateSetupIntent:
     """Update a setup intent."""
     fields = given(params, *_DESCRIBED) | _types(params) | _options(params)
     if not isinstance(params.customer, UnsetType):
-        fields["customer"] = _customer(params.customer)
+        fields["customer"] = customer_of(params.customer)
     return UpdateSetupIntent(
         id=call.arguments["id"],
         fields=fields,
@@ -87,7 +80,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
         payment_method=card_params.chosen(call, params),
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, None),
-        page=_page(call, params),
+        page=challenge_page(call, params),
     )
 
 
@@ -113,12 +106,6 @@ async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     )
 
 
-def _customer(identifier: str | UnsetType) -> str | None:
-    if isinstance(identifier, UnsetType):
-        return None
-    return kinds.check(kinds.CUSTOMER, identifier, param="customer")
-
-
 def _types(params: CreateParams | UpdateParams) -> dict[str, object]:
     if isinstance(params.payment_method_types, UnsetType):
         return {}
@@ -132,12 +119,3 @@ def _options(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, o
     if options is None or options.card is None or options.card.request_three_d_secure is None:
         return {}
     return {"request_three_d_secure": options.card.request_three_d_secure}
-
-
-def _page(call: Call, params: CreateParams | ConfirmParams) -> str | None:
-    return challenges.page(
-        call,
-        params.return_url,
-        use_stripe_sdk=params.use_stripe_sdk,
-        has_token=params.confirmation_token is not UNSET,
-    )

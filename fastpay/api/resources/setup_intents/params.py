@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from fastpay import limits
 from fastpay.api.card_params import PaymentMethodData
 from fastpay.api.common_params import Identifier, Metadata, Params, Part, Text, Url
+from fastpay.api.intents import AutomaticPaymentMethods
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.mandate_params import MandateDataParams, SingleUseParams
 
@@ -15,13 +16,6 @@ PaymentMethodTypes = Annotated[
     tuple[Text, ...], Meta(min_length=1, max_length=limits.payment_method_types_max)
 ]
 Usage = Literal["off_session", "on_session"]
-
-
-class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether fastpay chooses the types of payment method."""
-
-    enabled: bool
-    allow_redirects: Literal["always", "never"] | UnsetType = UNSET
 
 
 class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,12 +76,6 @@ class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     mandate_data: MandateDataParams | UnsetType | None = UNSET
     return_url: Url | UnsetType = UNSET
     use_stripe_sdk: bool = False
-
-
-class AuthenticateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Complete authentication in test mode."""
-
-    outcome: Literal["succeeded", "failed"] = "succeeded"
 
 
 class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,79 @@
+"""What requests for payment intents and for setup intents share: parameters, and what follows from them."""
+
+from typing import Literal, Protocol
+
+from msgspec import UNSET, UnsetType
+
+from fastpay.api import challenges
+from fastpay.api.common_params import Params, Part, refuse_together, value_or
+from fastpay.api.context import Call
+from fastpay.domain import kinds
+
+
+class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether fastpay chooses the types of payment method."""
+
+    enabled: bool
+    allow_redirects: Literal["always", "never"] | UnsetType = UNSET
+
+
+class AuthenticateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Complete authentication in test mode."""
+
+    outcome: Literal["succeeded", "failed"] = "succeeded"
+
+
+class CreatedIntent(Protocol):
+    """Params of a new intent."""
+
+    @property
+    def automatic_payment_methods(self) -> AutomaticPaymentMethods | UnsetType:
+        """Whether fastpay chooses the types of payment method."""
+
+    @property
+    def payment_method_types(self) -> tuple[str, ...] | UnsetType:
+        """The types that the client chooses."""
+
+
+class ConfirmedIntent(Protocol):
+    """Params of a request that confirms an intent, or may do so."""
+
+    @property
+    def confirmation_token(self) -> str | UnsetType:
+        """The identifier of a confirmation token."""
+
+    @property
+    def return_url(self) -> str | UnsetType:
+        """Where the cardholder returns to after a challenge."""
+
+    @property
+    def use_stripe_sdk(self) -> bool:
+        """Whether the client shows a challenge itself."""
+
+
+def automatic_fields(params: CreatedIntent) -> dict[str, object]:
+    """Return the fields that follow from `automatic_payment_methods`. Raises: InvalidRequest."""
+    automatic = params.automatic_payment_methods
+    if isinstance(automatic, UnsetType):
+        return {}
+    if automatic.enabled and params.payment_method_types is not UNSET:
+        raise refuse_together("automatic_payment_methods", "payment_method_types")
+    allow_redirects = value_or(automatic.allow_redirects, "always") if automatic.enabled else None
+    return {"automatic_payment_methods": automatic.enabled, "allow_redirects": allow_redirects}
+
+
+def customer_of(identifier: str | UnsetType) -> str | None:
+    """Return the identifier of the customer, or None if there is none in the request. Raises: NotFound."""
+    if isinstance(identifier, UnsetType):
+        return None
+    return kinds.check(kinds.CUSTOMER, identifier, param="customer")
+
+
+def challenge_page(call: Call, params: ConfirmedIntent) -> str | None:
+    """Return the URL of the page for this attempt, as `challenges.page` does."""
+    return challenges.page(
+        call,
+        params.return_url,
+        use_stripe_sdk=params.use_stripe_sdk,
+        has_token=params.confirmation_token is not UNSET,
+    )
