@@ -362,6 +362,24 @@ outbound_answer_bytes_max = 1 << 20
 outbound_timeout_ms = 30_000
 outbound_head_line_bytes_max = 1 << 16
 
+# Webhooks
+webhook_endpoints_max = 100
+webhook_secrets_max = 4
+webhook_overlap_s_max = 86_400
+webhook_headers_max = 16
+webhook_header_value_chars_max = 1_000
+webhook_requests_per_second_max = 10_000
+webhook_timeout_ms = 20_000
+webhook_connect_timeout_ms = 5_000
+webhook_connections_max = 1_024
+webhook_endpoint_connections_max = 128
+webhook_idle_connection_ms = 15_000
+webhook_answer_bytes_max = 65_536
+webhook_excerpt_bytes_max = 1_024
+webhook_retry_after_s_max = 86_400
+webhook_resolved_ms = 10_000
+webhook_addresses_max = 16
+
 # Demo
 demo_payments_max = 100_000
 demo_concurrency_max = 256

@@ -61,6 +61,10 @@ TYPES = FREQUENT | {
     "transfer.created",
     "transfer.reversed",
     "transfer.updated",
+    "webhook_endpoint.disabled",
+    "webhook_endpoint.failing",
+    "webhook_endpoint.ping",
+    "webhook_endpoint.recovered",
 }
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
@@ -79,6 +83,10 @@ UNSEEN = frozenset(
         "setup_intent.updated",
         "token.created",
         "confirmation_token.created",
+        "webhook_endpoint.created",
+        "webhook_endpoint.deleted",
+        "webhook_endpoint.updated",
+        "webhook_replay.created",
     )
 )
 # Events of these types say what the changed attributes were before.

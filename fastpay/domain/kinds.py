@@ -31,6 +31,7 @@ from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
+from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.errors import NotFound
 
 
@@ -76,6 +77,8 @@ TRANSFER_REVERSAL = _stored(15, TransferReversal)
 TOKEN = _stored(16, Token)
 CONFIRMATION_TOKEN = _stored(17, ConfirmationToken)
 DISPUTE = _stored(18, Dispute)
+WEBHOOK_ENDPOINT = _stored(19, WebhookEndpoint)
+WEBHOOK_REPLAY = _stored(20, WebhookReplay)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)

@@ -272,6 +272,18 @@ TABLES: Mapping[kinds.Kind, Table] = {
         fixed=(_text("currency"), _bigint("amount"), _reference("transfer")),
         filters=(_reference("transfer"),),
     ),
+    kinds.WEBHOOK_ENDPOINT: Table(
+        name="webhook_endpoint",
+        plural="webhook_endpoints",
+        changing=(_text("status"), _boolean("deleted")),
+        listed="not deleted",
+    ),
+    kinds.WEBHOOK_REPLAY: Table(
+        name="webhook_replay",
+        plural="webhook_replays",
+        fixed=(_reference("webhook_endpoint"),),
+        filters=(_reference("webhook_endpoint"),),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

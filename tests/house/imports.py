@@ -33,9 +33,10 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.dependency_ports",
             "engine.failures",
             "engine.homes.ports",
+            "engine.relay.ports",
         }
     ),
-    "outbound": frozenset({"_native", "domain", "engine.ports", "engine.failures"}),
+    "outbound": frozenset({"_native", "domain", "engine.ports", "engine.relay.ports", "engine.failures"}),
     "api": frozenset({"_native", "domain", "engine", "addresses"}),
     "signing": frozenset({"_native"}),
     "operations": _SERVING,

@@ -1,0 +1,1 @@
+"""Webhooks: a reader of the tenant's sequence that delivers its events."""
