@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastpay.engine.write.writer import Writer
+from fastpay.engine.write.loop import BatchLoop
 from tests.http.instances import FORM, PAY, running
 
 pytestmark = pytest.mark.anyio
@@ -11,12 +11,12 @@ pytestmark = pytest.mark.anyio
 async def test_a_writer_that_has_failed_answers_503_and_is_not_ready(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def faulty(_: Writer) -> None:
+    async def faulty(_: BatchLoop) -> None:
         raise ZeroDivisionError
 
     async with running(database_url) as instance:
         assert (await instance.client.get("/readyz")).status_code == 200
-        monkeypatch.setattr(Writer, "_take", faulty)
+        monkeypatch.setattr(BatchLoop, "_take", faulty)
         for _ in range(2):
             answer = await instance.send("POST", "/v1/payment_intents", headers=FORM, content=PAY)
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "writer_stopped")

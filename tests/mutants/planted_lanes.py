@@ -29,9 +29,9 @@ LANES: tuple[Mutant, ...] = (
     ),
     Mutant(
         "let-later-commands-overtake-parked-ones",
-        "fastpay/engine/write/writer.py",
-        "put_back([*left, *self._open.entries, *self._decider.void()])",
-        "put_back([*self._open.entries, *self._decider.void(), *left])",
+        "fastpay/engine/write/loop.py",
+        "put_back([*left, *self.pipeline.clear(), *self._decider.void()])",
+        "put_back([*self.pipeline.clear(), *self._decider.void(), *left])",
         (f"{UNIT}::test_commands_of_a_parked_tenant_keep_their_order_through_every_stage",),
     ),
     Mutant(

@@ -64,7 +64,7 @@ async def test_its_parts_are_the_same_transfers_and_accounts(
         opened = CreateLedgerAccount(currency="usd", code="wallet", normal_side="C")
         accounts = [(await instance.do(opened, scope)).id for _ in range(ACCOUNTS)]
         background = Contended()
-        instance.writer._committer._transactions = Transactions(instance.batches, background)
+        instance.writer.loop._committer._transactions = Transactions(instance.batches, background)
         connection = instance.batches._connection
         assert connection is not None
         connection.add_query_logger(lambda record: seen.append(record.query))
@@ -111,7 +111,7 @@ async def test_a_connection_lost_between_two_parts_leaves_nothing(
     async with engine(database_url) as instance:
         opened = CreateLedgerAccount(currency="usd", code="wallet", normal_side="C")
         accounts = [(await instance.do(opened, scope)).id for _ in range(ACCOUNTS)]
-        instance.writer._committer._transactions = Transactions(instance.batches, Contended())
+        instance.writer.loop._committer._transactions = Transactions(instance.batches, Contended())
         monkeypatch.setattr(PostgresTransaction, "write_more", lose)
         with pytest.raises(DatabaseUnavailable):
             await instance.do(make_batch(accounts), scope)

@@ -191,7 +191,7 @@ async def wake(instances: list[Engine]) -> None:
     """Wake writers that nobody else wakes, again and again: they could not even be closed."""
     while instances:
         for instance in instances:
-            instance.writer._wake.set()
+            instance.writer.loop.wake.set()
         await asyncio.sleep(0.01)
 
 

@@ -62,7 +62,7 @@ async def test_what_a_batch_makes_can_be_named_before_it_is_committed(
     async with engine(database_url) as instance:
         accounts = await open_two(instance, scope)
         await instance.do(batch_of_holds(accounts, [1]), scope)
-        instance.writer._locked_left = locked_batches
+        instance.writer.loop.pipeline.locked_left = locked_batches
         made = instance.submission(batch_of_holds(accounts, [10, 20, 30, 40]), scope)
         names = [identifier_at("ltr", made.moment_ms, 4, place) for place in range(5)]
         strange = [
@@ -94,7 +94,7 @@ async def test_what_a_batch_makes_can_be_named_before_it_is_committed(
             "amount_too_large",
             *missing,
         ]
-        workspace = instance.writer._decider.working_set.workspaces.get(scope)
+        workspace = instance.writer.loop._decider.working_set.workspaces.get(scope)
         assert workspace is None or workspace.rows == {}
         # What is loaded later is what was made of the rows before.
         posted = others[0].objects[names[0]].object

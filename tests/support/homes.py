@@ -141,7 +141,7 @@ async def instance(database_url: str, release: str = "this") -> AsyncIterator[In
         )
         observers = Observers(own.reader)
         observers.add(homes.serving)
-        own.writer._observer = observers
+        own.writer.loop._observer = observers
         await homes.open()
         try:
             yield Instance(own, homes, network, membership)

@@ -36,7 +36,7 @@ class Dispatcher:
         # Tenants that are not here are in the state "plain".
         self._states: dict[Scope, Literal["moving", "bulk"]] = {}
         self._moving_count = 0
-        plain.settled = self._end_moves
+        plain.loop.settled = self._end_moves
 
     def start(self) -> None:
         """Begin to take batches."""

@@ -71,11 +71,6 @@ class Lanes:
         # What is at the database, or on its way there.
         self.batches: set[ParkedBatch] = set()
 
-    @property
-    def is_active(self) -> bool:
-        """Whether a tenant is parked."""
-        return bool(self._line)
-
     def holds(self, scope: Scope) -> bool:
         """Tell whether a lane has taken a command of this tenant that is not answered yet."""
         return any(batch.concerns(scope) for batch in self.batches)

@@ -20,10 +20,6 @@ class Line:
         """Tell whether this tenant is parked."""
         return scope in self._waits
 
-    def __bool__(self) -> bool:
-        """Tell whether a tenant is parked."""
-        return bool(self._waits)
-
     @property
     def can_wait(self) -> bool:
         """Whether `begin_wait` would return a tenant."""

@@ -75,6 +75,11 @@ class FairQueue:
         """Whether `take` would return anything: a command waits whose tenant is not paused or parked."""
         return bool(self._heap)
 
+    @property
+    def has_parked(self) -> bool:
+        """Whether a tenant is parked."""
+        return bool(self._parked)
+
     def has_room(self, scope: Scope, weight: int) -> bool:
         """Tell whether `append` would take a command of this tenant."""
         return not self._is_full(self._count, self.weight + weight) or bool(self._displaced(scope, weight))

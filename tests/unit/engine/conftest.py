@@ -16,5 +16,5 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             noted.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr("fastpay.engine.write.writer.asyncio.sleep", note)
+    monkeypatch.setattr("fastpay.engine.write.loop.asyncio.sleep", note)
     return noted

@@ -92,7 +92,7 @@ async def standing(*, only_payments: bool = True) -> AsyncIterator[Stand]:
     if only_payments:
         check_books(stand.plain_store)
     # Neither writer has met the other one's work at a tenant: each was alone with it.
-    assert (stand.plain._locked_left, stand.bulk._locked_left) == (0, 0)
+    assert (stand.plain.loop.pipeline.locked_left, stand.bulk.loop.pipeline.locked_left) == (0, 0)
 
 
 async def test_heavy_commands_at_the_database_hold_up_no_other_tenants_plain_ones() -> None:
@@ -159,9 +159,9 @@ async def test_however_commands_come_each_tenant_is_with_one_writer_at_a_time(se
             await turns(chance.randrange(4))
             for writer in (stand.plain, stand.bulk):
                 for other in (TENANT, OTHER_TENANT):
-                    under_way = writer._committing is not None and writer._committing.concerns(other)
                     beside = stand.bulk if writer is stand.plain else stand.plain
-                    both = under_way and beside._committing is not None and beside._committing.concerns(other)
+                    batches = [one.loop.pipeline.committing for one in (writer, beside)]
+                    both = all(batch is not None and batch.concerns(other) for batch in batches)
                     assert not both
         results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(

@@ -70,7 +70,7 @@ def test_no_tenant_is_in_two_lanes_and_none_is_overtaken_twice(
     model = Model()
     for event, scope, is_free in events:
         model.act(event, scope, is_free=is_free)
-        assert bool(model.line) == bool(model.parked)
+        assert all((scope in model.line) == (scope in model.parked) for scope in SCOPES)
         tried = [*model.waiting, *model.swept]
         assert len(tried) == len(set(tried))
         # Whoever can be tried is: nobody is parked with a lane at rest that could have it.

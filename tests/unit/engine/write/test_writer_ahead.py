@@ -221,7 +221,7 @@ async def test_a_working_set_that_is_full_is_let_go_and_loaded_again(monkeypatch
     async with running(store, batch_commands_max=5) as writer:
         for _ in range(8):
             await asyncio.gather(*(writer.submit(submission(PAY)) for _ in range(12)))
-        held = writer._decider.working_set
+        held = writer.loop._decider.working_set
         assert len(held.workspaces[TENANT].objects) < 30 + 2 * 3 * 5
     check_books(store)
 

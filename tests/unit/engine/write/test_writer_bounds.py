@@ -87,8 +87,8 @@ async def test_a_command_without_room_in_the_open_batch_is_left_in_line_until_it
     store = MemoryStore()
     store.gate.clear()
     async with running(store) as writer:
-        writer._batch_weight_max = 10
-        writer._locked_left = locked_batches
+        writer.loop.pipeline._weight_max = 10
+        writer.loop.pipeline.locked_left = locked_batches
         waiting = [start(writer, submission(JOIN))]
         await turns()
         looks = 0
@@ -105,7 +105,7 @@ async def test_a_command_without_room_in_the_open_batch_is_left_in_line_until_it
         waiting += [start(writer, submission(Crowd(fields={"name": "Ada"}))) for _ in range(3)]
         await turns()
         assert looks <= 10
-        assert (len(writer._open), len(writer._queue)) == (1, 2)
+        assert (len(writer.loop.pipeline.open), len(writer._queue)) == (1, 2)
         store.gate.set()
         await asyncio.gather(*waiting)
     assert store.sizes == [1, 1, 1, 1]
@@ -119,7 +119,7 @@ async def test_accounts_opened_in_memory_fill_the_working_set_too(monkeypatch: p
     async with running(store) as writer:
         for _ in range(200):
             await writer.submit(submission(opened))
-        accounts = writer._decider.working_set.workspaces[TENANT].accounts
+        accounts = writer.loop._decider.working_set.workspaces[TENANT].accounts
         assert len(accounts) < 100
     assert len(store.state.accounts) == 200
 

@@ -10,8 +10,8 @@ import pytest
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.engine.ports import Submission
+from fastpay.engine.write import loop as module
 from fastpay.engine.write import steps
-from fastpay.engine.write import writer as module
 from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.steps import AtDatabase, Mode, NextCommand, OpenBatch, Step, choose_step
 from fastpay.engine.write.writer import Writer
@@ -78,7 +78,7 @@ async def test_a_writer_goes_through_every_step(monkeypatch: pytest.MonkeyPatch)
             await turns()
             store.gate.set()
             await asyncio.gather(*waiting)
-        writer._locked_left = 2
+        writer.loop.pipeline.locked_left = 2
         await asyncio.gather(*(writer.submit(submission(JOIN)) for _ in range(8)))
     assert {step for step, *_ in seen} == set(get_args(Step))
     # Nothing is decided on top of what is only decided at the database.
@@ -101,7 +101,7 @@ async def test_a_loop_that_fails_answers_everything_and_says_so(
         await turns()
         decided = start(writer, submission(JOIN))
         await turns()
-        monkeypatch.setattr(writer, "_take", faulty)
+        monkeypatch.setattr(writer.loop, "_take", faulty)
         queued = start(writer, submission(JOIN))
         await turns()
         for task in (decided, queued):
@@ -128,7 +128,7 @@ async def test_a_commit_that_fails_by_our_own_fault_is_unknown_and_stops_the_wri
 ) -> None:
     store = MemoryStore()
     async with running(store) as writer:
-        monkeypatch.setattr(writer._committer, "commit", faulty)
+        monkeypatch.setattr(writer.loop._committer, "commit", faulty)
         with pytest.raises(answer):
             await writer.submit(submitted)
         with pytest.raises(WriterStopped):
@@ -153,8 +153,8 @@ async def test_a_batch_that_is_late_takes_the_commands_that_wait_already(
     store = MemoryStore()
     async with running(store) as writer:
         await writer.submit(submission(JOIN))
-        monkeypatch.setattr(writer._pace, "patience_ns", lambda: -1)
-        monkeypatch.setattr(writer._pace, "is_enough", lambda _: False)
+        monkeypatch.setattr(writer.loop._pace, "patience_ns", lambda: -1)
+        monkeypatch.setattr(writer.loop._pace, "is_enough", lambda _: False)
         await asyncio.gather(*(writer.submit(submission(JOIN)) for _ in range(4)))
         assert store.sizes == [1, 4]
 
@@ -166,8 +166,8 @@ async def test_a_request_that_a_busy_loop_has_not_read_yet_is_waited_for(
     # Longer than a busy machine needs from here to the callback.
     monkeypatch.setattr(limits, "gather_gap_us", 50_000)
     writer = Writer(MemoryStore(), clock=SystemClock())
-    monkeypatch.setattr(writer._pace, "patience_ns", lambda: 10**9)
-    gathering = asyncio.create_task(writer._gather())
+    monkeypatch.setattr(writer.loop._pace, "patience_ns", lambda: 10**9)
+    gathering = asyncio.create_task(writer.loop._gather())
     await asyncio.sleep(0)
     # A callback that takes longer than the gap. Only the turns of the loop after it bring a request.
     asyncio.get_running_loop().call_soon(time.sleep, 0.06)

@@ -1,0 +1,264 @@
+"""The writer's loop: takes commands from the queue and commits them, batch after batch.
+
+Each batch takes three phases:
+
+    prefetch   loads what the commands need and the working set does not hold yet: books, objects, accounts,
+               references up to some rounds, and idempotency rows while keys are in doubt
+    execute    runs the commands one after another on the working set, without awaiting anything
+    commit     locks the books, compares them with those that the batch was decided on, and writes its net
+               effect, in one statement of one transaction
+
+Prefetch and execute run ahead: while one batch is at the database, the next one is loaded and decided on top
+of it. Futures resolve after COMMIT only. Two invariants make this safe:
+
+- Every change of a tenant increases the sequence in its book, and only under the lock of that book. So books
+  that compare equal prove that everything the batch was decided on is unchanged.
+- A batch that could not be committed as it was decided voids the working set, and everything that was
+  decided on top of it goes back to the front of the queue.
+
+If another instance was faster, the batch is decided again under the lock, and so are the next
+`locked_batches`, undecided until they are at the database: the mode is "locked" instead of "ahead". No batch
+waits for a book. A tenant whose book is held leaves the batch, and the lanes serve it (see `lanes.py`).
+
+The loop takes one step after another, as `steps.py` decides.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.background import Background
+from fastpay.engine.failures import TransientFailure, UnknownOutcome
+from fastpay.engine.ports import CommitObserver
+from fastpay.engine.write.batch import Batch, DecidedBatch, UndecidedBatch
+from fastpay.engine.write.committer import Committer
+from fastpay.engine.write.decider import Decider
+from fastpay.engine.write.lanes import Lanes
+from fastpay.engine.write.pace import Pace
+from fastpay.engine.write.pipeline import Pipeline
+from fastpay.engine.write.ports import WriterStore
+from fastpay.engine.write.prefetch import Prefetch
+from fastpay.engine.write.queue import FairQueue
+from fastpay.engine.write.queued import QueuedSubmission, drop_expired, note_times
+from fastpay.engine.write.steps import choose_step
+from fastpay.engine.write.transactions import Transactions
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.writer")
+
+
+class BatchLoop:
+    """Commits what is in the queue, and answers each command when its batch is on disk.
+
+    `observer` is told of each commit, and `failed` of each failure of the database that may pass. `supervise`
+    runs a task that has commands at the database. `settled` is called when `holds` may have become false.
+    """
+
+    def __init__(
+        self,
+        store: WriterStore,
+        queue: FairQueue,
+        *,
+        clock: Clock,
+        sizes: tuple[int, int],
+        observer: CommitObserver | None,
+        background: Background,
+        failed: Callable[[TransientFailure], None],
+        supervise: Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._clock = clock
+        self._observer = observer
+        self._supervise = supervise
+        self.settled: Callable[[], None] = lambda: None
+        self.wake = asyncio.Event()
+        self._prefetch = Prefetch(store, clock, failed)
+        self._decider = Decider(self._prefetch, clock, background)
+        self._pace = Pace(clock)
+        lanes = [store.lane() for _ in range(1 + limits.book_waits)]
+        self._committer, *others = (
+            Committer(Transactions(one, background), self._prefetch, clock, failed) for one in (store, *lanes)
+        )
+        # Invariant: each command is in exactly one of these, in this order, until it is answered: the queue,
+        # the decider, the open batch, the batch at the database. Or it is in a batch of the lanes.
+        self._queue = queue
+        self._lanes = Lanes(
+            queue,
+            others,
+            clock,
+            sizes=sizes,
+            tell=self._tell,
+            settled=self.wake.set,
+            supervise=supervise,
+        )
+        self.pipeline = Pipeline(queue, self._pace, sizes=sizes)
+        self._commit_task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def run(self) -> None:
+        """Commit until `close` is called and nothing is left."""
+        # Clients of the process before this one are about to retry with their keys.
+        self._prefetch.doubt_keys()
+        while True:
+            self.settled()
+            step = choose_step(*self.pipeline.state(), closing=self._closing)
+            if step == "commit":
+                self._begin_commit()
+                # Lets the statement leave before anything more is decided, which may need no wait at all.
+                await asyncio.sleep(0)
+            elif step == "take":
+                await self._take()
+            elif step == "gather":
+                # Meanwhile the open batch may have expired.
+                if not await self._gather() and len(self.pipeline.open):
+                    self._begin_commit()
+            elif step == "end":
+                return
+            else:
+                await self._wait()
+
+    def close(self) -> None:
+        """Let `run` return once everything is committed."""
+        self._closing = True
+        self.wake.set()
+
+    async def ended(self) -> None:
+        """Wait for the batches that are at the database after `run` has ended."""
+        if self._commit_task is not None and self.pipeline.committing is not None:
+            # The loop has failed, and the batch that it had sent is still answered.
+            await asyncio.gather(self._commit_task, return_exceptions=True)
+        await self._lanes.close()
+
+    def holds(self, scope: Scope) -> bool:
+        """Tell whether a command of this tenant was taken from the queue and is not answered yet."""
+        return (
+            any(entry.submission.scope == scope for entry in self._decider.entries)
+            or self.pipeline.concerns(scope)
+            or self._lanes.holds(scope)
+        )
+
+    def forget(self, scope: Scope) -> None:
+        """Forget what is known of a tenant."""
+        self._decider.working_set.workspaces.pop(scope, None)
+
+    def expire(self, now_ns: int) -> None:
+        """Refuse commands that were not begun in time: the batch at the database may hang for longer."""
+        if any(
+            entry.begin_by_ns <= now_ns for entry in (*self.pipeline.open.entries, *self._decider.entries)
+        ):
+            # They were decided on top of the batch that hangs. None of it has left for the database.
+            self._start_over()
+        self._queue.expire(now_ns)
+
+    def abandon(self, error: Exception, *, is_lost: bool) -> None:
+        """Answer everything with an error. With `is_lost`, the batches at the database as unknown."""
+        for entry in (*self.pipeline.clear(), *self._decider.void(), *self._queue.clear()):
+            entry.fail(error)
+        if is_lost:
+            at_database, self.pipeline.committing = self.pipeline.committing, None
+            for batch in (*self._lanes.batches, *([at_database] if at_database else [])):
+                for entry in batch.entries:
+                    entry.fail(entry.unknown(UnknownOutcome()))
+
+    async def _wait(self) -> None:
+        if not self.pipeline and not len(self._queue) and not self._queue.has_parked:
+            # A busy period ends, and with it all debts between tenants.
+            self._queue.reset()
+        self.wake.clear()
+        await self.wake.wait()
+
+    async def _take(self) -> None:
+        """Move commands from the queue into the open batch, decided in the mode "ahead"."""
+        batch = self.pipeline.open
+        commands, weight = self.pipeline.room()
+        taken = self._queue.take(
+            min(commands, limits.decided_at_once_max), weight=weight, at_least_one=not len(batch)
+        )
+        entries = drop_expired(taken, self._clock.monotonic_ns())
+        if self.pipeline.locked_left:
+            if not isinstance(batch, UndecidedBatch):
+                batch = self.pipeline.open = UndecidedBatch()
+            for entry in entries:
+                batch.add(entry)
+            return
+        assert isinstance(batch, DecidedBatch)
+        if self._decider.working_set.is_full:
+            if len(batch) or self.pipeline.committing is not None:
+                # What is not committed cannot be loaded again, so it must not be forgotten yet.
+                self._queue.put_back(entries)
+                await self._drain()
+                return
+            self._decider.working_set.shrink()
+        is_late = len(batch) > 0 and self.pipeline.committing is None and self._pace.patience_ns() <= 0
+        if is_late and self._decider.must_load(entries):
+            self._begin_commit()
+            batch = self.pipeline.open = DecidedBatch()
+        if not await self._decider.decide(batch, entries):
+            # Under the lock each command is tried by itself, if necessary, and the guilty one fails alone.
+            self._start_over(locked_batches=1)
+
+    async def _drain(self) -> None:
+        """Commit everything that is decided."""
+        while self.pipeline:
+            if self.pipeline.committing is None:
+                self._begin_commit()
+            await self._wait()
+
+    async def _gather(self) -> bool:
+        """Wait for clients that were just answered and send their next request. Tell whether one came."""
+        try:
+            async with asyncio.timeout(min(self._pace.patience_ns(), limits.gather_gap_us * 1000) / 1e9):
+                await self._wait()
+        except TimeoutError:
+            # On a busy loop the time is over before it has looked for requests that are there already.
+            await asyncio.sleep(0)
+            return self._queue.is_ready
+        return True
+
+    def _begin_commit(self) -> None:
+        batch: Batch = self.pipeline.open
+        self.pipeline.open = DecidedBatch()
+        if isinstance(batch, UndecidedBatch):
+            self.pipeline.locked_left -= 1
+            batch.entries = drop_expired(batch.entries, self._clock.monotonic_ns())
+            if not len(batch):
+                return
+        self.pipeline.committing = batch
+        self._commit_task = asyncio.create_task(self._supervise(self._commit(batch)), name="commit")
+
+    async def _commit(self, batch: Batch) -> None:
+        begun_ns = self._clock.monotonic_ns()
+        committed = await self._committer.commit(batch, goes_on=self.pipeline.goes_on)
+        assert len(committed.results) == len(batch)
+        if committed.is_void or committed.left:
+            self._start_over(committed.left, locked_batches=committed.locked_batches)
+        self._tell(committed.written)
+        self.pipeline.committing = None
+        note_times(batch.entries, begun_ns, self._pace.ended(begun_ns, len(batch)))
+        self.wake.set()
+        # One turn later: the next batch leaves for the database first, and is there while these are answered.
+        asyncio.get_running_loop().call_soon(batch.answer, committed.results)
+
+    def _tell(self, written: Sequence[DecidedBatch]) -> None:
+        """Tell the working set and the observer what is on disk now."""
+        for batch in written:
+            self._decider.working_set.arrived(batch.effects.rows)
+        if self._observer is None:
+            return
+        try:
+            self._observer.committed([commit for batch in written for commit in batch.commits()])
+        except Exception:  # noqa: BLE001  what is on disk is answered, whatever the observer does
+            _log.exception("observer_failed")
+
+    def _start_over(self, left: Sequence[QueuedSubmission] = (), *, locked_batches: int = 0) -> None:
+        """Void the working set, and put what was decided on top of it back into the queue.
+
+        The tenants of the commands that a batch has `left` are parked. Later commands stay behind these.
+        """
+        self.pipeline.locked_left = max(self.pipeline.locked_left, locked_batches)
+        if left:
+            self._lanes.park({entry.submission.scope for entry in left})
+        self._queue.put_back([*left, *self.pipeline.clear(), *self._decider.void()])
+        self.wake.set()
