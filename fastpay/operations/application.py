@@ -88,7 +88,8 @@ async def open_application(
         shares = Shares(requests_max=settings.contended_requests_max)
         background = Background(shares)
         observers = Observers(reader, feeds)
-        make = partial(Writer, clock=clock, observer=observers, background=background, failed=watch.failed)
+        make = partial(Writer, clock=clock, observer=observers, background=background)
+        make = partial(make, failed=watch.failed, refusal=outages.disk_fault)
         writer: ports.Writer = _open_writer(stack, database, deadline, make, outages.readiness)
         if settings.homes:
             follower = Followers(reader, feeds.heard)

@@ -1,12 +1,14 @@
 """The dependencies of a running process: the database, the embedded database's disk, and Redis."""
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from fastpay.clock import Clock
 from fastpay.config import Settings, redact
-from fastpay.engine.dependencies import Dependency, Readiness
+from fastpay.engine.dependencies import Condition, Dependency, Readiness
 from fastpay.engine.monitor import DatabaseWatch, DiskWatch, Monitor, Watch
+from fastpay.operations.embedded.directory import free_bytes
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
 
@@ -19,6 +21,8 @@ class Outages(NamedTuple):
     # Not monitored: the code that uses Redis reports its state.
     redis: Dependency
     readiness: Readiness
+    # Why no writes may begin: the embedded database would not survive a full disk.
+    disk_fault: Condition
 
 
 def watch_dependencies(
@@ -32,15 +36,21 @@ def watch_dependencies(
     dependencies = [dependency, redis]
     readiness = Readiness()
     readiness.require(watch.fault)
+    disk_fault: Condition = _works
     if settings.database_url is None:
         advice = f"free space on the disk of {settings.data_dir}: PostgreSQL stops when it is full"
         disk = Dependency("disk", clock=clock, advice=advice)
-        disk_watch = DiskWatch(lambda: _free_bytes(settings.data_dir), disk)
+        disk_watch = DiskWatch(lambda: free_bytes(Path(settings.data_dir)), disk)
         watches.append(disk_watch)
         dependencies.append(disk)
-        readiness.require(disk_watch.fault)
+        disk_fault = disk_watch.fault
+        readiness.require(disk_fault)
     monitor = Monitor(watches, dependencies, suspected=watch.suspected)
-    return Outages(monitor, watch, redis, readiness)
+    return Outages(monitor, watch, redis, readiness, disk_fault)
+
+
+def _works() -> None:
+    """Return that nothing is wrong."""
 
 
 def _database_advice(settings: Settings) -> str:
@@ -54,9 +64,3 @@ def _redis_advice(redis_url: str | None) -> str:
     return (
         f"until then instances see each other's changes later; check that Redis runs and is reachable{where}"
     )
-
-
-def _free_bytes(path: str) -> int:
-    # What an unprivileged user such as PostgreSQL's may still use.
-    status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize

@@ -1,10 +1,11 @@
-"""SETTINGS.md lists every setting, with the default that it has."""
+"""The pages list the settings of fastpay and of PostgreSQL as they are."""
 
 import re
 
 import msgspec
 
 from fastpay.config import Settings
+from fastpay.operations.embedded.postgres import SETTINGS
 from tests.pages.blocks import ROOT
 
 # Defaults that a number or a word of the table cannot say.
@@ -25,6 +26,14 @@ def test_every_setting_has_a_row_with_its_default() -> None:
         field.name: _IN_WORDS.get(field.name, _shown(field.default))
         for field in msgspec.structs.fields(Settings)
     }
+
+
+def test_the_advice_for_a_postgresql_of_ones_own_is_what_the_embedded_one_has() -> None:
+    page = (ROOT / "docs/OPERATIONS.md").read_text(encoding="utf-8")
+    section = page.partition("## Settings of your own PostgreSQL")[2].partition("\n## ")[0]
+    advised = dict(re.findall(r"^\| `(\w+)` \| (?:at least )?`(\w+)` \|", section, re.MULTILINE))
+    assert "wal_init_zero" in advised
+    assert advised.items() <= SETTINGS.items()
 
 
 def _shown(default: object) -> str:

@@ -15,6 +15,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
+from fastpay.engine.dependencies import Condition
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import CommitObserver, Outcome, Submission
 from fastpay.engine.write.loop import BatchLoop
@@ -32,7 +33,8 @@ _STOPPED = "This process takes no writes any more. Send the request again."
 class Writer:
     """Takes commands in, and sees to it that each gets an answer in time, even if the loop fails.
 
-    `failed` is told of each failure of the database that may pass, and logs it if necessary.
+    `failed` is told of each failure of the database that may pass, and logs it if necessary. While `refusal`
+    returns an error, new commands are refused with it.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class Writer:
         observer: CommitObserver | None = None,
         background: Background | None = None,
         failed: Callable[[TransientFailure], None] = lambda _: None,
+        refusal: Condition = lambda: None,
     ) -> None:
+        self._refusal = refusal
         self._clock = clock
         self._queue = FairQueue()
         self.loop = BatchLoop(
@@ -127,6 +131,9 @@ class Writer:
             raise self._fault
         if self._closing:
             raise Overloaded(OVERLOADED)
+        refusal = self._refusal()
+        if refusal is not None:
+            raise refusal
 
     def _keep_deadlines(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(

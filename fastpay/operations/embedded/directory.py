@@ -22,6 +22,12 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None
 
 
+def free_bytes(path: Path) -> int:
+    """Return the space that an unprivileged user, such as PostgreSQL's, may still use. Raises: OSError."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
 class DirectoryInUseError(ConfigurationError):
     """Another process holds the data directory."""
 

@@ -30,6 +30,8 @@ SETTINGS = {
     # Checkpoints are spread over minutes, and not forced by volume during a burst.
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
+    # A new WAL file is not filled with zeros first: every commit waited for that, about 50 ms a file.
+    "wal_init_zero": "off",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

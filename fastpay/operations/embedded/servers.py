@@ -18,7 +18,7 @@ from fastpay.operations.embedded.account import (
     make_readable,
     open_paths,
 )
-from fastpay.operations.embedded.directory import Addresses, DataDirectory, read_addresses
+from fastpay.operations.embedded.directory import Addresses, DataDirectory, free_bytes, read_addresses
 from fastpay.operations.embedded.postgres import EmbeddedPostgres, find_installation, find_libraries
 from fastpay.operations.embedded.redis import EmbeddedRedis, find_redis
 from fastpay.store.sealing import KEY_FILE
@@ -115,9 +115,12 @@ class EmbeddedServers:
         log.debug("servers_ready", waited_ms=(time.monotonic_ns() - started_ns) // 1_000_000)
 
     def revive(self) -> bool:
-        """Restart servers that have ended; return False after too many restarts."""
+        """Restart servers that have ended; return False after too many restarts.
+
+        On a full disk they would end again at once, so they are restarted when it has space.
+        """
         for name, server in self._running().items():
-            if server.has_ended():
+            if server.has_ended() and free_bytes(self._directory.path) >= limits.disk_free_bytes_min:
                 if not self.may_restart(name):
                     log.error("server_lost", server=name, restarts=limits.embedded_restarts_max)
                     return False
