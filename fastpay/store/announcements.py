@@ -23,7 +23,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.dependency_ports import Part
 from fastpay.engine.ports import Commit
-from fastpay.store.redis_link import RedisLink, Reply
+from fastpay.store.redis_link import RedisClient, Reply
 
 CHANNEL = "fastpay:changes:2"
 
@@ -43,37 +43,16 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Announcement)
 
 
-class Announcer:
-    """Satisfies `CommitObserver`: tells the other instances of each batch, in one message.
-
-    `part` is told whether Redis can be reached.
-    """
+class Announcer(RedisClient):
+    """Satisfies `CommitObserver`: tells the other instances of each batch, in one message."""
 
     def __init__(self, redis_url: str, *, clock: Clock, part: Part | None = None) -> None:
         self.origin = clock.random_bytes(16)
-        self._link = RedisLink(redis_url, greet=self._greet, part=part)
+        super().__init__(redis_url, part=part)
         # How many messages were sent and not answered yet.
         self.waiting = 0
         self.sent = 0
         self.dropped = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Tell whether the other instances can be told now."""
-        return self._link.is_open
-
-    @property
-    def failures(self) -> int:
-        """How many connections ended, or could not be made."""
-        return self._link.failures
-
-    def start(self) -> None:
-        """Begin to connect."""
-        self._link.start()
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._link.close()
 
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name."""
@@ -100,35 +79,16 @@ class Announcer:
         else:
             self.dropped += 1
 
-    async def _greet(self) -> None:
-        await self._link.ask("PING")
 
-
-class Listener:
-    """Calls `heard` with what other instances than `origin` tell.
-
-    `part` is told whether Redis can be reached.
-    """
+class Listener(RedisClient):
+    """Calls `heard` with what other instances than `origin` tell."""
 
     def __init__(self, redis_url: str, *, origin: bytes, heard: Heard, part: Part | None = None) -> None:
         self._origin = origin
         self._heard = heard
-        self._link = RedisLink(redis_url, greet=self._subscribe, pushed=self._hear, part=part)
+        super().__init__(redis_url, part=part, pushed=self._hear)
         self.received = 0
         self.refused = 0
-
-    @property
-    def failures(self) -> int:
-        """How many connections ended, or could not be made."""
-        return self._link.failures
-
-    def start(self) -> None:
-        """Begin to connect."""
-        self._link.start()
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._link.close()
 
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name."""
@@ -138,7 +98,7 @@ class Listener:
             "announcements_listening_failures": self.failures,
         }
 
-    async def _subscribe(self) -> None:
+    async def _greet(self) -> None:
         await self._link.ask("SUBSCRIBE", CHANNEL)
 
     def _hear(self, data: Reply) -> None:

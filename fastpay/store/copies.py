@@ -28,7 +28,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.engine.dependency_ports import Part
 from fastpay.engine.read.copy_ports import Copy
 from fastpay.store.copy_format import REASONS, CopyFormat, Incarnation, RefusedCopyError
-from fastpay.store.redis_link import RedisAwayError, RedisLink, Reply
+from fastpay.store.redis_link import RedisAwayError, RedisClient, Reply
 
 _WORTH_MAX = 1_024
 _WORTH_SHIFT = 5
@@ -37,11 +37,8 @@ _COUNTS = ("hits", "misses", *(f"refused_{reason}" for reason in REASONS))
 _COUNTS += ("copies_sent", "copies_kept", "copies_dropped", "copies_lost")
 
 
-class RedisCopies:
-    """Satisfies `CopyStore`. `identify` asks the database for its identity, on each new connection to Redis.
-
-    `part` is told whether Redis can be reached.
-    """
+class RedisCopies(RedisClient):
+    """Satisfies `CopyStore`. `identify` asks the database for its identity, on each connection to Redis."""
 
     def __init__(
         self,
@@ -53,7 +50,7 @@ class RedisCopies:
     ) -> None:
         self._clock = clock
         self._identify = identify
-        self._link = RedisLink(redis_url, greet=self._greet, part=part)
+        super().__init__(redis_url, part=part)
         self._format: CopyFormat | None = None
         # Copies to be kept. They are sent together, a moment after the first.
         self._waiting: deque[tuple[Scope, Copy]] = deque()
@@ -61,22 +58,9 @@ class RedisCopies:
         self._worth = _WORTH_MAX
         self._counts = Counter[str]()
 
-    @property
-    def is_open(self) -> bool:
-        """Tell whether Redis can be asked now."""
-        return self._link.is_open
-
     def wants(self, identifier: str) -> bool:
         """Tell whether it pays to look for this object now, and to keep a copy of it."""
         return self._link.is_open and (self._worth >= limits.copies_worth_min or _is_sampled(identifier))
-
-    def start(self) -> None:
-        """Begin to connect."""
-        self._link.start()
-
-    async def close(self) -> None:
-        """Close the connection. Copies that were not sent are lost."""
-        await self._link.close()
 
     def counts(self) -> Mapping[str, int]:
         """Return what was counted since the start, by name."""
@@ -152,7 +136,7 @@ class RedisCopies:
 
     async def _greet(self) -> None:
         self._format = CopyFormat(await self._identify(), self._clock.random_bytes)
-        await self._link.ask("PING")
+        await super()._greet()
 
 
 def _is_sampled(identifier: str) -> bool:

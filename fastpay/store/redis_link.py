@@ -164,6 +164,38 @@ class RedisLink:
         return wire
 
 
+class RedisClient:
+    """Has a connection of its own. `pushed` gets the messages of channels that `_greet` subscribes to.
+
+    `part` is told whether Redis can be reached.
+    """
+
+    def __init__(self, redis_url: str, *, part: Part | None = None, pushed: Heard | None = None) -> None:
+        self._link = RedisLink(redis_url, greet=self._greet, pushed=pushed, part=part)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether Redis can be asked now."""
+        return self._link.is_open
+
+    @property
+    def failures(self) -> int:
+        """How many connections ended, or could not be made."""
+        return self._link.failures
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._link.start()
+
+    async def close(self) -> None:
+        """Close the connection. What was not sent is lost."""
+        await self._link.close()
+
+    async def _greet(self) -> None:
+        """Prepare a new connection before it is used."""
+        await self._link.ask("PING")
+
+
 class _Wire(asyncio.Protocol):
     """One connection, with the commands that wait for a reply, in order."""
 
