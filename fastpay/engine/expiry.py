@@ -1,26 +1,26 @@
-"""Does what time does: expires holds, authorizations and disputes, settles refunds, and advances payouts.
+"""Does what time does: expires what is held or disputed, settles refunds and debits, and advances payouts.
 
 Every instance does this, and several may find the same objects. Each object is changed by a command that goes
 through the writer like any other, and only the first command has an effect.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.captures import ExpirePaymentIntent
+from fastpay.domain.debits import SettleDebit
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.disputes import ExpireDispute
-from fastpay.domain.identifiers import LOWEST, Scope, digits
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
 from fastpay.domain.objects import Refund
 from fastpay.domain.payouts import AdvancePayout, Payout
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import SettleRefund
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.periodic import Periodic
+from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
@@ -42,6 +42,12 @@ class ExpiryStore(Protocol):
         Raises: DatabaseUnavailable.
         """
 
+    async def list_processing_payments(self, after: str, rows_max: int) -> Due:
+        """Return payment intents that are processing, above an identifier's digits.
+
+        Raises: DatabaseUnavailable.
+        """
+
     async def list_due_objects(self, prefix: str, rows_max: int) -> Due:
         """Return objects of a kind that change by themselves. Raises: DatabaseUnavailable."""
 
@@ -54,8 +60,11 @@ _CHANGES: Mapping[str, Callable[[str], Command]] = {
 }
 
 
-class Expirer:
-    """Expires what is due periodically, a bounded number at a time."""
+class Expirer(PeriodicWork):
+    """Changes what is due periodically, a bounded number at a time.
+
+    A debit in test mode is answered `delay_s` after it was sent.
+    """
 
     def __init__(
         self,
@@ -64,62 +73,45 @@ class Expirer:
         *,
         clock: Clock,
         identifiers: IdentifierFactory,
+        delay_s: int = limits.test_delay_s,
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
+        self._delay_s = delay_s
         self._commands = TimedCommands(writer, identifiers)
-        self._periodics = [
-            Periodic(name, work, interval_ms=interval_ms, clock=clock, log=_log, is_away=is_away)
-            for name, work, interval_ms in (
-                ("expiry", self.expire_holds, limits.expiry_interval_ms),
-                ("payment_expiry", self.expire_payments, limits.housekeeping_interval_ms),
-                ("change", self.change_objects, limits.expiry_interval_ms),
-            )
-        ]
-
-    def start(self) -> None:
-        """Begin to expire."""
-        for periodic in self._periodics:
-            periodic.start()
-
-    async def close(self) -> None:
-        """Stop at once. What was not expired is expired next time."""
-        await asyncio.gather(*(periodic.close() for periodic in self._periodics))
+        super().__init__(
+            ("expiry", self.expire_holds, limits.expiry_interval_ms),
+            ("payment_expiry", self.expire_payments, limits.housekeeping_interval_ms),
+            ("change", self.change_objects, limits.expiry_interval_ms),
+            ("settlement", self.settle, limits.expiry_interval_ms),
+            clock=clock,
+            log=_log,
+            is_away=is_away,
+        )
 
     async def expire_holds(self) -> int:
         """Expire all holds that are due, and return how many were listed."""
-        count = 0
-        while True:
-            due = await self._store.list_due_holds(limits.expiry_rows_max)
-            await self._commands.submit(
-                [(scope, ExpireLedgerTransfer(id=identifier)) for scope, identifier in due]
-            )
-            count += len(due)
-            if len(due) < limits.expiry_rows_max:
-                return count
+        return await self._commands.submit_due(
+            lambda _, rows_max: self._store.list_due_holds(rows_max), lambda one: ExpireLedgerTransfer(id=one)
+        )
 
     async def expire_payments(self) -> int:
         """Cancel all payments whose authorization is due, and return how many were listed."""
-        count = 0
-        after = LOWEST
-        while True:
-            due = await self._store.list_due_payments(after, limits.expiry_rows_max)
-            await self._commands.submit(
-                [(scope, ExpirePaymentIntent(id=identifier)) for scope, identifier in due]
-            )
-            count += len(due)
-            if len(due) < limits.expiry_rows_max:
-                return count
-            after = digits(due[-1][1])
+        return await self._commands.submit_due(
+            self._store.list_due_payments, lambda one: ExpirePaymentIntent(id=one)
+        )
+
+    async def settle(self) -> int:
+        """Settle all debits that are due, and return how many were listed."""
+        return await self._commands.submit_due(
+            self._store.list_processing_payments, lambda one: SettleDebit(id=one, delay_s=self._delay_s)
+        )
 
     async def change_objects(self) -> int:
         """Change all objects that are due, and return how many were listed."""
-        count = 0
-        for prefix, command in _CHANGES.items():
-            while True:
-                due = await self._store.list_due_objects(prefix, limits.expiry_rows_max)
-                await self._commands.submit([(scope, command(identifier)) for scope, identifier in due])
-                count += len(due)
-                if len(due) < limits.expiry_rows_max:
-                    break
-        return count
+        return sum([await self._change(prefix, command) for prefix, command in _CHANGES.items()])
+
+    async def _change(self, prefix: str, command: Callable[[str], Command]) -> int:
+        return await self._commands.submit_due(
+            lambda _, rows_max: self._store.list_due_objects(prefix, rows_max), command
+        )

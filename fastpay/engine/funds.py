@@ -15,7 +15,7 @@ from fastpay.domain.payouts import PayOutBalance
 from fastpay.domain.plan import Command
 from fastpay.engine.funds_ports import FundsStore
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.periodic import Periodic
+from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
@@ -24,7 +24,7 @@ _log = telemetry.Log("fastpay.funds")
 _BEFORE_ALL = Scope(LOWEST, False)
 
 
-class FundsMover:
+class FundsMover(PeriodicWork):
     """Does periodically what is due, a bounded number of books and of transfers at a time.
 
     In test mode an automatic payout takes a step every `step_s`.
@@ -45,22 +45,9 @@ class FundsMover:
         self._commands = TimedCommands(writer, identifiers)
         # The books up to here were examined in this turn.
         self._examined = _BEFORE_ALL
-        self._periodic = Periodic(
-            "funds",
-            self.move_funds,
-            interval_ms=limits.funds_interval_ms,
-            clock=clock,
-            log=_log,
-            is_away=is_away,
+        super().__init__(
+            ("funds", self.move_funds, limits.funds_interval_ms), clock=clock, log=_log, is_away=is_away
         )
-
-    def start(self) -> None:
-        """Begin."""
-        self._periodic.start()
-
-    async def close(self) -> None:
-        """Stop at once. What was not done is done next time."""
-        await self._periodic.close()
 
     async def move_funds(self) -> int:
         """Do what is due in the next books, and return how many were examined."""

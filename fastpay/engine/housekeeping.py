@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fastpay import limits
 from fastpay.clock import Clock
-from fastpay.engine.periodic import Periodic
+from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Purged
 from fastpay.observability import telemetry
 
@@ -25,7 +25,7 @@ class HousekeepingStore(Protocol):
         """
 
 
-class Housekeeper:
+class Housekeeper(PeriodicWork):
     """Deletes first answers after their retention: sweeps over the table, some blocks at a time.
 
     First answers are appended and never changed, so rows of the same age are mostly in the same blocks. A
@@ -49,22 +49,12 @@ class Housekeeper:
         self._retention_hours = retention_hours
         # None until the size of the table is known.
         self._next_block: int | None = None
-        self._periodic = Periodic(
-            "housekeeping",
-            self._purge,
-            interval_ms=limits.housekeeping_interval_ms,
+        super().__init__(
+            ("housekeeping", self._purge, limits.housekeeping_interval_ms),
             clock=clock,
             log=_log,
             is_away=is_away,
         )
-
-    def start(self) -> None:
-        """Begin to sweep."""
-        self._periodic.start()
-
-    async def close(self) -> None:
-        """Stop at once. What was not done is done next time."""
-        await self._periodic.close()
 
     async def sweep(self) -> int:
         """Continue where the last sweep stopped, to the end of the table. Return how many rows were deleted.

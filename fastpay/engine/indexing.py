@@ -6,14 +6,14 @@ from collections.abc import Callable
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.periodic import Periodic
+from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import SearchIndex
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.indexing")
 
 
-class Indexer:
+class Indexer(PeriodicWork):
     """Advances the index of each scope that wrote nothing since the last run.
 
     A scope that writes all the time is advanced once `search_backlog_max` events wait, some batches a run.
@@ -25,22 +25,9 @@ class Indexer:
     ) -> None:
         self._index = index
         self._seen: dict[Scope, int] = {}
-        self._periodic = Periodic(
-            "indexing",
-            self.look,
-            interval_ms=limits.search_interval_ms,
-            clock=clock,
-            log=_log,
-            is_away=is_away,
+        super().__init__(
+            ("indexing", self.look, limits.search_interval_ms), clock=clock, log=_log, is_away=is_away
         )
-
-    def start(self) -> None:
-        """Begin to run."""
-        self._periodic.start()
-
-    async def close(self) -> None:
-        """Stop at once. What was not done is done next time."""
-        await self._periodic.close()
 
     async def look(self) -> int:
         """Advance what may be advanced now, and return how many events were indexed."""

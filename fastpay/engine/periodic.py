@@ -9,6 +9,34 @@ from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded
 from fastpay.observability import telemetry
 
 
+class PeriodicWork:
+    """What does work every so often. Each of `works` is a name, what to do, and an interval in ms.
+
+    `log` gets the log lines about all of it; see `Periodic`.
+    """
+
+    def __init__(
+        self,
+        *works: tuple[str, Callable[[], Awaitable[object]], int],
+        clock: Clock,
+        log: telemetry.Log,
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._periodics = [
+            Periodic(name, work, interval_ms=interval_ms, clock=clock, log=log, is_away=is_away)
+            for name, work, interval_ms in works
+        ]
+
+    def start(self) -> None:
+        """Begin. The work is done for the first time after one interval."""
+        for periodic in self._periodics:
+            periodic.start()
+
+    async def close(self) -> None:
+        """Stop at once. What was not done is done next time."""
+        await asyncio.gather(*(periodic.close() for periodic in self._periodics))
+
+
 class Periodic:
     """Does some work every `interval_ms`. The events of its log lines begin with `name`.
 

@@ -27,7 +27,6 @@ from fastpay.engine.housekeeping import Housekeeper
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
-from fastpay.engine.settlement import Settler
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
@@ -180,9 +179,8 @@ def _begin_timed(
 ) -> "list[Part]":
     """Return the parts that submit commands when their time has come."""
     return [
-        Expirer(store, writer, clock=clock, identifiers=identifiers, is_away=is_away),
+        Expirer(store, writer, clock=clock, identifiers=identifiers, delay_s=delay_s, is_away=is_away),
         FundsMover(store, writer, clock=clock, identifiers=identifiers, step_s=delay_s, is_away=is_away),
-        Settler(store, writer, clock=clock, identifiers=identifiers, delay_s=delay_s, is_away=is_away),
     ]
 
 

@@ -12,7 +12,7 @@ from fastpay.store.tables import BY_PREFIX
 
 
 class PostgresHousekeeping:
-    """Satisfies `HousekeepingStore`, `ExpiryStore`, `FundsStore` and `SettlementStore`."""
+    """Satisfies `HousekeepingStore`, `ExpiryStore` and `FundsStore`."""
 
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool

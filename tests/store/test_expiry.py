@@ -22,7 +22,6 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.settlement import Settler
 from fastpay.errors import ClockSkewed
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
@@ -49,13 +48,14 @@ def movable_clock(database_url: str) -> None:
     asyncio.run(give_clock(database_url))
 
 
-def expirer(instance: Engine, seconds: int) -> Expirer:
+def expirer(instance: Engine, seconds: int, *, delay_s: int = 0) -> Expirer:
     """Return what ends things in an instance whose clock is ahead."""
     return Expirer(
         PostgresHousekeeping(instance.pool),
         instance.writer,
         clock=Later(seconds),
         identifiers=IdentifierFactory(Later(seconds)),
+        delay_s=delay_s,
     )
 
 
@@ -233,17 +233,6 @@ async def test_an_authorization_that_nobody_captured_is_given_back(database_url:
     assert Counter(row["type"] for row in rows) == {"charge.expired": 3, "payment_intent.canceled": 3}
 
 
-def settler(instance: Engine, seconds: int, *, delay_s: int) -> Settler:
-    """Return what settles debits in an instance whose clock is ahead."""
-    return Settler(
-        PostgresHousekeeping(instance.pool),
-        instance.writer,
-        clock=Later(seconds),
-        identifiers=IdentifierFactory(Later(seconds)),
-        delay_s=delay_s,
-    )
-
-
 async def test_debits_settle_once_whichever_instances_are_at_it(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,10 +256,10 @@ async def test_debits_settle_once_whichever_instances_are_at_it(
             for behaviour in ("success", "failure", "success", "success_later", "success")
         ]
         await move_clock(database_url, seconds=50)
-        early = settler(first, 50, delay_s=100)
+        early = expirer(first, 50, delay_s=100)
         assert await early.settle() == len(debits)
         await move_clock(database_url, seconds=110)
-        both = (settler(instance, 110, delay_s=100) for instance in (first, second))
+        both = (expirer(instance, 110, delay_s=100) for instance in (first, second))
         await asyncio.gather(*(one.settle() for one in both))
         found: list[Any] = await read_objects(first.reads, scope, debits)
         by_id = {versioned.object.id: versioned.object.status for versioned in found}
