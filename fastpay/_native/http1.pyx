@@ -360,7 +360,7 @@ cdef class Connection(Link):
         if error is not None:
             log_failure(error, exchange.disconnected)
         elif error is None and not exchange.complete and not exchange.disconnected:
-            logger.error("handler_ended_without_response")
+            logger.error("response_omitted")
         if exchange is not self.exchange:
             return 0
         if exchange.head_sent or exchange.lost:

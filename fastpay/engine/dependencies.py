@@ -2,7 +2,7 @@
 
     works  --lost-->  ERROR dependency_lost, with the reason and what to do
     lost   --a minute later, and every minute-->  ERROR dependency_still_lost
-    lost   --back-->  WARNING dependency_back, with how long it was away
+    lost   --back-->  WARNING dependency_recovered, with how long it was away
 
 Many parts of the process notice an outage. They report it here and log nothing themselves, so that an outage
 is one log line and not one for each attempt.
@@ -70,7 +70,8 @@ class Dependency:
             return
         now_ns = self._clock.monotonic_ns()
         if now_ns - self._logged_at_ns >= limits.outage_reminder_ms * 1_000_000:
-            self._log("dependency_still_lost", now_ns, away_s=_seconds(now_ns - self._lost_since_ns))
+            away_s = _seconds(now_ns - self._lost_since_ns)
+            _log.error("dependency_still_lost", **self._noted(now_ns), away_s=away_s)
 
     def _changed(self) -> None:
         now_ns = self._clock.monotonic_ns()
@@ -81,17 +82,18 @@ class Dependency:
             is_full = len(logged) == limits.outage_lines_max
             if not is_full or now_ns - logged[0] >= limits.outage_reminder_ms * 1_000_000:
                 logged.append(now_ns)
-                self._log("dependency_lost", now_ns)
+                _log.error("dependency_lost", **self._noted(now_ns))
         elif not is_lost and self._lost_since_ns is not None:
             if self._is_logged:
                 away_s = _seconds(now_ns - self._lost_since_ns)
-                _log.warning("dependency_back", dependency=self._name, away_s=away_s)
+                _log.warning("dependency_recovered", dependency=self._name, away_s=away_s)
             self._lost_since_ns, self._is_logged = None, False
 
-    def _log(self, event: str, now_ns: int, **fields: object) -> None:
+    def _noted(self, now_ns: int) -> dict[str, object]:
+        """Return the fields of a line about the loss, and note that it is logged now."""
         reason = next(part.reason for part in self._parts if part.is_lost)
         self._logged_at_ns, self._is_logged = now_ns, True
-        _log.error(event, dependency=self._name, reason=reason, **fields, advice=self._advice)
+        return {"dependency": self._name, "reason": reason, "advice": self._advice}
 
 
 class Readiness:

@@ -82,7 +82,7 @@ class Expirer(PeriodicWork):
         super().__init__(
             ("expiry", self.expire_holds, limits.expiry_interval_ms),
             ("payment_expiry", self.expire_payments, limits.housekeeping_interval_ms),
-            ("change", self.change_objects, limits.expiry_interval_ms),
+            ("changes", self.change_objects, limits.expiry_interval_ms),
             ("settlement", self.settle, limits.expiry_interval_ms),
             clock=clock,
             log=_log,

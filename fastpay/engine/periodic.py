@@ -38,7 +38,7 @@ class PeriodicWork:
 
 
 class Periodic:
-    """Does some work every `interval_ms`. The events of its log lines begin with `name`.
+    """Does some work every `interval_ms`. Its log lines have the field work=`name`.
 
     An outage is logged in one place (`engine/dependencies.py`). So a postponement is logged here only if it
     has another reason, which `is_away` tells. Both warnings appear at most once a minute.
@@ -85,10 +85,12 @@ class Periodic:
             # The first one may be the beginning of an outage that was not detected yet.
             self._postponed += 1
             if self._postponed > 1 and not self._is_away() and self._may_log():
-                self._log.warning(f"{self._name}_postponed", reason=error.message, times=self._postponed)
+                self._log.warning(
+                    "work_postponed", work=self._name, reason=error.message, times=self._postponed
+                )
         except Exception:  # noqa: BLE001  one failure must not end the periodic work
             if self._may_log():
-                self._log.exception(f"{self._name}_failed")
+                self._log.exception("work_failed", work=self._name)
         else:
             self._postponed = 0
 

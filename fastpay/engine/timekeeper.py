@@ -102,7 +102,7 @@ class Timekeeper:
         self._identifiers.resume()
         self._wrong_since_ns = None
         for_s = (self._clock.monotonic_ns() - wrong_since_ns) // 1_000_000_000
-        _log.info("clock_right", ahead_ms=self._skew_ms, was_wrong_for_s=for_s)
+        _log.info("clock_corrected", ahead_ms=self._skew_ms, was_wrong_for_s=for_s)
 
     async def _run(self) -> None:
         while True:

@@ -56,7 +56,7 @@ def run(settings: Settings) -> int:
         if settings.database_url is None or settings.redis_url is None:
             is_new = not has_directory(settings.data_dir)
             directory = stack.enter_context(DataDirectory(settings.data_dir))
-            telemetry.log.info("data_directory", path=directory.path, new=is_new)
+            telemetry.log.info("data_directory_opened", path=directory.path, new=is_new)
             servers = EmbeddedServers(
                 directory,
                 with_postgres=settings.database_url is None,
@@ -122,12 +122,12 @@ async def _serve(
             watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
             await stopping.wait()
             deadline.start()
-            telemetry.log.info("stopping")
+            telemetry.log.info("stop_requested")
             # A stream has no end of its own that the server could wait for.
             app.drain()
         status = 0 if await watcher else 1
-    telemetry.log.info("counted", **counters.read())
-    telemetry.log.info("stopped")
+    telemetry.log.info("counters_reported", **counters.read())
+    telemetry.log.info("process_stopped")
     return status
 
 
@@ -144,11 +144,13 @@ async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
         facts = await inspect_database(connection)
         require_usable(facts, allow_unsafe=allow_unsafe)
         for fault in unsafe_settings(facts):
-            telemetry.log.warning("unsafe_database", fault=fault)
+            telemetry.log.warning("database_risk_accepted", fault=fault)
         missing = await pending_on(connection)
     if missing:
         applied = await migrate(database_url)
-        telemetry.log.info("migrated", revisions=" ".join(applied) or "none, another instance applied them")
+        telemetry.log.info(
+            "migrations_applied", revisions=" ".join(applied) or "none, another instance applied them"
+        )
 
 
 def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
@@ -193,9 +195,9 @@ def _reload(server: "Server") -> None:
         server.reload_tls()
     except ConfigurationError as error:
         advice = "the old certificate is still served; install a matching pair and send SIGHUP again"
-        telemetry.log.error("reload_failed", reason=str(error), advice=advice)
+        telemetry.log.error("certificate_reload_failed", reason=str(error), advice=advice)
     else:
-        telemetry.log.info("reloaded")
+        telemetry.log.info("certificate_reloaded")
 
 
 @contextmanager
@@ -222,4 +224,6 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if (missing := open_files_missing()) is not None:
         advice = "ulimit -Hn, or LimitNOFILE in the systemd unit: every connection is one"
-        telemetry.log.warning("file_limit_low", limit=missing, wanted=limits.open_files_min, advice=advice)
+        telemetry.log.warning(
+            "open_files_limited", limit=missing, wanted=limits.open_files_min, advice=advice
+        )

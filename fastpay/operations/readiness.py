@@ -42,7 +42,7 @@ def ready_file(path: str | None, ready: Ready) -> Iterator[None]:
 
 def greet(ready: Ready, settings: Settings) -> None:
     """Print the address of the server and how to make a first payment."""
-    telemetry.log.info("serving", url=ready.url, pid=ready.pid)
+    telemetry.log.info("process_started", url=ready.url, pid=ready.pid)
     lines = ["", f"  fastpay serves on {ready.url}"]
     if isinstance(ready.test_key, str):
         address = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url

@@ -83,8 +83,10 @@ class Admission:
             self._warned_ns[reason] = now_ns
             refused, self._refused[reason] = self._refused[reason], 0
             advice = f"if this is a proxy, name it in trusted_proxies; otherwise raise {_SETTINGS[reason]}"
-            fields = {"address": group, "refused": refused, "advice": advice}
-            logger.warning("connections_refused", extra={"fields": fields})
+            logger.warning(
+                "connections_refused",
+                extra={"fields": {"address": group, "refused": refused, "advice": advice}},
+            )
         if self._answers and self._answered.take("", now_ns):
             return self._refuse(reason, False)
         return None

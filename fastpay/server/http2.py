@@ -218,7 +218,7 @@ class Http2Connection(asyncio.Protocol):
 
     def _send_away(self, code: ErrorCodes) -> None:
         if self._ending is None:
-            logger.info("http2_connection_ended", extra={"code": code.name})
+            logger.info("http2_connection_ended", extra={"fields": {"code": code.name}})
             self._end(code)
 
     def _end(self, code: ErrorCodes) -> None:

@@ -135,7 +135,7 @@ class GuardedH2(ServedStreams):
         if error is not None:
             log_failure(error, stream.lost)
         elif not stream.ends and not stream.lost:
-            logger.error("handler_ended_without_response")
+            logger.error("response_omitted")
         if self._lacks(stream) or (stream.ends and stream.head_sent and error is None):
             return
         if not stream.head_sent:

@@ -133,7 +133,7 @@ class Vault:
             try:
                 self._take(self._reread())
             except ConfigurationError as error:
-                _log.error("sealing_keys_unreadable", reason=str(error))
+                _log.error("sealing_keys_reload_failed", reason=str(error))
         key = self._keys.get(sealed.under)
         if key is None:
             raise _unreadable(sealed, binding)
@@ -213,7 +213,7 @@ def render_keys(keys: Sequence[SealingKey]) -> bytes:
 def _unreadable(sealed: Sealed, binding: Binding) -> SecretUnreadable:
     # The log has the details for the operator; clients get a general message.
     _log.error(
-        "secret_unreadable", purpose=binding.purpose, tenant=binding.tenant_id.hex, sealed_under=sealed.under
+        "secret_open_failed", purpose=binding.purpose, tenant=binding.tenant_id.hex, sealed_under=sealed.under
     )
     return SecretUnreadable(
         "Something went wrong on our side. The operator can find out why: fastpay doctor."

@@ -262,6 +262,6 @@ def assert_nowhere(installation: Installation) -> None:
 
 
 def _counted(server: RunningServer) -> dict[str, int]:
-    [line] = [line for line in server.output.splitlines() if " counted " in line]
+    [line] = [line for line in server.output.splitlines() if " counters_reported " in line]
     pairs = (pair.partition("=") for pair in line.split() if pair.startswith("card_numbers_"))
     return {name: int(value) for name, _, value in pairs}

@@ -126,7 +126,7 @@ def test_a_clock_that_jumps_costs_no_first_answer_no_capture_and_no_order(
         assert shop.jumping.get(f"/v1/payment_intents/{held}").json()["status"] == "requires_capture"
         assert shop.jumping.get(f"/v1/ledger/transfers/{hold}").json()["status"] == "held"
 
-    assert shop.logged("error clock_skewed") == shop.logged("info clock_right") == [0, 3]
+    assert shop.logged("error clock_skewed") == shop.logged("info clock_corrected") == [0, 3]
     for hours in (25, -25):
         shop.move_database(hours)
         for http in (shop.steady, shop.jumping):
@@ -136,7 +136,7 @@ def test_a_clock_that_jumps_costs_no_first_answer_no_capture_and_no_order(
             shop.pay(http)
             assert [send(http, key).content for key in KEYS] == [first[key].content for key in KEYS]
         shop.check_order()
-    assert shop.logged("error clock_skewed") == shop.logged("info clock_right") == [2, 5]
+    assert shop.logged("error clock_skewed") == shop.logged("info clock_corrected") == [2, 5]
 
     assert shop.jumping.post(f"/v1/payment_intents/{held}/capture").json()["status"] == "succeeded"
     assert shop.jumping.post(f"/v1/ledger/transfers/{hold}/post").status_code == 200

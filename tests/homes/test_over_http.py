@@ -53,7 +53,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def counted(server: RunningServer) -> dict[str, int]:
     """Return the counters that a server wrote when it stopped."""
-    (line,) = (line for line in server.output.splitlines() if " counted " in line)
+    (line,) = (line for line in server.output.splitlines() if " counters_reported " in line)
     return {name: int(value) for name, value in re.findall(r"homes_(\w+)=(\d+)", line)}
 
 

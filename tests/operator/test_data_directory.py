@@ -100,9 +100,9 @@ def test_paths_in_a_settings_file_count_from_its_folder(
 
 def test_serve_says_which_data_directory_it_uses(spawn_server: SpawnServer, data_dir: Path) -> None:
     first = spawn_server(data_dir=data_dir)
-    assert f"data_directory path={data_dir} new=True" in first.output
+    assert f"data_directory_opened path={data_dir} new=True" in first.output
     first.stop()
-    assert f"data_directory path={data_dir} new=False" in spawn_server(data_dir=data_dir).output
+    assert f"data_directory_opened path={data_dir} new=False" in spawn_server(data_dir=data_dir).output
 
 
 def test_a_command_says_that_it_creates_a_ledger(data_dir: Path) -> None:

@@ -157,7 +157,7 @@ def test_without_any_redis_the_rest_runs(
     with run_servers(directory, with_postgres=False, with_redis=True) as running:
         running.wait_ready()
         assert running.redis_url is None
-    assert "redis_missing" in caplog.text
+    assert "redis_skipped" in caplog.text
 
 
 def test_a_database_may_be_opened_whether_its_server_runs_or_not(data_dir: Path) -> None:

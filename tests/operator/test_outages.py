@@ -128,14 +128,14 @@ def test_an_outage_is_one_line_while_it_lasts_and_every_request_is_answered(
         assert http.get("/healthz").status_code == 200
         time.sleep(_OUTAGE_SECONDS)
         dependencies.start_again()
-        wait_for(lambda: server.output.count("dependency_back") == 2, server)
+        wait_for(lambda: server.output.count("dependency_recovered") == 2, server)
         assert readiness() == 200
         for name in ("database", "redis"):
             lost, back = (line for line in server.output.splitlines() if f" dependency={name} " in line)
             assert " error dependency_lost " in lost
             # A socket that nobody listens on, or that is gone.
             assert "Connection refused" in lost or "No such file" in lost
-            assert " warning dependency_back " in back
+            assert " warning dependency_recovered " in back
             assert float(back.rpartition("away_s=")[2]) >= _OUTAGE_SECONDS
         for event in ("postponed", "retried", "unavailable", "interrupted"):
             assert event not in server.output
@@ -166,7 +166,7 @@ def test_an_outage_is_one_line_while_it_lasts_and_every_request_is_answered(
         assert paid.status_code == 200
         assert len(http.get("/v1/payment_intents").json()["data"]) == 3
         assert http.get("/v1/ledger/verify").json()["ok"] is True
-        wait_for(lambda: server.output.count("dependency_back dependency=database") == 2, server)
+        wait_for(lambda: server.output.count("dependency_recovered dependency=database") == 2, server)
     assert server.output.count("dependency_lost dependency=database") == 2
     assert "Traceback" not in server.output
     assert server.stop() == 0
@@ -214,5 +214,5 @@ def test_while_the_disk_is_full_the_instance_is_not_ready(scratch: Path, spawn_s
             wait_for(lambda: http.get("/readyz").status_code == 200, server)
             assert http.post("/v1/payment_intents", data=large).status_code == 200
             assert http.get("/v1/ledger/verify").json()["ok"] is True
-        assert server.output.count("dependency_lost") == server.output.count("dependency_back") == 2
+        assert server.output.count("dependency_lost") == server.output.count("dependency_recovered") == 2
         assert server.stop() == 0

@@ -78,7 +78,7 @@ def test_a_new_certificate_is_for_new_connections(
         assert streams.get("/healthz").status_code == 200
         shutil.copyfile(renewed.cert, served.cert)
         shutil.copyfile(renewed.key, served.key)
-        hang_up(server, "reloaded")
+        hang_up(server, "certificate_reloaded")
         assert shown_by(server) == new
         assert is_alive(old_connection)
         # This client trusts the old certificate alone: it still has its connection.
@@ -104,17 +104,17 @@ def test_a_pair_that_cannot_be_used_changes_nothing_and_is_logged(
         served.key.unlink()
     else:
         served.cert.write_bytes(b"nonsense")
-    hang_up(server, "reload_failed")
-    (line,) = (line for line in server.output.splitlines() if "reload_failed" in line)
+    hang_up(server, "certificate_reload_failed")
+    (line,) = (line for line in server.output.splitlines() if "certificate_reload_failed" in line)
     assert str(served.cert) in line
     assert "old certificate" in line
     assert "Traceback" not in server.output
-    assert " reloaded" not in server.output
+    assert " certificate_reloaded" not in server.output
     assert shown_by(server) == old
     assert is_alive(old_connection)
     # And nothing of the failure stays: a good pair is taken after it.
     served.cert.write_text(renewed.cert.read_text(encoding="ascii"), encoding="ascii")
     shutil.copyfile(renewed.key, served.key)
     assert served.key.read_bytes() != key
-    hang_up(server, "reloaded")
+    hang_up(server, "certificate_reloaded")
     assert shown_by(server) == renewed.cert.read_text(encoding="ascii")

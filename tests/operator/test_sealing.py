@@ -104,7 +104,7 @@ def test_a_new_sealing_key_under_a_running_server(spawn_server: SpawnServer) -> 
     ]
     assert status(server, key, secret) == 200
     assert status(server, server.test_key) == 200
-    assert "secret_unreadable" not in server.output
+    assert "secret_open_failed" not in server.output
 
 
 def test_another_instance_on_the_embedded_database_finds_the_keys(spawn_server: SpawnServer) -> None:

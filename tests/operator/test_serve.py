@@ -74,7 +74,7 @@ def test_data_and_key_survive_restarts(spawn_server: SpawnServer, data_dir: Path
     second = spawn_server(data_dir=data_dir)
     assert second.test_key == first.test_key
     assert fetch(second.database_url, "select name from tenant order by 1") == [("kept",), ("test",)]
-    assert "migrated" not in second.output
+    assert "migrations_applied" not in second.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -340,7 +340,7 @@ def test_an_unsafe_database_is_refused_unless_told_by_name(
     assert "--allow-unsafe-database" in done.stderr
     server = spawn_server("--allow-unsafe-database", environment=environment)
     assert healthy(server)
-    assert "unsafe_database" in server.output
+    assert "database_risk_accepted" in server.output
 
 
 def test_what_is_worth_a_warning_is_said_once_at_the_start(
@@ -352,7 +352,7 @@ def test_what_is_worth_a_warning_is_said_once_at_the_start(
     assert children.wait_until(lambda: "dependency_lost dependency=redis" in server.output, timeout_ms=30_000)
     assert server.output.count("dependency_") == 1
     assert "Connection refused" in server.output
-    assert "file_limit_low limit=1000 wanted=4096" in server.output
+    assert "open_files_limited limit=1000 wanted=4096" in server.output
 
 
 def test_the_start_takes_all_the_open_files_that_it_may(server: RunningServer) -> None:
@@ -364,7 +364,7 @@ def test_the_start_takes_all_the_open_files_that_it_may(server: RunningServer) -
 
 def test_a_hangup_is_a_reload_and_not_the_end(server: RunningServer) -> None:
     server.process.send_signal(signal.SIGHUP)
-    assert children.wait_until(lambda: "reloaded" in server.output, timeout_ms=30_000)
+    assert children.wait_until(lambda: "certificate_reloaded" in server.output, timeout_ms=30_000)
     assert healthy(server)
 
 

@@ -175,7 +175,7 @@ class Link:
                 await self._ended.wait()
                 backoff_ms = limits.home_backoff_ms
             except (OSError, TimeoutError) as error:
-                _log.debug("home_unreachable", member=self.member.member_id, reason=str(error))
+                _log.debug("home_connection_failed", member=self.member.member_id, reason=str(error))
             finally:
                 self._give_up("gone")
             await asyncio.sleep(backoff_ms / 1000)
@@ -215,7 +215,7 @@ class Link:
             self._take(messages.decode(frame))
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
             # Nothing that comes on this connection can be believed.
-            _log.error("home_misunderstood", member=self.member.member_id, reason=str(error))
+            _log.error("home_frame_refused", member=self.member.member_id, reason=str(error))
             self._give_up("gone")
 
     def _take(self, message: Message) -> None:
@@ -303,5 +303,5 @@ class Link:
 
     def _suspect(self, pinged_ns: int) -> None:
         if self._pinged_ns == pinged_ns:
-            _log.warning("home_silent", member=self.member.member_id)
+            _log.warning("home_connection_lost", member=self.member.member_id)
             self._give_up("silent")

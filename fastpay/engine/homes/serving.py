@@ -121,7 +121,7 @@ class _Guest:
             else:
                 raise UnsupportedFrame(type(message).__name__)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
-            _log.error("member_misunderstood", reason=str(error))
+            _log.error("member_frame_refused", reason=str(error))
             self._wire.abort()
 
     def tell(self, commits: Sequence[Commit]) -> None:

@@ -81,10 +81,10 @@ class Committer:
             with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
                 return await self._carry_out(batch, goes_on)
         except WrongMoment:
-            _log.warning("batch_clock_skewed", commands=len(batch))
+            _log.warning("batch_refused", commands=len(batch))
             return _failed(batch, ClockSkewed(_SKEWED))
         except UnknownOutcome as failure:
-            _log.warning("batch_outcome_unknown", commands=len(batch))
+            _log.warning("batch_outcome_lost", commands=len(batch))
             return Committed([entry.unknown(failure) for entry in batch.entries], is_void=True)
         except DatabaseUnavailable as error:
             return _failed(batch, error)

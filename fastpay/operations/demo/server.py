@@ -64,7 +64,9 @@ def read_counts(log: Path) -> dict[str, int]:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return {}
-    said = [line.partition(" info counted ")[2] for line in lines if " info counted " in line]
+    said = [
+        line.partition(" info counters_reported ")[2] for line in lines if " info counters_reported " in line
+    ]
     pairs = (word.partition("=") for word in said[-1].split()) if said else ()
     return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 

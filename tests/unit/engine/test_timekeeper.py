@@ -83,7 +83,7 @@ async def test_a_clock_that_is_off_is_said_to_be_and_refuses_until_it_is_right(
         assert said(caplog) == [(logging.ERROR, "clock_skewed")]
         world.machine.ahead_ms = 0
         assert await world.look()
-        assert said(caplog) == [(logging.INFO, "clock_right")]
+        assert said(caplog) == [(logging.INFO, "clock_corrected")]
 
 
 @pytest.mark.parametrize("ahead_ms", [25 * 3_600_000, -25 * 3_600_000])

@@ -206,7 +206,10 @@ def render(event: str, **fields: object) -> str:
 
 
 def test_a_line_has_time_level_event_and_fields() -> None:
-    assert render("serving", url="http://x", pid=1).split(" ", 1)[1] == "info serving url=http://x pid=1"
+    assert (
+        render("process_started", url="http://x", pid=1).split(" ", 1)[1]
+        == "info process_started url=http://x pid=1"
+    )
 
 
 def test_a_value_cannot_forge_a_line() -> None:

@@ -91,11 +91,11 @@ def test_a_server_that_did_not_say_what_it_counted_has_no_table() -> None:
 def test_what_was_counted_is_read_from_the_end_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     assert server.read_counts(log) == {}
-    log.write_text("2026-01-01T00:00:00.000Z info serving url=http://x pid=1\n")
+    log.write_text("2026-01-01T00:00:00.000Z info process_started url=http://x pid=1\n")
     assert server.read_counts(log) == {}
     with log.open("a") as lines:
-        lines.write("2026-01-01T00:00:01.000Z info counted reads_missed=12 cache_bytes=34\n")
-        lines.write("2026-01-01T00:00:01.001Z info stopped\n")
+        lines.write("2026-01-01T00:00:01.000Z info counters_reported reads_missed=12 cache_bytes=34\n")
+        lines.write("2026-01-01T00:00:01.001Z info process_stopped\n")
     assert server.read_counts(log) == {"reads_missed": 12, "cache_bytes": 34}
 
 
