@@ -1,6 +1,7 @@
 """Settings: defaults, then a TOML file, then FASTPAY_* variables, then flags, as one frozen Struct."""
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -54,6 +55,10 @@ PublicUrl = Annotated[
         examples=["https://pay.example", "https://shop.example/payments"],
     ),
 ]
+Network = Annotated[
+    str, Meta(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$", examples=["10.1.0.0/16", "fd00::/8"])
+]
+ProxyUrl = Annotated[str, Meta(pattern=r"^http://[^/?#\s]+$", examples=["http://user:password@proxy:3128"])]
 CardNumbers = Literal["allow", "refuse"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -108,6 +113,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cache_bytes_max: CacheBytes = limits.cache_bytes_max
     redis_copies: bool = True
     cors_origins: tuple[Origin, ...] = ()
+    outbound_allowed_networks: tuple[Network, ...] = ()
+    outbound_proxy: ProxyUrl | None = None
     card_numbers_in_text: CardNumbers = "allow"
     test_delay_s: TestDelay = limits.test_delay_s
     log_level: LogLevel = "info"
@@ -116,6 +123,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse combinations of fields."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigurationError("tls_cert and tls_key go together: set both or neither")
+        for network in self.outbound_allowed_networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"outbound_allowed_networks: {error}; give addresses or networks"
+                ) from None
 
 
 def load_settings(
@@ -224,7 +238,7 @@ def _show(value: Any) -> str:
     return repr(text) if isinstance(value, str) else text
 
 
-_LISTS = frozenset({"cors_origins", "trusted_proxies"})
+_LISTS = frozenset({"cors_origins", "outbound_allowed_networks", "trusted_proxies"})
 # Settings of earlier releases, and why they were removed.
 _REMOVED = {"writer_lanes": "an instance has one writer, because more did not improve throughput"}
 # In a settings file these are relative to its folder.

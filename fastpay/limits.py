@@ -367,13 +367,14 @@ webhook_endpoints_max = 100
 webhook_secrets_max = 4
 webhook_overlap_s_max = 86_400
 webhook_headers_max = 16
-webhook_header_value_chars_max = 1_000
+webhook_targets_kept = 10_000
 webhook_requests_per_second_max = 10_000
 webhook_timeout_ms = 20_000
 webhook_connect_timeout_ms = 5_000
 webhook_connections_max = 1_024
 webhook_endpoint_connections_max = 128
-webhook_idle_connection_ms = 15_000
+# Below the 5 s after which the receivers of one large runtime close an idle connection.
+webhook_idle_connection_ms = 4_000
 webhook_answer_bytes_max = 65_536
 webhook_excerpt_bytes_max = 1_024
 webhook_retry_after_s_max = 86_400

@@ -52,6 +52,10 @@ commands.add_command(tenants)
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key.")
 @click.option("--redis-url", metavar="URL", help="A Redis or Valkey of your own.")
 @click.option(
+    "--outbound-allowed-networks", metavar="NETWORKS", help="Networks inside that webhooks may be sent to."
+)
+@click.option("--outbound-proxy", metavar="URL", help="The HTTP proxy through which webhooks are sent.")
+@click.option(
     "--allow-unsafe-database",
     is_flag=True,
     default=None,

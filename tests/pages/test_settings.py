@@ -10,7 +10,7 @@ from tests.pages.blocks import ROOT
 
 # Defaults that a number or a word of the table cannot say.
 _IN_WORDS = {"address_connections_max": "half of `connections_max`"}
-_IN_WORDS |= dict.fromkeys(("cors_origins", "root_path", "trusted_proxies"), "")
+_IN_WORDS |= dict.fromkeys(("cors_origins", "outbound_allowed_networks", "root_path", "trusted_proxies"), "")
 
 
 def test_every_setting_has_a_row_with_its_default() -> None:

@@ -17,6 +17,8 @@ KINDS = {
     "connected_account": 13,
     "account_transfer": 14,
     "transfer_reversal": 15,
+    "webhook_endpoint": 19,
+    "webhook_replay": 20,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -49,6 +51,7 @@ CODE = "wallet"
 
 DESTINATION, STATUS, GROUP = "ba_success", "pending", "G"
 ACCOUNT, TRANSFER = digits_of("connected_account", 1), digits_of("account_transfer", 1)
+ENDPOINT = digits_of("webhook_endpoint", 1)
 
 _OWN = f"'{TENANT}'::uuid, false"
 _ID = {kind: f"('{number:024x}' || lpad(to_hex(number), 8, '0'))::uuid" for kind, number in KINDS.items()}
@@ -144,6 +147,10 @@ _TENTH = [
     f"{_early(repr(GROUP), 'number::text')}",
     f"transfer_reversal select {_OWN}, {_ID['transfer_reversal']}, 1, 'usd', 5, "
     f"{_early(repr(TRANSFER) + '::uuid', _ID['account_transfer'])}",
+    f"webhook_endpoint select {_OWN}, {_ID['webhook_endpoint']}, 1, 'enabled', false",
+    f"webhook_replay select {_OWN}, {_ID['webhook_replay']}, 1, "
+    f"{_early(repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}",
+    f"object_version select {_OTHER}, {_ID['webhook_endpoint']}, 1, number, {KINDS['webhook_endpoint']}, ''",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(
         "customer",
@@ -157,6 +164,8 @@ _TENTH = [
         "connected_account",
         "account_transfer",
         "transfer_reversal",
+        "webhook_endpoint",
+        "webhook_replay",
     ),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",

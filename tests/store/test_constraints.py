@@ -7,7 +7,8 @@ import pytest
 
 from fastpay.domain.identifiers import Scope
 from fastpay.store.connections import connected
-from tests.store.constraint_cases import CASES, FIRST, GOOD, Row
+from tests.store.constraint_cases import CASES, FIRST
+from tests.store.good_rows import GOOD, Row
 from tests.support.engine import make_tenant
 from tests.support.servers import fetch
 

@@ -26,6 +26,7 @@ from tests.store.filling import (
     CUSTOMER,
     DESTINATION,
     EMAIL,
+    ENDPOINT,
     FEW,
     GROUP,
     PAYMENT_INTENT,
@@ -74,6 +75,7 @@ _VALUES = {
     "status": STATUS,
     "transfer_group": GROUP,
     "transfer_id": TRANSFER,
+    "webhook_endpoint_id": ENDPOINT,
 }
 _LATER = 4_000_000_000
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
@@ -89,6 +91,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "idempotency_written": (digest(7), *_SCOPE, "req"),
     "key_find": ([2 * digest(7)],),
     "list_accounts": (digits_of("tenant", 7), False, ["fees", "pending"]),
+    "list_enabled_endpoints": (TENANT, False, LOWEST, LISTED),
+    "load_endpoints": (*_OTHERS, [digits_of("webhook_endpoint", number) for number in _NUMBERS]),
     "list_due_funds": (TENANT, True, WANTED),
     "list_due_holds": (LISTED,),
     "list_due_payments": (LOWEST, 0, 5),

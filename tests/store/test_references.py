@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from fastpay.store.connections import connected
-from tests.store.constraint_cases import name
+from tests.store.good_rows import name
 from tests.store.test_constraints import insert, prepare
 from tests.support.engine import make_tenant
 

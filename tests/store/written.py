@@ -15,6 +15,7 @@ from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Answer, Book, Event, Versioned
 from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
+from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.engine.ports import Changes, IdempotencyRow
 from tests.store.filling import BUSY, CUSTOMER, TENANT, digits_of
 from tests.store.test_batches import CARD
@@ -149,6 +150,7 @@ def _objects(number: int, version: int) -> list[Versioned]:
             currency="usd",
             transfer="tr_" + digits_of("account_transfer", number),
         ),
+        *_webhooks(number),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
         Dispute(
@@ -164,6 +166,19 @@ def _objects(number: int, version: int) -> list[Versioned]:
         ),
     )
     return [Versioned(one, version, _SEQUENCE) for one in stored]
+
+
+def _webhooks(number: int) -> tuple[StoredObject, ...]:
+    """Return an endpoint, and a replay to it."""
+    endpoint = WebhookEndpoint(id="we_" + digits_of("webhook_endpoint", number), created=1)
+    replay = WebhookReplay(
+        id="wrp_" + digits_of("webhook_replay", number),
+        created=1,
+        webhook_endpoint=endpoint.id,
+        from_sequence=1,
+        to_sequence=2,
+    )
+    return endpoint, replay
 
 
 def _changes(versions: list[Versioned], count: int, transfers: Any = (), rows: Any = ()) -> Changes:

@@ -188,3 +188,12 @@ def test_every_setting_of_the_transport_that_has_a_default_of_its_own_keeps_it()
     for name in msgspec.structs.asdict(door):
         if hasattr(ours, name):
             assert getattr(ours, name) == getattr(door, name), name
+
+
+def test_networks_that_webhooks_may_be_sent_to_are_networks() -> None:
+    environment = {"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "10.1.0.0/16, ::1"}
+    assert load_settings(environment=environment).outbound_allowed_networks == ("10.1.0.0/16", "::1")
+    with pytest.raises(ConfigurationError, match="a value like 10"):
+        load_settings(environment={"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "private"})
+    with pytest.raises(ConfigurationError, match="has host bits set"):
+        load_settings(environment={"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "10.1.2.3/8"})
