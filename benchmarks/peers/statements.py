@@ -123,7 +123,7 @@ where tenant_id = $1 and livemode = $2 and account_id in ($3, $4)
 
 INSERT_LEDGER_TRANSFER = """
 insert into ledger_transfer (
-    tenant_id, livemode, sequence, place, phase, created_at, debit_account_id, credit_account_id, currency,
+    tenant_id, livemode, sequence, position, phase, created_at, debit_account_id, credit_account_id, currency,
     amount, debits_posted, debits_pending, credits_posted, credits_pending, metadata
 )
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)

@@ -32,7 +32,7 @@ class PostgresHousekeeping:
         """Return open holds whose expiry has passed. Raises: DatabaseUnavailable."""
         found = await self._pool.fetch(SQL["list_due_holds"], rows_max)
         return [
-            (rows.scope_of(row), transfer_id(row["moment_ms"], row["sequence"], row["place"]))
+            (rows.scope_of(row), transfer_id(row["moment_ms"], row["sequence"], row["position"]))
             for row in found
         ]
 

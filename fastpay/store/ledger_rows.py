@@ -43,16 +43,16 @@ def transfer(row: Row) -> Versioned:
     if row["ending_sequence"] is not None:
         ending_phase = _PHASE_OF[row["ending_phase"]]
         ending = Ending(
-            transfer_id(row["ending_ms"], row["ending_sequence"], row["ending_place"]),
+            transfer_id(row["ending_ms"], row["ending_sequence"], row["ending_position"]),
             row["ending_sequence"],
             ending_phase,
             row["ending_amount"] if ending_phase == "post" else 0,
         )
     hold = None
     if row["hold_sequence"] is not None:
-        hold = transfer_id(row["hold_ms"], row["hold_sequence"], row["hold_place"])
+        hold = transfer_id(row["hold_ms"], row["hold_sequence"], row["hold_position"])
     found = LedgerTransfer(
-        id=transfer_id(row["moment_ms"], row["sequence"], row["place"]),
+        id=transfer_id(row["moment_ms"], row["sequence"], row["position"]),
         created=row["moment_ms"] // 1000,
         sequence=row["sequence"],
         phase=_PHASE_OF[row["phase"]],
@@ -86,7 +86,7 @@ def entry(row: Row, account: Account) -> Entry:
         moved = "tr_" + row["transfer_id"].hex
         phase, source_id = row["phase"], rows.source_of(row)
     else:
-        moved, source_id = transfer_id(row["moment_ms"], row["sequence"], row["place"]), None
+        moved, source_id = transfer_id(row["moment_ms"], row["sequence"], row["position"]), None
         phase = _PHASE_OF[row["phase"]]
     return Entry(
         transfer_id=moved,

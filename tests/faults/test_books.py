@@ -33,11 +33,11 @@ def books() -> Books:
         {**owner, **opened, **zero, "account_id": "to", "credits_posted": 5},
     ]
     sides = {"debit_account_id": "from", "credit_account_id": "to", "currency": "usd", "sequence": sequence}
-    none = {"hold_sequence": None, "hold_place": None}
-    ending = {"hold_sequence": sequence, "hold_place": 0}
+    none = {"hold_sequence": None, "hold_position": None}
+    ending = {"hold_sequence": sequence, "hold_position": 0}
     made["ledger_transfer"] = [
-        {**owner, **sides, **none, "place": 0, "phase": 2, "amount": 8},
-        {**owner, **sides, **ending, "place": 1, "phase": 3, "amount": 5},
+        {**owner, **sides, **none, "position": 0, "phase": 2, "amount": 8},
+        {**owner, **sides, **ending, "position": 1, "phase": 3, "amount": 5},
     ]
     return made
 
@@ -90,7 +90,7 @@ PLANTED: dict[str, tuple[Callable[[Books], object], str]] = {
     "a hold that ended twice": (repeat("ledger_transfer"), "hold"),
     "a hold that ended by more": (change("ledger_transfer", -1, amount=4), "hold"),
     "a hold that ended elsewhere": (change("ledger_transfer", -1, credit_account_id="from"), "hold"),
-    "an end of no hold": (change("ledger_transfer", -1, hold_place=1), "hold"),
+    "an end of no hold": (change("ledger_transfer", -1, hold_position=1), "hold"),
     "another currency than the accounts'": (change("ledger_transfer", currency="eur"), "currency"),
     "an account that is not there": (change("transfer", credit_account_id="nobody"), "currency"),
     "a transfer where nothing happened": (change("ledger_transfer", sequence=9), "place"),

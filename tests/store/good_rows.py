@@ -136,7 +136,7 @@ GOOD: dict[str, Row] = {
     },
     "ledger_transfer": {
         "sequence": 1,
-        "place": 0,
+        "position": 0,
         "created_at": "2024-01-01",
         "phase": 1,
         "debit_account_id": name(107),
@@ -149,10 +149,10 @@ GOOD: dict[str, Row] = {
         "credits_pending": 0,
         "expires_at": None,
         "hold_sequence": None,
-        "hold_place": None,
+        "hold_position": None,
         "metadata": None,
     },
-    "ledger_expiry": {"sequence": 1, "place": 0, "expires_at": "2024-01-01"},
+    "ledger_expiry": {"sequence": 1, "position": 0, "expires_at": "2024-01-01"},
     "event": {
         "sequence": 2,
         "event_id": name(9),

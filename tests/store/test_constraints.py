@@ -55,7 +55,7 @@ async def prepare(connection: Any, scope: Scope) -> None:
 
 
 def test_every_constraint_has_a_case(database_url: str) -> None:
-    """Constraints, unique indexes that no constraint made, and triggers in a foreign key's place."""
+    """Constraints, unique indexes that no constraint made, and triggers that act as foreign keys."""
     found = fetch(
         database_url,
         "select conname as name from pg_constraint where connamespace = 'public'::regnamespace "
@@ -118,7 +118,7 @@ async def refusal(connection: Any, scope: Scope, table: str, changed: Row) -> st
 async def test_what_is_written_once_is_never_changed(database_url: str, table: str, statement: str) -> None:
     scope = await make_tenant(database_url)
     keys = {"object_version": "object_id, version", "transfer": "transfer_id", "event": "sequence"}
-    key = keys.get(table, "sequence, place")
+    key = keys.get(table, "sequence, position")
     async with connected(database_url) as connection:
         await prepare(connection, scope)
         with pytest.raises(asyncpg.RestrictViolationError) as refused:

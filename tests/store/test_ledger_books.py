@@ -21,8 +21,8 @@ TAMPERED = {
         "last transfer"
     ],
     "update account set min_balance = 1000": ["below its min_balance"],
-    "insert into ledger_expiry (tenant_id, livemode, sequence, place, expires_at) "
-    "select tenant_id, livemode, hold_sequence, hold_place, now() from ledger_transfer where phase = 3": [
+    "insert into ledger_expiry (tenant_id, livemode, sequence, position, expires_at) "
+    "select tenant_id, livemode, hold_sequence, hold_position, now() from ledger_transfer where phase = 3": [
         "but it has ended"
     ],
     "delete from ledger_expiry": ["has no row with its expiry"],

@@ -191,7 +191,7 @@ def _moves(tables: Tables) -> Iterator[Move]:
         phase = _LEDGER_PHASES[row["phase"]]
         yield Move(
             _scope(row),
-            (row["sequence"], row["place"]),
+            (row["sequence"], row["position"]),
             row["sequence"],
             "ledger",
             None,
@@ -199,7 +199,7 @@ def _moves(tables: Tables) -> Iterator[Move]:
             row["amount"],
             row["currency"],
             (row["debit_account_id"], row["credit_account_id"]),
-            (row["hold_sequence"], row["hold_place"]) if phase in {"post", "void", "expire"} else None,
+            (row["hold_sequence"], row["hold_position"]) if phase in {"post", "void", "expire"} else None,
         )
 
 

@@ -12,7 +12,7 @@
 -- $8 boolean  nearest above first, instead of newest first
 -- $9 integer  rows at most
 select
-    entry.sequence, entry.place, entry.phase, entry.amount, entry.is_debit,
+    entry.sequence, entry.position, entry.phase, entry.amount, entry.is_debit,
     (extract(epoch from entry.created_at) * 1000)::bigint as moment_ms,
     case when entry.is_debit then entry.posted else coalesce(other.posted, 0) end as debits_posted,
     case when entry.is_debit then entry.pending else coalesce(other.pending, 0) end as debits_pending,
@@ -23,59 +23,59 @@ from (
     from (
         (
             select
-                sequence, place, phase, amount, created_at, true as is_debit, debits_posted as posted,
+                sequence, position, phase, amount, created_at, true as is_debit, debits_posted as posted,
                 debits_pending as pending
             from ledger_transfer
             where not $8::boolean
-                and (debit_account_id, tenant_id, livemode, sequence, place)
+                and (debit_account_id, tenant_id, livemode, sequence, position)
                     < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (debit_account_id, tenant_id, livemode, sequence, place)
+                and (debit_account_id, tenant_id, livemode, sequence, position)
                     > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
+            order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
             limit $9::integer
         )
         union all
         (
             select
-                sequence, place, phase, amount, created_at, false, credits_posted, credits_pending
+                sequence, position, phase, amount, created_at, false, credits_posted, credits_pending
             from ledger_transfer
             where not $8::boolean
-                and (credit_account_id, tenant_id, livemode, sequence, place)
+                and (credit_account_id, tenant_id, livemode, sequence, position)
                     < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (credit_account_id, tenant_id, livemode, sequence, place)
+                and (credit_account_id, tenant_id, livemode, sequence, position)
                     > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
+            order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
             limit $9::integer
         )
         union all
         (
             select
-                sequence, place, phase, amount, created_at, true, debits_posted, debits_pending
+                sequence, position, phase, amount, created_at, true, debits_posted, debits_pending
             from ledger_transfer
             where $8::boolean
-                and (debit_account_id, tenant_id, livemode, sequence, place)
+                and (debit_account_id, tenant_id, livemode, sequence, position)
                     < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (debit_account_id, tenant_id, livemode, sequence, place)
+                and (debit_account_id, tenant_id, livemode, sequence, position)
                     > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by debit_account_id, tenant_id, livemode, sequence, place
+            order by debit_account_id, tenant_id, livemode, sequence, position
             limit $9::integer
         )
         union all
         (
             select
-                sequence, place, phase, amount, created_at, false, credits_posted, credits_pending
+                sequence, position, phase, amount, created_at, false, credits_posted, credits_pending
             from ledger_transfer
             where $8::boolean
-                and (credit_account_id, tenant_id, livemode, sequence, place)
+                and (credit_account_id, tenant_id, livemode, sequence, position)
                     < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (credit_account_id, tenant_id, livemode, sequence, place)
+                and (credit_account_id, tenant_id, livemode, sequence, position)
                     > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by credit_account_id, tenant_id, livemode, sequence, place
+            order by credit_account_id, tenant_id, livemode, sequence, position
             limit $9::integer
         )
     ) as side
     order by
-        case when $8::boolean then sequence else -sequence end, case when $8::boolean then place else -place end
+        case when $8::boolean then sequence else -sequence end, case when $8::boolean then position else -position end
     limit $9::integer
 ) as entry
 left join lateral (
@@ -83,10 +83,10 @@ left join lateral (
         select credits_posted as posted, credits_pending as pending
         from ledger_transfer
         where entry.is_debit
-            and (credit_account_id, tenant_id, livemode, sequence, place)
-                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.place)
+            and (credit_account_id, tenant_id, livemode, sequence, position)
+                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.position)
             and (credit_account_id, tenant_id, livemode) >= ($3::uuid, $1::uuid, $2::boolean)
-        order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
+        order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
         limit 1
     )
     union all
@@ -94,11 +94,11 @@ left join lateral (
         select debits_posted, debits_pending
         from ledger_transfer
         where not entry.is_debit
-            and (debit_account_id, tenant_id, livemode, sequence, place)
-                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.place)
+            and (debit_account_id, tenant_id, livemode, sequence, position)
+                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.position)
             and (debit_account_id, tenant_id, livemode) >= ($3::uuid, $1::uuid, $2::boolean)
-        order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
+        order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
         limit 1
     )
 ) as other on true
-order by entry.sequence desc, entry.place desc
+order by entry.sequence desc, entry.position desc

@@ -8,11 +8,11 @@
 -- $7 boolean  nearest above first, instead of newest first
 -- $8 integer  rows at most
 select
-    head.sequence, head.place, head.phase, head.debit_account_id, head.credit_account_id, head.currency, head.amount,
+    head.sequence, head.position, head.phase, head.debit_account_id, head.credit_account_id, head.currency, head.amount,
     head.debits_posted, head.debits_pending, head.credits_posted, head.credits_pending, head.hold_sequence,
-    head.hold_place, head.metadata, (extract(epoch from head.created_at) * 1000)::bigint as moment_ms,
+    head.hold_position, head.metadata, (extract(epoch from head.created_at) * 1000)::bigint as moment_ms,
     extract(epoch from head.expires_at)::bigint as expires_at, ending.sequence as ending_sequence,
-    ending.place as ending_place, ending.phase as ending_phase, ending.amount as ending_amount,
+    ending.position as ending_position, ending.phase as ending_phase, ending.amount as ending_amount,
     (extract(epoch from ending.created_at) * 1000)::bigint as ending_ms,
     (extract(epoch from hold.created_at) * 1000)::bigint as hold_ms
 from (
@@ -20,9 +20,9 @@ from (
         select *
         from ledger_transfer
         where not $7::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-            and (sequence, place) < ($3::bigint, $4::smallint)
-            and (sequence, place) > ($5::bigint, $6::smallint)
-        order by sequence desc, place desc
+            and (sequence, position) < ($3::bigint, $4::smallint)
+            and (sequence, position) > ($5::bigint, $6::smallint)
+        order by sequence desc, position desc
         limit $8::integer
     )
     union all
@@ -30,9 +30,9 @@ from (
         select *
         from ledger_transfer
         where $7::boolean and tenant_id = $1::uuid and livemode = $2::boolean
-            and (sequence, place) < ($3::bigint, $4::smallint)
-            and (sequence, place) > ($5::bigint, $6::smallint)
-        order by sequence, place
+            and (sequence, position) < ($3::bigint, $4::smallint)
+            and (sequence, position) > ($5::bigint, $6::smallint)
+        order by sequence, position
         limit $8::integer
     )
 ) as head
@@ -42,7 +42,7 @@ left join lateral (
     where ledger_transfer.tenant_id = $1::uuid
         and ledger_transfer.livemode = $2::boolean
         and ledger_transfer.hold_sequence = head.sequence
-        and ledger_transfer.hold_place = head.place
+        and ledger_transfer.hold_position = head.position
         and head.phase = 2
     offset 0
 ) as ending on true
@@ -52,7 +52,7 @@ left join lateral (
     where ledger_transfer.tenant_id = $1::uuid
         and ledger_transfer.livemode = $2::boolean
         and ledger_transfer.sequence = head.hold_sequence
-        and ledger_transfer.place = head.hold_place
+        and ledger_transfer.position = head.hold_position
     offset 0
 ) as hold on true
-order by head.sequence desc, head.place desc
+order by head.sequence desc, head.position desc

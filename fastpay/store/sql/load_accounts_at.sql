@@ -21,7 +21,7 @@ left join lateral (
     where (debit_account_id, tenant_id, livemode, sequence)
             <= (wanted.account_id, $1::uuid, $2::boolean, $4::bigint)
         and (debit_account_id, tenant_id, livemode) >= (wanted.account_id, $1::uuid, $2::boolean)
-    order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
+    order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
     limit 1
 ) as debit on true
 left join lateral (
@@ -30,6 +30,6 @@ left join lateral (
     where (credit_account_id, tenant_id, livemode, sequence)
             <= (wanted.account_id, $1::uuid, $2::boolean, $4::bigint)
         and (credit_account_id, tenant_id, livemode) >= (wanted.account_id, $1::uuid, $2::boolean)
-    order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, place desc
+    order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
     limit 1
 ) as credit on true

@@ -1,4 +1,4 @@
--- Objects, each as it stood at a place of its own in the tenant's sequence.
+-- Objects, each as of a sequence of its own.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 uuid[]   objects

@@ -22,7 +22,7 @@ with own as (
         on hold.tenant_id = moved.tenant_id
         and hold.livemode = moved.livemode
         and hold.sequence = moved.hold_sequence
-        and hold.place = moved.hold_place
+        and hold.position = moved.hold_position
     where moved.tenant_id = $1::uuid and moved.livemode = $2::boolean
 ),
 entry as (

@@ -9,27 +9,27 @@ with own as (
 last_debit as (
     select distinct on (debit_account_id) debit_account_id as account_id, debits_posted, debits_pending
     from own
-    order by debit_account_id, sequence desc, place desc
+    order by debit_account_id, sequence desc, position desc
 ),
 last_credit as (
     select distinct on (credit_account_id) credit_account_id as account_id, credits_posted, credits_pending
     from own
-    order by credit_account_id, sequence desc, place desc
+    order by credit_account_id, sequence desc, position desc
 ),
 ended as (
-    select hold_sequence as sequence, hold_place as place, count(*) as times, sum(amount) as amount, max(phase) as phase
+    select hold_sequence as sequence, hold_position as position, count(*) as times, sum(amount) as amount, max(phase) as phase
     from own
     where hold_sequence is not null
-    group by hold_sequence, hold_place
+    group by hold_sequence, hold_position
 ),
 outstanding as (
-    select hold.sequence, hold.place, hold.expires_at
+    select hold.sequence, hold.position, hold.expires_at
     from own as hold
-    left join ended using (sequence, place)
+    left join ended using (sequence, position)
     where hold.phase = 2 and ended.sequence is null
 ),
 due as (
-    select sequence, place, expires_at
+    select sequence, position, expires_at
     from ledger_expiry
     where tenant_id = $1::uuid and livemode = $2::boolean
 ),
@@ -62,20 +62,20 @@ where tenant_id = $1::uuid and livemode = $2::boolean
     end < min_balance
 union all
 select
-    'The hold at ' || sequence || '/' || place || ' was ended ' || ended.times || ' times, by ' || ended.amount
+    'The hold at ' || sequence || '/' || position || ' was ended ' || ended.times || ' times, by ' || ended.amount
         || '.'
 from ended
-join own using (sequence, place)
+join own using (sequence, position)
 where ended.times > 1 or ended.amount > own.amount or own.phase <> 2
 union all
-select 'The hold at ' || sequence || '/' || place || ' has no row with its expiry in ledger_expiry.'
+select 'The hold at ' || sequence || '/' || position || ' has no row with its expiry in ledger_expiry.'
 from outstanding
-left join due using (sequence, place)
+left join due using (sequence, position)
 where outstanding.expires_at is distinct from due.expires_at
 union all
-select 'The hold at ' || sequence || '/' || place || ' is in ledger_expiry, but it has ended.'
+select 'The hold at ' || sequence || '/' || position || ' is in ledger_expiry, but it has ended.'
 from due
-left join outstanding using (sequence, place)
+left join outstanding using (sequence, position)
 where outstanding.sequence is null
 union all
 select 'The transfers at ' || own.sequence || ' have ' || coalesce(max(event_of.events), 0) || ' events instead of 1.'

@@ -22,23 +22,23 @@
 -- $20 smallint[] indexes of the holds that these end
 -- $21 text[]     metadata, in JSON
 insert into ledger_transfer (
-    tenant_id, livemode, sequence, created_at, place, phase, debit_account_id, credit_account_id, currency, amount,
-    debits_posted, debits_pending, credits_posted, credits_pending, expires_at, hold_sequence, hold_place, metadata
+    tenant_id, livemode, sequence, created_at, position, phase, debit_account_id, credit_account_id, currency, amount,
+    debits_posted, debits_pending, credits_posted, credits_pending, expires_at, hold_sequence, hold_position, metadata
 )
 select
     ($1::uuid[])[new.command + 1], ($2::boolean[])[new.command + 1], ($3::bigint[])[new.command + 1],
-    ($4::timestamptz[])[new.command + 1], new.place, new.phase,
+    ($4::timestamptz[])[new.command + 1], new.position, new.phase,
     ($5::uuid[])[new.debit + 1], ($5::uuid[])[new.credit + 1], ($6::text[])[new.currency + 1], new.amount,
     new.debits_posted, new.debits_pending, new.credits_posted, new.credits_pending,
-    timestamptz 'epoch' + new.expires_s * interval '1 second', new.hold_sequence, new.hold_place,
+    timestamptz 'epoch' + new.expires_s * interval '1 second', new.hold_sequence, new.hold_position,
     new.metadata::json
 from (
     select
-        unnest($7::integer[]) as command, unnest($8::smallint[]) as place, unnest($9::smallint[]) as phase,
+        unnest($7::integer[]) as command, unnest($8::smallint[]) as position, unnest($9::smallint[]) as phase,
         unnest($10::integer[]) as debit, unnest($11::integer[]) as credit, unnest($12::integer[]) as currency,
         unnest($13::bigint[]) as amount, unnest($14::bigint[]) as debits_posted,
         unnest($15::bigint[]) as debits_pending, unnest($16::bigint[]) as credits_posted,
         unnest($17::bigint[]) as credits_pending, unnest($18::bigint[]) as expires_s,
-        unnest($19::bigint[]) as hold_sequence, unnest($20::smallint[]) as hold_place,
+        unnest($19::bigint[]) as hold_sequence, unnest($20::smallint[]) as hold_position,
         unnest($21::text[]) as metadata
 ) as new
