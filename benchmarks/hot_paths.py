@@ -9,6 +9,7 @@ from typing import Any, cast
 import uvloop
 
 from benchmarks import samples
+from benchmarks.forwarding import forwarding
 from benchmarks.peers import bare
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
@@ -130,7 +131,11 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     workspace, command, intent = samples.new_workspace(), samples.new_command(), samples.new_intent()
     table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
     form = "application/x-www-form-urlencoded"
-    with connection(bare.app) as feed, connection(cached_app()) as feed_cached:
+    with (
+        connection(bare.app) as feed,
+        connection(cached_app()) as feed_cached,
+        forwarding() as (there_and_back, serve_forwarded),
+    ):
         yield {
             "GET through a connection": lambda: feed(GET),
             "GET from the cache": lambda: feed_cached(GET),
@@ -141,5 +146,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             ),
             "decide a payment": lambda: samples.decide(workspace, command),
             "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
+            "forward 16 payments and serve them": there_and_back,
+            "serve 16 forwarded payments": serve_forwarded,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
         }

@@ -205,6 +205,8 @@ home_buffer_bytes = 4 << 20
 home_answer_ms = 2_500
 home_silence_ms = 500
 home_check_ms = 100
+# How long after it was sent an answer is still listened for: as long as a home can take that is not gone.
+home_late_answer_ms = 10_000
 # How long a tenant is refused after its home found its line too long.
 home_refusal_ms = 50
 # How long commits of a tenant are told to an instance that forwards nothing of it any more, and how long they
@@ -455,6 +457,7 @@ http2_closed_streams_max = 1_024
 assert batch_commands_max <= queued_commands_max
 assert clock_interval_ms + read_timeout_ms < member_alive_ms
 assert home_check_ms < home_silence_ms < home_answer_ms < begin_timeout_ms
+assert begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms <= home_late_answer_ms
 # What the home refuses as late, it refuses before it is given up.
 assert queue_wait_ms_max < home_answer_ms
 assert body_bytes_max * ledger_batch_body_factor <= forwarded_bytes_max < home_frame_bytes_max

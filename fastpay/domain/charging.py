@@ -25,7 +25,7 @@ _ACTION_REQUIRED = (
 )
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already.
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).

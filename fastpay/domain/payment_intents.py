@@ -44,7 +44,7 @@ _ALLOWED = {
 }
 
 
-class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Create a payment intent, and confirm it at once if `confirm` is set.
 
     `fields` are checked fields of `PaymentIntent`, `extras` those of its `PaymentExtras`. `secret` is the

@@ -14,7 +14,9 @@ from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
-class NewCard(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag="new", tag_field="given"):
+class NewCard(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag="new", tag_field="given"
+):
     """A card, or what pays in its place, that came with the request, without its number.
 
     `param` is the parameter that held it, for error messages. `type` is that of the payment method.

@@ -30,7 +30,7 @@ ACTION_VALID_S = 45 * 24 * 3600
 _CHANGING = frozenset(("fail", "pending"))
 
 
-class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Refund a charge, or `amount` of it."""
 
     charge: str | None = None

@@ -1,6 +1,6 @@
 """What the engine needs from a store, and what it offers to the API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -23,7 +23,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     `is_publishable` says that the API key is not secret. `signed` is a digest, in hexadecimal digits, of what
     a signature covers that does not cover the idempotency key. The first request with it binds the signature
     to its key, or to none. `head` and `tail` make the identifiers (see `IdentifierSequence`). `expand` is
-    kept with the answer, so that a replay expands the same.
+    kept with the answer, so that a replay expands the same. `digest` is that of the idempotency key (see
+    `submission_digest`); it is set if another instance has forwarded this, and `is_forwarded` says so.
     """
 
     scope: Scope
@@ -33,6 +34,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     head: int
     tail: bytes
     idempotency_key: str | None = None
+    digest: bytes = b""
     fingerprint: bytes = b""
     expand: tuple[str, ...] = ()
     is_publishable: bool = False
@@ -43,6 +45,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     trace: Any = None
     # Is told when the stages "queue" and "commit" end, if the client asked for its timing.
     timing: Timing | None = None
+    is_forwarded: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -86,13 +89,15 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 class Commit(msgspec.Struct, frozen=True, gc=False):
     """What was committed for one tenant: the sequence before and after, and the versions between.
 
-    Versions are in the order in which they came about. An object that changed twice has two.
+    Versions are in the order in which they came about. An object that changed twice has two. `elsewhere` are
+    the identifiers of new objects that another instance has asked for, and shows.
     """
 
     scope: Scope
     before: int
     after: int
     versions: list[Versioned]
+    elsewhere: Set[str] = frozenset()
 
 
 class CommitObserver(Protocol):
@@ -228,6 +233,19 @@ class SearchIndex(Protocol):
 
     async def advance(self, scope: Scope) -> int:
         """Index one batch of events, and return how many. Raises: DatabaseUnavailable."""
+
+
+class Reply(Protocol):
+    """Whoever waits for the outcome of a submission: a future, or what stands for another instance."""
+
+    def done(self) -> bool:
+        """Tell whether there is an outcome already, or nobody waits any more."""
+
+    def set_result(self, outcome: Outcome, /) -> None:
+        """Give the outcome. Must not raise."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Give the error. Must not raise."""
 
 
 class Writer(Protocol):

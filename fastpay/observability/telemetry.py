@@ -156,6 +156,26 @@ def request_span(
     return _begin_request(_tracer, method, route, headers, scheme, is_drawn=is_drawn is True)
 
 
+def to_headers(context: "SpanContext") -> tuple[str, str]:
+    """Return a span's context as the headers traceparent and tracestate have it (W3C Trace Context)."""
+    parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+    return parent, context.trace_state.to_header()
+
+
+def forwarded_span(trace: tuple[str, str] | None) -> "Span | None":
+    """Start the span of a command that another instance has forwarded, under that of its request.
+
+    It is None if the request has no span, or tracing is off. Whoever gets it ends it.
+    """
+    if _tracer is None or trace is None:
+        return None
+    from opentelemetry import propagate  # noqa: PLC0415 - only once tracing is on
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415
+
+    context = propagate.extract({"traceparent": trace[0], "tracestate": trace[1]})
+    return _tracer.start_span("HOME fastpay", context=context, kind=SpanKind.SERVER)
+
+
 def batch_span(commands: int, *, links: Sequence["SpanContext | None"] = ()) -> NoSpan:
     """Return the span of one batch at the database, linked to the requests whose commands are in it."""
     if _tracer is None:

@@ -11,8 +11,8 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.homes.codec import release_name
 from fastpay.engine.homes.homes import Homes
 from fastpay.engine.homes.membership import Membership
-from fastpay.engine.homes.ports import Follower, Member
-from fastpay.engine.ports import Commit, CommitObserver, Writer
+from fastpay.engine.homes.ports import Follower, Member, OwnWriter
+from fastpay.engine.ports import Commit, CommitObserver
 from fastpay.errors import ConfigurationError
 from fastpay.observability import telemetry
 from fastpay.server.frames import FrameNetwork
@@ -59,7 +59,7 @@ class Followers:
 async def open_homes(
     settings: Settings,
     membership: Membership,
-    writer: Writer,
+    writer: OwnWriter,
     follower: Follower,
     clock: Clock,
     vault: Vault | None,

@@ -5,12 +5,20 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Charge, PaymentIntent
+from fastpay.domain.payment_intents import UpdatePaymentIntent
 from fastpay.domain.refunds import CreateRefund
+from fastpay.engine.homes import codec
+from fastpay.engine.homes.codec import UnsupportedFrame
+from fastpay.engine.ports import Submission
 from fastpay.errors import DeadlineExceeded, Overloaded
+from fastpay.observability import telemetry
 from tests.support.engine import check_books, count, make_tenant
 from tests.support.homes import Instance, home_of, instance, introduce, rewritten
 from tests.support.world import PAY
@@ -126,6 +134,86 @@ async def test_an_answer_for_another_tenant_is_not_believed(
     assert asked.count("fallbacks_gone") == 1
     assert asked.engine.reader.partition(stranger).entries == {}
     assert await check_books(database_url, scope) == 3
+
+
+async def test_a_command_that_cannot_travel_is_written_where_it_arrived_and_the_connection_stays(
+    pair: tuple[Instance, Instance], scope: Scope, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, asked = home_of(scope, *pair)
+
+    def refuse(*_: object) -> Submission:
+        raise UnsupportedFrame("a shape of its own")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "decode_submission", refuse)
+        outcome = await asked.submit(PAY, scope)
+    assert (outcome.answer.error, asked.count("fallbacks_unbegun")) == (None, 1)
+    await asked.submit(PAY, scope)
+    assert (home.count("served"), len(asked.network.cables)) == (2, 1)
+    assert await check_books(database_url, scope) == 2 * 3
+
+
+@pytest.mark.parametrize("end", ["encode_outcome", "decode_outcome"])
+async def test_an_outcome_that_cannot_travel_is_found_under_its_key_and_the_connection_stays(
+    pair: tuple[Instance, Instance],
+    scope: Scope,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:
+    _, asked = home_of(scope, *pair)
+
+    def refuse(*_: object) -> None:
+        raise UnsupportedFrame("a shape of its own")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, end, refuse)
+        outcome = await asked.submit(PAY, scope)
+    assert (outcome.answer.error, outcome.original_request_id) == (None, None)
+    assert (asked.count("fallbacks_unknown"), len(asked.network.cables)) == (1, 1)
+    await asked.submit(PAY, scope)
+    assert asked.count("forwarded") == 2
+    assert await check_books(database_url, scope) == 2 * 3
+
+
+async def test_a_home_caches_no_new_object_for_another_instance_and_forgets_what_changed(
+    pair: tuple[Instance, Instance], scope: Scope
+) -> None:
+    home, asked = home_of(scope, *pair)
+    (paid,) = (await asked.submit(PAY, scope)).objects.values()
+    identifier, entries = paid.object.id, home.engine.reader.partition(scope).entries
+    assert identifier in asked.engine.reader.partition(scope).entries
+    assert identifier not in entries
+    assert await home.engine.reader.get(scope, identifier) == paid
+    assert identifier in entries
+    await asked.submit(UpdatePaymentIntent(id=identifier, metadata={"order": "1"}), scope)
+    shown = await home.engine.reader.get(scope, identifier)
+    assert shown is not None
+    assert isinstance(shown.object, PaymentIntent)
+    assert (shown.version, shown.object.metadata) == (2, {"order": "1"})
+    # What a client of its own asked for, it shows to that client.
+    (own,) = (await home.submit(PAY, scope)).objects.values()
+    assert own.object.id in entries
+
+
+async def test_the_span_of_a_request_is_above_that_of_its_home_which_the_batch_is_linked_to(
+    pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, asked = home_of(scope, *pair)
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
+    with telemetry.request_span("POST", "/v1/payment_intents", headers=[(b"tracestate", b"a=b")]) as request:
+        submission = msgspec.structs.replace(asked.submission(PAY, scope), trace=request.context)
+        await asked.homes.submit(submission)
+        await asked.submit(PAY, scope)
+    (home,) = (span for span in exporter.get_finished_spans() if span.name == "HOME fastpay")
+    assert request.context is not None
+    assert home.parent is not None
+    assert (home.parent.trace_id, home.parent.span_id) == (request.context.trace_id, request.context.span_id)
+    batches = [span for span in exporter.get_finished_spans() if span.name == "BATCH fastpay"]
+    linked = [link.context.span_id for span in batches for link in span.links]
+    assert linked == [home.context.span_id]
 
 
 async def test_a_member_of_another_release_and_one_that_is_gone_are_no_members(

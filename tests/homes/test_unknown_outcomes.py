@@ -8,7 +8,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import Outcome, Reply, Submission
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown
 from tests.support.engine import check_books, count, make_tenant
 from tests.support.homes import Cable, Instance, home_of, instance, introduce
@@ -106,17 +106,13 @@ async def test_a_slow_home_is_not_waited_for(
 ) -> None:
     home, asked = pair
     monkeypatch.setattr(limits, "home_answer_ms", 50)
-    writer, released = home.engine.writer, asyncio.Event()
-    submit = writer.submit
-
-    async def submit_late(submission: Submission) -> Outcome:
-        await released.wait()
-        return await submit(submission)
-
-    monkeypatch.setattr(writer, "submit", submit_late)
+    writer, held = home.engine.writer, list[tuple[Submission, Reply]]()
+    put = writer.put
+    monkeypatch.setattr(writer, "put", lambda *given: held.append(given))
     first = await asked.submit(PAY, scope)
     assert (first.answer.error, asked.count("fallbacks_slow")) == (None, 1)
-    released.set()
+    for one in held:
+        put(*one)
     await home.homes.serving.close()
     assert await check_books(database_url, scope) == 3 * 3
 
@@ -137,6 +133,49 @@ async def test_a_client_learns_that_the_outcome_is_unknown_where_the_database_do
         await asked.submit(PAY, scope, key=key)
     assert failed.value.retryable == (key is not None)
     assert "Nothing was" not in failed.value.message
+
+
+@pytest.mark.parametrize("says", ["nothing", "refused", "unknown", "done"])
+async def test_a_home_that_is_late_is_believed_where_this_instance_could_do_nothing(
+    pair: tuple[Instance, Instance],
+    scope: Scope,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    says: str,
+) -> None:
+    """As beside a database that hangs: without a key the client may repeat only what was done nowhere."""
+    home, asked = pair
+    monkeypatch.setattr(limits, "home_answer_ms", 50)
+    held: list[tuple[Submission, Reply]] = []
+    put = home.engine.writer.put
+    monkeypatch.setattr(home.engine.writer, "put", lambda *given: held.append(given))
+
+    async def fail(_: Submission) -> Outcome:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(asked.engine.writer, "submit", fail)
+    waiting = asyncio.create_task(asked.submit(PAY, scope))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not asked.count("asked_again"):  # noqa: ASYNC110  it gives up by itself
+            await asyncio.sleep(0.005)
+    ((submission, reply),) = held
+    match says:
+        case "nothing":
+            asked.cable.wire.abort()
+        case "refused":
+            reply.set_exception(DatabaseUnavailable("nothing was done"))
+        case "unknown":
+            reply.set_exception(OutcomeUnknown("perhaps"))
+        case _:
+            put(submission, reply)
+    if says == "done":
+        outcome = await waiting
+        assert (outcome.answer.error, outcome.original_request_id) == (None, None)
+    else:
+        with pytest.raises(DatabaseUnavailable if says == "refused" else OutcomeUnknown) as failed:
+            await waiting
+        assert failed.value.retryable == (says == "refused")
+    assert await count(database_url, "payment_intent") == 2 + (says == "done")
 
 
 async def test_two_instances_that_both_believe_to_be_the_home_are_right_and_meet_conflicts_only(

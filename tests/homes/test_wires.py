@@ -18,7 +18,7 @@ from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.engine.homes.membership import Membership
-from fastpay.engine.ports import Writer
+from fastpay.engine.homes.ports import OwnWriter
 from fastpay.engine.read.reader import Reader
 from fastpay.errors import ConfigurationError
 from fastpay.operations.homes import open_homes
@@ -172,7 +172,10 @@ async def test_another_user_of_the_host_is_not_heard() -> None:
 async def test_an_address_that_cannot_be_had_or_is_not_safe_stops_the_start() -> None:
     stray = Settings(homes_address="203.0.113.1:7000")
     moments = cast(PostgresMembers, None)
-    parts = (Membership(moments, cast(PostgresReads, None)), cast(Writer, SimpleNamespace(admit=1, submit=1)))
+    parts = (
+        Membership(moments, cast(PostgresReads, None)),
+        cast(OwnWriter, SimpleNamespace(admit=1, submit=1)),
+    )
     follower = cast(Reader, None)
     with pytest.raises(ConfigurationError, match="needs a sealing key"):
         await open_homes(stray, *parts, follower, SystemClock(), None)

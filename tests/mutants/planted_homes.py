@@ -8,6 +8,8 @@ SERVING = "fastpay/engine/homes/serving.py"
 FORWARDING = "tests/homes/test_forwarding.py"
 UNKNOWN = "tests/homes/test_unknown_outcomes.py"
 SILENT = f"{UNKNOWN}::test_what_a_silent_home_got_is_carried_out_once_and_answered_once"
+LATE = f"{UNKNOWN}::test_a_home_that_is_late_is_believed_where_this_instance_could_do_nothing"
+MISFIT = "test_a_command_that_cannot_travel_is_written_where_it_arrived_and_the_connection_stays"
 DEAD = f"{UNKNOWN}::test_a_home_that_dies_after_its_commit_has_carried_it_out"
 SHOWN = f"{FORWARDING}::test_what_a_forwarded_command_changed_is_shown_at_once_where_it_was_asked_for"
 AT_HAND = (
@@ -25,15 +27,15 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "take-a-sent-command-for-never-sent",
         HOMES,
-        "return await self._ask_again(submission, keyed, begun_ns)",
+        "return await self._ask_again(submission, keyed, begun_ns, failure.late)",
         'return await self._fall_back(submission, "unbegun")',
         (SILENT, DEAD),
     ),
     Mutant(
         "forward-twice",
         LINK,
-        "self._wire.send(messages.encode(Forward(self._unsent)))",
-        "self._wire.send(messages.encode(Forward(self._unsent * 2)))",
+        "self._wire.send(messages.encode_forward(self._unsent))",
+        "self._wire.send(messages.encode_forward(self._unsent * 2))",
         (AT_HAND,),
     ),
     Mutant(
@@ -46,17 +48,17 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "answer-on-send",
         LINK,
-        "        return waiting.future\n",
+        "        return future\n",
         "        from fastpay.domain.plan import Answer\n"
-        "        waiting.future.set_result(Outcome(answer=Answer(None, 0), objects={}))\n"
-        "        return waiting.future\n",
+        "        future.set_result(Outcome(answer=Answer(None, 0), objects={}))\n"
+        "        return future\n",
         (AT_HAND,),
     ),
     Mutant(
         "call-an-unknown-outcome-retryable",
         HOMES,
-        "if submission.idempotency_key is None:\n                raise OutcomeUnknown",
-        "if keyed.idempotency_key is None:\n                raise OutcomeUnknown",
+        "if submission.idempotency_key is not None:\n                raise DatabaseUnavailable",
+        "if keyed.idempotency_key is not None:\n                raise DatabaseUnavailable",
         (f"{UNKNOWN}::test_a_client_learns_that_the_outcome_is_unknown_where_the_database_does_not_tell",),
     ),
     Mutant(
@@ -76,7 +78,7 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "serve-another-tenants-outcome",
         LINK,
-        "if waiting.scope != Scope(answered.tenant_id, answered.livemode):",
+        "if waiting.scope != codec.scope_of(answered):",
         "if not waiting.scope:",
         (f"{FORWARDING}::test_an_answer_for_another_tenant_is_not_believed",),
     ),
@@ -111,9 +113,23 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "tell-no-commit-to-who-asked-for-it",
         SERVING,
-        "            self._interest[submission.scope] = now_ns\n",
+        "            self._interest[scope] = now_ns\n",
         "",
         (AT_HAND,),
+    ),
+    Mutant(
+        "take-silence-for-nothing-done",
+        HOMES,
+        "    except Unanswered:\n        raise OutcomeUnknown(_UNKNOWN) from error\n",
+        "    except Unanswered:\n        raise error from None\n",
+        (LATE,),
+    ),
+    Mutant(
+        "lose-the-connection-for-one-command",
+        SERVING,
+        "reply.refuse(error)\n        except",
+        "self._wire.abort()\n        except",
+        (f"{FORWARDING}::{MISFIT}",),
     ),
     Mutant(
         "never-suspect-a-silent-home",

@@ -15,10 +15,12 @@ import msgspec
 
 from fastpay import errors
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.plan import Answer, Command, Versioned
-from fastpay.engine.homes.messages import PROTOCOL, Answered, Failed, Forwarded, Shown
+from fastpay.domain.plan import Command, Versioned
+from fastpay.engine.homes.messages import PROTOCOL, Answered, Committed, Failed, Forwarded
 from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import FastpayError
+from fastpay.observability import telemetry
 
 _DOMAIN = "fastpay.domain."
 _PLAIN = frozenset({str, int, bool, type(None), dict, list})
@@ -26,7 +28,6 @@ _PLAIN = frozenset({str, int, bool, type(None), dict, list})
 _TUPLE, _STRUCT = 1, 2
 
 _ENCODER = msgspec.msgpack.Encoder()
-_ANSWERS = msgspec.msgpack.Decoder(Answer)
 _FAULT = "An internal error occurred. Nothing was changed."
 
 
@@ -51,70 +52,81 @@ def release_name(version: str) -> str:
     return f"{version}/{PROTOCOL}/{digest}"
 
 
-def encode_submission(number: int, submission: Submission, now_ns: int) -> Forwarded:
-    """Return a submission as it travels. `now_ns` is on the clock of its deadline.
+def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes:
+    """Return a submission as it travels (see `Forwarded`). `now_ns` is on the clock of its deadline.
 
     Raises: TypeError for a command that cannot travel.
     """
-    scope, command, deadline_ns = submission.scope, submission.command, submission.deadline_ns
-    return Forwarded(
-        number=number,
-        tenant_id=scope.tenant_id,
-        livemode=scope.livemode,
-        command=_name_of(type(command)),
-        body=msgspec.Raw(_ENCODER.encode(_sealed(command))),
-        request_id=submission.request_id,
-        moment_ms=submission.moment_ms,
-        head=submission.head,
-        tail=submission.tail,
-        idempotency_key=submission.idempotency_key,
-        fingerprint=submission.fingerprint,
-        expand=submission.expand,
-        is_publishable=submission.is_publishable,
-        signed=submission.signed,
-        left_ms=None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
+    command, deadline_ns = submission.command, submission.deadline_ns
+    # A tuple of the fields has the same bytes as the struct and takes half as long.
+    return _ENCODER.encode(
+        (
+            number,
+            *submission.scope,
+            _name_of(type(command)),
+            _sealed(command),
+            submission.request_id,
+            submission.moment_ms,
+            submission.head,
+            submission.tail,
+            submission.idempotency_key,
+            submission_digest(submission),
+            submission.fingerprint,
+            submission.expand,
+            submission.is_publishable,
+            submission.signed,
+            None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
+            None if submission.trace is None else telemetry.to_headers(submission.trace),
+        )
     )
 
 
 def decode_submission(forwarded: Forwarded, now_ns: int) -> Submission:
-    """Return the submission, with its deadline on our clock.
+    """Return the submission, with its deadline on our clock and without its trace.
 
     Raises: msgspec.MsgspecError, UnsupportedFrame.
     """
     left_ms = forwarded.left_ms
     command: Command = _decoder(forwarded.command).decode(forwarded.body)
     return Submission(
-        scope=Scope(forwarded.tenant_id, forwarded.livemode),
+        scope=scope_of(forwarded),
         command=command,
         request_id=forwarded.request_id,
         moment_ms=forwarded.moment_ms,
         head=forwarded.head,
         tail=forwarded.tail,
         idempotency_key=forwarded.idempotency_key,
+        digest=forwarded.digest,
         fingerprint=forwarded.fingerprint,
         expand=forwarded.expand,
         is_publishable=forwarded.is_publishable,
         signed=forwarded.signed,
         deadline_ns=None if left_ms is None else now_ns + left_ms * 1_000_000,
+        is_forwarded=True,
     )
 
 
-def encode_outcome(number: int, scope: Scope, outcome: Outcome) -> Answered:
-    """Return an outcome as it travels."""
-    return Answered(
-        number=number,
-        tenant_id=scope.tenant_id,
-        livemode=scope.livemode,
-        answer=msgspec.Raw(_ENCODER.encode(outcome.answer)),
-        objects=tuple(_encode_version(versioned) for versioned in outcome.objects.values()),
-        original_request_id=outcome.original_request_id,
-        is_signature_spent=outcome.is_signature_spent,
-    )
+def scope_of(message: Forwarded | Answered | Committed) -> Scope:
+    """Return the tenant and mode that a message names."""
+    # The constructor of a named tuple takes ten times as long.
+    return tuple.__new__(Scope, (message.tenant_id, message.livemode))
+
+
+def encode_outcome(number: int, scope: Scope, outcome: Outcome) -> bytes:
+    """Return an outcome as it travels (see `Answered`). Raises: TypeError for what cannot travel."""
+    objects = [
+        (_name_of(type(one.object)), one.version, one.sequence, one.object)
+        for one in outcome.objects.values()
+    ]
+    answered: tuple[object, ...] = (number, *scope, None, outcome.answer, objects)
+    if outcome.original_request_id is not None or outcome.is_signature_spent:
+        answered += (outcome.original_request_id, outcome.is_signature_spent)
+    return _ENCODER.encode(answered)
 
 
 def encode_failure(
     number: int, scope: Scope, error: BaseException, *, is_unbegun: bool = False, is_unknown: bool = False
-) -> Answered:
+) -> bytes:
     """Return an error as it travels. What is no error for clients stays here: our log has it."""
     known = error if isinstance(error, FastpayError) else FastpayError(_FAULT)
     failed = Failed(
@@ -126,17 +138,19 @@ def encode_failure(
         is_unbegun=is_unbegun,
         is_unknown=is_unknown,
     )
-    return Answered(number, scope.tenant_id, scope.livemode, failed)
+    return _ENCODER.encode(Answered(number, *scope, failed))
 
 
 def decode_outcome(answered: Answered) -> Outcome:
     """Return the outcome. Raises: msgspec.MsgspecError, UnsupportedFrame."""
+    if answered.answer is None:
+        raise UnsupportedFrame("no answer")
     versions = [
         Versioned(_decoder(shown.kind).decode(shown.body), shown.version, shown.sequence)
         for shown in answered.objects
     ]
     return Outcome(
-        answer=_ANSWERS.decode(answered.answer),
+        answer=answered.answer,
         objects={versioned.object.id: versioned for versioned in versions},
         original_request_id=answered.original_request_id,
         is_signature_spent=answered.is_signature_spent,
@@ -151,21 +165,18 @@ def decode_failure(failed: Failed) -> FastpayError:
     return kind(failed.message, code=failed.code, param=failed.param, decline_code=failed.decline_code)
 
 
-def _encode_version(versioned: Versioned) -> Shown:
-    stored = versioned.object
-    body = msgspec.Raw(_ENCODER.encode(stored))
-    return Shown(_name_of(type(stored)), body, versioned.version, versioned.sequence)
-
-
 def _sealed(command: Any) -> Any:
     """Return the command with extensions in place of what its loose mappings could not bring back."""
-    changed = {}
     kind: type = type(command)
-    for name in _loose_fields(kind):
+    fields, parts = _loose(kind)
+    changed = {}
+    for name in fields:
         loose: Mapping[str, object] = getattr(command, name)
-        if loose and not _PLAIN.issuperset(map(type, loose.values())):
-            changed[name] = {key: _seal(value) for key, value in loose.items()}
-    for name in _loose_parts(kind):
+        for value in loose.values():
+            if type(value) not in _PLAIN:
+                changed[name] = {key: _seal(value) for key, value in loose.items()}
+                break
+    for name in parts:
         changed[name] = _sealed(getattr(command, name))
     return msgspec.structs.replace(command, **changed) if changed else command
 
@@ -189,16 +200,12 @@ def _unseal(code: int, data: memoryview) -> object:
 
 
 @functools.cache
-def _loose_fields(kind: type) -> tuple[str, ...]:
-    """Return the fields of a command whose values have no types."""
-    return tuple(name for name, hint in get_type_hints(kind).items() if hint == Mapping[str, object])
-
-
-@functools.cache
-def _loose_parts(kind: type) -> tuple[str, ...]:
-    """Return the fields of a command that hold a struct with such fields."""
+def _loose(kind: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the fields whose values have no types, and those that hold a struct with such fields."""
     hints = get_type_hints(kind).items()
-    return tuple(name for name, hint in hints if isinstance(hint, type) and _loose_fields(hint))
+    fields = tuple(name for name, hint in hints if hint == Mapping[str, object])
+    parts = tuple(name for name, hint in hints if isinstance(hint, type) and _loose(hint)[0])
+    return fields, parts
 
 
 @functools.cache

@@ -27,12 +27,13 @@ import msgspec
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.failures import UnknownOutcome
 from fastpay.engine.homes.choice import choose_home
 from fastpay.engine.homes.link import Link, Unanswered, Unbegun
 from fastpay.engine.homes.membership import Membership
-from fastpay.engine.homes.ports import Follower, Member, Network
+from fastpay.engine.homes.ports import Follower, Member, Network, OwnWriter
 from fastpay.engine.homes.serving import Serving
-from fastpay.engine.ports import Outcome, Submission, Writer
+from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown
 from fastpay.observability import telemetry
 
@@ -58,7 +59,7 @@ class Homes:
     def __init__(
         self,
         own: Member,
-        writer: Writer,
+        writer: OwnWriter,
         network: Network,
         membership: Membership,
         *,
@@ -194,7 +195,7 @@ class Homes:
             return await self._fall_back(submission, "unbegun")
         except Unanswered as failure:
             self._fallbacks[failure.reason] += 1
-            return await self._ask_again(submission, keyed, begun_ns)
+            return await self._ask_again(submission, keyed, begun_ns, failure.late)
         if submission.timing is not None:
             submission.timing.end("home", self._clock.monotonic_ns())
         return outcome
@@ -203,10 +204,16 @@ class Homes:
         self._fallbacks[reason] += 1
         return await self._writer.submit(submission)
 
-    async def _ask_again(self, submission: Submission, keyed: Submission, begun_ns: int) -> Outcome:
+    async def _ask_again(
+        self,
+        submission: Submission,
+        keyed: Submission,
+        begun_ns: int,
+        late: "asyncio.Future[Outcome] | None",
+    ) -> Outcome:
         """Find out under the key what became of a command, and carry it out if nothing did.
 
-        It must begin within the time that it had from the first.
+        It must begin within the time that it had from the first. `late` is what the home may still say.
         """
         self._asked_again += 1
         deadline_ns = begun_ns + limits.begin_timeout_ms * 1_000_000
@@ -218,9 +225,12 @@ class Homes:
             if not error.retryable:
                 raise
             # Whatever it says of this attempt, the first one may have succeeded.
-            if submission.idempotency_key is None:
+            if submission.idempotency_key is not None:
+                raise DatabaseUnavailable(_UNKNOWN_BY_KEY) from error
+            if late is None or isinstance(error.__cause__, UnknownOutcome):
                 raise OutcomeUnknown(_UNKNOWN) from error
-            raise DatabaseUnavailable(_UNKNOWN_BY_KEY) from error
+            # Nothing was done here. If the home says the same, the client may send it again.
+            return await _late(late, error)
         if outcome.original_request_id != submission.request_id:
             return outcome
         # Our own first attempt: the client has not seen an answer to it, so this is no replay.
@@ -233,6 +243,19 @@ _FALLBACKS = (
     *("unreachable", "leaving", "overloaded", "unfit", "unbegun"),
     *("gone", "silent", "slow", "unknown"),
 )
+
+
+async def _late(late: "asyncio.Future[Outcome]", error: FastpayError) -> Outcome:
+    """Return what the home says at last, or raise `error` if it says that it has not begun.
+
+    Raises: FastpayError that the home's writer raised, OutcomeUnknown if it says nothing.
+    """
+    try:
+        return await late
+    except Unbegun:
+        raise error from None
+    except Unanswered:
+        raise OutcomeUnknown(_UNKNOWN) from error
 
 
 def _with_key(submission: Submission) -> Submission:

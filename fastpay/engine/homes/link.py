@@ -7,8 +7,9 @@
     leaving       the home says that it stops                               are not sent
 
 What was sent and is not answered has an unknown outcome (`Unanswered`) once the connection ends, and after
-`home_answer_ms`. A later answer to it is ignored. While something waits, the home is asked for a sign of
-life. If none comes for `home_silence_ms`, the connection is given up, and another one is made.
+`home_answer_ms`. Whoever can do nothing else waits on for a late answer, up to `home_late_answer_ms`. While
+something waits, the home is asked for a sign of life. If none comes for `home_silence_ms`, the connection is
+given up, and another one is made.
 """
 
 import asyncio
@@ -24,11 +25,10 @@ from fastpay.domain.plan import Versioned
 from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.codec import UnsupportedFrame
 from fastpay.engine.homes.messages import (
+    Answered,
     Answers,
     Committed,
     Failed,
-    Forward,
-    Forwarded,
     Hello,
     Leaving,
     Message,
@@ -47,28 +47,45 @@ Obstacle = Literal["unreachable", "leaving", "overloaded"]
 
 
 class Unanswered(Exception):
-    """The home got the submission and has not said what became of it. `reason` names a counter."""
+    """The home got the submission and has not said what became of it. `reason` names a counter.
 
-    def __init__(self, reason: Literal["gone", "silent", "slow", "unknown"]) -> None:
+    `late` is what it may still say.
+    """
+
+    def __init__(
+        self,
+        reason: Literal["gone", "silent", "slow", "unknown"],
+        late: "asyncio.Future[Outcome] | None" = None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.late = late
 
 
 class Unbegun(Exception):
     """The home has not begun the command, and never will."""
 
 
-class _Waiting(msgspec.Struct, frozen=True, eq=False):
+class _Waiting(msgspec.Struct, eq=False):
     """A submission that was sent, and who waits for its outcome."""
 
     scope: Scope
     future: "asyncio.Future[Outcome]"
     sent_ns: int
+    is_late: bool = False
 
     def fail(self, error: Exception) -> None:
         """Pass an error to who waits."""
         if not self.future.done():
             self.future.set_exception(error)
+
+    def be_late(self) -> None:
+        """Tell who waits that there is no answer so far. Whoever likes waits on."""
+        late: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        # Nobody has to look at it.
+        late.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.fail(Unanswered("slow", late))
+        self.future, self.is_late = late, True
 
 
 class Link:
@@ -102,7 +119,7 @@ class Link:
         self._numbers = 0
         # By number, oldest first.
         self._waiting: dict[int, _Waiting] = {}
-        self._unsent: list[Forwarded] = []
+        self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         # Until when a tenant is refused here, because the home has just found its line too long.
         self._refused: dict[Scope, int] = {}
@@ -144,25 +161,27 @@ class Link:
         ValueError for a command that cannot travel or is too large. Then nothing is sent.
         """
         now_ns, loop = self._clock.monotonic_ns(), asyncio.get_running_loop()
-        forwarded = codec.encode_submission(self._numbers + 1, submission, now_ns)
-        size = len(memoryview(forwarded.body))
+        number = self._numbers + 1
+        forwarded = codec.encode_submission(number, submission, now_ns)
+        size = len(forwarded)
         if size > limits.forwarded_bytes_max:
             raise ValueError("the command is too large to be forwarded")
-        self._numbers += 1
+        self._numbers = number
         if self._unsent_bytes + size > limits.forwarded_bytes_max:
             self._flush()
         if not self._unsent:
             loop.call_soon(self._flush)
         self._unsent.append(forwarded)
         self._unsent_bytes += size
-        waiting = self._waiting[forwarded.number] = _Waiting(submission.scope, loop.create_future(), now_ns)
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._waiting[number] = _Waiting(submission.scope, future, now_ns)
         if self._check is None:
             self._check = loop.call_later(limits.home_check_ms / 1000, self._look)
-        return waiting.future
+        return future
 
     def _flush(self) -> None:
         if self._unsent and self._wire is not None:
-            self._wire.send(messages.encode(Forward(self._unsent)))
+            self._wire.send(messages.encode_forward(self._unsent))
         self._unsent, self._unsent_bytes = [], 0
 
     async def _keep_connected(self) -> None:
@@ -235,27 +254,41 @@ class Link:
             waiting = self._waiting.get(answered.number)
             if waiting is None:
                 continue
-            if waiting.scope != Scope(answered.tenant_id, answered.livemode):
+            if waiting.scope != codec.scope_of(answered):
                 raise UnsupportedFrame("an answer for another tenant")
             if answered.failed is None:
-                outcomes[answered.number] = codec.decode_outcome(answered)
+                outcome = self._outcome(answered)
+                if outcome is not None:
+                    outcomes[answered.number] = outcome
         self._follow(message.commits, outcomes)
         for answered in message.answered:
             waiting = self._waiting.pop(answered.number, None)
-            if waiting is not None and answered.failed is not None:
+            if waiting is None:
+                continue
+            outcome = outcomes.get(answered.number)
+            if outcome is None:
                 waiting.fail(self._failure(waiting.scope, answered.failed))
-            elif waiting is not None and not waiting.future.done():
-                outcome = outcomes[answered.number]
-                self._follower.acknowledged(waiting.scope, outcome.answer.sequence)
+            elif not waiting.future.done():
                 waiting.future.set_result(outcome)
+
+    def _outcome(self, answered: Answered) -> Outcome | None:
+        """Return an outcome, None if it cannot be read. It is found under the key of its command."""
+        try:
+            return codec.decode_outcome(answered)
+        except (msgspec.MsgspecError, UnsupportedFrame) as error:
+            _log.error("outcome_misunderstood", member=self.member.member_id, reason=str(error))
+            return None
 
     def _follow(self, commits: Iterable[Committed], outcomes: Mapping[int, Outcome]) -> None:
         """Have commits shown, with those of their versions that came with an outcome."""
         shown: dict[Scope, list[Versioned]] = {}
+        answered: dict[Scope, int] = {}
         for number, outcome in outcomes.items():
-            shown.setdefault(self._waiting[number].scope, []).extend(outcome.objects.values())
+            scope, sequence = self._waiting[number].scope, outcome.answer.sequence
+            shown.setdefault(scope, []).extend(outcome.objects.values())
+            answered[scope] = max(sequence, answered.get(scope, 0))
         for committed in commits:
-            scope = Scope(committed.tenant_id, committed.livemode)
+            scope = codec.scope_of(committed)
             latest = dict(committed.changed)
             versions = [
                 versioned
@@ -267,9 +300,11 @@ class Link:
             self._follower.heard(scope, committed.changed)
             self._follower.follow([Commit(scope, committed.before, committed.after, versions)])
             self._follower.acknowledged(scope, committed.after)
+        for scope, sequence in answered.items():
+            self._follower.acknowledged(scope, sequence)
 
-    def _failure(self, scope: Scope, failed: Failed) -> Exception:
-        if failed.is_unknown:
+    def _failure(self, scope: Scope, failed: Failed | None) -> Exception:
+        if failed is None or failed.is_unknown:
             return Unanswered("unknown")
         if failed.is_unbegun:
             return Unbegun()
@@ -284,12 +319,15 @@ class Link:
         """Give up answers that are late, and a home that gives no sign of life."""
         self._check = None
         now_ns, loop = self._clock.monotonic_ns(), asyncio.get_running_loop()
-        while self._waiting:
-            number, oldest = next(iter(self._waiting.items()))
-            if now_ns - oldest.sent_ns < limits.home_answer_ms * 1_000_000:
+        for number, one in list(self._waiting.items()):
+            waited_ns = now_ns - one.sent_ns
+            if waited_ns < limits.home_answer_ms * 1_000_000:
                 break
-            del self._waiting[number]
-            oldest.fail(Unanswered("slow"))
+            if not one.is_late:
+                one.be_late()
+            elif waited_ns >= limits.home_late_answer_ms * 1_000_000:
+                del self._waiting[number]
+                one.fail(Unanswered("slow"))
         if not self._waiting or self._wire is None:
             self._pinged_ns = None
             return

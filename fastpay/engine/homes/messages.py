@@ -11,10 +11,14 @@ Nothing here is trusted to be right about a tenant: each answer names the tenant
 the asking member compares them with its own note of the request.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
+from fastpay.domain.plan import Answer
+
 # Raise this whenever messages or their meaning change within a release.
-PROTOCOL = 1
+PROTOCOL = 2
 
 _Changed = tuple[str, int]
 
@@ -46,7 +50,8 @@ class Leaving(msgspec.Struct, frozen=True, array_like=True, tag=4):
 class Forwarded(msgspec.Struct, frozen=True, array_like=True):
     """A submission. `command` is the name of its class, `body` the encoded command.
 
-    `number` is of the connection. `left_ms` is how long the client still waits.
+    `number` is of the connection. `left_ms` is how long the client still waits. `trace` is the context of
+    the request's span, as the headers traceparent and tracestate have it.
     """
 
     number: int
@@ -59,11 +64,13 @@ class Forwarded(msgspec.Struct, frozen=True, array_like=True):
     head: int
     tail: bytes
     idempotency_key: str | None
+    digest: bytes
     fingerprint: bytes
     expand: tuple[str, ...]
     is_publishable: bool
     signed: str | None
     left_ms: int | None
+    trace: tuple[str, str] | None
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True, tag=5):
@@ -76,9 +83,9 @@ class Shown(msgspec.Struct, frozen=True, array_like=True):
     """A version of an object that an answer shows."""
 
     kind: str
-    body: msgspec.Raw
     version: int
     sequence: int
+    body: msgspec.Raw
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True):
@@ -103,7 +110,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
     tenant_id: str
     livemode: bool
     failed: Failed | None = None
-    answer: msgspec.Raw = msgspec.Raw(b"\xc0")
+    answer: Answer | None = None
     objects: tuple[Shown, ...] = ()
     original_request_id: str | None = None
     is_signature_spent: bool = False
@@ -135,6 +142,16 @@ _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 def encode(message: Message) -> bytes:
     """Return the frame of a message."""
     return _ENCODER.encode(message)
+
+
+def encode_forward(submissions: Sequence[bytes]) -> bytes:
+    """Return the frame of a Forward, of submissions that are encoded already."""
+    return _ENCODER.encode((5, [msgspec.Raw(one) for one in submissions]))
+
+
+def encode_answers(commits: Sequence[Committed], answered: Sequence[bytes]) -> bytes:
+    """Return the frame of Answers, of those that are encoded already."""
+    return _ENCODER.encode((6, commits, [msgspec.Raw(one) for one in answered]))
 
 
 def decode(frame: bytes) -> Message:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.ports import Commit
+from fastpay.engine.ports import Commit, Reply, Submission, Writer
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -66,6 +66,16 @@ class Network(Protocol):
 
     async def close(self) -> None:
         """Accept no more connections."""
+
+
+class OwnWriter(Writer, Protocol):
+    """The writer of this instance, as homes see it."""
+
+    def put(self, submission: Submission, reply: Reply) -> None:
+        """Queue a command. The reply gets what `submit` would return, or raise once the command is queued.
+
+        Raises: Overloaded, WriterStopped.
+        """
 
 
 class Follower(Protocol):

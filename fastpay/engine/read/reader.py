@@ -201,6 +201,9 @@ class Reader:
                 else:
                     # There are no older copies of a new object, but a read may have found it missing.
                     freshness.outdate(identifier)
+                    if identifier in commit.elsewhere:
+                        # Nothing to replace here, and who asked for it reads it there.
+                        continue
                 is_kept = self._is_kept(identifier)
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)

@@ -22,7 +22,7 @@ from typing import Literal
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import Outcome, Reply, Submission
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import WriterStopped
 
@@ -59,6 +59,10 @@ class Dispatcher:
     async def submit(self, submission: Submission) -> Outcome:
         """Commit a command, and return what became of it. Raises: see `Writer.submit`."""
         return await self._choose(submission).submit(submission)
+
+    def put(self, submission: Submission, reply: Reply) -> None:
+        """Queue a command for the writer that its tenant is with. Raises: see `Writer.put`."""
+        self._choose(submission).put(submission, reply)
 
     def _choose(self, submission: Submission) -> Writer:
         """Return the writer for a command, and move its tenant there if necessary."""

@@ -23,6 +23,8 @@ class Effects:
         self._transfers: list[tuple[Scope, Transfer, int, int]] = []
         self._events: list[tuple[Scope, Event, str, int]] = []
         self._idempotency: list[IdempotencyRow] = []
+        # New objects of commands that were forwarded to this instance.
+        self._elsewhere: dict[Scope, set[str]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
@@ -38,6 +40,10 @@ class Effects:
             self._accounts.setdefault(scope, {}).update(draft.accounts)
         self._versions.extend([(scope, versioned) for versioned in draft.versions])
         self._transfers.extend([(scope, transfer, sequence, moment_ms) for transfer in draft.transfers])
+        if submission.is_forwarded:
+            self._elsewhere.setdefault(scope, set()).update(
+                [versioned.object.id for versioned in draft.versions if versioned.version == 1]
+            )
         if draft.rows is not None:
             self.rows.append((scope, draft.rows))
         self._events.extend([(scope, event, submission.request_id, moment_ms) for event in draft.events])
@@ -64,7 +70,7 @@ class Effects:
     def commits(self, found: Mapping[Scope, Book]) -> list[Commit]:
         """Return what a commit changes for each tenant. `found` are the books before the batch."""
         made = {
-            scope: Commit(scope, found[scope].sequence, sequence, [])
+            scope: Commit(scope, found[scope].sequence, sequence, [], self._elsewhere.get(scope, frozenset()))
             for scope, sequence in self._sequences.items()
         }
         for scope, versioned in self._versions:

@@ -7,7 +7,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.engine.failures import UnknownOutcome
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import Reply, Submission
 from fastpay.engine.write.idempotency import signature_digest, submission_digest
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, FastpayError, OutcomeUnknown
 
@@ -24,7 +24,7 @@ _UNKNOWN_BY_KEY = (
 
 
 class QueuedSubmission(msgspec.Struct, frozen=True, eq=False):
-    """A submission, and the future that its request waits on.
+    """A submission, and the future that its request waits on, or what stands for one (see `Reply`).
 
     `digest` is the digest of the idempotency key, empty without one. `signature` is the digest under which a
     signature is bound that does not cover the key. `weight` is how many plain commands the command counts
@@ -34,7 +34,7 @@ class QueuedSubmission(msgspec.Struct, frozen=True, eq=False):
     submission: Submission
     digest: bytes
     weight: int
-    future: "asyncio.Future[Outcome]"
+    future: Reply
     begin_by_ns: int
     signature: bytes = b""
 
@@ -64,16 +64,17 @@ class QueuedSubmission(msgspec.Struct, frozen=True, eq=False):
         return error
 
 
-def make_entry(submission: Submission, now_ns: int) -> QueuedSubmission:
-    """Return the submission with a future of its own. Needs a running loop."""
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+def make_entry(submission: Submission, now_ns: int, reply: Reply | None = None) -> QueuedSubmission:
+    """Return the submission with its reply, or a future of its own, which needs a running loop."""
     # A command of weight 0 would never use up its tenant's share.
     weight = max(1, getattr(submission.command, "weight", 1))
     begin_by_ns = now_ns + limits.begin_timeout_ms * 1_000_000
     if submission.deadline_ns is not None:
         begin_by_ns = min(begin_by_ns, submission.deadline_ns)
     signature = b"" if submission.signed is None else signature_digest(submission)
-    return QueuedSubmission(submission, submission_digest(submission), weight, future, begin_by_ns, signature)
+    digest = submission.digest or submission_digest(submission)
+    reply = asyncio.get_running_loop().create_future() if reply is None else reply
+    return QueuedSubmission(submission, digest, weight, reply, begin_by_ns, signature)
 
 
 def drop_expired(entries: Iterable[QueuedSubmission], now_ns: int) -> list[QueuedSubmission]:

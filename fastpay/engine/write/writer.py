@@ -17,7 +17,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Condition
 from fastpay.engine.failures import TransientFailure
-from fastpay.engine.ports import CommitObserver, Outcome, Submission
+from fastpay.engine.ports import CommitObserver, Outcome, Reply, Submission
 from fastpay.engine.write.loop import BatchLoop
 from fastpay.engine.write.ports import WriterStore
 from fastpay.engine.write.queue import OVERLOADED, FairQueue
@@ -106,11 +106,18 @@ class Writer:
         WriterStopped and DeadlineExceeded before the command was begun, DatabaseUnavailable if nothing is
         known to be done, OutcomeUnknown.
         """
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.put(submission, future)
+        return await future
+
+    def put(self, submission: Submission, reply: Reply) -> None:
+        """Queue a command. The reply gets what `submit` would return, or raise once the command is queued.
+
+        Raises: Overloaded, WriterStopped.
+        """
         self._check_open()
-        entry = make_entry(submission, self._clock.monotonic_ns())
-        self._queue.append(entry)
+        self._queue.append(make_entry(submission, self._clock.monotonic_ns(), reply))
         self._wake.set()
-        return await entry.future
 
     def holds(self, scope: Scope) -> bool:
         """Tell whether a command of this tenant is not answered yet."""

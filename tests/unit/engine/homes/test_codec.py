@@ -18,6 +18,7 @@ from fastpay.domain.plan import Answer, ErrorRecord, Versioned
 from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.codec import UnsupportedFrame
 from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import FastpayError, InvalidRequest
 from tests.support.samples import SHIPPING
 
@@ -67,12 +68,25 @@ def submission(command: Any, **more: Any) -> Submission:
 
 def travel(sent: Submission, *, now_ns: int = 0, there_ns: int = 0) -> Submission:
     """Return what arrives at another instance, whose monotonic clock is another one."""
-    frame = messages.encode(messages.Forward([codec.encode_submission(7, sent, now_ns)]))
+    forwarded = forward(sent, now_ns=now_ns)
+    assert forwarded.number == 7
+    return codec.decode_submission(forwarded, there_ns)
+
+
+def forward(sent: Submission, *, now_ns: int = 0) -> messages.Forwarded:
+    """Return a submission as it arrives at another instance."""
+    frame = messages.encode_forward([codec.encode_submission(7, sent, now_ns)])
     message = messages.decode(frame)
     assert isinstance(message, messages.Forward)
     (forwarded,) = message.submissions
-    assert forwarded.number == 7
-    return codec.decode_submission(forwarded, there_ns)
+    return forwarded
+
+
+def answer(answered: bytes) -> messages.Answered:
+    """Return an answer as it arrives at the instance that has asked."""
+    message = messages.decode(messages.encode_answers([], [answered]))
+    assert isinstance(message, messages.Answers)
+    return message.answered[0]
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
@@ -86,8 +100,9 @@ def test_every_command_arrives_as_it_was_sent(kind: type) -> None:
         signed="ab",
     )
     came = travel(sent)
-    assert came == sent
-    for name in codec._loose_fields(kind):
+    digest = submission_digest(sent)
+    assert came == msgspec.structs.replace(sent, digest=digest, is_forwarded=True)
+    for name in codec._loose(kind)[0]:
         assert [type(value) for value in getattr(came.command, name).values()] == [
             type(value) for value in LOOSE.values()
         ]
@@ -102,10 +117,10 @@ def test_every_snapshot_arrives_as_it_was_sent(kind: type) -> None:
         original_request_id="req_0",
         is_signature_spent=True,
     )
-    frame = messages.encode(messages.Answers([], [codec.encode_outcome(7, SCOPE, sent)]))
-    message = messages.decode(frame)
-    assert isinstance(message, messages.Answers)
-    assert codec.decode_outcome(message.answered[0]) == sent
+    for outcome in (sent, msgspec.structs.replace(sent, original_request_id=None, is_signature_spent=False)):
+        answered = answer(codec.encode_outcome(7, SCOPE, outcome))
+        assert (answered.number, codec.scope_of(answered)) == (7, SCOPE)
+        assert codec.decode_outcome(answered) == outcome
 
 
 def test_a_deadline_is_a_span_that_both_clocks_measure() -> None:
@@ -119,11 +134,11 @@ def test_every_error_arrives_as_it_was_raised_and_a_fault_of_ours_tells_nothing(
     ]
     for one in classes:
         raised = one("why", code="code", param="param", decline_code="decline")
-        failed = codec.encode_failure(1, SCOPE, raised).failed
+        failed = answer(codec.encode_failure(1, SCOPE, raised)).failed
         assert failed is not None
         came = codec.decode_failure(failed)
         assert (type(came), vars(came)) == (one, vars(raised))
-    hidden = codec.encode_failure(1, SCOPE, KeyError("secret")).failed
+    hidden = answer(codec.encode_failure(1, SCOPE, KeyError("secret"))).failed
     assert hidden is not None
     assert "secret" not in hidden.message
 
@@ -131,7 +146,7 @@ def test_every_error_arrives_as_it_was_raised_and_a_fault_of_ours_tells_nothing(
 def test_what_is_no_class_of_the_domain_is_neither_sent_nor_made() -> None:
     with pytest.raises(TypeError):
         codec.encode_submission(1, submission(submission(None)), 0)
-    forwarded = codec.encode_submission(1, submission(example(COMMANDS[0])), 0)
+    forwarded = forward(submission(example(COMMANDS[0])))
     for name in (
         "os.system",
         "plan.Draft",
