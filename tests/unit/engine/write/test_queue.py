@@ -1,5 +1,6 @@
 """The queue: turns between tenants, order within one, and who is dropped when it is full."""
 
+import asyncio
 from collections.abc import Iterable
 
 import msgspec
@@ -90,7 +91,9 @@ def put(queue: FairQueue, scope: Scope, *weights: int) -> list[QueuedSubmission]
 def refused(entries: list[QueuedSubmission]) -> list[int]:
     """Return which commands were dropped, by their number."""
     return [
-        number for number, entry in enumerate(entries) if entry.future.done() and entry.future.exception()
+        number
+        for number, entry in enumerate(entries)
+        if isinstance(entry.future, asyncio.Future) and entry.future.done() and entry.future.exception()
     ]
 
 

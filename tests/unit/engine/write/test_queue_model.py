@@ -23,7 +23,7 @@ RETURNS = st.tuples(st.just("return"), st.just(0), st.just(0))
 def command(scope: Scope, weight: int) -> QueuedSubmission:
     """Return a command that nobody waits for."""
     future: asyncio.Future[object] = asyncio.Future(loop=LOOP)
-    return QueuedSubmission(submission(Heavy(weight), scope=scope, number=0), b"", weight, future, 0)  # type: ignore[arg-type]
+    return QueuedSubmission(submission(Heavy(weight), scope=scope, number=0), b"", weight, future, 0)
 
 
 LOOP = asyncio.new_event_loop()
