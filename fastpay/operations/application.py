@@ -89,11 +89,10 @@ async def open_application(
         observers = Observers(reader, feeds)
         make = partial(Writer, clock=clock, observer=observers, background=background)
         make = partial(make, failed=watch.failed, refusal=outages.disk_fault)
-        own_writer = _open_writer(stack, database, deadline, make, outages.readiness)
-        writer: ports.Writer = own_writer
+        writer: ports.Writer = (own := _open_writer(stack, database, deadline, make, outages.readiness))
         if settings.homes:
             follower = Followers(reader, feeds.heard)
-            homes = await open_homes(settings, membership, own_writer, follower, clock, vault)
+            homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         keep = partial(_keep_running, stack, deadline)
