@@ -178,6 +178,9 @@ swept_books_max = 512
 sweep_attempts_max = 3
 book_waits = 2
 book_wait_ms = 250
+# How long such a tenant is left to the lanes after the last sign that others write to it, and how many are.
+contention_believed_ms = 200
+contended_scopes_max = 4_096
 working_set_entries_max = 32_768
 accounts_carried_max = 256
 # How long keys are looked up ahead after a start, and after a key turned out to be used before.
@@ -210,9 +213,10 @@ home_late_answer_ms = 10_000
 # How long a tenant is refused after its home found its line too long.
 home_refusal_ms = 50
 # How long commits of a tenant are told to an instance that forwards nothing of it any more, and how long they
-# wait for answers that go the same way.
+# wait for others that go the same way: commits that changed what it may hold, and those of new objects only.
 home_interest_ms = 10_000
-home_notice_ms = 1
+home_notice_ms = 5
+home_notice_of_new_ms = 50
 home_connect_timeout_ms = 1_000
 home_backoff_ms = 50
 home_backoff_max_ms = 1_000
@@ -462,6 +466,7 @@ assert begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms <= home_late_an
 assert queue_wait_ms_max < home_answer_ms
 assert body_bytes_max * ledger_batch_body_factor <= forwarded_bytes_max < home_frame_bytes_max
 assert home_backoff_ms <= home_backoff_max_ms
+assert home_notice_ms <= home_notice_of_new_ms < read_staleness_ms
 assert batch_commands_max <= batch_weight_max <= queued_weight_max
 assert queued_commands_max <= queued_weight_max
 assert first_answer_carried_ms < idempotency_retention_hours_min * 3_600_000

@@ -102,7 +102,7 @@ async def open_application(
         keep(*timed(store, writer, delay_s=delay_s))
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds)
         card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
-        counters.add(card_texts, feeds)
+        counters.add(card_texts, feeds, own)
         services = context.Services(
             writer=writer,
             reader=reader,

@@ -101,6 +101,8 @@ def describe_member(member: LiveMember) -> str:
     return (
         f"forwarded {counts.get('forwarded', 0)}, served {counts.get('served', 0)} for others, wrote "
         f"{counts.get('local', 0)} as a home; fallbacks: {', '.join(reasons) or 'none'}; "
+        f"left tenants to lanes {counts.get('lanes_parked', 0)} times, {counts.get('lanes_tenants', 0)} now, "
+        f"which wrote {counts.get('lanes_commands', 0)}; "
         f"{member.address or 'reached on its host only'}; release {member.release}"
     )
 

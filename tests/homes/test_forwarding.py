@@ -21,6 +21,7 @@ from fastpay.errors import DeadlineExceeded, Overloaded
 from fastpay.observability import telemetry
 from tests.support.engine import check_books, count, make_tenant
 from tests.support.homes import Instance, home_of, instance, introduce, rewritten
+from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import PAY
 
 pytestmark = pytest.mark.anyio
@@ -229,3 +230,32 @@ async def test_a_member_of_another_release_and_one_that_is_gone_are_no_members(
         await asyncio.sleep(0.01)
         await one.membership.read_moment()
         assert one.count("members") == 0
+
+
+async def test_commits_of_new_objects_are_told_together_and_a_change_at_once(
+    pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, asked = home_of(scope, *pair)
+    (paid,) = (await asked.submit(PAY, scope)).objects.values()
+    assert isinstance(paid.object, PaymentIntent)
+    assert paid.object.latest_charge is not None
+    assert await asked.engine.reader.get(scope, paid.object.latest_charge) is not None
+    monkeypatch.setattr(limits, "home_notice_of_new_ms", 60_000)
+    entries, frames = asked.engine.reader.partition(scope).entries, list[bytes]()
+    received = asked.cable.received
+
+    def note(frame: bytes) -> None:
+        frames.append(frame)
+        received(frame)
+
+    asked.cable.received = note
+    for _ in range(5):
+        await home.submit(PAY, scope)
+    await asyncio.sleep(5 * limits.home_notice_ms / 1000)
+    assert not frames
+    assert paid.object.latest_charge in entries
+    await home.submit(CreateRefund(payment_intent=paid.object.id), scope)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while paid.object.latest_charge in entries:  # noqa: ASYNC110  the home tells by itself
+            await asyncio.sleep(0.005)
+    assert len(frames) == 1

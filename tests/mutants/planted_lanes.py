@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 HELD = "tests/store/test_lanes.py::test_a_held_book_delays_no_other_tenant_on_any_instance"
+CONTENTION = "tests/unit/engine/write/test_contention.py"
 UNIT = "tests/unit/engine/write/test_lanes.py"
 
 LANES: tuple[Mutant, ...] = (
@@ -26,6 +27,20 @@ LANES: tuple[Mutant, ...] = (
         "book.sequence is null as is_busy",
         "false as is_busy",
         (HELD,),
+    ),
+    Mutant(
+        "leave-the-lanes-after-every-commit",
+        "fastpay/engine/write/lanes.py",
+        "is_free = scope in served and not (scope in self._queue and scope in self._contention)",
+        "is_free = scope in served",
+        (f"{CONTENTION}::test_what_waits_of_a_contended_tenant_is_left_to_the_lanes",),
+    ),
+    Mutant(
+        "believe-in-contention-for-ever",
+        "fastpay/engine/write/contention.py",
+        "if ended == book.sequence:",
+        "if ended == book.sequence < 0:",
+        (f"{CONTENTION}::test_a_contended_tenant_stays_in_the_lanes_until_its_book_is_as_it_was_left",),
     ),
     Mutant(
         "let-later-commands-overtake-parked-ones",

@@ -157,7 +157,7 @@ async def test_a_tenant_whose_book_is_never_free_for_long_is_served_in_the_datab
         turning.cancel()
         await asyncio.gather(turning, return_exceptions=True)
         # The waiting lane sleeps on, with nobody to wait for; the sweep is not to be waited for either.
-        for task in instance.writer.loop._lanes._tasks.values():
+        for task in instance.writer.loop.lanes._tasks.values():
             task.cancel()
     assert await check_books(database_url, scope) == 15
 

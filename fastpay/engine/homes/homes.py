@@ -89,7 +89,7 @@ class Homes:
     async def open(self) -> None:
         """Accept what others forward, and then become a member. Raises: OSError for a bad address."""
         await self._network.listen(self.serving.accept)
-        await self._membership.join(self._own, report=self.counts, changed=self._see)
+        await self._membership.join(self._own, report=self._report, changed=self._see)
 
     async def leave(self) -> None:
         """Hand all tenants over to the others. What they have forwarded is still answered."""
@@ -120,6 +120,9 @@ class Homes:
             "homes_asked_again": self._asked_again,
             **{f"homes_fallbacks_{reason}": count for reason, count in self._fallbacks.items()},
         }
+
+    def _report(self) -> dict[str, int]:
+        return {**self.counts(), **self._writer.counts()}
 
     def _see(self, members: Sequence[Member]) -> None:
         """Choose homes among these members and this one from now on."""

@@ -276,7 +276,7 @@ class Link:
         try:
             return codec.decode_outcome(answered)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
-            _log.error("outcome_misunderstood", member=self.member.member_id, reason=str(error))
+            _log.error("home_outcome_refused", member=self.member.member_id, reason=str(error))
             return None
 
     def _follow(self, commits: Iterable[Committed], outcomes: Mapping[int, Outcome]) -> None:

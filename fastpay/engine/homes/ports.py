@@ -71,6 +71,9 @@ class Network(Protocol):
 class OwnWriter(Writer, Protocol):
     """The writer of this instance, as homes see it."""
 
+    def counts(self) -> Mapping[str, int]:
+        """Return what was counted since the start, by name."""
+
     def put(self, submission: Submission, reply: Reply) -> None:
         """Queue a command. The reply gets what `submit` would return, or raise once the command is queued.
 

@@ -102,7 +102,9 @@ class _Guest:
         self._interest: dict[Scope, int] = {}
         self._commits: list[Committed] = []
         self._answered: list[bytes] = []
+        # What sends all of that, and in how many milliseconds it was to do so.
         self._flushing: asyncio.Handle | None = None
+        self._flushing_ms = 0
         # How many commands are not answered yet, and what is called when none is.
         self._unanswered = 0
         self._settled: Callable[[], None] = lambda: None
@@ -127,7 +129,7 @@ class _Guest:
 
     def tell(self, commits: Sequence[Commit]) -> None:
         """Tell of the commits that it may want to know of."""
-        now_ns = self._clock.monotonic_ns()
+        now_ns, is_urgent = self._clock.monotonic_ns(), False
         for commit in commits:
             asked_ns = self._interest.get(commit.scope)
             if asked_ns is None:
@@ -138,9 +140,10 @@ class _Guest:
             latest = {versioned.object.id: versioned.version for versioned in commit.versions}
             changed = tuple((identifier, version) for identifier, version in latest.items() if version > 1)
             self._commits.append(Committed(*commit.scope, commit.before, commit.after, changed))
-        if self._commits and self._flushing is None:
+            is_urgent |= bool(changed)
+        if self._commits:
             # The answers of this commit are a few turns away. They take it with them.
-            self._flushing = asyncio.get_running_loop().call_later(limits.home_notice_ms / 1000, self._flush)
+            self._flush_within(limits.home_notice_ms if is_urgent else limits.home_notice_of_new_ms)
 
     def leave(self) -> None:
         """Tell it to forward nothing more."""
@@ -203,7 +206,7 @@ class _Guest:
             self._writer.put(submission, reply)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
             # Only this command cannot travel. The instance that was asked carries it out.
-            _log.error("command_misunderstood", command=forwarded.command, reason=str(error))
+            _log.error("member_command_refused", command=forwarded.command, reason=str(error))
             reply.refuse(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the other instance waits for an answer
             reply.set_exception(error)
@@ -214,10 +217,20 @@ class _Guest:
         if not self._unanswered:
             self._settled()
         if not self._answered:
-            if self._flushing is not None:
-                self._flushing.cancel()
-            self._flushing = asyncio.get_running_loop().call_soon(self._flush)
+            self._flush_within(0)
         self._answered.append(answered)
+
+    def _flush_within(self, delay_ms: int) -> None:
+        """Send what is there in so many milliseconds, or before."""
+        if self._flushing is not None:
+            if self._flushing_ms <= delay_ms:
+                return
+            self._flushing.cancel()
+        loop = asyncio.get_running_loop()
+        self._flushing_ms = delay_ms
+        self._flushing = (
+            loop.call_later(delay_ms / 1000, self._flush) if delay_ms else loop.call_soon(self._flush)
+        )
 
     def _flush(self) -> None:
         self._flushing = None
@@ -250,7 +263,7 @@ class _Reply:
         try:
             answered = codec.encode_outcome(self._number, self._scope, outcome)
         except Exception as error:  # noqa: BLE001  it is committed, and is found under its key
-            _log.exception("outcome_not_sent")
+            _log.exception("member_outcome_failed")
             answered = codec.encode_failure(self._number, self._scope, error, is_unknown=True)
         self._answer(answered)
 

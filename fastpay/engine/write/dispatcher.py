@@ -51,6 +51,11 @@ class Dispatcher:
         """Return why one of the writers takes no commands, None while both do."""
         return self._plain.fault() or self._bulk.fault()
 
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name, for both writers together."""
+        bulk = self._bulk.counts()
+        return {name: count + bulk[name] for name, count in self._plain.counts().items()}
+
     def admit(self, scope: Scope) -> None:
         """Raise Overloaded if a plain command of this tenant would be refused now."""
         is_bulk = scope in self._states and self._bulk.holds(scope)

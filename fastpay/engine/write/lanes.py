@@ -13,16 +13,21 @@ front of its queue, and the writer's loop does not serve it. Lanes do, each with
     served           a batch finds its book held                   parked, last in line
     parked           it is the first in line, and a wait is free   waiting
     waiting          its book is held for `book_wait_ms`            parked, last in line
-    parked, waiting  a lane has committed some of its commands     served
+    parked, waiting  a lane has committed some of its commands     served, or parked if it is contended
     parked, waiting  it has no commands any more                   served
+    served           a command comes, and it is contended          parked, last in line
+
+A tenant is contended from when its book was found held, or changed since our last commit, until a lane finds
+it as we left it, or `contention_believed_ms` are over. Without that, each tenant that several instances write
+to would leave the lanes after every commit, and half of all transactions would find its book held again.
 
 Commands stay in the queue until a lane has locked the book of their tenant. So they expire as all others do,
 and the lane also takes those that came meanwhile. A lane decides under the lock, as the writer does after a
 conflict.
 
-Invariant: a tenant is with the writer's loop or with the lanes. One lane at a time has taken commands of a
-tenant, so that none overtakes those of a transaction that has to be repeated. With one instance no tenant is
-parked, no lane runs, and no lane opens its connection.
+Invariant: a tenant is with the writer's loop or with the lanes, and with the loop only if it is not
+contended. One lane at a time has taken commands of a tenant, so that none overtakes those of a transaction
+that has to be repeated. With one instance no tenant is parked, no lane runs, and none opens its connection.
 """
 
 import asyncio
@@ -35,6 +40,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.write.batch import DecidedBatch, ParkedBatch
 from fastpay.engine.write.committer import Committer
+from fastpay.engine.write.contention import Contention
 from fastpay.engine.write.line import Line
 from fastpay.engine.write.prefetch import back_off
 from fastpay.engine.write.queue import FairQueue
@@ -67,7 +73,9 @@ class Lanes:
         self._settled = settled
         self._supervise = supervise
         self._line = Line()
+        self._contention = Contention(clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._counts = dict.fromkeys(("lanes_parked", "lanes_batches", "lanes_commands", "lanes_in_vain"), 0)
         # What is at the database, or on its way there.
         self.batches: set[ParkedBatch] = set()
 
@@ -76,11 +84,31 @@ class Lanes:
         return any(batch.concerns(scope) for batch in self.batches)
 
     def park(self, scopes: Iterable[Scope]) -> None:
-        """Serve these tenants from now on, until their commands are committed or have expired."""
+        """Serve these tenants from now on, whose books were found held."""
         for scope in scopes:
-            self._line.join(scope)
-            self._queue.park(scope)
+            self._contention.met(scope)
+            self._join(scope)
         self._run_lanes()
+
+    def came(self, scope: Scope) -> None:
+        """Park a tenant again whose command has come, if it is contended."""
+        if not self._contention or scope in self._line or scope not in self._contention:
+            return
+        if self._queue.is_paused(scope):
+            # Another writer is about to hand it over, and it will be with the loop.
+            self._contention.forget(scope)
+            return
+        self._join(scope)
+        self._run_lanes()
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name, and how many tenants are parked now."""
+        return {**self._counts, "lanes_tenants": len(self._line)}
+
+    def _join(self, scope: Scope) -> None:
+        self._line.join(scope)
+        self._queue.park(scope)
+        self._counts["lanes_parked"] += 1
 
     async def close(self) -> None:
         """Wait until no tenant is parked."""
@@ -128,10 +156,16 @@ class Lanes:
         self.batches.discard(batch)
         self._tell(committed.written)
         self._queue.put_back(committed.left)
+        for one in committed.written:
+            self._contention.look(one)
+        self._counts["lanes_batches"] += 1
+        self._counts["lanes_commands"] += len(batch)
+        self._counts["lanes_in_vain"] += not len(batch)
         served = {entry.submission.scope for entry in batch.entries}
         for scope in batch.scopes():
             is_left = scope not in self._queue and not self.holds(scope)
-            if scope in self._line and (scope in served or is_left):
+            is_free = scope in served and not (scope in self._queue and scope in self._contention)
+            if scope in self._line and (is_free or is_left):
                 self._line.leave(scope)
                 self._queue.unpark(scope)
         note_times(batch.entries, begun_ns, self._clock.monotonic_ns())

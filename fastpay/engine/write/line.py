@@ -16,6 +16,10 @@ class Line:
         self._waiting: set[Scope] = set()
         self._swept: set[Scope] = set()
 
+    def __len__(self) -> int:
+        """Return how many tenants are parked."""
+        return len(self._waits)
+
     def __contains__(self, scope: object) -> bool:
         """Tell whether this tenant is parked."""
         return scope in self._waits

@@ -84,7 +84,7 @@ class BatchLoop:
         # Invariant: each command is in exactly one of these, in this order, until it is answered: the queue,
         # the decider, the open batch, the batch at the database. Or it is in a batch of the lanes.
         self._queue = queue
-        self._lanes = Lanes(
+        self.lanes = Lanes(
             queue,
             others,
             clock,
@@ -129,14 +129,14 @@ class BatchLoop:
         if self._commit_task is not None and self.pipeline.committing is not None:
             # The loop has failed, and the batch that it had sent is still answered.
             await asyncio.gather(self._commit_task, return_exceptions=True)
-        await self._lanes.close()
+        await self.lanes.close()
 
     def holds(self, scope: Scope) -> bool:
         """Tell whether a command of this tenant was taken from the queue and is not answered yet."""
         return (
             any(entry.submission.scope == scope for entry in self._decider.entries)
             or self.pipeline.concerns(scope)
-            or self._lanes.holds(scope)
+            or self.lanes.holds(scope)
         )
 
     def forget(self, scope: Scope) -> None:
@@ -158,7 +158,7 @@ class BatchLoop:
             entry.fail(error)
         if is_lost:
             at_database, self.pipeline.committing = self.pipeline.committing, None
-            for batch in (*self._lanes.batches, *([at_database] if at_database else [])):
+            for batch in (*self.lanes.batches, *([at_database] if at_database else [])):
                 for entry in batch.entries:
                     entry.fail(entry.unknown(UnknownOutcome()))
 
@@ -259,6 +259,6 @@ class BatchLoop:
         """
         self.pipeline.locked_left = max(self.pipeline.locked_left, locked_batches)
         if left:
-            self._lanes.park({entry.submission.scope for entry in left})
+            self.lanes.park({entry.submission.scope for entry in left})
         self._queue.put_back([*left, *self.pipeline.clear(), *self._decider.void()])
         self.wake.set()

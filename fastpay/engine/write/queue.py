@@ -171,6 +171,10 @@ class FairQueue:
         if scope in self._queues:
             self._rebuild()
 
+    def is_paused(self, scope: Scope) -> bool:
+        """Tell whether a tenant is not served at all."""
+        return scope in self._paused
+
     def park(self, scope: Scope) -> None:
         """Leave the commands of a tenant to `take_from`, until `unpark`."""
         self._parked.add(scope)

@@ -117,7 +117,12 @@ class Writer:
         """
         self._check_open()
         self._queue.append(make_entry(submission, self._clock.monotonic_ns(), reply))
+        self.loop.lanes.came(submission.scope)
         self._wake.set()
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name."""
+        return self.loop.lanes.counts()
 
     def holds(self, scope: Scope) -> bool:
         """Tell whether a command of this tenant is not answered yet."""

@@ -37,13 +37,13 @@ async def park(writer: Writer) -> None:
 
 def note_waits(writer: Writer, waited: list[Scope | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Note each tenant whose book is waited for."""
-    begin_wait = writer.loop._lanes._line.begin_wait
+    begin_wait = writer.loop.lanes._line.begin_wait
 
     def noted() -> Scope | None:
         waited.append(begin_wait())
         return waited[-1]
 
-    monkeypatch.setattr(writer.loop._lanes._line, "begin_wait", noted)
+    monkeypatch.setattr(writer.loop.lanes._line, "begin_wait", noted)
 
 
 async def test_a_book_that_is_held_delays_its_own_tenant_only() -> None:
@@ -212,12 +212,12 @@ async def test_a_lane_that_got_its_book_takes_the_other_free_ones_along(
     async with running(store) as writer:
         parked = [start(writer, submission(JOIN, scope=scope)) for scope in scopes]
         await park(writer)
-        while len(writer.loop._lanes._line._waits) < len(scopes):  # noqa: ASYNC110  nobody tells
+        while len(writer.loop.lanes._line._waits) < len(scopes):  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0)
         store.held.clear()
         await asyncio.gather(*parked)
         assert store.sizes[-1] == len(scopes)
-        for task in writer.loop._lanes._tasks.values():
+        for task in writer.loop.lanes._tasks.values():
             task.cancel()
     check_books(store)
 
@@ -230,7 +230,7 @@ async def test_no_other_lane_overtakes_commands_whose_transaction_is_repeated() 
         store.held = {TENANT}
         renames = [start(writer, submission(UpdateCustomer(id=customer, fields={"name": "first"})))]
         await park(writer)
-        lanes = writer.loop._lanes
+        lanes = writer.loop.lanes
         begun = asyncio.Event()
 
         def fail_once(_: object) -> bool:
@@ -360,7 +360,7 @@ async def test_a_lane_that_fails_by_our_own_fault_stops_the_writer_and_answers_e
     store = MemoryStore()
     store.held = {TENANT}
     async with running(store) as writer:
-        for committer in writer.loop._lanes._wait_committers:
+        for committer in writer.loop.lanes._wait_committers:
             monkeypatch.setattr(committer, "commit", faulty)
         parked = start(writer, submission(PAY))
         with pytest.raises(WriterStopped):
@@ -376,7 +376,7 @@ async def test_without_another_instance_no_lane_ever_runs() -> None:
             await asyncio.gather(
                 *(writer.submit(submission(PAY, scope=scope)) for scope in (TENANT, OTHER_TENANT))
             )
-        assert writer.loop._lanes._tasks == {}
+        assert writer.loop.lanes._tasks == {}
     check_books(store)
 
 
