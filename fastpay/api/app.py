@@ -41,6 +41,7 @@ from fastpay.api.resources import (
     sources,
     tokens,
     transfers,
+    webhook_endpoints,
 )
 from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
@@ -66,6 +67,7 @@ _MODULES = (
     transfers,
     balances,
     events,
+    webhook_endpoints,
     ledger_accounts,
     ledger,
     ledger_entries,

@@ -22,6 +22,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 from fastpay.engine.read.computations import Computations
+from fastpay.engine.relay.ports import Deliveries
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
 
@@ -33,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # The address at which browsers reach the server, None if each request says it.
     public_url: str | None = None
     test_delay_s: int = limits.test_delay_s
+    # Whether live events may go without TLS to some networks.
+    allows_plain_webhooks: bool = False
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: IdentifierFactory
     readiness: Readiness
     resources: Resources
+    # None in a process that shows nothing of deliveries.
+    deliveries: Deliveries | None = None
     settings: Settings = Settings()
     cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)

@@ -86,6 +86,7 @@ LEDGER_BALANCE = Kind("lbal", "ledger balance")
 LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
 EVENT = Kind("evt", "event")
+WEBHOOK_ATTEMPT = Kind("wat", "webhook attempt")
 # A payment method, as a source of its customer.
 SOURCE = Kind(sources.PREFIX, sources.NOUN)
 

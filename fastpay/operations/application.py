@@ -165,6 +165,7 @@ def _settings_of_api(settings: Settings) -> context.Settings:
         body_bytes_max=settings.body_bytes_max,
         public_url=settings.public_url,
         test_delay_s=settings.test_delay_s,
+        allows_plain_webhooks=bool(settings.outbound_allowed_networks) and settings.outbound_proxy is None,
     )
 
 

@@ -56,7 +56,9 @@ def test_the_resources_of_the_dialect_are_looked_at() -> None:
 def test_each_item_is_as_the_dialect_says_in_a_list_and_alone(shop: Shop, path: str) -> None:
     for item in listed(shop, path):
         assert deviations(item) == []
-        assert shop.get(f"{path}/{item['id']}", {}) == item
+        alone = shop.get(f"{path}/{item['id']}", {})
+        # How far deliveries are changes meanwhile.
+        assert alone | {"fastpay": None} == item | {"fastpay": None}
 
 
 @pytest.mark.parametrize("path", [path for path in LISTS if path != "/v1/events"])

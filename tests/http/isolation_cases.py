@@ -167,6 +167,23 @@ CASES = [
     case("GET /v1/events", starting_after="{evt}", after_sequence="0"),
     case("GET /v1/events/{id}", "/v1/events/{evt}"),
     case("GET /v1/balance_transactions/{id}", "/v1/balance_transactions/{txn}"),
+    case("POST /v1/webhook_endpoints"),
+    case("GET /v1/webhook_endpoints", starting_after="{we}"),
+    case("GET /v1/webhook_endpoints", ending_before="{we}"),
+    case("GET /v1/webhook_endpoints/{id}", "/v1/webhook_endpoints/{we}"),
+    case("POST /v1/webhook_endpoints/{id}", "/v1/webhook_endpoints/{we}", description="x"),
+    case("DELETE /v1/webhook_endpoints/{id}", "/v1/webhook_endpoints/{we}"),
+    case("GET /v1/webhook_endpoints/{id}/attempts", "/v1/webhook_endpoints/{we}/attempts"),
+    case("GET /v1/webhook_endpoints/{id}/attempts", "/v1/webhook_endpoints/{we}/attempts", event="{evt}"),
+    case("POST /v1/webhook_endpoints/{id}/enable", "/v1/webhook_endpoints/{we}/enable"),
+    case("POST /v1/webhook_endpoints/{id}/ping", "/v1/webhook_endpoints/{we}/ping"),
+    case("POST /v1/webhook_endpoints/{id}/replay", "/v1/webhook_endpoints/{we}/replay", from_sequence="1"),
+    case("POST /v1/webhook_endpoints/{id}/replay", "/v1/webhook_endpoints/{we}/replay", event="{evt}"),
+    case("GET /v1/webhook_endpoints/{id}/replays", "/v1/webhook_endpoints/{we}/replays"),
+    case(
+        "GET /v1/webhook_endpoints/{id}/replays", "/v1/webhook_endpoints/{we}/replays", starting_after="{wrp}"
+    ),
+    case("POST /v1/webhook_endpoints/{id}/rotate_secret", "/v1/webhook_endpoints/{we}/rotate_secret"),
     case("GET /v1/balance_transactions", source="{po}"),
     case("GET /v1/balance_transactions", payout="{po}"),
     case("GET /v1/balance_transactions", source="{tr}"),
@@ -245,6 +262,8 @@ NAMES = (
     "trr",
     "txn",
     "evt",
+    "we",
+    "wrp",
     "lacc",
     "ltr",
     "lbat",
@@ -252,5 +271,14 @@ NAMES = (
 )
 # What a filter of a list names need not be there: an unknown customer has no payments.
 FILTERS = frozenset(
-    ("customer", "destination", "charge", "payment_intent", "payment_method", "setup_intent", "source")
+    (
+        "customer",
+        "destination",
+        "event",
+        "charge",
+        "payment_intent",
+        "payment_method",
+        "setup_intent",
+        "source",
+    )
 )

@@ -66,8 +66,13 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     post("/v1/payment_intents", amount="50", currency="usd", **ready)
     connected = post("/v1/accounts", country="US")["id"]
     transfer = post("/v1/transfers", amount="10", currency="usd", destination=connected)["id"]
+    # It wants nothing that happens here: nothing is sent.
+    endpoint = {"url": "https://receiver.example/", "enabled_events[]": "topup.created"}
+    receiver = post("/v1/webhook_endpoints", **endpoint)["id"]
     return {
         "acct": connected,
+        "we": receiver,
+        "wrp": post(f"/v1/webhook_endpoints/{receiver}/replay", from_sequence="1")["id"],
         "tr": transfer,
         "trr": post(f"/v1/transfers/{transfer}/reversals", amount="5")["id"],
         "newseti": post("/v1/setup_intents")["id"],
@@ -127,8 +132,11 @@ def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
     intent = http.post("/v1/payment_intents", data={"amount": "5", "currency": "usd"}, headers=headers).json()
     setup = http.post("/v1/setup_intents", headers=headers).json()
     connected = http.post("/v1/accounts", data={"country": "US"}, headers=headers).json()
+    endpoint = {"url": "https://receiver.example/", "enabled_events[]": "topup.created"}
+    receiver = http.post("/v1/webhook_endpoints", data=endpoint, headers=headers).json()
     made = {
         "acct": connected["id"],
+        "we": receiver["id"],
         "cus": customer["id"],
         "open": intent["id"],
         "pi": intent["id"],

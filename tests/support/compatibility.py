@@ -28,7 +28,9 @@ WITHOUT_EFFECT = frozenset(
     {
         "allow_redisplay",
         "amount_details",
+        "api_version",
         "attach_to_self",
+        "connect",
         "excluded_payment_method_types",
         "flow_directions",
         "fulfillment_date",

@@ -31,6 +31,7 @@ class Shop:
             self.post("payment_intents", **{**PAY, "payment_method": card})
         self.post("setup_intents", payment_method="pm_card_visa", confirm="true", customer=customer)
         self.post("payouts", amount="100", currency="usd")
+        self.post("webhook_endpoints", **{"url": "https://receiver.example/", "enabled_events[]": "topup.*"})
         # It takes what it is about out of what is available.
         self.post("payment_intents", **{**PAY, "payment_method": "pm_card_createDispute"})
 

@@ -287,12 +287,16 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         )["id"],
         "balance_transactions": refund["balance_transaction"],
         "events": api.get("/v1/events")["data"][0]["id"],
+        "webhook_endpoints": api.post("/v1/webhook_endpoints", "url=https://a.example&enabled_events[]=*")[
+            "id"
+        ],
         **make_movements(api),
         **{f"ledger {name}": identifier for name, identifier in api.furnish_ledger().items()},
     }
     form_of = {
         "attach": f"customer={api.post('/v1/customers', key=OTHER)['id']}",
         "increment_authorization": "amount=5",
+        "replay": "from_sequence=1",
         "search": "",
         "sources": "source=tok_visa",
     }

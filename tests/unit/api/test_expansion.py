@@ -46,6 +46,7 @@ SDK_CLASSES: dict[str, Any] = {
     "trr": stripe.TransferReversal,
     "cus": stripe.Customer,
     "du": stripe.Dispute,
+    "we": stripe.WebhookEndpoint,
     "txn": stripe.BalanceTransaction,
     "evt": stripe.Event,
     "seti": stripe.SetupIntent,
@@ -205,7 +206,7 @@ LEGACY = {"ch": {"dispute"}}
 
 
 def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
-    own = {"lacc", "lbal", "lbat", "lent", "ltr"}
+    own = {"lacc", "lbal", "lbat", "lent", "ltr", "wrp"}
     assert {resource.kind.prefix for resource in RESOURCES} - own == set(SDK_CLASSES)
     for prefix, known in SDK_CLASSES.items():
         expandable = RESOURCES.of_kind(kinds.KINDS[prefix]).expandable

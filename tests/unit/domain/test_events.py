@@ -12,7 +12,7 @@ from tests.support import tree
 from tests.support.samples import captured_charge
 
 _GROUPS = "balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer"
-_PARTS = r"(?:confirmation_)?token|customer\.source|charge\.dispute|charge\.refund|ledger\.\w+"
+_PARTS = r"(?:confirmation_)?token|customer\.source|charge\.dispute|charge\.refund|ledger\.\w+|webhook_\w+"
 _TYPE = re.compile(rf"(?:{_GROUPS}|{_PARTS})\.\w+")
 
 
@@ -29,7 +29,9 @@ def test_every_type_that_is_written_is_shown_or_named_as_unseen() -> None:
 
 def test_what_is_shown_is_what_the_dialect_defines() -> None:
     defined = set(get_args(stripe.Event.__annotations__["type"]))
-    assert defined >= events.TYPES
+    # The dialect has none about its receivers.
+    own = {name for name in events.TYPES if name.startswith("webhook_endpoint.")}
+    assert defined >= events.TYPES - own
     assert not events.UNSEEN & defined
 
 

@@ -11,6 +11,7 @@ def test_prefixes_and_numbers_are_those_that_databases_hold() -> None:
         "cus": 1, "pm": 2, "pi": 3, "ch": 4, "re": 5, "lacc": 6, "lbat": 7,
         "seti": 8, "setatt": 9, "mandate": 10, "bal": 11, "po": 12,
         "acct": 13, "tr": 14, "trr": 15, "tok": 16, "ctoken": 17, "du": 18,
+        "we": 19, "wrp": 20,
     }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ class RetrieveEvent:
         identifier = kinds.check(kinds.EVENT, call.arguments["id"])
         params = decode_query(NoParams, call.query)
         answers.check_expansions(call, EVENT, params.expand)
-        found = await _find(call, identifier)
+        found = await find_event(call, identifier)
         if found is None:
             raise kinds.absent(kinds.EVENT, identifier)
         (body,) = await render_occurrences(call.services, call.scope, [found])
@@ -152,13 +152,13 @@ def _types(params: EventListParams) -> frozenset[str]:
 
 async def _cursor(call: Call, identifier: str, param: str) -> int:
     """Return the number of an event, which must exist."""
-    found = await _find(call, identifier) if kinds.could_be(kinds.EVENT, identifier) else None
+    found = await find_event(call, identifier) if kinds.could_be(kinds.EVENT, identifier) else None
     if found is None:
         raise absent(kinds.EVENT, identifier, param)
     return found.event.sequence
 
 
-async def _find(call: Call, identifier: str) -> Occurrence | None:
+async def find_event(call: Call, identifier: str) -> Occurrence | None:
     """Return an event by its identifier, which says its number."""
     sequence, _ = position_of(identifier)
     page = EventPage(limit=1, below=sequence + 1, above=sequence - 1, types=events.TYPES)

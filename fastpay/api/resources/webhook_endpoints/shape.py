@@ -1,0 +1,115 @@
+"""How webhook endpoints, replays and attempts are shown."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from fastpay.api.layout import Field, Mode, Shape, When, template
+from fastpay.api.resource import Resource
+from fastpay.domain import kinds
+from fastpay.domain.webhook_endpoints import WebhookEndpoint
+from fastpay.engine.relay.ports import Attempt, EndpointState
+
+_DELETED: Shape = {"id": Field("id"), "object": "webhook_endpoint", "deleted": True}
+_SETTINGS: dict[str, Shape] = {
+    "disabled_reason": Field("disabled_reason"),
+    "failing_since": Field("failing_since"),
+    "order": Field("order"),
+    "payload": Field("payload"),
+    "requests_per_second": Field("requests_per_second"),
+    "start_after_sequence": Field("start_after_sequence"),
+}
+# What the relay knows. An answer to a POST can be replayed, and so does not say it.
+_STATE: dict[str, Shape] = {"circuit": None, "delivered_through": None, "lag": None}
+
+
+def _shape(settings: dict[str, Shape]) -> Shape:
+    known: Shape = {
+        "id": Field("id"),
+        "object": "webhook_endpoint",
+        "api_version": Field("api_version"),
+        "application": None,
+        "created": Field("created"),
+        "description": Field("description"),
+        "enabled_events": Field("enabled_events"),
+        "fastpay": settings,
+        "livemode": Mode(),
+        "metadata": Field("metadata"),
+        "status": Field("status"),
+        "url": Field("url"),
+    }
+    return When("deleted", _DELETED, otherwise=known)
+
+
+# As events show it: another receiver must not see this one's headers, which may hold credentials.
+WEBHOOK_ENDPOINT = Resource(kinds.WEBHOOK_ENDPOINT, shape=_shape(_SETTINGS))
+_ANSWERED = template(WebhookEndpoint, _shape({**_SETTINGS, "headers": Field("headers"), **_STATE}))
+
+
+def _render(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
+    """Return an endpoint in JSON as its owner sees it."""
+    return _ANSWERED.render(stored, livemode)
+
+
+def _render_with_salt(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
+    """Return an endpoint in JSON, with the salt of its newest secret where the secret is to stand."""
+    assert isinstance(stored, WebhookEndpoint)
+    return _ANSWERED.render(stored, livemode)[:-1] + b',"secret":"%s"}' % stored.secrets[0].salt.encode()
+
+
+ANSWERED = Resource(kinds.WEBHOOK_ENDPOINT, encode=_render)
+WITH_SALT = Resource(kinds.WEBHOOK_ENDPOINT, encode=_render_with_salt)
+
+WEBHOOK_REPLAY = Resource(
+    kinds.WEBHOOK_REPLAY,
+    shape={
+        "id": Field("id"),
+        "object": "webhook_replay",
+        "created": Field("created"),
+        "event": Field("event"),
+        "from_sequence": Field("from_sequence"),
+        "livemode": Mode(),
+        "to_sequence": Field("to_sequence"),
+        "types": Field("types"),
+        "webhook_endpoint": Field("webhook_endpoint"),
+    },
+)
+
+
+def with_state(
+    stored: WebhookEndpoint, livemode: bool, states: Mapping[str, EndpointState]
+) -> dict[str, object]:
+    """Return an endpoint with how far its deliveries are, null if nothing has been delivered to it yet."""
+    body = ANSWERED.render(stored, livemode)
+    state = states.get(stored.id)
+    if state is not None:
+        settings = body["fastpay"]
+        assert isinstance(settings, dict)
+        settings |= {
+            "circuit": state.circuit,
+            "delivered_through": state.delivered_through,
+            "lag": state.lag,
+        }
+    return body
+
+
+def render_attempt(attempt: Attempt, endpoint_id: str, livemode: bool) -> dict[str, object]:
+    """Return an attempt as it is shown."""
+    outcome = attempt.outcome
+    return {
+        "id": f"{kinds.WEBHOOK_ATTEMPT.prefix}_{attempt.digits}",
+        "object": "webhook_attempt",
+        "attempt": attempt.number,
+        "created": attempt.created_ms // 1000,
+        "event": attempt.event_id,
+        "event_type": attempt.event_type,
+        "failure": outcome.failure,
+        "latency_ms": outcome.latency_ms,
+        "livemode": livemode,
+        "next_attempt_at": attempt.next_attempt_at,
+        "response": outcome.excerpt,
+        "sequence": attempt.sequence,
+        "status": outcome.status,
+        "success": outcome.is_delivered,
+        "webhook_endpoint": endpoint_id,
+    }
