@@ -74,27 +74,13 @@ def new_intent() -> PaymentIntent:
 
 def new_changes(count: int, scope: Scope = SCOPE) -> Changes:
     """Return the net effect of a batch of payments."""
-    workspace, command = new_workspace(scope), new_command()
-    drafts = []
+    workspace, command, changes = new_workspace(scope), new_command(), Changes()
     for number in range(count):
-        drafts.append(decide(workspace, command, number))
-        workspace.merge(drafts[-1])
-    return Changes(
-        books=[Book(scope, workspace.sequence, FEES)],
-        versions=[(scope, versioned) for draft in drafts for versioned in draft.versions],
-        accounts=[(scope, account) for account in workspace.accounts.values()],
-        transfers=[
-            (scope, transfer, draft.answer.sequence, MOMENT_MS)
-            for draft in drafts
-            for transfer in draft.transfers
-        ],
-        events=[
-            (scope, event, "req_000000000000000000000000", MOMENT_MS)
-            for draft in drafts
-            for event in draft.events
-        ],
-        idempotency=[_row(scope, draft.answer, number) for number, draft in enumerate(drafts)],
-    )
+        draft = decide(workspace, command, number)
+        workspace.merge(draft)
+        changes.add(new_submission(number, scope), draft)
+        changes.idempotency.append(_row(scope, draft.answer, number))
+    return changes
 
 
 def _row(scope: Scope, answer: Answer, number: int) -> IdempotencyRow:

@@ -1,6 +1,6 @@
 """What the engine needs from a store, and what it offers to the API."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -10,7 +10,7 @@ from fastpay._native.signature import Signer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
-from fastpay.domain.plan import Answer, Book, Command, Event, Versioned
+from fastpay.domain.plan import Answer, Book, Command, Draft, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query
 from fastpay.engine.timing import Timing
@@ -73,19 +73,6 @@ class IdempotencyRow(msgspec.Struct, frozen=True, gc=False):
     moment_ms: int
 
 
-class Changes(msgspec.Struct, frozen=True, gc=False):
-    """The net effect of a batch, a set of rows for each table, in the order in which it came about."""
-
-    books: Sequence[Book]
-    versions: Sequence[tuple[Scope, Versioned]]
-    accounts: Sequence[tuple[Scope, Account]]
-    transfers: Sequence[tuple[Scope, Transfer, int, int]]  # with sequence and moment in milliseconds
-    events: Sequence[tuple[Scope, Event, str, int]]  # with request identifier and moment in milliseconds
-    idempotency: Sequence[IdempotencyRow]
-    # The transfers of one large batch each.
-    rows: Sequence[tuple[Scope, LedgerRows]] = ()
-
-
 class Commit(msgspec.Struct, frozen=True, gc=False):
     """What was committed for one tenant: the sequence before and after, and the versions between.
 
@@ -97,7 +84,53 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
     before: int
     after: int
     versions: list[Versioned]
-    elsewhere: Set[str] = frozenset()
+    elsewhere: set[str] = set()
+
+
+class Changes(msgspec.Struct):
+    """The net effect of the commands of a batch, in the order in which it came about.
+
+    `sequences` is how far the sequence of each tenant comes that is changed. Events and transfers are in the
+    drafts. `rows` are the transfers of each large batch.
+    """
+
+    sequences: dict[Scope, int] = {}
+    drafts: list[tuple[Submission, Draft]] = []
+    versions: list[tuple[Scope, Versioned]] = []
+    accounts: dict[Scope, dict[str, Account]] = {}
+    idempotency: list[IdempotencyRow] = []
+    rows: list[tuple[Scope, LedgerRows]] = []
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to write."""
+        return bool(self.sequences or self.idempotency)
+
+    def add(self, submission: Submission, draft: Draft) -> None:
+        """Add what a command decided."""
+        scope = submission.scope
+        self.drafts.append((submission, draft))
+        if draft.events:
+            # The events' numbers rise by one, and the answer has the last of them.
+            self.sequences[scope] = draft.answer.sequence
+        if draft.accounts:
+            self.accounts.setdefault(scope, {}).update(draft.accounts)
+        self.versions.extend([(scope, versioned) for versioned in draft.versions])
+        if draft.rows is not None:
+            self.rows.append((scope, draft.rows))
+
+    def commits(self, found: Mapping[Scope, Book]) -> list[Commit]:
+        """Return what a commit changes for each tenant. `found` are the books before the batch."""
+        made = {
+            scope: Commit(scope, found[scope].sequence, sequence, [])
+            for scope, sequence in self.sequences.items()
+        }
+        for scope, versioned in self.versions:
+            made[scope].versions.append(versioned)
+        for submission, draft in self.drafts:
+            if submission.is_forwarded and draft.events:
+                new = [versioned.object.id for versioned in draft.versions if versioned.version == 1]
+                made[submission.scope].elsewhere.update(new)
+        return list(made.values())
 
 
 class CommitObserver(Protocol):

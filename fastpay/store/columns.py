@@ -109,15 +109,16 @@ def _writes(
         ("write_transfers", _transfers(changes)),
         ("write_events", _events(changes)),
         ("write_idempotency", _idempotency(changes)),
-        ("write_books", [(*book.scope, book.sequence) for book in changes.books]),
+        ("write_books", [(*scope, sequence) for scope, sequence in changes.sequences.items()]),
     ]
     return [(statement, records) for statement, records in written if records]
 
 
 def witness(changes: Changes) -> Witness | None:
     """Return a statement with arguments that finds a row which only these changes contain."""
-    for scope, event, _, _ in changes.events[:1]:
-        return ("event_written", *scope, event.sequence, digits(event.id))
+    for submission, draft in changes.drafts:
+        for event in draft.events:
+            return ("event_written", *submission.scope, event.sequence, digits(event.id))
     for row in changes.idempotency[:1]:
         return ("idempotency_written", row.digest, *row.scope, row.request_id)
     return None
@@ -160,16 +161,17 @@ def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
     """
     uncertain: list[tuple[Scope, Account]] = []
     certain: list[tuple[Scope, Account]] = []
-    for moved in changes.accounts:
-        (uncertain if is_own(moved[1].code) else certain).append(moved)
+    for scope, moved in changes.accounts.items():
+        for account in moved.values():
+            (uncertain if is_own(account.code) else certain).append((scope, account))
     opened = {
         (scope, versioned.object.id)
         for scope, versioned in changes.versions
         if certain and isinstance(versioned.object, LedgerAccount)
     }
     if opened:
-        uncertain += [moved for moved in certain if (moved[0], moved[1].id) in opened]
-        certain = [moved for moved in certain if (moved[0], moved[1].id) not in opened]
+        uncertain += [one for one in certain if (one[0], one[1].id) in opened]
+        certain = [one for one in certain if (one[0], one[1].id) not in opened]
     # Unpacking the scope is faster than `*scope`, and there may be thousands.
     return (
         [
@@ -206,9 +208,9 @@ def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
 def _transfers(changes: Changes) -> list[Record]:
     return [
         (
-            *scope,
+            *submission.scope,
             transfer.id,
-            sequence,
+            draft.answer.sequence,
             transfer.kind,
             transfer.phase,
             transfer.debit_account_id,
@@ -217,25 +219,27 @@ def _transfers(changes: Changes) -> list[Record]:
             transfer.amount,
             transfer.source_id,
             transfer.hold_id,
-            moment_ms,
+            submission.moment_ms,
         )
-        for scope, transfer, sequence, moment_ms in changes.transfers
+        for submission, draft in changes.drafts
+        for transfer in draft.transfers
     ]
 
 
 def _events(changes: Changes) -> list[Record]:
     return [
         (
-            *scope,
+            *submission.scope,
             event.sequence,
             event.id,
             event.type,
             event.object_id,
             event.version,
-            request_id,
-            moment_ms,
+            submission.request_id,
+            submission.moment_ms,
         )
-        for scope, event, request_id, moment_ms in changes.events
+        for submission, draft in changes.drafts
+        for event in draft.events
     ]
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 from fastpay.domain.identifiers import HIGHEST, LOWEST
+from fastpay.domain.plan import Book
 from fastpay.engine.ports import Changes
 from fastpay.store import columns, ledger_rows, reads
 from fastpay.store.connections import connected
@@ -208,7 +208,7 @@ async def make_cases(connection: Connection) -> list[Case]:
     for name, changes in WRITTEN.items():
         encoded = columns.encode(changes)
         # As their books are laid down: nothing was ever committed.
-        books = columns.encode_books([msgspec.structs.replace(book, sequence=0) for book in changes.books])
+        books = columns.encode_books([Book(scope, 0) for scope in changes.sequences])
         statement = combine((*encoded.names, "require_books"))
         cases.append(await make_case(connection, name, statement, [*encoded.arguments, *books]))
     return cases

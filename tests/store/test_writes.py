@@ -10,6 +10,7 @@ from benchmarks import samples
 from fastpay.domain.ledger_batches import run_steps
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.payment_intents import CreatePaymentIntent
+from fastpay.domain.plan import Book
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import OutdatedBatch, RefusedBatch
 from fastpay.engine.ports import Changes
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.anyio
 async def run(batches: PostgresBatches, changes: Changes, *, sequence: int = 0) -> None:
     """Commit changes that were encoded ahead, and decided on books that stand at `sequence`."""
     encoded = run_steps(batches.encode(changes))
-    found = [msgspec.structs.replace(book, sequence=sequence) for book in changes.books]
+    found = [Book(scope, sequence, samples.FEES) for scope in changes.sequences]
 
     async def work(transaction: BatchTransaction) -> None:
         await transaction.write_ahead(found, encoded)
@@ -51,7 +52,7 @@ async def test_changes_encoded_before_the_transaction_are_written_in_it(database
             "select sequence from book where tenant_id = $1 and livemode = $2", *scope
         )
     assert sorted(found, key=str) == sorted((versioned for _, versioned in changes.versions), key=str)
-    assert sequence == changes.books[0].sequence == 9
+    assert sequence == changes.sequences[scope] == 9
 
 
 async def test_what_cannot_be_encoded_is_refused_before_anything_is_sent() -> None:
@@ -123,7 +124,7 @@ async def test_a_batch_decided_ahead_locks_its_books_before_it_touches_anything(
     batches = PostgresBatches(DatabaseSettings(url=database_url))
     await run(batches, samples.new_changes(1, scope))
     changes = samples.new_changes(3, scope)
-    later = msgspec.structs.replace(changes, versions=(), events=(), transfers=(), idempotency=())
+    later = msgspec.structs.replace(changes, versions=[], drafts=[], idempotency=[])
     async with connected(database_url) as other, connected(database_url) as third:
         async with other.transaction():
             # Whoever holds the book may change all that belongs to it, and meets nobody there.

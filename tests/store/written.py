@@ -1,18 +1,22 @@
 """What batches write into a filled database: everything of payments, and everything of clients' ledger."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from benchmarks import samples
 from benchmarks.samples import MOMENT_MS
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
-from fastpay.domain.identifiers import Scope, identifier_at
+from fastpay.domain.identifiers import IdentifierSequence, Scope, identifier_at
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.payouts import Payout
-from fastpay.domain.plan import Answer, Book, Event, Versioned
+from fastpay.domain.plan import Answer, Book, Draft, Event, Versioned, Workspace
 from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
@@ -52,9 +56,7 @@ def payments(count: int) -> Changes:
         )
         for number in range(2 * count)
     ]
-    return _changes(
-        versions, count, transfers=[(SCOPE, transfer, _SEQUENCE, MOMENT_MS) for transfer in transfers]
-    )
+    return _changes(versions, count, transfers=transfers)
 
 
 def ledger(count: int) -> Changes:
@@ -95,7 +97,7 @@ def ledger(count: int) -> Changes:
     ]
     stored: list[StoredObject] = [made, *posted]
     versions = [Versioned(one, 1, _SEQUENCE) for one in stored]
-    return _changes(versions, count, rows=[(SCOPE, rows)])
+    return _changes(versions, count, rows=rows)
 
 
 def _objects(number: int, version: int) -> list[Versioned]:
@@ -181,7 +183,9 @@ def _webhooks(number: int) -> tuple[StoredObject, ...]:
     return endpoint, replay
 
 
-def _changes(versions: list[Versioned], count: int, transfers: Any = (), rows: Any = ()) -> Changes:
+def _changes(
+    versions: list[Versioned], count: int, transfers: Sequence[Transfer] = (), rows: LedgerRows | None = None
+) -> Changes:
     """Return changes with an event for each version, first answers, and accounts.
 
     One is a client's, one of payments, and one of payments is new.
@@ -189,31 +193,27 @@ def _changes(versions: list[Versioned], count: int, transfers: Any = (), rows: A
     accounts = zip(
         (*_ACCOUNTS, "lacc_" + digits_of("account", _BEHIND)), ("wallet", "fees", "fees"), strict=True
     )
-    return Changes(
-        books=[Book(SCOPE, _SEQUENCE + len(versions))],
-        versions=[(SCOPE, versioned) for versioned in versions],
-        accounts=[(SCOPE, Account(account, code, "usd", "C", 5, 5)) for account, code in accounts],
-        events=[
-            (
-                SCOPE,
-                Event("evt_" + digits_of("nobody", number), "made", _SEQUENCE + number, written.object.id, 1),
-                "req",
-                MOMENT_MS,
-            )
-            for number, written in enumerate(versions)
-        ],
-        idempotency=[
-            IdempotencyRow(
-                digest=(2**127 + number).to_bytes(16, "big"),
-                scope=SCOPE,
-                idempotency_key="k",
-                fingerprint=b"f",
-                answer=Answer(None, _SEQUENCE),
-                request_id="req",
-                moment_ms=MOMENT_MS,
-            )
-            for number in range(count)
-        ],
-        transfers=transfers,
-        rows=rows,
-    )
+    draft = Draft(Workspace(Book(SCOPE, _SEQUENCE)), moment_s=0, identifiers=IdentifierSequence(0, b"\0" * 8))
+    draft.answer = Answer(None, _SEQUENCE + len(versions))
+    draft.versions, draft.rows = versions, rows
+    draft.transfers.extend(transfers)
+    draft.accounts |= {account: Account(account, code, "usd", "C", 5, 5) for account, code in accounts}
+    draft.events = [
+        Event("evt_" + digits_of("nobody", number), "made", _SEQUENCE + number, written.object.id, 1)
+        for number, written in enumerate(versions)
+    ]
+    changes = Changes()
+    changes.add(msgspec.structs.replace(samples.new_submission(0, SCOPE, MOMENT_MS), request_id="req"), draft)
+    changes.idempotency += [
+        IdempotencyRow(
+            digest=(2**127 + number).to_bytes(16, "big"),
+            scope=SCOPE,
+            idempotency_key="k",
+            fingerprint=b"f",
+            answer=Answer(None, _SEQUENCE),
+            request_id="req",
+            moment_ms=MOMENT_MS,
+        )
+        for number in range(count)
+    ]
+    return changes

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 
+import msgspec
+
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
@@ -213,12 +215,18 @@ class MemoryTransaction:
         for row in changes.idempotency:
             if row.digest in state.idempotency:
                 raise RefusedBatch("23505", "idempotency_pkey")
-        self.commands += len({request for _, _, request, _ in changes.events})
-        state.books |= {book.scope: book for book in changes.books}
+        self.commands += sum(bool(draft.events) for _, draft in changes.drafts)
+        for scope, sequence in changes.sequences.items():
+            state.books[scope] = msgspec.structs.replace(state.books[scope], sequence=sequence)
         state.versions += changes.versions
-        state.accounts |= {(scope, account.id): account for scope, account in changes.accounts}
-        state.transfers += [(scope, transfer) for scope, transfer, _, _ in changes.transfers]
-        state.events += [(scope, event) for scope, event, _, _ in changes.events]
+        state.accounts |= {
+            (scope, account.id): account
+            for scope, moved in changes.accounts.items()
+            for account in moved.values()
+        }
+        for submission, draft in changes.drafts:
+            state.transfers += [(submission.scope, transfer) for transfer in draft.transfers]
+            state.events += [(submission.scope, event) for event in draft.events]
         state.idempotency |= {row.digest: row for row in changes.idempotency}
 
     @asynccontextmanager

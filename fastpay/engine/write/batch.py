@@ -6,7 +6,6 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
-from fastpay.engine.write.effects import Effects
 from fastpay.engine.write.idempotency import signature_binding, signature_key
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
@@ -114,7 +113,7 @@ class DecidedBatch(Batch):
     def __init__(self) -> None:
         super().__init__()
         self.results: list[Result] = []
-        self.effects = Effects()
+        self.changes = Changes()
         # Whether some keys were taken for new without asking the database.
         self.trusts_keys = False
         # Commands that failed by a fault of ours, and what they raised.
@@ -136,13 +135,9 @@ class DecidedBatch(Batch):
         """
         return not (self.trusts_keys and self._faults)
 
-    def changes(self) -> Changes | None:
-        """Return what to write, None if there is nothing."""
-        return self.effects.changes(self._found) if self.effects else None
-
     def commits(self) -> list[Commit]:
         """Return what its commit changes for each tenant."""
-        return self.effects.commits(self._found)
+        return self.changes.commits(self._found)
 
     def report_faults(self) -> None:
         """Log the commands that failed by our own fault, once the books have been compared.
@@ -235,7 +230,7 @@ class DecidedBatch(Batch):
             return error
         else:
             workspace.merge(draft)
-            self.effects.add(submission, draft)
+            self.changes.add(submission, draft)
         if entry.digest:
             key, fingerprint = submission.idempotency_key, submission.fingerprint
             self._keep(working_set, entry, entry.digest, key, fingerprint, answer)
@@ -264,7 +259,7 @@ class DecidedBatch(Batch):
             digest, submission.scope, key, fingerprint, answer, submission.request_id, submission.moment_ms
         )
         working_set.idempotency[digest] = row
-        self.effects.keep(row)
+        self.changes.idempotency.append(row)
 
     def _bind(self, working_set: WorkingSet, entry: QueuedSubmission, answer: Answer) -> None:
         """Bind a signature to the idempotency key that it came with, or to none."""

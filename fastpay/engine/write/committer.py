@@ -142,10 +142,9 @@ class Committer:
 
     async def _write_ahead(self, batch: DecidedBatch, goes_on: Callable[[], bool]) -> bool:
         """Commit a decided batch, or compare its books if it writes nothing. Tell whether it is valid."""
-        changes = batch.changes()
-        if changes is None:
+        if not batch.changes:
             return await self._transactions.holds(batch, timeout_ms=self._left_ms())
-        await self._transactions.write_ahead(batch, changes, goes_on=goes_on, timeout_ms=self._left_ms())
+        await self._transactions.write_ahead(batch, goes_on=goes_on, timeout_ms=self._left_ms())
         return True
 
     def _left_ms(self) -> float:

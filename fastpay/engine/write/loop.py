@@ -244,7 +244,7 @@ class BatchLoop:
     def _tell(self, written: Sequence[DecidedBatch]) -> None:
         """Tell the working set and the observer what is on disk now."""
         for batch in written:
-            self._decider.working_set.arrived(batch.effects.rows)
+            self._decider.working_set.arrived(batch.changes.rows)
         if self._observer is None:
             return
         try:

@@ -44,7 +44,7 @@ class Pipeline:
 
     def goes_on(self) -> bool:
         """Tell whether the open batch will be written as it is, if the one at the database is committed."""
-        return isinstance(self.open, DecidedBatch) and bool(self.open.effects)
+        return isinstance(self.open, DecidedBatch) and bool(self.open.changes)
 
     def clear(self) -> list[QueuedSubmission]:
         """Empty the open batch, and return its commands."""

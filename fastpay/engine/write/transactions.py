@@ -9,7 +9,6 @@ from fastpay import limits
 from fastpay.domain.plan import Book
 from fastpay.engine.background import Background
 from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
-from fastpay.engine.ports import Changes
 from fastpay.engine.write.batch import Batch, DecidedBatch, ParkedBatch, Result
 from fastpay.engine.write.ports import BatchTransaction, Loader, TakenBooks, WriterStore
 from fastpay.engine.write.queued import QueuedSubmission
@@ -61,7 +60,7 @@ class Transactions:
         return {book.scope: book for book in books} == decided_on
 
     async def write_ahead(
-        self, batch: DecidedBatch, changes: Changes, *, goes_on: Callable[[], bool], timeout_ms: float
+        self, batch: DecidedBatch, *, goes_on: Callable[[], bool], timeout_ms: float
     ) -> None:
         """Commit what was decided ahead. Raises: OutdatedBatch, WrongMoment, RefusedBatch.
 
@@ -69,7 +68,7 @@ class Transactions:
         """
         background, scope = self._background, batch.entries[0].submission.scope
         rows_max = limits.transfers_a_statement_max if background.is_contended() else None
-        encoded = await background.run(scope, self._store.encode(changes, rows_max))
+        encoded = await background.run(scope, self._store.encode(batch.changes, rows_max))
 
         async def write(transaction: BatchTransaction) -> None:
             begun_ns = background.now_ns()
@@ -147,9 +146,8 @@ async def decide_locked(
         else:
             await batch.decide_in_steps(working_set, entry, background)
     batch.report_faults()
-    changes = batch.changes()
-    if changes is not None:
-        await transaction.write(changes)
+    if batch.changes:
+        await transaction.write(batch.changes)
     return batch
 
 

@@ -105,5 +105,5 @@ def batch_on(book: object, *, after: int) -> DecidedBatch:
     """Return a batch of one tenant that was decided on this book, and comes to a number of its sequence."""
     batch = DecidedBatch()
     batch._found = {TENANT: book}  # type: ignore[dict-item]
-    batch.effects._sequences = {TENANT: after}
+    batch.changes.sequences = {TENANT: after}
     return batch
