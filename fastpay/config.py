@@ -35,6 +35,7 @@ Connections = Annotated[int, Meta(ge=1, le=100)]
 ScanConnections = Annotated[int, Meta(ge=2, le=100)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
+AttemptDays = Annotated[int, Meta(ge=1, le=limits.webhook_attempt_days_max)]
 TestDelay = Annotated[int, Meta(ge=0, le=limits.test_delay_s_max)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
 Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
@@ -115,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origins: tuple[Origin, ...] = ()
     outbound_allowed_networks: tuple[Network, ...] = ()
     outbound_proxy: ProxyUrl | None = None
+    webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
     card_numbers_in_text: CardNumbers = "allow"
     test_delay_s: TestDelay = limits.test_delay_s
     log_level: LogLevel = "info"

@@ -387,6 +387,44 @@ webhook_retry_after_s_max = 86_400
 webhook_resolved_ms = 10_000
 webhook_addresses_max = 16
 
+# The relay: deliveries of events. An instance that has not renewed its row for `relay_lease_ms` may be
+# succeeded by another.
+relay_beat_ms = 500
+relay_lease_ms = 5_000
+relay_claim_max = 500
+# How long attempts in flight may take to end when the instance stops.
+relay_grace_ms = 400
+relay_page_events = 100
+# Events of one endpoint above its position, and its exceptions.
+relay_line_max = 512
+relay_exceptions_max = 1_000
+# Attempts in flight: of all endpoints, and of one; retries get this share of an endpoint's window.
+relay_in_flight_max = 1_024
+relay_window_start = 8
+relay_window_max = 128
+relay_retries_share = 4
+relay_burst_ms = 100
+# Failures in a row that open the circuit of an endpoint, and the pauses between probes.
+relay_circuit_failures = 5
+relay_probe_ms = 5_000
+relay_probe_max_ms = 300_000
+relay_disable_ms = 3 * 86_400_000
+# Replays of one endpoint: attempts in flight, a second, and for each event.
+relay_replay_window = 8
+relay_replays_per_second = 1_000
+relay_replay_attempts = 3
+# How long results are gathered before they are stored, and how many may wait for that.
+relay_gather_ms = 20
+relay_retry_ms = 250
+relay_unrecorded_max = 10_000
+# Failures to store in a row that may be the beginning of an outage, and are not logged.
+relay_failures_quiet = 8
+relay_pause_ms = 1_000
+relay_timer_max_ms = 60_000
+relay_partitions_ms = 3_600_000
+webhook_attempt_days = 30
+webhook_attempt_days_max = 365
+
 # Demo
 demo_payments_max = 100_000
 demo_concurrency_max = 256
@@ -545,3 +583,10 @@ assert body_bytes_max * ledger_batch_body_factor <= inflight_bytes_min * 3 // 4
 assert http2_credit_bytes + http2_ahead_bytes < http2_window_bytes
 assert http2_streams_max < http2_closed_streams_max
 assert write_buffer_low_bytes < write_buffer_high_bytes
+assert relay_beat_ms + read_timeout_ms < relay_lease_ms
+assert relay_page_events < relay_line_max < relay_exceptions_max
+assert relay_window_start <= relay_window_max <= relay_in_flight_max <= webhook_connections_max
+assert relay_window_max <= webhook_endpoint_connections_max
+assert relay_probe_ms <= relay_probe_max_ms < relay_disable_ms
+assert relay_page_events + relay_window_max < relay_line_max // 2
+assert webhook_attempt_days <= webhook_attempt_days_max

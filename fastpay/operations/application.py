@@ -27,6 +27,7 @@ from fastpay.engine.housekeeping import Housekeeper
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
+from fastpay.engine.relay.relay import Relay
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
@@ -34,8 +35,9 @@ from fastpay.engine.write.writer import Writer
 from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
 from fastpay.operations.deadline import Deadline
-from fastpay.operations.homes import Followers, Handover, Observers, open_homes
+from fastpay.operations.homes import Followers, Handover, Hearers, Observers, open_homes
 from fastpay.operations.outages import watch_dependencies
+from fastpay.operations.relay import open_relay
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.challenge_tokens import SealedChallengeTokens
@@ -82,27 +84,25 @@ async def open_application(
         clock, identifiers = await _keep_time(stack, settings, membership, machine_clock, deadline, counters)
         outages.readiness.require(identifiers.fault)
         feeds = Feeds(reads.read_sequences, clock=machine_clock, is_away=watch.is_away)
-        told = (counters, outages.redis, feeds)
+        told = (counters, outages.redis, hearers := Hearers(feeds.heard))
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
-        shares = Shares(requests_max=settings.contended_requests_max)
-        background = Background(shares)
+        background = Background(shares := Shares(requests_max=settings.contended_requests_max))
         observers = Observers(reader, feeds)
         make = partial(Writer, clock=clock, observer=observers, background=background)
         make = partial(make, failed=watch.failed, refusal=outages.disk_fault)
         writer: ports.Writer = (own := _open_writer(stack, database, deadline, make, outages.readiness))
         if settings.homes:
-            follower = Followers(reader, feeds.heard)
+            follower = Followers(reader, hearers.heard)
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         store, is_away = PostgresHousekeeping(pool), watch.is_away
         keep = partial(_keep_running, stack, deadline)
         hours, delay_s = settings.idempotency_retention_hours, settings.test_delay_s
         keep(Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away))
-        timed = partial(_begin_timed, clock=clock, identifiers=identifiers, is_away=is_away)
-        keep(*timed(store, writer, delay_s=delay_s))
+        timed = partial(_begin_timed, clock=clock, identifiers=identifiers, is_away=is_away, delay_s=delay_s)
+        keep(*timed(store, writer))
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds)
-        card_texts = CardTexts(refuses=settings.card_numbers_in_text == "refuse")
-        counters.add(card_texts, feeds, own)
+        counters.add(card_texts := CardTexts(refuses=settings.card_numbers_in_text == "refuse"), feeds, own)
         services = context.Services(
             writer=writer,
             reader=reader,
@@ -121,6 +121,8 @@ async def open_application(
             shares=shares,
             background=background,
         )
+        relay = open_relay(settings, services, pool, reads, vault=vault, stopping=stopping)
+        keep(_tell_relay(relay, counters, observers, hearers))
         yield create_app(services)
 
 
@@ -158,6 +160,14 @@ def _keep_members(
     stack.push_async_callback(_close_in_time, homes.close, deadline)
     _keep_running(stack, deadline, Handover(homes, stopping))
     return homes
+
+
+def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers: Hearers) -> Relay:
+    """Let the relay know of commits, here and elsewhere, count what it does, and return it."""
+    observers.add(relay)
+    hearers.add(relay.heard)
+    counters.add(relay)
+    return relay
 
 
 def _settings_of_api(settings: Settings) -> context.Settings:
@@ -233,13 +243,13 @@ def _open_reader(
     *,
     clock: Clock,
     deadline: Deadline,
-    told: tuple[Counters, Dependency, Feeds],
+    told: tuple[Counters, Dependency, Hearers],
 ) -> Reader:
     """Start the reader, with its connections to Redis if there is one.
 
     `told` get to know what counts, whether Redis can be reached, and what other instances change.
     """
-    counters, redis, feeds = told
+    counters, redis, hearers = told
     staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
     announcer = copies = None
     if redis_url is not None:
@@ -264,7 +274,7 @@ def _open_reader(
 
         def heard(scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
             reader.heard(scope, versions)
-            feeds.heard(scope)
+            hearers.heard(scope)
 
         listener = Listener(redis_url, origin=announcer.origin, heard=heard, part=redis.part())
         _keep_running(stack, deadline, listener)

@@ -41,6 +41,22 @@ class Observers:
             observer.committed(commits)
 
 
+class Hearers:
+    """Tells several that something of a tenant was changed by another instance."""
+
+    def __init__(self, *hearers: Callable[[Scope], None]) -> None:
+        self._all = list(hearers)
+
+    def add(self, heard: Callable[[Scope], None]) -> None:
+        """Tell one more."""
+        self._all.append(heard)
+
+    def heard(self, scope: Scope) -> None:
+        """Tell all of a tenant."""
+        for heard in self._all:
+            heard(scope)
+
+
 class Followers:
     """Tells the read path, and whoever waits for news of a tenant, what a home commits."""
 

@@ -33,6 +33,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.dependency_ports",
             "engine.failures",
             "engine.homes.ports",
+            "engine.relay.lease_ports",
             "engine.relay.ports",
         }
     ),

@@ -76,6 +76,15 @@ GOOD: dict[str, Row] = {
         "status": "enabled",
         "deleted": False,
     },
+    "webhook_cursor": {"webhook_endpoint_id": name(127), "fence": 1, "position": 9, "previous_sequence": 3},
+    "webhook_exception": {
+        "webhook_endpoint_id": name(117),
+        "sequence": 3,
+        "previous_sequence": 2,
+        "object_id": name(2),
+        "attempts": 1,
+        "next_attempt_at": "2024-01-01",
+    },
     "webhook_replay": {"webhook_replay_id": name(18), "version": 1, "webhook_endpoint_id": name(117)},
     "account_transfer": {
         "account_transfer_id": name(14),

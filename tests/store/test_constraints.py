@@ -21,7 +21,10 @@ TRIGGERED = {
     "transfer_credit_account_fkey",
     "transfer_debit_account_fkey",
 }
-TABLES_OF_OTHERS = ("tenant", "book", "api_key", "signing_secret", "cache_seal", "member", "alembic_version")
+TABLES_OF_OTHERS = (
+    *("tenant", "book", "api_key", "signing_secret", "cache_seal", "member", "alembic_version"),
+    *("webhook_instance", "webhook_attempt"),
+)
 
 
 def table_of(constraint: str) -> str:

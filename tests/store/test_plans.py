@@ -110,6 +110,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "lock_books": _OTHERS,
     "take_books": _OTHERS,
     "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual",0]'] * WANTED),
+    "relay_states": (*_SCOPE, [ENDPOINT]),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
     "read_profile": (digits_of("tenant", 7), False),
     "read_sequences": _OTHERS,
@@ -174,6 +175,17 @@ ELSEWHERE = {
             "key_require_signatures",
         ),
         *("key_revoke", "member_", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
+        # A few rows for each endpoint; and attempts, which are in partitions.
+        *(
+            "relay_attempts",
+            "relay_beat",
+            "relay_claim",
+            "relay_exceptions",
+            "relay_held",
+            "relay_leave",
+            "relay_partitions",
+        ),
+        *("relay_record", "relay_release", "relay_watch"),
     ),
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
@@ -185,7 +197,8 @@ ELSEWHERE = {
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
 }
 # Who asks in vain touches little, however much there is. A book has one balance, and no list shows it.
-IN_VAIN = {"list_balances up", "list_balances down"}
+# Nobody has delivered to an endpoint.
+IN_VAIN = {"list_balances up", "list_balances down", "relay_states"}
 
 
 def test_every_statement_is_held_to_this_or_named_as_one_that_is_not() -> None:

@@ -1,0 +1,368 @@
+"""Delivers to one endpoint: reads its part of the log, makes attempts, and notes what became of them.
+
+Nothing here waits in a loop. `pump` does what can be done now. It is called when something was committed,
+when an attempt or a read has ended, when a time has come, and after a lease was lost and renewed.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import digits
+from fastpay.domain.webhook_endpoints import PING
+from fastpay.engine.relay.circuit import Circuit
+from fastpay.engine.relay.event_log import EventLog, Form
+from fastpay.engine.relay.lease_ports import Lease, Parked, Record
+from fastpay.engine.relay.ports import Attempt, Deliverer, Delivery, DeliveryOutcome, EndpointConfiguration
+from fastpay.engine.relay.progress import Entry, Logged, Progress
+from fastpay.engine.relay.recorder import Recorder
+from fastpay.engine.relay.replaying import FindReplay, Replaying
+from fastpay.engine.relay.reports import Reports
+from fastpay.engine.relay.schedule import next_attempt_ms
+from fastpay.engine.relay.slots import Slots
+from fastpay.engine.relay.window import Pace, Window
+from fastpay.errors import FastpayError
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.relay")
+
+_STOPPED = DeliveryOutcome(failure="stopped", excerpt="fastpay stopped before the answer came")
+_TOO_MANY_REQUESTS, _UNAVAILABLE, _GONE = 429, 503, 410
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What all channels use. `may_send` says whether the leases of this instance are valid now."""
+
+    clock: Clock
+    deliverer: Deliverer
+    log: EventLog
+    slots: Slots
+    recorder: Recorder
+    reports: Reports
+    may_send: Callable[[], bool]
+    find_replay: FindReplay
+
+
+class Channel:
+    """One endpoint that this instance holds. `end` is how far its tenant's sequence is known to have come."""
+
+    def __init__(self, shared: Shared, lease: Lease, configuration: EndpointConfiguration) -> None:
+        endpoint = configuration.endpoint
+        start = endpoint.start_after_sequence
+        self.name, self.fence = lease.name, lease.fence
+        self.configuration = configuration
+        self.form = Form(payload=endpoint.payload, api_version=endpoint.api_version)
+        self.types = endpoint.wanted_types() | {PING}
+        self.circuit = Circuit(
+            failures=lease.failures, failing_since_ms=lease.failing_since_ms, resume_ms=lease.resume_ms
+        )
+        self.progress = Progress(
+            endpoint.order,  # type: ignore[arg-type] # the API allows no other
+            position=start if lease.position is None else lease.position,
+            previous=start if lease.position is None else lease.previous,
+            parked=map(_entry, lease.parked),
+        )
+        self.end = self.progress.position
+        self.find_replay = shared.find_replay
+        self.delivered = self.failed = 0
+        self._shared = shared
+        self._window = Window()
+        self._pace = Pace(endpoint.requests_per_second)
+        self._target = configuration.target(shared.clock.now_ms() // 1000)
+        self._target_until_s = configuration.changes_at(shared.clock.now_ms() // 1000)
+        self._is_stale = False
+        self._reading: asyncio.Task[None] | None = None
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        # Whether it is being disabled: nothing is sent until that is known to have happened, or not.
+        self._is_halted = False
+        self.is_leaving = False
+        self.replaying = Replaying(self, shared.log, lease.replayed, lease.replayed_through)
+
+    def heard(self, sequence: int | None) -> None:
+        """Note how far the tenant's sequence has come, further than is known if that is None."""
+        if sequence is None:
+            self._is_stale = True
+        else:
+            self.end = max(self.end, sequence)
+        self.pump()
+
+    def touch(self) -> None:
+        """Have the state stored."""
+        self._shared.recorder.touch(self)
+
+    def configure(self, configuration: EndpointConfiguration) -> bool:
+        """Take a new version over. Return False if the endpoint has to be claimed anew for it."""
+        before, after = self.configuration.endpoint, configuration.endpoint
+        if after.status != "enabled":
+            # When it is enabled again, it begins without a past.
+            self.circuit.succeeded()
+            return False
+        if _fixed(before) != _fixed(after):
+            return False
+        self.configuration = configuration
+        self._is_halted = False
+        self._renew_target(self._shared.clock.now_ms() // 1000)
+        if before.requests_per_second != after.requests_per_second:
+            self._pace = Pace(after.requests_per_second)
+        if before.url != after.url:
+            self.circuit.succeeded()
+            self.progress.hasten()
+        self._shared.reports.compare(self)
+        self.touch()
+        self.pump()
+        return True
+
+    def pump(self) -> None:
+        """Send what may be sent now, read more if little is left, and come back when more may be sent."""
+        if self.is_leaving or self._is_halted or not self._shared.may_send():
+            return
+        now_ms, now_ns = self._shared.clock.now_ms(), self._shared.clock.monotonic_ns()
+        while (entry := self._next(now_ms, now_ns)) is not None:
+            self.begin(entry, self.progress, self._window)
+        self.replaying.pump(now_ms, now_ns)
+        self._read_on()
+        self._set_timer(now_ms, now_ns)
+
+    def share(self, now_ms: int, now_ns: int) -> int:
+        """Return how many attempts of one sort may be in flight now, none if none may begin."""
+        if not self.circuit.may_send(now_ms) or self._pace.wait_ns(now_ns):
+            return 0
+        share = self._shared.slots.share()
+        if not share:
+            self._shared.slots.wait(self.pump)
+        return min(share, 1) if self.circuit.is_failing else share
+
+    def begin(self, entry: Entry, progress: Progress, window: Window) -> None:
+        """Begin an attempt."""
+        self.circuit.began()
+        self._pace.began(self._shared.clock.monotonic_ns())
+        self._shared.slots.take()
+        task = asyncio.create_task(self._attempt(entry, progress, window), name="delivery")
+        self._attempts.add(task)
+        task.add_done_callback(self._attempts.discard)
+
+    def record(self) -> Record:
+        """Return the state to store, with the exceptions that have changed."""
+        progress, circuit = self.progress, self.circuit
+        changed = list(progress.changed.items())
+        return Record(
+            name=self.name,
+            fence=self.fence,
+            position=progress.position,
+            previous=progress.previous,
+            failures=circuit.failures,
+            failing_since_ms=circuit.failing_since_ms,
+            resume_ms=circuit.resume_ms,
+            replayed=self.replaying.replayed,
+            replayed_through=self.replaying.through,
+            version=self.configuration.version,
+            kept=[_parked(entry) for _, entry in changed if entry is not None],
+            removed=[sequence for sequence, entry in changed if entry is None],
+        )
+
+    async def leave(self, grace_ms: int) -> None:
+        """Begin nothing more, and wait for what is in flight; after `grace_ms` end it."""
+        self.is_leaving = True
+        self._shared.slots.forget(self.pump)
+        if self._timer is not None:
+            self._timer.cancel()
+        pending = [*self._attempts]
+        if pending and grace_ms:
+            await asyncio.wait(pending, timeout=grace_ms / 1000)
+        reads = [task for task in (self._reading, self.replaying.reading) if task is not None]
+        for task in (*pending, *reads):
+            task.cancel()
+        await asyncio.gather(*pending, *reads, return_exceptions=True)
+        self.progress.settle()
+        self.touch()
+
+    def _next(self, now_ms: int, now_ns: int) -> Entry | None:
+        share, progress = self.share(now_ms, now_ns), self.progress
+        if not share:
+            return None
+        if self.circuit.is_failing:
+            due_ms = progress.next_due_ms()
+            # A probe is a retry if there is one: a first attempt that fails is one more exception.
+            is_retry = due_ms is not None and due_ms <= now_ms
+            in_flight = progress.in_flight + 1
+            return progress.take(now_ms, first_max=0 if is_retry else in_flight, retries_max=in_flight)
+        if progress.waiting and progress.first_in_flight >= share:
+            self._shared.slots.wait(self.pump)
+        first_max, retries_max = min(self._window.size, share), min(self._window.retries, share)
+        return progress.take(now_ms, first_max=first_max, retries_max=retries_max)
+
+    async def _attempt(self, entry: Entry, progress: Progress, window: Window) -> None:
+        clock, number = self._shared.clock, entry.attempts + 1
+        sent_ns = clock.monotonic_ns()
+        outcome: DeliveryOutcome | None = None
+        logged: Logged | None = None
+        try:
+            logged = entry.logged
+            if logged is None:
+                logged = await self._shared.log.read_one(self.name.scope, entry.sequence, self.form)
+            assert logged is not None, "an event that was delivered is gone"
+            outcome = await self._shared.deliverer.deliver(self._delivery(entry, logged))
+        except asyncio.CancelledError:
+            outcome = _STOPPED if logged is not None else None
+            raise
+        except FastpayError:
+            # The database is away. This was no attempt.
+            pass
+        except Exception:  # noqa: BLE001  one event must not end the others
+            _log.exception("delivery_failed", endpoint=self.name.endpoint_id, sequence=entry.sequence)
+        finally:
+            # What is sent again later is read again: until then it costs no memory.
+            entry.logged = None
+            if logged is None or outcome is None or outcome.failure == "stopped":
+                self.circuit.abandoned()
+                pause_ms = 0 if self.is_leaving else limits.relay_pause_ms
+                progress.give_back(entry, clock.now_ms() + pause_ms)
+            else:
+                self._settle(entry, outcome, progress, window, sent_ns)
+            if logged is not None and outcome is not None:
+                self._note(entry, number, logged, outcome)
+            self._shared.slots.give()
+        self.pump()
+
+    def _delivery(self, entry: Entry, logged: Logged) -> Delivery:
+        now_s = self._shared.clock.now_ms() // 1000
+        if self._target_until_s is not None and now_s >= self._target_until_s:
+            self._renew_target(now_s)
+        return Delivery(
+            target=self._target,
+            event_id=logged.event_id,
+            sequence=entry.sequence,
+            previous_sequence=entry.previous,
+            attempt=entry.attempts + 1,
+            body=logged.body,
+        )
+
+    def _settle(
+        self, entry: Entry, outcome: DeliveryOutcome, progress: Progress, window: Window, sent_ns: int
+    ) -> None:
+        """Note what became of an attempt."""
+        now_ms, chance = self._shared.clock.now_ms(), self._shared.clock.random_bytes(1)[0]
+        if outcome.is_delivered:
+            self.delivered += 1
+            was_failing = self.circuit.is_failing
+            self.circuit.succeeded()
+            window.succeeded()
+            progress.acknowledge(entry)
+            if was_failing:
+                self.progress.hasten()
+        else:
+            self.failed += 1
+            due_ms = next_attempt_ms(
+                entry.attempts + 1, now_ms, chance=chance, retry_after_s=outcome.retry_after_s
+            )
+            progress.fail(entry, due_ms)
+            if outcome.status == _TOO_MANY_REQUESTS:
+                self.circuit.refused(now_ms)
+            else:
+                self.circuit.failed(now_ms, chance=chance)
+            if outcome.retry_after_s:
+                self.circuit.pause(now_ms + outcome.retry_after_s * 1000)
+            is_congested = outcome.status in (_TOO_MANY_REQUESTS, _UNAVAILABLE)
+            if is_congested or outcome.failure == "timed_out":
+                window.congested(sent_ns=sent_ns, now_ns=self._shared.clock.monotonic_ns())
+            if outcome.status == _GONE or self.circuit.is_hopeless(now_ms):
+                self._is_halted = True
+                self._shared.reports.disable(self, "gone" if outcome.status == _GONE else "failing")
+        self._shared.reports.compare(self)
+
+    def _note(self, entry: Entry, number: int, logged: Logged, outcome: DeliveryOutcome) -> None:
+        clock = self._shared.clock
+        now_ms = clock.now_ms()
+        attempt = Attempt(
+            digits=f"{now_ms:012x}{clock.random_bytes(10).hex()}",
+            created_ms=now_ms,
+            event_id=logged.event_id,
+            event_type=logged.type,
+            sequence=entry.sequence,
+            number=number,
+            outcome=outcome,
+            next_attempt_at=None if entry.is_done else entry.due_ms // 1000,
+        )
+        self._shared.recorder.add(self, attempt)
+
+    def _read_on(self) -> None:
+        progress = self.progress
+        is_behind = self._is_stale or progress.read_through < self.end
+        if self._reading is not None or not is_behind or progress.waiting > self._window.size:
+            return
+        if progress.line_length >= limits.relay_line_max // 2:
+            # Something slow holds what was acknowledged behind it.
+            progress.settle()
+        if progress.line_length < limits.relay_line_max:
+            self._is_stale = False
+            self._reading = asyncio.create_task(self._read(), name="relay channel")
+
+    async def _read(self) -> None:
+        progress, pause_ms = self.progress, 0
+        try:
+            page = await self._shared.log.read(self.name.scope, progress.read_through, self.types, self.form)
+        except FastpayError:
+            self._is_stale, pause_ms = True, limits.relay_pause_ms
+        except Exception:  # noqa: BLE001  nothing is passed over: it is read again
+            _log.exception("relay_read_failed", endpoint=self.name.endpoint_id)
+            self._is_stale, pause_ms = True, limits.relay_pause_ms
+        else:
+            # A ping is for one endpoint.
+            own = digits(self.name.endpoint_id)
+            progress.offer(
+                [one for one in page.events if one.type != PING or one.object_id == own], page.through
+            )
+            self.end = max(self.end, page.end)
+            self.touch()
+        finally:
+            self._reading = None
+        if pause_ms:
+            self._wake_in(pause_ms)
+        else:
+            self.pump()
+
+    def _set_timer(self, now_ms: int, now_ns: int) -> None:
+        """Come back when the next attempt is due, unless something else calls `pump` before."""
+        times_ms = [self.progress.next_due_ms(), self.replaying.next_due_ms()]
+        due_ms = min((one for one in times_ms if one is not None), default=None)
+        if self.progress.waiting or self.replaying.waiting:
+            due_ms = min(now_ms, due_ms or now_ms)
+        if due_ms is None:
+            return
+        waits_ms = (due_ms - now_ms, self.circuit.resume_ms - now_ms, self._pace.wait_ns(now_ns) / 1e6)
+        wait_ms = max(waits_ms)
+        if wait_ms <= 0 and self.progress.next_due_ms() is not None:
+            # All places among the exceptions are taken, until one of them is due.
+            wait_ms = (self.progress.next_due_ms() or now_ms) - now_ms
+        if wait_ms > 0:
+            self._wake_in(wait_ms)
+
+    def _wake_in(self, wait_ms: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_ms = min(wait_ms, limits.relay_timer_max_ms)
+        self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self.pump)
+
+    def _renew_target(self, now_s: int) -> None:
+        self._target = self.configuration.target(now_s)
+        self._target_until_s = self.configuration.changes_at(now_s)
+
+
+def _fixed(endpoint: object) -> tuple[object, ...]:
+    """Return what a channel cannot change while it has events on their way."""
+    names = ("order", "enabled_events", "payload", "api_version")
+    return tuple(getattr(endpoint, name) for name in names)
+
+
+def _entry(parked: Parked) -> Entry:
+    entry = Entry(parked.sequence, parked.previous, parked.object_digits, attempts=parked.attempts)
+    entry.due_ms = parked.due_ms
+    return entry
+
+
+def _parked(entry: Entry) -> Parked:
+    return Parked(entry.sequence, entry.previous, entry.object_id, entry.attempts, entry.due_ms)

@@ -1,0 +1,162 @@
+"""Delivers a part of the log again: a second cursor beside the live one, with a speed limit.
+
+Replays of one endpoint are done one after the other. An event that fails again is attempted three times, and
+is then left to whoever asked. A replay waits while the endpoint fails; a single event is attempted once, and
+at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from fastpay import limits
+from fastpay.domain import events
+from fastpay.domain.identifiers import digits
+from fastpay.domain.webhook_endpoints import PING, WebhookReplay
+from fastpay.engine.relay.circuit import Circuit
+from fastpay.engine.relay.event_log import EventLog, Form
+from fastpay.engine.relay.ports import EndpointName
+from fastpay.engine.relay.progress import Entry, Progress
+from fastpay.engine.relay.window import Pace, Window
+from fastpay.errors import FastpayError
+
+# Returns the first replay of an endpoint behind the one with these digits.
+FindReplay = Callable[[EndpointName, str], Awaitable[WebhookReplay | None]]
+
+
+class Replayed(Protocol):
+    """An endpoint, as far as a replay needs it."""
+
+    name: EndpointName
+    types: frozenset[str]
+    form: Form
+    circuit: Circuit
+    find_replay: FindReplay
+
+    def share(self, now_ms: int, now_ns: int) -> int:
+        """Return how many attempts of one sort may be in flight now, none if none may begin."""
+
+    def begin(self, entry: Entry, progress: Progress, window: Window) -> None:
+        """Begin an attempt."""
+
+    def pump(self) -> None:
+        """Do what can be done now."""
+
+    def touch(self) -> None:
+        """Have the state stored."""
+
+
+class Replaying:
+    """The replays of one endpoint. `replayed` are the digits of the last one that has ended."""
+
+    def __init__(self, channel: Replayed, log: EventLog, replayed: str, through: int) -> None:
+        self._channel = channel
+        self._log = log
+        self.replayed = replayed
+        # How far the replay behind it has come.
+        self.through = through
+        self._replay: WebhookReplay | None = None
+        self._progress: Progress | None = None
+        self._window = Window()
+        self._pace = Pace(limits.relay_replays_per_second)
+        self._is_wanted = False
+        self.reading: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many events can be sent now, but for the speed limit."""
+        return 0 if self._progress is None or self._channel.circuit.is_failing else self._progress.waiting
+
+    def next_due_ms(self) -> int | None:
+        """Return when the next later attempt is due, None if there is none."""
+        return None if self._progress is None else self._progress.next_due_ms()
+
+    def wait_ns(self, now_ns: int) -> int:
+        """Return how long the next attempt of a replay has to wait for the speed limit."""
+        return self._pace.wait_ns(now_ns)
+
+    def heard(self) -> None:
+        """Note that a replay was asked for."""
+        if self._replay is None:
+            self._is_wanted = True
+            self._channel.pump()
+
+    def pump(self, now_ms: int, now_ns: int) -> None:
+        """Send what may be sent now, and read what follows."""
+        progress, replay = self._progress, self._replay
+        if progress is None or replay is None:
+            if self._is_wanted and self.reading is None:
+                self._is_wanted = False
+                self.reading = asyncio.create_task(self._begin(), name="relay replay")
+            return
+        while (entry := self._next(progress, replay, now_ms, now_ns)) is not None:
+            self._pace.began(now_ns)
+            self._channel.begin(entry, progress, self._window)
+        self.through = progress.position
+        if progress.read_through < replay.to_sequence:
+            is_short = progress.waiting <= limits.relay_replay_window
+            if is_short and progress.line_length < limits.relay_line_max and self.reading is None:
+                self.reading = asyncio.create_task(self._read(progress, replay), name="relay replay")
+        elif progress.is_complete:
+            self._end(replay)
+
+    def _next(self, progress: Progress, replay: WebhookReplay, now_ms: int, now_ns: int) -> Entry | None:
+        if replay.event is None:
+            if self._channel.circuit.is_failing or self._pace.wait_ns(now_ns):
+                return None
+            share = min(self._channel.share(now_ms, now_ns) // 2, limits.relay_replay_window)
+        else:
+            share = 1
+        return progress.take(now_ms, first_max=share, retries_max=share)
+
+    def _end(self, replay: WebhookReplay) -> None:
+        self.replayed, self.through = digits(replay.id), 0
+        self._replay = self._progress = None
+        # Another one may wait behind it.
+        self._is_wanted = True
+        self._channel.touch()
+        asyncio.get_running_loop().call_soon(self._channel.pump)
+
+    async def _begin(self) -> None:
+        channel, log, scope = self._channel, self._log, self._channel.name.scope
+        try:
+            replay = await channel.find_replay(channel.name, self.replayed)
+            if replay is None:
+                return
+            position = max(replay.from_sequence - 1, self.through)
+            previous = await log.previous(scope, position + 1, channel.types - {PING})
+            is_single = replay.event is not None
+            progress = Progress(
+                "parallel",
+                position=position,
+                previous=previous,
+                exceptions_max=0,
+                attempts_max=1 if is_single else limits.relay_replay_attempts,
+            )
+            if is_single:
+                logged = await log.read_one(scope, replay.from_sequence, channel.form)
+                progress.offer([] if logged is None else [logged], replay.to_sequence)
+            self._replay, self._progress = replay, progress
+        except FastpayError:
+            # The next beat tells of it again.
+            pass
+        finally:
+            self.reading = None
+        channel.pump()
+
+    async def _read(self, progress: Progress, replay: WebhookReplay) -> None:
+        channel = self._channel
+        try:
+            page = await self._log.read(
+                channel.name.scope, progress.read_through, channel.types - {PING}, channel.form
+            )
+        except FastpayError:
+            # The next beat calls `pump`.
+            return
+        finally:
+            self.reading = None
+        types = frozenset().union(*map(events.matching, replay.types)) if replay.types else None
+        through = min(page.through, replay.to_sequence)
+        progress.offer([one for one in page.events if one.sequence <= through], through, types=types)
+        channel.touch()
+        channel.pump()
