@@ -20,6 +20,7 @@ from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Resources
 from fastpay.api.resources import (
     accounts,
+    application_fees,
     balances,
     charges,
     confirmation_tokens,
@@ -51,6 +52,7 @@ from fastpay.observability import telemetry
 # Every module of `api/resources/`. Add a new resource here.
 _MODULES = (
     accounts,
+    application_fees,
     payment_intents,
     payment_methods,
     setup_intents,

@@ -81,6 +81,14 @@ Node: TypeAlias = Field | Slot | Json | Mode | Nested | When | Choice | Same
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | None"
 
 
+def decided_once(field: str, shape: Shape) -> When:
+    """Return the shape with one look at a field in place of each `When` that asks whether it is there.
+
+    For a field that few objects have, and many parts of the shape depend on.
+    """
+    return When(field, _assume(field, shape, True), otherwise=_assume(field, shape, False))
+
+
 def template(struct_type: type[msgspec.Struct], shape: Shape) -> Template:
     """Return a template that renders structs of this type in this shape.
 
@@ -89,6 +97,20 @@ def template(struct_type: type[msgspec.Struct], shape: Shape) -> Template:
     made = Template(struct_type)
     _put(made, struct_type, shape)
     return made
+
+
+def _assume(field: str, shape: Shape, is_there: bool) -> Shape:
+    match shape:
+        case dict():
+            return {name: _assume(field, inner, is_there) for name, inner in shape.items()}
+        case list():
+            return [_assume(field, inner, is_there) for inner in shape]
+        case When() if shape.path == field and shape.equals is None:
+            return _assume(field, shape.then if is_there else shape.otherwise, is_there)
+        case When():
+            then, otherwise = (_assume(field, inner, is_there) for inner in (shape.then, shape.otherwise))
+            return When(shape.path, then, otherwise, shape.equals)
+    return shape
 
 
 def _put(made: Template, struct_type: type[msgspec.Struct], shape: Shape) -> None:

@@ -8,7 +8,7 @@ from msgspec import Raw, UnsetType
 
 from fastpay import limits
 from fastpay.api import answers, search
-from fastpay.api.common_params import refuse_together
+from fastpay.api.common_params import NoParams, refuse_together
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import Item, render_list, render_search_result
@@ -150,6 +150,30 @@ async def require_owner(call: Call, kind: Kind) -> StoredObject:
     if found is None or getattr(found.object, "deleted", False):
         raise kinds.absent(kind, identifier)
     return found.object
+
+
+class RetrieveBelow:
+    """An endpoint that shows an object below its owner. `argument` is what the path calls its identifier."""
+
+    policy = Policy()
+
+    def __init__(self, resource: Resource, owner: Owner, argument: str) -> None:
+        self._resource = resource
+        self._owner = owner
+        self._argument = argument
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the object. Raises: NotFound for one of another owner."""
+        resource = self._resource
+        owner = (await require_owner(call, self._owner.kind)).id
+        identifier = kinds.check(resource.kind, call.arguments[self._argument])
+        params = decode_query(NoParams, call.query)
+        paths = answers.check_expansions(call, resource, params.expand)
+        found = await call.services.reader.get(call.scope, identifier)
+        if found is None or getattr(found.object, self._owner.field, None) != owner:
+            raise kinds.absent(resource.kind, identifier)
+        snapshots = Snapshots(call, {identifier: found})
+        return Reply(body=await answers.shown(call, resource, found.object, snapshots, paths=paths))
 
 
 async def shown(

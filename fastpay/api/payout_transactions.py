@@ -10,15 +10,19 @@ from collections.abc import Sequence
 from fastpay import limits
 from fastpay.api.resource import Snapshot
 from fastpay.domain import ledger
+from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.identifiers import HIGHEST, digits, lower_bound
 from fastpay.domain.ledger import Transfer
-from fastpay.domain.objects import Charge, Refund
+from fastpay.domain.objects import Charge, Refund, StoredObject
 from fastpay.domain.payouts import Payout
+from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.engine.ledger_ports import PaidOut
 from fastpay.engine.ports import Page
 from fastpay.errors import InvalidRequest
 
 _Row = tuple[Transfer, int]
+# A reversal is of a transfer, which is of a charge.
+_STEPS_TO_CHARGE = 2
 
 
 class PayoutTransactions:
@@ -69,10 +73,7 @@ class PayoutTransactions:
     async def _choose(self, rows: Sequence[tuple[Transfer, int, int]]) -> list[_Row]:
         """Return the rows that the payout pays out. Whether a charge was available at once only it says."""
         sources = await self._snapshot.load(list({transfer.source_id for transfer, _, _ in rows}))
-        owners = {
-            versioned.object.charge for versioned in sources.values() if isinstance(versioned.object, Refund)
-        }
-        charges = await self._snapshot.load(list(owners))
+        charges = await self._charges({name: versioned.object for name, versioned in sources.items()})
         chosen = []
         for transfer, moment_ms, sequence in rows:
             source = sources[transfer.source_id].object if transfer.source_id in sources else None
@@ -80,14 +81,9 @@ class PayoutTransactions:
                 is_paid = (
                     self._is_within(sequence) if source.funds_available else self._is_released(transfer.id)
                 )
-            elif isinstance(source, Refund) and self._pending in {
-                transfer.debit_account_id,
-                transfer.credit_account_id,
-            }:
-                charge = charges[source.charge].object
-                is_paid = isinstance(charge, Charge) and self._is_released(
-                    charge.balance_transaction or HIGHEST
-                )
+            elif self._pending in {transfer.debit_account_id, transfer.credit_account_id}:
+                charge = charges.get(transfer.source_id)
+                is_paid = charge is not None and self._is_released(_capture_of(charge, transfer.source_id))
             elif isinstance(source, Payout) and source.automatic and transfer.kind == "payout":
                 # The one before took all that was there: it is not paid out again.
                 is_paid = source.id == self._payout.id
@@ -97,8 +93,48 @@ class PayoutTransactions:
                 chosen.append((transfer, moment_ms))
         return chosen
 
+    async def _charges(self, found: dict[str, StoredObject]) -> dict[str, Charge]:
+        """Return the charge that each object is about, by the object's identifier. Adds to `found`."""
+        sources = list(found)
+        for _ in range(_STEPS_TO_CHARGE):
+            missing = {
+                above for stored in found.values() if (above := _above(stored)) is not None
+            } - found.keys()
+            loaded = await self._snapshot.load(list(missing))
+            found |= {name: versioned.object for name, versioned in loaded.items()}
+        charges = {}
+        for name in sources:
+            stored: StoredObject | None = found[name]
+            while stored is not None and not isinstance(stored, Charge):
+                stored = found.get(_above(stored) or "")
+            if stored is not None:
+                charges[name] = stored
+        return charges
+
     def _is_within(self, sequence: int) -> bool:
         return self._payout.sequence_after < sequence <= self._payout.sequence_through
 
     def _is_released(self, capture: str) -> bool:
         return self._payout.released_after < digits(capture) <= self._payout.released_through
+
+
+def _above(stored: StoredObject) -> str | None:
+    """Return the identifier of what an object is about: a charge, or what leads to one."""
+    match stored:
+        case Refund() | ApplicationFee():
+            return stored.charge
+        case AccountTransfer():
+            return stored.source_transaction
+        case TransferReversal():
+            return stored.transfer
+        case FeeRefund():
+            return stored.fee
+    return None
+
+
+def _capture_of(charge: Charge, source: str) -> str:
+    """Return the balance transaction of the capture whose money an object moved."""
+    for one in () if charge.extras is None else charge.extras.captures:
+        if source in {one.transfer, one.application_fee}:
+            return one.balance_transaction
+    return charge.balance_transaction or HIGHEST

@@ -84,6 +84,10 @@ def charge_extras(
         network=card.network,
         network_transaction_id=once.network_transaction_id,
         radar_options=kept.radar_options,
+        application_fee_amount=kept.application_fee_amount,
+        destination=kept.destination,
+        on_behalf_of=kept.on_behalf_of,
+        transfer_amount=kept.transfer_amount,
     )
     return None if extras == _NO_EXTRAS else extras
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import charging, disputes, ledger
+from fastpay.domain import charging, destinations, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import DISPUTED
+from fastpay.domain.destinations import AS_AGREED, Split
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.options import ChargeExtras
 from fastpay.domain.payment_intents import OPEN, refuse_state, with_extras
@@ -24,6 +25,7 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fields: Mapping[str, object] = {}
     extras: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
+    split: Split = AS_AGREED
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -48,6 +50,7 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             amount=self.amount,
             is_final=self.is_final,
             param="amount_to_capture",
+            split=self.split,
         )
         return intent.id
 
@@ -87,7 +90,6 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
             extras=msgspec.structs.replace(extras, increments=extras.increments + 1),
             hold=charging.hold(draft, charge, amount=self.amount),
         )
-        draft.put(held, "charge.updated")
         raised = msgspec.structs.replace(
             intent,
             **self.fields,
@@ -96,6 +98,8 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
             metadata=metadata_rules.merge(intent.metadata, self.metadata),
         )
         raised = with_extras(raised, self.extras)
+        destinations.check_split(raised)
+        draft.put(destinations.noted(held, raised), "charge.updated")
         draft.put(raised, "payment_intent.amount_capturable_updated")
         return intent.id
 
@@ -151,6 +155,7 @@ def capture(
     amount: int | None,
     param: str,
     is_final: bool = True,
+    split: Split = AS_AGREED,
 ) -> None:
     """Post the hold of an authorized payment, or `amount` of it, and write intent and charge.
 
@@ -176,6 +181,9 @@ def capture(
     if not is_final:
         _require_multicapture(charge)
     is_final = is_final or amount == intent.amount_capturable
+    if split != AS_AGREED:
+        intent = destinations.split(intent, charge, split)
+        charge = destinations.noted(charge, intent)
     captured = charging.capture(workspace, draft, charge, amount=amount, is_final=is_final)
     draft.put(captured, "charge.captured")
     if captured.card.behaviour in DISPUTED and not charge.captured:
@@ -281,6 +289,7 @@ def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
     intent = workspace.find(identifier)
     if isinstance(intent, PaymentIntent):
         needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+        needed.extend(destinations.needs(workspace, intent.extras, intent.currency))
         if intent.latest_charge is not None:
             needed.append(intent.latest_charge)
             charge = workspace.find(intent.latest_charge)

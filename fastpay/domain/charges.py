@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import captures, disputes, ledger
+from fastpay.domain import captures, destinations, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.destinations import AS_AGREED, Split
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
@@ -40,6 +41,7 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     id: str
     amount: int | None = None
     fields: Mapping[str, object] = {}
+    split: Split = AS_AGREED
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. A loaded charge names the payment intent and the accounts."""
@@ -48,7 +50,8 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             return (self.id,)
         accounts = ledger.account_ids(workspace.scope, charge.currency)
         disputed = disputes.account_needs(workspace, charge.card.behaviour, charge.currency)
-        return (self.id, charge.payment_intent, *accounts, *disputed)
+        passed_on = destinations.needs(workspace, charge.extras, charge.currency)
+        return (self.id, charge.payment_intent, *accounts, *disputed, *passed_on)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold."""
@@ -57,7 +60,9 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         intent = workspace.find(charge.payment_intent)
         assert isinstance(intent, PaymentIntent)
         noted = msgspec.structs.replace(charge, **self.fields)
-        captures.capture(workspace, draft, intent, noted, amount=self.amount, param="amount")
+        captures.capture(
+            workspace, draft, intent, noted, amount=self.amount, param="amount", split=self.split
+        )
         return charge.id
 
 

@@ -6,7 +6,7 @@ intent and transfers, all in one draft.
 
 import msgspec
 
-from fastpay.domain import attempts, challenges, disputes, money, payment_methods
+from fastpay.domain import attempts, challenges, destinations, disputes, money, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.identifiers import digits
 from fastpay.domain.mandates import MandateData
@@ -69,7 +69,7 @@ def attempt(
             intent, method, behaviour, is_absent=is_absent
         )
         extras = attempts.charge_extras(intent, behaviour, was_challenged=terms.authenticated)
-        intent = attempts.without_options(intent)
+        intent = destinations.grouped(attempts.without_options(intent))
         is_absent = is_absent or once.moto
         if asks and (is_absent or terms.error_on_requires_action):
             behaviour = _refused_authentication(behaviour, is_absent=is_absent)
@@ -156,9 +156,12 @@ def capture(
         funds_available=available,
         funds_delay_days=delay_days,
     )
-    if is_final and before == 0:
-        return captured
-    return _note_capture(draft, captured, Capture("txn_" + digits(transfer), amount, fee), is_final=is_final)
+    if not is_final or before > 0:
+        made = Capture("txn_" + digits(transfer), amount, fee)
+        captured = _note_capture(draft, captured, made, is_final=is_final)
+    if captured.extras is not None and captured.extras.destination is not None:
+        return destinations.pass_on(workspace, draft, captured, amount)
+    return captured
 
 
 def hold(draft: Draft, charge: Charge, *, amount: int) -> str:

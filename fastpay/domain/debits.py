@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fastpay.domain import attempts, charging, ledger, mandates
+from fastpay.domain import attempts, charging, destinations, ledger, mandates
 from fastpay.domain.bank_accounts import DEBITS
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.charging import Terms
@@ -38,7 +38,9 @@ class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         intent = workspace.find(self.id)
         if not isinstance(intent, PaymentIntent) or intent.latest_charge is None:
             return (self.id,)
-        return (self.id, intent.latest_charge, *ledger.account_ids(workspace.scope, intent.currency))
+        accounts = ledger.account_ids(workspace.scope, intent.currency)
+        passed_on = destinations.needs(workspace, intent.extras, intent.currency)
+        return (self.id, intent.latest_charge, *accounts, *passed_on)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Settle or fail the debit. Do nothing if another instance has, or if it is not due."""
@@ -76,6 +78,7 @@ def attempt(
     _check(intent)
     saved = charging.save(draft, intent, method, is_new=is_new)
     mandate = _mandate(draft, intent, saved, terms)
+    intent = destinations.grouped(intent)
     kept = intent.extras or PaymentExtras()
     charge = msgspec.structs.replace(
         charging.new_charge(
@@ -89,6 +92,10 @@ def attempt(
                 mandate=mandate,
                 radar_options=kept.radar_options,
                 sepa_debit=saved.sepa_debit,
+                application_fee_amount=kept.application_fee_amount,
+                destination=kept.destination,
+                on_behalf_of=kept.on_behalf_of,
+                transfer_amount=kept.transfer_amount,
             ),
         ),
         status="pending",

@@ -17,6 +17,9 @@ from fastpay.domain.setup_objects import SetupIntent
 FREQUENT = frozenset(("charge.succeeded", "payment_intent.created", "payment_intent.succeeded"))
 # What the dialect defines and what happens here, by type.
 TYPES = FREQUENT | {
+    "application_fee.created",
+    "application_fee.refund.updated",
+    "application_fee.refunded",
     "balance.available",
     "charge.captured",
     "charge.dispute.closed",
@@ -92,6 +95,8 @@ UNSEEN = frozenset(
 # Events of these types say what the changed attributes were before.
 UPDATES = frozenset(
     (
+        "application_fee.refund.updated",
+        "application_fee.refunded",
         "charge.captured",
         "charge.dispute.updated",
         "charge.refund.updated",

@@ -10,7 +10,8 @@ watermark, in the order of the primary key. One transfer for each currency relea
 
 A refund debits `pending` until its charge is released, and `available` from then on. So what a release
 moves for a charge is what is left of the charge at that moment. A charge that is captured in parts is
-released part by part, and its refunds always debit `available`.
+released part by part, and its refunds always debit `available`. What a capture passes on to a connected
+account it takes from where it put the money.
 """
 
 import functools
@@ -24,6 +25,7 @@ from fastpay import limits
 from fastpay.domain import ledger
 from fastpay.domain.identifiers import LOWEST, Scope, derived, digits, moment_of
 from fastpay.domain.objects import Charge, StoredObject
+from fastpay.domain.options import ChargeExtras
 from fastpay.domain.plan import Draft, Workspace
 
 DAY_S = 24 * 3600
@@ -100,7 +102,7 @@ class ReleaseFunds(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                     amount=abs(amount),
                     source_id=balance.id,
                 )
-        noted = noted_balance(workspace, draft, balance, {*self.currencies, *amounts})
+        noted = noted_balance(draft, balance, {*self.currencies, *amounts})
         if noted.credited > balance.credited:
             draft.put(msgspec.structs.replace(noted, released_through=through), "balance.available")
         elif through != balance.released_through:
@@ -161,6 +163,13 @@ def transferred(charge: Charge) -> int:
     return 0 if charge.extras is None else charge.extras.transferred
 
 
+def with_transferred(charge: Charge, amount: int) -> Charge:
+    """Return the charge with an amount that went to a connected account, or came back if it is negative."""
+    extras = charge.extras or ChargeExtras()
+    extras = msgspec.structs.replace(extras, transferred=extras.transferred + amount)
+    return msgspec.structs.replace(charge, extras=extras)
+
+
 def _has_captures(charge: Charge) -> bool:
     """Tell whether a charge is captured in parts."""
     return charge.extras is not None and bool(charge.extras.captures)
@@ -172,18 +181,19 @@ def _left(charge: Charge, transfer: str) -> int:
         return charge.amount_captured - charge.fee - charge.amount_refunded - transferred(charge)
     assert charge.extras is not None
     return sum(
-        one.amount - one.fee for one in charge.extras.captures if digits(one.balance_transaction) == transfer
+        one.amount - one.fee - one.transferred + one.application_fee_amount
+        for one in charge.extras.captures
+        if digits(one.balance_transaction) == transfer
     )
 
 
-def noted_balance(workspace: Workspace, draft: Draft, balance: Balance, currencies: Iterable[str]) -> Balance:
+def noted_balance(draft: Draft, balance: Balance, currencies: Iterable[str]) -> Balance:
     """Return the balance with the present amounts of these currencies, and with what was ever credited."""
     available, pending = dict(balance.available), dict(balance.pending)
     credited = 0
     for currency in sorted(currencies):
         for code, amounts in (("available", available), ("pending", pending)):
-            account = draft.accounts.get(ledger.account_id(workspace.scope, currency, code))
-            account = account or workspace.account(currency, code)
+            account = draft.account(currency, code)
             amounts[currency] = account.balance
             if code == "available":
                 credited += account.credits_posted

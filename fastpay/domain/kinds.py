@@ -12,6 +12,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain import cards, sources
+from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
@@ -79,6 +80,8 @@ CONFIRMATION_TOKEN = _stored(17, ConfirmationToken)
 DISPUTE = _stored(18, Dispute)
 WEBHOOK_ENDPOINT = _stored(19, WebhookEndpoint)
 WEBHOOK_REPLAY = _stored(20, WebhookReplay)
+APPLICATION_FEE = _stored(21, ApplicationFee)
+FEE_REFUND = _stored(22, FeeRefund)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)
@@ -87,6 +90,8 @@ LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
 EVENT = Kind("evt", "event")
 WEBHOOK_ATTEMPT = Kind("wat", "webhook attempt")
+# What takes application fees: the tenant.
+APPLICATION = Kind("ca", "application")
 # A payment method, as a source of its customer.
 SOURCE = Kind(sources.PREFIX, sources.NOUN)
 
@@ -107,6 +112,11 @@ def number_of(stored: StoredObject) -> int:
 def account_of(scope: Scope) -> str:
     """Return the identifier of a tenant's account, the same in both modes."""
     return f"{ACCOUNT.prefix}_{scope.tenant_id}"
+
+
+def application_of(scope: Scope) -> str:
+    """Return the identifier of a tenant's only application."""
+    return f"{APPLICATION.prefix}_{scope.tenant_id}"
 
 
 def could_be(kind: Kind, identifier: str) -> bool:

@@ -51,6 +51,8 @@ SOURCE_PREFIXES: dict[str, str] = {
     "payout_reversal": "po",
     "transfer": "tr",
     "transfer_reversal": "trr",
+    "application_fee": "fee",
+    "application_fee_refund": "fr",
 }
 # A connected account has an account in each currency, whose code is its identifier.
 _CONNECTED = "acct"

@@ -237,6 +237,8 @@ class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
     failure_balance_transaction: str | None = None
     failure_reason: str | None = None
     instructions_email: str | None = None
+    # What came back from the connected account that the payment was passed on to.
+    transfer_reversal: str | None = None
 
 
 def missing(kind: Named, identifier: str, *, param: str | None = None) -> NotFound:

@@ -3,7 +3,7 @@
 What is only kept to be shown is stored as the JSON that is shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -63,7 +63,11 @@ class CardOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_onl
 
 
 class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """The rare options of a payment intent. `amount_details` and the like are JSON."""
+    """The rare options of a payment intent. `amount_details` and the like are JSON.
+
+    The money goes on to the connected account `destination`: all of it, or `transfer_amount`. An
+    `application_fee_amount` comes back from there. `on_behalf_of` is only shown.
+    """
 
     card: CardOptions | None = None
     next_attempt: AttemptOptions | None = None
@@ -72,21 +76,32 @@ class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_o
     level3: str | None = None
     payment_details: str | None = None
     radar_options: str | None = None
+    application_fee_amount: int | None = None
+    destination: str | None = None
+    on_behalf_of: str | None = None
+    transfer_amount: int | None = None
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One of several captures of a charge: its balance transaction, amount and fee."""
+    """One of several captures of a charge: its balance transaction, amount and fee.
+
+    `transferred` went on to a connected account by a transfer, and `application_fee_amount` of it came back.
+    """
 
     balance_transaction: str
     amount: int
     fee: int
+    transfer: str | None = None
+    transferred: int = 0
+    application_fee: str | None = None
+    application_fee_amount: int = 0
 
 
 class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """What few charges have. `captures` are set once a capture was not the final one, `transferred` is what
-    transfers to connected accounts took of it.
+    connected accounts have of it: transfers took it, reversals and application fees brought it back.
 
-    `method` is the type of the payment method.
+    `method` is the type of the payment method. `transfer` and `application_fee` are the latest ones.
     `network_transaction_id` is the one of the earlier transaction that the merchant gave.
     """
 
@@ -105,6 +120,19 @@ class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     radar_options: str | None = None
     sepa_debit: SepaDebit | None = None
     transferred: int = 0
+    application_fee: str | None = None
+    application_fee_amount: int | None = None
+    destination: str | None = None
+    on_behalf_of: str | None = None
+    transfer: str | None = None
+    transfer_amount: int | None = None
+
+    @property
+    def passed_on(self) -> Sequence[tuple[str, str | None]]:
+        """The transfer and the application fee, if any, of each capture that passed money on."""
+        if self.captures:
+            return [(one.transfer, one.application_fee) for one in self.captures if one.transfer is not None]
+        return () if self.transfer is None else ((self.transfer, self.application_fee),)
 
 
 def merge(extras: PaymentExtras | None, changes: Mapping[str, Any]) -> PaymentExtras:

@@ -17,6 +17,7 @@ from fastpay.domain import (
     confirmation_tokens,
     customers,
     debits,
+    destinations,
     disputes,
     ledger,
     mandates,
@@ -76,6 +77,10 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
                 needed.extend(confirmation_tokens.needs(workspace, self.confirmation_token))
             needed.extend(ledger.account_ids(workspace.scope, self.currency))
             needed.extend(_dispute_needs(workspace, self.payment_method, self.currency))
+        if self.extras:
+            extras = options.merge(None, self.extras)
+            needed.extend(name for name in (extras.destination, extras.on_behalf_of) if name is not None)
+            needed.extend(destinations.needs(workspace, extras, self.currency))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -105,6 +110,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
         )
         if self.extras:
             intent = msgspec.structs.replace(intent, extras=options.merge(None, self.extras))
+            destinations.check(workspace, intent)
         choice = self.payment_method
         if choice is None and self.confirm:
             choice = sources.default_method(workspace, self.customer)
@@ -159,6 +165,8 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         intent = workspace.find(self.id)
         if isinstance(intent, PaymentIntent):
             needed.extend(_dispute_needs(workspace, self.payment_method, intent.currency))
+            if isinstance(currency, str):
+                needed.extend(destinations.needs(workspace, intent.extras, currency))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -176,6 +184,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
         )
         changed = with_extras(changed, self.extras)
+        destinations.check_split(changed)
         if self.fields.keys() & {"amount", "currency"}:
             workspace.book.rules.check_minimum(changed.amount, changed.currency)
         if self.payment_method is not None:
@@ -221,6 +230,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             if intent.customer is not None:
                 needed.append(intent.customer)
             needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+            needed.extend(destinations.needs(workspace, intent.extras, intent.currency))
             choice = intent.payment_method if self.payment_method is None else self.payment_method
             if self.confirmation_token is not None:
                 choice = None

@@ -215,6 +215,11 @@ class Draft:
         """Return the version of an object that this command has written, or None."""
         return self._changed.get(identifier)
 
+    def account(self, currency: str, code: str) -> ledger.Account:
+        """Return the tenant's account with what this command has moved."""
+        identifier = ledger.account_id(self._workspace.scope, currency, code)
+        return self.accounts.get(identifier) or self._workspace.account(currency, code)
+
     def announce(self, event: str, identifier: str) -> None:
         """Add another event for an object that this command writes."""
         assert identifier in self._changed

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import disputes, funds
+from fastpay.domain import destinations, disputes, funds
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
+from fastpay.domain.destinations import Undone
 from fastpay.domain.dispute_objects import CHARGED_BACK
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
@@ -41,6 +42,9 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
     instructions_email: str | None = None
     # In test mode, how long it takes until a refund changes by itself.
     delay_s: int = 0
+    # Whether the connected account gives its share back, and gets its share of the application fee.
+    reverse_transfer: bool = False
+    refund_application_fee: bool = False
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. A payment intent that is loaded names the charge."""
@@ -54,6 +58,8 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
         if charge_id is not None:
             needed.append(funds.balance_id(workspace.scope))
             needed.extend(disputes.charge_needs(workspace, charge_id))
+            if self.reverse_transfer:
+                needed.extend(destinations.undo_needs(workspace, charge_id))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -66,10 +72,15 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
         amount = refundable(charge, self.amount)
         outcome = BEHAVIOURS[charge.card.behaviour].refunds
         source = funds.account_of(workspace, charge)
-        balance = workspace.account(charge.currency, source).balance
+        refund_id = draft.new_id(Refund.prefix)
+        undone = Undone(charge=charge)
+        if self.reverse_transfer:
+            undone = destinations.undo(
+                workspace, draft, charge, amount, refund=refund_id, with_fee=self.refund_application_fee
+            )
+        balance = draft.account(charge.currency, source).balance
         if not workspace.book.rules.refunds_may_overdraw and balance < amount:
             raise InsufficientFunds("Insufficient funds in your balance to refund this amount.")
-        refund_id = draft.new_id(Refund.prefix)
         transfer = draft.transfer(
             "refund",
             debit=source,
@@ -95,10 +106,11 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 metadata=metadata_rules.merge({}, self.metadata),
                 payment_method=charge.payment_method,
                 reason=self.reason,
+                transfer_reversal=undone.reversal,
             ),
             "refund.created",
         )
-        refunded = msgspec.structs.replace(charge, amount_refunded=charge.amount_refunded + amount)
+        refunded = msgspec.structs.replace(undone.charge, amount_refunded=charge.amount_refunded + amount)
         draft.put(refunded, "charge.refunded")
         disputes.note_refunds(workspace, draft, refunded)
         return refund_id

@@ -6,17 +6,17 @@ has the money at once.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import funds, ledger
+from fastpay.domain import application_fees, funds, ledger
 from fastpay.domain import metadata as metadata_rules
+from fastpay.domain.application_fees import ApplicationFee
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, StoredObject, missing
-from fastpay.domain.options import ChargeExtras
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
@@ -33,6 +33,8 @@ class TransferReversal(StoredObject, frozen=True, gc=False, array_like=True, kw_
     balance_transaction: str | None = None
     description: str | None = None
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    # The refund of a payment that reversed the transfer with it.
+    source_refund: str | None = None
 
 
 class AccountTransfer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -114,7 +116,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         draft.put(transfer, "transfer.created")
         if charge is not None:
             # Nothing that clients see of the charge changes.
-            draft.put(_noted(charge, amount), "charge.transferred")
+            draft.put(funds.with_transferred(charge, amount), "charge.transferred")
         return identifier
 
 
@@ -144,6 +146,7 @@ class ReverseTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     amount: int | None = None
     description: str | None = None
     metadata: Mapping[str, str] = {}
+    refund_application_fee: bool = False
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. A loaded transfer names its accounts and its charge."""
@@ -153,54 +156,31 @@ class ReverseTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         needed = [self.id, *_accounts(workspace, transfer.currency, transfer.destination)]
         if transfer.source_transaction is not None:
             needed.append(transfer.source_transaction)
+            if self.refund_application_fee:
+                needed.extend(_fee_needs(workspace, transfer))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Move the money back. Raises: NotFound, InvalidRequest, InsufficientFunds."""
         transfer = workspace.require(AccountTransfer, self.id)
-        amount = _reversible(transfer, self.amount)
-        if workspace.account(transfer.currency, transfer.destination).available < amount:
-            raise InsufficientFunds(
-                f"The account {transfer.destination} does not have enough {transfer.currency} to give back.",
-                param="amount",
-            )
-        target, charge = "available", None
+        amount = reversible(transfer, self.amount)
+        target, charge, returned = "available", None, 0
         if transfer.source_transaction is not None:
             charge = _source_charge(workspace, transfer.source_transaction, transfer.currency)
             target = funds.account_of(workspace, charge)
-        identifier = draft.new_id(TransferReversal.prefix)
-        transaction = _move(
+            if self.refund_application_fee:
+                returned = _return_fee(workspace, draft, charge, transfer, amount, source=target)
+        reversal = take_back(
             draft,
-            "transfer_reversal",
-            transfer.currency,
+            transfer,
             amount,
-            debit=transfer.destination,
-            credit=target,
-            source_id=identifier,
-        )
-        reversal = TransferReversal(
-            id=identifier,
-            created=draft.moment_s,
-            amount=amount,
-            currency=transfer.currency,
-            transfer=transfer.id,
-            balance_transaction=transaction,
+            target=target,
             description=self.description,
             metadata=metadata_rules.merge({}, self.metadata),
         )
-        draft.put(reversal, None)
-        draft.put(
-            msgspec.structs.replace(
-                transfer,
-                amount_reversed=transfer.amount_reversed + amount,
-                reversals=(reversal, *transfer.reversals)[: limits.page_size_default],
-                reversals_count=transfer.reversals_count + 1,
-            ),
-            "transfer.reversed",
-        )
         if charge is not None:
-            draft.put(_noted(charge, -amount), "charge.transferred")
-        return identifier
+            draft.put(funds.with_transferred(charge, returned - amount), "charge.transferred")
+        return reversal.id
 
 
 class UpdateTransferReversal(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -229,6 +209,79 @@ class UpdateTransferReversal(msgspec.Struct, frozen=True, gc=False, kw_only=True
         return changed.id
 
 
+def send(draft: Draft, charge: Charge, destination: str, amount: int, *, source: str) -> AccountTransfer:
+    """Transfer an amount of a charge to its destination. `source` is the account that its money is on.
+
+    The caller writes the charge.
+    """
+    identifier = draft.new_id(AccountTransfer.prefix)
+    transfer = AccountTransfer(
+        id=identifier,
+        created=draft.moment_s,
+        amount=amount,
+        currency=charge.currency,
+        destination=destination,
+        balance_transaction=_move(
+            draft,
+            "transfer",
+            charge.currency,
+            amount,
+            debit=source,
+            credit=destination,
+            source_id=identifier,
+        ),
+        source_transaction=charge.id,
+        transfer_group=charge.transfer_group,
+    )
+    draft.put(transfer, "transfer.created")
+    return transfer
+
+
+def take_back(
+    draft: Draft, transfer: AccountTransfer, amount: int, *, target: str, **fields: Any
+) -> TransferReversal:
+    """Move an amount of a transfer back to the account `target`, and write transfer and reversal.
+
+    `fields` are those of the reversal. Any: their values have several types. The caller writes the charge.
+    Raises: InsufficientFunds.
+    """
+    if draft.account(transfer.currency, transfer.destination).available < amount:
+        raise InsufficientFunds(
+            f"The account {transfer.destination} does not have enough {transfer.currency} to give back.",
+            param="amount",
+        )
+    identifier = draft.new_id(TransferReversal.prefix)
+    transaction = _move(
+        draft,
+        "transfer_reversal",
+        transfer.currency,
+        amount,
+        debit=transfer.destination,
+        credit=target,
+        source_id=identifier,
+    )
+    reversal = TransferReversal(
+        id=identifier,
+        created=draft.moment_s,
+        amount=amount,
+        currency=transfer.currency,
+        transfer=transfer.id,
+        balance_transaction=transaction,
+        **fields,
+    )
+    draft.put(reversal, None)
+    draft.put(
+        msgspec.structs.replace(
+            transfer,
+            amount_reversed=transfer.amount_reversed + amount,
+            reversals=(reversal, *transfer.reversals)[: limits.page_size_default],
+            reversals_count=transfer.reversals_count + 1,
+        ),
+        "transfer.reversed",
+    )
+    return reversal
+
+
 def _source_charge(workspace: Workspace, identifier: str, currency: str) -> Charge:
     charge = workspace.require(Charge, identifier, param="source_transaction")
     if not charge.captured:
@@ -245,6 +298,38 @@ def _source_charge(workspace: Workspace, identifier: str, currency: str) -> Char
     return charge
 
 
+def _fee_needs(workspace: Workspace, transfer: AccountTransfer) -> Iterable[str]:
+    charge = workspace.find(transfer.source_transaction or "")
+    fee = None if not isinstance(charge, Charge) else _fee_of(charge, transfer)
+    return () if fee is None else (fee,)
+
+
+def _fee_of(charge: Charge, transfer: AccountTransfer) -> str | None:
+    """Return the application fee of the payment that a transfer passed on."""
+    passed_on = () if charge.extras is None else charge.extras.passed_on
+    return next((fee for sent, fee in passed_on if sent == transfer.id), None)
+
+
+def _return_fee(
+    workspace: Workspace, draft: Draft, charge: Charge, transfer: AccountTransfer, amount: int, *, source: str
+) -> int:
+    """Refund the share of a reversal of `amount` in the application fee, and return it."""
+    fee_id = _fee_of(charge, transfer)
+    if fee_id is None:
+        raise InvalidRequest(
+            f"There is no application fee of transfer {transfer.id} to refund.",
+            param="refund_application_fee",
+        )
+    fee = workspace.require(ApplicationFee, fee_id)
+    left = application_fees.refundable(fee, None)
+    part = application_fees.share(
+        fee.amount, amount, before=transfer.amount_reversed, whole=transfer.amount, left=left
+    )
+    if part:
+        application_fees.give_back(draft, fee, part, source=source)
+    return part
+
+
 def _transferable(charge: Charge, amount: int | None) -> int:
     """Return the amount to transfer. Raises: InvalidRequest above what is left of the charge."""
     left = charge.amount_captured - charge.amount_refunded - funds.transferred(charge)
@@ -257,14 +342,7 @@ def _transferable(charge: Charge, amount: int | None) -> int:
     return left if amount is None else amount
 
 
-def _noted(charge: Charge, amount: int) -> Charge:
-    """Return the charge with an amount that was transferred of it, or came back if it is negative."""
-    extras = charge.extras or ChargeExtras()
-    extras = msgspec.structs.replace(extras, transferred=extras.transferred + amount)
-    return msgspec.structs.replace(charge, extras=extras)
-
-
-def _reversible(transfer: AccountTransfer, amount: int | None) -> int:
+def reversible(transfer: AccountTransfer, amount: int | None) -> int:
     """Return the amount to take back. Raises: InvalidRequest above what is left of the transfer."""
     left = transfer.amount - transfer.amount_reversed
     if left == 0:

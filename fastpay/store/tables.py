@@ -284,6 +284,23 @@ TABLES: Mapping[kinds.Kind, Table] = {
         fixed=(_reference("webhook_endpoint"),),
         filters=(_reference("webhook_endpoint"),),
     ),
+    kinds.APPLICATION_FEE: Table(
+        name="application_fee",
+        plural="application_fees",
+        changing=(_bigint("amount_refunded"),),
+        fixed=(_text("currency"), _bigint("amount"), _reference("account"), _reference("charge")),
+        filters=(_reference("charge"),),
+    ),
+    kinds.FEE_REFUND: Table(
+        name="fee_refund",
+        plural="fee_refunds",
+        fixed=(
+            _text("currency"),
+            _bigint("amount"),
+            Column("application_fee_id", "uuid", "fee"),
+        ),
+        filters=(Column("application_fee_id", "uuid", "fee"),),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

@@ -11,6 +11,10 @@ from tests.support.tenants import Tenant
 PAYOUTS = "/v1/payouts"
 TRANSFERS = "/v1/transfers"
 ACCOUNTS = "/v1/accounts"
+INTENTS = "/v1/payment_intents"
+CHARGE = "ch_" + "0" * 32
+INTEGER = "parameter_invalid_integer"
+PAID = {"amount": "5", "currency": "usd"}
 CASES = [
     form(PAYOUTS, code=MISSING, param="currency", amount="5"),
     form(PAYOUTS, code=MISSING, param="amount", currency="usd"),
@@ -38,6 +42,15 @@ CASES = [
     ),
     form(TRANSFERS, param="currency", amount="5", currency="zzz", destination="acct_x"),
     form(TRANSFERS, param="source_type", source_type="x", amount="5", currency="usd", destination="acct_x"),
+    form(INTENTS, code=INTEGER, param="application_fee_amount", **PAID, application_fee_amount="-1"),
+    form(INTENTS, code=INTEGER, param="application_fee_amount", **PAID, application_fee_amount="1.5"),
+    form(INTENTS, code=INTEGER, param="application_fee_amount", **PAID, application_fee_amount="100000000"),
+    form(INTENTS, param="transfer_data", **PAID, transfer_data="acct_x"),
+    form(INTENTS, code=MISSING, param="transfer_data[destination]", **PAID, **{"transfer_data[amount]": "1"}),
+    form(INTENTS, code=UNKNOWN, param="transfer_data[to]", **PAID, **{"transfer_data[to]": "acct_x"}),
+    form("/v1/refunds", param="refund_application_fee", charge=CHARGE, refund_application_fee="true"),
+    form("/v1/refunds", param="reverse_transfer", charge=CHARGE, reverse_transfer="perhaps"),
+    query("/v1/application_fees?fee=fee_x", code=UNKNOWN, param="fee"),
     form(ACCOUNTS, param="type", type="none"),
     form(ACCOUNTS, param="country", country="usa"),
     form(ACCOUNTS, param="default_currency", default_currency="zzz"),

@@ -69,7 +69,18 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     # It wants nothing that happens here: nothing is sent.
     endpoint = {"url": "https://receiver.example/", "enabled_events[]": "topup.created"}
     receiver = post("/v1/webhook_endpoints", **endpoint)["id"]
+    sold = post(
+        "/v1/payment_intents",
+        amount="500",
+        currency="usd",
+        application_fee_amount="50",
+        **{"transfer_data[destination]": connected, "expand[]": "latest_charge"},
+        **ready,
+    )
+    fee = sold["latest_charge"]["application_fee"]
     return {
+        "fee": fee,
+        "fr": post(f"/v1/application_fees/{fee}/refunds", amount="5")["id"],
         "acct": connected,
         "we": receiver,
         "wrp": post(f"/v1/webhook_endpoints/{receiver}/replay", from_sequence="1")["id"],

@@ -19,6 +19,8 @@ KINDS = {
     "transfer_reversal": 15,
     "webhook_endpoint": 19,
     "webhook_replay": 20,
+    "application_fee": 21,
+    "fee_refund": 22,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -52,6 +54,7 @@ CODE = "wallet"
 DESTINATION, STATUS, GROUP = "ba_success", "pending", "G"
 ACCOUNT, TRANSFER = digits_of("connected_account", 1), digits_of("account_transfer", 1)
 ENDPOINT = digits_of("webhook_endpoint", 1)
+FEE = digits_of("application_fee", 1)
 
 _OWN = f"'{TENANT}'::uuid, false"
 _ID = {kind: f"('{number:024x}' || lpad(to_hex(number), 8, '0'))::uuid" for kind, number in KINDS.items()}
@@ -151,6 +154,10 @@ _TENTH = [
     f"webhook_replay select {_OWN}, {_ID['webhook_replay']}, 1, "
     f"{_early(repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}",
     f"object_version select {_OTHER}, {_ID['webhook_endpoint']}, 1, number, {KINDS['webhook_endpoint']}, ''",
+    f"application_fee select {_OWN}, {_ID['application_fee']}, 1, 0, 'usd', 5, "
+    f"{_ID['connected_account']}, {_early(repr(CHARGE) + '::uuid', _ID['charge'])}",
+    f"fee_refund select {_OWN}, {_ID['fee_refund']}, 1, 'usd', 5, "
+    f"{_early(repr(FEE) + '::uuid', _ID['application_fee'])}",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(
         "customer",
@@ -166,6 +173,8 @@ _TENTH = [
         "transfer_reversal",
         "webhook_endpoint",
         "webhook_replay",
+        "application_fee",
+        "fee_refund",
     ),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",

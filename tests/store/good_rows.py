@@ -103,6 +103,22 @@ GOOD: dict[str, Row] = {
         "amount": 5,
         "transfer_id": name(114),
     },
+    "application_fee": {
+        "application_fee_id": name(21),
+        "version": 1,
+        "amount_refunded": 0,
+        "currency": "usd",
+        "amount": 5,
+        "account_id": name(113),
+        "charge_id": name(105),
+    },
+    "fee_refund": {
+        "fee_refund_id": name(22),
+        "version": 1,
+        "currency": "usd",
+        "amount": 5,
+        "application_fee_id": name(121),
+    },
     "balance": {
         "balance_id": name(11),
         "version": 1,

@@ -27,6 +27,7 @@ from tests.store.filling import (
     DESTINATION,
     EMAIL,
     ENDPOINT,
+    FEE,
     FEW,
     GROUP,
     PAYMENT_INTENT,
@@ -63,6 +64,7 @@ _OTHERS = (_TENANTS, [False] * WANTED)
 _CHARGES = [digits_of("charge", number) for number in _NUMBERS]
 # By the column, since a transfer's destination is an account, and a payout's is none.
 _VALUES = {
+    "application_fee_id": FEE,
     "charge_id": CHARGE,
     "code": CODE,
     "customer_id": CUSTOMER,

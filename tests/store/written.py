@@ -7,6 +7,7 @@ import msgspec
 
 from benchmarks import samples
 from benchmarks.samples import MOMENT_MS
+from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
@@ -100,6 +101,28 @@ def ledger(count: int) -> Changes:
     return _changes(versions, count, rows=rows)
 
 
+def _connected(number: int) -> tuple[StoredObject, ...]:
+    """Return a connected account with what it got and gave back."""
+    account, transfer = (
+        "acct_" + digits_of("connected_account", number), "tr_" + digits_of("account_transfer", number)
+    )  # fmt: skip
+    fee = "fee_" + digits_of("application_fee", number)
+    money: dict[str, Any] = {"created": 1, "amount": 5, "currency": "usd"}
+    return (
+        ConnectedAccount(id=account, created=1),
+        AccountTransfer(id=transfer, destination=account, **money),
+        TransferReversal(id="trr_" + digits_of("transfer_reversal", number), transfer=transfer, **money),
+        ApplicationFee(
+            id=fee,
+            account=account,
+            application="ca_" + TENANT,
+            charge="ch_" + digits_of("charge", number),
+            **money,
+        ),
+        FeeRefund(id="fr_" + digits_of("fee_refund", number), fee=fee, **money),
+    )
+
+
 def _objects(number: int, version: int) -> list[Versioned]:
     """Return an object of each kind that has this number, and belongs to the others."""
     intent, charge = "pi_" + digits_of("payment_intent", number), "ch_" + digits_of("charge", number)
@@ -137,21 +160,7 @@ def _objects(number: int, version: int) -> list[Versioned]:
             status="succeeded",
         ),
         Balance(id="bal_" + digits_of("nobody", number), created=1),
-        ConnectedAccount(id="acct_" + digits_of("connected_account", number), created=1),
-        AccountTransfer(
-            id="tr_" + digits_of("account_transfer", number),
-            created=1,
-            amount=5,
-            currency="usd",
-            destination="acct_" + digits_of("connected_account", number),
-        ),
-        TransferReversal(
-            id="trr_" + digits_of("transfer_reversal", number),
-            created=1,
-            amount=5,
-            currency="usd",
-            transfer="tr_" + digits_of("account_transfer", number),
-        ),
+        *_connected(number),
         *_webhooks(number),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),

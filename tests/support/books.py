@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
@@ -24,7 +25,15 @@ from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.store.connections import connected
 from tests.support import disputes
-from tests.support.books_of_payouts import Move, Row, Tables, payouts, pending, transfers
+from tests.support.books_of_payouts import (
+    Move,
+    Row,
+    Tables,
+    application_fees,
+    payouts,
+    pending,
+    transfers,
+)
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 # Tables of heads by the number that object_version has for their kind.
@@ -42,6 +51,8 @@ HEADS = {
     14: "account_transfer",
     15: "transfer_reversal",
     18: "dispute",
+    21: "application_fee",
+    22: "fee_refund",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -60,9 +71,12 @@ _KINDS: dict[type, int] = {
     Token: 16,
     ConfirmationToken: 17,
     Dispute: 18,
+    ApplicationFee: 21,
+    FeeRefund: 22,
 }
 # Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
-_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17}
+# A refund of an application fee comes with the fee, and a fee shows a refund that was changed.
+_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 
@@ -81,6 +95,7 @@ def find_faults(tables: Tables) -> list[str]:
         *payouts(tables, moves),
         *pending(tables, moves),
         *transfers(tables, moves),
+        *application_fees(tables, moves),
     ]
 
 
@@ -155,6 +170,8 @@ def _head(stored: StoredObject, table: str) -> Row:
     fields = asdict(stored)
     names = (*HEADS.values(), "source_transaction", "transfer")
     references = {f"{name}_id": _digits(fields[name]) for name in names if fields.get(name)}
+    if table == "fee_refund":
+        references["application_fee_id"] = _digits(fields["fee"])
     return {**fields, **references, f"{table}_id": _digits(stored.id)}
 
 

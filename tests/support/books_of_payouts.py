@@ -71,6 +71,10 @@ def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
         owners[scope_of(row), row["account_transfer_id"]] = row.get("source_transaction_id")
     for row in tables["transfer_reversal"]:
         owners[scope_of(row), row["transfer_reversal_id"]] = owners[scope_of(row), row["transfer_id"]]
+    for row in tables["application_fee"]:
+        owners[scope_of(row), row["application_fee_id"]] = row["charge_id"]
+    for row in tables["fee_refund"]:
+        owners[scope_of(row), row["fee_refund_id"]] = owners[scope_of(row), row["application_fee_id"]]
     latest: dict[tuple[Any, ...], str] = {}
     left: Counter[tuple[Any, ...]] = Counter()
     for move in sorted(moves, key=lambda move: _hex(move.name[0])):
@@ -107,3 +111,28 @@ def transfers(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
             yield f"transfer: {own[1]} has not moved its amount, or is reversed by another one"
     for key in made:
         yield f"transfer: one is for {key[1]}, which is no transfer to an account"
+
+
+def application_fees(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
+    """Application fees and their refunds moved their amounts once, and no account gave more than it got."""
+    made: Counter[tuple[Any, ...]] = Counter()
+    for move in moves:
+        if move.kind in {"application_fee", "application_fee_refund"}:
+            made[move.scope, move.source, move.kind] += move.posted
+    refunded: Counter[tuple[Any, ...]] = Counter()
+    for row in tables["fee_refund"]:
+        refunded[scope_of(row), row["application_fee_id"]] += row["amount"]
+        if made.pop((scope_of(row), row["fee_refund_id"], "application_fee_refund"), 0) != row["amount"]:
+            yield f"fee refund: {row['fee_refund_id']} has not moved its amount"
+    passed_on: Counter[tuple[Any, ...]] = Counter()
+    for row in tables["account_transfer"]:
+        passed_on[scope_of(row), row.get("source_transaction_id")] += row["amount"]
+    for row in tables["application_fee"]:
+        own = scope_of(row), row["application_fee_id"]
+        passed_on[scope_of(row), row["charge_id"]] -= row["amount"]
+        if made.pop((*own, "application_fee"), 0) != row["amount"] or refunded[own] != row["amount_refunded"]:
+            yield f"application fee: {own[1]} has not moved its amount, or is refunded by another one"
+        if passed_on[scope_of(row), row["charge_id"]] < 0:
+            yield f"application fee: {own[1]} is more than was passed on"
+    for key in made:
+        yield f"application fee: a transfer is for {key[1]}, which is none"

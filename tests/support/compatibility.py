@@ -20,6 +20,7 @@ from fastpay.api.app import ROUTES
 from fastpay.api.common_params import Params
 from fastpay.api.list_params import SearchParams
 from fastpay.api.lists import Search
+from fastpay.api.resources import disputes
 from fastpay.api.routes import Route
 
 PAGE = Path("docs/COMPATIBILITY.md")
@@ -35,6 +36,7 @@ WITHOUT_EFFECT = frozenset(
         "flow_directions",
         "fulfillment_date",
         "level3",
+        "on_behalf_of",
         "payment_details",
         "payment_method_options[card][network]",
         "payment_method_options[card][request_overcapture]",
@@ -50,6 +52,8 @@ WITHOUT_EFFECT = frozenset(
         "use_stripe_sdk",
     }
 )
+# Parameters that name a file.
+_NAMES_OF_FILES = frozenset(f"evidence[{name}]" for name in disputes.FILES)
 # Methods of the SDK that are named otherwise than their paths.
 _NAMES = {"methods": "payment_methods", "sources": "payment_sources"}
 _OF_THE_CLIENT = frozenset(
@@ -73,7 +77,8 @@ this page from the table of routes, the types of the parameters, and the paramet
 
 - **Served**: accepted, with the effect that the dialect gives it. Choices are in parentheses.
 - **Without effect**: accepted, and shown where the object has a field.
-- **Refused**: known to the SDK, and 400 `parameter_unknown` here, with its name.
+- **Refused**: known to the SDK, and 400 `parameter_unknown` here, with its name. What names an uploaded file
+  is 400 `resource_missing`, since there are no files.
 
 Every request also accepts `expand[]`. A path that cannot be expanded is 400, so no field is missing silently.
 A path that is not on this page is 404, except those of the ledger ([LEDGER.md](LEDGER.md)).
@@ -195,10 +200,11 @@ def _described(route: Route) -> list[str]:
     items = list(served(accepted))
     silent = [name for name, _ in items if is_without_effect(name)]
     known = known_to_the_sdk(route)
+    missing = [name for name, _ in items if name in _NAMES_OF_FILES]
     lists = {
-        "Served": [f"{name}{choices}" for name, choices in items if name not in silent],
+        "Served": [f"{name}{choices}" for name, choices in items if name not in {*silent, *missing}],
         "Without effect": _outermost(silent),
-        "Refused": [] if known is None else sorted(refused(accepted, known)),
+        "Refused": [] if known is None else sorted([*refused(accepted, known), *missing]),
     }
     lines = [f"- **{title}**: {_joined(names)}" for title, names in lists.items() if names]
     wrapped = [textwrap.fill(line, 120, subsequent_indent="  ", break_on_hyphens=False) for line in lines]

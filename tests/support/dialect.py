@@ -12,6 +12,8 @@ from tests.support.public_data import folder
 
 # The merchant's own keys: an example's say nothing about ours.
 _FREE_FORM = frozenset(("metadata",))
+# Classes that are named otherwise than their objects.
+_CLASSES = {"fee_refund": "ApplicationFeeRefund"}
 _PLAIN = (bool, float, int, str)
 
 
@@ -28,7 +30,8 @@ def example(object_name: str) -> dict[str, Any]:
 
 def class_of(object_name: str) -> type[Any] | None:
     """Return the SDK's class for an object's name: PaymentIntent for payment_intent."""
-    found = getattr(stripe, "".join(word.title() for word in object_name.split("_")), None)
+    name = _CLASSES.get(object_name, "".join(word.title() for word in object_name.split("_")))
+    found = getattr(stripe, name, None)
     return found if isinstance(found, type) and issubclass(found, stripe.StripeObject) else None
 
 

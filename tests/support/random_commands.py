@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from fastpay.domain.application_fees import RefundApplicationFee, UpdateFeeRefund
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
 from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.debits import SettleDebit
+from fastpay.domain.destinations import Split
 from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
@@ -35,6 +37,9 @@ CARDS = (
     *("refundFail", "pendingRefund", "refundRequiresAction"),
 )
 EVIDENCE = ("winning_evidence", "losing_evidence", "escalate_inquiry_evidence", "Something else.")
+FLEXIBLE: dict[str, object] = {
+    "card": dict.fromkeys(("request_multicapture", "request_incremental_authorization"), "if_available")
+}
 
 
 class Known:
@@ -60,9 +65,6 @@ def make_command(known: Known, chance: random.Random) -> Command:
     manual = {"capture_method": chance.choice(("manual", "automatic"))}
     later = manual | {"setup_future_usage": "off_session"}
     held = {"capture_method": "manual"}
-    flexible = {
-        "card": dict.fromkeys(("request_multicapture", "request_incremental_authorization"), "if_available")
-    }
     default = {"default_payment_method": method}
     bank = {"destination": chance.choice((None, "ba_noAccount"))}
     create = CreatePaymentIntent(amount=amount, currency=currency, secret="s", fields=manual)
@@ -79,7 +81,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: UpdatePaymentIntent(id=intent, fields={"customer": customer}),
         lambda: UpdatePaymentIntent(id=intent, payment_method=method),
         lambda: msgspec.structs.replace(
-            create, payment_method=card("visa"), confirm=True, fields=held, extras=flexible
+            create, payment_method=card("visa"), confirm=True, fields=held, extras=FLEXIBLE
         ),
         lambda: CapturePaymentIntent(id=intent, amount=chance.choice((None, amount))),
         lambda: CapturePaymentIntent(id=intent, amount=amount // 8 + 1, is_final=False),
@@ -104,7 +106,12 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: CreateTransfer(
             currency=currency, destination=known.one("acct"), source_transaction=known.one("ch")
         ),
-        lambda: ReverseTransfer(id=known.one("tr"), amount=chance.choice((None, amount))),
+        lambda: ReverseTransfer(
+            id=known.one("tr"),
+            amount=chance.choice((None, amount)),
+            refund_application_fee=chance.random() < 0.3,
+        ),
+        *connected_makers(known, chance, create),
         *later_makers(known, chance),
         lambda: CreateCustomer(fields={}),
         lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
@@ -114,6 +121,43 @@ def make_command(known: Known, chance: random.Random) -> Command:
         lambda: DetachPaymentMethod(id=method),
     )
     return chance.choice(makers)()
+
+
+def connected_makers(
+    known: Known, chance: random.Random, create: CreatePaymentIntent
+) -> Sequence[Callable[[], Command]]:
+    """Return what makes payments that go on to a connected account, and commands on what comes of them."""
+    amount = chance.randint(1, 2000)
+    split: dict[str, object] = {
+        "destination": known.one("acct"),
+        chance.choice(("application_fee_amount", "transfer_amount")): amount // 2,
+    }
+    sell = msgspec.structs.replace(
+        create, amount=amount, payment_method=card(chance.choice(CARDS)), confirm=True, extras=split
+    )
+    several = msgspec.structs.replace(
+        sell, fields={"capture_method": "manual"}, extras=split | FLEXIBLE, payment_method=card("visa")
+    )
+    part = Split(application_fee_amount=chance.choice((None, amount // 8)))
+    return (
+        lambda: sell,
+        lambda: sell,
+        lambda: msgspec.structs.replace(
+            sell, currency="eur", payment_method=account("success"), terms=ACCEPTED
+        ),
+        lambda: several,
+        lambda: CapturePaymentIntent(
+            id=known.one("pi"), amount=amount // 4 + 1, is_final=chance.random() < 0.5, split=part
+        ),
+        lambda: CreateRefund(
+            charge=known.one("ch"),
+            amount=chance.choice((None, amount)),
+            reverse_transfer=True,
+            refund_application_fee=chance.random() < 0.5,
+        ),
+        lambda: RefundApplicationFee(id=known.one("fee"), amount=chance.choice((None, amount // 4 + 1))),
+        lambda: UpdateFeeRefund(fee=known.one("fee"), id=known.one("fr"), metadata={"a": "1"}),
+    )
 
 
 def later_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Command]]:

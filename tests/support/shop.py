@@ -41,6 +41,11 @@ class Shop:
         connected = self.post("accounts", country="US")["id"]
         transfer = self.post("transfers", amount="100", currency="usd", destination=connected)["id"]
         self.post(f"transfers/{transfer}/reversals", amount="10")
+        split = {"transfer_data[destination]": connected, "application_fee_amount": "50"}
+        charge = self.post("payment_intents", **PAY, **split, **{"expand[]": "latest_charge"})[
+            "latest_charge"
+        ]
+        self.post(f"application_fees/{charge['application_fee']}/refunds", amount="5")
 
     def ids(self, path: str) -> list[str]:
         """Return the identifiers that are served, none where the path is not."""

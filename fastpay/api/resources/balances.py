@@ -1,6 +1,7 @@
 """The balance and its transactions: views of the ledger."""
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,6 +20,7 @@ from fastpay.api.resource import Reference, Resource, Snapshot
 from fastpay.api.routes import Policy, Route
 from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.domain import kinds, money
+from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.dispute_objects import Adjustment, Dispute
 from fastpay.domain.funds import DAY_S, Balance, balance_id, is_released
 from fastpay.domain.identifiers import Scope, digits
@@ -46,17 +48,21 @@ _TYPES = {
     "payout_reversal": "payout",
     "transfer": "transfer",
     "transfer_reversal": "transfer_refund",
+    "application_fee": "application_fee",
+    "application_fee_refund": "application_fee_refund",
 }
 # Those that take away from it.
-_TAKING = frozenset(("refund", "payout", "transfer"))
+_TAKING = frozenset(("refund", "payout", "transfer", "application_fee_refund"))
 # The categories of reports, where they are not the type.
 _CATEGORIES = {
     "payout_cancel": "payout_reversal",
     "payout_failure": "payout_reversal",
     "transfer_refund": "transfer_reversal",
+    "application_fee": "platform_earning",
+    "application_fee_refund": "platform_earning_refund",
 }
-_SOURCES = (kinds.CHARGE, kinds.REFUND, kinds.DISPUTE, kinds.PAYOUT, kinds.TRANSFER, kinds.TRANSFER_REVERSAL)
-Source = Charge | Refund | Dispute | Payout | AccountTransfer | TransferReversal
+Source = Charge | Refund | Dispute | Payout | AccountTransfer | TransferReversal | ApplicationFee | FeeRefund
+_SOURCES = tuple(kind for kind in kinds.STORED.values() if issubclass(kind.struct, get_args(Source)))
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -366,7 +372,7 @@ def render_balance_transaction(
         available_on=created_s + delay_s,
         created=created_s,
         currency=transfer.currency,
-        description=None if isinstance(source, Refund) else source.description,
+        description=getattr(source, "description", None),
         fee=fee,
         has_fee=fee != 0,
         net=amount - fee,

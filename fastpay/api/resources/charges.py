@@ -21,12 +21,13 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Same, Shape, When
+from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Same, Shape, When, decided_once
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Sublist
 from fastpay.api.routes import Route
+from fastpay.api.transfer_params import SplitAmount, TransferAmount, split
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
@@ -54,9 +55,11 @@ class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Capture an authorized charge."""
 
     amount: int | UnsetType = UNSET
+    application_fee_amount: SplitAmount | UnsetType = UNSET
     receipt_email: Email | UnsetType | None = UNSET
     statement_descriptor: Descriptor | UnsetType | None = UNSET
     statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
+    transfer_data: TransferAmount | UnsetType = UNSET
     transfer_group: Text | UnsetType | None = UNSET
 
 
@@ -204,8 +207,8 @@ _SHAPE: Shape = {
     # A released authorization counts as fully refunded, although nothing was captured.
     "amount_refunded": When("released", Field("amount"), otherwise=Field("amount_refunded")),
     "application": None,
-    "application_fee": None,
-    "application_fee_amount": None,
+    "application_fee": _of_extras(Field("application_fee"), otherwise=None),
+    "application_fee_amount": _of_extras(Field("application_fee_amount"), otherwise=None),
     "balance_transaction": Field("balance_transaction"),
     "billing_details": BILLING_DETAILS,
     "calculated_statement_descriptor": Field("statement_descriptor"),
@@ -223,7 +226,7 @@ _SHAPE: Shape = {
     "level3": _of_extras(Json("level3"), otherwise=None),
     "livemode": Mode(),
     "metadata": Field("metadata"),
-    "on_behalf_of": None,
+    "on_behalf_of": _of_extras(Field("on_behalf_of"), otherwise=None),
     "outcome": _OUTCOME,
     "paid": When("status", True, otherwise=False, equals="succeeded"),
     "payment_intent": Field("payment_intent"),
@@ -246,13 +249,17 @@ _SHAPE: Shape = {
     "statement_descriptor": Field("statement_descriptor"),
     "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
     "status": Field("status"),
-    "transfer_data": None,
+    "transfer": _of_extras(Field("transfer"), otherwise=None),
+    "transfer_data": _of_extras(
+        When("destination", {"amount": Field("transfer_amount"), "destination": Field("destination")}),
+        otherwise=None,
+    ),
     "transfer_group": Field("transfer_group"),
 }
 
 CHARGE = Resource(
     kinds.CHARGE,
-    shape=_SHAPE,
+    shape=decided_once("extras", _SHAPE),
     expandable={
         "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
         "customer": Reference((kinds.CUSTOMER,)),
@@ -260,13 +267,13 @@ CHARGE = Resource(
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         "refunds": Sublist(kinds.REFUND, "charge", "/v1/charges/{id}/refunds"),
         "application": ALWAYS_NULL,
-        "application_fee": ALWAYS_NULL,
+        "application_fee": Reference((kinds.APPLICATION_FEE,)),
         "failure_balance_transaction": ALWAYS_NULL,
-        "on_behalf_of": ALWAYS_NULL,
+        "on_behalf_of": Reference((kinds.ACCOUNT,)),
         "review": ALWAYS_NULL,
         "source_transfer": ALWAYS_NULL,
-        "transfer": ALWAYS_NULL,
-        "transfer_data.destination": ALWAYS_NULL,
+        "transfer": Reference((kinds.TRANSFER,)),
+        "transfer_data.destination": Reference((kinds.ACCOUNT,)),
     },
 )
 
@@ -294,6 +301,7 @@ def capture(call: Call, params: CaptureParams) -> CaptureCharge:
         fields=given(
             params, "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group"
         ),
+        split=split(params.application_fee_amount, params.transfer_data),
     )
 
 

@@ -27,7 +27,7 @@ _OptionalText = EvidenceText | UnsetType | None
 _OptionalFile = Identifier | UnsetType | None
 
 # Evidence that would be an uploaded file. There are no files here.
-_FILES = (
+FILES = (
     "cancellation_policy",
     "customer_communication",
     "customer_signature",
@@ -123,7 +123,7 @@ _SHAPE: Shape = {
     "enhanced_eligibility_types": [],
     "evidence": {
         **{
-            name: None if name in _FILES else Field(f"evidence.{name}")
+            name: None if name in FILES else Field(f"evidence.{name}")
             for name in EvidenceParams.__struct_fields__
         },
         "enhanced_evidence": {},
@@ -162,7 +162,7 @@ DISPUTE = Resource(
     expandable={
         "charge": Reference((kinds.CHARGE,)),
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
-        **{f"evidence.{name}": ALWAYS_NULL for name in _FILES},
+        **{f"evidence.{name}": ALWAYS_NULL for name in FILES},
     },
 )
 
@@ -176,7 +176,7 @@ def update(call: Call, params: UpdateParams) -> UpdateDispute:
             for name, value in msgspec.structs.asdict(params.evidence).items()
             if value is not UNSET
         }
-        for name in _FILES:
+        for name in FILES:
             if given.pop(name, None) is not None:
                 file = presentable(str(getattr(params.evidence, name)))
                 raise InvalidRequest(

@@ -40,6 +40,8 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     metadata: Metadata | UnsetType | None = UNSET
     payment_intent: Identifier | UnsetType = UNSET
     reason: Reason | None = None
+    refund_application_fee: bool = False
+    reverse_transfer: bool = False
 
 
 class CreateBelowParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +53,8 @@ class CreateBelowParams(Params, frozen=True, kw_only=True, forbid_unknown_fields
     instructions_email: Email | None = None
     metadata: Metadata | UnsetType | None = UNSET
     reason: Reason | None = None
+    refund_application_fee: bool = False
+    reverse_transfer: bool = False
 
 
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,7 +109,7 @@ _SHAPE: Shape = {
     "receipt_number": None,
     "source_transfer_reversal": None,
     "status": Field("status"),
-    "transfer_reversal": None,
+    "transfer_reversal": Field("transfer_reversal"),
 }
 
 REFUND = Resource(
@@ -119,7 +123,7 @@ REFUND = Resource(
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "source_transfer_reversal": ALWAYS_NULL,
-        "transfer_reversal": ALWAYS_NULL,
+        "transfer_reversal": Reference((kinds.TRANSFER_REVERSAL,)),
     },
 )
 
@@ -169,6 +173,12 @@ def _creation(
     payment_intent: str | None = None,
 ) -> CreateRefund:
     amount = None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount)
+    if params.refund_application_fee and not params.reverse_transfer:
+        raise InvalidRequest(
+            "To refund the application fee of a payment with a destination, reverse its transfer too: give "
+            "reverse_transfer=true.",
+            param="refund_application_fee",
+        )
     return CreateRefund(
         charge=charge,
         payment_intent=payment_intent,
@@ -177,6 +187,8 @@ def _creation(
         metadata=first_metadata(params.metadata),
         instructions_email=params.instructions_email,
         delay_s=call.services.settings.test_delay_s,
+        reverse_transfer=params.reverse_transfer,
+        refund_application_fee=params.refund_application_fee,
     )
 
 

@@ -16,23 +16,20 @@ from fastpay.api.common_params import (
     given,
     value_or,
 )
-from fastpay.api.context import Call, Reply
-from fastpay.api.decoding import decode_query
+from fastpay.api.context import Call
 from fastpay.api.envelopes import render_list
 from fastpay.api.layout import Field, Mode, Same, Shape, template
 from fastpay.api.list_params import CreatedListParams, ListParams
-from fastpay.api.lists import List, Owner, require_owner
+from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
-from fastpay.api.routes import Policy, Route
-from fastpay.api.snapshots import Snapshots
+from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
 from fastpay.domain.transfers import (
     AccountTransfer,
     CreateTransfer,
     ReverseTransfer,
-    TransferReversal,
     UpdateTransfer,
     UpdateTransferReversal,
 )
@@ -69,6 +66,7 @@ class ReverseParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     amount: int | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
+    refund_application_fee: bool = False
 
 
 class MetadataParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +92,7 @@ _REVERSAL_SHAPE: Shape = {
     "currency": Field("currency"),
     "destination_payment_refund": None,
     "metadata": Field("metadata"),
-    "source_refund": None,
+    "source_refund": Field("source_refund"),
     "transfer": Field("transfer"),
 }
 TRANSFER_REVERSAL = Resource(
@@ -104,7 +102,7 @@ TRANSFER_REVERSAL = Resource(
         "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
         "transfer": Reference((kinds.TRANSFER,)),
         "destination_payment_refund": ALWAYS_NULL,
-        "source_refund": ALWAYS_NULL,
+        "source_refund": Reference((kinds.REFUND,)),
     },
 )
 
@@ -151,26 +149,6 @@ TRANSFER = Resource(
 )
 
 
-class RetrieveReversal:
-    """The endpoint that shows one reversal of a transfer."""
-
-    policy = Policy()
-
-    async def answer(self, call: Call) -> Reply:
-        """Show the reversal. Raises: NotFound for one of another transfer."""
-        transfer = (await require_owner(call, kinds.TRANSFER)).id
-        identifier = kinds.check(kinds.TRANSFER_REVERSAL, call.arguments["reversal"])
-        params = decode_query(NoParams, call.query)
-        paths = answers.check_expansions(call, TRANSFER_REVERSAL, params.expand)
-        found = await call.services.reader.get(call.scope, identifier)
-        reversal = None if found is None else found.object
-        if not isinstance(reversal, TransferReversal) or reversal.transfer != transfer:
-            raise kinds.absent(kinds.TRANSFER_REVERSAL, identifier)
-        assert found is not None
-        snapshots = Snapshots(call, {identifier: found})
-        return Reply(body=await answers.shown(call, TRANSFER_REVERSAL, reversal, snapshots, paths=paths))
-
-
 def create(call: Call, params: CreateParams) -> CreateTransfer:
     """Transfer money to a connected account."""
     source = value_or(params.source_transaction, None)
@@ -209,6 +187,7 @@ def reverse(call: Call, params: ReverseParams) -> ReverseTransfer:
         amount=None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount),
         description=value_or(params.description, None),
         metadata=first_metadata(params.metadata),
+        refund_application_fee=params.refund_application_fee,
     )
 
 
@@ -221,6 +200,7 @@ def update_reversal(call: Call, params: MetadataParams) -> UpdateTransferReversa
     )
 
 
+_OWNER = Owner(kinds.TRANSFER, "transfer")
 _REVERSALS = "/v1/transfers/{id}/reversals"
 RESOURCES = (TRANSFER, TRANSFER_REVERSAL)
 ROUTES = (
@@ -233,8 +213,8 @@ ROUTES = (
     Route("GET", "/v1/transfers/{id}", Retrieve(TRANSFER, NoParams)),
     Route("POST", "/v1/transfers/{id}", Write(TRANSFER, UpdateParams, update, path_kind=kinds.TRANSFER)),
     Route("POST", _REVERSALS, Write(TRANSFER_REVERSAL, ReverseParams, reverse, path_kind=kinds.TRANSFER)),
-    Route("GET", _REVERSALS, List(TRANSFER_REVERSAL, ListParams, owner=Owner(kinds.TRANSFER, "transfer"))),
-    Route("GET", _REVERSALS + "/{reversal}", RetrieveReversal()),
+    Route("GET", _REVERSALS, List(TRANSFER_REVERSAL, ListParams, owner=_OWNER)),
+    Route("GET", _REVERSALS + "/{reversal}", RetrieveBelow(TRANSFER_REVERSAL, _OWNER, "reversal")),
     Route(
         "POST",
         _REVERSALS + "/{reversal}",

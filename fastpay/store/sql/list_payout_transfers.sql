@@ -1,5 +1,5 @@
--- Transfers that an automatic payout may have paid out, and its own, newest first. Of refunds from the pending account
--- and of captures there may be too many: their charges tell.
+-- Transfers that an automatic payout may have paid out, and its own, newest first. Of captures and of what else
+-- moved the pending account there may be too many: their charges tell.
 -- $1 uuid    tenant
 -- $2 boolean mode
 -- $3 uuid    only below this transfer
@@ -27,8 +27,7 @@ from (
             and (
                 sequence > $11::bigint and sequence <= $12::bigint
                 or kind = 'capture' and transfer_id > $9::uuid and transfer_id <= $10::uuid
-                or kind = 'refund' and debit_account_id = $13::uuid
-                or kind = 'refund_failure' and credit_account_id = $13::uuid
+                or kind <> 'capture' and $13::uuid in (debit_account_id, credit_account_id)
                 or kind = 'payout' and source_id = $14::uuid
             )
         order by transfer_id desc
@@ -44,8 +43,7 @@ from (
             and (
                 sequence > $11::bigint and sequence <= $12::bigint
                 or kind = 'capture' and transfer_id > $9::uuid and transfer_id <= $10::uuid
-                or kind = 'refund' and debit_account_id = $13::uuid
-                or kind = 'refund_failure' and credit_account_id = $13::uuid
+                or kind <> 'capture' and $13::uuid in (debit_account_id, credit_account_id)
                 or kind = 'payout' and source_id = $14::uuid
             )
         order by transfer_id

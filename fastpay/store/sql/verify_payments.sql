@@ -102,6 +102,25 @@ claim (object_id, prefix, field, stated, found) as (
     ) as reversed on reversed.transfer_id = account_transfer.account_transfer_id
     where account_transfer.tenant_id = $1::uuid and account_transfer.livemode = $2::boolean
     union all
+    select
+        application_fee.application_fee_id, 'fee', 'amount', application_fee.amount, coalesce(moved.amount, 0)
+    from application_fee
+    left join moved on moved.source_id = application_fee.application_fee_id and moved.kind = 'application_fee'
+    where application_fee.tenant_id = $1::uuid and application_fee.livemode = $2::boolean
+    union all
+    select
+        application_fee.application_fee_id, 'fee', 'amount_refunded', application_fee.amount_refunded,
+        coalesce(refunded.amount, 0)
+    from application_fee
+    left join (
+        select fee_refund.application_fee_id, sum(moved.amount) as amount
+        from fee_refund
+        join moved on moved.source_id = fee_refund.fee_refund_id and moved.kind = 'application_fee_refund'
+        where fee_refund.tenant_id = $1::uuid and fee_refund.livemode = $2::boolean
+        group by fee_refund.application_fee_id
+    ) as refunded on refunded.application_fee_id = application_fee.application_fee_id
+    where application_fee.tenant_id = $1::uuid and application_fee.livemode = $2::boolean
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance
@@ -116,7 +135,9 @@ claim (object_id, prefix, field, stated, found) as (
                 moved.kind, moved.currency, moved.change,
                 max(case when moved.kind = 'capture' then moved.transfer_id::text end)
                     over (
-                        partition by coalesce(refund.charge_id, owner.source_transaction_id, moved.source_id)
+                        partition by coalesce(
+                            refund.charge_id, owner.source_transaction_id, fee.charge_id, moved.source_id
+                        )
                         order by moved.transfer_id
                     ) as capture
             from (
@@ -140,6 +161,12 @@ claim (object_id, prefix, field, stated, found) as (
             left join account_transfer as owner
                 on owner.tenant_id = $1::uuid and owner.livemode = $2::boolean
                 and owner.account_transfer_id = coalesce(reversal.transfer_id, moved.source_id)
+            left join fee_refund
+                on fee_refund.tenant_id = $1::uuid and fee_refund.livemode = $2::boolean
+                and fee_refund.fee_refund_id = moved.source_id
+            left join application_fee as fee
+                on fee.tenant_id = $1::uuid and fee.livemode = $2::boolean
+                and fee.application_fee_id = coalesce(fee_refund.application_fee_id, moved.source_id)
         ) as own
         where own.kind = 'release' or own.capture::uuid <= balance.released_through
         group by own.currency

@@ -254,7 +254,9 @@ def make_movements(api: Api) -> dict[str, str]:
     form = "amount=2000&currency=usd&payment_method=pm_card_bypassPending&confirm=true"
     api.post("/v1/payment_intents", form)
     account = api.post("/v1/accounts")["id"]
+    paid = api.pay(f"transfer_data[destination]={account}&application_fee_amount=1&expand[]=latest_charge")
     return {
+        "application_fees": paid["latest_charge"]["application_fee"],
         "payouts": api.post("/v1/payouts", "amount=5&currency=usd")["id"],
         "transfers": api.post("/v1/transfers", f"amount=5&currency=usd&destination={account}")["id"],
     }
@@ -316,6 +318,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
             arguments = {
                 "payment_method": method["id"],
                 "reversal": f"trr_{ABSENT}",
+                "refund": f"fr_{ABSENT}",
                 "source": method["id"].replace("pm_", "card_"),
                 "charge": known["charges"],
             }

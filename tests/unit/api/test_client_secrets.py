@@ -26,7 +26,12 @@ def test_a_publishable_key_reaches_only_what_a_client_secret_protects(api: Api) 
     }
     for route in ROUTES:
         own = setup if "setup_intents" in route.path else intent
-        others = {"payment_method": f"pm_{ABSENT}", "reversal": "x", "source": f"card_{ABSENT}"}
+        others = {
+            "payment_method": f"pm_{ABSENT}",
+            "reversal": "x",
+            "refund": "x",
+            "source": f"card_{ABSENT}",
+        }
         path = route.path.format(id=own["id"], charge=f"ch_{ABSENT}", **others)
         status = api.send(route.method, path, key=PUBLISHABLE).status_code
         assert status == (400 if (route.method, route.path) in public else 403), route

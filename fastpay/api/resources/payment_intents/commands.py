@@ -20,6 +20,7 @@ from fastpay.api.resources.payment_intents.params import (
     RetrieveParams,
     UpdateParams,
 )
+from fastpay.api.transfer_params import split, split_changes
 from fastpay.domain import kinds, money
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
@@ -142,6 +143,7 @@ def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
         fields=given(params, "statement_descriptor", "statement_descriptor_suffix"),
         extras=_details(params, None),
         metadata=value_or(params.metadata, {}),
+        split=split(params.application_fee_amount, params.transfer_data),
     )
 
 
@@ -151,7 +153,8 @@ def increment(call: Call, params: IncrementParams) -> IncrementAuthorization:
         id=call.arguments["id"],
         amount=money.check_amount(params.amount),
         fields=given(params, "description", "statement_descriptor"),
-        extras=_details(params, params.amount),
+        extras=_details(params, params.amount)
+        | split_changes(params.application_fee_amount, params.transfer_data),
         metadata=value_or(params.metadata, {}),
     )
 
@@ -198,6 +201,10 @@ def _extras(params: CreateParams | UpdateParams | ConfirmParams, amount: int | N
         extras["radar_options"] = options.kept(params.radar_options)
     if isinstance(params, CreateParams) and params.level3 is not UNSET:
         extras["level3"] = options.kept(params.level3)
+    if not isinstance(params, ConfirmParams):
+        extras |= split_changes(params.application_fee_amount, params.transfer_data)
+    if isinstance(params, CreateParams) and not isinstance(params.on_behalf_of, UnsetType):
+        extras["on_behalf_of"] = kinds.check(kinds.ACCOUNT, params.on_behalf_of, param="on_behalf_of")
     method_options = params.payment_method_options
     if isinstance(method_options, UnsetType) or method_options is None:
         return extras

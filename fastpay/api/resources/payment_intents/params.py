@@ -27,6 +27,7 @@ from fastpay.api.resources.payment_intents.options import (
     PaymentMethodOptions,
     RadarOptions,
 )
+from fastpay.api.transfer_params import SplitAmount, TransferAmount, TransferData
 
 CaptureMethod = Literal["automatic", "automatic_async", "manual"]
 SetupFutureUsage = Literal["on_session", "off_session"]
@@ -55,6 +56,7 @@ class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Parameters that create and update share."""
 
     capture_method: CaptureMethod | UnsetType = UNSET
+    application_fee_amount: SplitAmount | UnsetType | None = UNSET
     description: Text | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     statement_descriptor: Descriptor | UnsetType | None = UNSET
@@ -81,8 +83,10 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
     mandate: Identifier | UnsetType = UNSET
     mandate_data: MandateDataParams | UnsetType | None = UNSET
     off_session: OffSession | UnsetType = UNSET
+    on_behalf_of: Identifier | UnsetType = UNSET
     radar_options: RadarOptions | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET
+    transfer_data: TransferData | UnsetType = UNSET
     use_stripe_sdk: bool = False
 
 
@@ -92,6 +96,7 @@ class UpdateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
     amount: int | UnsetType = UNSET
     currency: Text | UnsetType = UNSET
     customer: Identifier | UnsetType = UNSET
+    transfer_data: TransferAmount | UnsetType = UNSET
 
 
 class ConfirmParams(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,11 +119,13 @@ class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     amount_details: AmountDetails | UnsetType | None = UNSET
     amount_to_capture: int | UnsetType = UNSET
+    application_fee_amount: SplitAmount | UnsetType = UNSET
     final_capture: bool = True
     payment_details: PaymentDetails | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     statement_descriptor: Descriptor | UnsetType | None = UNSET
     statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
+    transfer_data: TransferAmount | UnsetType = UNSET
 
 
 class IncrementParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,10 +133,12 @@ class IncrementParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     amount: int
     amount_details: AmountDetails | UnsetType | None = UNSET
+    application_fee_amount: SplitAmount | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     payment_details: PaymentDetails | UnsetType | None = UNSET
     statement_descriptor: Descriptor | UnsetType | None = UNSET
+    transfer_data: TransferAmount | UnsetType = UNSET
 
 
 class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):

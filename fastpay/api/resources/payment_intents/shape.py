@@ -1,7 +1,7 @@
 """Payment intents as the dialect shows them, and what can be expanded in them."""
 
 from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
-from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When
+from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
 from fastpay.domain.objects import PaymentError, PaymentIntent, StoredObject
@@ -66,7 +66,7 @@ _SHAPE: Shape = {
     ),
     "amount_received": Field("amount_received"),
     "application": None,
-    "application_fee_amount": None,
+    "application_fee_amount": _of_extras(Field("application_fee_amount"), otherwise=None),
     "automatic_payment_methods": When(
         "automatic_payment_methods", {"allow_redirects": ALLOW_REDIRECTS, "enabled": True}
     ),
@@ -87,7 +87,7 @@ _SHAPE: Shape = {
     "managed_payments": None,
     "metadata": Field("metadata"),
     "next_action": When("status", NEXT_ACTION, equals="requires_action"),
-    "on_behalf_of": None,
+    "on_behalf_of": _of_extras(Field("on_behalf_of"), otherwise=None),
     "payment_details": _of_extras(Json("payment_details"), otherwise=None),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
@@ -105,7 +105,10 @@ _SHAPE: Shape = {
     "statement_descriptor": Field("statement_descriptor"),
     "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
     "status": Field("status"),
-    "transfer_data": None,
+    "transfer_data": _of_extras(
+        When("destination", {"amount": Field("transfer_amount"), "destination": Field("destination")}),
+        otherwise=None,
+    ),
     "transfer_group": Field("transfer_group"),
 }
 
@@ -118,18 +121,18 @@ def _failed_method(stored: StoredObject) -> str | None:
 
 PAYMENT_INTENT = Resource(
     kinds.PAYMENT_INTENT,
-    shape=_SHAPE,
+    shape=decided_once("extras", _SHAPE),
     expandable={
         "customer": Reference((kinds.CUSTOMER,)),
         "last_payment_error.payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "latest_charge": Reference((kinds.CHARGE,)),
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "application": ALWAYS_NULL,
-        "on_behalf_of": ALWAYS_NULL,
+        "on_behalf_of": Reference((kinds.ACCOUNT,)),
         "payment_record": ALWAYS_NULL,
         "review": ALWAYS_NULL,
         "source": ALWAYS_NULL,
-        "transfer_data.destination": ALWAYS_NULL,
+        "transfer_data.destination": Reference((kinds.ACCOUNT,)),
     },
     whole=Whole("last_payment_error.payment_method", _failed_method),
     # Merchants' own data, which the holder of a client secret must not see.

@@ -80,8 +80,9 @@ def test_the_rounds_move_money_and_meet_refusals_and_replays() -> None:
         kinds = {transfer.kind for _, transfer in store.state.transfers}
         phases = {transfer.phase for _, transfer in store.state.transfers}
         assert kinds >= {"capture", "fee", "refund", "available"}
+        assert kinds >= {"transfer", "transfer_reversal", "application_fee", "application_fee_refund"}
         # What else there is to do is done in part.
-        assert len(kinds) > 7
+        assert len(kinds) > 11
         assert phases >= {"posted", "hold", "post", "void"}
         assert {outcome.answer.error is None for outcome in outcomes} == {True, False}
         assert {outcome.original_request_id is None for outcome in outcomes} == {True, False}
