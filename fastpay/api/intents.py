@@ -1,13 +1,17 @@
 """What requests for payment intents and for setup intents share: parameters, and what follows from them."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import challenges
+from fastpay import limits
+from fastpay.api import card_params, challenges
 from fastpay.api.common_params import Params, Part, refuse_together, value_or
 from fastpay.api.context import Call
 from fastpay.domain import kinds
+from fastpay.errors import InvalidRequest
+
+_METHOD_TYPES = get_args(card_params.MethodType)
 
 
 class AutomaticPaymentMethods(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +64,20 @@ def automatic_fields(params: CreatedIntent) -> dict[str, object]:
         raise refuse_together("automatic_payment_methods", "payment_method_types")
     allow_redirects = value_or(automatic.allow_redirects, "always") if automatic.enabled else None
     return {"automatic_payment_methods": automatic.enabled, "allow_redirects": allow_redirects}
+
+
+def method_types(types: tuple[str, ...] | UnsetType) -> dict[str, object]:
+    """Return the fields that follow from `payment_method_types`. Raises: InvalidRequest."""
+    if isinstance(types, UnsetType):
+        return {}
+    others = [name for name in types if name not in _METHOD_TYPES]
+    if others:
+        shown = ", ".join(map(kinds.presentable, others[: limits.listed_names_max]))
+        raise InvalidRequest(
+            f"The payment method types {shown} are not served, only {', '.join(_METHOD_TYPES)}.",
+            param="payment_method_types",
+        )
+    return {"payment_method_types": tuple(dict.fromkeys(types)), "automatic_payment_methods": False}
 
 
 def customer_of(identifier: str | UnsetType) -> str | None:

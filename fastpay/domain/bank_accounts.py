@@ -13,7 +13,10 @@ _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
 
 
 class SepaDebit(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
-    """What is stored of a bank account. Its number is not. `behaviour` names what becomes of a debit."""
+    """What is stored of a bank account. Its number is not.
+
+    `behaviour` names what becomes of a debit. `mandate` is the one that later debits need no other than.
+    """
 
     bank_code: str
     country: str
@@ -21,6 +24,7 @@ class SepaDebit(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=
     last4: str
     behaviour: str = "success"
     branch_code: str = ""
+    mandate: str | None = None
 
 
 class Debit(NamedTuple):

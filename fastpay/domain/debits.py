@@ -76,8 +76,10 @@ def attempt(
     charging.check_processor(workspace)
     charging.check_owner(intent, method)
     _check(intent)
+    mandate, is_reusable = _mandate(draft, intent, method, terms)
+    if is_reusable:
+        method = mandates.remembered(method, mandate)
     saved = charging.save(draft, intent, method, is_new=is_new)
-    mandate = _mandate(draft, intent, saved, terms)
     intent = destinations.grouped(intent)
     kept = intent.extras or PaymentExtras()
     charge = msgspec.structs.replace(
@@ -133,23 +135,27 @@ def _with_type(intent: PaymentIntent) -> tuple[str, ...]:
     return types if SEPA_DEBIT in types else (*types, SEPA_DEBIT)
 
 
-def _mandate(draft: Draft, intent: PaymentIntent, method: PaymentMethod, terms: Terms) -> str | None:
-    """Return the mandate of the debit: a given one, a new one, or none if the account was set up before.
+def _mandate(
+    draft: Draft, intent: PaymentIntent, method: PaymentMethod, terms: Terms
+) -> tuple[str | None, bool]:
+    """Return the mandate of the debit, and whether later debits may use it.
 
+    It is a given one, a new one, or that of an account that was set up before, which may have none.
     Raises: InvalidRequest without any of them.
     """
     if terms.mandate_data is not None:
         data = msgspec.structs.replace(terms.mandate_data, method=SEPA_DEBIT)
         if attempts.future_usage(intent) is None:
             data = msgspec.structs.replace(data, amount=intent.amount, currency=intent.currency)
-        return mandates.accept(draft, data, method.id).id
+        return mandates.accept(draft, data, method.id).id, data.amount is None
     if terms.mandate is None and not method.is_set_up:
         raise InvalidRequest(
             f"A payment by {SEPA_DEBIT} needs a mandate. Give the customer's acceptance in mandate_data.",
             code="payment_intent_mandate_invalid",
             param="mandate_data",
         )
-    return terms.mandate
+    kept = None if method.sepa_debit is None else method.sepa_debit.mandate
+    return terms.mandate or kept, False
 
 
 def _settle(workspace: Workspace, draft: Draft, intent: PaymentIntent, charge: Charge) -> None:

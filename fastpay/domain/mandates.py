@@ -39,6 +39,15 @@ def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
     return mandate
 
 
+def remembered(method: PaymentMethod, mandate: str | None) -> PaymentMethod:
+    """Return a bank account with the mandate of its later debits, unless that is for one payment (None)."""
+    if method.sepa_debit is None or mandate is None:
+        return method
+    return msgspec.structs.replace(
+        method, sepa_debit=msgspec.structs.replace(method.sepa_debit, mandate=mandate)
+    )
+
+
 def require(workspace: Workspace, identifier: str, method: PaymentMethod) -> Mandate:
     """Return the active mandate of a payment method. Raises: NotFound, InvalidRequest."""
     mandate = workspace.require(Mandate, identifier)

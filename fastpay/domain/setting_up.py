@@ -34,9 +34,10 @@ def attempt(
     """
     charging.check_processor(workspace)
     charging.check_owner(intent, method)
-    if method.type != "card":
+    if method.type not in intent.payment_method_types and not intent.automatic_payment_methods:
         raise InvalidRequest(
-            f"A payment method of type {method.type} is set up by its first payment, with mandate_data.",
+            f"The PaymentMethod provided ({method.type}) is not allowed for this SetupIntent. Name its type "
+            "in payment_method_types, or use another one.",
             code="setup_intent_invalid_parameter",
             param="payment_method",
         )
@@ -53,10 +54,14 @@ def attempt(
         setup_intent=intent.id,
         status="succeeded",
         usage=intent.usage,
+        method=method.type,
     )
     intent = msgspec.structs.replace(
         intent, latest_attempt=made.id, last_setup_error=None, payment_method=method.id
     )
+    if method.type != "card":
+        _set_up_debit(draft, intent, made, method, mandate)
+        return
     is_declined = behaviour.code is not None and not behaviour.attachable
     asks = behaviour.needs_authentication is not None or (
         behaviour.is_enrolled and intent.request_three_d_secure != "automatic"
@@ -75,6 +80,22 @@ def attempt(
     if mandate is not None:
         intent = _with_mandate(draft, intent, mandate)
     _succeed(draft, intent, made, method)
+
+
+def _set_up_debit(
+    draft: Draft, intent: SetupIntent, made: SetupAttempt, method: PaymentMethod, data: MandateData | None
+) -> None:
+    """Save a bank account with the mandate by which later debits collect from it."""
+    if data is None:
+        raise InvalidRequest(
+            f"To set up {method.type}, give the customer's acceptance in mandate_data.",
+            code="setup_intent_mandate_invalid",
+            param="mandate_data",
+        )
+    types = tuple(dict.fromkeys((*intent.payment_method_types, method.type)))
+    intent = msgspec.structs.replace(intent, payment_method_types=types)
+    intent = _with_mandate(draft, intent, msgspec.structs.replace(data, method=method.type))
+    _succeed(draft, intent, made, mandates.remembered(method, intent.mandate))
 
 
 def authenticate(

@@ -53,7 +53,10 @@ class SetupIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=
 
 
 class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """One attempt to set up a payment method. `three_d_secure` is the result of an authentication."""
+    """One attempt to set up a payment method of the type `method`.
+
+    `three_d_secure` is the result of an authentication.
+    """
 
     prefix: ClassVar[str] = "setatt"
     noun: ClassVar[str] = "setupattempt"
@@ -68,6 +71,7 @@ class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only
     setup_error: SetupError | None = None
     three_d_secure: str | None = None
     usage: str = "off_session"
+    method: str = "card"
 
 
 class CustomerAcceptance(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

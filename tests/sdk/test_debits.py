@@ -144,3 +144,47 @@ def test_automatic_payment_methods_need_a_way_back(client: stripe.StripeClient) 
     del fields["return_url"]
     fields["automatic_payment_methods"]["allow_redirects"] = "never"
     assert create(fields).status == "succeeded"
+
+
+def test_an_account_is_set_up_once_and_debited_without_its_holder(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create({"name": "Ada"})
+    fields: Any = {"customer": customer.id, "payment_method_types": ["sepa_debit"], "usage": "off_session"}
+    setup = client.v1.setup_intents.create(fields)
+    given: Any = {"payment_method_data": account("DE89370400440532013000")}
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.setup_intents.confirm(setup.id, given)
+    assert (refused.value.code, refused.value.param) == ("setup_intent_mandate_invalid", "mandate_data")
+    given |= {"mandate_data": ACCEPTED, "expand": ["latest_attempt", "payment_method"]}
+    done = client.v1.setup_intents.confirm(setup.id, given)
+    assert (done.status, done.payment_method_types) == ("succeeded", ["sepa_debit"])
+    assert violations(done.to_dict(), stripe.SetupIntent) == []
+    attempt, method = done.latest_attempt, done.payment_method
+    assert isinstance(attempt, stripe.SetupAttempt)
+    assert isinstance(method, stripe.PaymentMethod)
+    assert attempt.payment_method_details.type == "sepa_debit"
+    assert (method.type, method.customer) == ("sepa_debit", customer.id)
+    fields = {
+        "amount": 700,
+        "currency": "eur",
+        "customer": customer.id,
+        "payment_method": method.id,
+        "payment_method_types": ["sepa_debit"],
+        "off_session": True,
+        "confirm": True,
+    }
+    paid = wait(client, client.v1.payment_intents.create(fields))
+    charge: Any = paid.latest_charge
+    assert (paid.status, charge.payment_method_details.sepa_debit.mandate) == ("succeeded", done.mandate)
+    assert client.v1.mandates.retrieve(charge.payment_method_details.sepa_debit.mandate).status == "active"
+
+
+def test_a_card_alone_sets_no_account_up(client: stripe.StripeClient) -> None:
+    fields: Any = {
+        "payment_method_types": ["card"],
+        "payment_method_data": account("DE89370400440532013000"),
+        "mandate_data": ACCEPTED,
+        "confirm": True,
+    }
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.setup_intents.create(fields)
+    assert (refused.value.code, refused.value.param) == ("setup_intent_invalid_parameter", "payment_method")

@@ -38,6 +38,22 @@ _THREE_D_SECURE: Shape = {
     "transaction_id": None,
     "version": "2.2.0",
 }
+_CARD_DETAILS: Shape = {
+    "card": {
+        "brand": Field("card.brand"),
+        "checks": CHECKS,
+        "country": Field("card.country"),
+        "exp_month": Field("card.exp_month"),
+        "exp_year": Field("card.exp_year"),
+        "fingerprint": Field("card.fingerprint"),
+        "funding": Field("card.funding"),
+        "last4": Field("card.last4"),
+        "network": Field("card.brand"),
+        "three_d_secure": When("three_d_secure", _THREE_D_SECURE),
+        "wallet": None,
+    },
+    "type": "card",
+}
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "setup_attempt",
@@ -50,22 +66,9 @@ _SHAPE: Shape = {
     "livemode": Mode(),
     "on_behalf_of": None,
     "payment_method": Field("payment_method"),
-    "payment_method_details": {
-        "card": {
-            "brand": Field("card.brand"),
-            "checks": CHECKS,
-            "country": Field("card.country"),
-            "exp_month": Field("card.exp_month"),
-            "exp_year": Field("card.exp_year"),
-            "fingerprint": Field("card.fingerprint"),
-            "funding": Field("card.funding"),
-            "last4": Field("card.last4"),
-            "network": Field("card.brand"),
-            "three_d_secure": When("three_d_secure", _THREE_D_SECURE),
-            "wallet": None,
-        },
-        "type": "card",
-    },
+    "payment_method_details": When(
+        "method", {"sepa_debit": {}, "type": "sepa_debit"}, otherwise=_CARD_DETAILS, equals="sepa_debit"
+    ),
     "setup_error": _SETUP_ERROR,
     "setup_intent": Field("setup_intent"),
     "status": Field("status"),

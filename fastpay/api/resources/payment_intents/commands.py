@@ -1,14 +1,17 @@
 """Handlers of payment intents: parameters to commands."""
 
-from typing import get_args
-
 from msgspec import UNSET, UnsetType
 
-from fastpay import limits
 from fastpay.api import card_params, client_secrets
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
-from fastpay.api.intents import AuthenticateParams, automatic_fields, challenge_page, customer_of
+from fastpay.api.intents import (
+    AuthenticateParams,
+    automatic_fields,
+    challenge_page,
+    customer_of,
+    method_types,
+)
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.payment_intents import options
 from fastpay.api.resources.payment_intents.params import (
@@ -24,7 +27,6 @@ from fastpay.api.transfer_params import split, split_changes
 from fastpay.domain import kinds, money
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.charging import Terms
-from fastpay.domain.kinds import presentable
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
@@ -35,7 +37,6 @@ from fastpay.domain.payment_intents import (
 from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
-_METHOD_TYPES = get_args(card_params.MethodType)
 # Parameters that a payment stores as they are given.
 _SHARED = ("receipt_email", "setup_future_usage")
 _DESCRIBED = (
@@ -179,15 +180,7 @@ async def check_confirmed(call: Call, params: ConfirmParams) -> None:
 def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:
     """Add the fields that follow from parameters which create, update and confirm share."""
     if params.payment_method_types is not UNSET:
-        others = [name for name in params.payment_method_types if name not in _METHOD_TYPES]
-        if others:
-            shown = ", ".join(map(presentable, others[: limits.listed_names_max]))
-            raise InvalidRequest(
-                f"The payment method types {shown} are not served, only {', '.join(_METHOD_TYPES)}.",
-                param="payment_method_types",
-            )
-        fields["payment_method_types"] = tuple(dict.fromkeys(params.payment_method_types))
-        fields["automatic_payment_methods"] = False
+        fields |= method_types(params.payment_method_types)
     if params.shipping is not UNSET:
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
 

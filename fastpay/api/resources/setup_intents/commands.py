@@ -5,7 +5,13 @@ from msgspec import UNSET, UnsetType
 from fastpay.api import card_params, client_secrets
 from fastpay.api.common_params import first_metadata, given, value_or
 from fastpay.api.context import Call
-from fastpay.api.intents import AuthenticateParams, automatic_fields, challenge_page, customer_of
+from fastpay.api.intents import (
+    AuthenticateParams,
+    automatic_fields,
+    challenge_page,
+    customer_of,
+    method_types,
+)
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.setup_intents.params import (
     CancelParams,
@@ -44,7 +50,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         )
     fields = given(params, *_DESCRIBED, "return_url", "usage")
     fields |= automatic_fields(params)
-    fields |= _types(params) | _options(params)
+    fields |= method_types(params.payment_method_types) | _options(params)
     return CreateSetupIntent(
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,
@@ -60,7 +66,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
 
 def update(call: Call, params: UpdateParams) -> UpdateSetupIntent:
     """Update a setup intent."""
-    fields = given(params, *_DESCRIBED) | _types(params) | _options(params)
+    fields = given(params, *_DESCRIBED) | method_types(params.payment_method_types) | _options(params)
     if not isinstance(params.customer, UnsetType):
         fields["customer"] = customer_of(params.customer)
     return UpdateSetupIntent(
@@ -104,14 +110,6 @@ async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     await client_secrets.check_confirmed(
         call, kinds.SETUP_INTENT, params, params.client_secret, _NOT_FOR_PUBLISHABLE
     )
-
-
-def _types(params: CreateParams | UpdateParams) -> dict[str, object]:
-    if isinstance(params.payment_method_types, UnsetType):
-        return {}
-    if set(params.payment_method_types) != {"card"}:
-        raise InvalidRequest("The only type of payment method is card.", param="payment_method_types")
-    return {"payment_method_types": ("card",), "automatic_payment_methods": False}
 
 
 def _options(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, object]:
