@@ -47,11 +47,18 @@ Expandable = Reference | Sublist
 ALWAYS_NULL = Reference()
 
 
-class Whole(NamedTuple):
-    """A reference that is expanded without being asked for. `find` returns its identifier in an object."""
+class Whole:
+    """A reference that is expanded without being asked for. Snapshots have it under the same path."""
 
-    path: str
-    find: Callable[[StoredObject], str | None]
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._outer, self._inner = path.split(".")
+
+    def find(self, stored: StoredObject) -> str | None:
+        """Return its identifier in an object."""
+        outer = getattr(stored, self._outer)
+        identifier: str | None = None if outer is None else getattr(outer, self._inner)
+        return identifier
 
 
 class Snapshot(Protocol):

@@ -195,7 +195,29 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     sequences: Mapping[Scope, int]
 
 
-class ReaderStore(Protocol):
+class TenantReads(Protocol):
+    """What the reader offers as the database does."""
+
+    async def list_each(
+        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
+    ) -> Sequence[Sequence[Versioned]]:
+        """Return a list for each of many objects: the objects that name it in a field, newest first.
+
+        `bounds` are identifiers of the objects, each with the digits that its list begins below. A list has
+        `limit` items at most, all of one kind.
+        """
+
+    async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
+        """Return up to `page.limit` + 1 objects that a query finds, newest first.
+
+        Raises: InvalidRequest for a query that takes too much, Overloaded.
+        """
+
+    async def verify(self, scope: Scope) -> Verification:
+        """Hold counters against transfers and payments against both."""
+
+
+class ReaderStore(TenantReads, Protocol):
     """The database as the reader sees it. Identifiers of other tenants are simply not there."""
 
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
@@ -215,29 +237,11 @@ class ReaderStore(Protocol):
     async def list_objects(self, scope: Scope, wanted: Filter, page: Page) -> list[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first. The extra one says that there are more."""
 
-    async def list_each(
-        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
-    ) -> list[list[Versioned]]:
-        """Return a list for each of many objects: the objects that name it in a field, newest first.
-
-        `bounds` are identifiers of the objects, each with the digits that its list begins below. A list has
-        `limit` items at most, all of one kind.
-        """
-
-    async def search(self, scope: Scope, query: Query, page: Page) -> list[Versioned]:
-        """Return up to `page.limit` + 1 objects that a query finds, newest first.
-
-        Raises: InvalidRequest for a query that takes too much, Overloaded while too much is not indexed yet.
-        """
-
     async def list_accounts(self, scope: Scope) -> list[Account]:
         """Return the scope's accounts that payments move."""
 
     async def read_profile(self, scope: Scope) -> Profile:
         """Return the tenant's profile."""
-
-    async def verify(self, scope: Scope) -> Verification:
-        """Hold counters against transfers and payments against both."""
 
 
 class Purged(NamedTuple):
@@ -298,7 +302,7 @@ class Writer(Protocol):
         """
 
 
-class Reader(Protocol):
+class Reader(TenantReads, Protocol):
     """The engine as the floor above sees it: where objects come from. Other tenants' are not there."""
 
     async def get(self, scope: Scope, identifier: str) -> Versioned | None:
@@ -318,29 +322,11 @@ class Reader(Protocol):
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
 
-    async def list_each(
-        self, scope: Scope, kind: str, field: str, bounds: Sequence[tuple[str, str]], limit: int
-    ) -> Sequence[Sequence[Versioned]]:
-        """Return a list for each of many objects: what names it in a field, newest first.
-
-        `bounds` are identifiers of the objects, each with the digits that its list begins below. A list has
-        `limit` items at most, all of one kind.
-        """
-
-    async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
-        """Return up to `page.limit` + 1 objects that a query finds, newest first.
-
-        Raises: InvalidRequest for a query that takes too much, Overloaded.
-        """
-
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""
 
     async def profile(self, scope: Scope) -> Profile:
         """Return the tenant's profile."""
-
-    async def verify(self, scope: Scope) -> Verification:
-        """Hold the books of the scope against themselves."""
 
     @property
     def cache(self) -> Cache:

@@ -8,8 +8,7 @@ from fastpay.api.lists import List
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.api.routes import Route
 from fastpay.domain import kinds
-from fastpay.domain.objects import StoredObject
-from fastpay.domain.setup_objects import SetupAttempt, SetupError
+from fastpay.domain.setup_objects import SetupError
 
 
 class SetupAttemptListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,11 +75,6 @@ _SHAPE: Shape = {
 }
 
 
-def _failed_method(stored: StoredObject) -> str | None:
-    assert isinstance(stored, SetupAttempt)
-    return None if stored.setup_error is None else stored.setup_error.payment_method
-
-
 SETUP_ATTEMPT = Resource(
     kinds.SETUP_ATTEMPT,
     shape=_SHAPE,
@@ -92,7 +86,7 @@ SETUP_ATTEMPT = Resource(
         "application": ALWAYS_NULL,
         "on_behalf_of": ALWAYS_NULL,
     },
-    whole=Whole("setup_error.payment_method", _failed_method),
+    whole=Whole("setup_error.payment_method"),
 )
 
 RESOURCES = (SETUP_ATTEMPT,)

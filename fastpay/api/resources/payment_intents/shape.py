@@ -4,7 +4,7 @@ from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
 from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
-from fastpay.domain.objects import PaymentError, PaymentIntent, StoredObject
+from fastpay.domain.objects import PaymentError
 from fastpay.domain.options import CardOptions, PaymentExtras
 
 _LAST_PAYMENT_ERROR = Nested(
@@ -113,12 +113,6 @@ _SHAPE: Shape = {
 }
 
 
-def _failed_method(stored: StoredObject) -> str | None:
-    assert isinstance(stored, PaymentIntent)
-    error = stored.last_payment_error
-    return None if error is None else error.payment_method
-
-
 PAYMENT_INTENT = Resource(
     kinds.PAYMENT_INTENT,
     shape=decided_once("extras", _SHAPE),
@@ -134,7 +128,7 @@ PAYMENT_INTENT = Resource(
         "source": ALWAYS_NULL,
         "transfer_data.destination": Reference((kinds.ACCOUNT,)),
     },
-    whole=Whole("last_payment_error.payment_method", _failed_method),
+    whole=Whole("last_payment_error.payment_method"),
     # Merchants' own data, which the holder of a client secret must not see.
     secret_fields=(
         "application",

@@ -4,8 +4,7 @@ from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION
 from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
-from fastpay.domain.objects import StoredObject
-from fastpay.domain.setup_objects import SetupError, SetupIntent
+from fastpay.domain.setup_objects import SetupError
 
 _LAST_SETUP_ERROR = Nested(
     "last_setup_error",
@@ -59,12 +58,6 @@ _SHAPE: Shape = {
 }
 
 
-def _failed_method(stored: StoredObject) -> str | None:
-    assert isinstance(stored, SetupIntent)
-    error = stored.last_setup_error
-    return None if error is None else error.payment_method
-
-
 SETUP_INTENT = Resource(
     kinds.SETUP_INTENT,
     shape=_SHAPE,
@@ -78,7 +71,7 @@ SETUP_INTENT = Resource(
         "application": ALWAYS_NULL,
         "on_behalf_of": ALWAYS_NULL,
     },
-    whole=Whole("last_setup_error.payment_method", _failed_method),
+    whole=Whole("last_setup_error.payment_method"),
     # Merchants' own data, which the holder of a client secret must not see.
     secret_fields=(
         "application",
