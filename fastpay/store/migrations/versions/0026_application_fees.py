@@ -2,10 +2,10 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 
 
 def upgrade() -> None:
-    """Run 0025_application_fees.sql and then its check."""
+    """Run 0026_application_fees.sql and then its check."""
     run_scripts(__file__)
