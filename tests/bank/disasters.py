@@ -71,6 +71,22 @@ async def cut_connections(world: World) -> None:
         await asyncio.sleep(world.chance.uniform(0.01, 0.1))
 
 
+async def cut_links(world: World) -> None:
+    """End all connections between instances, some times; what they had forwarded has no answer."""
+    for _ in range(5):
+        world.links.cut()
+        await asyncio.sleep(world.chance.uniform(0.01, 0.1))
+
+
+async def hold_links(world: World) -> None:
+    """Let nothing through between instances, and all of it later, as a network that is parted does."""
+    world.links.hold()
+    try:
+        await asyncio.sleep(world.chance.choice((0.1, 1.0)))
+    finally:
+        world.links.release()
+
+
 async def strike_messages(world: World) -> None:
     """Break one message after another, COMMIT above all, in any manner."""
     for _ in range(20):
@@ -143,6 +159,8 @@ DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     freeze_redis,
     kill_redis,
     cut_connections,
+    cut_links,
+    hold_links,
     strike_messages,
     trickle,
 )

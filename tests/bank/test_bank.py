@@ -26,6 +26,8 @@ def test_what_clients_were_told_stands_whatever_happens(scratch: Path) -> None:
 async def run(place: Path) -> None:
     async with world(place, instances=2, seed=SEED, pooled=int(find_pgbouncer() is not None)) as bank:
         faults = await play(bank, CLIENTS)
+        assert bank.links.frames > 100
+        assert bank.links.cuts > 0
         operations, changes = bank.clients.operations(), await bank.clients.changes()
     assert faults == [], "\n".join(faults)
     # All kinds of work, and disasters that were felt.

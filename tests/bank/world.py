@@ -14,6 +14,7 @@ from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.store.migrate import migrate
 from tests.bank.clients import Clients
+from tests.support.member_proxy import MemberProxy, member_proxy
 from tests.support.pgbouncer import PgBouncer, running_pgbouncer
 from tests.support.postgres_proxy import Proxy
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, end_server, free_port, start_server
@@ -31,6 +32,7 @@ class World:
         servers: EmbeddedServers,
         proxies: list[Proxy],
         clients: Clients,
+        links: MemberProxy,
         scratch: Path,
         seed: int,
         *,
@@ -46,6 +48,7 @@ class World:
         # On the way out of each instance; the last one is behind the pooler, where there is one.
         self.proxies = proxies
         self.clients = clients
+        self.links = links
         self.pooler = pooler
         self._pooled = pooled
         self.chance = random.Random(seed)
@@ -130,7 +133,9 @@ async def world(scratch: Path, *, instances: int, seed: int, pooled: int) -> Asy
         tenant = await asyncio.to_thread(make_tenant, servers.database_url, FEES)
         clients = Clients(servers.database_url, tenant.secret, scratch, seed)
         stack.callback(clients.close)
-        made = World(servers, [*proxies, *behind], clients, scratch, seed, pooler=pooler, pooled=pooled)
+        links = await stack.enter_async_context(member_proxy(servers.database_url))
+        proxies += behind
+        made = World(servers, proxies, clients, links, scratch, seed, pooler=pooler, pooled=pooled)
         stack.callback(made.close)
         await made.open()
         yield made
