@@ -10,7 +10,7 @@ process may have 20,000 files. The load is open, and every connection asks in it
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -99,7 +99,7 @@ def main(
     console.print(f"written to {write_results('crowd', results)}")
 
 
-def hold(
+def hold(  # noqa: PLR0913 - most are named
     machine: Machine,
     name: str,
     processes: int,
@@ -109,14 +109,16 @@ def hold(
     seconds: float,
     merchants: int,
     shares: Shares,
+    more: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Hold so many connections to so many processes of a server, and let shares of them ask.
 
-    What a server breaks at is told under "broke", beside all that was measured until then.
+    `more` are further environment variables of fastpay. What a server breaks at is told under "broke", beside
+    all that was measured until then.
     """
     found: dict[str, Any] = {"processes": processes, "open": 0, "runs": []}
     try:
-        _hold(found, machine, name, count, asking, seconds, merchants, shares)
+        _hold(found, machine, name, count, asking, seconds, merchants, shares, more=more or {})
     except (SystemExit, OSError) as error:
         # A number is the status of a process that was told to end: nothing broke.
         if name == "fastpay" or (isinstance(error, SystemExit) and not isinstance(error.code, str)):
@@ -125,7 +127,7 @@ def hold(
     return found
 
 
-def _hold(
+def _hold(  # noqa: PLR0913 - as `hold`
     found: dict[str, Any],
     machine: Machine,
     name: str,
@@ -134,6 +136,8 @@ def _hold(
     seconds: float,
     merchants: int,
     shares: Shares,
+    *,
+    more: Mapping[str, str],
 ) -> None:
     # Servers inherit it; a peer does not raise it by itself.
     raise_open_files()
@@ -141,7 +145,7 @@ def _hold(
         port = free_port()
         servers = [
             stack.enter_context(serving)
-            for serving in _servings(machine, name, database, port, count, found["processes"])
+            for serving in _servings(machine, name, database, port, count, found["processes"], more)
         ]
         payments = {
             key: [str(make_payment(port, key)["id"]) for _ in range(_PAYMENTS_A_KEY)] for key in database.keys
@@ -165,7 +169,13 @@ def _hold(
 
 
 def _servings(
-    machine: Machine, name: str, database: Database, port: int, count: int, processes: int
+    machine: Machine,
+    name: str,
+    database: Database,
+    port: int,
+    count: int,
+    processes: int,
+    more: Mapping[str, str],
 ) -> Iterator[AbstractContextManager[Target]]:
     """Yield the servers to start, which share the port; a peer starts its own processes."""
     for number in range(processes if name == "fastpay" else 1):
@@ -179,9 +189,10 @@ def _servings(
             instance=number,
             idle_seconds=_IDLE_SECONDS,
             # The default leaves room for other files; one process alone is to hold more than that.
-            more={"FASTPAY_CONNECTIONS_MAX": str(max(limits.connections_max, count))}
-            if processes == 1
-            else {},
+            more=dict(more)
+            | (
+                {"FASTPAY_CONNECTIONS_MAX": str(max(limits.connections_max, count))} if processes == 1 else {}
+            ),
         )
 
 

@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.homes.test_over_http import PAY, check_paid, wait_for
+from tests.homes.test_over_http import PAY, check_paid, counted, home_of, wait_for
 from tests.support.api import open_client
 from tests.support.servers import NUMBERS, RunningServer, SpawnServer, free_port
 from tests.support.tenants import make_tenant
@@ -46,6 +47,28 @@ def proxy(servers: tuple[RunningServer, RunningServer], scratch: Path) -> Iterat
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def test_a_tenants_writes_are_forwarded_all_or_none_as_its_home_and_its_instance_happen_to_be(
+    servers: tuple[RunningServer, RunningServer], proxy: str, database_url: str
+) -> None:
+    """HAProxy's hash is not the one that chooses homes: of n instances, one in n tenants meets its home."""
+    tenants = [make_tenant(database_url) for _ in range(TENANTS)]
+    wait_for(lambda: is_up(proxy))
+    names = dict(zip(servers, ("one", "two"), strict=True))
+    meetings: Counter[tuple[str, str]] = Counter()
+    for tenant in tenants:
+        home, _ = home_of(tenant, *servers)
+        with open_client(proxy, tenant.secret) as http:
+            for _ in range(3):
+                answer = http.post("/v1/payment_intents", data=PAY)
+                meetings[answer.headers["x-server"], names[home]] += 1
+    assert set(meetings.values()) <= set(range(0, 3 * TENANTS + 1, 3))
+    for server in servers:
+        server.stop()
+        name, other = names[server], "two" if names[server] == "one" else "one"
+        counts = counted(server)
+        assert (counts["local"], counts["forwarded"]) == (meetings[name, name], meetings[name, other])
 
 
 def test_an_api_key_keeps_its_instance_and_goes_on_at_another_when_that_one_stops(
