@@ -124,6 +124,11 @@ def encode_outcome(number: int, scope: Scope, outcome: Outcome) -> bytes:
     return _ENCODER.encode(answered)
 
 
+def encode_commit(committed: Committed) -> bytes:
+    """Return a commit as it travels."""
+    return _ENCODER.encode(committed)
+
+
 def encode_failure(
     number: int, scope: Scope, error: BaseException, *, is_unbegun: bool = False, is_unknown: bool = False
 ) -> bytes:

@@ -149,9 +149,9 @@ def encode_forward(submissions: Sequence[bytes]) -> bytes:
     return _ENCODER.encode((5, [msgspec.Raw(one) for one in submissions]))
 
 
-def encode_answers(commits: Sequence[Committed], answered: Sequence[bytes]) -> bytes:
-    """Return the frame of Answers, of those that are encoded already."""
-    return _ENCODER.encode((6, commits, [msgspec.Raw(one) for one in answered]))
+def encode_answers(commits: Sequence[bytes], answered: Sequence[bytes]) -> bytes:
+    """Return the frame of Answers, of commits and answers that are encoded already."""
+    return _ENCODER.encode((6, *([msgspec.Raw(one) for one in part] for part in (commits, answered))))
 
 
 def decode(frame: bytes) -> Message:

@@ -7,7 +7,7 @@ instance may hold is told to it as long as it forwards requests of that tenant.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,6 +33,14 @@ from fastpay.errors import FastpayError, OutcomeUnknown, WriterStopped
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.homes")
+
+
+class _Notice(NamedTuple):
+    """A commit as it travels. It is urgent if it replaced what others may hold."""
+
+    scope: Scope
+    encoded: bytes
+    is_urgent: bool
 
 
 class Serving:
@@ -65,8 +73,9 @@ class Serving:
     def committed(self, commits: Sequence[Commit]) -> None:
         """Tell the members that asked for these tenants what has changed."""
         if self._guests:
+            notices = [_notice(commit) for commit in commits]
             for guest in self._guests:
-                guest.tell(commits)
+                guest.tell(notices)
 
     def leave(self) -> None:
         """Tell everybody to forward nothing more."""
@@ -100,7 +109,7 @@ class _Guest:
         self.is_leaving = False
         # When it last asked for a tenant, on the monotonic clock.
         self._interest: dict[Scope, int] = {}
-        self._commits: list[Committed] = []
+        self._commits: list[bytes] = []
         self._answered: list[bytes] = []
         # What sends all of that, and in how many milliseconds it was to do so.
         self._flushing: asyncio.Handle | None = None
@@ -127,20 +136,18 @@ class _Guest:
             _log.error("member_frame_refused", reason=str(error))
             self._wire.abort()
 
-    def tell(self, commits: Sequence[Commit]) -> None:
+    def tell(self, notices: Sequence[_Notice]) -> None:
         """Tell of the commits that it may want to know of."""
         now_ns, is_urgent = self._clock.monotonic_ns(), False
-        for commit in commits:
-            asked_ns = self._interest.get(commit.scope)
+        for notice in notices:
+            asked_ns = self._interest.get(notice.scope)
             if asked_ns is None:
                 continue
             if now_ns - asked_ns > limits.home_interest_ms * 1_000_000:
-                del self._interest[commit.scope]
+                del self._interest[notice.scope]
                 continue
-            latest = {versioned.object.id: versioned.version for versioned in commit.versions}
-            changed = tuple((identifier, version) for identifier, version in latest.items() if version > 1)
-            self._commits.append(Committed(*commit.scope, commit.before, commit.after, changed))
-            is_urgent |= bool(changed)
+            self._commits.append(notice.encoded)
+            is_urgent |= notice.is_urgent
         if self._commits:
             # The answers of this commit are a few turns away. They take it with them.
             self._flush_within(limits.home_notice_ms if is_urgent else limits.home_notice_of_new_ms)
@@ -284,3 +291,10 @@ class _Reply:
         if self.span is not None:
             self.span.end()
         self._guest.answer(answered)
+
+
+def _notice(commit: Commit) -> _Notice:
+    latest = {versioned.object.id: versioned.version for versioned in commit.versions}
+    changed = tuple((identifier, version) for identifier, version in latest.items() if version > 1)
+    encoded = codec.encode_commit(Committed(*commit.scope, commit.before, commit.after, changed))
+    return _Notice(commit.scope, encoded, is_urgent=bool(changed))
