@@ -108,6 +108,8 @@ feeds_bytes_max = 64 << 20
 feed_heartbeat_ms = 15_000
 # How long a client waits before it follows again.
 feed_reconnect_ms = 2_000
+# After so long without a heartbeat our own client comes back.
+feed_silence_ms_max = 60_000
 feed_poll_ms = 1_000
 feed_retry_ms = 1_000
 # How many followers are woken in one turn of the loop; the pause after all were, also as a multiple of what

@@ -11,6 +11,7 @@ from fastpay.cli.keys import keys
 from fastpay.cli.sealing import sealing
 from fastpay.cli.shared import EPILOGUE, open_database_of, prepare, settings_options
 from fastpay.cli.tenants import tenants
+from fastpay.cli.webhooks import events, webhooks
 from fastpay.errors import ConfigurationError, FastpayError
 
 
@@ -40,6 +41,8 @@ def commands() -> None:
 commands.add_command(keys)
 commands.add_command(sealing)
 commands.add_command(tenants)
+commands.add_command(events)
+commands.add_command(webhooks)
 
 
 @commands.command(epilog=EPILOGUE)
