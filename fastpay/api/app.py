@@ -16,11 +16,13 @@ from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
 from fastpay.api.cors import Preflight, is_preflight
 from fastpay.api.endpoints import Health, ServedPath, UnknownPath
+from fastpay.api.openapi import pages
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Resources
 from fastpay.api.resources import (
     accounts,
     application_fees,
+    balance,
     balances,
     charges,
     confirmation_tokens,
@@ -67,6 +69,7 @@ _MODULES = (
     charges,
     payouts,
     transfers,
+    balance,
     balances,
     events,
     webhook_endpoints,
@@ -171,6 +174,7 @@ def _create_starlette(services: Services, paths: Mapping[str, ServedPath]) -> St
     routes: list[BaseRoute] = [StarletteRoute(path, served) for path, served in paths.items()]
     for path, is_readiness in (("/healthz", False), ("/readyz", True)):
         routes.append(StarletteRoute(path, Health(services, path, is_readiness=is_readiness)))
+    routes += [StarletteRoute(path, public) for path, public in pages.paths(services, ROUTES)]
     routes.append(StarletteRoute(challenge_page.TEMPLATE, challenge_page.ChallengePage(services)))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False

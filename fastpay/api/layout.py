@@ -7,7 +7,8 @@ A shape is a dict, a list or a constant, as in the answer. What depends on the s
     Field("amount")                            the value of a field
     Field("card.brand")                        the value of a field of a nested struct that is never None
     Slot("payment_method")                     the value of a field, or the object that it names
-    Json("level3")                             a text of the domain that is JSON already, null for None
+    Slot("id", Page(kind))                     what `render` is given, which is a page of objects
+    Json("level3", Level3)                     a text that is JSON already, of that type; null for None
     Mode()                                     whether this is live mode
     Nested("shipping", Shipping, shape)        a nested struct in its own shape, null for None
     When("hold", shape, otherwise=shape)       the first shape unless the field is None or False
@@ -21,6 +22,7 @@ from typing import TypeAlias
 import msgspec
 
 from fastpay._native.rendering import Template
+from fastpay.domain.kinds import Kind
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -29,16 +31,27 @@ class Field(msgspec.Struct, frozen=True):
     path: str
 
 
+class Page(msgspec.Struct, frozen=True):
+    """The first page of the objects of a kind, in an object."""
+
+    kind: Kind
+
+
 class Slot(msgspec.Struct, frozen=True):
-    """The value of a field, or the object that it names if that is given to `render`."""
+    """The value of a field, or the object that it names if that is given to `render`.
+
+    `filled` is the type of what is always given, if it is no such object.
+    """
 
     path: str
+    filled: type | Page | None = None
 
 
 class Json(msgspec.Struct, frozen=True):
-    """The text in a field, which is JSON already; null for None."""
+    """The text in a field, which is JSON already, of this type; null for None."""
 
     path: str
+    type: type
 
 
 class Mode(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from fastpay.api.envelopes import Item, render_list, render_search_result
 from fastpay.api.expansion import expand
 from fastpay.api.list_params import CreatedListParams, CreatedRange, ListParams, SearchParams
 from fastpay.api.resource import Resource
-from fastpay.api.routes import Policy
+from fastpay.api.routes import Contract, Policy
 from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import HIGHEST, LOWEST, digits, lower_bound
@@ -59,6 +59,7 @@ class List(Generic[_Params]):
         owner: Owner | None = None,
     ) -> None:
         self.resource = resource
+        self.contract = Contract(params_type, resource, "list")
         self._params_type = params_type
         self._filters = filters or {}
         self._owner = owner
@@ -115,6 +116,7 @@ class Search:
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
+        self.contract = Contract(SearchParams, resource, "search_result")
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: InvalidRequest, Overloaded."""

@@ -11,7 +11,7 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.etags import tag
 from fastpay.api.resource import Resource
-from fastpay.api.routes import Policy
+from fastpay.api.routes import Contract, Policy
 from fastpay.api.snapshots import Snapshots
 from fastpay.domain import kinds
 from fastpay.domain.objects import StoredObject
@@ -38,6 +38,7 @@ class Retrieve(Generic[_Params]):
     ) -> None:
         self.resource = resource
         self.policy = Policy(is_public=is_public, deadline="with query")
+        self.contract = Contract(params_type, resource)
         self._params_type = params_type
         self._check = check
         self._stand_in = stand_in

@@ -98,13 +98,24 @@ class Render(Protocol):
         """Return it."""
 
 
+class Encoding(NamedTuple):
+    """How an object is shown that is not shown as it is stored.
+
+    `view` is what it becomes first: the struct of the resource's shape, or without a shape a TypedDict.
+    """
+
+    view: type
+    render: Render
+
+
 class Resource:
     """A kind of object as clients see it.
 
-    It has a `shape`, or `encode` if a shape cannot describe it. `expandable` names the fields that can be
-    expanded; a name may lead through a part of the object (`transfer_data.destination`). `whole` is expanded
-    without being asked for. `secret_fields` are left out for publishable keys. `load` returns, rendered,
-    objects that are views and not stored. `struct` is what the shape is about, by default the stored struct.
+    It has a `shape`, and `encode` if that is not about the stored struct. `expandable` names the fields that
+    can be expanded; a name may lead through a part of the object (`transfer_data.destination`). `whole` is
+    expanded without being asked for. `secret_fields` are left out for publishable keys. `load` returns,
+    rendered, objects that are views and not stored. `struct` is what the shape is about, by default the
+    stored struct. Without a shape it is a TypedDict of what is shown.
     """
 
     def __init__(
@@ -112,22 +123,24 @@ class Resource:
         kind: Kind,
         *,
         shape: Shape = None,
-        encode: Render | None = None,
+        encode: Encoding | None = None,
         expandable: Mapping[str, Expandable] | None = None,
         whole: Whole | None = None,
         secret_fields: Iterable[str] = (),
         load: Load | None = None,
-        struct: type[msgspec.Struct] | None = None,
+        struct: type | None = None,
     ) -> None:
         self.kind = kind
         self.shape = shape
-        self.struct = kind.struct if isinstance(kind, StoredKind) else struct or msgspec.Struct
+        self.struct: type = kind.struct if isinstance(kind, StoredKind) else struct or msgspec.Struct
+        self.view = self.struct if encode is None else encode.view
         self.expandable = expandable or {}
         self.whole = whole
         self.secret_fields = frozenset(secret_fields)
         self.load = load
         # An attribute and no method: payments call the compiled template without a frame between.
-        self.render_bytes: Render = encode or template(self.struct, shape).render
+        made = template(msgspec.Struct if shape is None else self.view, shape)
+        self.render_bytes: Render = made.render if encode is None else encode.render
 
     def render(self, stored: msgspec.Struct, livemode: bool) -> dict[str, object]:
         """Return what `render_bytes` writes, to expand something in it."""

@@ -2,7 +2,9 @@
 
 from typing import Literal, NamedTuple, Protocol
 
+from fastpay.api.common_params import Params
 from fastpay.api.context import Call, Reply
+from fastpay.api.resource import Resource
 
 
 class Policy(NamedTuple):
@@ -23,12 +25,37 @@ class Policy(NamedTuple):
     body_factor: int = 1
 
 
+class Contract(NamedTuple):
+    """What a client sends to an endpoint, and what it gets: the source of the API's description.
+
+    | field         | meaning                                                                            |
+    |---------------|------------------------------------------------------------------------------------|
+    | `params`      | the parameters, in the query or the body                                           |
+    | `shows`       | the resource, or a TypedDict of what is encoded                                    |
+    | `answer`      | whether the answer is one such object, or a page of them                           |
+    | `summary`     | what the endpoint does, where its method and path do not say it                    |
+    | `numbers`     | integers that a page may have in addition                                          |
+    | `media_types` | what else a client can ask for with an Accept header                               |
+    """
+
+    params: type[Params]
+    shows: Resource | type
+    answer: Literal["object", "list", "search_result"] = "object"
+    summary: str = ""
+    numbers: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
+
+
 class Endpoint(Protocol):
     """What answers a method on a path."""
 
     @property
     def policy(self) -> Policy:
         """What the pipeline does around it."""
+
+    @property
+    def contract(self) -> Contract:
+        """What a client sends, and what it gets."""
 
     async def answer(self, call: Call) -> Reply:
         """Answer. Raises: FastpayError."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from fastpay.api.layout import Choice, Field, Shape, template
-from fastpay.api.resource import Reference, Resource, Snapshot
+from fastpay.api.resource import ALWAYS_NULL, Encoding, Reference, Resource, Snapshot
 from fastpay.domain import kinds, sources
 from fastpay.domain.cards import Card
 from fastpay.domain.objects import Address, PaymentMethod
@@ -58,18 +58,17 @@ class _Source(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     metadata: dict[str, str]
 
 
-_SOURCE = template(
-    _Source,
-    {
-        "id": Field("id"),
-        "object": "card",
-        **CARD,
-        "allow_redisplay": Field("allow_redisplay"),
-        "customer": Field("customer"),
-        "metadata": Field("metadata"),
-    },
-)
-_DELETED = template(_Source, {"id": Field("id"), "object": "card", "deleted": True})
+_SHAPE: Shape = {
+    "id": Field("id"),
+    "object": "card",
+    **CARD,
+    "allow_redisplay": Field("allow_redisplay"),
+    "customer": Field("customer"),
+    "metadata": Field("metadata"),
+}
+_DELETED_SHAPE: Shape = {"id": Field("id"), "object": "card", "deleted": True}
+_SOURCE = template(_Source, _SHAPE)
+_DELETED = template(_Source, _DELETED_SHAPE)
 
 
 def _source(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None, /) -> bytes:
@@ -104,10 +103,17 @@ async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> dict[str, dic
 
 SOURCE = Resource(
     kinds.SOURCE,
-    encode=_source,
-    expandable={"customer": Reference((kinds.CUSTOMER,))},
+    shape=_SHAPE,
+    encode=Encoding(_Source, _source),
+    expandable={"customer": Reference((kinds.CUSTOMER,)), "account": ALWAYS_NULL},
     load=_load,
     struct=PaymentMethod,
 )
 # The answer to a deletion.
-DELETED_SOURCE = Resource(kinds.SOURCE, encode=_deleted, load=_load, struct=PaymentMethod)
+DELETED_SOURCE = Resource(
+    kinds.SOURCE,
+    shape=_DELETED_SHAPE,
+    encode=Encoding(_Source, _deleted),
+    load=_load,
+    struct=PaymentMethod,
+)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from fastpay import limits
 from fastpay._native import digit_runs
@@ -15,7 +15,7 @@ from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.resource import Resource
-from fastpay.api.routes import Policy
+from fastpay.api.routes import Contract, Policy
 from fastpay.domain import kinds
 from fastpay.domain.kinds import Kind
 from fastpay.domain.plan import Command
@@ -31,13 +31,20 @@ _TIMEOUT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
 
 
+class Reading(NamedTuple, Generic[_Params]):
+    """How requests are read that become their parameters in a way of their own. `sent` describes them."""
+
+    sent: type[Params]
+    decode: Callable[[Call], Awaitable[_Params]]
+
+
 class Write(Generic[_Params]):
     """An endpoint that changes something, and shows the object of `resource` that came of it.
 
     `command` makes the command. `path_kind` is the kind of the identifier in the path, None where there is
     none or `command` checks it. `check` sees the parameters first and lets publishable keys in: without it
-    they are refused. `decode` reads requests that are not read as all others are; `is_trial` tells those that
-    change nothing, and so keep no answer either. A body may be `body_factor` times as large as others.
+    they are refused. `reading` is for requests that are not read as all others are; `is_trial` tells those
+    that change nothing, and so keep no answer either. A body may be `body_factor` times as large as others.
     """
 
     def __init__(
@@ -48,18 +55,21 @@ class Write(Generic[_Params]):
         *,
         path_kind: Kind | None = None,
         check: Callable[[Call, _Params], Awaitable[None]] | None = None,
-        decode: Callable[[Call], Awaitable[_Params]] | None = None,
+        reading: Reading[_Params] | None = None,
         is_trial: Callable[[_Params], bool] | None = None,
         body_factor: int = 1,
     ) -> None:
         # The writer has deadlines of its own.
         self.policy = Policy(is_public=check is not None, deadline="own", body_factor=body_factor)
+        self.contract = Contract(
+            params_type if reading is None else reading.sent, resource, summary=command.__doc__ or ""
+        )
         self._resource = resource
         self._params_type = params_type
         self._command = command
         self._path_kind = path_kind
         self._check = check
-        self._decode = decode
+        self._decode = None if reading is None else reading.decode
         self._is_trial = is_trial
         self._fingerprints = Fingerprints(params_type)
 

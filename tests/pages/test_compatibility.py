@@ -9,7 +9,7 @@ from fastpay.api.decoding import decode_params
 from fastpay.errors import InvalidRequest
 from tests.pages.blocks import ROOT
 from tests.support import compatibility
-from tests.support.compatibility import PAGE, described_routes, known_to_the_sdk, params_type_of
+from tests.support.compatibility import PAGE, described_routes, known_to_the_sdk
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -32,7 +32,7 @@ def test_what_is_without_effect_is_accepted() -> None:
     accepted = {
         name
         for route in described_routes()
-        for name, _ in compatibility.served(accepted_by(params_type_of(route)))
+        for name, _ in compatibility.served(accepted_by(route.endpoint.contract.params))
     }
     for wanted in compatibility.WITHOUT_EFFECT:
         assert any(compatibility.is_within(name, wanted) for name in accepted), wanted
@@ -41,7 +41,7 @@ def test_what_is_without_effect_is_accepted() -> None:
 def test_what_is_refused_is_refused_by_name() -> None:
     count = 0
     for route in described_routes():
-        params_type, known = params_type_of(route), known_to_the_sdk(route)
+        params_type, known = route.endpoint.contract.params, known_to_the_sdk(route)
         if known is None:
             continue
         for name in compatibility.refused(accepted_by(params_type), known):

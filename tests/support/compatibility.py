@@ -6,7 +6,6 @@ SDK's own types of parameters. Only what is accepted without effect is said here
 """
 
 import importlib
-import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -17,9 +16,6 @@ import stripe
 
 from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import ROUTES
-from fastpay.api.common_params import Params
-from fastpay.api.list_params import SearchParams
-from fastpay.api.lists import Search
 from fastpay.api.resources import disputes
 from fastpay.api.routes import Route
 
@@ -83,23 +79,6 @@ this page from the table of routes, the types of the parameters, and the paramet
 Every request also accepts `expand[]`. A path that cannot be expanded is 400, so no field is missing silently.
 A path that is not on this page is 404, except those of the ledger ([LEDGER.md](LEDGER.md)).
 """
-
-
-def params_type_of(route: Route) -> type[Params]:
-    """Return the type of a route's parameters: that of its endpoint, or the one that its code reads."""
-    endpoint = route.endpoint
-    if isinstance(endpoint, Search):
-        return SearchParams
-    found: type[Params] | None = vars(endpoint).get("_params_type")
-    if found is not None:
-        return found
-    answer: Any = inspect.unwrap(type(endpoint).answer)
-    named = [answer.__globals__.get(name) for name in answer.__code__.co_names]
-    params_types: list[type[Params]] = [
-        one for one in named if isinstance(one, type) and issubclass(one, Params)
-    ]
-    assert len(params_types) == 1, route
-    return params_types[0]
 
 
 def served(
@@ -196,7 +175,7 @@ def _group(route: Route) -> str:
 
 
 def _described(route: Route) -> list[str]:
-    accepted = accepted_by(params_type_of(route))
+    accepted = accepted_by(route.endpoint.contract.params)
     items = list(served(accepted))
     silent = [name for name, _ in items if is_without_effect(name)]
     known = known_to_the_sdk(route)

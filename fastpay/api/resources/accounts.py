@@ -1,6 +1,6 @@
 """Accounts: the tenant that an API key belongs to, with its money rules, and those connected to it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
@@ -23,20 +23,22 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
+from fastpay.api.layout import Field, Json, Shape, When, template
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
-from fastpay.api.resource import Resource
-from fastpay.api.routes import Policy, Route
+from fastpay.api.resource import Encoding, Resource
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
 from fastpay.domain.connected_accounts import BusinessProfile, ConnectedAccount, CreateConnectedAccount
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.rules import Rules
 from fastpay.engine.ports import Profile
 from fastpay.errors import InvalidRequest
 
 Country = Annotated[str, Meta(pattern="^[A-Z]{2}$(?!\\n)")]
 
-_NOTHING_REQUIRED: Mapping[str, object] = {
+_NOTHING_REQUIRED: Shape = {
     "alternatives": [],
     "current_deadline": None,
     "currently_due": [],
@@ -46,7 +48,7 @@ _NOTHING_REQUIRED: Mapping[str, object] = {
     "past_due": [],
     "pending_verification": [],
 }
-_NO_ADDRESS: Mapping[str, object] = {
+_NO_ADDRESS: Shape = {
     "city": None,
     "country": None,
     "line1": None,
@@ -54,6 +56,99 @@ _NO_ADDRESS: Mapping[str, object] = {
     "postal_code": None,
     "state": None,
 }
+_SETTINGS: Shape = {
+    "bacs_debit_payments": {"display_name": None, "service_user_number": None},
+    "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
+    "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
+    "card_payments": {
+        # A card whose check fails is not declined for that alone.
+        "decline_on": {"avs_failure": False, "cvc_failure": False},
+        "statement_descriptor_prefix": None,
+        "statement_descriptor_prefix_kana": None,
+        "statement_descriptor_prefix_kanji": None,
+    },
+    "dashboard": {"display_name": Field("business_profile.name"), "timezone": "Etc/UTC"},
+    "invoices": {"default_account_tax_ids": None, "hosted_payment_method_save": None},
+    "payments": {
+        "statement_descriptor": None,
+        "statement_descriptor_kana": None,
+        "statement_descriptor_kanji": None,
+        "statement_descriptor_prefix_kana": None,
+        "statement_descriptor_prefix_kanji": None,
+    },
+    "payouts": {
+        "debit_negative_balances": False,
+        "schedule": {"delay_days": Field("delay_days"), "interval": Field("interval")},
+        "statement_descriptor": None,
+    },
+    "sepa_debit_payments": {},
+}
+_CONNECTED: dict[str, Shape] = {
+    "id": Field("id"),
+    "object": "account",
+    "business_profile": {
+        "annual_revenue": {"amount": None, "currency": None, "fiscal_year_end": None},
+        "estimated_worker_count": None,
+        "mcc": Field("business_profile.mcc"),
+        "minority_owned_business_designation": None,
+        "name": Field("business_profile.name"),
+        "product_description": Field("business_profile.product_description"),
+        "support_address": _NO_ADDRESS,
+        "support_email": Field("business_profile.support_email"),
+        "support_phone": Field("business_profile.support_phone"),
+        "support_url": Field("business_profile.support_url"),
+        "url": Field("business_profile.url"),
+    },
+    "business_type": Field("business_type"),
+    "capabilities": {"card_payments": Field("card_payments"), "transfers": Field("transfers")},
+    "charges_enabled": Field("charges_enabled"),
+    "controller": {"type": "account"},
+    "country": Field("country"),
+    "created": Field("created"),
+    "default_currency": Field("default_currency"),
+    "details_submitted": Field("details_submitted"),
+    "email": Field("email"),
+    "external_accounts": {
+        "object": "list",
+        "data": [],
+        "has_more": False,
+        "url": Field("external_accounts_url"),
+    },
+    "future_requirements": _NOTHING_REQUIRED,
+    "metadata": Field("metadata"),
+    "payouts_enabled": Field("charges_enabled"),
+    "requirements": _NOTHING_REQUIRED,
+    "settings": _SETTINGS,
+    "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
+    "type": Field("type"),
+}
+# The caller's own account has its money rules too.
+_SHAPE = When("rules", {**_CONNECTED, "fastpay": Json("rules", Rules)}, otherwise=_CONNECTED)
+
+
+class _Shown(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An account as clients see it. `rules` is JSON."""
+
+    id: str
+    business_profile: BusinessProfile
+    business_type: str | None = None
+    card_payments: str
+    charges_enabled: bool
+    country: str = "US"
+    created: int
+    default_currency: str = "usd"
+    delay_days: int
+    details_submitted: bool
+    email: str | None = None
+    external_accounts_url: str
+    interval: str
+    metadata: dict[str, str] = {}
+    rules: str | None = None
+    transfers: str
+    type: str = "standard"
+
+
+_TEMPLATE = template(_Shown, _SHAPE)
 
 
 CAPABILITIES = ("card_payments", "transfers")
@@ -105,30 +200,6 @@ class AccountListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unk
     """Connected accounts."""
 
 
-class RetrieveAccount:
-    """The endpoint that shows the caller's account or, by `find`, one that is connected to it."""
-
-    policy = Policy()
-
-    def __init__(self, find: Callable[[Call], str]) -> None:
-        self._find = find
-
-    async def answer(self, call: Call) -> Reply:
-        """Show the account. Raises: AccountInvalid for another tenant's, and for one that is not there."""
-        identifier = self._find(call)
-        if identifier != kinds.account_of(call.scope) and kinds.could_be(kinds.ACCOUNT, identifier):
-            found = await call.services.reader.get(call.scope, identifier)
-            if found is not None:
-                params = decode_query(NoParams, call.query)
-                answers.check_expansions(call, ACCOUNT, params.expand)
-                return Reply(body=ACCOUNT.render_bytes(found.object, call.scope.livemode))
-        check_account(call.scope, identifier)
-        params = decode_query(NoParams, call.query)
-        answers.check_expansions(call, None, params.expand)
-        profile = await call.services.reader.profile(call.scope)
-        return Reply(body=answers.encode(render_account(call.scope, profile)))
-
-
 def create(call: Call, params: CreateParams) -> CreateConnectedAccount:
     """Create a connected account."""
     fields = given(params, "business_type", "country", "email", "type")
@@ -147,122 +218,83 @@ def create(call: Call, params: CreateParams) -> CreateConnectedAccount:
     )
 
 
-def render_account(scope: Scope, profile: Profile) -> dict[str, object]:
-    """Return the account of a tenant in one mode."""
+def render_account(scope: Scope, profile: Profile) -> bytes:
+    """Return the account of a tenant in one mode, in JSON."""
     # No processor takes live payments.
     charges_enabled = not scope.livemode
-    return {
-        **_describe(kinds.account_of(scope), profile.name, charges_enabled=charges_enabled),
-        "capabilities": {
-            "card_payments": "active" if charges_enabled else "inactive",
-            "transfers": "inactive",
-        },
-        "created": profile.created_ms // 1000,
-        "details_submitted": True,
-        "fastpay": msgspec.structs.asdict(profile.rules),
-        "settings": _settings(profile.name, profile.rules.funds_delay_days, profile.rules.payout_interval),
-    }
+    identifier = kinds.account_of(scope)
+    shown = _Shown(
+        id=identifier,
+        business_profile=BusinessProfile(name=profile.name),
+        card_payments="active" if charges_enabled else "inactive",
+        charges_enabled=charges_enabled,
+        created=profile.created_ms // 1000,
+        delay_days=profile.rules.funds_delay_days,
+        details_submitted=True,
+        external_accounts_url=_external_accounts(identifier),
+        interval=profile.rules.payout_interval,
+        rules=msgspec.json.encode(msgspec.structs.asdict(profile.rules)).decode(),
+        transfers="inactive",
+    )
+    return _TEMPLATE.render(shown, scope.livemode)
 
 
 def _render_connected(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
     """Return a connected account in JSON. It takes no payments of its own."""
     assert isinstance(stored, ConnectedAccount)
-    described = _describe(stored.id, stored.business_profile.name, charges_enabled=False)
-    profile = described["business_profile"]
-    assert isinstance(profile, dict)
-    return answers.encode(
-        {
-            **described,
-            "business_profile": {**profile, **msgspec.structs.asdict(stored.business_profile)},
-            "business_type": stored.business_type,
-            "capabilities": {
-                name: "active" if name in stored.capabilities else "inactive" for name in CAPABILITIES
-            },
-            "country": stored.country,
-            "created": stored.created,
-            "default_currency": stored.default_currency,
-            "email": stored.email,
-            "metadata": stored.metadata,
-            "settings": _settings(stored.business_profile.name, limits.funds_delay_days, "manual"),
-            "type": stored.type,
-        }
+    states = {name: "active" if name in stored.capabilities else "inactive" for name in CAPABILITIES}
+    shown = _Shown(
+        id=stored.id,
+        business_profile=stored.business_profile,
+        business_type=stored.business_type,
+        charges_enabled=False,
+        country=stored.country,
+        created=stored.created,
+        default_currency=stored.default_currency,
+        delay_days=limits.funds_delay_days,
+        details_submitted=False,
+        email=stored.email,
+        external_accounts_url=_external_accounts(stored.id),
+        interval="manual",
+        metadata=stored.metadata,
+        type=stored.type,
+        **states,
     )
+    return _TEMPLATE.render(shown, livemode)
 
 
-def _describe(identifier: str, name: str | None, *, charges_enabled: bool) -> dict[str, object]:
-    """Return what all accounts show alike."""
-    return {
-        "id": identifier,
-        "object": "account",
-        "business_profile": {
-            "annual_revenue": {"amount": None, "currency": None, "fiscal_year_end": None},
-            "estimated_worker_count": None,
-            "mcc": None,
-            "minority_owned_business_designation": None,
-            "name": name,
-            "product_description": None,
-            "support_address": _NO_ADDRESS,
-            "support_email": None,
-            "support_phone": None,
-            "support_url": None,
-            "url": None,
-        },
-        "business_type": None,
-        "capabilities": {},
-        "charges_enabled": charges_enabled,
-        "controller": {"type": "account"},
-        "country": "US",
-        "created": 0,
-        "default_currency": "usd",
-        "details_submitted": False,
-        "email": None,
-        "external_accounts": {
-            "object": "list",
-            "data": [],
-            "has_more": False,
-            "url": f"/v1/accounts/{identifier}/external_accounts",
-        },
-        "future_requirements": _NOTHING_REQUIRED,
-        "metadata": {},
-        "payouts_enabled": charges_enabled,
-        "requirements": _NOTHING_REQUIRED,
-        "settings": None,
-        "tos_acceptance": {"date": None, "ip": None, "user_agent": None},
-        "type": "standard",
-    }
+def _external_accounts(identifier: str) -> str:
+    return f"/v1/accounts/{identifier}/external_accounts"
 
 
-def _settings(name: str | None, delay_days: int, interval: str) -> dict[str, object]:
-    return {
-        "bacs_debit_payments": {"display_name": None, "service_user_number": None},
-        "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
-        "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
-        "card_payments": {
-            # A card whose check fails is not declined for that alone.
-            "decline_on": {"avs_failure": False, "cvc_failure": False},
-            "statement_descriptor_prefix": None,
-            "statement_descriptor_prefix_kana": None,
-            "statement_descriptor_prefix_kanji": None,
-        },
-        "dashboard": {"display_name": name, "timezone": "Etc/UTC"},
-        "invoices": {"default_account_tax_ids": None, "hosted_payment_method_save": None},
-        "payments": {
-            "statement_descriptor": None,
-            "statement_descriptor_kana": None,
-            "statement_descriptor_kanji": None,
-            "statement_descriptor_prefix_kana": None,
-            "statement_descriptor_prefix_kanji": None,
-        },
-        "payouts": {
-            "debit_negative_balances": False,
-            "schedule": {"delay_days": delay_days, "interval": interval},
-            "statement_descriptor": None,
-        },
-        "sepa_debit_payments": {},
-    }
+ACCOUNT = Resource(kinds.ACCOUNT, shape=_SHAPE, encode=Encoding(_Shown, _render_connected))
 
 
-ACCOUNT = Resource(kinds.ACCOUNT, encode=_render_connected)
+class RetrieveAccount:
+    """The endpoint that shows the caller's account or, by `find`, one that is connected to it."""
+
+    policy = Policy()
+    contract = Contract(NoParams, ACCOUNT)
+
+    def __init__(self, find: Callable[[Call], str]) -> None:
+        self._find = find
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the account. Raises: AccountInvalid for another tenant's, and for one that is not there."""
+        identifier = self._find(call)
+        if identifier != kinds.account_of(call.scope) and kinds.could_be(kinds.ACCOUNT, identifier):
+            found = await call.services.reader.get(call.scope, identifier)
+            if found is not None:
+                params = decode_query(NoParams, call.query)
+                answers.check_expansions(call, ACCOUNT, params.expand)
+                return Reply(body=ACCOUNT.render_bytes(found.object, call.scope.livemode))
+        check_account(call.scope, identifier)
+        params = decode_query(NoParams, call.query)
+        answers.check_expansions(call, None, params.expand)
+        profile = await call.services.reader.profile(call.scope)
+        return Reply(body=render_account(call.scope, profile))
+
+
 RESOURCES: tuple[Resource, ...] = (ACCOUNT,)
 ROUTES = (
     Route("GET", "/v1/account", RetrieveAccount(lambda call: kinds.account_of(call.scope))),

@@ -17,24 +17,21 @@ from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, cut, page_of
 from fastpay.api.payout_transactions import PayoutTransactions
 from fastpay.api.resource import Reference, Resource, Snapshot
-from fastpay.api.routes import Policy, Route
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.domain import kinds, money
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.dispute_objects import Adjustment, Dispute
-from fastpay.domain.funds import DAY_S, Balance, balance_id, is_released
+from fastpay.domain.funds import DAY_S, balance_id, is_released
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import presentable
-from fastpay.domain.ledger import Account, Transfer
+from fastpay.domain.ledger import Transfer
 from fastpay.domain.objects import Charge, Refund, StoredObject
 from fastpay.domain.payouts import Payout
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.engine.ports import Reader
 from fastpay.errors import InvalidRequest
 
-_SHOWN_CODES = ("available", "pending")
-# The currency of a balance that nothing has ever moved.
-_FIRST_CURRENCY = "usd"
 # The kinds of transfers that change the balance, and the types that they are shown as.
 _TYPES = {
     "capture": "charge",
@@ -178,33 +175,11 @@ BALANCE_TRANSACTION = Resource(
 )
 
 
-def _render_stored(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
-    """Return, in JSON, the balance as events show it."""
-    assert isinstance(stored, Balance)
-    return answers.encode(show_balance({"available": stored.available, "pending": stored.pending}, livemode))
-
-
-# Only events show it: it is what the balance was then.
-BALANCE = Resource(kinds.BALANCE, encode=_render_stored)
-
-
-class RetrieveBalance:
-    """The endpoint that shows the available and the pending balance."""
-
-    policy = Policy()
-
-    async def answer(self, call: Call) -> Reply:
-        """Show the balance. Raises: FastpayError."""
-        params = decode_query(NoParams, call.query)
-        answers.check_expansions(call, None, params.expand)
-        accounts = await call.services.reader.accounts(call.scope)
-        return Reply(body=answers.encode(render_balance(accounts, call.scope.livemode)))
-
-
 class RetrieveBalanceTransaction:
     """The endpoint that shows what one transfer did to the balance."""
 
     policy = Policy()
+    contract = Contract(NoParams, BALANCE_TRANSACTION)
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance transaction. Raises: NotFound."""
@@ -232,6 +207,7 @@ class ListBalanceTransactions:
     """The endpoint that shows balance transactions, newest first."""
 
     policy = Policy()
+    contract = Contract(BalanceTransactionListParams, BALANCE_TRANSACTION, "list")
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: FastpayError."""
@@ -319,31 +295,6 @@ def _fees(source: Source) -> Mapping[str, int]:
             return {} if source.balance_transaction is None else {source.balance_transaction: 0}
 
 
-def render_balance(accounts: Sequence[Account], livemode: bool) -> dict[str, object]:
-    """Return the balance over the accounts of one tenant and mode, a line a currency."""
-    amounts: dict[str, dict[str, int]] = {code: {} for code in _SHOWN_CODES}
-    for account in accounts:
-        if account.code in _SHOWN_CODES:
-            amounts[account.code][account.currency] = account.balance
-    return show_balance(amounts, livemode)
-
-
-def show_balance(amounts: Mapping[str, Mapping[str, int]], livemode: bool) -> dict[str, object]:
-    """Return the balance with these amounts, by account and by currency."""
-    available, pending = (amounts[code] for code in _SHOWN_CODES)
-    currencies = sorted(available.keys() | pending.keys()) or [_FIRST_CURRENCY]
-    return {
-        "object": "balance",
-        "available": [_funds(available.get(currency, 0), currency) for currency in currencies],
-        "connect_reserved": [{"amount": 0, "currency": currency} for currency in currencies],
-        "instant_available": [
-            _funds(max(0, available.get(currency, 0)), currency) for currency in currencies
-        ],
-        "livemode": livemode,
-        "pending": [_funds(pending.get(currency, 0), currency) for currency in currencies],
-    }
-
-
 def render_balance_transaction(
     transfer: Transfer, created_s: int, source: Source, balance: StoredObject | None = None
 ) -> bytes:
@@ -384,13 +335,8 @@ def render_balance_transaction(
     return BALANCE_TRANSACTION.render_bytes(shown, False)
 
 
-def _funds(amount: int, currency: str) -> dict[str, object]:
-    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
-
-
-RESOURCES = (BALANCE, BALANCE_TRANSACTION)
+RESOURCES = (BALANCE_TRANSACTION,)
 ROUTES = (
-    Route("GET", "/v1/balance", RetrieveBalance()),
     Route("GET", "/v1/balance_transactions", ListBalanceTransactions()),
     Route("GET", "/v1/balance_transactions/{id}", RetrieveBalanceTransaction()),
 )

@@ -26,6 +26,7 @@ from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Sublist
+from fastpay.api.resources.payment_intents.options import Level3, RadarOptions
 from fastpay.api.routes import Route
 from fastpay.api.transfer_params import SplitAmount, TransferAmount, split
 from fastpay.api.writes import Write
@@ -223,7 +224,7 @@ _SHAPE: Shape = {
     "failure_code": Field("failure_code"),
     "failure_message": Field("failure_message"),
     "fraud_details": When("fraud_report", {"user_report": Field("fraud_report")}, otherwise={}),
-    "level3": _of_extras(Json("level3"), otherwise=None),
+    "level3": _of_extras(Json("level3", Level3), otherwise=None),
     "livemode": Mode(),
     "metadata": Field("metadata"),
     "on_behalf_of": _of_extras(Field("on_behalf_of"), otherwise=None),
@@ -232,7 +233,9 @@ _SHAPE: Shape = {
     "payment_intent": Field("payment_intent"),
     "payment_method": Field("payment_method"),
     "payment_method_details": _PAYMENT_METHOD_DETAILS,
-    "radar_options": _of_extras(When("radar_options", Json("radar_options"), otherwise={}), otherwise={}),
+    "radar_options": _of_extras(
+        When("radar_options", Json("radar_options", RadarOptions), otherwise={}), otherwise={}
+    ),
     "receipt_email": Field("receipt_email"),
     "receipt_number": None,
     "receipt_url": None,

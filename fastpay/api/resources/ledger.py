@@ -1,7 +1,7 @@
 """The ledger itself: what accounts hold, and whether the books agree with themselves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -12,7 +12,7 @@ from fastpay.api.decoding import decode_query
 from fastpay.api.expansion import expand
 from fastpay.api.ledger_params import Second
 from fastpay.api.resource import Reference, Resource, Snapshot
-from fastpay.api.routes import Policy, Route
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.snapshots import Snapshots
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
@@ -31,11 +31,46 @@ async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> Mapping[str, 
     wanted = ["lacc_" + digits(identifier) for identifier in identifiers]
     accounts = await snapshot.ledger.balances(snapshot.scope, wanted, snapshot.sequence)
     rendered = [_render_balance(account, snapshot.sequence, snapshot.scope.livemode) for account in accounts]
-    return {str(balance["id"]): balance for balance in rendered}
+    return {balance["id"]: {**balance} for balance in rendered}
+
+
+class _Balance(TypedDict):
+    id: str
+    object: Literal["ledger_balance"]
+    account: str
+    amount: int
+    available: int | None
+    credits_pending: int
+    credits_posted: int
+    currency: str
+    debits_pending: int
+    debits_posted: int
+    livemode: bool
+    sequence: int | None
+
+
+class _TrialBalance(TypedDict):
+    currency: str
+    debits_posted: int
+    credits_posted: int
+    debits_pending: int
+    credits_pending: int
+    difference: int
+
+
+class _Verification(TypedDict):
+    object: Literal["ledger_verification"]
+    balances: list[_TrialBalance]
+    livemode: bool
+    ok: bool
+    problems: list[str]
 
 
 LEDGER_BALANCE = Resource(
-    kinds.LEDGER_BALANCE, load=_load, expandable={"account": Reference((kinds.LEDGER_ACCOUNT,))}
+    kinds.LEDGER_BALANCE,
+    load=_load,
+    struct=_Balance,
+    expandable={"account": Reference((kinds.LEDGER_ACCOUNT,))},
 )
 
 
@@ -43,6 +78,7 @@ class RetrieveLedgerBalance:
     """The endpoint that shows what an account holds: now, as of a second, or as of a sequence."""
 
     policy = Policy()
+    contract = Contract(BalanceParams, LEDGER_BALANCE)
 
     async def answer(self, call: Call) -> Reply:
         """Show the balance. Raises: NotFound, InvalidRequest."""
@@ -63,13 +99,14 @@ class VerifyLedger:
 
     # It reads everything, and has a deadline of its own, `verify_timeout_ms`.
     policy = Policy(deadline="own", is_counted=False)
+    contract = Contract(NoParams, _Verification, summary="Check the books.")
 
     async def answer(self, call: Call) -> Reply:
         """Show the result. Raises: FastpayError."""
         params = decode_query(NoParams, call.query)
         answers.check_expansions(call, None, params.expand)
         verification = await call.services.reader.verify(call.scope)
-        return Reply(body=answers.encode(_render_verification(verification, call.scope.livemode)))
+        return Reply(body=answers.encode({**_render_verification(verification, call.scope.livemode)}))
 
 
 async def _sequence(call: Call, params: BalanceParams) -> int | None:
@@ -81,7 +118,7 @@ async def _sequence(call: Call, params: BalanceParams) -> int | None:
     return await call.services.ledger.sequence_at(call.scope, params.at * 1000 + 999)
 
 
-def _render_balance(account: Account, sequence: int | None, livemode: bool) -> dict[str, object]:
+def _render_balance(account: Account, sequence: int | None, livemode: bool) -> _Balance:
     """Return what an account holds as of a sequence, None for now."""
     return {
         "id": "lbal_" + digits(account.id),
@@ -99,7 +136,7 @@ def _render_balance(account: Account, sequence: int | None, livemode: bool) -> d
     }
 
 
-def _render_verification(verification: Verification, livemode: bool) -> dict[str, object]:
+def _render_verification(verification: Verification, livemode: bool) -> _Verification:
     """Return the result of a verification. `ok` says that it found no problem."""
     return {
         "object": "ledger_verification",
@@ -110,7 +147,7 @@ def _render_verification(verification: Verification, livemode: bool) -> dict[str
     }
 
 
-def _trial_balance(balance: TrialBalance) -> dict[str, object]:
+def _trial_balance(balance: TrialBalance) -> _TrialBalance:
     return {
         "currency": balance.currency,
         "debits_posted": balance.debits_posted,

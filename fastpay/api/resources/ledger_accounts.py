@@ -1,6 +1,6 @@
 """Accounts of the ledger."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -11,7 +11,7 @@ from fastpay.api.context import Call
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import Reference, Resource
+from fastpay.api.resource import Encoding, Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -45,10 +45,23 @@ class AccountListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unk
     code: Code | UnsetType = UNSET
 
 
+class _Shown(TypedDict):
+    id: str
+    object: Literal["ledger_account"]
+    balance: str
+    code: str
+    created: int | None
+    currency: str
+    livemode: bool
+    metadata: dict[str, str]
+    min_balance: int | None
+    normal_side: str
+
+
 def _encode(account: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
     """Return the account in JSON. Its balance changes with every transfer, and is only named here."""
     assert isinstance(account, LedgerAccount)
-    shown = {
+    shown: _Shown = {
         "id": account.id,
         "object": "ledger_account",
         "balance": "lbal_" + digits(account.id),
@@ -64,7 +77,9 @@ def _encode(account: msgspec.Struct, livemode: bool, whole: bytes | None = None)
 
 
 LEDGER_ACCOUNT = Resource(
-    kinds.LEDGER_ACCOUNT, encode=_encode, expandable={"balance": Reference((kinds.LEDGER_BALANCE,))}
+    kinds.LEDGER_ACCOUNT,
+    encode=Encoding(_Shown, _encode),
+    expandable={"balance": Reference((kinds.LEDGER_BALANCE,))},
 )
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from typing import Literal, TypedDict
 
 from msgspec import UnsetType
 
@@ -16,7 +17,7 @@ from fastpay.api.expansion import expand
 from fastpay.api.list_params import ListParams
 from fastpay.api.resource import Reference, Resource
 from fastpay.api.resources.ledger_transfers import TYPES
-from fastpay.api.routes import Policy, Route
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.snapshots import begin_page
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
@@ -42,8 +43,26 @@ _COLUMNS = (
 )
 
 
+class _Shown(TypedDict):
+    id: str
+    object: Literal["ledger_entry"]
+    account: str
+    amount: int
+    available: int | None
+    balance: int
+    created: int
+    currency: str
+    livemode: bool
+    sequence: int
+    side: str
+    source: str | None
+    transfer: str
+    type: str
+
+
 LEDGER_ENTRY = Resource(
     kinds.LEDGER_ENTRY,
+    struct=_Shown,
     expandable={
         "account": Reference((kinds.LEDGER_ACCOUNT,)),
         "source": Reference((kinds.CHARGE, kinds.REFUND)),
@@ -56,6 +75,7 @@ class ListEntries:
     """The endpoint that shows an account's entries, each with the balance after it."""
 
     policy = Policy()
+    contract = Contract(ListParams, LEDGER_ENTRY, "list", media_types=(_CSV_TYPE,))
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: NotFound, InvalidRequest."""
@@ -72,7 +92,7 @@ class ListEntries:
         if has_more:
             # The extra entry is the furthest from the cursor.
             entries = entries[: page.limit] if page.after is None else entries[-page.limit :]
-        items = [_render(entry, call.scope.livemode) for entry in entries]
+        items: list[dict[str, object]] = [{**_render(entry, call.scope.livemode)} for entry in entries]
         # CSV has no nested objects: it shows identifiers, whatever is to be expanded.
         if prefers(call.headers.get("accept"), _CSV_TYPE):
             return _csv(call, page, items, has_more=has_more)
@@ -82,7 +102,7 @@ class ListEntries:
         return Reply(body=body, headers=_VARY)
 
 
-def _render(entry: Entry, livemode: bool) -> dict[str, object]:
+def _render(entry: Entry, livemode: bool) -> _Shown:
     """Return one side of a transfer, with the balance of the account after it."""
     return {
         "id": "lent_" + digits(entry.transfer_id),

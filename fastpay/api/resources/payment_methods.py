@@ -32,7 +32,7 @@ from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner, require_owner
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Reference, Resource
-from fastpay.api.routes import Policy, Route
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.snapshots import Snapshots
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
@@ -275,6 +275,7 @@ class RetrieveOwned:
     """The endpoint that shows a payment method of a customer, both named by the path."""
 
     policy = Policy()
+    contract = Contract(NoParams, PAYMENT_METHOD)
 
     async def answer(self, call: Call) -> Reply:
         """Show the payment method. Raises: NotFound, also for another customer's."""

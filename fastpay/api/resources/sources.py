@@ -13,7 +13,7 @@ from fastpay.api.envelopes import render_list
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import cut, page_of, require_owner, shown
 from fastpay.api.resources.payment_methods import rows_of_type
-from fastpay.api.routes import Policy, Route
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.snapshots import Snapshots, begin_page
 from fastpay.api.source_shapes import DELETED_SOURCE, SOURCE
 from fastpay.api.writes import Write
@@ -98,6 +98,7 @@ class RetrieveSource:
     """The endpoint that shows one source of a customer."""
 
     policy = Policy()
+    contract = Contract(NoParams, SOURCE)
 
     async def answer(self, call: Call) -> Reply:
         """Show the source. Raises: NotFound, also for another customer's."""
@@ -116,6 +117,7 @@ class ListSources:
     """The endpoint that shows the sources of a customer, newest first."""
 
     policy = Policy()
+    contract = Contract(SourceListParams, SOURCE, "list")
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: InvalidRequest, NotFound."""

@@ -18,11 +18,11 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.envelopes import render_list
-from fastpay.api.layout import Field, Mode, Same, Shape, template
+from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, template
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
+from fastpay.api.resource import ALWAYS_NULL, Encoding, Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -106,7 +106,7 @@ TRANSFER_REVERSAL = Resource(
     },
 )
 
-_SHAPE: dict[str, Shape] = {
+_SHAPE: Shape = {
     "id": Field("id"),
     "object": "transfer",
     "amount": Field("amount"),
@@ -123,8 +123,9 @@ _SHAPE: dict[str, Shape] = {
     "source_transaction": Field("source_transaction"),
     "source_type": Field("source_type"),
     "transfer_group": Field("transfer_group"),
+    "reversals": Slot("id", Page(kinds.TRANSFER_REVERSAL)),
 }
-_PLAIN = template(AccountTransfer, _SHAPE)
+_TEMPLATE = template(AccountTransfer, _SHAPE)
 
 
 def _render(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
@@ -133,13 +134,13 @@ def _render(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) 
     shown = [msgspec.Raw(TRANSFER_REVERSAL.render_bytes(one, livemode)) for one in stored.reversals]
     has_more = stored.reversals_count > len(shown)
     reversals = render_list(f"/v1/transfers/{stored.id}/reversals", shown, has_more)
-    plain = _PLAIN.render(stored, livemode)
-    return plain[:-1] + b',"reversals":' + answers.encode(reversals) + b"}"
+    return _TEMPLATE.render(stored, livemode, answers.encode(reversals))
 
 
 TRANSFER = Resource(
     kinds.TRANSFER,
-    encode=_render,
+    shape=_SHAPE,
+    encode=Encoding(AccountTransfer, _render),
     expandable={
         "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
         "destination": Reference((kinds.ACCOUNT,)),

@@ -17,8 +17,14 @@ from fastpay.api.etags import tag
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, created_seconds, cursors, cut
 from fastpay.api.resources.events.shape import EVENT, render_occurrences
-from fastpay.api.resources.events.stream import last_event_id, open_stream, read_following, wants_stream
-from fastpay.api.routes import Policy, Route
+from fastpay.api.resources.events.stream import (
+    STREAM_TYPE,
+    last_event_id,
+    open_stream,
+    read_following,
+    wants_stream,
+)
+from fastpay.api.routes import Contract, Policy, Route
 from fastpay.domain import events, kinds
 from fastpay.domain.identifiers import position_of
 from fastpay.engine.event_ports import EventPage, Occurrence
@@ -51,6 +57,7 @@ class RetrieveEvent:
     """The endpoint that shows one event."""
 
     policy = Policy()
+    contract = Contract(NoParams, EVENT)
 
     async def answer(self, call: Call) -> Reply:
         """Show the event. Raises: NotFound."""
@@ -68,6 +75,13 @@ class ListEvents:
     """The endpoint that shows a page of events, newest first; with `after_sequence`, in their order."""
 
     policy = Policy()
+    contract = Contract(
+        EventListParams,
+        EVENT,
+        "list",
+        numbers=("after_sequence", "through_sequence"),
+        media_types=(STREAM_TYPE,),
+    )
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: InvalidRequest."""

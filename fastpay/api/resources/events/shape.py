@@ -1,6 +1,7 @@
 """How events are shown: with the object as it was then, and with what changed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 
@@ -16,13 +17,21 @@ from fastpay.engine.event_ports import Occurrence
 # The version of the dialect that objects have the shape of.
 API_VERSION = "2026-10-28.endive"
 
+
+class EventData(TypedDict):
+    """What an event shows: the object as it was then, and what it was before where that is told."""
+
+    object: dict[str, Any]
+    previous_attributes: NotRequired[dict[str, Any]]
+
+
 # What `data` shows is rendered before, and fills the slot.
 SHAPE: Shape = {
     "id": Field("id"),
     "object": "event",
     "api_version": API_VERSION,
     "created": Field("created"),
-    "data": Slot("object_id"),
+    "data": Slot("object_id", EventData),
     "livemode": Mode(),
     "pending_webhooks": Field("pending_webhooks"),
     "request": {"id": Field("request_id"), "idempotency_key": Field("idempotency_key")},

@@ -19,7 +19,7 @@ from fastpay.engine.event_ports import EventPage, Occurrence
 from fastpay.engine.feeds import News, Piece
 from fastpay.errors import FastpayError, InvalidRequest, Unauthenticated
 
-_MEDIA_TYPE = "text/event-stream"
+STREAM_TYPE = "text/event-stream"
 _LAST_EVENT_ID = "last-event-id"
 _SEQUENCE_DIGITS_MAX = 15
 # Proxies that collect answers before they pass them on know this header.
@@ -29,8 +29,8 @@ _UNBUFFERED = (b"x-accel-buffering", b"no")
 def wants_stream(call: Call) -> bool:
     """Tell whether the client accepts a stream."""
     accepted = call.headers.get("accept", "")
-    return _MEDIA_TYPE in accepted and any(
-        part.partition(";")[0].strip() == _MEDIA_TYPE for part in accepted.lower().split(",")
+    return STREAM_TYPE in accepted and any(
+        part.partition(";")[0].strip() == STREAM_TYPE for part in accepted.lower().split(",")
     )
 
 
@@ -70,7 +70,7 @@ async def open_stream(call: Call, after: int | None, types: frozenset[str]) -> R
         nothing = EventPage(limit=1, below=1, above=0, types=types)
         after = (await services.events.list(scope, nothing)).sequence
     stream = EventStream(call, after, types)
-    return Reply(body=b"", content_type=_MEDIA_TYPE.encode(), headers=(_UNBUFFERED,), stream=stream)
+    return Reply(body=b"", content_type=STREAM_TYPE.encode(), headers=(_UNBUFFERED,), stream=stream)
 
 
 class EventStream:

@@ -1,6 +1,7 @@
 """Batches of transfers: thousands in one request."""
 
 import functools
+from typing import Literal, TypedDict
 
 import msgspec
 
@@ -8,10 +9,10 @@ from fastpay import limits
 from fastpay.api.common_params import NoParams
 from fastpay.api.context import Call
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import Resource
-from fastpay.api.resources.ledger_batches.decoding import BatchParams, decode
+from fastpay.api.resource import Encoding, Resource
+from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams, decode
 from fastpay.api.routes import Route
-from fastpay.api.writes import Write
+from fastpay.api.writes import Reading, Write
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import POSITIONS_PER_SEQUENCE, identifier_at, moment_of
 from fastpay.domain.ledger_batches import CreateLedgerBatch
@@ -20,6 +21,23 @@ from fastpay.domain.ledger_objects import LedgerBatch
 # The identifiers of a batch's transfers differ only in their last digits, which begin at few numbers.
 _LAST_DIGITS = 4
 _BEGINNINGS = 0x1_0000 // POSITIONS_PER_SEQUENCE
+
+
+class _Result(TypedDict):
+    code: str | None
+    id: str | None
+
+
+class _Shown(TypedDict):
+    id: str
+    object: Literal["ledger_batch"]
+    created: int
+    dry_run: bool
+    failed: int
+    livemode: bool
+    results: list[_Result]
+    sequence: int | None
+    succeeded: int
 
 
 def _encode(batch: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
@@ -64,7 +82,7 @@ def _counted(first: int) -> list[str]:
     return [f"{first + number:0{_LAST_DIGITS}x}" for number in range(limits.ledger_batch_transfers_max)]
 
 
-LEDGER_BATCH = Resource(kinds.LEDGER_BATCH, encode=_encode)
+LEDGER_BATCH = Resource(kinds.LEDGER_BATCH, encode=Encoding(_Shown, _encode))
 
 
 def create(call: Call, params: BatchParams) -> CreateLedgerBatch:
@@ -86,7 +104,7 @@ ROUTES = (
             LEDGER_BATCH,
             BatchParams,
             create,
-            decode=decode,
+            reading=Reading(CreateBatchParams, decode),
             is_trial=is_trial,
             body_factor=limits.ledger_batch_body_factor,
         ),

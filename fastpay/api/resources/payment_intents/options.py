@@ -1,7 +1,7 @@
 """Options of payments that few requests use: parameters, and what is stored of them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypedDict
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -163,6 +163,19 @@ class AmountDetails(Part, frozen=True, kw_only=True, forbid_unknown_fields=True)
     line_items: Annotated[list[LineItem], Meta(max_length=limits.line_items_max)] | UnsetType = UNSET
     shipping: ShippingAmount | UnsetType | None = UNSET
     tax: LineItemTax | UnsetType | None = UNSET
+
+
+class ShownTip(TypedDict):
+    """A tip, of which nothing is known."""
+
+
+class ShownAmountDetails(TypedDict):
+    """What the amount is made of, as it is shown."""
+
+    discount_amount: NotRequired[int | None]
+    shipping: NotRequired[ShippingAmount | None]
+    tax: NotRequired[LineItemTax | None]
+    tip: ShownTip
 
 
 class PaymentDetails(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
 from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
+from fastpay.api.resources.payment_intents.options import PaymentDetails, ShownAmountDetails
 from fastpay.domain import kinds
 from fastpay.domain.objects import PaymentError
 from fastpay.domain.options import CardOptions, PaymentExtras
@@ -62,7 +63,8 @@ _SHAPE: Shape = {
     "amount": Field("amount"),
     "amount_capturable": Field("amount_capturable"),
     "amount_details": _of_extras(
-        When("amount_details", Json("amount_details"), otherwise={"tip": {}}), otherwise={"tip": {}}
+        When("amount_details", Json("amount_details", ShownAmountDetails), otherwise={"tip": {}}),
+        otherwise={"tip": {}},
     ),
     "amount_received": Field("amount_received"),
     "application": None,
@@ -88,7 +90,7 @@ _SHAPE: Shape = {
     "metadata": Field("metadata"),
     "next_action": When("status", NEXT_ACTION, equals="requires_action"),
     "on_behalf_of": _of_extras(Field("on_behalf_of"), otherwise=None),
-    "payment_details": _of_extras(Json("payment_details"), otherwise=None),
+    "payment_details": _of_extras(Json("payment_details", PaymentDetails), otherwise=None),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
     "payment_method_options": _of_extras(
