@@ -4,6 +4,7 @@ Errors are raised in the domain and in decoding, translated from driver errors i
 `api/errors.py`.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -188,3 +189,95 @@ class OutcomeUnknown(FastpayError):
 
 class ConfigurationError(Exception):
     """A setting, a file or a server that the operator must fix before fastpay can run."""
+
+
+# Every code of an error, and what it means.
+CODES: Mapping[str, str] = {
+    "account_invalid": "The key does not belong to the account that the request names.",
+    "account_number_invalid": "The number is no valid IBAN.",
+    "amount_details_amount_mismatch": "The details of an amount do not add up to it.",
+    "amount_too_large": "The amount is more than is possible, or more than is left.",
+    "amount_too_small": "The amount is less than the smallest one in its currency.",
+    "authentication_required": "The cardholder must authenticate the payment, and is not there.",
+    "balance_insufficient": "There is not enough money on the account.",
+    "bank_account_unusable": "The bank account can no longer be used.",
+    "capture_must_be_final": "Only a payment with multicapture can be captured in parts.",
+    "card_declined": "The issuer declined. `decline_code` has its reason.",
+    "card_number_not_allowed": "A text contains a card number.",
+    "charge_already_captured": "The charge was captured before.",
+    "charge_already_refunded": "The charge was refunded in full before.",
+    "charge_disputed": "The charge is disputed.",
+    "charge_expired_for_capture": "The authorization has expired.",
+    "charge_not_captured": "The charge is not captured.",
+    "charge_not_refundable": "The charge cannot be refunded.",
+    "clock_skewed": "The time of this instance is wrong. Nothing was begun.",
+    "confirmation_token_already_used": "The confirmation token was used for another intent.",
+    "confirmation_token_expired": "The confirmation token has expired.",
+    "currency_mismatch": "Two currencies must be the same.",
+    "database_read_only": "The database accepts no writes now. The same request may be sent again.",
+    "database_unavailable": "The database cannot be reached. The same request may be sent again.",
+    "deadline_exceeded": "The client's own deadline has passed. Nothing was begun.",
+    "disk_full": "The disk of the database is full. Nothing was written.",
+    "expired_card": "The card has expired.",
+    "expires_at_past": "The time of expiry is not in the future.",
+    "hold_already_ended": "The hold was posted, voided or has expired before.",
+    "hold_expired": "The hold has expired.",
+    "idempotency_key_invalid": "The idempotency key has characters or a length that are not allowed.",
+    "incorrect_cvc": "The card's security code is wrong.",
+    "incorrect_number": "The card's number is wrong.",
+    "insufficient_funds": "There is not enough money on the account.",
+    "invalid_cvc": "The card's security code has characters or a length that are not allowed.",
+    "invalid_expiry_month": "The month of expiry is no month, or past.",
+    "invalid_expiry_year": "The year of expiry is no year, or past.",
+    "ledger_account_full": "A counter of the account would exceed its bound.",
+    "ledger_account_reserved": "Payments move this account, and clients cannot.",
+    "ledger_accounts_equal": "Both accounts of a transfer are the same.",
+    "ledger_code_reserved": "Accounts with this code belong to payments.",
+    "ledger_transfer_not_held": "The transfer is no hold.",
+    "linked_chain_failed": "Another transfer of the linked chain failed.",
+    "linked_chain_open": "The last transfer of a batch is linked to a next one.",
+    "outcome_unknown": "The request may have been carried out. Look up the result before you repeat it.",
+    "overloaded": "Too much is waiting. Nothing was begun, and the same request may be sent again.",
+    "parameter_invalid": "The value of a parameter is not allowed.",
+    "parameter_invalid_empty": "A parameter is empty that cannot be.",
+    "parameter_invalid_integer": "A parameter must be a whole number, within bounds.",
+    "parameter_missing": "A parameter is required.",
+    "parameter_unknown": "There is no such parameter.",
+    "parameters_too_many": "The request has too many parameters.",
+    "payment_intent_authentication_failure": "The cardholder did not authenticate the payment.",
+    "payment_intent_incompatible_payment_method": "The payment method does not fit the payment.",
+    "payment_intent_mandate_invalid": "The mandate does not allow the payment.",
+    "payment_intent_unexpected_state": "The state of the payment does not allow this.",
+    "payment_method_unexpected_state": "The state of the payment method does not allow this.",
+    "payout_not_cancelable": "The payout was sent, and can no longer be canceled.",
+    "payout_reversal_not_allowed": "The payout cannot be reversed.",
+    "processing_error": "Something failed at the issuer.",
+    "processor_not_configured": "No processor takes live payments.",
+    "publishable_key_required": "A web page sent a secret key.",
+    "rate_limit": "Too many requests. The same one may be sent again, later.",
+    "resource_missing": "There is no such object.",
+    "search_query_too_expensive": "The search would take too long. Make it narrower.",
+    "secret_key_required": "This needs a secret key.",
+    "setup_intent_authentication_failure": "The cardholder did not authenticate the setup.",
+    "setup_intent_invalid_parameter": "A parameter does not fit the setup.",
+    "setup_intent_unexpected_state": "The state of the setup does not allow this.",
+    "token_already_used": "The token was used before.",
+    "transfer_already_reversed": "The transfer was reversed in full before.",
+    "url_invalid": "The URL is not one that a browser can be sent to.",
+    "writer_stopped": "This instance writes nothing more. Another one may take the same request.",
+}
+# Every reason of an issuer.
+DECLINE_CODES: Mapping[str, str] = {
+    "authentication_required": "The cardholder must authenticate the payment.",
+    "card_velocity_exceeded": "The card was used too often lately.",
+    "expired_card": "The card has expired.",
+    "fraudulent": "The payment was blocked as too risky.",
+    "generic_decline": "The issuer gave no reason.",
+    "incorrect_cvc": "The security code is wrong.",
+    "insufficient_funds": "There is not enough money on the account.",
+    "live_mode_test_card": "A test card was given in live mode.",
+    "lost_card": "The card was reported lost.",
+    "processing_error": "Something failed at the issuer.",
+    "stolen_card": "The card was reported stolen.",
+    "test_mode_live_card": "The card of a person was given in test mode.",
+}

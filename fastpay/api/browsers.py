@@ -32,9 +32,16 @@ _KEY = b"key="
 def refuse_secret_key(headers: Mapping[str, str]) -> None:
     """Refuse a secret key that a page sent: everybody who opens the page could read it.
 
-    Only browsers send an Origin, and a page cannot leave it out. Raises: Forbidden.
+    Only browsers send an Origin, and a page cannot leave it out. A page of this server may send a key of test
+    mode: that is the API reference, where somebody has just typed it. Browsers say which page that is, and
+    no page can (W3C Fetch Metadata 2.4). Raises: Forbidden.
     """
-    if "origin" in headers and key_of(headers.get("authorization", "")).startswith("sk_"):
+    if "origin" not in headers:
+        return
+    key = key_of(headers.get("authorization", ""))
+    if key.startswith("sk_test_") and headers.get("sec-fetch-site") == "same-origin":
+        return
+    if key.startswith("sk_"):
         raise Forbidden(
             "This is a secret key, and the request came from a web page, where everybody can read the key. "
             "Use a publishable key in browsers, and roll this one if the page was public.",

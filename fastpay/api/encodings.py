@@ -76,7 +76,9 @@ def encoded(reply: Reply, accepted: str | None) -> Reply:
         return reply
     # Caches must know that the answer depends on the header.
     headers = (*reply.headers, VARY)
-    coding = None if accepted is None else coding_for(len(body), accepted)
+    # What is kept in every coding takes no time to encode.
+    body_bytes = len(body) if reply.encoded is None else min(len(body), limits.encoded_bytes_max)
+    coding = None if accepted is None else coding_for(body_bytes, accepted)
     if coding is not None:
         body = CODINGS[coding](body) if reply.encoded is None else reply.encoded(coding)
         coded = (b"content-encoding", coding.encode())

@@ -206,15 +206,12 @@ class ServedPath(_Path):
         shortcut.admit(authorization.encode("latin-1"), partition, until_ns)
 
 
-class Health(_Path):
-    """Answers whether the process is alive or, with `is_readiness`, whether it can serve requests.
+class PublicPath(_Path):
+    """A path that anybody may read, without a key."""
 
-    It answers at once from known state, without I/O.
-    """
-
-    def __init__(self, services: Services, template: str, *, is_readiness: bool) -> None:
-        super().__init__(services, template)
-        self._is_readiness = is_readiness
+    async def read(self) -> Reply:
+        """Return what is read. Raises: FastpayError."""
+        raise NotImplementedError
 
     async def _reply(
         self,
@@ -224,8 +221,23 @@ class Health(_Path):
         request_id: str,
         span: telemetry.NoSpan,
     ) -> Reply:
-        if scope["method"] not in {"GET", "HEAD"}:
+        if scope["method"] not in _SAFE_METHODS:
             return _method_refused(scope["method"], ["GET", "HEAD"], headers)
+        return await self.read()
+
+
+class Health(PublicPath):
+    """Answers whether the process is alive or, with `is_readiness`, whether it can serve requests.
+
+    It answers at once from known state, without I/O.
+    """
+
+    def __init__(self, services: Services, template: str, *, is_readiness: bool) -> None:
+        super().__init__(services, template)
+        self._is_readiness = is_readiness
+
+    async def read(self) -> Reply:
+        """Return that it is alive, or ready. Raises: FastpayError."""
         if self._is_readiness:
             self._services.readiness.check()
         return Reply(body=encode({"status": "ok"}))

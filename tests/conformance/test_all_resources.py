@@ -11,6 +11,7 @@ import pytest
 from fastpay.api.app import RESOURCES, ROUTES
 from fastpay.api.resource import Reference
 from tests.support.api import open_client
+from tests.support.description import CHECKED
 from tests.support.dialect import deviations
 from tests.support.servers import RunningServer
 from tests.support.shop import Shop
@@ -24,7 +25,7 @@ MAY_BE_EMPTY = {"/v1/accounts"}
 
 @pytest.fixture(scope="module")
 def shop(server: RunningServer) -> Iterator[Shop]:
-    with open_client(server.url, make_tenant(server.database_url).secret) as http:
+    with open_client(server.url, make_tenant(server.database_url).secret, **CHECKED) as http:
         shop = Shop(http)
         shop.live()
         shop.connect()

@@ -12,6 +12,7 @@ from tests.conformance.disputes import DISPUTE_STATES, REFUND_STATES, disputes, 
 from tests.conformance.payouts import payouts_made
 from tests.conformance.shop import Shop, setups_made
 from tests.support.api import open_client
+from tests.support.description import CHECKED
 from tests.support.dialect import deviations, example, missing_keys, violations
 from tests.support.servers import RunningServer
 from tests.support.tenants import make_tenant
@@ -38,7 +39,7 @@ BILLING = {
 
 @pytest.fixture(scope="module")
 def shop(server: RunningServer) -> Iterator[Shop]:
-    with open_client(server.url, make_tenant(server.database_url).secret) as http:
+    with open_client(server.url, make_tenant(server.database_url).secret, **CHECKED) as http:
         yield Shop(http)
 
 

@@ -1,0 +1,13 @@
+// Shows /openapi.json. The page asks no other server, and keeps no key.
+window.addEventListener("DOMContentLoaded", () => {
+  SwaggerUIBundle({
+    url: "/openapi.json",
+    dom_id: "#reference",
+    deepLinking: true,
+    defaultModelsExpandDepth: 0,
+    displayRequestDuration: true,
+    docExpansion: "none",
+    filter: true,
+    validatorUrl: null,
+  });
+});
