@@ -9,6 +9,7 @@ A shape is a dict, a list or a constant, as in the answer. What depends on the s
     Slot("payment_method")                     the value of a field, or the object that it names
     Slot("id", Page(kind))                     what `render` is given, which is a page of objects
     Json("level3", Level3)                     a text that is JSON already, of that type; null for None
+    Later(str)                                 null, which what answers may replace by a value of this type
     Mode()                                     whether this is live mode
     Nested("shipping", Shipping, shape)        a nested struct in its own shape, null for None
     When("hold", shape, otherwise=shape)       the first shape unless the field is None or False
@@ -54,6 +55,12 @@ class Json(msgspec.Struct, frozen=True):
     type: type
 
 
+class Later(msgspec.Struct, frozen=True):
+    """Null, which what answers may replace by a value of this type."""
+
+    type: type
+
+
 class Mode(msgspec.Struct, frozen=True):
     """Whether this is live mode."""
 
@@ -90,7 +97,7 @@ class Same(msgspec.Struct, frozen=True):
     other: str
 
 
-Node: TypeAlias = Field | Slot | Json | Mode | Nested | When | Choice | Same
+Node: TypeAlias = Field | Slot | Json | Later | Mode | Nested | When | Choice | Same
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | None"
 
 
@@ -138,6 +145,8 @@ def _put(made: Template, struct_type: type[msgspec.Struct], shape: Shape) -> Non
             made.put_slot(shape.path)
         case Json():
             made.put_json(shape.path)
+        case Later():
+            made.put(b"null")
         case Mode():
             made.put_mode()
         case Nested():

@@ -102,10 +102,12 @@ class Encoding(NamedTuple):
     """How an object is shown that is not shown as it is stored.
 
     `view` is what it becomes first: the struct of the resource's shape, or without a shape a TypedDict.
+    `label` is for the API's description, where objects of one name are shown in several ways.
     """
 
     view: type
     render: Render
+    label: str = ""
 
 
 class Resource:
@@ -134,6 +136,7 @@ class Resource:
         self.shape = shape
         self.struct: type = kind.struct if isinstance(kind, StoredKind) else struct or msgspec.Struct
         self.view = self.struct if encode is None else encode.view
+        self.encode = encode
         self.expandable = expandable or {}
         self.whole = whole
         self.secret_fields = frozenset(secret_fields)

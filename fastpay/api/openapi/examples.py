@@ -1,6 +1,6 @@
 """Examples of requests and answers, made from the types: what must be there, with a value for each name.
 
-An answer is rendered by what renders all answers, so it is one that a client may really get.
+An answer is rendered by the template of its shape, so it looks like one that a client gets.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ import msgspec
 from msgspec import inspect
 
 from fastpay.api.common_params import Params, Part
-from fastpay.api.layout import Page, Shape, Slot
+from fastpay.api.envelopes import render_list
+from fastpay.api.layout import Page, Shape, Slot, When, template
 from fastpay.api.resource import Resource
 
 _DIGITS = "019a3b7c5d1e7f0082b4c6d8e0f21436"
@@ -54,12 +55,14 @@ _VALUES: dict[str, Any] = {
     "reason": "fraudulent",
     "reporting_category": "charge",
     "request_id": "req_" + _DIGITS,
+    "secret": "whsec_b3VyIHNlY3JldCBpcyBubyBzZWNyZXQ=",
     "setup_intent": "seti_" + _DIGITS,
     "side": "credit",
     "source": "tok_visa",
     "status": "succeeded",
     "transfer": "tr_" + _DIGITS,
     "type": "card",
+    "url": "https://shop.example/hooks",
     "usage": "off_session",
     "user_agent": "Mozilla/5.0",
 }
@@ -107,8 +110,9 @@ def answer(resource: Resource) -> Any:
     """Return an object of a resource as it is rendered."""
     if resource.shape is None:
         return _value(inspect.type_info(resource.view), resource.view.__name__, "", resource.kind.prefix)
-    stored = _sample(inspect.type_info(resource.struct), resource.kind.prefix)
-    return msgspec.json.decode(resource.render_bytes(stored, False, _filling(resource.shape)))
+    shown = _sample(inspect.type_info(resource.view), resource.kind.prefix)
+    made = template(resource.view, resource.shape)
+    return msgspec.json.decode(made.render(shown, False, _filling(resource.shape)))
 
 
 def _sample(kind: Any, prefix: str) -> msgspec.Struct:
@@ -124,9 +128,13 @@ def _sample(kind: Any, prefix: str) -> msgspec.Struct:
 
 def _filling(shape: Shape) -> bytes | None:
     """Return what a slot of the shape is always filled with."""
-    for node in shape.values() if isinstance(shape, dict) else ():
-        if isinstance(node, Slot) and node.filled is not None and not isinstance(node.filled, Page):
-            return msgspec.json.encode(_value(inspect.type_info(node.filled), "", "", ""))
+    while isinstance(shape, When):
+        shape = shape.otherwise
+    for name, node in shape.items() if isinstance(shape, dict) else ():
+        if isinstance(node, Slot) and isinstance(node.filled, Page):
+            return msgspec.json.encode(render_list(f"/v1/{name}", [], has_more=False))
+        if isinstance(node, Slot) and node.filled is not None:
+            return msgspec.json.encode(_value(inspect.type_info(node.filled), "", name, ""))
     return None
 
 

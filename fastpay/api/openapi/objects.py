@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import inspect
 
-from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Page, Same, Shape, Slot, When
+from fastpay.api.layout import Choice, Field, Json, Later, Mode, Nested, Page, Same, Shape, Slot, When
 from fastpay.api.openapi.schemas import (
     BOOLEAN,
     NULL,
@@ -131,6 +131,8 @@ class _Reader:
             case Choice():
                 chosen = [constant(text) for text in shape.constants.values()]
                 schema = union(*chosen, self.read(struct_type, shape.otherwise, known, path))
+            case Later():
+                schema = union(_described_view(shape.type), NULL)
             case Field() | Slot() | Json():
                 schema = self._value(struct_type, shape, known)
             case _:
@@ -184,7 +186,8 @@ def _variants(resource: Resource) -> Iterator[_Variant]:
         yield _Variant(_object_of_view(resource.view), None, {})
         return
     assert isinstance(shape, dict)
-    name = str(shape["object"])
+    label = "" if resource.encode is None else resource.encode.label
+    name = f"{shape['object']}_{label}".rstrip("_")
     yield _Variant(f"{name}_deleted" if shape.get("deleted") else name, shape, known)
     for label, inner, facts in variants:
         yield _Variant(f"{name}_{label}", inner, facts)

@@ -22,7 +22,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_params, decode_query
-from fastpay.api.envelopes import render_list
+from fastpay.api.envelopes import Item, render_list
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner, absent, cut, page_of, require_owner
 from fastpay.api.resources.events import find_event
@@ -41,11 +41,12 @@ from fastpay.api.resources.webhook_endpoints.shape import (
     WEBHOOK_ENDPOINT,
     WEBHOOK_REPLAY,
     WITH_SALT,
+    ShownAttempt,
     render_attempt,
     with_state,
 )
-from fastpay.api.routes import Policy, Route
-from fastpay.api.writes import Write
+from fastpay.api.routes import Contract, Policy, Route
+from fastpay.api.writes import Reading, Write
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import position_of
 from fastpay.domain.objects import StoredObject
@@ -88,6 +89,7 @@ class RetrieveEndpoint:
     """The endpoint of the API that shows one webhook endpoint, with the state of its deliveries."""
 
     policy = Policy()
+    contract = Contract(NoParams, ANSWERED)
 
     async def answer(self, call: Call) -> Reply:
         """Show the endpoint. Raises: NotFound, also for one that was deleted."""
@@ -116,6 +118,7 @@ class ListAttempts:
     """The endpoint of the API that shows the attempts to deliver to a webhook endpoint, newest first."""
 
     policy = Policy()
+    contract = Contract(AttemptListParams, ShownAttempt, "list")
 
     async def answer(self, call: Call) -> Reply:
         """Show a page. Raises: FastpayError."""
@@ -127,7 +130,7 @@ class ListAttempts:
         deliveries, scope = call.services.deliveries, call.scope
         found = [] if deliveries is None else await deliveries.attempts(scope, endpoint.id, wanted)
         rows, has_more = cut(found, page)
-        items = [render_attempt(attempt, endpoint.id, scope.livemode) for attempt in rows]
+        items: list[Item] = [{**render_attempt(attempt, endpoint.id, scope.livemode)} for attempt in rows]
         return Reply(body=answers.encode(render_list(call.path, items, has_more)))
 
 
@@ -269,7 +272,7 @@ _OWN = f"{_PATH}/{{id}}"
 RESOURCES = (WEBHOOK_ENDPOINT, WEBHOOK_REPLAY)
 ROUTES = (
     Route("POST", _PATH, WriteWithSecret(WITH_SALT, CreateParams, create)),
-    Route("GET", _PATH, ListEndpoints(WEBHOOK_ENDPOINT, ListParams)),
+    Route("GET", _PATH, ListEndpoints(ANSWERED, ListParams)),
     Route("GET", _OWN, RetrieveEndpoint()),
     Route("POST", _OWN, Write(ANSWERED, UpdateParams, update, path_kind=_KIND)),
     Route("DELETE", _OWN, Write(ANSWERED, NoParams, delete, path_kind=_KIND)),
@@ -279,7 +282,13 @@ ROUTES = (
     Route(
         "POST",
         f"{_OWN}/replay",
-        Write(WEBHOOK_REPLAY, ReplayParams, replay, path_kind=_KIND, decode=_decode_replay),
+        Write(
+            WEBHOOK_REPLAY,
+            ReplayParams,
+            replay,
+            path_kind=_KIND,
+            reading=Reading(ReplayParams, _decode_replay),
+        ),
     ),
     Route(
         "GET",

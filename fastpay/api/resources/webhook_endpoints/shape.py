@@ -1,11 +1,12 @@
 """How webhook endpoints, replays and attempts are shown."""
 
 from collections.abc import Mapping
+from typing import Literal, TypedDict
 
 import msgspec
 
-from fastpay.api.layout import Field, Mode, Shape, When, template
-from fastpay.api.resource import Resource
+from fastpay.api.layout import Field, Later, Mode, Shape, Slot, When, template
+from fastpay.api.resource import Encoding, Resource
 from fastpay.domain import kinds
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.engine.relay.ports import Attempt, EndpointState
@@ -20,10 +21,10 @@ _SETTINGS: dict[str, Shape] = {
     "start_after_sequence": Field("start_after_sequence"),
 }
 # What the relay knows. An answer to a POST can be replayed, and so does not say it.
-_STATE: dict[str, Shape] = {"circuit": None, "delivered_through": None, "lag": None}
+_STATE: dict[str, Shape] = {"circuit": Later(str), "delivered_through": Later(int), "lag": Later(int)}
 
 
-def _shape(settings: dict[str, Shape]) -> Shape:
+def _shape(settings: dict[str, Shape], more: dict[str, Shape] | None = None) -> Shape:
     known: Shape = {
         "id": Field("id"),
         "object": "webhook_endpoint",
@@ -37,28 +38,37 @@ def _shape(settings: dict[str, Shape]) -> Shape:
         "metadata": Field("metadata"),
         "status": Field("status"),
         "url": Field("url"),
+        **(more or {}),
     }
     return When("deleted", _DELETED, otherwise=known)
 
 
 # As events show it: another receiver must not see this one's headers, which may hold credentials.
 WEBHOOK_ENDPOINT = Resource(kinds.WEBHOOK_ENDPOINT, shape=_shape(_SETTINGS))
-_ANSWERED = template(WebhookEndpoint, _shape({**_SETTINGS, "headers": Field("headers"), **_STATE}))
-
-
-def _render(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
-    """Return an endpoint in JSON as its owner sees it."""
-    return _ANSWERED.render(stored, livemode)
+# As its owner sees it.
+_OWN: dict[str, Shape] = {**_SETTINGS, "headers": Field("headers"), **_STATE}
+_ANSWERED_SHAPE = _shape(_OWN)
+_WITH_SALT_SHAPE = _shape(_OWN, {"secret": Slot("id", str)})
+_ANSWERED = template(WebhookEndpoint, _ANSWERED_SHAPE)
+_WITH_SALT = template(WebhookEndpoint, _WITH_SALT_SHAPE)
 
 
 def _render_with_salt(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
     """Return an endpoint in JSON, with the salt of its newest secret where the secret is to stand."""
     assert isinstance(stored, WebhookEndpoint)
-    return _ANSWERED.render(stored, livemode)[:-1] + b',"secret":"%s"}' % stored.secrets[0].salt.encode()
+    return _WITH_SALT.render(stored, livemode, b'"%s"' % stored.secrets[0].salt.encode())
 
 
-ANSWERED = Resource(kinds.WEBHOOK_ENDPOINT, encode=_render)
-WITH_SALT = Resource(kinds.WEBHOOK_ENDPOINT, encode=_render_with_salt)
+ANSWERED = Resource(
+    kinds.WEBHOOK_ENDPOINT,
+    shape=_ANSWERED_SHAPE,
+    encode=Encoding(WebhookEndpoint, _ANSWERED.render, "answered"),
+)
+WITH_SALT = Resource(
+    kinds.WEBHOOK_ENDPOINT,
+    shape=_WITH_SALT_SHAPE,
+    encode=Encoding(WebhookEndpoint, _render_with_salt, "with_secret"),
+)
 
 WEBHOOK_REPLAY = Resource(
     kinds.WEBHOOK_REPLAY,
@@ -93,7 +103,27 @@ def with_state(
     return body
 
 
-def render_attempt(attempt: Attempt, endpoint_id: str, livemode: bool) -> dict[str, object]:
+class ShownAttempt(TypedDict):
+    """An attempt to deliver, as it is shown."""
+
+    id: str
+    object: Literal["webhook_attempt"]
+    attempt: int
+    created: int
+    event: str
+    event_type: str
+    failure: str | None
+    latency_ms: int
+    livemode: bool
+    next_attempt_at: int | None
+    response: str | None
+    sequence: int
+    status: int | None
+    success: bool
+    webhook_endpoint: str
+
+
+def render_attempt(attempt: Attempt, endpoint_id: str, livemode: bool) -> ShownAttempt:
     """Return an attempt as it is shown."""
     outcome = attempt.outcome
     return {

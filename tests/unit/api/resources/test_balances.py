@@ -7,7 +7,8 @@ import pytest
 import stripe
 
 from fastpay.api.envelopes import render_list, render_search_result
-from fastpay.api.resources.balances import render_balance, render_balance_transaction
+from fastpay.api.resources.balance import render_balance
+from fastpay.api.resources.balances import render_balance_transaction
 from fastpay.domain.ledger import Account, Transfer, credit, debit, open_account
 from fastpay.domain.objects import Charge, Refund
 from tests.support import samples
