@@ -80,6 +80,8 @@ class When(msgspec.Struct, frozen=True):
     then: "Shape"
     otherwise: "Shape" = None
     equals: str | None = None
+    # The shape that both were made of by `decided_once`.
+    whole: "Shape" = None
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -106,7 +108,7 @@ def decided_once(field: str, shape: Shape) -> When:
 
     For a field that few objects have, and many parts of the shape depend on.
     """
-    return When(field, _assume(field, shape, True), otherwise=_assume(field, shape, False))
+    return When(field, _assume(field, shape, True), otherwise=_assume(field, shape, False), whole=shape)
 
 
 def template(struct_type: type[msgspec.Struct], shape: Shape) -> Template:

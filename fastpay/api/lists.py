@@ -160,6 +160,7 @@ class RetrieveBelow:
     policy = Policy()
 
     def __init__(self, resource: Resource, owner: Owner, argument: str) -> None:
+        self.contract = Contract(NoParams, resource)
         self._resource = resource
         self._owner = owner
         self._argument = argument

@@ -129,7 +129,7 @@ def _sample(kind: Any, prefix: str) -> msgspec.Struct:
 def _filling(shape: Shape) -> bytes | None:
     """Return what a slot of the shape is always filled with."""
     while isinstance(shape, When):
-        shape = shape.otherwise
+        shape = shape.otherwise if shape.whole is None else shape.whole
     for name, node in shape.items() if isinstance(shape, dict) else ():
         if isinstance(node, Slot) and isinstance(node.filled, Page):
             return msgspec.json.encode(render_list(f"/v1/{name}", [], has_more=False))

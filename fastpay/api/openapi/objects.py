@@ -179,6 +179,9 @@ def _variants(resource: Resource) -> Iterator[_Variant]:
     known: dict[str, str | None] = {}
     variants: list[_Variant] = []
     while isinstance(shape, When):
+        if shape.whole is not None:
+            shape = shape.whole
+            continue
         label = shape.equals or shape.path
         variants.append(_Variant(label, shape.then, {**known, shape.path: shape.equals}))
         shape = shape.otherwise

@@ -1,7 +1,7 @@
 """Application fees, and their refunds."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, TypedDict
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,11 +17,11 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.envelopes import render_list
-from fastpay.api.layout import Field, Mode, Same, Shape, template
+from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, template
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import Reference, Resource, Snapshot
+from fastpay.api.resource import Encoding, Reference, Resource, Snapshot
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -49,13 +49,19 @@ class ApplicationFeeListParams(CreatedListParams, frozen=True, kw_only=True, for
     charge: Identifier | UnsetType = UNSET
 
 
+class _Application(TypedDict):
+    id: str
+    object: Literal["application"]
+    name: str | None
+
+
 async def _load(snapshot: Snapshot, identifiers: Sequence[str]) -> Mapping[str, dict[str, object]]:
     """Return the application of the tenant, if it is asked for."""
     own = kinds.application_of(snapshot.scope)
     return {own: {"id": own, "object": "application", "name": None}} if own in identifiers else {}
 
 
-APPLICATION = Resource(kinds.APPLICATION, load=_load)
+APPLICATION = Resource(kinds.APPLICATION, load=_load, struct=_Application)
 
 # The dialect has no `livemode` here.
 _REFUND_SHAPE: Shape = {
@@ -78,7 +84,7 @@ FEE_REFUND = Resource(
 )
 
 # The charge is the platform's: the payment that the connected account would have is not served.
-_SHAPE: dict[str, Shape] = {
+_SHAPE: Shape = {
     "id": Field("id"),
     "object": "application_fee",
     "account": Field("account"),
@@ -93,8 +99,9 @@ _SHAPE: dict[str, Shape] = {
     "livemode": Mode(),
     "originating_transaction": Field("charge"),
     "refunded": Same("amount", "amount_refunded"),
+    "refunds": Slot("id", Page(kinds.FEE_REFUND)),
 }
-_PLAIN = template(ApplicationFee, _SHAPE)
+_TEMPLATE = template(ApplicationFee, _SHAPE)
 
 
 def _render(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) -> bytes:
@@ -103,12 +110,13 @@ def _render(stored: msgspec.Struct, livemode: bool, whole: bytes | None = None) 
     shown = [msgspec.Raw(FEE_REFUND.render_bytes(one, livemode)) for one in stored.refunds]
     has_more = stored.refunds_count > len(shown)
     refunds = render_list(f"/v1/application_fees/{stored.id}/refunds", shown, has_more)
-    return _PLAIN.render(stored, livemode)[:-1] + b',"refunds":' + answers.encode(refunds) + b"}"
+    return _TEMPLATE.render(stored, livemode, answers.encode(refunds))
 
 
 APPLICATION_FEE = Resource(
     kinds.APPLICATION_FEE,
-    encode=_render,
+    shape=_SHAPE,
+    encode=Encoding(ApplicationFee, _render),
     expandable={
         "account": Reference((kinds.ACCOUNT,)),
         "application": Reference((kinds.APPLICATION,)),
