@@ -24,7 +24,7 @@ from fastpay.api.app import RESOURCES
 from fastpay.api.cached_responses import form_of, make_response
 from fastpay.domain.objects import Customer, StoredObject
 from fastpay.domain.plan import Versioned
-from fastpay.engine.read.reader import weigh
+from fastpay.engine.read.object_cache import weigh
 from fastpay.store import rows
 
 STAGES = ("plain", "rendered", "encoded")

@@ -223,8 +223,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lose-an-event",
         COLUMNS,
-        "for scope, event, request_id, moment_ms in changes.events\n",
-        "for scope, event, request_id, moment_ms in changes.events[1:]\n",
+        "for submission, draft in changes.drafts\n        for event in draft.events\n",
+        "for submission, draft in changes.drafts\n        for event in draft.events[1:]\n",
         (STORM,),
     ),
     Mutant(

@@ -58,8 +58,8 @@ def counted(instance: Engine, name: str) -> int:
 
 async def prove_again(instance: Engine, scope: Scope) -> None:
     """Let an instance forget the tenant, and learn anew how far its sequence has come."""
-    if scope in instance.reader._scopes:
-        instance.reader._scopes.pop(scope).forget()
+    if scope in instance.reader._objects.scopes:
+        instance.reader._objects.scopes.pop(scope).forget()
     instance.reader.cache.forget_partitions()
     await prove(instance, scope)
 

@@ -137,7 +137,7 @@ async def test_two_instances_never_show_less_than_was_acknowledged_whatever_beco
                     due = [version for moment, owner, version in history if owner == name and moment < now]
                     least = max([own.get((place, name), 0), *due])
                     if chance.random() < 0.3:
-                        instance.reader._freshness(scope).partition.entries.clear()
+                        instance.reader.partition(scope).entries.clear()
                     found = await instance.reader.get(scope, name)
                     assert found is not None
                     assert found.version >= least

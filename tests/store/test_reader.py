@@ -38,7 +38,7 @@ class CountedReads(PostgresReads):
 def count_reads(instance: Engine) -> list[int]:
     """Count from now on what an instance reads, as the numbers of objects that statements are for."""
     counted = CountedReads(instance.pool, instance.scan_pool)
-    instance.reader._store = counted
+    instance.reader._missed._store = counted
     return counted.statements
 
 
@@ -180,4 +180,4 @@ async def test_a_refused_batch_tells_nothing_and_its_innocent_commands_are_shown
             sequence = await connection.fetchval(
                 "select sequence from book where tenant_id = $1 and not livemode", scope.tenant_id
             )
-        assert instance.reader._scopes[scope]._known == sequence
+        assert instance.reader._objects.scopes[scope]._known == sequence

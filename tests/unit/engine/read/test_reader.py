@@ -198,7 +198,7 @@ async def test_more_tenants_than_are_followed_are_still_answered_rightly(
     for scope in scopes:
         instance.reader.committed([instance.store.write(scope, ONE)])
         assert await instance.version(ONE, scope) == 2
-    assert len(instance.reader._scopes) <= 3
+    assert len(instance.reader._objects.scopes) <= 3
 
 
 async def test_what_the_ledger_keeps_is_joined_until_its_tenant_changes_and_not_cached() -> None:

@@ -1,0 +1,149 @@
+"""Reads of what the process's own cache does not have: copies in Redis first, then the database."""
+
+from collections.abc import Mapping, Sequence
+
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import ReaderStore, Reading
+from fastpay.engine.read.copy_ports import Copy, CopyStore
+from fastpay.engine.read.freshness import Freshness
+from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
+from fastpay.engine.read.kinds import CACHED
+from fastpay.engine.read.object_cache import ObjectCache
+
+
+class MissedReads:
+    """Joins equal reads, sends them together, and puts what they find into the cache and into Redis."""
+
+    def __init__(
+        self, store: ReaderStore, objects: ObjectCache, *, clock: Clock, copies: CopyStore | None
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._clock = clock
+        self._copies = copies
+        self._in_flight = InFlightReads(self._read, clock=clock, look=self._look, ended=self._end)
+        self._joined = 0
+        self._copies_shown = 0
+        self._copies_stale = 0
+
+    async def close(self) -> None:
+        """Cancel what is in flight, and fail everybody who waits."""
+        await self._in_flight.close()
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name."""
+        return {
+            "reads_joined": self._joined,
+            "reads_missed": self._in_flight.begun,
+            "reads_turns": self._in_flight.turns,
+            "reads_statements": self._in_flight.sent,
+            "reads_copies_shown": self._copies_shown,
+            "reads_copies_stale": self._copies_stale,
+        }
+
+    def join(self, scope: Scope, identifier: str) -> InFlightRead | None:
+        """Return the read to wait for, None for what is no identifier.
+
+        Raises: Overloaded, DatabaseUnavailable.
+        """
+        # PostgreSQL would refuse the whole statement for one malformed identifier in it.
+        if not is_well_formed(identifier, prefix_of(identifier)):
+            return None
+        self._in_flight.check()
+        freshness, now_ns = self._objects.freshness(scope), self._clock.monotonic_ns()
+        read = freshness.joinable(identifier, now_ns)
+        if read is not None:
+            self._joined += 1
+            return read
+        is_cached = prefix_of(identifier) in CACHED
+        copies = self._copies
+        looks = is_cached and copies is not None and copies.wants(identifier) and freshness.has_proof(now_ns)
+        read = self._in_flight.begin((scope, identifier), looks=looks)
+        freshness.begin(read, is_cached=is_cached)
+        return read
+
+    def _end(self, reads: Sequence[InFlightRead]) -> None:
+        for read in reads:
+            freshness = self._objects.scopes.get(read.key[0])
+            if freshness is not None:
+                freshness.end(read)
+
+    async def _look(self, reads: Sequence[InFlightRead]) -> Sequence[InFlightRead]:
+        """Resolve the reads that have a copy which may be shown, and return the others."""
+        assert self._copies is not None
+        # Keep confirming the scopes, even if they show nothing but copies.
+        for scope in {read.key[0] for read in reads}:
+            self._objects.freshness(scope).partition.was_used = True
+        found = await self._copies.find([read.key for read in reads])
+        return [read for read in reads if not self._resolve_with_copy(read, found.get(read.key))]
+
+    def _resolve_with_copy(self, read: InFlightRead, copy: Copy | None) -> bool:
+        """Answer with the copy if it may be shown now: much may have changed since it was asked for."""
+        if copy is None:
+            return False
+        scope, identifier = read.key
+        freshness, now_ns = self._objects.freshness(scope), self._clock.monotonic_ns()
+        until_ns = freshness.copy_until_ns(identifier, copy.sequence, now_ns)
+        if not until_ns:
+            self._copies_stale += 1
+            return False
+        self._copies_shown += 1
+        freshness.shown(copy.versioned, now_ns)
+        self._objects.put(freshness, identifier, copy.versioned, until_ns)
+        read.resolve(copy.versioned)
+        return True
+
+    async def _read(self, reads: Sequence[InFlightRead]) -> None:
+        """Read from the database, and resolve the reads."""
+        tenants = dict.fromkeys(read.key[0] for read in reads)
+        scopes = {scope: self._objects.freshness(scope) for scope in tenants}
+        asked_ns = self._clock.monotonic_ns()
+        reading = await self._store.read_latest([read.key for read in reads])
+        self._keep(reads, reading, scopes, asked_ns)
+
+    def _keep(
+        self,
+        reads: Sequence[InFlightRead],
+        reading: Reading,
+        scopes: Mapping[Scope, Freshness],
+        asked_ns: int,
+    ) -> None:
+        now_ns = self._clock.monotonic_ns()
+        latest = {(scope, versioned.object.id): versioned for scope, versioned in reading.objects}
+        # To be decided before the confirmations below: they may empty a partition that this reading fills.
+        kept = [
+            read
+            for read in reads
+            if not read.is_outdated
+            and self._objects.keeps(read.key[1])
+            and read.key[0] in reading.sequences
+            and not scopes[read.key[0]].is_forgotten
+        ]
+        for scope, sequence in reading.sequences.items():
+            scopes[scope].confirmed(sequence, asked_ns, now_ns)
+        for read in kept:
+            scope, identifier = read.key
+            self._objects.put(scopes[scope], identifier, latest.get(read.key))
+        for read in reads:
+            versioned = latest.get(read.key)
+            if read.is_outdated and versioned is not None:
+                scopes[read.key[0]].overtake(read, versioned)
+            read.resolve(versioned)
+        if self._copies is not None:
+            self._share(self._copies, reading, scopes, now_ns)
+
+    def _share(
+        self, copies: CopyStore, reading: Reading, scopes: Mapping[Scope, Freshness], now_ns: int
+    ) -> None:
+        """Have copies kept of what was read. They are right as of that snapshot, whatever changed since."""
+        by_scope: dict[Scope, list[Versioned]] = {}
+        for scope, versioned in reading.objects:
+            identifier = versioned.object.id
+            if scope in reading.sequences and self._objects.keeps(identifier):
+                scopes[scope].shown(versioned, now_ns)
+                if copies.wants(identifier):
+                    by_scope.setdefault(scope, []).append(versioned)
+        for scope, versions in by_scope.items():
+            copies.keep(scope, reading.sequences[scope], versions)

@@ -1,0 +1,124 @@
+"""The process's own cache of objects, and how fresh it is for each tenant.
+
+`engine/read/freshness.py` decides what may be shown. Here that is kept for all tenants, and applied when this
+instance commits, when another one announces a change, and when something was read.
+"""
+
+from collections.abc import Sequence
+
+from fastpay import limits
+from fastpay._native import weighing
+from fastpay._native.cache import Cache, CachedResponse, Entry
+from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope, prefix_of
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import Commit
+from fastpay.engine.read.freshness import FOREVER_NS, Freshness, RecentChanges
+from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ
+
+# What says which version an object is: three fields, of which one is a number of its own.
+_VERSIONED_BYTES = 80
+
+
+class ObjectCache:
+    """Keeps objects while they may be shown. With `staleness_ms` 0 it keeps nothing."""
+
+    def __init__(self, *, clock: Clock, staleness_ms: int, cache_bytes_max: int) -> None:
+        self._clock = clock
+        self._staleness_ns = staleness_ms * 1_000_000
+        self.cache = Cache(cache_bytes_max if staleness_ms else 0)
+        self.scopes: dict[Scope, Freshness] = {}
+        self._recent_changes = RecentChanges()
+
+    def freshness(self, scope: Scope) -> Freshness:
+        """Return how fresh a tenant is. If too many are followed, all are forgotten."""
+        freshness = self.scopes.get(scope)
+        if freshness is None:
+            if len(self.scopes) >= limits.cached_scopes_max:
+                for one in self.scopes.values():
+                    one.forget()
+                self.scopes.clear()
+                self.cache.forget_partitions()
+            freshness = Freshness(self.cache, scope, self._recent_changes, staleness_ns=self._staleness_ns)
+            self.scopes[scope] = freshness
+        return freshness
+
+    def find(self, scope: Scope, identifier: str) -> Entry | None:
+        """Return the entry of an object that may be shown now."""
+        partition = self.freshness(scope).partition
+        return self.cache.find(partition, identifier, self._clock.monotonic_ns())
+
+    def follow(self, commits: Sequence[Commit]) -> None:
+        """Show what was committed from now on, and nothing older."""
+        now_ns = self._clock.monotonic_ns()
+        for commit in commits:
+            freshness = self.freshness(commit.scope)
+            freshness.committed(commit.before, commit.after)
+            is_latest = freshness.is_latest(commit.after)
+            for versioned in commit.versions:
+                identifier = versioned.object.id
+                if versioned.version > 1:
+                    freshness.changed(identifier, now_ns)
+                else:
+                    # There are no older copies of a new object, but a read may have found it missing.
+                    freshness.outdate(identifier)
+                    if identifier in commit.elsewhere:
+                        # Nothing to replace here, and who asked for it reads it there.
+                        continue
+                is_kept = self.keeps(identifier)
+                if not (is_kept and is_latest):
+                    self.cache.drop(freshness.partition, identifier, versioned.version)
+                elif _is_awaited(versioned) or identifier in freshness.partition.entries:
+                    self.put(freshness, identifier, versioned)
+
+    def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
+        """Forget objects that another instance has changed; `versions` are the ones they have now."""
+        freshness = self.scopes.get(scope)
+        if freshness is None:
+            return
+        freshness.outdate_uncached()
+        now_ns = self._clock.monotonic_ns()
+        for identifier, version in versions:
+            freshness.changed(identifier, now_ns)
+            self.cache.drop(freshness.partition, identifier, version)
+
+    def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
+        """Keep what was rendered from this version of an object, for as long as it is cached."""
+        entry = self.freshness(scope).partition.entries.get(versioned.object.id)
+        if entry is not None and entry.version == versioned.version:
+            self.cache.render(entry, response)
+
+    def keeps(self, identifier: str) -> bool:
+        """Tell whether an object of this kind is kept."""
+        return self._staleness_ns > 0 and prefix_of(identifier) in CACHED
+
+    def put(
+        self, freshness: Freshness, identifier: str, versioned: Versioned | None, until_ns: int = FOREVER_NS
+    ) -> None:
+        """Keep an object, or that there is none if nothing can be made under the identifier meanwhile."""
+        if versioned is not None:
+            weight = weigh(versioned)
+            self.cache.put(freshness.partition, identifier, versioned.version, versioned, weight, until_ns)
+        elif self._stays_absent(identifier):
+            until_ns = self._clock.monotonic_ns() + limits.negative_cache_ms * 1_000_000
+            self.cache.put_absent(freshness.partition, identifier, until_ns)
+
+    def _stays_absent(self, identifier: str) -> bool:
+        """Tell whether nothing can be made under this identifier while it is remembered as missing.
+
+        An identifier carries the moment that its request came in: what is older than any request that still
+        waits, or younger than any that can come until then, is not made any more, or not yet.
+        """
+        moment_ms = int(identifier[-32:-20], 16)
+        age_ms = self._clock.now_ms() - moment_ms
+        return not -limits.negative_cache_ms - limits.clock_skew_ms_max <= age_ms <= limits.creation_ms_max
+
+
+def weigh(versioned: Versioned) -> int:
+    """Return about how many bytes an object takes in memory with its version, rather more than less."""
+    return _VERSIONED_BYTES + weighing.weigh(versioned.object)
+
+
+def _is_awaited(versioned: Versioned) -> bool:
+    """Tell whether somebody may have an older version, or is likely to ask for this one."""
+    return versioned.version > 1 or prefix_of(versioned.object.id) not in CACHED_ONCE_READ
