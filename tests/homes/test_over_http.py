@@ -119,8 +119,10 @@ def test_an_answer_has_the_same_bytes_wherever_it_is_asked_for_and_doctor_shows_
         assert (refund["status"], charge["refunded"]) == ("succeeded", True)
 
     def shown() -> bool:
-        found = run_fastpay("doctor", environment={"FASTPAY_DATABASE_URL": database_url}).stdout
-        return bool(re.search(r"forwarded 5,", found) and re.search(r"served 5 ", found))
+        environment = {"FASTPAY_DATABASE_URL": database_url, "COLUMNS": "400"}
+        found = run_fastpay("doctor", environment=environment).stdout
+        wanted = ("forwarded 5,", "served 5 ", "left tenants to lanes 0 times, 0 now, which wrote 0;")
+        return all(one in found for one in wanted)
 
     wait_for(shown)
 

@@ -13,6 +13,7 @@ given up, and another one is made.
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
@@ -319,13 +320,12 @@ class Link:
         """Give up answers that are late, and a home that gives no sign of life."""
         self._check = None
         now_ns, loop = self._clock.monotonic_ns(), asyncio.get_running_loop()
-        for number, one in list(self._waiting.items()):
-            waited_ns = now_ns - one.sent_ns
-            if waited_ns < limits.home_answer_ms * 1_000_000:
-                break
+        late_ns = now_ns - limits.home_answer_ms * 1_000_000
+        slow = list(itertools.takewhile(lambda item: item[1].sent_ns <= late_ns, self._waiting.items()))
+        for number, one in slow:
             if not one.is_late:
                 one.be_late()
-            elif waited_ns >= limits.home_late_answer_ms * 1_000_000:
+            elif now_ns - one.sent_ns >= limits.home_late_answer_ms * 1_000_000:
                 del self._waiting[number]
                 one.fail(Unanswered("slow"))
         if not self._waiting or self._wire is None:
