@@ -1,0 +1,193 @@
+"""Several instances deliver to each endpoint one at a time, share endpoints evenly, and lose nothing when one dies."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any, cast
+
+import pytest
+
+from fastpay import limits
+from fastpay.engine.relay.lease_ports import Record
+from fastpay.errors import DatabaseUnavailable
+from tests.relay.instances import Instance, attempts, cursor, fetch, instance, is_delivered, until
+from tests.support.engine import make_tenant
+from tests.support.postgres_proxy import Manner, Proxy
+from tests.support.receiver import Receiver
+
+pytestmark = pytest.mark.anyio
+
+TYPE = "customer.created"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let leases end soon."""
+    monkeypatch.setattr(limits, "relay_beat_ms", 100)
+    monkeypatch.setattr(limits, "relay_lease_ms", 1_500)
+
+
+async def held(database_url: str) -> list[int]:
+    """Return how many endpoints each instance holds."""
+    rows = await fetch(
+        database_url,
+        "select count(*) as held from webhook_cursor where holder is not null group by holder order by 1",
+    )
+    return [row["held"] for row in rows]
+
+
+def check_received(receiver: Receiver, path: str, count: int) -> int:
+    """Find everything acknowledged with one body each, and return how much came twice."""
+    got = receiver.acknowledged(path)
+    assert len(set(got)) == count
+    bodies = {(line["headers"]["fastpay-sequence"], line["body"]) for line in receiver.got(path)}
+    assert len(bodies) == count
+    return len(got) - count
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_instances_share_endpoints_evenly_and_take_over_what_others_leave(
+    database_url: str, receiver: Receiver
+) -> None:
+    scope = await make_tenant(database_url)
+    async with instance(database_url) as one:
+        endpoints = [
+            await one.endpoint(scope, f"{receiver.url}/shared_{number}", TYPE) for number in range(7)
+        ]
+
+        async def is_shared(*counts: int) -> bool:
+            return await held(database_url) == [*counts]
+
+        await until(lambda: is_shared(7))
+        async with instance(database_url) as two:
+            await until(lambda: is_shared(3, 4))
+            async with instance(database_url) as three:
+                await until(lambda: is_shared(2, 2, 3))
+                await one.make_events(scope, 10)
+                two.relay.heard(scope)
+                three.relay.heard(scope)
+                await until(lambda: is_delivered(database_url, *endpoints))
+            # Others have them as soon as they ask, long before a lease would have ended.
+            await until(lambda: is_shared(3, 4))
+            await one.make_events(scope, 10)
+        await until(lambda: is_shared(7))
+        await until(lambda: is_delivered(database_url, *endpoints))
+        assert one.relay.counts()["relay_fenced"] == 0
+    # Nothing has failed, so nothing came twice, whoever delivered it.
+    assert [check_received(receiver, f"shared_{number}", 20) for number in range(7)] == [0] * 7
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_what_was_sent_and_not_stored_is_sent_again_by_the_next_instance(
+    database_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between the answer of the receiver and the record of it."""
+    scope = await make_tenant(database_url)
+    async with AsyncExitStack() as stack:
+        dying = await stack.enter_async_context(instance(database_url))
+        endpoint = await dying.endpoint(scope, f"{receiver.url}/killed", TYPE)
+        await until(lambda: _is_held(database_url, endpoint))
+
+        async def lose(*_: object) -> Any:
+            await dying.die()
+            return set()
+
+        monkeypatch.setattr(dying.store, "record", lose)
+        await dying.make_events(scope, 5)
+        await until(lambda: len(receiver.acknowledged("killed")) == 5)
+        assert (await cursor(database_url, endpoint))["delivered_through"] < 3
+        async with instance(database_url):
+            await until(lambda: is_delivered(database_url, endpoint))
+    assert check_received(receiver, "killed", 5) == 5
+    assert (await cursor(database_url, endpoint))["fence"] == 2
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_an_instance_that_was_fenced_off_moves_nothing(
+    database_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = await make_tenant(database_url)
+    async with instance(database_url) as old:
+        endpoint = await old.endpoint(scope, f"{receiver.url}/fenced", TYPE)
+        await until(lambda: _is_held(database_url, endpoint))
+        (channel,) = old.relay._channels.values()
+        stale = channel.record()
+        # As if it stood still for longer than its lease: it renews nothing.
+        monkeypatch.setattr(old.store, "beat", _stand_still)
+        async with instance(database_url) as new:
+            await until(lambda: _has_fence(database_url, endpoint, 2))
+            await new.make_events(scope, 5)
+            await until(lambda: is_delivered(database_url, endpoint))
+            before = await cursor(database_url, endpoint)
+            forged = stale._replace(position=before["position"] + 100, failures=9)
+            assert await _record(old, forged) == set()
+            assert await _record(old, forged._replace(fence=2)) == set()
+            assert await cursor(database_url, endpoint) == before
+            # It sends nothing either, since its lease is over.
+            channel.end += 1
+            channel.pump()
+            assert channel.progress.in_flight == 0
+            monkeypatch.undo()
+            await until(lambda: not old.relay._channels)
+            assert old.relay.counts()["relay_fenced"] == 1
+    assert check_received(receiver, "fenced", 5) == 0
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_two_instances_that_claim_at_once_do_not_both_succeed(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with instance(database_url) as one:
+        endpoint = await one.endpoint(scope, "http://127.0.0.1:9/nobody", TYPE)
+        await until(lambda: _is_held(database_url, endpoint))
+        first, second = "a" * 32, "b" * 32
+        await one.relay.leave()
+        await one.store.beat(first)
+        await one.store.beat(second)
+        claims = [await one.store.claim(name, 10) for name in (first, second, first)]
+        assert [len(leases) for leases in claims] == [1, 0, 0]
+        assert claims[0][0].fence == 2
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("manner", ["freeze", "withheld", "after", "half"])
+async def test_nothing_is_lost_or_sent_twice_when_the_database_is_away_for_a_moment(
+    database_url: str, receiver: Receiver, manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was delivered meanwhile is kept in memory, and stored when the database is back."""
+    monkeypatch.setattr(limits, "relay_lease_ms", 60_000)
+    monkeypatch.setattr(limits, "read_timeout_ms", 300)
+    path = f"away_{manner}"
+    scope = await make_tenant(database_url)
+    async with Proxy(database_url) as proxy, instance(database_url, relay_url=proxy.url) as one:
+        endpoint = await one.endpoint(scope, f"{receiver.url}/{path}", TYPE)
+        await until(lambda: _is_held(database_url, endpoint))
+        for place in range(4):
+            if manner == "freeze":
+                proxy.freeze()
+            else:
+                proxy.arm(cast("Manner", manner), place=3 * place)
+            await one.make_events(scope, 5)
+            if manner == "freeze":
+                await asyncio.sleep(0.5)
+                await proxy.cut_all()
+                proxy.thaw()
+            else:
+                await until(lambda: proxy.struck)
+        await until(lambda: is_delivered(database_url, endpoint))
+    assert check_received(receiver, path, 20) == 0
+    assert len(await attempts(database_url, endpoint)) == 20
+
+
+async def _is_held(database_url: str, endpoint_id: str) -> bool:
+    return (await cursor(database_url, endpoint_id)).get("position") is not None
+
+
+async def _has_fence(database_url: str, endpoint_id: str, fence: int) -> bool:
+    return bool((await cursor(database_url, endpoint_id))["fence"] == fence)
+
+
+async def _record(one: Instance, record: Record) -> Any:
+    return await one.store.record(one.relay._instance_id, [record], [])
+
+
+async def _stand_still(_: str) -> Any:
+    raise DatabaseUnavailable("standing still")
