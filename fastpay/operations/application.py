@@ -50,6 +50,7 @@ from fastpay.store.members import PostgresMembers
 from fastpay.store.pool import ReaderPool, open_reader_pool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
+from fastpay.store.relay import PostgresDeliveries
 from fastpay.store.sealing import Vault
 
 
@@ -73,8 +74,7 @@ async def open_application(
     with_session, readers = not settings.transaction_pooling, settings.reader_connections_max
     database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
     async with AsyncExitStack() as stack:
-        outages = watch_dependencies(settings, database, redis_url, clock=clock)
-        watch = outages.database
+        watch = (outages := watch_dependencies(settings, database, redis_url, clock=clock)).database
         open_pool = partial(_open_pool, stack, database, watch.failed, deadline)
         pool, scan_pool = await open_pool(readers), await open_pool(settings.scan_connections_max)
         key_pool = await open_pool(limits.key_connections_max)
@@ -99,8 +99,8 @@ async def open_application(
         keep = partial(_keep_running, stack, deadline)
         hours, delay_s = settings.idempotency_retention_hours, settings.test_delay_s
         keep(Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away))
-        timed = partial(_begin_timed, clock=clock, identifiers=identifiers, is_away=is_away, delay_s=delay_s)
-        keep(*timed(store, writer))
+        timed = partial(_begin_timed, store, writer, clock=clock, identifiers=identifiers)
+        keep(*timed(is_away=is_away, delay_s=delay_s))
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds)
         counters.add(card_texts := CardTexts(refuses=settings.card_numbers_in_text == "refuse"), feeds, own)
         services = context.Services(
@@ -108,6 +108,7 @@ async def open_application(
             reader=reader,
             ledger=PostgresLedger(reads),
             events=PostgresEvents(reads),
+            deliveries=PostgresDeliveries(reads),
             feeds=feeds,
             keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
             clock=clock,

@@ -5,6 +5,7 @@ from tests.mutants.planted_feeds import FEEDS
 from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
 from tests.mutants.planted_pages import PAGES
+from tests.mutants.planted_relay import RELAY
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -331,4 +332,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *LANES,
     *FORWARDED,
     *PAGES,
+    *RELAY,
 )

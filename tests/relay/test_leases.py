@@ -1,4 +1,4 @@
-"""Several instances deliver to each endpoint one at a time, share endpoints evenly, and lose nothing when one dies."""
+"""Instances share endpoints evenly, one delivers to each, and nothing is lost when one dies."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,0 +1,113 @@
+"""Bugs that the delivery of webhooks must not have."""
+
+from tests.mutants.mutant import Mutant
+
+FOLDER = "fastpay/engine/relay"
+PURE = "tests/unit/engine/relay/test_progress.py"
+PACE = "tests/unit/engine/relay/test_pace.py"
+MANNERS = "tests/relay/test_manners.py"
+LEASES = "tests/relay/test_leases.py"
+REPLAYS = "tests/relay/test_replays.py"
+
+RELAY = (
+    Mutant(
+        "claim-what-failed-as-delivered",
+        f"{FOLDER}/progress.py",
+        "min(self.parked, default=self.position + 1) - 1",
+        "self.position",
+        (f"{PURE}::test_a_failed_event_lets_the_position_pass_and_is_not_delivered",),
+    ),
+    Mutant(
+        "pass-what-is-in-flight",
+        f"{FOLDER}/progress.py",
+        "while line and (line[0].is_done or line[0].is_parked):",
+        "while line and (line[0].is_done or line[0].is_parked or line[0].lane):",
+        (PURE,),
+    ),
+    Mutant(
+        "keep-any-number-of-exceptions",
+        f"{FOLDER}/progress.py",
+        "if len(self.parked) >= self._exceptions_max:",
+        "if False:",
+        (PURE,),
+    ),
+    Mutant(
+        "name-the-previous-event-of-the-tenant",
+        f"{FOLDER}/progress.py",
+        "previous, self._last_read = self._last_read, logged.sequence",
+        "previous, self._last_read = logged.sequence - 1, logged.sequence",
+        (f"{PURE}::test_each_event_names_the_one_before_it_on_every_attempt",),
+    ),
+    Mutant(
+        "send-an-objects-next-event-while-one-fails",
+        f"{FOLDER}/progress.py",
+        "if len(waiting) > 1:",
+        "if False:",
+        (f"{PURE}::test_later_events_of_an_object_wait_for_the_earlier_ones",),
+    ),
+    Mutant(
+        "send-a-strict-endpoint-what-follows-a-failure",
+        f"{FOLDER}/progress.py",
+        'return self._order != "strict" or not self.parked',
+        "return True",
+        (f"{PURE}::test_a_strict_endpoint_gets_one_event_at_a_time",),
+    ),
+    Mutant(
+        "store-for-who-was-fenced-off",
+        "fastpay/store/sql/relay_record.sql",
+        "where webhook_cursor.holder = $1::uuid and webhook_cursor.fence = given_fence",
+        "where given_fence >= 0 and $1::uuid is not null",
+        (f"{LEASES}::test_an_instance_that_was_fenced_off_moves_nothing",),
+    ),
+    Mutant(
+        "claim-what-was-claimed-meanwhile",
+        "fastpay/store/sql/relay_claim.sql",
+        """        where webhook_instance.instance_id = found.holder
+            and seen_at""",
+        """        where webhook_instance.instance_id = found.holder and false
+            and seen_at""",
+        (f"{LEASES}::test_two_instances_that_claim_at_once_do_not_both_succeed",),
+    ),
+    Mutant(
+        "forget-what-could-not-be-stored",
+        f"{FOLDER}/recorder.py",
+        "self._attempts = attempts + self._attempts",
+        "pass",
+        (f"{LEASES}::test_nothing_is_lost_or_sent_twice_when_the_database_is_away_for_a_moment",),
+    ),
+    Mutant(
+        "hold-all-that-there-is",
+        "fastpay/store/sql/relay_beat.sql",
+        "(endpoints / instances + (place < endpoints % instances)::integer)::integer as quota",
+        "(endpoints + 0 * (instances + place))::integer as quota",
+        (f"{LEASES}::test_instances_share_endpoints_evenly_and_take_over_what_others_leave",),
+    ),
+    Mutant(
+        "try-a-dead-endpoint-all-the-time",
+        f"{FOLDER}/circuit.py",
+        "return now_ms >= self.resume_ms and not self._is_probing",
+        "return True",
+        (PACE, f"{MANNERS}::test_a_dead_endpoint_costs_a_few_attempts_and_delays_no_other"),
+    ),
+    Mutant(
+        "let-hanging-endpoints-have-every-slot",
+        f"{FOLDER}/slots.py",
+        "return max(free // 2, min(free, 1))",
+        "return self._total",
+        (PACE,),
+    ),
+    Mutant(
+        "go-on-after-410",
+        f"{FOLDER}/channel.py",
+        "if outcome.status == _GONE or self.circuit.is_hopeless(now_ms):",
+        "if self.circuit.is_hopeless(now_ms):",
+        (f"{MANNERS}::test_an_endpoint_that_will_not_have_it_is_disabled",),
+    ),
+    Mutant(
+        "replay-an-event-for-ever",
+        f"{FOLDER}/replaying.py",
+        "attempts_max=1 if is_single else limits.relay_replay_attempts,",
+        "attempts_max=10,",
+        (f"{REPLAYS}::test_a_replay_gives_up_what_fails_three_times_and_goes_on",),
+    ),
+)
