@@ -253,7 +253,7 @@ class Life:
         for through, parked in states:
             passed = {one for one in self.wanted if one <= through}
             assert passed <= done | parked
-        assert len(progress.parked) <= max(self.exceptions_max, len(self.stored[2]))
+        assert len(progress.parked) <= self.exceptions_max
 
 
 @given(st.data())
