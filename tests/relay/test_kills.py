@@ -7,7 +7,11 @@ from pathlib import Path
 
 from tests.relay.shop import ENVIRONMENT, Shop, check_history
 from tests.support.receiver import Receiver
+from tests.support.seeds import size
 from tests.support.servers import RunningServer, SpawnServer, fetch
+
+# How often everything happens, and how many events come in between.
+ROUNDS, EVENTS = size(1, soak=20), size(10, soak=100)
 
 
 def holders(shop: Shop) -> set[str]:
@@ -62,28 +66,30 @@ def test_nothing_is_lost_while_instances_are_killed_frozen_and_stopped(
     def spawn() -> RunningServer:
         return spawn_server(environment=shared)
 
+    def is_done() -> bool:
+        return all(map(shop.is_delivered, paths))
+
     with Observer(shop, receiver, paths) as observer:
-        second = spawn()
-        receiver.wait_for(lambda: len(holders(shop)) == 2)
-        shop.make_events(10)
-        # A kill: its endpoints are taken over when its lease has ended.
-        second.kill()
-        shop.make_events(10)
-        receiver.wait_for(lambda: all(map(shop.is_delivered, paths)))
-        # It stands still past its lease, while others go on; then it moves nothing.
-        third = spawn()
-        receiver.wait_for(lambda: len(holders(shop)) == 2)
-        os.kill(third.pid, signal.SIGSTOP)
-        shop.make_events(10)
-        receiver.wait_for(lambda: all(map(shop.is_delivered, paths)))
-        os.kill(third.pid, signal.SIGCONT)
-        receiver.wait_for(lambda: len(holders(shop)) == 2)
-        # An orderly stop, in the middle of deliveries.
-        before = len(receiver.got("kill_0"))
-        shop.make_events(10)
-        third.stop()
-        receiver.wait_for(lambda: all(map(shop.is_delivered, paths)))
-        assert len(receiver.got("kill_0")) >= before + 10
+        for _ in range(ROUNDS):
+            second = spawn()
+            receiver.wait_for(lambda: len(holders(shop)) == 2)
+            shop.make_events(EVENTS)
+            # A kill: its endpoints are taken over when its lease has ended.
+            second.kill()
+            shop.make_events(EVENTS)
+            receiver.wait_for(is_done)
+            # It stands still past its lease, while others go on; then it moves nothing.
+            third = spawn()
+            receiver.wait_for(lambda: len(holders(shop)) == 2)
+            os.kill(third.pid, signal.SIGSTOP)
+            shop.make_events(EVENTS)
+            receiver.wait_for(is_done)
+            os.kill(third.pid, signal.SIGCONT)
+            receiver.wait_for(lambda: len(holders(shop)) == 2)
+            # An orderly stop, in the middle of deliveries.
+            shop.make_events(EVENTS)
+            third.stop()
+            receiver.wait_for(is_done)
     assert observer.faults == []
     assert observer.looks > 0
     for path in paths.values():
