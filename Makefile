@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 # `make help` shows the first line of each target's comment.
-.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak mutants wheel annotate clean
+.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak fuzz mutants wheel annotate clean
 
 # List the targets.
 help:
@@ -84,6 +84,12 @@ soak: $(VENV)/.test $(VENV)/.native packages
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)
+
+# Send thousands of requests that are made from the OpenAPI document, right and wrong.
+# EXAMPLES is for each operation and kind: make fuzz EXAMPLES=100
+fuzz: EXAMPLES = 30
+fuzz: $(VENV)/.test $(VENV)/.native
+	FASTPAY_TEST_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest tests/conformance/test_generated_requests.py tests/sdk/test_generated_client.py
 
 # Plant known bugs one by one, and check that the tests find each.
 # Takes minutes; `make test` plants a few of them each time. ARGUMENTS='name name' plants only these.

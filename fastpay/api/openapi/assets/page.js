@@ -8,6 +8,7 @@ window.addEventListener("DOMContentLoaded", () => {
     displayRequestDuration: true,
     docExpansion: "none",
     filter: true,
+    tryItOutEnabled: true,
     validatorUrl: null,
   });
 });
