@@ -9,12 +9,13 @@ Source: OpenAPI Specification 3.1.1.
 from collections.abc import Sequence
 
 from fastpay import __version__
-from fastpay.api.openapi import failures, operations
+from fastpay.api.openapi import examples, failures, operations
 from fastpay.api.openapi.objects import Objects
 from fastpay.api.openapi.operations import Operations
 from fastpay.api.openapi.parameters import Parameters
 from fastpay.api.openapi.schemas import Schema, constant, reference
 from fastpay.api.resource import Resources
+from fastpay.api.resources.events.shape import EVENT
 from fastpay.api.routes import Route
 from fastpay.domain import events
 
@@ -80,11 +81,12 @@ def _webhook(event_type: str, objects: Objects) -> Schema:
     event: Schema = {
         "allOf": [reference("event"), {"properties": {"type": constant(event_type), "data": data}}]
     }
+    body = {"schema": event, "example": {**examples.answer(EVENT), "type": event_type}}
     return {
         "post": {
             "operationId": "on_" + event_type.replace(".", "_"),
             "summary": event_type,
-            "requestBody": {"required": True, "content": {"application/json": {"schema": event}}},
+            "requestBody": {"required": True, "content": {"application/json": body}},
             "responses": {"2XX": {"description": "Received."}},
         }
     }

@@ -106,8 +106,10 @@ def request(params_type: type[Params]) -> dict[str, Any]:
     return dict(_parameters(inspect.type_info(params_type)))
 
 
-def answer(resource: Resource) -> Any:
-    """Return an object of a resource as it is rendered."""
+def answer(resource: Resource | type) -> Any:
+    """Return an object of a resource as it is rendered, or a view."""
+    if not isinstance(resource, Resource):
+        return _value(inspect.type_info(resource), resource.__name__, "", "")
     if resource.shape is None:
         return _value(inspect.type_info(resource.view), resource.view.__name__, "", resource.kind.prefix)
     shown = _sample(inspect.type_info(resource.view), resource.kind.prefix)

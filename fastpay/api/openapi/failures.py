@@ -85,9 +85,9 @@ def _response(description: str, status: int | None = None) -> Schema:
         JSON_TYPE: {"schema": reference("error")},
         PROBLEM_TYPE: {"schema": reference("problem")},
     }
-    if status == _EXAMPLE.status:
-        content[JSON_TYPE]["example"] = error_body(_EXAMPLE, request_log_url=None)
-        content[PROBLEM_TYPE]["example"] = problem_body(_EXAMPLE, instance=None)
+    # Each has one: the page would make its own from the schema, of every object that can be expanded.
+    content[JSON_TYPE]["example"] = error_body(_EXAMPLE, request_log_url=None)
+    content[PROBLEM_TYPE]["example"] = problem_body(_EXAMPLE, instance=None)
     title = "" if status is None else f"{HTTPStatus(status).phrase}.\n\n"
     return {"description": title + description, "content": content}
 

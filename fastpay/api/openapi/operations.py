@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from fastpay import limits
 from fastpay.api.decoding import FORM
+from fastpay.api.envelopes import render_list, render_search_result
 from fastpay.api.errors import JSON_TYPE
 from fastpay.api.openapi import examples, failures
 from fastpay.api.openapi.objects import Objects, name_of
@@ -100,8 +101,12 @@ class Operations:
         if contract.answer != "object":
             schema = list_of(schema, contract.answer, numbers=contract.numbers)
         content: Schema = {JSON_TYPE: {"schema": schema}}
-        if isinstance(contract.shows, Resource) and contract.answer == "object":
-            content[JSON_TYPE]["example"] = examples.answer(contract.shows)
+        example = examples.answer(contract.shows)
+        if contract.answer == "list":
+            example = render_list("/v1/...", [example], has_more=False)
+        elif contract.answer == "search_result":
+            example = render_search_result("/v1/...", [example], has_more=False, next_page=None)
+        content[JSON_TYPE]["example"] = example
         content |= {media_type: {"schema": STRING} for media_type in contract.media_types}
         return {"description": "Done.", "headers": _REQUEST_ID, "content": content}
 
