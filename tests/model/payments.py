@@ -1,21 +1,32 @@
 """The rules of payments once more, said plainly: what a request must answer, and what stands after it."""
 
-import random
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tests.support.fees import fee
 
-Verb = Literal["create", "confirm", "authenticate", "update", "capture", "increment", "cancel", "refund"]
-Card = Literal["visa", "bypassPending", "chargeDeclined", "authenticationRequired"]
+Verb = Literal[
+    "create", "confirm", "authenticate", "update", "capture", "increment", "cancel", "refund",
+    "dispute", "respond", "close",
+]  # fmt: skip
+# Cards, and bank accounts whose debits are paid or fail.
+Card = Literal["visa", "bypassPending", "chargeDeclined", "authenticationRequired", "debit", "badDebit"]
+Text = Literal["winning_evidence", "losing_evidence", "Something else."]
 
-CARDS: tuple[Card, ...] = ("visa", "bypassPending", "chargeDeclined", "authenticationRequired")
+CARDS: tuple[Card, ...] = get_args(Card)
+IBANS = {"debit": "DE89370400440532013000", "badDebit": "DE62370400440532013001"}
+TEXTS: tuple[Text, ...] = get_args(Text)
+# What a response makes of a dispute.
+DECIDED = {"winning_evidence": "won", "losing_evidence": "lost", "Something else.": "under_review"}
+CHARGED_BACK = frozenset(("needs_response", "under_review", "lost"))
+DISPUTES_MAX = 10
 CURRENCIES = ("usd", "eur")
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
 WRONG_STATE = "payment_intent_unexpected_state"
 # A capture that is not the final one, where several were not asked for.
 NOT_SEVERAL = "capture_must_be_final"
+NOT_BY_DEBIT = "payment_intent_incompatible_payment_method"
 INCREMENTS_MAX = 10
 
 
@@ -34,14 +45,24 @@ class Step:
     final: bool = True
     confirm: bool = False
     succeeds: bool = True
+    text: Text = "winning_evidence"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """The status of the answer, and the code of the error or the state of the payment."""
+    """The status of the answer, and the code of the error, if it has one, or the state of what it shows."""
 
     status: int
-    word: str
+    word: str | None
+
+
+@dataclass
+class Dispute:
+    """What a cardholder says is not theirs."""
+
+    amount: int
+    identifier: str = ""
+    status: str = "needs_response"
 
 
 @dataclass
@@ -61,6 +82,10 @@ class Payment:
     fees: int = 0
     increments: int = 0
     refunded: int = 0
+    charge_id: str = ""
+    disputes: list[Dispute] = field(default_factory=list)
+    # The last attempt was a debit, of which there are no disputes.
+    debited: bool = False
     # Captured in parts: each becomes available by itself, so refunds debit what is available.
     in_parts: bool = False
 
@@ -96,6 +121,10 @@ class Books:
                 return self._increment(payment, step)
             case "cancel":
                 return self._cancel(payment)
+            case "dispute":
+                return self._dispute(payment, step)
+            case "respond" | "close":
+                return self._decide(payment, "lost" if step.verb == "close" else DECIDED[step.text])
             case _:
                 return self._refund(payment, step)
 
@@ -107,15 +136,26 @@ class Books:
             return Expected(200, payment.status)
         payment.card = step.card
         payment.status = "requires_confirmation"
-        return self._attempt(payment) if step.confirm else Expected(200, payment.status)
+        if not step.confirm:
+            return Expected(200, payment.status)
+        expected = self._attempt(payment)
+        if expected.status == 400:
+            self.payments.pop()
+        return expected
 
     def _confirm(self, payment: Payment, step: Step) -> Expected:
         if payment.status not in OPEN or (step.card is None and payment.card is None):
             return Expected(400, WRONG_STATE)
-        payment.card = step.card or payment.card
-        return self._attempt(payment)
+        before, payment.card = payment.card, step.card or payment.card
+        expected = self._attempt(payment)
+        if expected.status == 400:
+            payment.card = before
+        return expected
 
     def _attempt(self, payment: Payment, *, authenticated: bool = False) -> Expected:
+        if payment.card in IBANS:
+            return self._debit(payment)
+        payment.debited = False
         if payment.card == "chargeDeclined":
             payment.status, payment.card, payment.charge = "requires_payment_method", None, "failed"
             return Expected(402, "card_declined")
@@ -127,6 +167,50 @@ class Books:
             payment.status = "succeeded"
             self._take(payment, payment.amount)
         return Expected(200, payment.status)
+
+    @staticmethod
+    def _debit(payment: Payment) -> Expected:
+        if payment.currency != "eur" or payment.manual:
+            return Expected(400, NOT_BY_DEBIT)
+        payment.status, payment.charge, payment.debited = "processing", "pending", True
+        return Expected(200, payment.status)
+
+    def settle(self, payment: Payment) -> None:
+        """Write what the bank says of a debit that is processing."""
+        if payment.card == "debit":
+            payment.status = "succeeded"
+            self._take(payment, payment.amount)
+        else:
+            payment.status, payment.card, payment.charge = "requires_payment_method", None, "failed"
+
+    def _dispute(self, payment: Payment, step: Step) -> Expected:
+        if payment.charge == "none":
+            return Expected(404, "resource_missing")
+        if payment.debited:
+            return Expected(400, None)
+        if payment.charge != "taken":
+            return Expected(400, "charge_not_captured")
+        if len(payment.disputes) == DISPUTES_MAX:
+            return Expected(400, None)
+        gone = sum(one.amount for one in payment.disputes if one.status in CHARGED_BACK)
+        left = max(payment.captured - payment.refunded - gone, 0)
+        amount = left if step.amount is None else step.amount
+        if amount > left or amount == 0:
+            return Expected(400, "amount_too_large")
+        payment.disputes.append(Dispute(amount))
+        self.balances[payment.currency, "available"] -= amount
+        return Expected(200, "needs_response")
+
+    def _decide(self, payment: Payment, status: str) -> Expected:
+        if not payment.disputes:
+            return Expected(404, "resource_missing")
+        dispute = payment.disputes[-1]
+        if dispute.status != "needs_response":
+            return Expected(400, None)
+        dispute.status = status
+        if status == "won":
+            self.balances[payment.currency, "available"] += dispute.amount
+        return Expected(200, status)
 
     def _take(self, payment: Payment, amount: int) -> None:
         payment.charge = "taken"
@@ -194,6 +278,8 @@ class Books:
         return Expected(200, payment.status)
 
     def _refund(self, payment: Payment, step: Step) -> Expected:
+        if any(one.status in CHARGED_BACK for one in payment.disputes):
+            return Expected(400, "charge_disputed")
         match payment.charge:
             case "none":
                 return Expected(400, WRONG_STATE)
@@ -219,72 +305,9 @@ class Books:
         return "available" if payment.card == "bypassPending" else "pending"
 
 
-def random_step(chance: random.Random, payments: int) -> Step:
-    """Return any step, most often about one of the last payments."""
-    verbs: tuple[Verb, ...] = (
-        "confirm",
-        "authenticate",
-        "update",
-        "capture",
-        "capture",
-        "increment",
-        "cancel",
-        "refund",
-        "refund",
-    )
-    verb: Verb = "create" if not payments or chance.random() < 0.3 else chance.choice(verbs)
-    has_amount = verb in {"create", "update", "increment"} or chance.random() < 0.4
-    return Step(
-        verb=verb,
-        place=max(0, payments - chance.randint(1, 3)),
-        amount=chance.randint(1, 2_000) if has_amount else None,
-        currency=chance.choice(CURRENCIES),
-        card=chance.choice((None, *CARDS, "visa", "visa")),
-        manual=chance.random() < 0.4,
-        flexible=chance.random() < 0.5,
-        final=chance.random() < 0.5,
-        confirm=chance.random() < 0.9,
-        succeeds=chance.random() < 0.7,
-    )
-
-
-def request_of(step: Step, payment_id: str) -> tuple[str, dict[str, str]]:
-    """Return the path and the form of a step."""
-    form: dict[str, str] = {}
-    if step.card is not None and step.verb in {"create", "confirm"}:
-        form["payment_method"] = f"pm_card_{step.card}"
-    path = f"/v1/payment_intents/{payment_id}"
-    match step.verb:
-        case "create":
-            form |= {"amount": str(step.amount), "currency": step.currency}
-            form["capture_method"] = "manual" if step.manual else "automatic"
-            if step.flexible:
-                options = "payment_method_options[card]"
-                form[f"{options}[request_multicapture]"] = "if_available"
-                form[f"{options}[request_incremental_authorization]"] = "if_available"
-            if step.confirm and step.card is not None:
-                form["confirm"] = "true"
-            return "/v1/payment_intents", form
-        case "update":
-            return path, {"amount": str(step.amount)}
-        case "authenticate":
-            outcome = "succeeded" if step.succeeds else "failed"
-            return f"/v1/test_helpers/payment_intents/{payment_id}/authenticate", {"outcome": outcome}
-        case "refund":
-            form["payment_intent"] = payment_id
-            return "/v1/refunds", form | ({} if step.amount is None else {"amount": str(step.amount)})
-        case "increment":
-            return f"{path}/increment_authorization", {"amount": str(step.amount)}
-        case "capture":
-            form["final_capture"] = "true" if step.final else "false"
-            if step.amount is not None:
-                form["amount_to_capture"] = str(step.amount)
-    return f"{path}/{step.verb}", form
-
-
 def check_answer(expected: Expected, status: int, body: dict[str, Any]) -> None:
     """Hold an answer against what was expected."""
-    word = body["error"]["code"] if status != 200 else body["status"]
+    word = body["error"].get("code") if status != 200 else body["status"]
     assert (status, word) == (expected.status, expected.word), body
 
 
@@ -303,6 +326,7 @@ def check_payment(payment: Payment, body: dict[str, Any]) -> None:
             payment.amount if payment.charge == "released" else payment.refunded
         )
         assert charge["status"] == ("failed" if payment.charge == "failed" else "succeeded")
+        assert charge["disputed"] == bool(payment.disputes)
 
 
 def check_balances(balances: Counter[tuple[str, str]], body: dict[str, Any]) -> None:

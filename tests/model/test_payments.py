@@ -3,6 +3,7 @@
 import asyncio
 import random
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Set as AbstractSet
@@ -26,15 +27,15 @@ from tests.model.payments import (
     CARDS,
     CURRENCIES,
     OPEN,
+    TEXTS,
     Books,
     Payment,
     Step,
     check_answer,
     check_balances,
     check_payment,
-    random_step,
-    request_of,
 )
+from tests.model.requests import random_step, request_of
 from tests.support.api import open_async_client, open_client
 from tests.support.books import check_database
 from tests.support.seeds import SEED, size
@@ -47,6 +48,7 @@ PLACES = st.integers(0, 5)
 FITS = st.sampled_from((True, True, True, False))
 CLIENTS = 16
 STEPS = 25
+PAUSE_SECONDS = 0.05
 
 
 class Payments(RuleBasedStateMachine):
@@ -121,6 +123,21 @@ class Payments(RuleBasedStateMachine):
     def refund(self, **fields: Any) -> None:
         self.do_to({"succeeded"}, verb="refund", **fields)
 
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, fits=FITS, amount=st.none() | AMOUNTS)
+    def dispute(self, **fields: Any) -> None:
+        self.do_to({"succeeded"}, verb="dispute", **fields)
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, fits=FITS, text=st.sampled_from(TEXTS))
+    def respond(self, **fields: Any) -> None:
+        self.do_to({"succeeded"}, verb="respond", **fields)
+
+    @precondition(lambda self: self.books.payments)
+    @rule(place=PLACES, fits=FITS)
+    def close(self, **fields: Any) -> None:
+        self.do_to({"succeeded"}, verb="close", **fields)
+
     @precondition(lambda self: self.sent)
     @rule(number=st.integers(0, 100))
     def replay(self, number: int) -> None:
@@ -154,26 +171,42 @@ class Payments(RuleBasedStateMachine):
     def do(self, step: Step) -> None:
         """Take a step in the model and on the server."""
         payments = self.books.payments
-        path, form = request_of(step, payments[step.place].identifier if payments else "")
+        path, form = request_of(step, None if step.verb == "create" else payments[step.place])
+        count = len(payments)
         expected = self.books.take(step)
         key = uuid.uuid4().hex
         answer = self.http.post(path, data=form, headers={"Idempotency-Key": key})
         check_answer(expected, answer.status_code, answer.json())
         self.sent.append((key, path, form, answer))
+        if step.verb == "create" and len(payments) == count:
+            # It was refused, and there is no payment.
+            return
         payment = payments[-1] if step.verb == "create" else payments[step.place]
         learn(payment, answer.json())
-        check_payment(
-            payment, self.http.get(f"/v1/payment_intents/{payment.identifier}", params=EXPANDED).json()
-        )
+        shown = self.retrieve(payment)
+        while payment.status == "processing" == shown["status"]:
+            time.sleep(PAUSE_SECONDS)
+            shown = self.retrieve(payment)
+        if payment.status == "processing":
+            self.books.settle(payment)
+        check_payment(payment, shown)
+
+    def retrieve(self, payment: Payment) -> Any:
+        """Return a payment as it is served."""
+        return self.http.get(f"/v1/payment_intents/{payment.identifier}", params=EXPANDED).json()
 
 
 EXPANDED = {"expand[]": "latest_charge"}
 
 
 def learn(payment: Payment, body: dict[str, Any]) -> None:
-    """Remember what a payment that was just made is called."""
-    if not payment.identifier:
-        payment.identifier = body["id"] if "error" not in body else body["error"]["payment_intent"]["id"]
+    """Remember what a payment, a charge or a dispute that was just made is called."""
+    intent = body["error"].get("payment_intent") if "error" in body else body
+    if intent is not None and intent["object"] == "payment_intent":
+        payment.identifier = intent["id"]
+        payment.charge_id = intent["latest_charge"] or ""
+    if payment.disputes and not payment.disputes[-1].identifier:
+        payment.disputes[-1].identifier = body["id"]
 
 
 def allow_overdraft(database_url: str, tenant: Tenant, may_overdraw: bool) -> None:
@@ -198,11 +231,19 @@ def test_payments_are_what_the_model_says_step_by_step(server: RunningServer) ->
     asyncio.run(check_database(server.database_url))
 
 
-async def walk(http: httpx.AsyncClient, chance: random.Random, books: Books, steps: int = STEPS) -> Books:
+async def walk(
+    http: httpx.AsyncClient,
+    chance: random.Random,
+    books: Books,
+    steps: int = STEPS,
+    *,
+    with_disputes: bool = True,
+) -> Books:
     """Take steps of any kind on payments of one's own, some of them three times at once."""
     for _ in range(steps):
-        step = random_step(chance, len(books.payments))
-        path, form = request_of(step, books.payments[step.place].identifier if books.payments else "")
+        count = len(books.payments)
+        step = random_step(chance, books.payments, with_disputes=with_disputes)
+        path, form = request_of(step, None if step.verb == "create" else books.payments[step.place])
         expected = books.take(step)
         key = uuid.UUID(int=chance.getrandbits(128)).hex
         times = chance.choice((1, 1, 3))
@@ -212,11 +253,28 @@ async def walk(http: httpx.AsyncClient, chance: random.Random, books: Books, ste
         assert len({(answer.status_code, answer.content) for answer in answers}) == 1
         assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
         check_answer(expected, answers[0].status_code, answers[0].json())
-        learn(books.payments[-1 if step.verb == "create" else step.place], answers[0].json())
+        if step.verb == "create" and len(books.payments) == count:
+            # It was refused, and there is no payment.
+            continue
+        payment = books.payments[-1 if step.verb == "create" else step.place]
+        learn(payment, answers[0].json())
+        if payment.status == "processing":
+            await settle(http, books, payment)
     for payment in books.payments:
         found = await http.get(f"/v1/payment_intents/{payment.identifier}", params=EXPANDED)
         check_payment(payment, found.json())
     return books
+
+
+async def settle(http: httpx.AsyncClient, books: Books, payment: Payment) -> None:
+    """Wait for the bank's answer to a debit."""
+    path = f"/v1/payment_intents/{payment.identifier}"
+    while True:
+        found = await http.get(path)
+        if found.json()["status"] != "processing":
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+    books.settle(payment)
 
 
 def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: RunningServer) -> None:
@@ -243,7 +301,9 @@ def test_refunds_of_one_who_may_not_overdraw_are_what_the_model_says(server: Run
 
     async def work() -> None:
         async with open_async_client(server.url, tenant.secret) as http:
-            books = await walk(http, random.Random(SEED), Books(may_overdraw=False), steps=8 * STEPS)
+            books = Books(may_overdraw=False)
+            # A dispute takes its money whatever there is.
+            await walk(http, random.Random(SEED), books, steps=8 * STEPS, with_disputes=False)
             check_balances(books.balances, (await http.get("/v1/balance")).json())
         assert min(books.balances.values()) >= 0
 
