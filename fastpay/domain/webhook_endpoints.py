@@ -94,11 +94,13 @@ class WebhookReplay(StoredObject, frozen=True, gc=False, array_like=True, kw_onl
 class CreateEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Create an endpoint. `fields` are checked fields of `WebhookEndpoint`.
 
-    Without a number to start behind, it gets what happens from now on.
+    Without a number to start behind, it gets what happens from now on. `existing` is how many endpoints the
+    tenant had when this was asked for.
     """
 
     salt: str
     fields: Mapping[str, object]
+    existing: int = 0
     metadata: Mapping[str, str] = {}
     start_after_sequence: int | None = None
 
@@ -107,7 +109,12 @@ class CreateEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return ()
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write the endpoint. Raises: InvalidRequest for a start that is still to come."""
+        """Write the endpoint. Raises: InvalidRequest for one too many, or a start that is still to come."""
+        if self.existing >= limits.webhook_endpoints_max:
+            raise InvalidRequest(
+                f"There are {self.existing} webhook endpoints, which is the maximum. Delete one first.",
+                code="webhook_endpoints_exceeded",
+            )
         start = self.start_after_sequence
         if start is not None:
             _check_reached(workspace, start, param="fastpay[start_after_sequence]")

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fastpay import limits
 from tests.support.api import open_client
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant
@@ -195,6 +196,21 @@ def test_live_endpoints_are_https_and_no_connected_accounts_have_any(
     answer = http.post(PATH, data={"url": URL, "enabled_events[]": "*", "connect": "true"})
     assert refused(answer) == (400, "connect")
     assert make(http, connect="false")["status"] == "enabled"
+
+
+def test_a_tenant_has_so_many_endpoints_and_repeated_requests_are_answered_all_the_same(
+    http: httpx.Client,
+) -> None:
+    params = {"url": URL, "enabled_events[]": "topup.*"}
+    first = http.post(PATH, data=params, headers={"Idempotency-Key": "first"})
+    for _ in range(limits.webhook_endpoints_max - 1):
+        make(http, **{"enabled_events[]": "topup.*"})
+    full = http.post(PATH, data=params)
+    assert (full.status_code, full.json()["error"]["code"]) == (400, "webhook_endpoints_exceeded")
+    again = http.post(PATH, data=params, headers={"Idempotency-Key": "first"})
+    assert (again.status_code, again.content) == (200, first.content)
+    assert http.delete(own("", first.json())).status_code == 200
+    assert http.post(PATH, data=params).status_code == 200
 
 
 def test_attempts_are_listed_and_filtered(http: httpx.Client) -> None:

@@ -144,6 +144,14 @@ def test_an_endpoint_starts_now_or_at_a_number_that_there_is() -> None:
     assert world.refused(later).param == "fastpay[start_after_sequence]"
 
 
+def test_there_are_so_many_endpoints_and_no_more() -> None:
+    world = World()
+    fields = {"url": "https://a.example/", "enabled_events": ("*",)}
+    world.run(CreateEndpoint(salt="s", fields=fields, existing=limits.webhook_endpoints_max - 1))
+    full = CreateEndpoint(salt="s", fields=fields, existing=limits.webhook_endpoints_max)
+    assert world.refused(full).code == "webhook_endpoints_exceeded"
+
+
 def test_a_disabled_endpoint_is_neither_pinged_nor_replayed_to() -> None:
     world = World()
     world.run(UpdateEndpoint(id=world.id, disabled=True))

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import UnsetType
 
+from fastpay import limits
 from fastpay.api import answers
 from fastpay.api.common_params import (
     NoParams,
@@ -67,6 +68,7 @@ from fastpay.engine.relay.ports import AttemptPage, EndpointState
 from fastpay.errors import InvalidRequest
 
 _SALT_BYTES = 16
+_EXISTING = "existing"
 
 _Params = TypeVar("_Params", bound=Params)
 
@@ -83,6 +85,19 @@ class WriteWithSecret(Write[_Params]):
         made = EndpointSecret(salt=body["secret"])
         body["secret"] = secret_text(call.credentials.fingerprint_key, call.scope, made)
         return msgspec.structs.replace(reply, body=answers.encode(body))
+
+
+class Create(WriteWithSecret[CreateParams]):
+    """The endpoint of the API that creates webhook endpoints, up to a number."""
+
+    async def answer(self, call: Call) -> Reply:
+        """Commit the command of the request. Raises: FastpayError."""
+        # The command refuses one too many, and not this: a request that is repeated is answered as before.
+        # Requests at the same time may get past the number by as many as they are.
+        wanted = Filter(kind=kinds.WEBHOOK_ENDPOINT.prefix)
+        found = await call.services.reader.list(call.scope, wanted, Page(limit=limits.webhook_endpoints_max))
+        counted = {**call.arguments, _EXISTING: str(len(found))}
+        return await super().answer(msgspec.structs.replace(call, arguments=counted))
 
 
 class RetrieveEndpoint:
@@ -146,6 +161,7 @@ def create(call: Call, params: CreateParams) -> CreateEndpoint:
         start = value_or(params.fastpay.start_after_sequence, None)
     return CreateEndpoint(
         salt=_new_salt(call),
+        existing=int(call.arguments[_EXISTING]),
         fields={**given(params, "api_version"), **_fields(call, params)},
         metadata=first_metadata(params.metadata),
         start_after_sequence=start,
@@ -271,7 +287,7 @@ _OWN = f"{_PATH}/{{id}}"
 
 RESOURCES = (WEBHOOK_ENDPOINT, WEBHOOK_REPLAY)
 ROUTES = (
-    Route("POST", _PATH, WriteWithSecret(WITH_SALT, CreateParams, create)),
+    Route("POST", _PATH, Create(WITH_SALT, CreateParams, create)),
     Route("GET", _PATH, ListEndpoints(ANSWERED, ListParams)),
     Route("GET", _OWN, RetrieveEndpoint()),
     Route("POST", _OWN, Write(ANSWERED, UpdateParams, update, path_kind=_KIND)),
