@@ -87,6 +87,9 @@ class WebhookDeliverer:
         begun_ns = self._clock.monotonic_ns()
         try:
             prepared = self._prepare(delivery.target)
+            if self._tls is None:
+                # Once, and beside the event loop: it takes as long as many payments.
+                self._tls = await asyncio.to_thread(_load)
             async with prepared.slots:
                 status, headers, excerpt = await self._send(prepared, delivery)
         except _Refused as error:
@@ -179,8 +182,7 @@ class WebhookDeliverer:
         return session
 
     def _open(self, policy: AddressPolicy) -> "aiohttp.ClientSession":
-        # Here, since it is slow to import and many processes deliver nothing.
-        import aiohttp  # noqa: PLC0415
+        import aiohttp  # noqa: PLC0415 - see `_load`
 
         is_direct = self._settings.proxy is None
         return aiohttp.ClientSession(
@@ -191,7 +193,7 @@ class WebhookDeliverer:
                 dns_cache_max_size=limits.webhook_targets_kept,
                 resolver=_resolver(self._resolve, policy if is_direct else None),
                 socket_factory=_socket_factory(policy) if is_direct else None,
-                ssl=self._tls or ssl.create_default_context(),
+                ssl=self._tls or True,
             ),
             timeout=aiohttp.ClientTimeout(
                 total=self._timeout_ms / 1000,
@@ -223,6 +225,13 @@ class WebhookDeliverer:
         return min(max(seconds, 0), limits.webhook_retry_after_s_max)
 
 
+def _load() -> ssl.SSLContext:
+    """Import the client, which many processes never need, and return the certificates that are trusted."""
+    import aiohttp  # noqa: F401, PLC0415
+
+    return ssl.create_default_context()
+
+
 def _socket_factory(policy: AddressPolicy) -> Callable[[Any], socket.socket]:
     """Return what makes the sockets of connections, for addresses that may be connected to only."""
 
@@ -241,7 +250,7 @@ def _resolver(resolve: Resolve, policy: AddressPolicy | None) -> Any:
 
     It is `Any` since its base class is in a library that is imported late.
     """
-    from aiohttp.abc import AbstractResolver  # noqa: PLC0415 - see `_open`
+    from aiohttp.abc import AbstractResolver  # noqa: PLC0415 - see `_load`
 
     class Resolver(AbstractResolver):
         async def resolve(
@@ -277,7 +286,7 @@ async def _system_resolve(host: str, port: int) -> Sequence[Any]:
 
 def _failure_of(error: Exception) -> Failure:
     """Return what kind of failure an error of the client is."""
-    import aiohttp  # noqa: PLC0415 - see `_open`
+    import aiohttp  # noqa: PLC0415 - see `_load`
 
     if isinstance(error, AddressRefused) or isinstance(getattr(error, "os_error", None), AddressRefused):
         return "address_refused"
