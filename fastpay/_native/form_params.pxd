@@ -47,6 +47,8 @@ cdef struct Frame:
     # Which lists came with numbered elements, and which without, as sets of field indexes.
     unsigned long long numbered
     unsigned long long unnumbered
+    # Which fields may have a value, as a set of field indexes: a form gives few of many.
+    unsigned long long given
     # Owned; NULL for fields that were not given.
     PyObject* values[FIELDS_MAX]
 

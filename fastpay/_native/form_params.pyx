@@ -22,6 +22,10 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject* value)
 
 
+cdef extern from *:
+    int lowest "__builtin_ctzll" (unsigned long long numbers) noexcept nogil
+
+
 cdef Py_ssize_t _FORM_FIELDS_MAX = limits.form_fields_max
 cdef Py_ssize_t _FORM_DEPTH_MAX = limits.form_depth_max
 cdef Py_ssize_t _KEYS_MAX = limits.metadata_keys_max
@@ -84,7 +88,8 @@ cdef class FormDecoder:
 
     def decode(self, bytes body not None):
         cdef Reading reading
-        cdef int index, position
+        cdef int index
+        cdef unsigned long long left
         cdef Py_ssize_t size = len(body)
         if size > BODY_BYTES_MAX:
             return None
@@ -96,8 +101,10 @@ cdef class FormDecoder:
             return _make(&reading)
         finally:
             for index in range(reading.count):
-                for position in range((<FormDecoder>reading.frames[index].decoder).count):
-                    Py_XDECREF(reading.frames[index].values[position])
+                left = reading.frames[index].given
+                while left:
+                    Py_XDECREF(reading.frames[index].values[lowest(left)])
+                    left &= left - 1
 
     cdef PyObject* keep(self, object what) except NULL:
         self.kept.append(what)
@@ -131,7 +138,7 @@ cdef void _open(Reading* reading, FormDecoder decoder, int around, int position)
     frame.decoder = <PyObject*>decoder
     frame.around = around
     frame.position = position
-    frame.numbered = frame.unnumbered = 0
+    frame.numbered = frame.unnumbered = frame.given = 0
     memset(frame.values, 0, decoder.count * sizeof(PyObject*))
     reading.count += 1
 
@@ -203,6 +210,7 @@ cdef bint _take(Reading* reading, const Piece* name, const Piece* value) except 
         if position < 0:
             return False
         field = &(<FormDecoder>reading.frames[frame].decoder).fields[position]
+        reading.frames[frame].given |= 1ULL << position
         if at == end:
             return _put_plain(&reading.frames[frame].values[position], field, value)
         closing = <const unsigned char*>memchr(at, c"]", end - at)
@@ -362,20 +370,20 @@ cdef object _make(Reading* reading):
 cdef object _make_one(Frame* frame):
     cdef FormDecoder decoder = <FormDecoder>frame.decoder
     cdef PyObject* arguments[FIELDS_MAX]
-    cdef unsigned long long given = 0
+    cdef unsigned long long given = frame.given
+    cdef unsigned long long left = given
     cdef Py_ssize_t count = 0
     cdef int position
-    for position in range(decoder.count):
-        if frame.values[position] == NULL:
-            continue
+    if decoder.required & ~given:
+        return None
+    while left:
+        position = lowest(left)
+        left &= left - 1
         if decoder.fields[position].kinds & TEXTS:
             if not _close(&frame.values[position], &decoder.fields[position]):
                 return None
-        given |= 1ULL << position
         arguments[count] = frame.values[position]
         count += 1
-    if decoder.required & ~given:
-        return None
     if given != decoder.last_given:
         decoder.last_names = tuple(
             [name for position, name in enumerate(decoder.names) if given >> position & 1]

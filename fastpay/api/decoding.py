@@ -57,7 +57,7 @@ def decode_params(
     """
     if not content_type and not body:
         tree: Any = {}
-    elif _media_type(content_type) == FORM:
+    elif content_type == FORM or _media_type(content_type) == FORM:
         params = None if query else decode_plainly(params_type, body)
         if params is not None:
             return params
