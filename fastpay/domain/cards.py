@@ -319,7 +319,7 @@ def check_valid(card: Card, *, moment_s: int, param: str) -> None:
 
     Commands check this, not the decoding of parameters: a replay must not depend on the day it arrives.
     """
-    year, month = year_and_month(moment_s)
+    year, month = _month_of(moment_s // _DAY_S)
     if card.exp_year > year or (card.exp_year == year and card.exp_month >= month):
         return
     part = "year" if card.exp_year < year else "month"

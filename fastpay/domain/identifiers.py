@@ -46,10 +46,9 @@ class IdentifierSequence:
 
     def __init__(self, head: int, tail: bytes) -> None:
         assert len(tail) == 8
-        # The variant, and two clear bits: counting up never overflows within one command.
-        variant = _DIGITS[0b1000_0000 | tail[0] & 0b1111]
-        # Formatted once: most identifiers of a command differ in the last byte only.
-        self._stem = f"_{head.to_bytes(8, 'big').hex()}{variant}{tail[1:7].hex()}"
+        # Formatted once: most identifiers of a command differ in the last byte only. The first digit of the
+        # tail is the variant, and two clear bits: counting up never overflows within one command.
+        self._stem = f"_{head.to_bytes(8, 'big').hex()}8{tail[:7].hex()[1:]}"
         self._last = tail[7]
 
     @property

@@ -158,17 +158,11 @@ def ids_of(scope: Scope, currency: str, *codes: str) -> list[str]:
 
 def open_account(scope: Scope, currency: str, code: str) -> Account:
     """Return a new account with all counters at zero."""
-    if is_connected(code):
-        return Account(
-            id=account_id(scope, currency, code),
-            code=code,
-            currency=currency,
-            normal_side="C",
-            min_balance=0,
-        )
-    return Account(
-        id=account_id(scope, currency, code), code=code, currency=currency, normal_side=NORMAL_SIDES[code]
-    )
+    identifier, side = account_id(scope, currency, code), NORMAL_SIDES.get(code)
+    if side is not None:
+        return Account(identifier, code, currency, side)
+    assert is_connected(code), code
+    return Account(identifier, code, currency, "C", min_balance=0)
 
 
 def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
@@ -180,9 +174,9 @@ def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
     debits_posted, debits_pending = account.debits_posted + posted, account.debits_pending + pending
     if debits_posted + debits_pending > limits.ledger_counter_max and (posted or pending > 0):
         raise _full(account, "debits")
-    return _within_bounds(
-        msgspec.structs.replace(account, debits_posted=debits_posted, debits_pending=debits_pending)
-    )
+    assert debits_pending >= 0
+    moved = msgspec.structs.replace(account, debits_posted=debits_posted, debits_pending=debits_pending)
+    return moved if moved.min_balance is None else _above_minimum(moved, moved.min_balance)
 
 
 def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
@@ -190,9 +184,9 @@ def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
     credits_posted, credits_pending = account.credits_posted + posted, account.credits_pending + pending
     if credits_posted + credits_pending > limits.ledger_counter_max and (posted or pending > 0):
         raise _full(account, "credits")
-    return _within_bounds(
-        msgspec.structs.replace(account, credits_posted=credits_posted, credits_pending=credits_pending)
-    )
+    assert credits_pending >= 0
+    moved = msgspec.structs.replace(account, credits_posted=credits_posted, credits_pending=credits_pending)
+    return moved if moved.min_balance is None else _above_minimum(moved, moved.min_balance)
 
 
 def _full(account: Account, counters: str) -> InvalidRequest:
@@ -203,10 +197,8 @@ def _full(account: Account, counters: str) -> InvalidRequest:
     )
 
 
-def _within_bounds(account: Account) -> Account:
-    assert account.debits_pending >= 0
-    assert account.credits_pending >= 0
-    if account.min_balance is not None and account.available < account.min_balance:
+def _above_minimum(account: Account, min_balance: int) -> Account:
+    if account.available < min_balance:
         raise InsufficientFunds(
             f"The account {account.code} does not hold enough {account.currency} for this."
         )

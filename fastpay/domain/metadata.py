@@ -13,12 +13,11 @@ def merge(present: dict[str, str], change: Mapping[str, str] | None) -> dict[str
     """
     if change is None:
         return {}
-    merged = present.copy()
-    for key, value in change.items():
-        if value == "":
-            merged.pop(key, None)
-        else:
-            merged[key] = value
+    if not change:
+        return present
+    merged = {**present, **change} if present else dict(change)
+    if "" in change.values():
+        merged = {key: value for key, value in merged.items() if value != ""}
     if len(merged) > limits.metadata_keys_max:
         raise InvalidRequest(
             f"An object can carry at most {limits.metadata_keys_max} metadata keys.",

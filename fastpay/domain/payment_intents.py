@@ -96,18 +96,17 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
             customers.require(workspace, self.customer, param="customer")
         identifier = draft.new_id(PaymentIntent.prefix)
         intent = PaymentIntent(
-            **{
-                "id": identifier,
-                "created": draft.moment_s,
-                "amount": self.amount,
-                "currency": self.currency,
-                "status": "requires_payment_method",
-                "client_secret": f"{identifier}_secret_{self.secret}",
-                "customer": self.customer,
-                "metadata": metadata_rules.merge({}, self.metadata),
-                **self.fields,
-            }  # type: ignore[arg-type]
+            id=identifier,
+            created=draft.moment_s,
+            amount=self.amount,
+            currency=self.currency,
+            status="requires_payment_method",
+            client_secret=f"{identifier}_secret_{self.secret}",
+            customer=self.customer,
+            metadata=metadata_rules.merge({}, self.metadata),
         )
+        if self.fields:
+            intent = msgspec.structs.replace(intent, **self.fields)
         if self.extras:
             intent = msgspec.structs.replace(intent, extras=options.merge(None, self.extras))
             destinations.check(workspace, intent)

@@ -166,6 +166,7 @@ class Draft:
         "events",
         "failure",
         "moment_s",
+        "new_id",
         "rows",
         "transfers",
         "versions",
@@ -179,6 +180,8 @@ class Draft:
         self.moment_s = moment_s
         self._workspace = workspace
         self._identifiers = identifiers
+        # Returns a new identifier of a prefix: the method itself, since a payment calls it eight times.
+        self.new_id = identifiers.next
         self._changed: dict[str, StoredObject] = {}
         # Types of events, each with the identifier of its object.
         self._announced: list[tuple[str, str]] = []
@@ -187,10 +190,6 @@ class Draft:
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
         self.failure: ErrorRecord | None = None
-
-    def new_id(self, prefix: str) -> str:
-        """Return a new identifier."""
-        return self._identifiers.next(prefix)
 
     @property
     def is_announced(self) -> bool:
@@ -265,10 +264,10 @@ class Draft:
         reserved = amount if phase == "hold" else -held
         chart = ledger.chart(self._workspace.scope, currency)
         debit_id, credit_id = chart[debit], chart[credit]
-        accounts = self.accounts
         # `accounts` has the accounts that this draft has moved already.
-        source = accounts.get(debit_id) or self._workspace.account(currency, debit)
-        target = accounts.get(credit_id) or self._workspace.account(currency, credit)
+        accounts, loaded = self.accounts, self._workspace.accounts
+        source = accounts.get(debit_id) or loaded.get(debit_id) or self._workspace.account(currency, debit)
+        target = accounts.get(credit_id) or loaded.get(credit_id) or self._workspace.account(currency, credit)
         accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
         accounts[credit_id] = ledger.credit(target, posted=moved, pending=reserved)
         identifier = self.new_id("tr")
