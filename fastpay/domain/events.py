@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.objects import Charge, PaymentIntent, StoredObject
-from fastpay.domain.payouts import Payout
 from fastpay.domain.setup_objects import SetupIntent
 
 # Almost every payment writes these. There is no index by type that has them, so that no payment pays for it.
@@ -117,22 +116,14 @@ DELETIONS = frozenset(("customer.deleted", "customer.source.deleted"))
 WITH_PREVIOUS = UPDATES | DELETIONS
 # The object of such an event is a payment method, shown as a source of its customer.
 SOURCES = frozenset(("customer.source.created", "customer.source.deleted", "customer.source.updated"))
-# What time alone brings about.
-_BY_TIME = frozenset(
-    ("balance.available", "charge.expired", "payout.failed", "payout.paid", "payout.reconciliation_completed")
-)
-# What `as_of` and `is_automatic` look at; they change nothing in events of other types.
-SPECIAL = (
-    WITH_PREVIOUS
-    | _BY_TIME
-    | SOURCES
-    | {"payment_intent.canceled", "payment_intent.created", "payout.created", "setup_intent.created"}
-)
-assert not TYPES & UNSEEN
-assert WITH_PREVIOUS <= TYPES
-
+# What such events show depends on more than the object as it was written, or is another one.
+SPECIAL = WITH_PREVIOUS | SOURCES
 # A charge is disputed after these.
 _BEFORE_DISPUTES = frozenset(("charge.captured", "charge.succeeded"))
+# Their command may have done more with the object, and `as_of` undoes it.
+BEFORE_MORE = _BEFORE_DISPUTES | {"payment_intent.created", "setup_intent.created"}
+assert not TYPES & UNSEEN
+assert WITH_PREVIOUS <= TYPES
 
 # JSON: what the attributes of an object hold is not looked into.
 _Attributes = Mapping[str, Any]
@@ -141,7 +132,7 @@ _Attributes = Mapping[str, Any]
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An event as it is stored. `created` is in seconds; `sequence` is its number in the tenant's sequence.
 
-    `request_id` and `idempotency_key` are those of the request that caused it, if there was one.
+    `request_id` and `idempotency_key` are those of the request that caused it. They are None if time did.
     """
 
     id: str
@@ -169,12 +160,16 @@ def as_of(event_type: str, stored: StoredObject, before: StoredObject | None = N
     one version, and several events. The same is true of a setup. `before` is the version before, if the
     event says what it was.
     """
-    if isinstance(stored, SetupIntent):
-        return _before_setup(stored) if event_type == "setup_intent.created" else stored
-    if is_disputed(stored) and event_type in _BEFORE_DISPUTES:
+    if event_type in _BEFORE_DISPUTES and isinstance(stored, Charge) and stored.dispute is not None:
         return msgspec.structs.replace(stored, dispute=before.dispute if isinstance(before, Charge) else None)
-    if event_type != "payment_intent.created" or not isinstance(stored, PaymentIntent):
-        return stored
+    if event_type == "payment_intent.created" and isinstance(stored, PaymentIntent):
+        return _before_confirmation(stored)
+    if event_type == "setup_intent.created" and isinstance(stored, SetupIntent):
+        return _before_setup(stored)
+    return stored
+
+
+def _before_confirmation(stored: PaymentIntent) -> PaymentIntent:
     if stored.latest_charge is None and stored.status != "requires_action":
         return stored
     return msgspec.structs.replace(
@@ -200,20 +195,6 @@ def _before_setup(stored: SetupIntent) -> SetupIntent:
         payment_method=None,
         single_use_mandate=None,
     )
-
-
-def is_disputed(stored: StoredObject) -> bool:
-    """Tell whether an object is a charge with a dispute. An event may be older than the dispute."""
-    return isinstance(stored, Charge) and stored.dispute is not None
-
-
-def is_automatic(event_type: str, stored: StoredObject) -> bool:
-    """Tell whether no request caused the event: time did."""
-    if event_type in _BY_TIME:
-        return True
-    if event_type == "payment_intent.canceled":
-        return isinstance(stored, PaymentIntent) and stored.cancellation_reason == "automatic"
-    return event_type == "payout.created" and isinstance(stored, Payout) and stored.automatic
 
 
 def previous_attributes(before: _Attributes, after: _Attributes) -> dict[str, Any]:

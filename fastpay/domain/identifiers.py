@@ -22,6 +22,7 @@ _VERSION = 7 << 12
 
 # How many positions share one sequence number.
 POSITIONS_PER_SEQUENCE = 1 << _INDEX_BITS
+_INDEX_MASK = POSITIONS_PER_SEQUENCE - 1
 assert limits.ledger_batch_transfers_max <= POSITIONS_PER_SEQUENCE
 
 # The two hexadecimal digits of each byte.
@@ -105,8 +106,10 @@ def placed(identifier: str, sequence: int) -> str:
 
     The time and the last 14 random bits stay. `position_of` returns the sequence number.
     """
-    index = int(identifier[-4:], 16) & (POSITIONS_PER_SEQUENCE - 1)
-    return f"{identifier[:-16]}{_VARIANT | sequence << _INDEX_BITS | index:016x}"
+    index = int(identifier[-4:], 16) & _INDEX_MASK
+    tail = _VARIANT | sequence << _INDEX_BITS | index
+    # A page of events has a hundred: the digits of bytes take a third of the time of a format.
+    return identifier[:-16] + tail.to_bytes(8, "big").hex()
 
 
 def moment_of(identifier: str) -> int:
@@ -117,7 +120,7 @@ def moment_of(identifier: str) -> int:
 def position_of(identifier: str) -> tuple[int, int]:
     """Return the sequence number and the index of an identifier by `identifier_at`, or of any 32 digits."""
     tail = int(identifier[-16:], 16) & _TAIL_MASK
-    return tail >> _INDEX_BITS, tail & (POSITIONS_PER_SEQUENCE - 1)
+    return tail >> _INDEX_BITS, tail & _INDEX_MASK
 
 
 def derived(*parts: str) -> str:

@@ -10,7 +10,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import StoredObject
 
 
-class Occurrence(NamedTuple):
+class Occurrence(msgspec.Struct, frozen=True, gc=False):
     """An event with the version of its object that its command wrote, and for some types the one before.
 
     `sequence` is that of the version: what belongs to the object is shown as of it.

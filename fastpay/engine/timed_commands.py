@@ -52,7 +52,8 @@ class TimedCommands:
         return Submission(
             scope=scope,
             command=command,
-            request_id=self._identifiers.request_id(),
+            # No request caused this, and events say so.
+            request_id="",
             moment_ms=stamp.moment_ms,
             head=stamp.head,
             tail=stamp.tail,

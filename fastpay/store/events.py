@@ -132,7 +132,7 @@ def _occurrences(found: Iterable[rows.Row]) -> list[Occurrence]:
             sequence=sequence,
             object_id=stored.id,
             version=version,
-            request_id=request_id,
+            request_id=request_id or None,
         )
         previous = None if before is None else rows.stored(kind, before)
         occurrences.append(Occurrence(event, stored, previous, as_of))

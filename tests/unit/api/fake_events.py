@@ -36,7 +36,7 @@ class FakeEvents:
                 sequence=event.sequence,
                 object_id=event.object_id,
                 version=event.version,
-                request_id=submission.request_id,
+                request_id=submission.request_id or None,
             )
             previous = versions[-2].object if event.type in WITH_PREVIOUS else None
             self._recorded.setdefault(scope, []).append(

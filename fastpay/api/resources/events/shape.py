@@ -57,23 +57,29 @@ def render_event(event: RecordedEvent, shown: bytes, livemode: bool, previous: b
 
 async def render_occurrences(services: Services, scope: Scope, found: Sequence[Occurrence]) -> list[bytes]:
     """Return events in JSON."""
-    livemode, of_object = scope.livemode, services.resources.of_object
+    resources, livemode = services.resources, scope.livemode
+    bodies: list[bytes] = []
+    special: list[tuple[int, Occurrence]] = []
+    for occurrence in found:
+        event, stored = occurrence.event, occurrence.object
+        if event.type in events.BEFORE_MORE:
+            stored = events.as_of(event.type, stored, occurrence.previous)
+        resource = resources.of_object(stored)
+        if event.type in events.SPECIAL or not resource.is_plain(stored):
+            special.append((len(bodies), occurrence))
+            bodies.append(b"")
+        else:
+            # Most events: nothing of them depends on more than the object.
+            shown = b'{"object":' + resource.render_bytes(stored, livemode) + b"}"
+            bodies.append(EVENT.render_bytes(event, livemode, shown))
     wanted = [
-        (identifier, sequence)
-        for _, stored, _, sequence in found
-        if (whole := of_object(stored).whole) is not None and (identifier := whole.find(stored)) is not None
+        (identifier, one.sequence)
+        for _, one in special
+        if (identifier := resources.of_object(one.object).whole_in(one.object)) is not None
     ]
     wholes = await services.events.load_at(scope, wanted) if wanted else {}
-    bodies: list[bytes] = []
-    for occurrence in found:
-        event, stored, previous, _ = occurrence
-        is_plain = previous is None and not wholes and event.type not in events.SPECIAL
-        if is_plain and not events.is_disputed(stored):
-            # Most events: nothing of them depends on more than the object.
-            shown = of_object(stored).render_bytes(stored, livemode)
-            bodies.append(EVENT.render_bytes(event, livemode, b'{"object":%b}' % shown))
-        else:
-            bodies.append(_render_special(services.resources, livemode, occurrence, wholes))
+    for index, occurrence in special:
+        bodies[index] = _render_special(resources, livemode, occurrence, wholes)
     return bodies
 
 
@@ -98,17 +104,15 @@ def _render_special(
     wholes: Mapping[tuple[str, int], StoredObject],
 ) -> bytes:
     """Return one event, with what was before, and with what is shown whole in its object."""
-    event, stored, before, sequence = occurrence
+    event, stored, before = occurrence.event, occurrence.object, occurrence.previous
     if event.type in events.DELETIONS and before is not None:
         stored = before
     stored = events.as_of(event.type, stored, before)
     is_source = event.type in events.SOURCES
     resource = resources.of_kind(kinds.SOURCE) if is_source else resources.of_object(stored)
-    inner = wholes.get((resource.whole_in(stored) or "", sequence))
+    inner = wholes.get((resource.whole_in(stored) or "", occurrence.sequence))
     whole = None if inner is None else resources.render_bytes(inner, livemode)
     previous = None
     if before is not None and event.type in events.UPDATES:
         previous = resource.render_bytes(before, livemode)
-    if events.is_automatic(event.type, stored):
-        event = msgspec.structs.replace(event, request_id=None)
     return render_event(event, resource.render_bytes(stored, livemode, whole), livemode, previous)

@@ -150,8 +150,8 @@ async def _read_news(services: Services, scope: Scope, after: int) -> News:
     found, through, end = await read_following(services, scope, after, page)
     bodies = await render_occurrences(services, scope, found)
     pieces = [
-        Piece(event.sequence, event.type, b"id: %d\ndata: %b\n\n" % (event.sequence, body))
-        for (event, *_), body in zip(found, bodies, strict=True)
+        Piece(one.event.sequence, one.event.type, b"id: %d\ndata: %b\n\n" % (one.event.sequence, body))
+        for one, body in zip(found, bodies, strict=True)
     ]
     data, types = b"".join(piece.data for piece in pieces), frozenset(piece.type for piece in pieces)
     return News(after, through, end, pieces, data, types)
