@@ -1,6 +1,5 @@
 """The fast path for forms: a compiled decoder a params type, made from the values that the type accepts."""
 
-import functools
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,22 +10,27 @@ from fastpay.api.accepted_values import ANY_SIZE, Accepted, Text, accepted_by
 
 _Params = TypeVar("_Params", bound=msgspec.Struct)
 
+# Bounded by the number of params types in the program.
+_decoders: dict[type[msgspec.Struct], FormDecoder | None] = {}
+
 
 def decode_plainly(params_type: type[_Params], text: bytes) -> _Params | None:
     """Decode a form in which every field is plainly valid, or return None. Nearly every form is."""
-    decoder = decoder_of(params_type)
+    decoder = _decoders.get(params_type) or decoder_of(params_type)
     params: _Params | None = None if decoder is None else decoder.decode(text)
     return params
 
 
-# Bounded by the number of params types in the program.
-@functools.cache
 def decoder_of(params_type: type[msgspec.Struct]) -> FormDecoder | None:
     """Return the decoder of plain forms of a params type, None if the type has validation code of its own.
 
     Raises: TypeError for a type that a form cannot carry, or cannot carry without ambiguity.
     """
-    return _decoder(accepted_by(params_type), {})
+    try:
+        return _decoders[params_type]
+    except KeyError:
+        decoder = _decoders[params_type] = _decoder(accepted_by(params_type), {})
+        return decoder
 
 
 def _decoder(accepted: Accepted, made: dict[type, FormDecoder]) -> FormDecoder | None:
