@@ -1,8 +1,9 @@
 """What fastpay stores: the immutable state of each object as of one version.
 
-A snapshot in the database holds these structs as arrays. Append fields with a default; never move a field,
-remove it or change what it means. `api/resources/` makes what clients see from them. All amounts are in minor
-units, all times in seconds since 1970 unless the name says otherwise.
+A snapshot in the database holds these structs as arrays, which may end before fields that have their
+defaults. Append fields with a default; never move a field, remove it, or change its default or what it means.
+`api/resources/` makes what clients see from them. All amounts are in minor units, all times in seconds since
+1970 unless the name says otherwise.
 """
 
 from typing import ClassVar, Protocol

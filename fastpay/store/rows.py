@@ -1,5 +1,6 @@
 """Converts rows to domain values and back. Identifiers are stored without their prefix."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import STORED
 from fastpay.domain.ledger import SOURCE_PREFIXES, Account, Transfer
-from fastpay.domain.objects import StoredObject
+from fastpay.domain.objects import Charge, PaymentMethod, StoredObject
 from fastpay.domain.plan import Answer, Book, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.engine.ports import IdempotencyRow
@@ -20,12 +21,35 @@ _ANSWER_DECODER = msgspec.msgpack.Decoder(Answer)
 _RULES_DECODER = msgspec.json.Decoder(Rules)
 _RULES_ENCODER = msgspec.json.Encoder(order="deterministic")
 
+
+def _defaults_from(struct_type: type[StoredObject], first: str) -> tuple[int, tuple[object, ...]]:
+    fields = msgspec.structs.fields(struct_type)
+    start = next(index for index, field in enumerate(fields) if field.name == first)
+    return start, tuple(
+        field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        for field in fields[start:]
+    )
+
+
+# From which field on most objects of a kind have the defaults. Each byte of a snapshot is in the table and in
+# the log; the few that a payment intent ends with are not worth the look.
+_TAILS: Mapping[type, tuple[int, tuple[object, ...]]] = {
+    PaymentMethod: _defaults_from(PaymentMethod, "allow_redisplay"),
+    Charge: _defaults_from(Charge, "outcome_reason"),
+}
+
 # A row of asyncpg, which has no types. It is indexed by column name.
 Row = Any
 
 
 def encode(value: StoredObject | Answer) -> bytes:
-    """Return the MessagePack form that is stored."""
+    """Return the MessagePack form that is stored, without fields at the end that decoding adds."""
+    tail = _TAILS.get(type(value))
+    if tail is not None:
+        start, defaults = tail
+        values = msgspec.structs.astuple(value)
+        if values[start:] == defaults:
+            return _ENCODER.encode(values[:start])
     return _ENCODER.encode(value)
 
 
