@@ -25,7 +25,7 @@ from benchmarks.load.serving import ROOT
 
 BASELINE = ROOT / "benchmarks" / "instructions.json"
 # What a path may take beyond the baseline on the build that it was saved on, and on another one.
-TOLERANCE, TOLERANCE_ELSEWHERE = 0.1, 0.4
+TOLERANCE, TOLERANCE_ELSEWHERE = 0.06, 0.4
 YARDSTICK = "plain Python"
 _CALLS = 100
 _WARM_UP = 30
