@@ -100,8 +100,8 @@ class EventLog:
             return []
         bodies = await self._render(scope, found, form)
         return [
-            Logged(event.sequence, event.id, event.type, digits(event.object_id), body)
-            for (event, *_), body in zip(found, bodies, strict=True)
+            Logged(one.event.sequence, one.event.id, one.event.type, digits(one.event.object_id), body)
+            for one, body in zip(found, bodies, strict=True)
         ]
 
     def _forget(self, key: tuple[Scope, int, frozenset[str], Form], task: "asyncio.Task[LogPage]") -> None:

@@ -86,14 +86,13 @@ async def render_occurrences(services: Services, scope: Scope, found: Sequence[O
 def render_thin(resources: Resources, scope: Scope, found: Sequence[Occurrence]) -> list[bytes]:
     """Return events in JSON that show of their objects which they are, and nothing else."""
     bodies: list[bytes] = []
-    for event, stored, *_ in found:
+    for occurrence in found:
+        event, stored = occurrence.event, occurrence.object
         is_source = event.type in events.SOURCES
         resource = resources.of_kind(kinds.SOURCE) if is_source else resources.of_object(stored)
         noun = resource.render(stored, scope.livemode)["object"]
-        data = msgspec.json.encode({"object": {"id": stored.id, "object": noun}})
-        is_automatic = events.is_automatic(event.type, stored)
-        shown = msgspec.structs.replace(event, request_id=None) if is_automatic else event
-        bodies.append(EVENT.render_bytes(shown, scope.livemode, data))
+        named = msgspec.json.encode({"id": stored.id, "object": noun})
+        bodies.append(EVENT.render_bytes(event, scope.livemode, named))
     return bodies
 
 
