@@ -1,7 +1,8 @@
 """Feeds wake those who follow, read once for all of them, and let nobody hold them up."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -59,6 +60,22 @@ async def take(follower: Follower) -> bytes | None:
     if news is None:
         return None
     return b"".join(piece.data for piece in news.pieces if piece.sequence > before)
+
+
+def calls_of(act: Callable[[], object]) -> int:
+    """Return how many functions a call calls, compiled ones as well."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
 async def settle() -> None:
@@ -220,6 +237,28 @@ async def test_a_commit_of_another_tenant_wakes_nobody() -> None:
     await settle()
     assert (task.done(), len(tenant.asked)) == (False, asked)
     task.cancel()
+
+
+async def test_a_thousand_followers_cost_a_commit_and_the_database_what_one_does() -> None:
+    found = []
+    for count in (1, 1_000):
+        tenant = Tenant()
+        tasks = await waiting(tenant, count)
+        asked = len(tenant.asked)
+        calls = [calls_of(tenant.commit), calls_of(tenant.commit)]
+        assert set(await asyncio.gather(*tasks)) == {b"1,2,"}
+        found.append((calls, len(tenant.asked) - asked))
+    assert found[0] == found[1]
+
+
+async def test_followers_of_other_tenants_cost_a_commit_nothing() -> None:
+    tenant, alone = Tenant(), Tenant()
+    tasks = await waiting(tenant, 1_000)
+    commit = [Commit(OTHER, 0, 9, [])]
+    followed = calls_of(lambda: tenant.feeds.committed(commit))
+    assert followed == calls_of(lambda: alone.feeds.committed(commit))
+    for task in tasks:
+        task.cancel()
 
 
 async def test_an_outage_of_the_database_costs_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
