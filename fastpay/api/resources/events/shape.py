@@ -91,8 +91,8 @@ def render_thin(resources: Resources, scope: Scope, found: Sequence[Occurrence])
         is_source = event.type in events.SOURCES
         resource = resources.of_kind(kinds.SOURCE) if is_source else resources.of_object(stored)
         noun = resource.render(stored, scope.livemode)["object"]
-        named = msgspec.json.encode({"id": stored.id, "object": noun})
-        bodies.append(EVENT.render_bytes(event, scope.livemode, named))
+        data = msgspec.json.encode({"object": {"id": stored.id, "object": noun}})
+        bodies.append(EVENT.render_bytes(event, scope.livemode, data))
     return bodies
 
 
