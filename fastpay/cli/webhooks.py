@@ -94,7 +94,7 @@ def resend_event(url: str, key: str, event: str, endpoint: str) -> None:
 
 @click.group()
 def webhooks() -> None:
-    """Look at deliveries, have them made again, and forward events for development."""
+    """Show and repeat deliveries, and forward events."""
 
 
 @webhooks.command("list")
