@@ -247,6 +247,7 @@ CODES: Mapping[str, str] = {
     "parameters_too_many": "The request has too many parameters.",
     "payment_intent_authentication_failure": "The cardholder did not authenticate the payment.",
     "payment_intent_incompatible_payment_method": "The payment method does not fit the payment.",
+    "payment_intent_payment_attempt_failed": "The payment would wait, and the request does not allow it.",
     "payment_intent_mandate_invalid": "The mandate does not allow the payment.",
     "payment_intent_unexpected_state": "The state of the payment does not allow this.",
     "payment_method_unexpected_state": "The state of the payment method does not allow this.",
@@ -266,6 +267,7 @@ CODES: Mapping[str, str] = {
     "token_already_used": "The token was used before.",
     "transfer_already_reversed": "The transfer was reversed in full before.",
     "url_invalid": "The URL is not one that a browser can be sent to.",
+    "webhook_endpoints_exceeded": "There are as many webhook endpoints as a tenant can have.",
     "writer_stopped": "This instance writes nothing more. Another one may take the same request.",
 }
 # Every reason of an issuer.

@@ -83,6 +83,8 @@ funds_delay_days = 2
 funds_delay_days_max = 365
 payout_intervals = ("manual", "daily", "weekly", "monthly")
 charge_disputes_max = 10
+# Payments of a customer that wait for bank transfers: a transfer loads them all.
+cash_waiting_max = 50
 # Until what happens later in test mode happens.
 test_delay_s = 5
 test_delay_s_max = 86_400

@@ -6,7 +6,7 @@ Card numbers and security codes do not leave this module: a `Card` contains neit
 import functools
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Protocol, TypeVar
+from typing import Annotated, ClassVar, Literal, Protocol, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -27,7 +27,9 @@ from fastpay.domain.tokens import missing_token
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AllowRedisplay = Literal["always", "limited", "unspecified"]
-MethodType = Literal["card", "sepa_debit"]
+MethodType = Literal["card", "sepa_debit", "customer_balance"]
+
+_METHOD_TYPES = get_args(MethodType)
 
 _Value = TypeVar("_Value")
 
@@ -69,12 +71,17 @@ class SepaDebitParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return "SepaDebitParams(...)"
 
 
+class CustomerBalanceParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The customer's cash balance. There is nothing to say about it."""
+
+
 class PaymentMethodData(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A payment method to be created by another request."""
 
     type: MethodType
     card: CardParams | UnsetType = UNSET
     sepa_debit: SepaDebitParams | UnsetType = UNSET
+    customer_balance: CustomerBalanceParams | UnsetType = UNSET
     billing_details: BillingDetailsParams | UnsetType = UNSET
     metadata: Metadata | None = None
     allow_redisplay: AllowRedisplay = "unspecified"
@@ -85,13 +92,21 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard | To
 
     Raises: InvalidRequest, CardDeclined.
     """
-    other = "sepa_debit" if data.type == "card" else "card"
-    if getattr(data, other) is not UNSET:
-        raise InvalidRequest(
-            f"The type of the payment method is {data.type}.", param=f"{param}[{other}]" if param else other
-        )
+    for other in _METHOD_TYPES:
+        if other != data.type and getattr(data, other) is not UNSET:
+            raise InvalidRequest(
+                f"The type of the payment method is {data.type}.",
+                param=f"{param}[{other}]" if param else other,
+            )
     if data.type == "sepa_debit":
         return _new_bank_account(call, data, param=param)
+    if data.type == "customer_balance":
+        return NewCard(
+            type=data.type,
+            billing_details=billing_details(data.billing_details),
+            metadata=data.metadata or {},
+            allow_redisplay=data.allow_redisplay,
+        )
     name = f"{param}[card]" if param else "card"
     if isinstance(data.card, UnsetType):
         raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=name)

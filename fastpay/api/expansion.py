@@ -12,6 +12,7 @@ from fastpay import limits
 from fastpay.api.envelopes import render_list
 from fastpay.api.resource import Expandable, Reference, Resource, Resources, Sublist
 from fastpay.api.suggestions import nearest
+from fastpay.domain.identifiers import digits
 from fastpay.domain.kinds import Kind, presentable
 from fastpay.errors import InvalidRequest
 
@@ -147,8 +148,9 @@ class _Expansion:
             wanted.setdefault(resource.whole.path, {})
         for path, below in wanted.items():
             # A path may lead to objects of several kinds, of which only some have the field.
-            if isinstance(resource.expandable.get(path), Reference):
-                value = _value_at(shown, path)
+            field = resource.expandable.get(path)
+            if isinstance(field, Reference):
+                value = _view_of(shown, field) if field.is_view else _value_at(shown, path)
                 if value is not None:
                     yield _Reference(shown, path, value, below)
 
@@ -268,6 +270,11 @@ def _tree(resources: Resources, paths: Iterable[str]) -> Tree:
 def _resource_of(resources: Resources, shown: Mapping[str, object]) -> Resource | None:
     identifier = shown.get("id")
     return resources.named(identifier) if isinstance(identifier, str) else None
+
+
+def _view_of(shown: Mapping[str, object], field: Reference) -> str:
+    """Return the identifier of a view of an object: that of the object, under the prefix of the view."""
+    return f"{field.kinds[0].prefix}_{digits(str(shown['id']))}"
 
 
 def _value_at(shown: Mapping[str, object], path: str) -> object:

@@ -19,9 +19,13 @@ from fastpay.engine.ports import Reader
 
 
 class Reference(NamedTuple):
-    """A field that names an object of one of these kinds. Without kinds it is always null."""
+    """A field that names an object of one of these kinds. Without kinds it is always null.
+
+    If it `is_view`, it is left out unless it is asked for: a view of the object itself.
+    """
 
     kinds: tuple[Kind, ...] = ()
+    is_view: bool = False
 
 
 class Sublist(NamedTuple):

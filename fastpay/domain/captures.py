@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import charging, destinations, disputes, ledger
+from fastpay.domain import bank_payments, charging, destinations, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import DISPUTED
 from fastpay.domain.destinations import AS_AGREED, Split
@@ -111,8 +111,12 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reason: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
+        """Return the identifiers to load. The cash of a payment that waits goes back to its customer."""
+        needed = _with_charge(workspace, self.id)
+        intent = workspace.find(self.id)
+        if isinstance(intent, PaymentIntent) and bank_payments.awaited_by(intent) is not None:
+            needed += bank_payments.needs(workspace, intent.customer, intent.currency)
+        return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Void the hold, if there is one."""
@@ -123,6 +127,8 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if intent.status == "requires_capture":
             _end(workspace, draft, intent, reason=self.reason, event="charge.refunded")
         else:
+            if bank_payments.awaited_by(intent) is not None:
+                intent = bank_payments.give_back(workspace, draft, intent)
             draft.put(_canceled(intent, draft, self.reason), "payment_intent.canceled")
         return intent.id
 

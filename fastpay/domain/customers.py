@@ -129,6 +129,11 @@ class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         Earlier versions stay, since answers and events are rendered from them.
         """
         customer = require(workspace, self.id)
+        if customer.cash is not None and (customer.cash.available or customer.cash.waiting):
+            raise InvalidRequest(
+                "This customer has a cash balance, even if nothing is in it, or a payment that waits for a "
+                "bank transfer. Customers with a cash balance cannot be deleted."
+            )
         draft.put(Customer(id=customer.id, created=customer.created, deleted=True), "customer.deleted")
         return customer.id
 

@@ -20,6 +20,7 @@ TYPES = FREQUENT | {
     "application_fee.refund.updated",
     "application_fee.refunded",
     "balance.available",
+    "cash_balance.funds_available",
     "charge.captured",
     "charge.dispute.closed",
     "charge.dispute.created",
@@ -38,8 +39,10 @@ TYPES = FREQUENT | {
     "customer.source.deleted",
     "customer.source.updated",
     "customer.updated",
+    "customer_cash_balance_transaction.created",
     "payment_intent.amount_capturable_updated",
     "payment_intent.canceled",
+    "payment_intent.partially_funded",
     "payment_intent.payment_failed",
     "payment_intent.processing",
     "payment_intent.requires_action",
@@ -71,7 +74,9 @@ TYPES = FREQUENT | {
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
     (
+        "cash_balance.updated",
         "charge.transferred",
+        "funding_instructions.created",
         "ledger.balance.updated",
         "ledger.connected_account.created",
         "ledger.account.created",
@@ -116,8 +121,10 @@ DELETIONS = frozenset(("customer.deleted", "customer.source.deleted"))
 WITH_PREVIOUS = UPDATES | DELETIONS
 # The object of such an event is a payment method, shown as a source of its customer.
 SOURCES = frozenset(("customer.source.created", "customer.source.deleted", "customer.source.updated"))
+# The object of such an event is a customer, shown as their cash balance.
+CASH_BALANCES = frozenset(("cash_balance.funds_available",))
 # What such events show depends on more than the object as it was written, or is another one.
-SPECIAL = WITH_PREVIOUS | SOURCES
+SPECIAL = WITH_PREVIOUS | SOURCES | CASH_BALANCES
 # A charge is disputed after these.
 _BEFORE_DISPUTES = frozenset(("charge.captured", "charge.succeeded"))
 # Their command may have done more with the object, and `as_of` undoes it.
@@ -172,11 +179,15 @@ def as_of(event_type: str, stored: StoredObject, before: StoredObject | None = N
 def _before_confirmation(stored: PaymentIntent) -> PaymentIntent:
     if stored.latest_charge is None and stored.status != "requires_action":
         return stored
+    extras = stored.extras
+    if extras is not None and extras.awaited is not None:
+        extras = msgspec.structs.replace(extras, awaited=None)
     return msgspec.structs.replace(
         stored,
         status="requires_payment_method",
         amount_capturable=0,
         amount_received=0,
+        extras=extras,
         last_payment_error=None,
         latest_charge=None,
         payment_method=None,

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import cards, sources
+from fastpay.domain import cards, cash_objects, sources
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
+from fastpay.domain.cash_objects import CashTransaction, FundingInstructions
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
@@ -82,6 +83,8 @@ WEBHOOK_ENDPOINT = _stored(19, WebhookEndpoint)
 WEBHOOK_REPLAY = _stored(20, WebhookReplay)
 APPLICATION_FEE = _stored(21, ApplicationFee)
 FEE_REFUND = _stored(22, FeeRefund)
+CASH_TRANSACTION = _stored(23, CashTransaction)
+FUNDING_INSTRUCTIONS = _stored(24, FundingInstructions)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)
@@ -94,6 +97,8 @@ WEBHOOK_ATTEMPT = Kind("wat", "webhook attempt")
 APPLICATION = Kind("ca", "application")
 # A payment method, as a source of its customer.
 SOURCE = Kind(sources.PREFIX, sources.NOUN)
+# What a customer has transferred from a bank: a view of the customer.
+CASH_BALANCE = Kind(cash_objects.PREFIX, cash_objects.NOUN)
 
 # Every row above, and those of which snapshots are stored, by prefix.
 _ROWS = [row for row in list(globals().values()) if isinstance(row, Kind)]

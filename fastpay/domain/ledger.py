@@ -16,7 +16,7 @@ from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit). `in_transit`
 # holds payouts that are on their way, `bank` what has arrived, `disputes` what cardholders dispute until that
-# is decided.
+# is decided, `applied_cash` what customers transferred for payments that are not paid in full.
 NORMAL_SIDES: dict[str, str] = {
     "processor": "D",
     "pending": "C",
@@ -25,6 +25,7 @@ NORMAL_SIDES: dict[str, str] = {
     "in_transit": "C",
     "bank": "C",
     "disputes": "C",
+    "applied_cash": "C",
 }
 # Those that a payment moves: no payment loads more.
 _PAYMENT_CODES = ("processor", "pending", "available", "fees")
@@ -53,9 +54,14 @@ SOURCE_PREFIXES: dict[str, str] = {
     "transfer_reversal": "trr",
     "application_fee": "fee",
     "application_fee_refund": "fr",
+    "cash_funded": "ccsbtxn",
+    "cash_applied": "ccsbtxn",
+    "cash_unapplied": "ccsbtxn",
+    "cash_refunded": "ccsbtxn",
+    "cash_paid": "ch",
 }
-# A connected account has an account in each currency, whose code is its identifier.
-_CONNECTED = "acct"
+# Connected accounts and customers have an account in each currency, whose code is their identifier.
+_OWNERS = ("acct", "cus")
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -113,8 +119,8 @@ class _Chart(dict[str, str]):
         self._parts = parts
 
     def __missing__(self, code: str) -> str:
-        """Return that of a connected account. There may be many, so it is not kept."""
-        assert is_connected(code), code
+        """Return that of a connected account or a customer. There may be many, so it is not kept."""
+        assert is_owner(code), code
         return _identify(*self._parts, code)
 
 
@@ -128,14 +134,14 @@ def chart(scope: Scope, currency: str) -> Mapping[str, str]:
     return _Chart(scope.tenant_id, "live" if scope.livemode else "test", currency)
 
 
-def is_connected(code: str) -> bool:
-    """Tell whether a code is that of a connected account."""
-    return is_well_formed(code, _CONNECTED)
+def is_owner(code: str) -> bool:
+    """Tell whether a code is that of a connected account or a customer."""
+    return any(is_well_formed(code, prefix) for prefix in _OWNERS)
 
 
 def is_own(code: str) -> bool:
-    """Tell whether a code is that of an account that payments or transfers to connected accounts move."""
-    return code in NORMAL_SIDES or is_connected(code)
+    """Tell whether a code is that of an account that only payments and other commands of ours move."""
+    return code in NORMAL_SIDES or is_owner(code)
 
 
 def account_id(scope: Scope, currency: str, code: str) -> str:
@@ -161,7 +167,7 @@ def open_account(scope: Scope, currency: str, code: str) -> Account:
     identifier, side = account_id(scope, currency, code), NORMAL_SIDES.get(code)
     if side is not None:
         return Account(identifier, code, currency, side)
-    assert is_connected(code), code
+    assert is_owner(code), code
     return Account(identifier, code, currency, "C", min_balance=0)
 
 

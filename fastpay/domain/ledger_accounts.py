@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay.domain import metadata
-from fastpay.domain.ledger import RESERVED_CODES, Account, is_connected
+from fastpay.domain.ledger import RESERVED_CODES, Account, is_owner
 from fastpay.domain.ledger_objects import LedgerAccount
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
@@ -26,7 +26,7 @@ class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Open the account. Raises: InvalidRequest for a code that is reserved for payments."""
-        if self.code in RESERVED_CODES or is_connected(self.code):
+        if self.code in RESERVED_CODES or is_owner(self.code):
             raise InvalidRequest(
                 f"The code '{self.code}' is reserved for an account that payments move. Choose another code.",
                 code="ledger_code_reserved",

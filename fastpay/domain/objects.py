@@ -78,6 +78,23 @@ class InvoiceSettings(msgspec.Struct, frozen=True, gc=False, array_like=True, kw
     footer: str | None = None
 
 
+class Cash(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """What a customer transferred from a bank and has not paid with, by currency.
+
+    `reconciliation_mode` None is the merchant's, which is automatic. `waiting` has the payments that wait for
+    a bank transfer, each with its payment method.
+    """
+
+    available: dict[str, int] = {}
+    reconciliation_mode: str | None = None
+    waiting: dict[str, str] = {}
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether money that arrives pays what waits for it."""
+        return self.reconciliation_mode != "manual"
+
+
 class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """A payer with stored data."""
 
@@ -99,10 +116,12 @@ class Customer(StoredObject, frozen=True, gc=False, array_like=True, kw_only=Tru
     shipping: Shipping | None = None
     tax_exempt: str = "none"
     default_source: str | None = None
+    # None until they have any, a payment of theirs waits for a transfer, or its settings are changed.
+    cash: Cash | None = None
 
 
 class PaymentMethod(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """A card or a bank account that can be charged. Its number is never stored.
+    """A card, a bank account or a customer's cash balance that can be charged. Its number is never stored.
 
     `type` says which, and `card` is NO_CARD for all others.
     """
@@ -240,6 +259,8 @@ class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
     instructions_email: str | None = None
     # What came back from the connected account that the payment was passed on to.
     transfer_reversal: str | None = None
+    # The type of where the money goes: to the card, or to the customer's cash balance.
+    destination: str = "card"
 
 
 def missing(kind: Named, identifier: str, *, param: str | None = None) -> NotFound:

@@ -62,6 +62,28 @@ class CardOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_onl
     stored_credential_usage: str | None = None
 
 
+class CashOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Options of a payment for the customer's cash balance: see `bank_transfers`.
+
+    Without a `funding_type` the balance must have the whole amount.
+    """
+
+    funding_type: str | None = None
+    type: str | None = None
+    country: str | None = None
+    requested_address_types: tuple[str, ...] | None = None
+
+
+class AwaitedTransfer(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """The bank transfer that a payment waits for. `financial_addresses` is JSON."""
+
+    amount_remaining: int
+    currency: str
+    financial_addresses: str = "[]"
+    reference: str
+    type: str
+
+
 class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """The rare options of a payment intent. `amount_details` and the like are JSON.
 
@@ -80,6 +102,8 @@ class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_o
     destination: str | None = None
     on_behalf_of: str | None = None
     transfer_amount: int | None = None
+    cash: CashOptions | None = None
+    awaited: AwaitedTransfer | None = None
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):

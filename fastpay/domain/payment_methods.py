@@ -8,6 +8,7 @@ from fastpay.domain import metadata as metadata_rules
 from fastpay.domain import tokens
 from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cards import BEHAVIOURS, NO_CARD, Card, check_valid
+from fastpay.domain.cash_objects import CASH
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod, missing
 from fastpay.domain.plan import Draft, Workspace
@@ -232,6 +233,12 @@ def attach(draft: Draft, method: PaymentMethod, customer: str) -> PaymentMethod:
     if method.customer is not None and method.customer != customer:
         raise InvalidRequest(
             "The payment method you provided has already been attached to a customer.",
+            code="payment_method_unexpected_state",
+            param="payment_method",
+        )
+    if method.type == CASH:
+        raise InvalidRequest(
+            f"A payment method of type {CASH} cannot be attached to a customer. Create one for each payment.",
             code="payment_method_unexpected_state",
             param="payment_method",
         )

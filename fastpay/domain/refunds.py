@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import destinations, disputes, funds
+from fastpay.domain import bank_payments, destinations, disputes, funds
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
 from fastpay.domain.destinations import Undone
@@ -60,6 +60,9 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
             needed.extend(disputes.charge_needs(workspace, charge_id))
             if self.reverse_transfer:
                 needed.extend(destinations.undo_needs(workspace, charge_id))
+            charge = workspace.find(charge_id)
+            if isinstance(charge, Charge):
+                needed.extend(bank_payments.refund_needs(workspace, charge))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -89,6 +92,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
             amount=amount,
             source_id=refund_id,
         )
+        is_cash = bank_payments.is_paid_by_cash(charge)
         draft.put(
             Refund(
                 id=refund_id,
@@ -107,12 +111,15 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 payment_method=charge.payment_method,
                 reason=self.reason,
                 transfer_reversal=undone.reversal,
+                destination="customer_cash_balance" if is_cash else "card",
             ),
             "refund.created",
         )
         refunded = msgspec.structs.replace(undone.charge, amount_refunded=charge.amount_refunded + amount)
         draft.put(refunded, "charge.refunded")
         disputes.note_refunds(workspace, draft, refunded)
+        if is_cash:
+            bank_payments.refund(workspace, draft, charge, amount, refund_id)
         return refund_id
 
     def _charge(self, workspace: Workspace) -> Charge:

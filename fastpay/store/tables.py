@@ -301,6 +301,19 @@ TABLES: Mapping[kinds.Kind, Table] = {
         ),
         filters=(Column("application_fee_id", "uuid", "fee"),),
     ),
+    kinds.CASH_TRANSACTION: Table(
+        name="cash_transaction",
+        plural="cash_transactions",
+        fixed=(
+            _text("type"),
+            _text("currency"),
+            _bigint("net_amount"),
+            _reference("customer"),
+            _reference("payment_intent"),
+            _reference("refund"),
+        ),
+        filters=(_reference("customer"),),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

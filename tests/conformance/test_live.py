@@ -7,6 +7,7 @@ import pytest
 import stripe
 
 from fastpay.domain.events import TYPES
+from tests.conformance import cash
 from tests.conformance.connected import passed_on
 from tests.conformance.disputes import DISPUTE_STATES, REFUND_STATES, disputes, refunds_that_change
 from tests.conformance.payouts import payouts_made
@@ -21,6 +22,7 @@ KINDS = {
     "payment_intent", "charge", "refund", "customer", "payment_method", "balance", "balance_transaction",
     "setup_intent", "setup_attempt", "mandate", "token", "confirmation_token", "card", "payout", "dispute",
     "account", "transfer", "transfer_reversal", "application_fee", "fee_refund",
+    *cash.KINDS,
 }  # fmt: skip
 INTENT_STATES = {
     "requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture",
@@ -53,6 +55,7 @@ def shown(shop: Shop) -> dict[str, Any]:
         **setups_made(shop, people),
         **passed_on(shop),
         **disputes(shop),
+        **cash.cash_made(shop),
         **refunds_that_change(shop),
     }  # fmt: skip
 

@@ -134,6 +134,39 @@ CASES = [
     case(
         "GET /v1/customers/{id}/payment_methods/{payment_method}", "/v1/customers/{cus}/payment_methods/{pm}"
     ),
+    case("GET /v1/customers/{id}/cash_balance", "/v1/customers/{cus}/cash_balance"),
+    case(
+        "POST /v1/customers/{id}/cash_balance",
+        "/v1/customers/{cus}/cash_balance",
+        settings__reconciliation_mode="manual",
+    ),
+    case("GET /v1/customers/{id}/cash_balance_transactions", "/v1/customers/{cus}/cash_balance_transactions"),
+    case(
+        "GET /v1/customers/{id}/cash_balance_transactions",
+        "/v1/customers/{cus}/cash_balance_transactions",
+        starting_after="{ccsbtxn}",
+    ),
+    case(
+        "GET /v1/customers/{id}/cash_balance_transactions/{transaction}",
+        "/v1/customers/{cus}/cash_balance_transactions/{ccsbtxn}",
+    ),
+    case(
+        "POST /v1/customers/{id}/funding_instructions",
+        "/v1/customers/{cus}/funding_instructions",
+        funding_type="bank_transfer",
+        currency="usd",
+        bank_transfer__type="us_bank_transfer",
+    ),
+    case(
+        "POST /v1/test_helpers/customers/{id}/fund_cash_balance",
+        "/v1/test_helpers/customers/{cus}/fund_cash_balance",
+        amount="5",
+        currency="usd",
+    ),
+    case(
+        "POST /v1/payment_intents/{id}/apply_customer_balance",
+        "/v1/payment_intents/{pi}/apply_customer_balance",
+    ),
     case("POST /v1/refunds", charge="{ch}"),
     case("POST /v1/refunds", payment_intent="{pi}"),
     case("POST /v1/refunds", payment_intent="{pi}", charge="{ch}"),
@@ -272,6 +305,7 @@ NAMES = (
     "setatt",
     "mandate",
     "cus",
+    "ccsbtxn",
     "pm",
     "pi",
     "ch",

@@ -62,11 +62,10 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     setup = post(
         "/v1/setup_intents", customer=customer["id"], payment_method=method["id"], confirm="true", **accepted
     )
-    ready = {"payment_method": "pm_card_bypassPending", "confirm": "true"}
-    post("/v1/payment_intents", amount="50", currency="usd", **ready)
+    ready = {"payment_method": "pm_card_bypassPending", "confirm": "true", "currency": "usd"}
+    post("/v1/payment_intents", amount="50", **ready)
     connected = post("/v1/accounts", country="US")["id"]
     transfer = post("/v1/transfers", amount="10", currency="usd", destination=connected)["id"]
-    # It wants nothing that happens here: nothing is sent.
     endpoint = {"url": "https://receiver.example/", "enabled_events[]": "topup.created"}
     receiver = post("/v1/webhook_endpoints", **endpoint)["id"]
     sold = post(
@@ -98,6 +97,7 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
         "mandate": setup["mandate"],
         "open": post("/v1/payment_intents", amount="5", currency="usd")["id"],
         "cus": customer["id"],
+        "ccsbtxn": fund(http, key, customer["id"]),
         "pm": method["id"],
         "pi": intent["id"],
         "secret": intent["client_secret"],
@@ -109,6 +109,14 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
         **furnish_ledger(http, key),
         "dp": dispute(http, key),
     }
+
+
+def fund(http: httpx.Client, key: str, customer: str) -> str:
+    """Receive a bank transfer of a customer, and return the transaction."""
+    path = f"/v1/test_helpers/customers/{customer}/fund_cash_balance"
+    form = {"amount": "5", "currency": "usd"}
+    answer = http.post(path, data=form, headers={"Authorization": f"Bearer {key}"})
+    return str(answer.raise_for_status().json()["id"])
 
 
 def dispute(http: httpx.Client, key: str) -> str:

@@ -19,14 +19,12 @@ PATIENCE_SECONDS = 120
 EVENT_PATIENCE_SECONDS = 30
 # The CLI offers triggers of products that are not served too: billing, issuing and others.
 OURS = re.compile(
-    r"(balance\.available|(charge|payment_intent|payment_method|payout|setup_intent|transfer)\..+"
+    r"(balance\.available|cash_balance\.funds_available|(charge|payment_intent|payment_method|payout|setup_intent|transfer)\..+"
     r"|customer\.((created|deleted|updated)|source\..+))"
 )
-TRIGGERS_COUNT = 35
+TRIGGERS_COUNT = 36
 # Triggers that do not work yet, and why. One that begins to work must leave this table.
-NOT_SERVED = {
-    "payment_intent.partially_funded": "bank transfers are not served",
-}
+NOT_SERVED: dict[str, str] = {}
 
 
 class CommandLine:

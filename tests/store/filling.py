@@ -21,6 +21,7 @@ KINDS = {
     "webhook_replay": 20,
     "application_fee": 21,
     "fee_refund": 22,
+    "cash_transaction": 23,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -158,6 +159,8 @@ _TENTH = [
     f"{_ID['connected_account']}, {_early(repr(CHARGE) + '::uuid', _ID['charge'])}",
     f"fee_refund select {_OWN}, {_ID['fee_refund']}, 1, 'usd', 5, "
     f"{_early(repr(FEE) + '::uuid', _ID['application_fee'])}",
+    f"cash_transaction select {_OWN}, {_ID['cash_transaction']}, 1, 'funded', 'usd', 5, {_CUSTOMER}, "
+    "null, null",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(
         "customer",
@@ -175,6 +178,7 @@ _TENTH = [
         "webhook_replay",
         "application_fee",
         "fee_refund",
+        "cash_transaction",
     ),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",

@@ -119,6 +119,16 @@ GOOD: dict[str, Row] = {
         "amount": 5,
         "application_fee_id": name(121),
     },
+    "cash_transaction": {
+        "cash_transaction_id": name(23),
+        "version": 1,
+        "type": "funded",
+        "currency": "usd",
+        "net_amount": 5,
+        "customer_id": name(102),
+        "payment_intent_id": None,
+        "refund_id": None,
+    },
     "balance": {
         "balance_id": name(11),
         "version": 1,

@@ -30,9 +30,9 @@ pytestmark = pytest.mark.anyio
 ROUNDS = 40
 # What commands write. Times of creation are those of the submissions, the same everywhere.
 TABLES = (
-    "account", "account_transfer", "application_fee", "balance", "book", "charge", "connected_account",
-    "customer", "dispute", "event", "fee_refund", "idempotency", "object_version", "payment_intent",
-    "payment_method", "payout", "refund", "transfer", "transfer_reversal",
+    "account", "account_transfer", "application_fee", "balance", "book", "cash_transaction", "charge",
+    "connected_account", "customer", "dispute", "event", "fee_refund", "idempotency", "object_version",
+    "payment_intent", "payment_method", "payout", "refund", "transfer", "transfer_reversal",
 )  # fmt: skip
 # The database refuses to store it.
 POISON = Unwritable(email="\0")

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.anyio
 
 # What triggers hold up, a statement at a time.
 TRIGGERED = {
+    "cash_transaction_payment_intent_fkey",
+    "cash_transaction_refund_fkey",
     "ledger_transfer_accounts_fkey",
     "ledger_transfer_hold_fkey",
     "transfer_credit_account_fkey",

@@ -8,6 +8,7 @@ import msgspec
 from benchmarks import samples
 from benchmarks.samples import MOMENT_MS
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
+from fastpay.domain.cash_objects import CashTransaction
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
@@ -162,6 +163,7 @@ def _objects(number: int, version: int) -> list[Versioned]:
         Balance(id="bal_" + digits_of("nobody", number), created=1),
         *_connected(number),
         *_webhooks(number),
+        _funded(number, customer),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
         Dispute(
@@ -190,6 +192,19 @@ def _webhooks(number: int) -> tuple[StoredObject, ...]:
         to_sequence=2,
     )
     return endpoint, replay
+
+
+def _funded(number: int, customer: str) -> CashTransaction:
+    """Return a transaction of a customer's cash."""
+    return CashTransaction(
+        id="ccsbtxn_" + digits_of("cash_transaction", number),
+        created=1,
+        currency="usd",
+        customer=customer,
+        ending_balance=5,
+        net_amount=5,
+        type="funded",
+    )
 
 
 def _changes(

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
+from fastpay.domain.cash_objects import CashTransaction, FundingInstructions
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
@@ -25,6 +26,7 @@ from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.store.connections import connected
 from tests.support import disputes
+from tests.support.books_of_cash import cash
 from tests.support.books_of_payouts import (
     Move,
     Row,
@@ -53,6 +55,7 @@ HEADS = {
     18: "dispute",
     21: "application_fee",
     22: "fee_refund",
+    23: "cash_transaction",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -73,6 +76,8 @@ _KINDS: dict[type, int] = {
     Dispute: 18,
     ApplicationFee: 21,
     FeeRefund: 22,
+    CashTransaction: 23,
+    FundingInstructions: 24,
 }
 # Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
 # A refund of an application fee comes with the fee, and a fee shows a refund that was changed.
@@ -96,6 +101,7 @@ def find_faults(tables: Tables) -> list[str]:
         *pending(tables, moves),
         *transfers(tables, moves),
         *application_fees(tables, moves),
+        *cash(tables, moves),
     ]
 
 

@@ -114,13 +114,16 @@ def known_to_the_sdk(route: Route) -> type[Any] | None:
     elif route.method == "GET":
         actions = ["list", "retrieve"] if pieces[-1] != _singular(pieces[-1]) else ["retrieve"]
     else:
-        actions = ["create"]
+        # Of what there is one, a request can only change it.
+        actions = ["create", "update"] if pieces[-1] == _singular(pieces[-1]) else ["create"]
     names = ["_".join([*nouns, action]) for action in actions]
     # The last piece may be the action itself.
     names.append("_".join([*nouns[:-1], pieces[-1]]))
     # Or it is what the resource before it does: `charge_list_refunds`.
     last = pieces[-1] if actions[0] == "list" else nouns[-1]
     names.append("_".join([*nouns[:-1], actions[0], last]))
+    # Or it is one thing with the name of several: `customer_funding_instructions_create`.
+    names.append("_".join([*nouns[:-1], pieces[-1], actions[0]]))
     for name in names:
         try:
             module = importlib.import_module(f"stripe.params._{name}_params")

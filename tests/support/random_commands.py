@@ -8,6 +8,12 @@ import msgspec
 
 from fastpay.domain.application_fees import RefundApplicationFee, UpdateFeeRefund
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
+from fastpay.domain.cash_balances import (
+    ApplyCashBalance,
+    CreateFundingInstructions,
+    FundCashBalance,
+    UpdateCashBalance,
+)
 from fastpay.domain.charging import Terms
 from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
@@ -28,7 +34,7 @@ from tests.support.memory import (
     State,
     submission,
 )
-from tests.support.world import ACCEPTED, account, card
+from tests.support.world import ACCEPTED, BY_CASH, TRANSFERABLE, account, card
 
 CURRENCIES = ("usd", "eur")
 CARDS = (
@@ -113,6 +119,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
         ),
         *connected_makers(known, chance, create),
         *later_makers(known, chance),
+        *cash_makers(known, chance),
         lambda: CreateCustomer(fields={}),
         lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
         lambda: DeleteCustomer(id=customer),
@@ -178,6 +185,32 @@ def later_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], C
             submit=chance.choice((None, False)),
         ),
         lambda: CloseDispute(id=known.one("du")),
+    )
+
+
+def cash_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Command]]:
+    """Return what makes commands on customers' cash, and on payments that wait for it."""
+    customer, intent = known.one("cus"), known.one("pi")
+    amount, currency = chance.randint(1, 2000), chance.choice(CURRENCIES)
+    return (
+        lambda: FundCashBalance(customer=customer, amount=amount, currency=currency),
+        lambda: CreatePaymentIntent(
+            amount=amount,
+            currency=currency,
+            secret="s",
+            customer=customer,
+            payment_method=BY_CASH,
+            confirm=True,
+            extras=TRANSFERABLE,
+        ),
+        lambda: ConfirmPaymentIntent(id=intent, payment_method=BY_CASH, extras=TRANSFERABLE),
+        lambda: ApplyCashBalance(id=intent, amount=chance.choice((None, amount))),
+        lambda: UpdateCashBalance(
+            customer=customer, reconciliation_mode=chance.choice((None, "manual", "automatic"))
+        ),
+        lambda: CreateFundingInstructions(
+            customer=customer, bank_transfer="us_bank_transfer", currency="usd"
+        ),
     )
 
 

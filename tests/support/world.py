@@ -7,6 +7,7 @@ import msgspec
 from fastpay import limits
 from fastpay.domain import cards, ledger
 from fastpay.domain.bank_accounts import SepaDebit
+from fastpay.domain.cash_objects import CASH
 from fastpay.domain.charging import Terms
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.ledger import Account, Transfer
@@ -20,6 +21,7 @@ from fastpay.domain.objects import (
     Refund,
     StoredObject,
 )
+from fastpay.domain.options import CashOptions
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import CreatePaymentMethod, NewCard
 from fastpay.domain.plan import Book, Command, Draft, ErrorRecord, Event, Versioned, Workspace, record
@@ -200,6 +202,12 @@ def account(behaviour: str = "success") -> NewCard:
         ),
         billing_details=BillingDetails(name="Ada", email="ada@example.com"),
     )
+
+
+# What a customer's cash balance pays with, as a request would bring it.
+BY_CASH = NewCard(type=CASH)
+# Options of a payment that may wait for a bank transfer.
+TRANSFERABLE: dict[str, object] = {"cash": CashOptions(funding_type="bank_transfer")}
 
 
 def of_type(stored: object, kind: type[Kind]) -> Kind:

@@ -85,9 +85,10 @@ class Objects:
             else:
                 schema = reader.read(resource.view, variant.shape, variant.known)
             for path, field in resource.expandable.items():
-                if isinstance(field, Sublist) and path not in schema["properties"]:
+                is_added = isinstance(field, Sublist) or field.is_view
+                if is_added and path not in schema["properties"]:
                     # Only there if it was asked for.
-                    schema["properties"][path] = reader.expanded({}, path)
+                    schema["properties"][path] = reader.expanded(NULL, path)
             schema["required"] = [
                 field for field in schema["required"] if field not in resource.secret_fields
             ]

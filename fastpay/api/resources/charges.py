@@ -192,9 +192,14 @@ _PAYMENT_METHOD_DETAILS = When(
     "extras",
     When(
         "extras.method",
-        Nested("extras", ChargeExtras, _SEPA_DETAILS),
-        otherwise=_CARD_DETAILS,
-        equals="sepa_debit",
+        _CARD_DETAILS,
+        otherwise=When(
+            "extras.method",
+            Nested("extras", ChargeExtras, _SEPA_DETAILS),
+            otherwise={"customer_balance": {}, "type": "customer_balance"},
+            equals="sepa_debit",
+        ),
+        equals="card",
     ),
     otherwise=_CARD_DETAILS,
 )

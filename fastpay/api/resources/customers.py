@@ -130,7 +130,7 @@ CUSTOMER = Resource(
     shape=When("deleted", _DELETED, otherwise=_KNOWN),
     expandable={
         "invoice_settings.default_payment_method": Reference((kinds.PAYMENT_METHOD,)),
-        "cash_balance": ALWAYS_NULL,
+        "cash_balance": Reference((kinds.CASH_BALANCE,), is_view=True),
         "default_source": Reference((kinds.SOURCE,)),
         "sources": Sublist(
             kinds.PAYMENT_METHOD,

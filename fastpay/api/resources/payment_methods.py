@@ -9,7 +9,14 @@ from msgspec import UNSET, UnsetType
 
 from fastpay import limits
 from fastpay.api import answers, card_params
-from fastpay.api.card_params import AllowRedisplay, CardParams, MethodType, PaymentMethodData, SepaDebitParams
+from fastpay.api.card_params import (
+    AllowRedisplay,
+    CardParams,
+    CustomerBalanceParams,
+    MethodType,
+    PaymentMethodData,
+    SepaDebitParams,
+)
 from fastpay.api.common_params import (
     AddressParams,
     BillingDetailsParams,
@@ -59,6 +66,7 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     type: MethodType
     card: CardParams | UnsetType = UNSET
     sepa_debit: SepaDebitParams | UnsetType = UNSET
+    customer_balance: CustomerBalanceParams | UnsetType = UNSET
     billing_details: BillingDetailsParams | UnsetType = UNSET
     metadata: Metadata | None = None
     allow_redisplay: AllowRedisplay = "unspecified"
@@ -69,6 +77,7 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
             type=self.type,
             card=self.card,
             sepa_debit=self.sepa_debit,
+            customer_balance=self.customer_balance,
             billing_details=self.billing_details,
             metadata=self.metadata,
             allow_redisplay=self.allow_redisplay,
@@ -185,7 +194,15 @@ def _shape(name: str, details: Shape) -> Shape:
 PAYMENT_METHOD = Resource(
     kinds.PAYMENT_METHOD,
     shape=When(
-        "type", _shape("sepa_debit", _SEPA_DEBIT), otherwise=_shape("card", CARD_DETAILS), equals="sepa_debit"
+        "type",
+        _shape("sepa_debit", _SEPA_DEBIT),
+        otherwise=When(
+            "type",
+            _shape("customer_balance", {}),
+            otherwise=_shape("card", CARD_DETAILS),
+            equals="customer_balance",
+        ),
+        equals="sepa_debit",
     ),
     expandable={"customer": Reference((kinds.CUSTOMER,))},
 )

@@ -91,10 +91,15 @@ _SHAPE: Shape = {
     "customer": Field("customer"),
     "customer_account": None,
     "description": None,
-    "destination_details": {
-        "card": {"type": When("status", "pending", otherwise="refund", equals="pending")},
-        "type": "card",
-    },
+    "destination_details": When(
+        "destination",
+        {
+            "card": {"type": When("status", "pending", otherwise="refund", equals="pending")},
+            "type": "card",
+        },
+        otherwise={"customer_cash_balance": {}, "type": "customer_cash_balance"},
+        equals="card",
+    ),
     "failure_balance_transaction": Field("failure_balance_transaction"),
     "failure_reason": Field("failure_reason"),
     "instructions_email": Field("instructions_email"),

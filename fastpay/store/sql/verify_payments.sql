@@ -121,6 +121,78 @@ claim (object_id, prefix, field, stated, found) as (
     ) as refunded on refunded.application_fee_id = application_fee.application_fee_id
     where application_fee.tenant_id = $1::uuid and application_fee.livemode = $2::boolean
     union all
+    select
+        cash_transaction.cash_transaction_id, 'ccsbtxn', 'amount', abs(cash_transaction.net_amount),
+        coalesce(moved.amount, 0)
+    from cash_transaction
+    left join moved
+        on moved.source_id = cash_transaction.cash_transaction_id
+        and moved.kind = case cash_transaction.type
+            when 'funded' then 'cash_funded'
+            when 'applied_to_payment' then 'cash_applied'
+            when 'unapplied_from_payment' then 'cash_unapplied'
+            when 'refunded_from_payment' then 'cash_refunded'
+        end
+    where cash_transaction.tenant_id = $1::uuid and cash_transaction.livemode = $2::boolean
+    union all
+    select
+        refund.refund_id, 're', 'cash', refund.amount, cash_transaction.net_amount
+    from cash_transaction
+    join refund
+        on refund.tenant_id = cash_transaction.tenant_id
+        and refund.livemode = cash_transaction.livemode
+        and refund.refund_id = cash_transaction.refund_id
+    where cash_transaction.tenant_id = $1::uuid and cash_transaction.livemode = $2::boolean
+    union all
+    -- Cash that was applied to a payment paid all of it, or is there for the rest, or went back.
+    select
+        payment_intent.payment_intent_id, 'pi', 'cash applied',
+        case payment_intent.status
+            when 'succeeded' then payment_intent.amount_received
+            when 'canceled' then 0
+            when 'requires_action' then least(applied.amount, payment_intent.amount - 1)
+            else 0
+        end,
+        applied.amount
+    from payment_intent
+    join (
+        select payment_intent_id, -sum(net_amount) as amount
+        from cash_transaction
+        where tenant_id = $1::uuid and livemode = $2::boolean
+            and type in ('applied_to_payment', 'unapplied_from_payment')
+        group by payment_intent_id
+    ) as applied on applied.payment_intent_id = payment_intent.payment_intent_id
+    where payment_intent.tenant_id = $1::uuid and payment_intent.livemode = $2::boolean
+    union all
+    select
+        payment_intent.payment_intent_id, 'pi', 'cash taken', coalesce(sum(charge.amount), 0), sum(moved.amount)
+    from moved
+    join charge
+        on charge.tenant_id = $1::uuid and charge.livemode = $2::boolean and charge.charge_id = moved.source_id
+    join payment_intent
+        on payment_intent.tenant_id = charge.tenant_id
+        and payment_intent.livemode = charge.livemode
+        and payment_intent.payment_intent_id = charge.payment_intent_id
+    where moved.kind = 'cash_paid'
+    group by payment_intent.payment_intent_id
+    union all
+    -- What customers have is what their transactions add up to.
+    select
+        customer.customer_id, 'cus', 'cash in ' || cash.currency, cash.amount,
+        coalesce(account.credits_posted - account.debits_posted, 0)
+    from (
+        select customer_id, currency, sum(net_amount)::bigint as amount
+        from cash_transaction
+        where tenant_id = $1::uuid and livemode = $2::boolean
+        group by customer_id, currency
+    ) as cash
+    join customer
+        on customer.tenant_id = $1::uuid and customer.livemode = $2::boolean
+        and customer.customer_id = cash.customer_id
+    left join account
+        on account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.currency = cash.currency
+        and account.code = 'cus_' || replace(cash.customer_id::text, '-', '')
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance

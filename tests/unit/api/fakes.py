@@ -36,6 +36,7 @@ OLD_SIGNING_SECRET = b"fpss_of the tests, before"
 SECRET = "sk_test_aaaaaaaaaaaaaaaa"
 PUBLISHABLE = "pk_test_aaaaaaaaaaaaaaaa"
 LIVE = "sk_live_aaaaaaaaaaaaaaaa"
+FUNDING = "funding_type=bank_transfer&currency=usd&bank_transfer[type]=us_bank_transfer"
 OTHER = "sk_test_bbbbbbbbbbbbbbbb"
 NOW_MS = 1_790_000_000_000
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastpay.api.app import ROUTES
 from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
-from tests.unit.api.fakes import OTHER, SECRET, Api, error_of
+from tests.unit.api.fakes import FUNDING, OTHER, SECRET, Api, error_of
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
 
@@ -299,6 +299,8 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "attach": f"customer={api.post('/v1/customers', key=OTHER)['id']}",
         "increment_authorization": "amount=5",
         "replay": "from_sequence=1",
+        "fund_cash_balance": "amount=5&currency=usd",
+        "funding_instructions": FUNDING,
         "search": "",
         "sources": "source=tok_visa",
     }
@@ -321,6 +323,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
                 "refund": f"fr_{ABSENT}",
                 "source": method["id"].replace("pm_", "card_"),
                 "charge": known["charges"],
+                "transaction": f"ccsbtxn_{ABSENT}",
             }
             path = route.path.format(id=wanted, **arguments)
             response = api.send(route.method, path, form, key=OTHER)

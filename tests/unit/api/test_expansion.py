@@ -58,6 +58,9 @@ SDK_CLASSES: dict[str, Any] = {
     "tok": stripe.Token,
     "ctoken": stripe.ConfirmationToken,
     "card": stripe.Card,
+    "ccb": stripe.CashBalance,
+    "ccsbtxn": stripe.CustomerCashBalanceTransaction,
+    "fundinst": stripe.FundingInstructions,
 }
 
 

@@ -12,9 +12,10 @@ from tests.support import tree
 from tests.support.samples import captured_charge
 
 _GROUPS = "balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer"
-_PARTS = r"(?:confirmation_)?token|customer\.source|charge\.dispute|charge\.refund|ledger\.\w+|webhook_\w+"
-_FEES = r"application_fee(?:\.refund)?"
-_TYPE = re.compile(rf"(?:{_GROUPS}|{_PARTS}|{_FEES})\.\w+")
+_CASH = "cash_balance|customer_cash_balance_transaction|funding_instructions"
+_OTHERS = r"(?:confirmation_)?token|ledger\.\w+|webhook_\w+|application_fee(?:\.refund)?"
+_PARTS = rf"{_CASH}|{_OTHERS}|customer\.source|charge\.dispute|charge\.refund"
+_TYPE = re.compile(rf"(?:{_GROUPS}|{_PARTS})\.\w+")
 
 
 def test_every_type_that_is_written_is_shown_or_named_as_unseen() -> None:

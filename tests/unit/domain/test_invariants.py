@@ -15,15 +15,17 @@ from hypothesis.stateful import (
 )
 
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
+from fastpay.domain.cash_balances import ApplyCashBalance, FundCashBalance, UpdateCashBalance
 from fastpay.domain.charges import CaptureCharge
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
 from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
+from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMethod
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, SettleRefund
 from fastpay.errors import FastpayError
-from tests.support.world import World, card
+from tests.support.world import BY_CASH, TRANSFERABLE, World, card
 
 CARDS = (
     *("visa", "bypassPending", "chargeDeclined", "authenticationRequired", "chargeCustomerFail"),
@@ -141,6 +143,43 @@ class Books(RuleBasedStateMachine):
             self.attempt(CloseDispute(id=dispute))
         elif dispute is not None:
             self.attempt(UpdateDispute(id=dispute, evidence={"uncategorized_text": text}))
+
+    @rule(customer=customers, amount=AMOUNTS, currency=st.sampled_from(("usd", "eur")))
+    def fund(self, customer: str, amount: int, currency: str) -> None:
+        self.attempt(FundCashBalance(customer=customer, amount=amount, currency=currency))
+
+    @rule(target=intents, customer=customers, amount=AMOUNTS, currency=st.sampled_from(("usd", "eur")))
+    def pay_by_cash(self, customer: str, amount: int, currency: str) -> MultipleResults[str]:
+        command = CreatePaymentIntent(
+            amount=amount,
+            currency=currency,
+            secret="s",
+            customer=customer,
+            payment_method=BY_CASH,
+            confirm=True,
+            extras=TRANSFERABLE,
+        )
+        return self.attempt(command, "pi")
+
+    @rule(intent=intents)
+    def confirm_by_cash(self, intent: str) -> None:
+        self.attempt(ConfirmPaymentIntent(id=intent, payment_method=BY_CASH, extras=TRANSFERABLE))
+
+    @rule(intent=intents, amount=st.none() | AMOUNTS)
+    def apply_cash(self, intent: str, amount: int | None) -> None:
+        self.attempt(ApplyCashBalance(id=intent, amount=amount))
+
+    @rule(customer=customers, mode=st.sampled_from((None, "manual")))
+    def set_mode(self, customer: str, mode: str | None) -> None:
+        self.attempt(UpdateCashBalance(customer=customer, reconciliation_mode=mode))
+
+    @invariant()
+    def money_does_not_stay_where_a_payment_waits_for_it(self) -> None:
+        for versioned in self.world.objects.values():
+            customer = versioned.object
+            if isinstance(customer, Customer) and customer.cash is not None and customer.cash.is_automatic:
+                waiting = {self.world.intent(name).currency for name in customer.cash.waiting}
+                assert all(not customer.cash.available.get(currency, 0) for currency in waiting)
 
     @invariant()
     def books_are_right(self) -> None:

@@ -13,7 +13,9 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 TEXTS = st.text(max_size=40) | st.text(alphabet='"\\/\b\f\n\r\t\0\x1f\x7f\x80é€😀a', max_size=40)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 # Fields that hold JSON as a text.
-_JSON_FIELDS = frozenset(("amount_details", "level3", "payment_details", "radar_options"))
+_JSON_FIELDS = frozenset(
+    ("amount_details", "financial_addresses", "level3", "payment_details", "radar_options")
+)
 _JSON = st.none() | st.dictionaries(TEXTS, TEXTS, max_size=2).map(
     lambda found: msgspec.json.encode(found).decode()
 )

@@ -100,6 +100,7 @@ OTHER_NAMES = {
     ("email_sent_at", "created"),
     ("email_sent_to", "instructions_email"),
     ("ended_by", "transfer_id"),
+    ("type", "bank_transfer"),
     ("id", "request_id"),
     ("maximum_amount_capturable", "amount"),
     ("network", "brand"),

@@ -107,8 +107,12 @@ def _render_special(
     if event.type in events.DELETIONS and before is not None:
         stored = before
     stored = events.as_of(event.type, stored, before)
-    is_source = event.type in events.SOURCES
-    resource = resources.of_kind(kinds.SOURCE) if is_source else resources.of_object(stored)
+    if event.type in events.SOURCES:
+        resource = resources.of_kind(kinds.SOURCE)
+    elif event.type in events.CASH_BALANCES:
+        resource = resources.of_kind(kinds.CASH_BALANCE)
+    else:
+        resource = resources.of_object(stored)
     inner = wholes.get((resource.whole_in(stored) or "", occurrence.sequence))
     whole = None if inner is None else resources.render_bytes(inner, livemode)
     previous = None

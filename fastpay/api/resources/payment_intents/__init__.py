@@ -53,6 +53,11 @@ ROUTES = (
     ),
     Route(
         "POST",
+        "/v1/payment_intents/{id}/apply_customer_balance",
+        Write(PAYMENT_INTENT, params.ApplyCashParams, commands.apply_cash, path_kind=_KIND),
+    ),
+    Route(
+        "POST",
         "/v1/payment_intents/{id}/cancel",
         Write(PAYMENT_INTENT, params.CancelParams, commands.cancel, path_kind=_KIND),
     ),

@@ -15,6 +15,7 @@ from fastpay.api.intents import (
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.payment_intents import options
 from fastpay.api.resources.payment_intents.params import (
+    ApplyCashParams,
     CancelParams,
     CaptureParams,
     ConfirmParams,
@@ -26,6 +27,7 @@ from fastpay.api.resources.payment_intents.params import (
 from fastpay.api.transfer_params import split, split_changes
 from fastpay.domain import kinds, money
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
+from fastpay.domain.cash_balances import ApplyCashBalance
 from fastpay.domain.charging import Terms
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.payment_intents import (
@@ -160,6 +162,16 @@ def increment(call: Call, params: IncrementParams) -> IncrementAuthorization:
     )
 
 
+def apply_cash(call: Call, params: ApplyCashParams) -> ApplyCashBalance:
+    """Apply the customer's cash."""
+    currency = value_or(params.currency, None)
+    return ApplyCashBalance(
+        id=call.arguments["id"],
+        amount=None if isinstance(params.amount, UnsetType) else money.check_amount(params.amount),
+        currency=None if currency is None else money.parse_currency(currency),
+    )
+
+
 def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
     """Cancel a payment intent."""
     return CancelPaymentIntent(id=call.arguments["id"], reason=params.cancellation_reason)
@@ -201,6 +213,8 @@ def _extras(params: CreateParams | UpdateParams | ConfirmParams, amount: int | N
     method_options = params.payment_method_options
     if isinstance(method_options, UnsetType) or method_options is None:
         return extras
+    if not isinstance(method_options.customer_balance, UnsetType):
+        extras["cash"] = options.cash_options(method_options.customer_balance)
     if isinstance(method_options.card, UnsetType) or method_options.card is None:
         return extras
     card = options.card_changes(method_options.card)

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
 from fastpay.api.common_params import Name, Part, Text, value_or
-from fastpay.domain.options import ABSENT_CREDENTIALS, AttemptOptions, Authentication
+from fastpay.domain.options import ABSENT_CREDENTIALS, AttemptOptions, Authentication, CashOptions
 from fastpay.errors import InvalidRequest
 
 Availability = Literal["if_available", "never"]
@@ -123,10 +123,66 @@ class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     three_d_secure: ThreeDSecure | UnsetType | None = UNSET
 
 
+class EuBankTransfer(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the bank account is that customers transfer euros to."""
+
+    country: Literal["BE", "DE", "ES", "FR", "IE", "NL"]
+
+
+class BankTransfer(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bank transfers that customers make. `jp_bank_account` is an older name of `jp_bank_transfer`."""
+
+    type: Literal[
+        "eu_bank_transfer",
+        "gb_bank_transfer",
+        "jp_bank_account",
+        "jp_bank_transfer",
+        "mx_bank_transfer",
+        "us_bank_transfer",
+    ]
+    eu_bank_transfer: EuBankTransfer | UnsetType = UNSET
+    requested_address_types: (
+        Annotated[
+            tuple[Literal["aba", "iban", "sepa", "sort_code", "spei", "swift", "zengin"], ...],
+            Meta(min_length=1, max_length=limits.payment_method_types_max),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    @property
+    def known_type(self) -> str:
+        """The type by its present name."""
+        return "jp_bank_transfer" if self.type == "jp_bank_account" else self.type
+
+    def chosen_country(self, prefix: str) -> str | None:
+        """Return the country, which only euros have a choice of. Raises: InvalidRequest."""
+        name = f"{prefix}[eu_bank_transfer]"
+        if isinstance(self.eu_bank_transfer, UnsetType):
+            if self.type == "eu_bank_transfer":
+                raise InvalidRequest(
+                    "Say in which country the bank account is to be.",
+                    code="parameter_missing",
+                    param=f"{name}[country]",
+                )
+            return None
+        if self.type != "eu_bank_transfer":
+            raise InvalidRequest(f"The type of the bank transfer is {self.type}.", param=name)
+        return self.eu_bank_transfer.country
+
+
+class CustomerBalanceOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options for the customer's cash balance."""
+
+    bank_transfer: BankTransfer | UnsetType = UNSET
+    funding_type: Literal["bank_transfer"] | UnsetType = UNSET
+    setup_future_usage: Literal["none"] | UnsetType = UNSET
+
+
 class PaymentMethodOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options by type of payment method."""
 
     card: CardOptions | UnsetType | None = UNSET
+    customer_balance: CustomerBalanceOptions | UnsetType | None = UNSET
 
 
 class LineItemTax(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,6 +281,28 @@ def card_changes(options: CardOptions) -> dict[str, object]:
     if changes.get("request_three_d_secure", UNSET) is None:
         changes["request_three_d_secure"] = "automatic"
     return changes
+
+
+def cash_options(options: CustomerBalanceOptions | None) -> CashOptions | None:
+    """Return the options for the customer's cash balance as they are stored. Raises: InvalidRequest."""
+    if options is None:
+        return None
+    prefix = "payment_method_options[customer_balance]"
+    transfer = value_or(options.bank_transfer, None)
+    if transfer is None:
+        return CashOptions(funding_type=value_or(options.funding_type, None))
+    if options.funding_type is UNSET:
+        raise InvalidRequest(
+            "Bank transfers fund the cash balance: give funding_type=bank_transfer too.",
+            code="parameter_missing",
+            param=f"{prefix}[funding_type]",
+        )
+    return CashOptions(
+        funding_type="bank_transfer",
+        type=transfer.known_type,
+        country=transfer.chosen_country(f"{prefix}[bank_transfer]"),
+        requested_address_types=value_or(transfer.requested_address_types, None),
+    )
 
 
 def attempt_options(options: CardOptions) -> AttemptOptions | None:

@@ -141,6 +141,13 @@ class IncrementParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=T
     transfer_data: TransferAmount | UnsetType = UNSET
 
 
+class ApplyCashParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Apply the customer's cash to a payment intent that waits for a bank transfer."""
+
+    amount: int | UnsetType = UNSET
+    currency: Text | UnsetType = UNSET
+
+
 class CancelParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cancel a payment intent."""
 

@@ -1,12 +1,13 @@
 """Payment intents as the dialect shows them, and what can be expanded in them."""
 
+from fastpay.api.bank_shapes import FinancialAddresses
 from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
 from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.api.resources.payment_intents.options import PaymentDetails, ShownAmountDetails
 from fastpay.domain import kinds
 from fastpay.domain.objects import PaymentError
-from fastpay.domain.options import CardOptions, PaymentExtras
+from fastpay.domain.options import AwaitedTransfer, CardOptions, CashOptions, PaymentExtras
 
 _LAST_PAYMENT_ERROR = Nested(
     "last_payment_error",
@@ -52,6 +53,44 @@ _NO_CARD_OPTIONS: Shape = {
 }
 
 
+_CASH_OPTIONS = Nested(
+    "cash",
+    CashOptions,
+    {
+        "bank_transfer": When(
+            "type",
+            {
+                "eu_bank_transfer": When("country", {"country": Field("country")}),
+                "requested_address_types": Field("requested_address_types"),
+                "type": Field("type"),
+            },
+        ),
+        "funding_type": Field("funding_type"),
+        "setup_future_usage": "none",
+    },
+)
+# The bank transfer that a payment waits for.
+_AWAITED = Nested(
+    "extras",
+    PaymentExtras,
+    Nested(
+        "awaited",
+        AwaitedTransfer,
+        {
+            "display_bank_transfer_instructions": {
+                "amount_remaining": Field("amount_remaining"),
+                "currency": Field("currency"),
+                "financial_addresses": Json("financial_addresses", FinancialAddresses),
+                "hosted_instructions_url": None,
+                "reference": Field("reference"),
+                "type": Field("type"),
+            },
+            "type": "display_bank_transfer_instructions",
+        },
+    ),
+)
+
+
 def _of_extras(shape: Shape, otherwise: Shape) -> Shape:
     """Return the shape of something in the payment's extras, which most payments have none of."""
     return When("extras", Nested("extras", PaymentExtras, shape), otherwise=otherwise)
@@ -88,13 +127,25 @@ _SHAPE: Shape = {
     "livemode": Mode(),
     "managed_payments": None,
     "metadata": Field("metadata"),
-    "next_action": When("status", NEXT_ACTION, equals="requires_action"),
+    "next_action": When(
+        "status",
+        When("extras", When("extras.awaited", _AWAITED, otherwise=NEXT_ACTION), otherwise=NEXT_ACTION),
+        equals="requires_action",
+    ),
     "on_behalf_of": _of_extras(Field("on_behalf_of"), otherwise=None),
     "payment_details": _of_extras(Json("payment_details", PaymentDetails), otherwise=None),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
     "payment_method_options": _of_extras(
-        {"card": When("card", _CARD_OPTIONS, otherwise=_NO_CARD_OPTIONS)},
+        When(
+            "cash",
+            When(
+                "card",
+                {"card": _CARD_OPTIONS, "customer_balance": _CASH_OPTIONS},
+                otherwise={"customer_balance": _CASH_OPTIONS},
+            ),
+            otherwise={"card": When("card", _CARD_OPTIONS, otherwise=_NO_CARD_OPTIONS)},
+        ),
         otherwise={"card": _NO_CARD_OPTIONS},
     ),
     "payment_method_types": Field("payment_method_types"),

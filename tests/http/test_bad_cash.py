@@ -1,0 +1,103 @@
+"""Bad parameters of bank transfers: each is refused by name, and without effect."""
+
+import httpx
+import pytest
+
+from tests.http.test_bad_input import MISSING, UNKNOWN
+from tests.http.test_bad_input import name as name_of
+from tests.support.refusals import Bad, Database, check_refused, form, query
+from tests.support.tenants import Tenant
+
+CUSTOMER = "/v1/customers/cus_" + "0" * 32
+FUND = f"/v1/test_helpers{CUSTOMER.removeprefix('/v1')}/fund_cash_balance"
+INSTRUCTIONS = f"{CUSTOMER}/funding_instructions"
+INTENTS = "/v1/payment_intents"
+APPLY = f"{INTENTS}/pi_{'0' * 32}/apply_customer_balance"
+OPTIONS = "payment_method_options[customer_balance]"
+TRANSFER = f"{OPTIONS}[bank_transfer]"
+PAID = {"amount": "5", "currency": "eur"}
+FUNDED = {f"{OPTIONS}[funding_type]": "bank_transfer"}
+EURO = {f"{TRANSFER}[type]": "eu_bank_transfer"}
+ASKED = {"currency": "usd", "funding_type": "bank_transfer"}
+CASES = [
+    form(FUND, code=MISSING, param="amount", currency="usd"),
+    form(FUND, code=MISSING, param="currency", amount="5"),
+    form(FUND, code="amount_too_small", param="amount", amount="0", currency="usd"),
+    form(FUND, code="amount_too_large", param="amount", amount="100000000", currency="usd"),
+    form(FUND, param="currency", amount="5", currency="zzz"),
+    form(FUND, param="reference", amount="5", currency="usd", reference="x" * 1000),
+    form(FUND, code=UNKNOWN, param="referense", amount="5", currency="usd", referense="x"),
+    form(
+        f"{CUSTOMER}/cash_balance",
+        param="settings[reconciliation_mode]",
+        **{"settings[reconciliation_mode]": "by hand"},
+    ),
+    form(f"{CUSTOMER}/cash_balance", code=UNKNOWN, param="settings[mode]", **{"settings[mode]": "manual"}),
+    query(f"{CUSTOMER}/cash_balance?expand[]=customer", param="expand"),
+    form(INSTRUCTIONS, code=MISSING, param="bank_transfer", **ASKED),
+    form(INSTRUCTIONS, param="funding_type", **{**ASKED, "funding_type": "cheque"}),
+    form(INSTRUCTIONS, param="bank_transfer[type]", **ASKED, **{"bank_transfer[type]": "ch_bank_transfer"}),
+    form(INSTRUCTIONS, param="currency", **ASKED, **{"bank_transfer[type]": "gb_bank_transfer"}),
+    form(
+        INSTRUCTIONS,
+        code=MISSING,
+        param="bank_transfer[eu_bank_transfer][country]",
+        **{**ASKED, "currency": "eur", "bank_transfer[type]": "eu_bank_transfer"},
+    ),
+    form(
+        INSTRUCTIONS,
+        param="bank_transfer[eu_bank_transfer]",
+        **ASKED,
+        **{"bank_transfer[type]": "us_bank_transfer", "bank_transfer[eu_bank_transfer][country]": "DE"},
+    ),
+    form(
+        INSTRUCTIONS,
+        param="bank_transfer[requested_address_types][0]",
+        **ASKED,
+        **{"bank_transfer[type]": "us_bank_transfer", "bank_transfer[requested_address_types][0]": "fax"},
+    ),
+    form(INTENTS, param=f"{OPTIONS}[funding_type]", **PAID, **{f"{OPTIONS}[funding_type]": "cash"}),
+    form(INTENTS, code=MISSING, param=f"{OPTIONS}[funding_type]", **PAID, **EURO),
+    form(INTENTS, param=f"{TRANSFER}[type]", **PAID, **FUNDED, **{f"{TRANSFER}[type]": "x"}),
+    form(INTENTS, code=MISSING, param=f"{TRANSFER}[eu_bank_transfer][country]", **PAID, **FUNDED, **EURO),
+    form(
+        INTENTS,
+        param=f"{TRANSFER}[eu_bank_transfer][country]",
+        **PAID,
+        **FUNDED,
+        **EURO,
+        **{f"{TRANSFER}[eu_bank_transfer][country]": "CH"},
+    ),
+    form(
+        INTENTS,
+        param=f"{OPTIONS}[setup_future_usage]",
+        **PAID,
+        **{f"{OPTIONS}[setup_future_usage]": "off_session"},
+    ),
+    form(
+        INTENTS,
+        param="payment_method_data[card]",
+        confirm="true",
+        **PAID,
+        **{"payment_method_data[type]": "customer_balance", "payment_method_data[card][token]": "tok_visa"},
+    ),
+    form(
+        INTENTS,
+        code=UNKNOWN,
+        param="payment_method_data[customer_balance][amount]",
+        **PAID,
+        **{
+            "payment_method_data[type]": "customer_balance",
+            "payment_method_data[customer_balance][amount]": "5",
+        },
+    ),
+    form(APPLY, code="amount_too_small", param="amount", amount="0"),
+    form(APPLY, param="currency", currency="zzz"),
+]
+
+
+@pytest.mark.parametrize("bad", CASES, ids=name_of)
+def test_a_bad_parameter_of_a_bank_transfer_is_named(
+    http: httpx.Client, tenant: Tenant, database: Database, bad: Bad
+) -> None:
+    check_refused(http, tenant, database, bad)
