@@ -62,8 +62,8 @@ def furnish(http: httpx.Client, key: str) -> dict[str, str]:
     setup = post(
         "/v1/setup_intents", customer=customer["id"], payment_method=method["id"], confirm="true", **accepted
     )
-    ready = {"payment_method": "pm_card_bypassPending", "confirm": "true", "currency": "usd"}
-    post("/v1/payment_intents", amount="50", **ready)
+    ready = {"payment_method": "pm_card_bypassPending", "confirm": "true"}
+    post("/v1/payment_intents", amount="50", currency="usd", **ready)
     connected = post("/v1/accounts", country="US")["id"]
     transfer = post("/v1/transfers", amount="10", currency="usd", destination=connected)["id"]
     endpoint = {"url": "https://receiver.example/", "enabled_events[]": "topup.created"}
