@@ -10,8 +10,8 @@ PAGES: tuple[Mutant, ...] = (
     Mutant(
         "take-a-secret-key-from-a-page",
         "fastpay/api/browsers.py",
-        'if "origin" in headers and',
-        "if not headers and",
+        'if "origin" not in headers:',
+        "if headers:",
         (f"{BROWSERS}::test_a_secret_key_from_a_page_is_refused_whether_it_is_valid_or_not",),
     ),
     Mutant(

@@ -15,6 +15,7 @@ from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.objects import (
     Address,
     BillingDetails,
+    Cash,
     Charge,
     Customer,
     InvoiceSettings,
@@ -74,6 +75,7 @@ FULL: list[StoredObject] = [
         created=1,
         address=ADDRESS,
         balance=-5,
+        cash=Cash(available={"eur": 3}, reconciliation_mode="manual", waiting={name("pi", 9): name("pm", 9)}),
         default_source=name("card", 2),
         description="d",
         email="e@example.com",
@@ -176,6 +178,7 @@ FULL: list[StoredObject] = [
         changes_at=9,
         expires_at=10,
         failure_balance_transaction=name("txn", 6),
+        destination="customer_cash_balance",
         failure_reason="declined",
         instructions_email="e@example.com",
         amount=5,
@@ -188,6 +191,7 @@ FULL: list[StoredObject] = [
         metadata=METADATA,
         payment_method=name("pm", 2),
         reason="duplicate",
+        transfer_reversal=name("trr", 7),
     ),
 ]
 

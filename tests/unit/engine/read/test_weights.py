@@ -9,8 +9,9 @@ from benchmarks import cache_memory
 from fastpay.domain.objects import StoredObject
 
 ENTRIES = 400
-# Rather more than less; of what is small, or rendered, the cache's own part is the larger one.
-MOST = {"plain": 1.6, "rendered": 1.35, "encoded": 1.35}
+# Rather more than less: defaults that all share count. Of what is small, or rendered, the cache's own part is
+# larger.
+MOST = {"plain": 1.7, "rendered": 1.35, "encoded": 1.35}
 
 
 @pytest.mark.parametrize("stage", cache_memory.STAGES)
