@@ -129,9 +129,13 @@ def run(
     seconds: float,
     rounds: int,
     rate: float,
+    gives_way: bool = True,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Found]]:
-    """Return what each flood found beside itself, and under "quiet" what there was without any."""
+    """Return what each flood found beside itself, and under "quiet" what there was without any.
+
+    A flood that `gives_way` gets only the processor time that others leave.
+    """
     found: dict[str, list[Found]] = {"quiet": [], **{name: [] for name in floods}}
     context = multiprocessing.get_context("spawn")
     with (
@@ -146,7 +150,9 @@ def run(
             for name, flood in floods.items():
                 _settle(target, database, rate=rate, usual_ms=usual)
                 found["quiet"].append(_pay(target, database, rate=rate, seconds=seconds))
-                flooding = pool.submit(_flood, target.port, flood, seconds + 2 * _AROUND_SECONDS)
+                flooding = pool.submit(
+                    _flood, target.port, flood, seconds + 2 * _AROUND_SECONDS, gives_way=gives_way
+                )
                 time.sleep(_AROUND_SECONDS)
                 paid = _pay(target, database, rate=rate, seconds=seconds)
                 found[name].append(msgspec.structs.replace(paid, flood=flooding.result()))
@@ -200,9 +206,10 @@ def _alternately(key: str) -> Iterator[bytes]:
         yield check
 
 
-def _flood(port: int, flood: Flood, seconds: float) -> dict[str, int]:
+def _flood(port: int, flood: Flood, seconds: float, *, gives_way: bool) -> dict[str, int]:
     """Send a flood for so long, and return how many answers there were of each status."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if gives_way:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     return uvloop.run(_flood_on(port, flood, seconds))
 
 
