@@ -421,6 +421,9 @@ relay_replay_attempts = 3
 relay_gather_ms = 20
 relay_retry_ms = 250
 relay_unrecorded_max = 10_000
+# While more events than this are committed a second, deliveries give way to payments.
+relay_followed_per_second = 3_000
+relay_peak_deliveries_per_second = 300
 # Failures to store in a row that may be the beginning of an outage, and are not logged.
 relay_failures_quiet = 8
 relay_pause_ms = 1_000

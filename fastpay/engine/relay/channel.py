@@ -16,6 +16,7 @@ from fastpay.domain.webhook_endpoints import PING
 from fastpay.engine.relay.circuit import Circuit
 from fastpay.engine.relay.event_log import EventLog, Form
 from fastpay.engine.relay.lease_ports import Lease, Parked, Record
+from fastpay.engine.relay.peak import Peak
 from fastpay.engine.relay.ports import Attempt, Deliverer, Delivery, DeliveryOutcome, EndpointConfiguration
 from fastpay.engine.relay.progress import Entry, Logged, Progress
 from fastpay.engine.relay.recorder import Recorder
@@ -40,6 +41,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     deliverer: Deliverer
     log: EventLog
     slots: Slots
+    peak: Peak
     recorder: Recorder
     reports: Reports
     may_send: Callable[[], bool]
@@ -129,7 +131,7 @@ class Channel:
 
     def share(self, now_ms: int, now_ns: int) -> int:
         """Return how many attempts of one sort may be in flight now, none if none may begin."""
-        if not self.circuit.may_send(now_ms) or self._pace.wait_ns(now_ns):
+        if not self.circuit.may_send(now_ms) or self._wait_ns(now_ns):
             return 0
         share = self._shared.slots.share()
         if not share:
@@ -139,7 +141,9 @@ class Channel:
     def begin(self, entry: Entry, progress: Progress, window: Window) -> None:
         """Begin an attempt."""
         self.circuit.began()
-        self._pace.began(self._shared.clock.monotonic_ns())
+        now_ns = self._shared.clock.monotonic_ns()
+        self._pace.began(now_ns)
+        self._shared.peak.began(now_ns)
         self._shared.slots.take()
         task = asyncio.create_task(self._attempt(entry, progress, window), name="delivery")
         self._attempts.add(task)
@@ -333,13 +337,16 @@ class Channel:
             due_ms = min(now_ms, due_ms or now_ms)
         if due_ms is None:
             return
-        waits_ms = (due_ms - now_ms, self.circuit.resume_ms - now_ms, self._pace.wait_ns(now_ns) / 1e6)
+        waits_ms = (due_ms - now_ms, self.circuit.resume_ms - now_ms, self._wait_ns(now_ns) / 1e6)
         wait_ms = max(waits_ms)
         if wait_ms <= 0 and self.progress.next_due_ms() is not None:
             # All places among the exceptions are taken, until one of them is due.
             wait_ms = (self.progress.next_due_ms() or now_ms) - now_ms
         if wait_ms > 0:
             self._wake_in(wait_ms)
+
+    def _wait_ns(self, now_ns: int) -> int:
+        return max(self._pace.wait_ns(now_ns), self._shared.peak.wait_ns(now_ns))
 
     def _wake_in(self, wait_ms: float) -> None:
         if self._timer is not None:

@@ -27,6 +27,7 @@ from fastpay.engine.ports import Commit
 from fastpay.engine.relay.channel import Channel, Shared
 from fastpay.engine.relay.event_log import EventLog
 from fastpay.engine.relay.lease_ports import LeaseStore
+from fastpay.engine.relay.peak import Peak
 from fastpay.engine.relay.ports import Deliverer, EndpointConfigurations, EndpointName
 from fastpay.engine.relay.recorder import Recorded, Recorder
 from fastpay.engine.relay.reports import Reports, Submit
@@ -83,6 +84,7 @@ class Relay:
             deliverer=ports.deliverer,
             log=ports.log,
             slots=Slots(),
+            peak=Peak(),
             recorder=self._recorder,
             reports=self._reports,
             may_send=self._may_send,
@@ -133,6 +135,7 @@ class Relay:
             "relay_endpoints": len(channels),
             "relay_endpoints_failing": sum(one.circuit.state(now_ms) != "closed" for one in channels),
             "relay_lag": max((one.end - one.progress.delivered_through for one in channels), default=0),
+            "relay_peak": self._shared.peak.is_on,
             "relay_in_flight": self._shared.slots.in_use,
             "relay_delivered": self._delivered + sum(one.delivered for one in channels),
             "relay_failed": self._failed + sum(one.failed for one in channels),
@@ -146,6 +149,7 @@ class Relay:
         """Wake the channels of the tenants that have changed."""
         by_scope = self._by_scope
         if by_scope:
+            self._shared.peak.committed(commits)
             for commit in commits:
                 for channel in list(by_scope.get(commit.scope, {}).values()):
                     channel.heard(commit.after)
@@ -158,6 +162,7 @@ class Relay:
     async def beat(self) -> None:
         """Renew the leases, and do what there is to do. Raises: DatabaseUnavailable, Overloaded."""
         asked_ns, was_valid = self._clock.monotonic_ns(), self._may_send()
+        self._shared.peak.look(asked_ns)
         beat = await self._store.beat(self._instance_id)
         self._valid_until_ns = asked_ns + limits.relay_lease_ms * 1_000_000
         if beat.held != len(self._channels) or not was_valid:
