@@ -133,8 +133,9 @@ async def test_an_instance_that_was_fenced_off_moves_nothing(
             channel.pump()
             assert channel.progress.in_flight == 0
             monkeypatch.undo()
-            await until(lambda: not old.relay._channels)
-            assert old.relay.counts()["relay_fenced"] == 1
+            # It may hold the endpoint again at once, since both share it: then under another fencing number.
+            await until(lambda: old.relay.counts()["relay_fenced"] == 1)
+            assert channel not in old.relay._channels.values()
     assert check_received(receiver, "fenced", 5) == 0
 
 
