@@ -36,13 +36,7 @@ from fastpay.api.writes import is_idempotency_key
 from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
-from fastpay.errors import (
-    FastpayError,
-    Forbidden,
-    InvalidRequest,
-    MethodNotAllowed,
-    UnknownRoute,
-)
+from fastpay.errors import FastpayError, Forbidden, InvalidRequest, MethodNotAllowed, UnknownRoute
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.api")
@@ -213,14 +207,7 @@ class PublicPath(_Path):
         """Return what is read. Raises: FastpayError."""
         raise NotImplementedError
 
-    async def _reply(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Mapping[str, str],
-        request_id: str,
-        span: telemetry.NoSpan,
-    ) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, headers: Mapping[str, str], *_: object) -> Reply:
         if scope["method"] not in _SAFE_METHODS:
             return _method_refused(scope["method"], ["GET", "HEAD"], headers)
         return await self.read()
@@ -250,14 +237,7 @@ class UnknownPath(_Path):
         # One template for all of them: clients must not be able to create routes in traces.
         super().__init__(services, "unknown")
 
-    async def _reply(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Mapping[str, str],
-        request_id: str,
-        span: telemetry.NoSpan,
-    ) -> Reply:
+    async def _reply(self, scope: Scope, *_: object) -> Reply:
         shown = presentable(scope["path"])[:_PATH_CHARS_SHOWN]
         raise UnknownRoute(f"Nothing is served at {scope['method'][:20]} {shown}.")
 

@@ -40,7 +40,6 @@ _FAILURES: Mapping[str, str] = {
     "no_account": "The bank account details on file are probably incorrect. No bank account could be located "
     "with those details.",
 }
-_OPEN = frozenset(("pending", "in_transit"))
 _EPOCH = dt.date(1970, 1, 1)
 
 

@@ -277,7 +277,7 @@ class ReportEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Write what the relay has found out about an endpoint, with an event.
 
     `failing_since` says, in seconds since 1970, since when its attempts fail. `reason` says why it is
-    disabled. `version` is the version of the endpoint that this is about, to which it was delivered.
+    disabled. `url` is where the attempts went that this is about.
     """
 
     id: str

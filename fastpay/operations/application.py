@@ -16,7 +16,7 @@ from fastpay.config import Settings
 from fastpay.domain.identifiers import Scope
 from fastpay.engine import ports
 from fastpay.engine.background import Background
-from fastpay.engine.dependencies import Dependency, Readiness
+from fastpay.engine.dependencies import Dependency
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.feeds import Feeds
@@ -36,7 +36,7 @@ from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
 from fastpay.operations.deadline import Deadline
 from fastpay.operations.homes import Followers, Handover, Hearers, Observers, open_homes
-from fastpay.operations.outages import watch_dependencies
+from fastpay.operations.outages import Outages, watch_dependencies
 from fastpay.operations.relay import open_relay
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
@@ -88,9 +88,8 @@ async def open_application(
         reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
         background = Background(shares := Shares(requests_max=settings.contended_requests_max))
         observers = Observers(reader, feeds)
-        make = partial(Writer, clock=clock, observer=observers, background=background)
-        make = partial(make, failed=watch.failed, refusal=outages.disk_fault)
-        writer: ports.Writer = (own := _open_writer(stack, database, deadline, make, outages.readiness))
+        make = partial(Writer, clock=clock, observer=observers, background=background, failed=watch.failed)
+        writer: ports.Writer = (own := _open_writer(stack, database, deadline, make, outages))
         if settings.homes:
             follower = Followers(reader, hearers.heard)
             homes = await open_homes(settings, membership, own, follower, clock, vault)
@@ -132,14 +131,15 @@ def _open_writer(
     database: DatabaseSettings,
     deadline: Deadline,
     make: Callable[..., Writer],
-    readiness: Readiness,
+    outages: Outages,
 ) -> Dispatcher:
     """Start the two writers, each with connections of its own."""
     batches = [_open_batches(stack, database, deadline) for _ in ("plain", "bulk")]
+    make = partial(make, refusal=outages.disk_fault)
     # A light batch bounds the time that the payments in it take.
     plain = make(batches[0], batch_weight_max=limits.plain_batch_weight_max)
     writer = Dispatcher(plain, bulk=make(batches[1]))
-    readiness.require(writer.fault)
+    outages.readiness.require(writer.fault)
     _keep_running(stack, deadline, writer)
     return writer
 

@@ -158,7 +158,7 @@ class BytesBudget:
         self.leaving = 0
         self.refused = 0
         self.given_up = 0
-        self._accounts: dict[Hashable, Account] = {}
+        self.accounts: dict[Hashable, Account] = {}
         self._levels: list[dict[Account, None]] = [{} for _ in range(_LEVELS)]
         self._is_busy = False
         self._freed = FreedMemory(now_ns)
@@ -174,15 +174,6 @@ class BytesBudget:
             holding.charge_to(name)
         return holding
 
-    def held_by(self, name: Hashable) -> int:
-        """Return how many bytes an account holds."""
-        account = self._accounts.get(name)
-        return 0 if account is None else account.held
-
-    def count_accounts(self) -> int:
-        """Return how many accounts hold bytes."""
-        return len(self._accounts)
-
     def tick(self) -> None:
         """Return freed memory to the system after a surge; called a few times a second."""
         self._freed.give_back(self.held)
@@ -191,9 +182,9 @@ class BytesBudget:
 
     def account(self, name: Hashable) -> Account:
         """Return the account of this name, and create it if needed."""
-        account = self._accounts.get(name)
+        account = self.accounts.get(name)
         if account is None:
-            account = self._accounts[name] = Account(name)
+            account = self.accounts[name] = Account(name)
             self._levels[0][account] = None
         return account
 
@@ -217,8 +208,8 @@ class BytesBudget:
 
     def forget_if_empty(self, account: Account) -> None:
         """Remove an account without bytes."""
-        if not account.held and not account.movable and self._accounts.get(account.name) is account:
-            del self._accounts[account.name]
+        if not account.held and not account.movable and self.accounts.get(account.name) is account:
+            del self.accounts[account.name]
             del self._levels[account.level][account]
 
     def make_room(self, holding: Holding) -> int:

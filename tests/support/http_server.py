@@ -10,6 +10,7 @@ from typing import Any
 
 import uvloop
 
+from fastpay.server.bytes_budget import BytesBudget
 from fastpay.server.listener import Server, ServerSettings
 from tests.support import doors
 
@@ -191,3 +192,9 @@ def answers(app: Application, *pieces: bytes, methods: tuple[str, ...] = (), **s
 
     run(main())
     return split(raw[0], *methods)
+
+
+def held_by(budget: BytesBudget, name: str) -> int:
+    """Return how many bytes an account of a server's budget holds."""
+    account = budget.accounts.get(name)
+    return 0 if account is None else account.held

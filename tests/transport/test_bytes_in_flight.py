@@ -9,7 +9,16 @@ import pytest
 from fastpay.server.listener import Server
 from tests.support.doors import Certificate
 from tests.support.h2_client import Client, fields
-from tests.support.http_server import client_context, connect, read_body, respond, run, serving, split
+from tests.support.http_server import (
+    client_context,
+    connect,
+    held_by,
+    read_body,
+    respond,
+    run,
+    serving,
+    split,
+)
 
 BUDGET = 8 << 20
 SHARE = BUDGET * 3 // 4
@@ -39,7 +48,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def all_let_go(server: Server) -> None:
     budget = server.bytes_budget
-    await until(lambda: not budget.held and not budget.leaving and not budget.count_accounts())
+    await until(lambda: not budget.held and not budget.leaving and not budget.accounts)
 
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
@@ -101,11 +110,11 @@ def test_behind_a_trusted_proxy_each_client_has_a_share_of_its_own() -> None:
             held = [await connect(server) for _ in range(COUNT)]
             for _, writer in held:
                 writer.write(post(len(BODY) + 1) + BODY)
-            await until(lambda: server.bytes_budget.held_by("192.0.2.1") >= SHARE // 2)
+            await until(lambda: held_by(server.bytes_budget, "192.0.2.1") >= SHARE // 2)
             reader, writer = await connect(server)
             writer.write(post(len(BODY), "192.0.2.2") + BODY)
             assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
-            assert server.bytes_budget.held_by("127.0.0.1") == 0
+            assert held_by(server.bytes_budget, "127.0.0.1") == 0
             for _, other in [*held, (reader, writer)]:
                 other.transport.abort()
             await all_let_go(server)

@@ -5,6 +5,7 @@ import pytest
 from fastpay import limits
 from fastpay._native.service import INFLIGHT_EXHAUSTED, INFLIGHT_SHARE
 from fastpay.server.bytes_budget import BytesBudget, Holding
+from tests.support.http_server import held_by
 
 MAX = 1 << 24
 
@@ -37,10 +38,10 @@ class Bench:
 def test_what_is_released_is_given_back() -> None:
     bench = Bench()
     holdings = [bench.open("a", "key", size=1 << 20) for _ in range(5)]
-    assert bench.budget.held == bench.budget.held_by("a") == bench.budget.held_by("key") == 5 << 20
+    assert bench.budget.held == held_by(bench.budget, "a") == held_by(bench.budget, "key") == 5 << 20
     for holding in holdings:
         holding.release()
-    assert bench.budget.held == bench.budget.held_by("a") == bench.budget.held_by("key") == 0
+    assert bench.budget.held == held_by(bench.budget, "a") == held_by(bench.budget, "key") == 0
 
 
 def test_one_account_is_refused_beyond_three_quarters() -> None:
@@ -128,4 +129,4 @@ def test_accounts_without_bytes_are_forgotten() -> None:
     bench = Bench()
     for number in range(1000):
         bench.open(f"address {number}", size=1).release()
-    assert bench.budget.count_accounts() == 0
+    assert not bench.budget.accounts
