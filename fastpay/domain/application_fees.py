@@ -9,9 +9,8 @@ from typing import ClassVar
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import funds, ledger
+from fastpay.domain import funds, ledger, money
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, StoredObject, missing
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
@@ -112,13 +111,8 @@ def collect(
     `target` is the code of the account that the money of the charge is on.
     """
     identifier = draft.new_id(ApplicationFee.prefix)
-    transfer = draft.transfer(
-        "application_fee",
-        debit=account,
-        credit=target,
-        currency=charge.currency,
-        amount=amount,
-        source_id=identifier,
+    transaction = funds.move(
+        draft, "application_fee", charge.currency, amount, debit=account, credit=target, source_id=identifier
     )
     fee = ApplicationFee(
         id=identifier,
@@ -127,7 +121,7 @@ def collect(
         amount=amount,
         # The tenant is its only application.
         application=f"ca_{workspace.scope.tenant_id}",
-        balance_transaction="txn_" + digits(transfer),
+        balance_transaction=transaction,
         charge=charge.id,
         currency=charge.currency,
     )
@@ -143,12 +137,13 @@ def give_back(
     The caller writes the charge.
     """
     identifier = draft.new_id(FeeRefund.prefix)
-    transfer = draft.transfer(
+    transaction = funds.move(
+        draft,
         "application_fee_refund",
+        fee.currency,
+        amount,
         debit=source,
         credit=fee.account,
-        currency=fee.currency,
-        amount=amount,
         source_id=identifier,
     )
     refund = FeeRefund(
@@ -157,7 +152,7 @@ def give_back(
         amount=amount,
         currency=fee.currency,
         fee=fee.id,
-        balance_transaction="txn_" + digits(transfer),
+        balance_transaction=transaction,
         metadata=metadata_rules.merge({}, metadata),
     )
     draft.put(refund, None)
@@ -188,10 +183,6 @@ def refundable(fee: ApplicationFee, amount: int | None) -> int:
         raise InvalidRequest(
             f"Application fee {fee.id} has already been refunded.", code="application_fee_already_refunded"
         )
-    if amount is not None and amount > left:
-        raise InvalidRequest(
-            f"The refund of {amount} is greater than the {left} left of application fee {fee.id}.",
-            code="amount_too_large",
-            param="amount",
-        )
-    return left if amount is None else amount
+    return money.part_of(
+        left, amount, f"The refund of {amount} is greater than the {left} left of application fee {fee.id}."
+    )

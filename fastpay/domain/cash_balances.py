@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fastpay.domain import bank_payments, bank_transfers, charging, customers
+from fastpay.domain import bank_payments, bank_transfers, charging, customers, money
 from fastpay.domain.cash_objects import FundingInstructions
 from fastpay.domain.objects import Cash, Customer, PaymentIntent, PaymentMethod
 from fastpay.domain.payment_intents import refuse_state
@@ -106,13 +106,9 @@ class ApplyCashBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             raise InvalidRequest(
                 f"The currency of this PaymentIntent is {intent.currency}.", param="currency"
             )
-        amount = awaited.amount_remaining if self.amount is None else self.amount
-        if amount > awaited.amount_remaining:
-            raise InvalidRequest(
-                f"This PaymentIntent waits for {awaited.amount_remaining}, so no more can be applied to it.",
-                code="amount_too_large",
-                param="amount",
-            )
+        remaining = awaited.amount_remaining
+        too_large = f"This PaymentIntent waits for {remaining}, so no more can be applied to it."
+        amount = money.part_of(remaining, self.amount, too_large)
         customer = customers.require(workspace, intent.customer or "", param="customer")
         available = bank_payments.available_of(customer, intent.currency)
         if available < amount:

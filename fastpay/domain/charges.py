@@ -8,20 +8,15 @@ from fastpay.domain import captures, destinations, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.destinations import AS_AGREED, Split
 from fastpay.domain.objects import Charge, PaymentIntent
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InvalidRequest
 
 
-class UpdateCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class UpdateCharge(OnObject, frozen=True, gc=False, kw_only=True):
     """Change the descriptive fields of a charge. `metadata` None clears all of it."""
 
-    id: str
     fields: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed charge."""

@@ -7,7 +7,7 @@ import msgspec
 from fastpay.domain import metadata, payment_methods, sources
 from fastpay.domain.objects import Customer, PaymentMethod, missing
 from fastpay.domain.payment_methods import NewCard, TokenCard
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InvalidRequest
 
 
@@ -114,14 +114,8 @@ class UpdateCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return default if isinstance(default, str) else None, source if isinstance(source, str) else None
 
 
-class DeleteCustomer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class DeleteCustomer(OnObject, frozen=True, gc=False, kw_only=True):
     """Delete a customer. Their payments stay as they are."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write a version that is marked as deleted and has no personal data; lists leave it out.

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import ledger
+from fastpay.domain import funds, ledger
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, DISPUTED, NO_CARD
 from fastpay.domain.dispute_objects import (
@@ -24,7 +24,6 @@ from fastpay.domain.dispute_objects import (
     Adjustment,
     Dispute,
 )
-from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest
@@ -376,7 +375,7 @@ def _move(
 def _adjustment(draft: Draft, dispute: Dispute, transfer: str, *, amount: int, fee: int) -> Adjustment:
     is_withdrawal = amount < 0
     return Adjustment(
-        id="txn_" + digits(transfer),
+        id=funds.transaction_of(transfer),
         created=draft.moment_s,
         currency=dispute.currency,
         amount=amount,

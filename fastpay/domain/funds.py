@@ -31,6 +31,22 @@ from fastpay.domain.plan import Draft, Workspace
 DAY_S = 24 * 3600
 
 
+def transaction_of(transfer: str) -> str:
+    """Return the identifier of the balance transaction that shows a transfer of the ledger."""
+    return "txn_" + digits(transfer)
+
+
+def move(
+    draft: Draft, kind: str, currency: str, amount: int, *, debit: str, credit: str, source_id: str
+) -> str:
+    """Move an amount between two accounts, and return the identifier of its balance transaction."""
+    return transaction_of(
+        draft.transfer(
+            kind, debit=debit, credit=credit, currency=currency, amount=amount, source_id=source_id
+        )
+    )
+
+
 class PaidOut(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """How far the automatic payouts of a currency have come: a watermark, and a number of the sequence."""
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import ledger, metadata
+from fastpay.domain import ledger, metadata, money
 from fastpay.domain.identifiers import identifier_at
 from fastpay.domain.ledger import Account, is_own
 from fastpay.domain.ledger_objects import Ending, LedgerAccount, LedgerTransfer, Phase
@@ -85,13 +85,8 @@ class PostLedgerTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold. Raises: NotFound, InvalidRequest."""
         hold = _require_open(workspace, self.id)
-        amount = hold.amount if self.amount is None else self.amount
-        if amount > hold.amount:
-            raise InvalidRequest(
-                f"The amount to post is greater than the {hold.amount} that the hold reserves.",
-                code="amount_too_large",
-                param="amount",
-            )
+        too_large = f"The amount to post is greater than the {hold.amount} that the hold reserves."
+        amount = money.part_of(hold.amount, self.amount, too_large)
         if _is_due(hold, draft):
             _expire(workspace, draft, hold)
         else:

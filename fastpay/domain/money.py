@@ -34,6 +34,16 @@ def fee(amount: int, *, basis_points: int, fixed: int) -> int:
     return min(amount, (amount * basis_points + 5_000) // 10_000 + fixed)
 
 
+def part_of(left: int, amount: int | None, too_large: str) -> int:
+    """Return the amount, or all that is left if it is None.
+
+    Raises: InvalidRequest with the message `too_large` above what is left.
+    """
+    if amount is not None and amount > left:
+        raise InvalidRequest(too_large, code="amount_too_large", param="amount")
+    return left if amount is None else amount
+
+
 def check_amount(amount: int, *, param: str = "amount") -> int:
     """Return the amount. Raises: InvalidRequest outside the limits."""
     if amount < limits.amount_min:

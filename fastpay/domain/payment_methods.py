@@ -11,7 +11,7 @@ from fastpay.domain.cards import BEHAVIOURS, NO_CARD, Card, check_valid
 from fastpay.domain.cash_objects import CASH
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod, missing
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import CardDeclined, InvalidRequest
 
 
@@ -66,22 +66,17 @@ class CreatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return method.id
 
 
-class UpdatePaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class UpdatePaymentMethod(OnObject, frozen=True, gc=False, kw_only=True):
     """Change a payment method that is attached to a customer. `metadata` None clears all of it.
 
     `billing_details` are the fields of `BillingDetails` to change.
     """
 
-    id: str
     fields: Mapping[str, object]
     billing_details: Mapping[str, object] = {}
     exp_month: int | None = None
     exp_year: int | None = None
     metadata: Mapping[str, str] | None = {}
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payment method."""

@@ -18,9 +18,9 @@ import msgspec
 
 from fastpay.domain import funds, ledger
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.identifiers import LOWEST, digits
+from fastpay.domain.identifiers import LOWEST
 from fastpay.domain.objects import StoredObject
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # What the bank accounts of test mode do with a payout: the code of the failure, None if it is paid.
@@ -150,15 +150,10 @@ class PayOutBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return balance.id
 
 
-class UpdatePayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class UpdatePayout(OnObject, frozen=True, gc=False, kw_only=True):
     """Change a payout's metadata; None clears all of it."""
 
-    id: str
     metadata: Mapping[str, str] | None = {}
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payout."""
@@ -317,15 +312,8 @@ def _return(draft: Draft, payout: Payout, kind: str) -> str:
 
 
 def _move(draft: Draft, payout: Payout, kind: str, *, debit: str, credit: str) -> str:
-    transfer = draft.transfer(
-        kind,
-        debit=debit,
-        credit=credit,
-        currency=payout.currency,
-        amount=abs(payout.amount),
-        source_id=payout.id,
-    )
-    return "txn_" + digits(transfer)
+    amount = abs(payout.amount)
+    return funds.move(draft, kind, payout.currency, amount, debit=debit, credit=credit, source_id=payout.id)
 
 
 def _accounts(workspace: Workspace, currency: str) -> list[str]:

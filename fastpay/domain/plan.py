@@ -84,6 +84,16 @@ class Command(Protocol):
         """Write to the draft and return the identifier of the object to answer with. Raises: FastpayError."""
 
 
+class OnObject(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A command on one object, and on nothing else that must be loaded."""
+
+    id: str
+
+    def needs(self, workspace: "Workspace") -> Iterable[str]:
+        """Return the identifiers to load."""
+        return (self.id,)
+
+
 class Workspace:
     """The working set of one tenant and mode. It holds no objects of others."""
 

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import bank_payments, destinations, disputes, funds
+from fastpay.domain import bank_payments, destinations, disputes, funds, money
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
 from fastpay.domain.destinations import Undone
 from fastpay.domain.dispute_objects import CHARGED_BACK
-from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
 
 _STATUSES: Mapping[RefundOutcome, str] = {
@@ -84,13 +83,8 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
         balance = draft.account(charge.currency, source).balance
         if not workspace.book.rules.refunds_may_overdraw and balance < amount:
             raise InsufficientFunds("Insufficient funds in your balance to refund this amount.")
-        transfer = draft.transfer(
-            "refund",
-            debit=source,
-            credit="processor",
-            currency=charge.currency,
-            amount=amount,
-            source_id=refund_id,
+        transaction = funds.move(
+            draft, "refund", charge.currency, amount, debit=source, credit="processor", source_id=refund_id
         )
         is_cash = bank_payments.is_paid_by_cash(charge)
         draft.put(
@@ -102,7 +96,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 charge=charge.id,
                 payment_intent=charge.payment_intent,
                 status=_STATUSES[outcome],
-                balance_transaction="txn_" + digits(transfer),
+                balance_transaction=transaction,
                 changes_at=draft.moment_s + self.delay_s if outcome in _CHANGING else None,
                 expires_at=draft.moment_s + ACTION_VALID_S if outcome == "require_action" else None,
                 customer=charge.customer,
@@ -140,15 +134,10 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
         return workspace.require(Charge, charge_id, param="charge")
 
 
-class UpdateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class UpdateRefund(OnObject, frozen=True, gc=False, kw_only=True):
     """Change a refund's metadata; None clears all of it."""
 
-    id: str
     metadata: Mapping[str, str] | None = {}
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed refund."""
@@ -169,12 +158,7 @@ class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money back. Raises: InvalidRequest."""
-        refund = workspace.require(Refund, self.id)
-        if refund.status != "requires_action":
-            raise InvalidRequest(
-                f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
-                "action can be canceled."
-            )
+        refund = _require_action(workspace, self.id, "be canceled")
         _take_back(workspace, draft, refund)
         _put_updated(draft, msgspec.structs.replace(refund, status="canceled"))
         return refund.id
@@ -191,12 +175,7 @@ class ExpireRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money back. Raises: InvalidRequest."""
-        refund = workspace.require(Refund, self.id)
-        if refund.status != "requires_action":
-            raise InvalidRequest(
-                f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an "
-                "action can expire."
-            )
+        refund = _require_action(workspace, self.id, "expire")
         _fail(workspace, draft, refund, "unknown")
         return refund.id
 
@@ -241,13 +220,11 @@ def refundable(charge: Charge, amount: int | None) -> int:
     left = charge.amount_captured - charge.amount_refunded
     if left == 0:
         raise InvalidRequest(f"Charge {charge.id} has already been refunded.", code="charge_already_refunded")
-    if amount is not None and amount > left:
-        raise InvalidRequest(
-            f"The refund of {amount} is greater than the {left} left to refund on charge {charge.id}.",
-            code="amount_too_large",
-            param="amount",
-        )
-    return left if amount is None else amount
+    return money.part_of(
+        left,
+        amount,
+        f"The refund of {amount} is greater than the {left} left to refund on charge {charge.id}.",
+    )
 
 
 def _refund_needs(workspace: Workspace, identifier: str) -> Iterable[str]:
@@ -256,6 +233,16 @@ def _refund_needs(workspace: Workspace, identifier: str) -> Iterable[str]:
         return (identifier,)
     balance = funds.balance_id(workspace.scope)
     return (identifier, refund.charge, balance, *disputes.charge_needs(workspace, refund.charge))
+
+
+def _require_action(workspace: Workspace, identifier: str, verb: str) -> Refund:
+    refund = workspace.require(Refund, identifier)
+    if refund.status != "requires_action":
+        raise InvalidRequest(
+            f"Refund {refund.id} has a status of {refund.status}. Only a refund that requires an action can "
+            f"{verb}."
+        )
+    return refund
 
 
 def _charge_of(workspace: Workspace, refund: Refund) -> Charge:
@@ -270,14 +257,14 @@ def _is_charged_back(workspace: Workspace, charge: Charge) -> bool:
 
 def _fail(workspace: Workspace, draft: Draft, refund: Refund, reason: str) -> None:
     """Write that a refund failed, and take its money back."""
-    transfer = _take_back(workspace, draft, refund)
+    transaction = _take_back(workspace, draft, refund)
     _put_updated(
         draft,
         msgspec.structs.replace(
             refund,
             status="failed",
             changes_at=None,
-            failure_balance_transaction="txn_" + digits(transfer),
+            failure_balance_transaction=transaction,
             failure_reason=reason,
         ),
     )
@@ -285,20 +272,24 @@ def _fail(workspace: Workspace, draft: Draft, refund: Refund, reason: str) -> No
 
 
 def _take_back(workspace: Workspace, draft: Draft, refund: Refund) -> str:
-    """Move the money of a refund back to where the charge's money is, and write the charge."""
+    """Move the money of a refund back to where the charge's money is, and write the charge.
+
+    Return the balance transaction.
+    """
     charge = _charge_of(workspace, refund)
-    transfer = draft.transfer(
+    transaction = funds.move(
+        draft,
         "refund_failure",
+        refund.currency,
+        refund.amount,
         debit="processor",
         credit=funds.account_of(workspace, charge),
-        currency=refund.currency,
-        amount=refund.amount,
         source_id=refund.id,
     )
     left = msgspec.structs.replace(charge, amount_refunded=charge.amount_refunded - refund.amount)
     draft.put(left, "charge.updated")
     disputes.note_refunds(workspace, draft, left)
-    return transfer
+    return transaction
 
 
 def _put_updated(draft: Draft, refund: Refund) -> None:

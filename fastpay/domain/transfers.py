@@ -11,13 +11,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import application_fees, funds, ledger
+from fastpay.domain import application_fees, funds, ledger, money
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.application_fees import ApplicationFee
 from fastpay.domain.connected_accounts import ConnectedAccount
-from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Charge, StoredObject, missing
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
 
@@ -90,7 +89,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 param="amount",
             )
         identifier = draft.new_id(AccountTransfer.prefix)
-        transaction = _move(
+        transaction = funds.move(
             draft,
             "transfer",
             self.currency,
@@ -120,16 +119,11 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return identifier
 
 
-class UpdateTransfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class UpdateTransfer(OnObject, frozen=True, gc=False, kw_only=True):
     """Change the description and the metadata of a transfer. `metadata` None clears all of it."""
 
-    id: str
     fields: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed transfer."""
@@ -215,21 +209,16 @@ def send(draft: Draft, charge: Charge, destination: str, amount: int, *, source:
     The caller writes the charge.
     """
     identifier = draft.new_id(AccountTransfer.prefix)
+    transaction = funds.move(
+        draft, "transfer", charge.currency, amount, debit=source, credit=destination, source_id=identifier
+    )
     transfer = AccountTransfer(
         id=identifier,
         created=draft.moment_s,
         amount=amount,
         currency=charge.currency,
         destination=destination,
-        balance_transaction=_move(
-            draft,
-            "transfer",
-            charge.currency,
-            amount,
-            debit=source,
-            credit=destination,
-            source_id=identifier,
-        ),
+        balance_transaction=transaction,
         source_transaction=charge.id,
         transfer_group=charge.transfer_group,
     )
@@ -251,7 +240,7 @@ def take_back(
             param="amount",
         )
     identifier = draft.new_id(TransferReversal.prefix)
-    transaction = _move(
+    transaction = funds.move(
         draft,
         "transfer_reversal",
         transfer.currency,
@@ -349,22 +338,9 @@ def reversible(transfer: AccountTransfer, amount: int | None) -> int:
         raise InvalidRequest(
             f"Transfer {transfer.id} has already been reversed.", code="transfer_already_reversed"
         )
-    if amount is not None and amount > left:
-        raise InvalidRequest(
-            f"The reversal of {amount} is greater than the {left} left of transfer {transfer.id}.",
-            code="amount_too_large",
-            param="amount",
-        )
-    return left if amount is None else amount
-
-
-def _move(
-    draft: Draft, kind: str, currency: str, amount: int, *, debit: str, credit: str, source_id: str
-) -> str:
-    transfer = draft.transfer(
-        kind, debit=debit, credit=credit, currency=currency, amount=amount, source_id=source_id
+    return money.part_of(
+        left, amount, f"The reversal of {amount} is greater than the {left} left of transfer {transfer.id}."
     )
-    return "txn_" + digits(transfer)
 
 
 def _accounts(workspace: Workspace, currency: str, destination: str) -> list[str]:

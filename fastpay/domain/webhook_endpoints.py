@@ -17,7 +17,7 @@ from fastpay.domain import events
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import StoredObject, missing
-from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InvalidRequest
 
 PREFIX_OF_SECRETS = "whsec_"
@@ -132,17 +132,12 @@ class CreateEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return endpoint.id
 
 
-class UpdateEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class UpdateEndpoint(OnObject, frozen=True, gc=False, kw_only=True):
     """Change an endpoint. `metadata` None clears all of it. `disabled` None leaves the status as it is."""
 
-    id: str
     fields: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
     disabled: bool | None = None
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed endpoint. Raises: NotFound."""
@@ -157,14 +152,8 @@ class UpdateEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return endpoint.id
 
 
-class EnableEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class EnableEndpoint(OnObject, frozen=True, gc=False, kw_only=True):
     """Enable an endpoint again. It goes on where it stood."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the enabled endpoint. Raises: NotFound."""
@@ -172,14 +161,8 @@ class EnableEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.id
 
 
-class DeleteEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class DeleteEndpoint(OnObject, frozen=True, gc=False, kw_only=True):
     """Delete an endpoint."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write a version that is marked as deleted, without URL and secrets. Raises: NotFound."""
@@ -189,16 +172,11 @@ class DeleteEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return endpoint.id
 
 
-class RotateSecret(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class RotateSecret(OnObject, frozen=True, gc=False, kw_only=True):
     """Give an endpoint a new secret. The older ones are used as well for `overlap_s`."""
 
-    id: str
     salt: str
     overlap_s: int = 0
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the endpoint with its new secret. Raises: NotFound, InvalidRequest for too many secrets."""
@@ -222,14 +200,8 @@ class RotateSecret(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return endpoint.id
 
 
-class PingEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class PingEndpoint(OnObject, frozen=True, gc=False, kw_only=True):
     """Have an event delivered to one endpoint, whichever types it wants."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the event. Raises: NotFound, InvalidRequest for a disabled endpoint."""
@@ -237,18 +209,13 @@ class PingEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.id
 
 
-class ReplayEvents(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class ReplayEvents(OnObject, frozen=True, gc=False, kw_only=True):
     """Have events delivered again. Without `to_sequence`, all up to now."""
 
-    id: str
     from_sequence: int
     to_sequence: int | None = None
     types: tuple[str, ...] = ()
     event: str | None = None
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write what is wanted. Raises: NotFound, InvalidRequest for a disabled endpoint or a wrong range."""
@@ -273,22 +240,17 @@ class ReplayEvents(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return replay.id
 
 
-class ReportEndpoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class ReportEndpoint(OnObject, frozen=True, gc=False, kw_only=True):
     """Write what the relay has found out about an endpoint, with an event.
 
     `failing_since` says, in seconds since 1970, since when its attempts fail. `reason` says why it is
     disabled. `url` is where the attempts went that this is about.
     """
 
-    id: str
     finding: Literal["failing", "recovered", "disabled"]
     failing_since: int | None = None
     reason: Literal["gone", "failing"] | None = None
     url: str | None = None
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return (self.id,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the finding.

@@ -19,7 +19,7 @@ from fastpay.api.payout_transactions import PayoutTransactions
 from fastpay.api.resource import Reference, Resource, Snapshot
 from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.snapshots import Snapshots, begin_page
-from fastpay.domain import kinds, money
+from fastpay.domain import funds, kinds, money
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.dispute_objects import Adjustment, Dispute
 from fastpay.domain.funds import DAY_S, balance_id, is_released
@@ -158,7 +158,7 @@ async def _render_all(
     found: dict[str, dict[str, object]] = {}
     for transfer, moment_ms in transfers:
         source = sources[transfer.source_id].object if transfer.source_id in sources else None
-        identifier = "txn_" + digits(transfer.id)
+        identifier = funds.transaction_of(transfer.id)
         # A fee is a transfer of its own, and a part of the one that the source names.
         if isinstance(source, Source) and identifier in _fees(source):
             body = render_balance_transaction(transfer, moment_ms // 1000, source, balance)
@@ -302,7 +302,7 @@ def render_balance_transaction(
 
     `created_s` is the time of the transfer in seconds. The dialect has no `livemode` here.
     """
-    identifier = "txn_" + digits(transfer.id)
+    identifier = funds.transaction_of(transfer.id)
     if isinstance(source, Dispute):
         (adjustment,) = (
             one
