@@ -67,6 +67,12 @@ class NoParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """No parameters but those of every request."""
 
 
+class MetadataParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Update the metadata."""
+
+    metadata: Metadata | UnsetType | None = UNSET
+
+
 class AddressParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A postal address."""
 

@@ -1,19 +1,12 @@
 """The parts that several objects show alike."""
 
-from fastpay.api.layout import Field, Nested, Shape, When
+from fastpay.api.layout import Field, Nested, Shape, When, fields
 from fastpay.domain.objects import Address, BillingDetails, Shipping
 
 ADDRESS = Nested(
     "address",
     Address,
-    {
-        "city": Field("city"),
-        "country": Field("country"),
-        "line1": Field("line1"),
-        "line2": Field("line2"),
-        "postal_code": Field("postal_code"),
-        "state": Field("state"),
-    },
+    fields("city", "country", "line1", "line2", "postal_code", "state"),
 )
 
 # Who pays.
@@ -22,10 +15,7 @@ BILLING_DETAILS = Nested(
     BillingDetails,
     {
         "address": ADDRESS,
-        "email": Field("email"),
-        "name": Field("name"),
-        "phone": Field("phone"),
-        "tax_id": Field("tax_id"),
+        **fields("email", "name", "phone", "tax_id"),
     },
 )
 
@@ -35,10 +25,7 @@ SHIPPING = Nested(
     Shipping,
     {
         "address": ADDRESS,
-        "carrier": Field("carrier"),
-        "name": Field("name"),
-        "phone": Field("phone"),
-        "tracking_number": Field("tracking_number"),
+        **fields("carrier", "name", "phone", "tracking_number"),
     },
 )
 

@@ -5,6 +5,7 @@ Each shape is compiled to a template.
 A shape is a dict, a list or a constant, as in the answer. What depends on the stored struct is one of these:
 
     Field("amount")                            the value of a field
+    **fields("amount", "currency")             several fields, each under its own name
     Field("card.brand")                        the value of a field of a nested struct that is never None
     Slot("payment_method")                     the value of a field, or the object that it names
     Slot("id", Page(kind))                     what `render` is given, which is a page of objects
@@ -101,6 +102,11 @@ class Same(msgspec.Struct, frozen=True):
 
 Node: TypeAlias = Field | Slot | Json | Later | Mode | Nested | When | Choice | Same
 Shape: TypeAlias = "dict[str, Shape] | list[Shape] | Node | str | int | bool | None"
+
+
+def fields(*names: str) -> dict[str, Shape]:
+    """Return the values of fields, each under its own name."""
+    return {name: Field(name) for name in names}
 
 
 def decided_once(field: str, shape: Shape) -> When:

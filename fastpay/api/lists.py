@@ -168,10 +168,10 @@ class RetrieveBelow:
     async def answer(self, call: Call) -> Reply:
         """Show the object. Raises: NotFound for one of another owner."""
         resource = self._resource
-        owner = (await require_owner(call, self._owner.kind)).id
-        identifier = kinds.check(resource.kind, call.arguments[self._argument])
         params = decode_query(NoParams, call.query)
         paths = answers.check_expansions(call, resource, params.expand)
+        identifier = kinds.check(resource.kind, call.arguments[self._argument])
+        owner = (await require_owner(call, self._owner.kind)).id
         found = await call.services.reader.get(call.scope, identifier)
         if found is None or getattr(found.object, self._owner.field, None) != owner:
             raise kinds.absent(resource.kind, identifier)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fastpay.api.layout import Choice, Field, Shape, template
+from fastpay.api.layout import Choice, Field, Shape, fields, template
 from fastpay.api.resource import ALWAYS_NULL, Encoding, Reference, Resource, Snapshot
 from fastpay.domain import kinds, sources
 from fastpay.domain.cards import Card
@@ -62,9 +62,7 @@ _SHAPE: Shape = {
     "id": Field("id"),
     "object": "card",
     **CARD,
-    "allow_redisplay": Field("allow_redisplay"),
-    "customer": Field("customer"),
-    "metadata": Field("metadata"),
+    **fields("allow_redisplay", "customer", "metadata"),
 }
 _DELETED_SHAPE: Shape = {"id": Field("id"), "object": "card", "deleted": True}
 _SOURCE = template(_Source, _SHAPE)

@@ -23,7 +23,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.layout import Field, Json, Shape, When, template
+from fastpay.api.layout import Field, Json, Shape, When, fields, template
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.resource import Encoding, Resource
@@ -103,11 +103,7 @@ _CONNECTED: dict[str, Shape] = {
     "capabilities": {"card_payments": Field("card_payments"), "transfers": Field("transfers")},
     "charges_enabled": Field("charges_enabled"),
     "controller": {"type": "account"},
-    "country": Field("country"),
-    "created": Field("created"),
-    "default_currency": Field("default_currency"),
-    "details_submitted": Field("details_submitted"),
-    "email": Field("email"),
+    **fields("country", "created", "default_currency", "details_submitted", "email"),
     "external_accounts": {
         "object": "list",
         "data": [],

@@ -10,6 +10,7 @@ from fastpay.api import answers
 from fastpay.api.common_params import (
     Identifier,
     Metadata,
+    MetadataParams,
     NoParams,
     Params,
     first_metadata,
@@ -17,7 +18,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.envelopes import render_list
-from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, template
+from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, fields, template
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
@@ -34,12 +35,6 @@ class RefundParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     creates: ClassVar[bool] = True
 
     amount: int | UnsetType = UNSET
-    metadata: Metadata | UnsetType | None = UNSET
-
-
-class MetadataParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Update the metadata."""
-
     metadata: Metadata | UnsetType | None = UNSET
 
 
@@ -67,12 +62,7 @@ APPLICATION = Resource(kinds.APPLICATION, load=_load, struct=_Application)
 _REFUND_SHAPE: Shape = {
     "id": Field("id"),
     "object": "fee_refund",
-    "amount": Field("amount"),
-    "balance_transaction": Field("balance_transaction"),
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "fee": Field("fee"),
-    "metadata": Field("metadata"),
+    **fields("amount", "balance_transaction", "created", "currency", "fee", "metadata"),
 }
 FEE_REFUND = Resource(
     kinds.FEE_REFUND,
@@ -87,14 +77,8 @@ FEE_REFUND = Resource(
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "application_fee",
-    "account": Field("account"),
-    "amount": Field("amount"),
-    "amount_refunded": Field("amount_refunded"),
-    "application": Field("application"),
-    "balance_transaction": Field("balance_transaction"),
-    "charge": Field("charge"),
-    "created": Field("created"),
-    "currency": Field("currency"),
+    **fields("account", "amount", "amount_refunded", "application", "balance_transaction", "charge"),
+    **fields("created", "currency"),
     "fee_source": {"charge": Field("charge"), "type": "charge"},
     "livemode": Mode(),
     "originating_transaction": Field("charge"),

@@ -12,7 +12,7 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.expansion import expand
-from fastpay.api.layout import Field, Shape, When, template
+from fastpay.api.layout import Field, Shape, When, fields, template
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, cut, page_of
 from fastpay.api.payout_transactions import PayoutTransactions
@@ -89,9 +89,7 @@ _SHAPE: dict[str, Shape] = {
     "amount": Field("amount"),
     "available_on": Field("available_on"),
     "balance_type": "payments",
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "description": Field("description"),
+    **fields("created", "currency", "description"),
     "exchange_rate": None,
     "fee": Field("fee"),
     "fee_details": When(
@@ -107,11 +105,7 @@ _SHAPE: dict[str, Shape] = {
         ],
         otherwise=[],
     ),
-    "net": Field("net"),
-    "reporting_category": Field("reporting_category"),
-    "source": Field("source"),
-    "status": Field("status"),
-    "type": Field("type"),
+    **fields("net", "reporting_category", "source", "status", "type"),
 }
 # The same of what a dispute stores.
 ADJUSTMENT_SHAPE: Shape = {

@@ -11,17 +11,16 @@ from fastpay.api.bank_shapes import FinancialAddresses
 from fastpay.api.common_params import Name, NoParams, Params, Part, Text, value_or
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.layout import Field, Json, Mode, Shape, When
+from fastpay.api.layout import Field, Json, Mode, Shape, When, fields
 from fastpay.api.list_params import ListParams
-from fastpay.api.lists import List, Owner, require_owner
+from fastpay.api.lists import List, Owner, RetrieveBelow, require_owner
 from fastpay.api.resource import ALWAYS_NULL, Encoding, Reference, Resource, Snapshot
 from fastpay.api.resources.payment_intents.options import BankTransfer
 from fastpay.api.routes import Contract, Policy, Route
-from fastpay.api.snapshots import Snapshots
 from fastpay.api.writes import Write
 from fastpay.domain import bank_transfers, kinds, money
 from fastpay.domain.cash_balances import CreateFundingInstructions, FundCashBalance, UpdateCashBalance
-from fastpay.domain.cash_objects import CashTransaction, balance_of
+from fastpay.domain.cash_objects import balance_of
 from fastpay.domain.objects import Cash, Customer
 from fastpay.errors import InvalidRequest
 
@@ -126,9 +125,7 @@ CASH_TRANSACTION = Resource(
         "object": "customer_cash_balance_transaction",
         "adjusted_for_overdraft": None,
         "applied_to_payment": When("type", _PAYMENT, equals="applied_to_payment"),
-        "created": Field("created"),
-        "currency": Field("currency"),
-        "customer": Field("customer"),
+        **fields("created", "currency", "customer"),
         "customer_account": None,
         "ending_balance": Field("ending_balance"),
         "funded": When("type", _FUNDED, equals="funded"),
@@ -181,27 +178,6 @@ class RetrieveCashBalance:
         return Reply(body=CASH_BALANCE.render_bytes(customer, call.scope.livemode))
 
 
-class RetrieveCashTransaction:
-    """The endpoint that shows one transaction of a customer's cash balance."""
-
-    policy = Policy()
-    contract = Contract(NoParams, CASH_TRANSACTION)
-
-    async def answer(self, call: Call) -> Reply:
-        """Show the transaction. Raises: NotFound, also for one of another customer."""
-        params = decode_query(NoParams, call.query)
-        paths = answers.check_expansions(call, CASH_TRANSACTION, params.expand)
-        identifier = kinds.check(kinds.CASH_TRANSACTION, call.arguments["transaction"])
-        customer = await require_owner(call, kinds.CUSTOMER)
-        found = await call.services.reader.get(call.scope, identifier)
-        transaction = None if found is None else found.object
-        if not isinstance(transaction, CashTransaction) or transaction.customer != customer.id:
-            raise kinds.absent(kinds.CASH_TRANSACTION, identifier)
-        assert found is not None
-        snapshots = Snapshots(call, {identifier: found})
-        return Reply(body=await answers.shown(call, CASH_TRANSACTION, transaction, snapshots, paths=paths))
-
-
 def update(call: Call, params: UpdateParams) -> UpdateCashBalance:
     """Update the settings."""
     settings = value_or(params.settings, SettingsParams())
@@ -242,6 +218,7 @@ def create_instructions(call: Call, params: InstructionsParams) -> CreateFunding
 
 
 _CUSTOMER = kinds.CUSTOMER
+_OWNER = Owner(_CUSTOMER, "customer")
 _BALANCE = "/v1/customers/{id}/cash_balance"
 _TRANSACTIONS = "/v1/customers/{id}/cash_balance_transactions"
 
@@ -249,8 +226,8 @@ RESOURCES = (CASH_BALANCE, CASH_TRANSACTION, FUNDING_INSTRUCTIONS)
 ROUTES = (
     Route("GET", _BALANCE, RetrieveCashBalance()),
     Route("POST", _BALANCE, Write(CASH_BALANCE, UpdateParams, update, path_kind=_CUSTOMER)),
-    Route("GET", _TRANSACTIONS, List(CASH_TRANSACTION, ListParams, owner=Owner(_CUSTOMER, "customer"))),
-    Route("GET", _TRANSACTIONS + "/{transaction}", RetrieveCashTransaction()),
+    Route("GET", _TRANSACTIONS, List(CASH_TRANSACTION, ListParams, owner=_OWNER)),
+    Route("GET", _TRANSACTIONS + "/{transaction}", RetrieveBelow(CASH_TRANSACTION, _OWNER, "transaction")),
     Route(
         "POST",
         "/v1/customers/{id}/funding_instructions",

@@ -21,7 +21,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Same, Shape, When, decided_once
+from fastpay.api.layout import Choice, Field, Json, Mode, Nested, Same, Shape, When, decided_once, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
@@ -114,9 +114,7 @@ _THREE_D_SECURE = Nested(
     Authentication,
     {
         "authentication_flow": Field("flow"),
-        "electronic_commerce_indicator": Field("electronic_commerce_indicator"),
-        "exemption_indicator": Field("exemption_indicator"),
-        "result": Field("result"),
+        **fields("electronic_commerce_indicator", "exemption_indicator", "result"),
         "result_reason": None,
         "transaction_id": Field("transaction_id"),
         "version": Field("version"),
@@ -218,12 +216,7 @@ _SHAPE: Shape = {
     "balance_transaction": Field("balance_transaction"),
     "billing_details": BILLING_DETAILS,
     "calculated_statement_descriptor": Field("statement_descriptor"),
-    "captured": Field("captured"),
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "customer": Field("customer"),
-    "description": Field("description"),
-    "dispute": Field("dispute"),
+    **fields("captured", "created", "currency", "customer", "description", "dispute"),
     "disputed": When("dispute", True, otherwise=False),
     "failure_balance_transaction": None,
     "failure_code": Field("failure_code"),
@@ -254,9 +247,7 @@ _SHAPE: Shape = {
     "shipping": SHIPPING,
     "source": None,
     "source_transfer": None,
-    "statement_descriptor": Field("statement_descriptor"),
-    "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
-    "status": Field("status"),
+    **fields("statement_descriptor", "statement_descriptor_suffix", "status"),
     "transfer": _of_extras(Field("transfer"), otherwise=None),
     "transfer_data": _of_extras(
         When("destination", {"amount": Field("transfer_amount"), "destination": Field("destination")}),

@@ -9,7 +9,7 @@ from fastpay.api.card_params import PaymentMethodData
 from fastpay.api.common_params import Identifier, NoParams, Params, ShippingParams, Url, given, shipping
 from fastpay.api.common_shapes import BILLING_DETAILS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Mode, Shape
+from fastpay.api.layout import Field, Mode, Shape, fields
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Reference, Resource
 from fastpay.api.resources.payment_methods import CARD_DETAILS
@@ -49,9 +49,7 @@ _SHAPE: Shape = {
         "customer_account": None,
         "type": "card",
     },
-    "return_url": Field("return_url"),
-    "setup_future_usage": Field("setup_future_usage"),
-    "setup_intent": Field("setup_intent"),
+    **fields("return_url", "setup_future_usage", "setup_intent"),
     "shipping": SHIPPING,
     "use_stripe_sdk": False,
 }

@@ -27,7 +27,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.common_shapes import ADDRESS, SHIPPING
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Mode, Shape, When
+from fastpay.api.layout import Field, Mode, Shape, When, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
@@ -115,11 +115,7 @@ _KNOWN: Shape = {
         "rendering_options": None,
     },
     "livemode": Mode(),
-    "metadata": Field("metadata"),
-    "name": Field("name"),
-    "next_invoice_sequence": Field("next_invoice_sequence"),
-    "phone": Field("phone"),
-    "preferred_locales": Field("preferred_locales"),
+    **fields("metadata", "name", "next_invoice_sequence", "phone", "preferred_locales"),
     "shipping": SHIPPING,
     "tax_exempt": Field("tax_exempt"),
     "test_clock": None,

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from fastpay import limits
 from fastpay.api.common_params import Identifier, Metadata, NoParams, Params, Part, value_or
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Mode, Nested, Shape, When
+from fastpay.api.layout import Field, Mode, Nested, Shape, When, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
@@ -117,9 +117,7 @@ _SHAPE: Shape = {
         [_WITHDRAWAL, _REINSTATEMENT],
         otherwise=When("withdrawal", [_WITHDRAWAL], otherwise=[]),
     ),
-    "charge": Field("charge"),
-    "created": Field("created"),
-    "currency": Field("currency"),
+    **fields("charge", "created", "currency"),
     "enhanced_eligibility_types": [],
     "evidence": {
         **{
@@ -140,9 +138,7 @@ _SHAPE: Shape = {
     "intended_submission_method": "manual",
     "is_charge_refundable": Field("is_charge_refundable"),
     "livemode": Mode(),
-    "metadata": Field("metadata"),
-    "network_reason_code": Field("network_reason_code"),
-    "payment_intent": Field("payment_intent"),
+    **fields("metadata", "network_reason_code", "payment_intent"),
     "payment_method_details": {
         "card": {
             "brand": Field("brand"),

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from fastpay.api.common_params import Identifier, Metadata, NoParams, Params, first_metadata, value_or
 from fastpay.api.context import Call
-from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When
+from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When, fields
 from fastpay.api.ledger_params import Second
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List
@@ -62,10 +62,7 @@ _SHAPE: Shape = {
             otherwise=When("phase", Field("amount"), equals="post", otherwise=0),
         ),
     ),
-    "created": Field("created"),
-    "credit_account": Field("credit_account"),
-    "currency": Field("currency"),
-    "debit_account": Field("debit_account"),
+    **fields("created", "credit_account", "currency", "debit_account"),
     "ended_by": Nested("ending", Ending, Field("transfer_id")),
     "expires_at": Field("expires_at"),
     "hold": Field("hold"),

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from fastpay import limits
-from fastpay.api import answers, card_params
+from fastpay.api import card_params
 from fastpay.api.card_params import (
     AllowRedisplay,
     CardParams,
@@ -32,15 +32,13 @@ from fastpay.api.common_params import (
     value_or,
 )
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS
-from fastpay.api.context import Call, Reply
-from fastpay.api.decoding import decode_query
-from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When
+from fastpay.api.context import Call
+from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When, fields
 from fastpay.api.list_params import ListParams
-from fastpay.api.lists import List, Owner, require_owner
+from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Reference, Resource
-from fastpay.api.routes import Contract, Policy, Route
-from fastpay.api.snapshots import Snapshots
+from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
 from fastpay.domain.bank_accounts import SepaDebit
@@ -164,10 +162,7 @@ _SEPA_DEBIT = Nested(
     "sepa_debit",
     SepaDebit,
     {
-        "bank_code": Field("bank_code"),
-        "branch_code": Field("branch_code"),
-        "country": Field("country"),
-        "fingerprint": Field("fingerprint"),
+        **fields("bank_code", "branch_code", "country", "fingerprint"),
         "generated_from": {"charge": None, "setup_attempt": None},
         "last4": Field("last4"),
     },
@@ -288,25 +283,6 @@ def magic(call: Call, identifier: str) -> PaymentMethod | None:
     return PaymentMethod(id=identifier, created=0, card=card_params.magic_card(call, number))
 
 
-class RetrieveOwned:
-    """The endpoint that shows a payment method of a customer, both named by the path."""
-
-    policy = Policy()
-    contract = Contract(NoParams, PAYMENT_METHOD)
-
-    async def answer(self, call: Call) -> Reply:
-        """Show the payment method. Raises: NotFound, also for another customer's."""
-        params = decode_query(NoParams, call.query)
-        paths = answers.check_expansions(call, PAYMENT_METHOD, params.expand)
-        identifier = kinds.check(kinds.PAYMENT_METHOD, call.arguments["payment_method"])
-        customer = await require_owner(call, kinds.CUSTOMER)
-        found = await call.services.reader.get(call.scope, identifier)
-        method = None if found is None else found.object
-        if not isinstance(method, PaymentMethod) or method.customer != customer.id:
-            raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
-        return Reply(body=await answers.shown(call, PAYMENT_METHOD, method, Snapshots(call), paths=paths))
-
-
 def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, object]:
     if isinstance(params, UnsetType):
         return {}
@@ -316,6 +292,7 @@ def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, obj
     return changes
 
 
+_OF_CUSTOMER = Owner(kinds.CUSTOMER, "customer")
 RESOURCES = (PAYMENT_METHOD,)
 ROUTES = (
     Route("POST", "/v1/payment_methods", Write(PAYMENT_METHOD, CreateParams, create, check=check_created)),
@@ -340,7 +317,11 @@ ROUTES = (
     Route(
         "GET",
         "/v1/customers/{id}/payment_methods",
-        MethodList(PAYMENT_METHOD, TypedListParams, owner=Owner(kinds.CUSTOMER, "customer")),
+        MethodList(PAYMENT_METHOD, TypedListParams, owner=_OF_CUSTOMER),
     ),
-    Route("GET", "/v1/customers/{id}/payment_methods/{payment_method}", RetrieveOwned()),
+    Route(
+        "GET",
+        "/v1/customers/{id}/payment_methods/{payment_method}",
+        RetrieveBelow(PAYMENT_METHOD, _OF_CUSTOMER, "payment_method"),
+    ),
 )

@@ -8,6 +8,7 @@ from fastpay.api.common_params import (
     Descriptor,
     Identifier,
     Metadata,
+    MetadataParams,
     NoParams,
     Params,
     Text,
@@ -16,7 +17,7 @@ from fastpay.api.common_params import (
     value_or,
 )
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Mode, Shape, When
+from fastpay.api.layout import Field, Mode, Shape, When, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
@@ -50,12 +51,6 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     statement_descriptor: Descriptor | UnsetType | None = UNSET
 
 
-class MetadataParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Update the metadata."""
-
-    metadata: Metadata | UnsetType | None = UNSET
-
-
 class PayoutListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Payouts, those in one state or to one bank account."""
 
@@ -70,26 +65,13 @@ _SHAPE: Shape = {
     "amount": Field("amount"),
     "application_fee": None,
     "application_fee_amount": None,
-    "arrival_date": Field("arrival_date"),
-    "automatic": Field("automatic"),
-    "balance_transaction": Field("balance_transaction"),
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "description": Field("description"),
-    "destination": Field("destination"),
-    "failure_balance_transaction": Field("failure_balance_transaction"),
-    "failure_code": Field("failure_code"),
-    "failure_message": Field("failure_message"),
+    **fields("arrival_date", "automatic", "balance_transaction", "created", "currency", "description"),
+    **fields("destination", "failure_balance_transaction", "failure_code", "failure_message"),
     "livemode": Mode(),
-    "metadata": Field("metadata"),
-    "method": Field("method"),
-    "original_payout": Field("original_payout"),
+    **fields("metadata", "method", "original_payout"),
     "payout_method": None,
     "reconciliation_status": When("automatic", _RECONCILED, otherwise="not_applicable"),
-    "reversed_by": Field("reversed_by"),
-    "source_type": Field("source_type"),
-    "statement_descriptor": Field("statement_descriptor"),
-    "status": Field("status"),
+    **fields("reversed_by", "source_type", "statement_descriptor", "status"),
     "trace_id": {"status": When("status", "unsupported", otherwise="pending", equals="paid"), "value": None},
     "type": "bank_account",
 }

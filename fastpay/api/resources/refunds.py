@@ -8,13 +8,14 @@ from fastpay.api.common_params import (
     Email,
     Identifier,
     Metadata,
+    MetadataParams,
     NoParams,
     Params,
     first_metadata,
     value_or,
 )
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Shape, When
+from fastpay.api.layout import Field, Shape, When, fields
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner
 from fastpay.api.reads import Retrieve
@@ -57,12 +58,6 @@ class CreateBelowParams(Params, frozen=True, kw_only=True, forbid_unknown_fields
     reverse_transfer: bool = False
 
 
-class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Update the metadata."""
-
-    metadata: Metadata | UnsetType | None = UNSET
-
-
 class RefundListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Refunds, those of one charge or one payment intent."""
 
@@ -83,12 +78,7 @@ _NEXT_ACTION: Shape = {
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "refund",
-    "amount": Field("amount"),
-    "balance_transaction": Field("balance_transaction"),
-    "charge": Field("charge"),
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "customer": Field("customer"),
+    **fields("amount", "balance_transaction", "charge", "created", "currency", "customer"),
     "customer_account": None,
     "description": None,
     "destination_details": When(
@@ -100,10 +90,7 @@ _SHAPE: Shape = {
         otherwise={"customer_cash_balance": {}, "type": "customer_cash_balance"},
         equals="card",
     ),
-    "failure_balance_transaction": Field("failure_balance_transaction"),
-    "failure_reason": Field("failure_reason"),
-    "instructions_email": Field("instructions_email"),
-    "metadata": Field("metadata"),
+    **fields("failure_balance_transaction", "failure_reason", "instructions_email", "metadata"),
     "next_action": When(
         "status", When("instructions_email", _NEXT_ACTION, otherwise=None), equals="requires_action"
     ),
@@ -165,7 +152,7 @@ def cancel(call: Call, params: NoParams) -> CancelRefund:
     return CancelRefund(id=call.arguments["id"])
 
 
-def update(call: Call, params: UpdateParams) -> UpdateRefund:
+def update(call: Call, params: MetadataParams) -> UpdateRefund:
     """Update the metadata."""
     return UpdateRefund(id=call.arguments["id"], metadata=value_or(params.metadata, {}))
 
@@ -216,7 +203,7 @@ ROUTES = (
         ),
     ),
     Route("GET", "/v1/refunds/{id}", Retrieve(REFUND, NoParams)),
-    Route("POST", "/v1/refunds/{id}", Write(REFUND, UpdateParams, update, path_kind=kinds.REFUND)),
+    Route("POST", "/v1/refunds/{id}", Write(REFUND, MetadataParams, update, path_kind=kinds.REFUND)),
     Route("POST", "/v1/refunds/{id}/cancel", Write(REFUND, NoParams, cancel, path_kind=kinds.REFUND)),
     Route(
         "POST",

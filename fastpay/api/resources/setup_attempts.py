@@ -2,7 +2,7 @@
 
 from fastpay.api.common_params import Identifier
 from fastpay.api.common_shapes import CHECKS
-from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
+from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
@@ -21,10 +21,7 @@ _SETUP_ERROR = Nested(
     "setup_error",
     SetupError,
     {
-        "code": Field("code"),
-        "decline_code": Field("decline_code"),
-        "message": Field("message"),
-        "param": Field("param"),
+        **fields("code", "decline_code", "message", "param"),
         "payment_method": Slot("payment_method"),
         "type": Field("type"),
     },
@@ -57,9 +54,7 @@ _SHAPE: Shape = {
     "id": Field("id"),
     "object": "setup_attempt",
     "application": None,
-    "attach_to_self": Field("attach_to_self"),
-    "created": Field("created"),
-    "customer": Field("customer"),
+    **fields("attach_to_self", "created", "customer"),
     "customer_account": None,
     "flow_directions": Field("flow_directions"),
     "livemode": Mode(),
@@ -69,9 +64,7 @@ _SHAPE: Shape = {
         "method", {"sepa_debit": {}, "type": "sepa_debit"}, otherwise=_CARD_DETAILS, equals="sepa_debit"
     ),
     "setup_error": _SETUP_ERROR,
-    "setup_intent": Field("setup_intent"),
-    "status": Field("status"),
-    "usage": Field("usage"),
+    **fields("setup_intent", "status", "usage"),
 }
 
 

@@ -9,6 +9,7 @@ from fastpay.api import answers
 from fastpay.api.common_params import (
     Identifier,
     Metadata,
+    MetadataParams,
     NoParams,
     Params,
     Text,
@@ -18,7 +19,7 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.envelopes import render_list
-from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, template
+from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, fields, template
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
@@ -69,12 +70,6 @@ class ReverseParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     refund_application_fee: bool = False
 
 
-class MetadataParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Update the metadata."""
-
-    metadata: Metadata | UnsetType | None = UNSET
-
-
 class TransferListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Transfers, those to one account or of one group."""
 
@@ -86,14 +81,9 @@ class TransferListParams(CreatedListParams, frozen=True, kw_only=True, forbid_un
 _REVERSAL_SHAPE: Shape = {
     "id": Field("id"),
     "object": "transfer_reversal",
-    "amount": Field("amount"),
-    "balance_transaction": Field("balance_transaction"),
-    "created": Field("created"),
-    "currency": Field("currency"),
+    **fields("amount", "balance_transaction", "created", "currency"),
     "destination_payment_refund": None,
-    "metadata": Field("metadata"),
-    "source_refund": Field("source_refund"),
-    "transfer": Field("transfer"),
+    **fields("metadata", "source_refund", "transfer"),
 }
 TRANSFER_REVERSAL = Resource(
     kinds.TRANSFER_REVERSAL,
@@ -109,20 +99,13 @@ TRANSFER_REVERSAL = Resource(
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "transfer",
-    "amount": Field("amount"),
-    "amount_reversed": Field("amount_reversed"),
-    "balance_transaction": Field("balance_transaction"),
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "description": Field("description"),
-    "destination": Field("destination"),
+    **fields("amount", "amount_reversed", "balance_transaction", "created", "currency"),
+    **fields("description", "destination"),
     "destination_payment": None,
     "livemode": Mode(),
     "metadata": Field("metadata"),
     "reversed": Same("amount", "amount_reversed"),
-    "source_transaction": Field("source_transaction"),
-    "source_type": Field("source_type"),
-    "transfer_group": Field("transfer_group"),
+    **fields("source_transaction", "source_type", "transfer_group"),
     "reversals": Slot("id", Page(kinds.TRANSFER_REVERSAL)),
 }
 _TEMPLATE = template(AccountTransfer, _SHAPE)

@@ -2,7 +2,7 @@
 
 from fastpay.api.bank_shapes import FinancialAddresses
 from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
-from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once
+from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once, fields
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.api.resources.payment_intents.options import PaymentDetails, ShownAmountDetails
 from fastpay.domain import kinds
@@ -13,11 +13,7 @@ _LAST_PAYMENT_ERROR = Nested(
     "last_payment_error",
     PaymentError,
     {
-        "charge": Field("charge"),
-        "code": Field("code"),
-        "decline_code": Field("decline_code"),
-        "message": Field("message"),
-        "param": Field("param"),
+        **fields("charge", "code", "decline_code", "message", "param"),
         "payment_method": Slot("payment_method"),
         "type": Field("type"),
     },
@@ -31,18 +27,11 @@ _CARD_OPTIONS = Nested(
         "capture_method": Field("capture_method"),
         "installments": None,
         "mandate_options": None,
-        "network": Field("network"),
-        "request_extended_authorization": Field("request_extended_authorization"),
-        "request_incremental_authorization": Field("request_incremental_authorization"),
-        "request_multicapture": Field("request_multicapture"),
-        "request_overcapture": Field("request_overcapture"),
-        "request_three_d_secure": Field("request_three_d_secure"),
-        "require_cvc_recollection": Field("require_cvc_recollection"),
-        "setup_credential_usage": Field("setup_credential_usage"),
-        "setup_future_usage": Field("setup_future_usage"),
-        "statement_descriptor_suffix_kana": Field("statement_descriptor_suffix_kana"),
-        "statement_descriptor_suffix_kanji": Field("statement_descriptor_suffix_kanji"),
-        "stored_credential_usage": Field("stored_credential_usage"),
+        **fields("network", "request_extended_authorization", "request_incremental_authorization"),
+        **fields("request_multicapture", "request_overcapture", "request_three_d_secure"),
+        **fields("require_cvc_recollection", "setup_credential_usage"),
+        **fields("setup_future_usage", "statement_descriptor_suffix_kana"),
+        **fields("statement_descriptor_suffix_kanji", "stored_credential_usage"),
     },
 )
 _NO_CARD_OPTIONS: Shape = {
@@ -111,14 +100,8 @@ _SHAPE: Shape = {
     "automatic_payment_methods": When(
         "automatic_payment_methods", {"allow_redirects": ALLOW_REDIRECTS, "enabled": True}
     ),
-    "canceled_at": Field("canceled_at"),
-    "cancellation_reason": Field("cancellation_reason"),
-    "capture_method": Field("capture_method"),
-    "client_secret": Field("client_secret"),
-    "confirmation_method": Field("confirmation_method"),
-    "created": Field("created"),
-    "currency": Field("currency"),
-    "customer": Field("customer"),
+    **fields("canceled_at", "cancellation_reason", "capture_method", "client_secret", "confirmation_method"),
+    **fields("created", "currency", "customer"),
     "customer_account": None,
     "description": Field("description"),
     "excluded_payment_method_types": _of_extras(Field("excluded_payment_method_types"), otherwise=None),
@@ -155,9 +138,7 @@ _SHAPE: Shape = {
     "setup_future_usage": Field("setup_future_usage"),
     "shipping": SHIPPING,
     "source": None,
-    "statement_descriptor": Field("statement_descriptor"),
-    "statement_descriptor_suffix": Field("statement_descriptor_suffix"),
-    "status": Field("status"),
+    **fields("statement_descriptor", "statement_descriptor_suffix", "status"),
     "transfer_data": _of_extras(
         When("destination", {"amount": Field("transfer_amount"), "destination": Field("destination")}),
         otherwise=None,

@@ -1,7 +1,7 @@
 """Setup intents as the dialect shows them, and what can be expanded in them."""
 
 from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION
-from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When
+from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When, fields
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
 from fastpay.domain.setup_objects import SetupError
@@ -10,10 +10,7 @@ _LAST_SETUP_ERROR = Nested(
     "last_setup_error",
     SetupError,
     {
-        "code": Field("code"),
-        "decline_code": Field("decline_code"),
-        "message": Field("message"),
-        "param": Field("param"),
+        **fields("code", "decline_code", "message", "param"),
         "payment_method": Slot("payment_method"),
         "type": Field("type"),
     },
@@ -27,10 +24,7 @@ _SHAPE: Shape = {
     "automatic_payment_methods": When(
         "automatic_payment_methods", {"allow_redirects": ALLOW_REDIRECTS, "enabled": True}
     ),
-    "cancellation_reason": Field("cancellation_reason"),
-    "client_secret": Field("client_secret"),
-    "created": Field("created"),
-    "customer": Field("customer"),
+    **fields("cancellation_reason", "client_secret", "created", "customer"),
     "customer_account": None,
     "description": Field("description"),
     "excluded_payment_method_types": None,
@@ -51,10 +45,7 @@ _SHAPE: Shape = {
             "request_three_d_secure": Field("request_three_d_secure"),
         }
     },
-    "payment_method_types": Field("payment_method_types"),
-    "single_use_mandate": Field("single_use_mandate"),
-    "status": Field("status"),
-    "usage": Field("usage"),
+    **fields("payment_method_types", "single_use_mandate", "status", "usage"),
 }
 
 

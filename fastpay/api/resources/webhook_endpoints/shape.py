@@ -5,7 +5,7 @@ from typing import Literal, TypedDict
 
 import msgspec
 
-from fastpay.api.layout import Field, Later, Mode, Shape, Slot, When, template
+from fastpay.api.layout import Field, Later, Mode, Shape, Slot, When, fields, template
 from fastpay.api.resource import Encoding, Resource
 from fastpay.domain import kinds
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
@@ -13,12 +13,9 @@ from fastpay.engine.relay.ports import Attempt, EndpointState
 
 _DELETED: Shape = {"id": Field("id"), "object": "webhook_endpoint", "deleted": True}
 _SETTINGS: dict[str, Shape] = {
-    "disabled_reason": Field("disabled_reason"),
-    "failing_since": Field("failing_since"),
-    "order": Field("order"),
-    "payload": Field("payload"),
-    "requests_per_second": Field("requests_per_second"),
-    "start_after_sequence": Field("start_after_sequence"),
+    **fields(
+        "disabled_reason", "failing_since", "order", "payload", "requests_per_second", "start_after_sequence"
+    ),
 }
 # What the relay knows. An answer to a POST can be replayed, and so does not say it.
 _STATE: dict[str, Shape] = {"circuit": Later(str), "delivered_through": Later(int), "lag": Later(int)}
@@ -30,14 +27,10 @@ def _shape(settings: dict[str, Shape], more: dict[str, Shape] | None = None) -> 
         "object": "webhook_endpoint",
         "api_version": Field("api_version"),
         "application": None,
-        "created": Field("created"),
-        "description": Field("description"),
-        "enabled_events": Field("enabled_events"),
+        **fields("created", "description", "enabled_events"),
         "fastpay": settings,
         "livemode": Mode(),
-        "metadata": Field("metadata"),
-        "status": Field("status"),
-        "url": Field("url"),
+        **fields("metadata", "status", "url"),
         **(more or {}),
     }
     return When("deleted", _DELETED, otherwise=known)
@@ -75,13 +68,9 @@ WEBHOOK_REPLAY = Resource(
     shape={
         "id": Field("id"),
         "object": "webhook_replay",
-        "created": Field("created"),
-        "event": Field("event"),
-        "from_sequence": Field("from_sequence"),
+        **fields("created", "event", "from_sequence"),
         "livemode": Mode(),
-        "to_sequence": Field("to_sequence"),
-        "types": Field("types"),
-        "webhook_endpoint": Field("webhook_endpoint"),
+        **fields("to_sequence", "types", "webhook_endpoint"),
     },
 )
 
