@@ -22,7 +22,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 from fastpay.engine.read.computations import Computations
-from fastpay.engine.relay.ports import Deliveries
+from fastpay.engine.relay.ports import Deliveries, HeaderSeal
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
 
@@ -54,6 +54,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     resources: Resources
     # None in a process that shows nothing of deliveries.
     deliveries: Deliveries | None = None
+    header_seal: HeaderSeal | None = None
     settings: Settings = Settings()
     cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)

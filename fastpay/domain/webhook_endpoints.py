@@ -41,6 +41,7 @@ class WebhookEndpoint(StoredObject, frozen=True, gc=False, array_like=True, kw_o
     """A receiver of events.
 
     `secrets` are newest first. `failing_since` is when attempts began to fail, as the relay has reported it.
+    The values of `headers` are sealed; those of older versions are not.
     `disabled_reason` is "requested", "gone" (the receiver answered 410) or "failing".
     """
 

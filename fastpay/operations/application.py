@@ -43,6 +43,7 @@ from fastpay.store.batches import PostgresBatches
 from fastpay.store.challenge_tokens import SealedChallengeTokens
 from fastpay.store.copies import RedisCopies
 from fastpay.store.events import PostgresEvents
+from fastpay.store.header_values import SealedHeaderValues
 from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.ledger import PostgresLedger
@@ -108,6 +109,7 @@ async def open_application(
             ledger=PostgresLedger(reads),
             events=PostgresEvents(reads),
             deliveries=PostgresDeliveries(reads),
+            header_seal=SealedHeaderValues(clock=clock),
             feeds=feeds,
             keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
             clock=clock,

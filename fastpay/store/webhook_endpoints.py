@@ -3,12 +3,16 @@
 import uuid
 from collections.abc import Sequence
 
+import msgspec
+
+from fastpay.clock import Clock
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay, secret_text
 from fastpay.engine.ports import Filter, Page
 from fastpay.engine.relay.ports import EndpointConfiguration, EndpointName
 from fastpay.store import rows
+from fastpay.store.header_values import SealedHeaderValues
 from fastpay.store.keys import fingerprint_binding
 from fastpay.store.reads import PostgresReads
 from fastpay.store.sealing import Sealed, SecretUnreadable, Vault, open_sealed
@@ -20,9 +24,10 @@ _BEFORE_ALL = EndpointName(Scope(LOWEST, False), LOWEST)
 class PostgresEndpoints:
     """Satisfies `EndpointConfigurations`."""
 
-    def __init__(self, reads: PostgresReads, *, vault: Vault | None) -> None:
+    def __init__(self, reads: PostgresReads, *, vault: Vault | None, clock: Clock) -> None:
         self._reads = reads
         self._vault = vault
+        self._headers = SealedHeaderValues(clock=clock)
 
     async def list_enabled(
         self, *, after: EndpointName | None = None, limit: int
@@ -40,7 +45,7 @@ class PostgresEndpoints:
         ]
 
     async def load(self, names: Sequence[EndpointName]) -> dict[EndpointName, EndpointConfiguration]:
-        """Return the latest versions of endpoints that exist, disabled ones too.
+        """Return the latest versions of endpoints that exist, disabled ones too, with their headers opened.
 
         One whose secrets cannot be opened is left out: the log says why. Raises: DatabaseUnavailable.
         """
@@ -57,11 +62,12 @@ class PostgresEndpoints:
                 continue
             try:
                 key = self._tenants_key(row)
+                headers = self._headers.open(key, scope, endpoint.headers)
             except SecretUnreadable:
                 continue
             loaded[EndpointName(scope, endpoint.id)] = EndpointConfiguration(
                 scope=scope,
-                endpoint=endpoint,
+                endpoint=msgspec.structs.replace(endpoint, headers=headers),
                 version=row["version"],
                 secrets=tuple(
                     (secret_text(key, scope, secret), secret.expires_at) for secret in endpoint.secrets

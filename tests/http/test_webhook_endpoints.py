@@ -59,8 +59,11 @@ def test_settings_of_ours_are_kept_and_shown(http: httpx.Client) -> None:
     assert shown["order"] == "strict"
     assert shown["payload"] == "thin"
     assert shown["requests_per_second"] == 50
-    assert shown["headers"] == {"Authorization": "Bearer abc"}
+    assert shown["headers"] == made["fastpay"]["headers"] == {"Authorization": "Bearer abc"}
     assert shown["start_after_sequence"] == 0
+    listed = http.get(PATH).json()["data"]
+    later = [post(http, own(path, made)) for path in ("", "/enable", "/ping", "/rotate_secret")]
+    assert all(one["fastpay"]["headers"] == shown["headers"] for one in (*listed, *later))
     changed = post(http, own("", made), **{"fastpay[requests_per_second]": "", "fastpay[headers]": ""})
     assert (changed["fastpay"]["requests_per_second"], changed["fastpay"]["headers"]) == (None, {})
     assert changed["fastpay"]["order"] == "strict"

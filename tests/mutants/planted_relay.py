@@ -7,6 +7,7 @@ PURE = "tests/unit/engine/relay/test_progress.py"
 PACE = "tests/unit/engine/relay/test_pace.py"
 MANNERS = "tests/relay/test_manners.py"
 LEASES = "tests/relay/test_leases.py"
+OVER_HTTP = "tests/relay/test_over_http.py"
 REPLAYS = "tests/relay/test_replays.py"
 
 RELAY = (
@@ -102,6 +103,13 @@ RELAY = (
         "if outcome.status == _GONE or self.circuit.is_hopeless(now_ms):",
         "if self.circuit.is_hopeless(now_ms):",
         (f"{MANNERS}::test_an_endpoint_that_will_not_have_it_is_disabled",),
+    ),
+    Mutant(
+        "store-an-endpoints-headers-in-the-clear",
+        "fastpay/api/resources/webhook_endpoints/__init__.py",
+        "return seal.seal(call.credentials.fingerprint_key, call.scope, headers)",
+        "return headers",
+        (f"{OVER_HTTP}::test_headers_of_an_endpoint_are_sent_and_not_found_in_the_database",),
     ),
     Mutant(
         "replay-an-event-for-ever",

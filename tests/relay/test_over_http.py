@@ -1,5 +1,6 @@
 """From the SDK to the receiver and back: what is delivered, and what the API says of it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import stripe
 
 from tests.relay.shop import Shop
 from tests.support.receiver import Receiver
+from tests.support.servers import fetch
 
 PATH = "/v1/webhook_endpoints"
 
@@ -157,3 +159,20 @@ def test_a_disabled_endpoint_goes_on_where_it_stood(
     numbers = sorted(int(line["headers"]["fastpay-sequence"]) for line in lines)
     listed = http.get("/v1/events", params={"type": "customer.*"}).json()["data"]
     assert numbers == sorted(event["sequence"] for event in listed)
+
+
+def test_headers_of_an_endpoint_are_sent_and_not_found_in_the_database(
+    shop: Shop, http: httpx.Client, receiver: Receiver, path: str
+) -> None:
+    own = {"fastpay[headers][Authorization]": "Bearer confidential"}
+    make(http, at(receiver, path), **own, **{"fastpay[payload]": "thin"})
+    post(http, "/v1/customers", name="Ada")
+    (line,) = came(receiver, path, 1)
+    assert line["headers"]["authorization"] == "Bearer confidential"
+    stored = fetch(shop.server.database_url, "select snapshot from object_version")
+    assert any(b"Authorization" in row[0] for row in stored)
+    assert not any(b"confidential" in row[0] for row in stored)
+    # The payload is thin: the object's identifier and kind, and nothing else of it.
+    (event,) = http.get("/v1/events", params={"type": "customer.created"}).json()["data"]
+    thin = {"object": {name: event["data"]["object"][name] for name in ("id", "object")}}
+    assert json.loads(line["body"]) == event | {"data": thin}

@@ -88,6 +88,16 @@ class EndpointConfigurations(Protocol):
         """Return the replays that were asked for, oldest first, whose identifiers have larger digits."""
 
 
+class HeaderSeal(Protocol):
+    """Seals the values of an endpoint's own headers for its snapshots. `key` is the tenant's own."""
+
+    def seal(self, key: bytes, scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers with sealed values."""
+
+    def open(self, key: bytes, scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers with their values. Raises: FastpayError if a value cannot be opened."""
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where deliveries go. What is made of it once, such as signers, is kept for as long as it lives."""
 

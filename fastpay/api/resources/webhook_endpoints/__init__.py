@@ -1,12 +1,12 @@
 """Webhook endpoints: where events are delivered, what became of that, and how to have it done again.
 
-A secret is shown by the answers that make it, and by nothing else. What is rendered has its salt; the salt is
-replaced where the tenant's key is at hand, so that a replay shows the same secret.
+A secret is shown by the answers that make it, and by nothing else. What is rendered has its salt, and sealed
+headers; both are replaced where the tenant's key is at hand, so that a replay shows the same.
 """
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UnsetType
@@ -73,8 +73,8 @@ _EXISTING = "existing"
 _Params = TypeVar("_Params", bound=Params)
 
 
-class WriteWithSecret(Write[_Params]):
-    """An endpoint of the API whose answer shows the secret that it made."""
+class WriteEndpoint(Write[_Params]):
+    """An endpoint of the API whose answer shows what is secret: the headers, and the secret that it made."""
 
     async def answer(self, call: Call) -> Reply:
         """Commit the command of the request. Raises: FastpayError."""
@@ -82,12 +82,13 @@ class WriteWithSecret(Write[_Params]):
         if reply.status != 200:
             return reply
         body = msgspec.json.decode(reply.body)
-        made = EndpointSecret(salt=body["secret"])
-        body["secret"] = secret_text(call.credentials.fingerprint_key, call.scope, made)
-        return msgspec.structs.replace(reply, body=answers.encode(body))
+        if "secret" in body:
+            made = EndpointSecret(salt=body["secret"])
+            body["secret"] = secret_text(call.credentials.fingerprint_key, call.scope, made)
+        return msgspec.structs.replace(reply, body=answers.encode(_opened(call, body)))
 
 
-class Create(WriteWithSecret[CreateParams]):
+class Create(WriteEndpoint[CreateParams]):
     """The endpoint of the API that creates webhook endpoints, up to a number."""
 
     async def answer(self, call: Call) -> Reply:
@@ -244,8 +245,26 @@ def _fields(call: Call, params: CreateParams | UpdateParams) -> dict[str, object
     settings: SettingsParams = params.fastpay
     fields |= given(settings, "order", "payload", "requests_per_second")
     if not isinstance(settings.headers, UnsetType):
-        fields["headers"] = check_headers(settings.headers or {})
+        fields["headers"] = _seal(call, check_headers(settings.headers or {}))
     return fields
+
+
+def _seal(call: Call, headers: dict[str, str]) -> dict[str, str]:
+    """Return headers as they are stored."""
+    if not headers:
+        return {}
+    seal = call.services.header_seal
+    assert seal is not None
+    return seal.seal(call.credentials.fingerprint_key, call.scope, headers)
+
+
+def _opened(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a rendered endpoint with its headers opened. One that was deleted has none."""
+    settings, seal = body.get("fastpay"), call.services.header_seal
+    if settings and settings["headers"] and seal is not None:
+        key = call.credentials.fingerprint_key
+        settings["headers"] = seal.open(key, call.scope, settings["headers"])
+    return body
 
 
 def _new_salt(call: Call) -> str:
@@ -259,7 +278,7 @@ async def _with_states(call: Call, found: list[StoredObject]) -> list[dict[str, 
     states: Mapping[str, EndpointState] = {}
     if deliveries is not None and endpoints:
         states = await deliveries.states(call.scope, [one.id for one in endpoints])
-    return [with_state(one, call.scope.livemode, states) for one in endpoints]
+    return [_opened(call, with_state(one, call.scope.livemode, states)) for one in endpoints]
 
 
 def _attempt_page(params: AttemptListParams, page: Page) -> AttemptPage:
@@ -290,11 +309,11 @@ ROUTES = (
     Route("POST", _PATH, Create(WITH_SALT, CreateParams, create)),
     Route("GET", _PATH, ListEndpoints(ANSWERED, ListParams)),
     Route("GET", _OWN, RetrieveEndpoint()),
-    Route("POST", _OWN, Write(ANSWERED, UpdateParams, update, path_kind=_KIND)),
-    Route("DELETE", _OWN, Write(ANSWERED, NoParams, delete, path_kind=_KIND)),
+    Route("POST", _OWN, WriteEndpoint(ANSWERED, UpdateParams, update, path_kind=_KIND)),
+    Route("DELETE", _OWN, WriteEndpoint(ANSWERED, NoParams, delete, path_kind=_KIND)),
     Route("GET", f"{_OWN}/attempts", ListAttempts()),
-    Route("POST", f"{_OWN}/enable", Write(ANSWERED, NoParams, enable, path_kind=_KIND)),
-    Route("POST", f"{_OWN}/ping", Write(ANSWERED, NoParams, ping, path_kind=_KIND)),
+    Route("POST", f"{_OWN}/enable", WriteEndpoint(ANSWERED, NoParams, enable, path_kind=_KIND)),
+    Route("POST", f"{_OWN}/ping", WriteEndpoint(ANSWERED, NoParams, ping, path_kind=_KIND)),
     Route(
         "POST",
         f"{_OWN}/replay",
@@ -311,5 +330,5 @@ ROUTES = (
         f"{_OWN}/replays",
         List(WEBHOOK_REPLAY, ListParams, owner=Owner(kinds.WEBHOOK_ENDPOINT, "webhook_endpoint")),
     ),
-    Route("POST", f"{_OWN}/rotate_secret", WriteWithSecret(WITH_SALT, RotateParams, rotate, path_kind=_KIND)),
+    Route("POST", f"{_OWN}/rotate_secret", WriteEndpoint(WITH_SALT, RotateParams, rotate, path_kind=_KIND)),
 )
