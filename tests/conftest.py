@@ -149,6 +149,7 @@ def tls_server(
         "FASTPAY_DATABASE_URL": plain_server.database_url,
         "FASTPAY_TLS_CERT": str(certificate.cert),
         "FASTPAY_TLS_KEY": str(certificate.key),
+        "FASTPAY_TEST_DELAY_S": "0",
     }
     with running_server(scratch / "tls", scratch, environment=environment) as running:
         yield running
