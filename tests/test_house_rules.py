@@ -1,5 +1,6 @@
 """The plan of the house, held against the whole tree; and each rule against what would break it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,15 @@ def test_the_project_keeps_the_rule(check: _Check, folder: str, suffixes: tuple[
     for path in tree.under(folder, *suffixes):
         faults += check(path.as_posix(), tree.read(path))
     assert faults == []
+
+
+def test_the_page_on_the_architecture_has_the_rule_for_imports() -> None:
+    page = tree.read(Path("docs/ARCHITECTURE.md"))
+    table = page.partition("\n| floor | may import |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE)
+    shown = {floor: set(re.findall(r"`(\w+)(?:\.py)?`", cell)) for floor, cell in rows}
+    rule = {floor: {name.partition(".")[0] for name in names} for floor, names in imports.DIRECTIONS.items()}
+    assert shown | {"__main__": {"cli"}} == rule | {"domain": set()}
 
 
 def test_the_rules_look_at_something() -> None:

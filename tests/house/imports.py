@@ -38,10 +38,10 @@ DIRECTIONS: dict[str, frozenset[str]] = {
         }
     ),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.relay.ports", "engine.failures"}),
-    "api": frozenset({"_native", "domain", "engine", "addresses"}),
+    "api": frozenset({"_native", "domain", "engine"}),
     "signing": frozenset({"_native"}),
     "operations": _SERVING,
-    "cli": _SERVING | {"operations"},
+    "cli": frozenset({"domain", "operations", "store"}),
     "__main__": frozenset({"cli"}),
 }
 DOMAIN_COMMON = frozenset({"errors", "limits"})
