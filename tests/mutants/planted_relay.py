@@ -112,6 +112,13 @@ RELAY = (
         (f"{OVER_HTTP}::test_headers_of_an_endpoint_are_sent_and_not_found_in_the_database",),
     ),
     Mutant(
+        "call-delivered-what-failed",
+        "fastpay/api/resources/events/pending.py",
+        "(event.sequence > one.position or event.sequence in one.parked)",
+        "event.sequence > one.position",
+        ("tests/relay/test_pending.py",),
+    ),
+    Mutant(
         "replay-an-event-for-ever",
         f"{FOLDER}/replaying.py",
         "attempts_max=1 if is_single else limits.relay_replay_attempts,",

@@ -198,8 +198,22 @@ class AttemptPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sequence: int | None = None
 
 
+class Progress(NamedTuple):
+    """An endpoint, its position, and which events that the position has passed are not acknowledged."""
+
+    endpoint: WebhookEndpoint
+    position: int
+    parked: frozenset[int]
+
+
 class Deliveries(Protocol):
     """What the API shows of deliveries. Endpoints of other tenants do not exist for the caller."""
+
+    async def progress(self, scope: Scope, numbers: Sequence[int]) -> Sequence[Progress]:
+        """Return all endpoints, disabled ones too. `parked` are among these numbers."""
+
+    async def parked(self, scope: Scope, *, below: int, above: int) -> Sequence[int]:
+        """Return the numbers of events that an endpoint's position has passed without an acknowledgement."""
 
     async def states(self, scope: Scope, endpoint_ids: Sequence[str]) -> Mapping[str, EndpointState]:
         """Return the states of endpoints. One that no instance has read for yet is missing."""

@@ -16,6 +16,7 @@ from fastpay.api.envelopes import render_list
 from fastpay.api.etags import tag
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, created_seconds, cursors, cut
+from fastpay.api.resources.events.pending import list_by_delivery, with_pending
 from fastpay.api.resources.events.shape import EVENT, render_occurrences
 from fastpay.api.resources.events.stream import (
     STREAM_TYPE,
@@ -67,7 +68,8 @@ class RetrieveEvent:
         found = await find_event(call, identifier)
         if found is None:
             raise kinds.absent(kinds.EVENT, identifier)
-        (body,) = await render_occurrences(call.services, call.scope, [found])
+        counted = await with_pending(call, [found])
+        (body,) = await render_occurrences(call.services, call.scope, counted)
         return Reply(body=body, etag=tag(found.event.version, body))
 
 
@@ -94,10 +96,14 @@ class ListEvents:
             return await self._follow(call, params, params.after_sequence)
         below, above = await cursors(params, partial(_cursor, call), lowest=0, highest=_ABOVE_ALL)
         page = _page(params, below=below, above=above, ascending=above > 0)
-        read = await call.services.events.list(call.scope, page)
+        if isinstance(params.delivery_success, UnsetType):
+            read = await call.services.events.list(call.scope, page)
+        else:
+            read = await list_by_delivery(call, page, is_delivered=params.delivery_success)
         call.ended("read")
         found, has_more = cut(read.found, page)
-        return await self._show(call, found, {}, has_more=has_more or not read.is_complete)
+        counted = await with_pending(call, found)
+        return await self._show(call, counted, {}, has_more=has_more or not read.is_complete)
 
     async def _follow(self, call: Call, params: EventListParams, after: int) -> Reply:
         """Show the events that follow a number, and up to which number there are no others.
@@ -114,7 +120,10 @@ class ListEvents:
         found, through, end = await read_following(call.services, call.scope, after, page)
         call.ended("read")
         covered = {"after_sequence": after, "through_sequence": through}
-        return await self._show(call, found, covered, has_more=through < end)
+        counted, success = await with_pending(call, found), params.delivery_success
+        if not isinstance(success, UnsetType):
+            counted = [one for one in counted if (not one.event.pending_webhooks) is success]
+        return await self._show(call, counted, covered, has_more=through < end)
 
     async def _stream(self, call: Call, params: EventListParams) -> Reply:
         """Follow the events. A client that comes back says in a header where it was, and repeats the rest."""
@@ -153,9 +162,6 @@ def _page(params: EventListParams, *, below: int, above: int, ascending: bool) -
 
 def _types(params: EventListParams) -> frozenset[str]:
     """Return the types to show. A type that never happens here has no events. Raises: InvalidRequest."""
-    if params.delivery_success is False:
-        # No event waits for a delivery: there are no webhooks yet.
-        return frozenset()
     if isinstance(params.type, UnsetType):
         wanted = map(events.matching, params.types)
         return frozenset().union(*wanted) if params.types else events.TYPES
