@@ -186,6 +186,8 @@ book_wait_ms = 250
 contention_believed_ms = 200
 contended_scopes_max = 4_096
 working_set_entries_max = 32_768
+# What a command adds for each unit of its weight: objects, accounts and keys.
+working_set_entries_a_weight = 16
 accounts_carried_max = 256
 # How long keys are looked up ahead after a start, and after a key turned out to be used before.
 keys_doubted_ms = 3_000

@@ -184,7 +184,7 @@ class BatchLoop:
                 batch.add(entry)
             return
         assert isinstance(batch, DecidedBatch)
-        if self._decider.working_set.is_full:
+        if self._decider.working_set.is_full(sum(entry.weight for entry in entries)):
             if len(batch) or self.pipeline.committing is not None:
                 # What is not committed cannot be loaded again, so it must not be forgotten yet.
                 self._queue.put_back(entries)

@@ -23,11 +23,20 @@ class WorkingSet:
     def __init__(self) -> None:
         self.workspaces: dict[Scope, Workspace] = {}
         self.idempotency: dict[bytes, IdempotencyRow] = {}
+        # How much more weight may come before entries have to be counted, which takes a step for each tenant.
+        self._uncounted = 0
 
-    @property
-    def is_full(self) -> bool:
-        """Whether it holds more than `working_set_entries_max` (see `shrink`)."""
-        return self._held() > limits.working_set_entries_max
+    def is_full(self, weight: int = 0) -> bool:
+        """Tell whether it may hold too much (see `shrink`) before commands of this weight.
+
+        It holds `working_set_entries_max`, and what the commands since the last count have added.
+        """
+        self._uncounted -= weight
+        if self._uncounted > 0:
+            return False
+        room = limits.working_set_entries_max - self._held()
+        self._uncounted = room // limits.working_set_entries_a_weight - weight
+        return room < 0
 
     def shrink(self) -> None:
         """Forget what can be loaded again. Right only while everything decided is committed.
@@ -39,13 +48,14 @@ class WorkingSet:
         for workspace in self.workspaces.values():
             workspace.objects.clear()
             workspace.asked.intersection_update(workspace.accounts)
+        self._uncounted = 0
         if self._held() <= limits.working_set_entries_max // 2:
             return
         for workspace in self.workspaces.values():
             if len(workspace.accounts) > limits.accounts_carried_max:
                 workspace.accounts.clear()
                 workspace.asked.clear()
-        if self.is_full:
+        if self._held() > limits.working_set_entries_max:
             self.workspaces.clear()
 
     def arrived(self, rows: Iterable[tuple[Scope, LedgerRows]]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.customers import CreateCustomer
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.plan import Book, Draft, Workspace
@@ -124,6 +125,17 @@ async def test_accounts_opened_in_memory_fill_the_working_set_too(monkeypatch: p
     assert len(store.state.accounts) == 200
 
 
+class Counting(dict[Scope, Workspace]):
+    """Workspaces, and how often all of them were visited."""
+
+    counted = 0
+
+    def values(self) -> Any:
+        """Return them, and count that."""
+        self.counted += 1
+        return super().values()
+
+
 @pytest.mark.parametrize(("accounts", "kept"), [(20, 20), (28, 28), (29, 0), (70, 0)])
 def test_accounts_are_carried_on_while_they_leave_half_of_the_room(
     monkeypatch: pytest.MonkeyPatch, accounts: int, kept: int
@@ -137,11 +149,23 @@ def test_accounts_are_carried_on_while_they_leave_half_of_the_room(
         workspace.accounts[f"{number}"] = Account(f"{number}", "wallet", "usd", "C")
     workspace.asked.update(["1", "nobody's"])
     workspace.objects.update({f"{number}": None for number in range(50)})
-    assert working_set.is_full
+    assert working_set.is_full()
     working_set.shrink()
     assert (len(workspace.accounts), workspace.objects) == (kept, {})
     assert workspace.asked == ({"1"} if kept else set())
-    assert not working_set.is_full
+    assert not working_set.is_full()
+
+
+def test_entries_are_counted_only_when_commands_may_have_filled_the_working_set() -> None:
+    working_set = WorkingSet()
+    tenants = Counting()
+    working_set.workspaces = tenants
+    for _ in range(100):
+        assert not working_set.is_full(1)
+    assert tenants.counted == 1
+    # A batch of transfers may add as much as it weighs.
+    assert not working_set.is_full(limits.batch_weight_max)
+    assert tenants.counted == 2
 
 
 async def test_an_answer_that_the_database_may_have_forgotten_is_looked_up_again(
