@@ -289,18 +289,21 @@ class Link:
             shown.setdefault(scope, []).extend(outcome.objects.values())
             answered[scope] = max(sequence, answered.get(scope, 0))
         for committed in commits:
-            scope = codec.scope_of(committed)
-            latest = dict(committed.changed)
-            versions = [
-                versioned
-                for versioned in shown.get(scope, ())
-                # What this commit wrote, unless a later command of it has replaced it.
-                if committed.before < versioned.sequence <= committed.after
-                and versioned.version == latest.get(versioned.object.id, 1)
-            ]
-            self._follower.heard(scope, committed.changed)
-            self._follower.follow([Commit(scope, committed.before, committed.after, versions)])
-            self._follower.acknowledged(scope, committed.after)
+            scope, after = codec.scope_of(committed), committed.after
+            versions: list[Versioned] = []
+            if scope in shown:
+                latest = dict(committed.changed)
+                versions = [
+                    versioned
+                    for versioned in shown[scope]
+                    # What this commit wrote, unless a later command of it has replaced it.
+                    if committed.before < versioned.sequence <= after
+                    and versioned.version == latest.get(versioned.object.id, 1)
+                ]
+            if committed.changed:
+                self._follower.heard(scope, committed.changed)
+            self._follower.follow([Commit(scope, committed.before, after, versions)])
+            answered[scope] = max(after, answered.get(scope, 0))
         for scope, sequence in answered.items():
             self._follower.acknowledged(scope, sequence)
 

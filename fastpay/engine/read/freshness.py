@@ -167,7 +167,8 @@ class Freshness:
         """Note that a client was answered as of this sequence. Return whether the partition was older."""
         self._seen = max(self._seen, sequence)
         self._durable = max(self._durable, sequence)
-        self._proofs = [proof for proof in self._proofs if proof.sequence >= sequence]
+        if self._proofs and self._proofs[0].sequence < sequence:
+            self._proofs = [proof for proof in self._proofs if proof.sequence >= sequence]
         if self._known is not None and self._known >= sequence:
             return False
         self._empty(None)
