@@ -24,6 +24,7 @@ from fastpay.domain.plan import Event, Versioned
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
+from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.store.connections import connected
 from tests.support import disputes
 from tests.support.books_of_cash import cash
@@ -74,6 +75,8 @@ _KINDS: dict[type, int] = {
     Token: 16,
     ConfirmationToken: 17,
     Dispute: 18,
+    WebhookEndpoint: 19,
+    WebhookReplay: 20,
     ApplicationFee: 21,
     FeeRefund: 22,
     CashTransaction: 23,

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -27,6 +28,16 @@ from fastpay.domain.payouts import AdvancePayout, CancelPayout, CreatePayout, Re
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, SettleRefund
 from fastpay.domain.transfers import CreateTransfer, ReverseTransfer
+from fastpay.domain.webhook_endpoints import (
+    CreateEndpoint,
+    DeleteEndpoint,
+    EnableEndpoint,
+    PingEndpoint,
+    ReplayEvents,
+    ReportEndpoint,
+    RotateSecret,
+    UpdateEndpoint,
+)
 from fastpay.engine.ports import Submission
 from tests.support.memory import (
     OTHER_TENANT,
@@ -120,6 +131,7 @@ def make_command(known: Known, chance: random.Random) -> Command:
         *connected_makers(known, chance, create),
         *later_makers(known, chance),
         *cash_makers(known, chance),
+        *endpoint_makers(known, chance),
         lambda: CreateCustomer(fields={}),
         lambda: UpdateCustomer(id=customer, fields={}, invoice_settings=default),
         lambda: DeleteCustomer(id=customer),
@@ -211,6 +223,26 @@ def cash_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Co
         lambda: CreateFundingInstructions(
             customer=customer, bank_transfer="us_bank_transfer", currency="usd"
         ),
+    )
+
+
+def endpoint_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Command]]:
+    """Return what makes commands on webhook endpoints."""
+    endpoint, order = known.one("we"), chance.choice(("parallel", "object", "strict"))
+    since, fields = chance.choice((None, 0, 5)), {"url": "https://a.example/", "enabled_events": ("*",)}
+    findings: tuple[Literal["failing", "recovered", "disabled"], ...] = ("failing", "recovered", "disabled")
+    finding = chance.choice(findings)
+    return (
+        lambda: CreateEndpoint(salt="s", fields=fields, start_after_sequence=since),
+        lambda: UpdateEndpoint(
+            id=endpoint, fields={"order": order}, disabled=chance.choice((None, True, False))
+        ),
+        lambda: RotateSecret(id=endpoint, salt="t", overlap_s=chance.choice((0, 60))),
+        lambda: EnableEndpoint(id=endpoint),
+        lambda: PingEndpoint(id=endpoint),
+        lambda: ReplayEvents(id=endpoint, from_sequence=1, to_sequence=since or None),
+        lambda: ReportEndpoint(id=endpoint, finding=finding, failing_since=1, reason="failing"),
+        lambda: DeleteEndpoint(id=endpoint),
     )
 
 
