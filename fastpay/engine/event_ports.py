@@ -55,6 +55,9 @@ class Events(Protocol):
     async def list(self, scope: Scope, page: EventPage) -> EventRead:
         """Return a page of events, newest first. The extra one tells that there are more."""
 
+    async def find(self, scope: Scope, sequence: int) -> Occurrence | None:
+        """Return the event with a number of the sequence, if clients see it."""
+
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]
     ) -> Mapping[tuple[str, int], StoredObject]:

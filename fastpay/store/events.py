@@ -16,6 +16,7 @@ from fastpay.store.statements import SQL
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _LATEST_S = int(_LATEST.timestamp())
+_SEEN = sorted(events.TYPES)
 _WITH_PREVIOUS = sorted(events.WITH_PREVIOUS)
 
 
@@ -70,6 +71,12 @@ class PostgresEvents:
         )
         sequence = found[0]["last_sequence"] if found else 0
         return _occurrences(found), sequence
+
+    async def find(self, scope: Scope, sequence: int) -> Occurrence | None:
+        """Return the event with a number of the sequence, if clients see it."""
+        arguments = (*scope, sequence, _SEEN, _WITH_PREVIOUS)
+        found = await self._reads.fetch_for(scope, SQL["load_event"], *arguments)
+        return next(iter(_occurrences(found)), None)
 
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]

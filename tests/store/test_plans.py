@@ -103,6 +103,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
     "load_accounts_at": (*_SCOPE, [*BUSY], _LATER),
     "load_books": _OTHERS,
+    "load_event": (*_SCOPE, FEW - 5, ["charge.failed", "charge.succeeded"], ["charge.failed"]),
     "load_idempotency": ([digest(number) for number in _NUMBERS], *_OWN),
     "load_ledger_transfers": (*_OWN, list(_NUMBERS), [0] * WANTED, ledger_rows.NOW),
     "load_objects": (*_OWN, _CHARGES),

@@ -55,6 +55,9 @@ class FakeEvents:
         found = found[: page.limit + 1] if page.ascending else found[-page.limit - 1 :]
         return EventRead(found[::-1], self._sequences.get(scope, 0))
 
+    async def find(self, scope: Scope, sequence: int) -> Occurrence | None:
+        return next((one for one in self._recorded.get(scope, []) if one.event.sequence == sequence), None)
+
     async def read_sequences(self, scopes: Sequence[Scope]) -> dict[Scope, int]:
         return {scope: self._sequences.get(scope, 0) for scope in scopes}
 

@@ -181,9 +181,8 @@ async def _cursor(call: Call, identifier: str, param: str) -> int:
 async def find_event(call: Call, identifier: str) -> Occurrence | None:
     """Return an event by its identifier, which says its number."""
     sequence, _ = position_of(identifier)
-    page = EventPage(limit=1, below=sequence + 1, above=sequence - 1, types=events.TYPES)
-    found = (await call.services.events.list(call.scope, page)).found
-    return next((one for one in found if one.event.id == identifier), None)
+    found = await call.services.events.find(call.scope, sequence)
+    return found if found is not None and found.event.id == identifier else None
 
 
 RESOURCES = (EVENT,)
