@@ -174,13 +174,24 @@ async def test_nothing_is_lost_or_sent_twice_when_the_database_is_away_for_a_mom
     async with Proxy(database_url) as proxy, instance(database_url, relay_url=proxy.url) as one:
         endpoint = await one.endpoint(scope, f"{receiver.url}/{path}", TYPE)
         await until(lambda: _is_held(database_url, endpoint))
+        record, frozen = one.store.record, asyncio.Event()
+
+        async def freeze(name: str, records: Any, made: Any) -> Any:
+            # When there is something to lose.
+            if made and not frozen.is_set():
+                proxy.freeze()
+                frozen.set()
+            return await record(name, records, made)
+
         for place in range(4):
             if manner == "freeze":
-                proxy.freeze()
+                frozen.clear()
+                monkeypatch.setattr(one.store, "record", freeze)
             else:
                 proxy.arm(cast("Manner", manner), place=3 * place)
             await one.make_events(scope, 5)
             if manner == "freeze":
+                await frozen.wait()
                 await asyncio.sleep(0.5)
                 await proxy.cut_all()
                 proxy.thaw()
