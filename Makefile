@@ -28,8 +28,10 @@ serve: $(VENV)/.native
 	@exec $(BIN)/fastpay serve $(ARGUMENTS)
 
 # Run every check and every test, on real servers.
+# Programs of the system are installed while the code is built and checked.
 # Each worker of pytest-xdist has servers of its own; a file's tests stay together.
-test: static packages
+test:
+	@sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGUMENTS)
 
 # Run the checks and the tests that need no server.
