@@ -18,8 +18,7 @@ from tests.support.seeds import size
 from tests.support.tenants import Tenant
 
 EXAMPLES = size(100, soak=2_000)
-# A route gets as many over HTTP/1.1 and as many over HTTP/2.
-EXAMPLES_A_ROUTE = size(12, soak=500)
+EXAMPLES_A_ROUTE = size(25, soak=500)
 POSTS = sorted({route.path for route in ROUTES if route.method == "POST"})
 GETS = sorted({route.path for route in ROUTES if route.method == "GET"})
 
