@@ -416,9 +416,12 @@ relay_circuit_failures = 5
 relay_probe_ms = 5_000
 relay_probe_max_ms = 300_000
 relay_disable_ms = 3 * 86_400_000
-# Replays of one endpoint: attempts in flight, a second, and for each event.
+# Replays of one endpoint: attempts in flight, events of a page, and attempts for each event. All replays of
+# an instance together: deliveries a second less the live ones, but never fewer than the minimum.
 relay_replay_window = 8
+relay_replay_page_events = 10
 relay_replays_per_second = 1_000
+relay_replays_per_second_min = 100
 relay_replay_attempts = 3
 # How long results are gathered before they are stored, and how many may wait for that.
 relay_gather_ms = 20
@@ -597,6 +600,8 @@ assert http2_credit_bytes + http2_ahead_bytes < http2_window_bytes
 assert http2_streams_max < http2_closed_streams_max
 assert write_buffer_low_bytes < write_buffer_high_bytes
 assert relay_beat_ms + read_timeout_ms < relay_lease_ms
+assert relay_replay_page_events <= relay_page_events
+assert relay_replays_per_second_min <= relay_replays_per_second
 assert relay_page_events < relay_line_max < relay_exceptions_max
 assert relay_window_start <= relay_window_max <= relay_in_flight_max <= webhook_connections_max
 assert relay_window_max <= webhook_endpoint_connections_max

@@ -1,10 +1,16 @@
 """Replays deliver a part of the log again, beside the live events and without touching their cursor."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from fastpay import limits
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.webhook_endpoints import ReplayEvents
+from fastpay.engine.event_ports import Occurrence
 from fastpay.engine.relay import schedule
-from tests.relay.instances import attempts, cursor, fetch, instance, is_delivered, until
+from fastpay.engine.relay.event_log import Form
+from tests.relay.instances import Instance, attempts, cursor, fetch, instance, is_delivered, until
 from tests.support.engine import make_tenant
 from tests.support.receiver import Receiver
 
@@ -24,6 +30,19 @@ async def replayed(database_url: str, endpoint_id: str) -> int:
     )
     found: int = rows[0]["left"]
     return found
+
+
+def rendering(one: Instance) -> list[int]:
+    """Return how many events are rendered at a time from now on, a list that grows."""
+    log, counts = one.relay._shared.log, list[int]()
+    render = log._render
+
+    async def count(scope: Scope, found: Sequence[Occurrence], form: Form) -> list[bytes]:
+        counts.append(len(found))
+        return await render(scope, found, form)
+
+    log._render = count
+    return counts
 
 
 def numbers(receiver: Receiver, path: str) -> list[tuple[int, int]]:
@@ -108,7 +127,11 @@ async def test_a_replay_goes_on_at_the_next_instance(database_url: str, receiver
         await until(lambda: is_delivered(database_url, endpoint))
         await one.relay.leave()
         await one.do(ReplayEvents(id=endpoint, from_sequence=1, types=("customer.*",)), scope)
-        async with instance(database_url):
+        async with instance(database_url) as other:
+            rendered = rendering(other)
             await until(lambda: len(receiver.got("onward")) >= 60)
+    # Live deliveries wait while events are rendered, so a replay renders few at a time.
+    assert rendered
+    assert max(rendered) <= limits.relay_replay_page_events
     got = receiver.acknowledged("onward")
     assert sorted(got[:30]) == sorted(got[30:])

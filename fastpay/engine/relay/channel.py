@@ -24,7 +24,7 @@ from fastpay.engine.relay.replaying import FindReplay, Replaying
 from fastpay.engine.relay.reports import Reports
 from fastpay.engine.relay.schedule import next_attempt_ms
 from fastpay.engine.relay.slots import Slots
-from fastpay.engine.relay.window import Pace, Window
+from fastpay.engine.relay.window import Rate, Spare, Window
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
@@ -41,6 +41,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     deliverer: Deliverer
     log: EventLog
     slots: Slots
+    spare: Spare
     peak: Peak
     recorder: Recorder
     reports: Reports
@@ -72,7 +73,7 @@ class Channel:
         self.delivered = self.failed = 0
         self._shared = shared
         self._window = Window()
-        self._pace = Pace(endpoint.requests_per_second)
+        self._pace = Rate(endpoint.requests_per_second)
         self._target = configuration.target(shared.clock.now_ms() // 1000)
         self._target_until_s = configuration.changes_at(shared.clock.now_ms() // 1000)
         self._is_stale = False
@@ -82,7 +83,9 @@ class Channel:
         # Whether it is being disabled: nothing is sent until that is known to have happened, or not.
         self._is_halted = False
         self.is_leaving = False
-        self.replaying = Replaying(self, shared.log, lease.replayed, lease.replayed_through)
+        self.replaying = Replaying(
+            self, shared.log, shared.spare, replayed=lease.replayed, through=lease.replayed_through
+        )
 
     def heard(self, sequence: int | None) -> None:
         """Note how far the tenant's sequence has come, further than is known if that is None."""
@@ -109,7 +112,7 @@ class Channel:
         self._is_halted = False
         self._renew_target(self._shared.clock.now_ms() // 1000)
         if before.requests_per_second != after.requests_per_second:
-            self._pace = Pace(after.requests_per_second)
+            self._pace = Rate(after.requests_per_second)
         if before.url != after.url:
             self.circuit.succeeded()
             self.progress.hasten()
@@ -144,6 +147,7 @@ class Channel:
         now_ns = self._shared.clock.monotonic_ns()
         self._pace.began(now_ns)
         self._shared.peak.began(now_ns)
+        self._shared.spare.began(now_ns, is_replay=progress is not self.progress)
         self._shared.slots.take()
         task = asyncio.create_task(self._attempt(entry, progress, window), name="delivery")
         self._attempts.add(task)
@@ -331,19 +335,19 @@ class Channel:
 
     def _set_timer(self, now_ms: int, now_ns: int) -> None:
         """Come back when the next attempt is due, unless something else calls `pump` before."""
-        times_ms = [self.progress.next_due_ms(), self.replaying.next_due_ms()]
-        due_ms = min((one for one in times_ms if one is not None), default=None)
-        if self.progress.waiting or self.replaying.waiting:
-            due_ms = min(now_ms, due_ms or now_ms)
-        if due_ms is None:
-            return
-        waits_ms = (due_ms - now_ms, self.circuit.resume_ms - now_ms, self._wait_ns(now_ns) / 1e6)
-        wait_ms = max(waits_ms)
-        if wait_ms <= 0 and self.progress.next_due_ms() is not None:
-            # All places among the exceptions are taken, until one of them is due.
-            wait_ms = (self.progress.next_due_ms() or now_ms) - now_ms
-        if wait_ms > 0:
-            self._wake_in(wait_ms)
+        progress = self.progress
+        due_ms = progress.next_due_ms()
+        waits_ms = [
+            0 if progress.waiting else None,
+            None if due_ms is None else due_ms - now_ms,
+            self.replaying.wait_ms(now_ms, now_ns),
+        ]
+        least_ms = max(self.circuit.resume_ms - now_ms, self._wait_ns(now_ns) / 1e6)
+        # What could begin now and did not waits for the end of something in flight, which calls `pump`, or
+        # for a place among the exceptions, until one of them is due.
+        later_ms = [wait for one in waits_ms if one is not None and (wait := max(one, least_ms)) > 0]
+        if later_ms:
+            self._wake_in(min(later_ms))
 
     def _wait_ns(self, now_ns: int) -> int:
         return max(self._pace.wait_ns(now_ns), self._shared.peak.wait_ns(now_ns))

@@ -38,15 +38,23 @@ class EventLog:
     def __init__(self, events_port: Events, render: Render) -> None:
         self._events = events_port
         self._render = render
-        self._reads: dict[tuple[Scope, int, frozenset[str], Form], asyncio.Task[LogPage]] = {}
+        self._reads: dict[tuple[Scope, int, frozenset[str], Form, int], asyncio.Task[LogPage]] = {}
         self.reads = 0
 
-    async def read(self, scope: Scope, after: int, types: frozenset[str], form: Form) -> LogPage:
+    async def read(
+        self,
+        scope: Scope,
+        after: int,
+        types: frozenset[str],
+        form: Form,
+        *,
+        limit: int = limits.relay_page_events,
+    ) -> LogPage:
         """Return the events of these types that follow a number, a page at most.
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        key = (scope, after, types, form)
+        key = (scope, after, types, form, limit)
         task = self._reads.get(key)
         if task is None:
             self.reads += 1
@@ -79,9 +87,9 @@ class EventLog:
             below -= limits.event_numbers_examined_max * limits.event_scans_max
         return 0
 
-    async def _read(self, scope: Scope, after: int, types: frozenset[str], form: Form) -> LogPage:
+    async def _read(self, scope: Scope, after: int, types: frozenset[str], form: Form, limit: int) -> LogPage:
         page = EventPage(
-            limit=limits.relay_page_events,
+            limit=limit,
             below=after + limits.event_numbers_examined_max + 1,
             above=after,
             ascending=True,
@@ -104,7 +112,9 @@ class EventLog:
             for one, body in zip(found, bodies, strict=True)
         ]
 
-    def _forget(self, key: tuple[Scope, int, frozenset[str], Form], task: "asyncio.Task[LogPage]") -> None:
+    def _forget(
+        self, key: tuple[Scope, int, frozenset[str], Form, int], task: "asyncio.Task[LogPage]"
+    ) -> None:
         del self._reads[key]
         if not task.cancelled():
             # If every endpoint is gone, nobody else looks at the error.

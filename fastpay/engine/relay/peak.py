@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fastpay import limits
 from fastpay.engine.ports import Commit
-from fastpay.engine.relay.window import Pace
+from fastpay.engine.relay.window import Rate
 
 
 class Peak:
@@ -19,7 +19,7 @@ class Peak:
     def __init__(self) -> None:
         self._events = 0
         self._counted_ns: int | None = None
-        self._pace = Pace(None)
+        self._pace = Rate(None)
         self.is_on = False
 
     def committed(self, commits: Sequence[Commit]) -> None:
@@ -36,7 +36,7 @@ class Peak:
         was_on = self.is_on
         self.is_on = events * 1_000_000_000 > limits.relay_followed_per_second * (now_ns - since_ns)
         if self.is_on != was_on:
-            self._pace = Pace(limits.relay_peak_deliveries_per_second if self.is_on else None)
+            self._pace = Rate(limits.relay_peak_deliveries_per_second if self.is_on else None)
 
     def wait_ns(self, now_ns: int) -> int:
         """Return how long the next delivery has to wait."""

@@ -32,6 +32,7 @@ from fastpay.engine.relay.ports import Deliverer, EndpointConfigurations, Endpoi
 from fastpay.engine.relay.recorder import Recorded, Recorder
 from fastpay.engine.relay.reports import Reports, Submit
 from fastpay.engine.relay.slots import Slots
+from fastpay.engine.relay.window import Spare
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
@@ -84,6 +85,7 @@ class Relay:
             deliverer=ports.deliverer,
             log=ports.log,
             slots=Slots(),
+            spare=Spare(),
             peak=Peak(),
             recorder=self._recorder,
             reports=self._reports,

@@ -1,4 +1,7 @@
-"""Delivers a part of the log again: a second cursor beside the live one, with a speed limit.
+"""Delivers a part of the log again: a second cursor beside the live one.
+
+A replay takes what live deliveries leave: it reads and renders short pages, since live deliveries wait while
+one is rendered, and all replays of an instance together are slower, the more live deliveries there are.
 
 Replays of one endpoint are done one after the other. An event that fails again is attempted three times, and
 is then left to whoever asked. A replay waits while the endpoint fails; a single event is attempted once, and
@@ -17,7 +20,7 @@ from fastpay.engine.relay.circuit import Circuit
 from fastpay.engine.relay.event_log import EventLog, Form
 from fastpay.engine.relay.ports import EndpointName
 from fastpay.engine.relay.progress import Entry, Progress
-from fastpay.engine.relay.window import Pace, Window
+from fastpay.engine.relay.window import Spare, Window
 from fastpay.errors import FastpayError
 
 # Returns the first replay of an endpoint behind the one with these digits.
@@ -49,31 +52,31 @@ class Replayed(Protocol):
 class Replaying:
     """The replays of one endpoint. `replayed` are the digits of the last one that has ended."""
 
-    def __init__(self, channel: Replayed, log: EventLog, replayed: str, through: int) -> None:
+    def __init__(
+        self, channel: Replayed, log: EventLog, spare: Spare, *, replayed: str, through: int
+    ) -> None:
         self._channel = channel
         self._log = log
+        self._spare = spare
         self.replayed = replayed
         # How far the replay behind it has come.
         self.through = through
         self._replay: WebhookReplay | None = None
         self._progress: Progress | None = None
         self._window = Window()
-        self._pace = Pace(limits.relay_replays_per_second)
         self._is_wanted = False
         self.reading: asyncio.Task[None] | None = None
 
-    @property
-    def waiting(self) -> int:
-        """How many events can be sent now, but for the speed limit."""
-        return 0 if self._progress is None or self._channel.circuit.is_failing else self._progress.waiting
-
-    def next_due_ms(self) -> int | None:
-        """Return when the next later attempt is due, None if there is none."""
-        return None if self._progress is None else self._progress.next_due_ms()
-
-    def wait_ns(self, now_ns: int) -> int:
-        """Return how long the next attempt of a replay has to wait for the speed limit."""
-        return self._pace.wait_ns(now_ns)
+    def wait_ms(self, now_ms: int, now_ns: int) -> float | None:
+        """Return how long the next attempt has to wait, None if there is none."""
+        progress = self._progress
+        if progress is None:
+            return None
+        spare_ms = self._spare.wait_ns(now_ns) / 1e6
+        if progress.waiting and not self._channel.circuit.is_failing:
+            return spare_ms
+        due_ms = progress.next_due_ms()
+        return None if due_ms is None else max(due_ms - now_ms, spare_ms)
 
     def heard(self) -> None:
         """Note that a replay was asked for."""
@@ -90,7 +93,6 @@ class Replaying:
                 self.reading = asyncio.create_task(self._begin(), name="relay replay")
             return
         while (entry := self._next(progress, replay, now_ms, now_ns)) is not None:
-            self._pace.began(now_ns)
             self._channel.begin(entry, progress, self._window)
         self.through = progress.position
         if progress.read_through < replay.to_sequence:
@@ -102,7 +104,7 @@ class Replaying:
 
     def _next(self, progress: Progress, replay: WebhookReplay, now_ms: int, now_ns: int) -> Entry | None:
         if replay.event is None:
-            if self._channel.circuit.is_failing or self._pace.wait_ns(now_ns):
+            if self._channel.circuit.is_failing or self._spare.wait_ns(now_ns):
                 return None
             share = min(self._channel.share(now_ms, now_ns) // 2, limits.relay_replay_window)
         else:
@@ -148,7 +150,11 @@ class Replaying:
         channel = self._channel
         try:
             page = await self._log.read(
-                channel.name.scope, progress.read_through, channel.types - {PING}, channel.form
+                channel.name.scope,
+                progress.read_through,
+                channel.types - {PING},
+                channel.form,
+                limit=limits.relay_replay_page_events,
             )
         except FastpayError:
             # The next beat calls `pump`.

@@ -34,7 +34,7 @@ class Window:
             self._halved_ns = now_ns
 
 
-class Pace:
+class Rate:
     """Spreads requests evenly over time. Without a rate it never waits."""
 
     def __init__(self, per_second: int | None) -> None:
@@ -50,3 +50,23 @@ class Pace:
         # What was late by less than a short burst is made up for.
         burst_ns = limits.relay_burst_ms * 1_000_000
         self._next_ns = max(self._next_ns, now_ns - burst_ns) + self._gap_ns
+
+
+class Spare:
+    """Paces the replays of an instance: they get what its live deliveries leave of a rate, and a minimum."""
+
+    def __init__(self) -> None:
+        self._all = Rate(limits.relay_replays_per_second)
+        self._minimum = Rate(limits.relay_replays_per_second_min)
+
+    def wait_ns(self, now_ns: int) -> int:
+        """Return how long the next delivery of a replay has to wait."""
+        return min(self._all.wait_ns(now_ns), self._minimum.wait_ns(now_ns))
+
+    def began(self, now_ns: int, *, is_replay: bool) -> None:
+        """Note that a delivery begins."""
+        # A burst of live deliveries must not slow replays down for long.
+        if self._all.wait_ns(now_ns) < limits.relay_burst_ms * 1_000_000:
+            self._all.began(now_ns)
+        if is_replay:
+            self._minimum.began(now_ns)

@@ -6,7 +6,7 @@ from fastpay import limits
 from fastpay.engine.relay.circuit import Circuit
 from fastpay.engine.relay.schedule import DELAYS_MS, next_attempt_ms, probe_delay_ms
 from fastpay.engine.relay.slots import Slots
-from fastpay.engine.relay.window import Pace, Window
+from fastpay.engine.relay.window import Rate, Spare, Window
 
 HOUR_MS = 3_600_000
 
@@ -104,7 +104,7 @@ def test_a_window_grows_by_one_a_round_and_is_halved_once_a_round() -> None:
 
 
 def test_a_pace_spreads_requests_and_makes_up_for_a_short_pause_only() -> None:
-    pace = Pace(10)
+    pace = Rate(10)
     sent, now_ns = 0, 0
     for _ in range(1_000):
         now_ns += 10_000_000
@@ -118,7 +118,7 @@ def test_a_pace_spreads_requests_and_makes_up_for_a_short_pause_only() -> None:
         pace.began(now_ns)
         burst += 1
     assert burst <= 2
-    assert Pace(None).wait_ns(0) == 0
+    assert Rate(None).wait_ns(0) == 0
 
 
 @pytest.mark.parametrize("hanging", [1, 10, 500])
@@ -148,3 +148,32 @@ def test_who_waits_for_a_slot_is_woken_once_when_one_is_given_back() -> None:
     slots.take()
     slots.give()
     assert woken == ["first"]
+
+
+def replays(spare: Spare, *, live_per_second: int, seconds: int = 10) -> int:
+    """Return how many deliveries of replays begin in a time, beside so many live ones a second."""
+    count, live = 0, 0
+    for tenth_ms in range(10_000 * seconds):
+        now_ns = 100_000 * tenth_ms
+        while live * 10_000 < live_per_second * tenth_ms:
+            spare.began(now_ns, is_replay=False)
+            live += 1
+        if not spare.wait_ns(now_ns):
+            spare.began(now_ns, is_replay=True)
+            count += 1
+    return count
+
+
+def test_replays_get_what_live_deliveries_leave_and_a_minimum() -> None:
+    most, least = limits.relay_replays_per_second, limits.relay_replays_per_second_min
+    assert replays(Spare(), live_per_second=0) == pytest.approx(10 * most, rel=0.02)
+    assert replays(Spare(), live_per_second=most // 2) == pytest.approx(5 * most, rel=0.03)
+    assert replays(Spare(), live_per_second=10 * most) == pytest.approx(10 * least, rel=0.03)
+
+
+def test_replays_are_fast_again_soon_after_a_burst_of_live_deliveries() -> None:
+    spare = Spare()
+    for _ in range(100_000):
+        spare.began(0, is_replay=False)
+    after_ns = limits.relay_burst_ms * 2_000_000
+    assert spare.wait_ns(after_ns) == 0
