@@ -22,7 +22,6 @@ from fastpay._native.awaitables cimport DONE, LATER
 from fastpay._native.cache cimport Cache, CachedResponse, Entry, Partition
 from fastpay._native.exchange cimport Exchange
 from fastpay._native.ordinary_headers cimport Fields, read
-from fastpay._native.sampling cimport Sampler
 
 cdef extern from "Python.h":
     int PyCFunction_Check(object value)
@@ -33,6 +32,10 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text)
 
 logger = logging.getLogger(__name__)
+
+# How many draws there are.
+cdef double DRAWS = 9007199254740992.0
+cdef unsigned long long MULTIPLIER = 0x2545F4914F6CDD1D
 
 
 @cython.final
@@ -60,9 +63,6 @@ cdef class Parked:
     cdef bytes if_none_match
     cdef bytes version
     cdef bytes accepted
-    cdef bytes traceparent
-    cdef bytes tracestate
-    cdef long long begun_ns
 
     def __call__(self, versioned):
         if self.exchange.lost:
@@ -95,17 +95,9 @@ cdef class Parked:
             return False
         if response is None:
             return False
-        request_id = shortcut.write(
+        return shortcut.write(
             self.exchange, response, entry, self.if_none_match, self.version, self.accepted
         )
-        if request_id is None:
-            return False
-        if shortcut.sampler is not None:
-            shortcut.note(
-                self.scope, response, self.exchange.status, request_id,
-                self.begun_ns, self.traceparent, self.tracestate, True,
-            )
-        return True
 
 
 @cython.final
@@ -124,10 +116,10 @@ cdef class Shortcut:
     cdef object render
     cdef object encode
     cdef object long_way
-    # None while no traces are made.
-    cdef Sampler sampler
-    cdef object traced
-    cdef long long slow_ns
+    # A request without a caller's trace is traced if its draw is below this.
+    cdef unsigned long long traced_below
+    cdef unsigned long long drawn
+    cdef bint is_tracing
     cdef public bint is_open
     cdef readonly long long answered
     cdef readonly long long parked
@@ -160,10 +152,20 @@ cdef class Shortcut:
         self.fields = Fields.__new__(Fields)
         self.is_open = True
 
-    def trace(self, Sampler sampler not None, traced, long long slow_ns):
-        self.sampler = sampler
-        self.traced = traced
-        self.slow_ns = slow_ns
+    def draw(self, double share, bytes seed not None):
+        self.is_tracing = True
+        self.traced_below = <unsigned long long>(min(max(share, 0.0), 1.0) * DRAWS)
+        # A generator of this kind never leaves zero.
+        self.drawn = int.from_bytes(seed[:8], "big") | 1
+
+    cdef bint is_traced(self) noexcept:
+        # Source: Marsaglia, "Xorshift RNGs" (2003); Vigna's xorshift64*. Draws are of the upper 53 bits.
+        cdef unsigned long long state = self.drawn
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        self.drawn = state
+        return (state * MULTIPLIER) >> 11 < self.traced_below
 
     def admit(self, bytes authorization not None, Partition partition not None, long long until_ns):
         cdef Access access = Access.__new__(Access)
@@ -181,7 +183,6 @@ cdef class Shortcut:
         cdef CachedResponse response
         cdef long long now_ns
         cdef str path = <str>scope["path"]
-        cdef bytes traceparent, tracestate
         cdef Py_ssize_t cut
         if not self.is_open or not PyCFunction_Check(send):
             return None
@@ -191,8 +192,12 @@ cdef class Shortcut:
         exchange = <Exchange>owner
         if PyBytes_GET_SIZE(<bytes>scope["query_string"]):
             return None
-        if not read(fields, <list>scope["headers"], self.sampler is not None):
+        if not read(fields, <list>scope["headers"], self.is_tracing):
             return None
+        if self.is_tracing:
+            scope["fastpay.drawn"] = self.is_traced()
+            if scope["fastpay.drawn"]:
+                return None
         found = self.accesses.get(fields.authorization)
         if found is None:
             return None
@@ -206,7 +211,7 @@ cdef class Shortcut:
         identifier = PyUnicode_Substring(path, cut, PyUnicode_GET_LENGTH(path))
         found = partition.entries.get(identifier)
         if found is None or now_ns >= partition.valid_until_ns or now_ns >= (<Entry>found).until_ns:
-            return self.park(exchange, partition, path, cut, identifier, scope, receive, send, now_ns)
+            return self.park(exchange, partition, path, cut, identifier, scope, receive, send)
         entry = <Entry>found
         if entry.version == 0:
             return None
@@ -220,16 +225,8 @@ cdef class Shortcut:
         elif not _leads_to(path, cut, response):
             return None
         self.cache.use(partition, entry)
-        traceparent, tracestate = fields.traceparent, fields.tracestate
-        request_id = self.write(
-            exchange, response, entry, fields.if_none_match, fields.version, fields.accepted
-        )
-        if request_id is None:
+        if not self.write(exchange, response, entry, fields.if_none_match, fields.version, fields.accepted):
             return None
-        if self.sampler is not None:
-            self.note(
-                scope, response, exchange.status, request_id, now_ns, traceparent, tracestate, False
-            )
         return DONE
 
     cdef object park(
@@ -242,7 +239,6 @@ cdef class Shortcut:
         dict scope,
         object receive,
         object send,
-        long long now_ns,
     ):
         # Have the object read. Return None if that is for the long way.
         cdef Parked parked
@@ -260,32 +256,10 @@ cdef class Shortcut:
         parked.if_none_match = self.fields.if_none_match
         parked.version = self.fields.version
         parked.accepted = self.fields.accepted
-        parked.traceparent = self.fields.traceparent
-        parked.tracestate = self.fields.tracestate
-        parked.begun_ns = now_ns
         if not self.watch(partition.scope, identifier, parked):
             return None
         self.parked += 1
         return LATER
-
-    cdef int note(
-        self,
-        dict scope,
-        CachedResponse response,
-        int status,
-        str request_id,
-        long long begun_ns,
-        bytes traceparent,
-        bytes tracestate,
-        bint was_parked,
-    ) except -1:
-        # Hand an answered request over if it is drawn or slow. Only one that waited can be slow.
-        cdef bint is_drawn = self.sampler.draw(traceparent, begun_ns)
-        if is_drawn or (was_parked and self.monotonic_ns() - begun_ns >= self.slow_ns):
-            self.traced(
-                scope, response.path, status, request_id, begun_ns, traceparent, tracestate, is_drawn
-            )
-        return 0
 
     cdef bint is_of_its_kind(self, str path, Py_ssize_t cut, str identifier) except -1:
         # Whether this path shows objects, and the identifier is of that kind.
@@ -299,7 +273,7 @@ cdef class Shortcut:
             self.cache.render(entry, response)
         return response
 
-    cdef str write(
+    cdef bint write(
         self,
         Exchange exchange,
         CachedResponse response,
@@ -307,16 +281,14 @@ cdef class Shortcut:
         bytes if_none_match,
         bytes version,
         bytes accepted,
-    ):
-        # Answer, and return the identifier of the request. Return None if If-None-Match has more than one
-        # tag: the long way parses it.
+    ) except -1:
+        # Answer, unless If-None-Match has more than one tag: the long way parses it.
         cdef int status = 200
-        cdef str request_id
         if if_none_match is not None:
             if _is_tag(if_none_match, response.etag):
                 status = 304
             elif response.etag in if_none_match or b"*" in if_none_match:
-                return None
+                return False
         if status == 200 and accepted is not None and response.is_encodable:
             response = self.encode(entry, response, accepted)
         if response.route == 0:
@@ -324,15 +296,14 @@ cdef class Shortcut:
         # The number of HEAD follows that of GET.
         exchange.route = response.route + (exchange.is_head and response.route != 0)
         self.answered += 1
-        request_id = <str>self.request_id()
         exchange.answer(
             status,
             response.head if status == 200 else response.short_head,
             response.body if status == 200 else b"",
-            request_id,
+            <str>self.request_id(),
             version,
         )
-        return request_id
+        return True
 
 
 cdef bint _is_tag(bytes value, bytes etag) noexcept:

@@ -52,7 +52,7 @@ from fastpay.api.resources import (
 from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
-from fastpay.observability import traces
+from fastpay.observability import telemetry
 from fastpay.observability.metrics import DURATION_BOUNDS_NS
 
 # Every module of `api/resources/`. Add a new resource here.
@@ -110,8 +110,8 @@ class Application:
         for route in ROUTES:
             by_path.setdefault(route.path, {})[route.method] = route.endpoint
         self._shortcut = _create_shortcut(services, self._go_long)
-        if (tracer := traces.tracer()) is not None:
-            self._shortcut.trace(tracer.sampler, tracer.shortcut_answered, tracer.slow_ns)
+        if telemetry.is_tracing():
+            self._shortcut.draw(telemetry.root_share(), services.clock.random_bytes(8))
         paths = {
             path: ServedPath(services, path, by_method, shortcut=self._shortcut)
             for path, by_method in by_path.items()

@@ -37,8 +37,7 @@ from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
 from fastpay.errors import FastpayError, Forbidden, InvalidRequest, MethodNotAllowed, UnknownRoute
-from fastpay.observability import telemetry, traces
-from fastpay.observability.traces import Trace
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.api")
 
@@ -48,14 +47,13 @@ _SINGLE_HEADERS = frozenset(
     ("authorization", "content-length", "content-type", "idempotency-key", "stripe-account", "stripe-context")
 )
 # A list may come in several lines (RFC 9110 5.3). Two signatures are invalid, so neither may be dropped.
-# Two of traceparent are no valid one, and so there is none.
-_JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER, "traceparent", "tracestate"))
+_JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
 
 
 class _Path:
     """One path as an ASGI application that raises nothing. `template` is the path with its placeholders."""
 
-    def __init__(self, services: Services, template: str | None) -> None:
+    def __init__(self, services: Services, template: str) -> None:
         self._services = services
         self._template = template
 
@@ -63,40 +61,32 @@ class _Path:
         """Answer one request."""
         request_id = self._services.identifiers.request_id()
         headers: Mapping[str, str] = {}
-        tracer, trace, begun_ns = traces.tracer(), None, 0
-        if tracer is not None:
-            begun_ns = tracer.now_ns()
-        try:
-            headers = _headers(scope)
-            if tracer is not None:
-                trace = tracer.begin(headers, begun_ns)
-            reply = await self._reply(scope, receive, headers, request_id, trace)
-        except ClientGone:
-            return
-        except FastpayError as error:
-            headers = headers or _origin_of(scope)
-            reply = failure(error, headers)
-        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
-            _log.exception("request_failed", request_id=request_id)
-            reply = failure(error, headers)
-        status = reply.status
-        reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
-        method: str = scope["method"]
-        echoes, is_head = _echoes(method, headers), method == "HEAD"
-        if "origin" in headers:
-            echoes.extend(self._services.cors.headers(headers["origin"]))
-        if reply.stream is None:
-            await respond(send, reply, echoes, request_id, is_head=is_head)
-        if tracer is not None:
-            tracer.answered(
-                trace,
-                scope,
-                self._template,
-                status=status,
-                request_id=request_id,
-                begun_ns=begun_ns,
-                headers=headers,
-            )
+        with telemetry.request_span(
+            scope["method"],
+            self._template,
+            headers=scope["headers"],
+            scheme=scope.get("scheme", "http"),
+            is_drawn=scope.get("fastpay.drawn"),
+        ) as span:
+            try:
+                headers = _headers(scope)
+                reply = await self._reply(scope, receive, headers, request_id, span)
+            except ClientGone:
+                return
+            except FastpayError as error:
+                headers = headers or _origin_of(scope)
+                reply = failure(error, headers)
+            except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+                _log.exception("request_failed", request_id=request_id)
+                reply = failure(error, headers)
+            span.answered(reply.status)
+            reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
+            method: str = scope["method"]
+            echoes, is_head = _echoes(method, headers), method == "HEAD"
+            if "origin" in headers:
+                echoes.extend(self._services.cors.headers(headers["origin"]))
+            if reply.stream is None:
+                await respond(send, reply, echoes, request_id, is_head=is_head)
         if reply.stream is not None:
             await respond_in_parts(receive, send, reply.stream, head_of(reply, echoes, request_id), is_head)
 
@@ -106,7 +96,7 @@ class _Path:
         receive: Receive,
         headers: Mapping[str, str],
         request_id: str,
-        trace: Trace | None,
+        span: telemetry.NoSpan,
     ) -> Reply:
         raise NotImplementedError
 
@@ -132,7 +122,7 @@ class ServedPath(_Path):
         receive: Receive,
         headers: Mapping[str, str],
         request_id: str,
-        trace: Trace | None,
+        span: telemetry.NoSpan,
     ) -> Reply:
         method: str = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110 9.3.2
         endpoint = self._endpoints.get(method)
@@ -182,7 +172,7 @@ class ServedPath(_Path):
             query=query,
             unread=unread,
             signed=name,
-            trace=trace,
+            trace=span.context,
             timing=timing,
         )
         is_timed = policy.deadline == "always" or (policy.deadline == "with query" and call.query != b"")
@@ -244,8 +234,8 @@ class UnknownPath(_Path):
     """Answers every path that is not served."""
 
     def __init__(self, services: Services) -> None:
-        # No template: clients must not be able to create routes in traces.
-        super().__init__(services, None)
+        # One template for all of them: clients must not be able to create routes in traces.
+        super().__init__(services, "unknown")
 
     async def _reply(self, scope: Scope, *_: object) -> Reply:
         shown = presentable(scope["path"])[:_PATH_CHARS_SHOWN]

@@ -7,7 +7,7 @@ instance may hold is told to it as long as it forwards requests of that tenant.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,7 +30,7 @@ from fastpay.engine.homes.messages import (
 from fastpay.engine.homes.ports import Member, OwnWriter, Wire
 from fastpay.engine.ports import Commit, Outcome
 from fastpay.errors import FastpayError, OutcomeUnknown, WriterStopped
-from fastpay.observability import telemetry, traces
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.homes")
 
@@ -207,9 +207,9 @@ class _Guest:
         """Have a command carried out as if its request had arrived here."""
         try:
             submission = codec.decode_submission(forwarded, now_ns)
-            if forwarded.trace is not None and (tracer := traces.tracer()) is not None:
-                reply.trace = tracer.forwarded(forwarded.trace)
-                submission = msgspec.structs.replace(submission, trace=reply.trace)
+            span = reply.span = telemetry.forwarded_span(forwarded.trace)
+            if span is not None:
+                submission = msgspec.structs.replace(submission, trace=span.get_span_context())
             self._writer.put(submission, reply)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
             # Only this command cannot travel. The instance that was asked carries it out.
@@ -252,14 +252,14 @@ class _Reply:
     It takes a tenth of the instructions of a task that waits for a future.
     """
 
-    __slots__ = ("_guest", "_is_done", "_number", "_scope", "trace")
+    __slots__ = ("_guest", "_is_done", "_number", "_scope", "span")
 
     def __init__(self, guest: _Guest, number: int, scope: Scope) -> None:
         self._guest = guest
         self._number = number
         self._scope = scope
         self._is_done = False
-        self.trace: traces.Trace | None = None
+        self.span: Any = None
 
     def done(self) -> bool:
         """Tell whether it was answered."""
@@ -288,8 +288,8 @@ class _Reply:
 
     def _answer(self, answered: bytes) -> None:
         self._is_done = True
-        if self.trace is not None and (tracer := traces.tracer()) is not None:
-            tracer.forwarded_ended(self.trace)
+        if self.span is not None:
+            self.span.end()
         self._guest.answer(answered)
 
 

@@ -30,7 +30,7 @@ from fastpay.engine.write.prefetch import Prefetch, back_off
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.transactions import Transactions
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
-from fastpay.observability import telemetry, traces
+from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.writer")
 
@@ -78,7 +78,7 @@ class Committer:
         """
         self._commit_by_ns = self._clock.monotonic_ns() + limits.commit_timeout_ms * 1_000_000
         try:
-            with traces.batch_span(len(batch), [entry.submission.trace for entry in batch.entries]):
+            with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
                 return await self._carry_out(batch, goes_on)
         except WrongMoment:
             _log.warning("batch_refused", commands=len(batch))
