@@ -13,7 +13,6 @@ from benchmarks.forwarding import forwarding
 from benchmarks.peers import bare
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
-from fastpay._native.histograms import Histograms
 from fastpay._native.http1 import Connection
 from fastpay._native.routing import Table
 from fastpay._native.service import Service
@@ -23,7 +22,6 @@ from fastpay.api.decoding import decode_params
 from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
-from fastpay.observability.metrics import DURATION_BOUNDS_NS
 from fastpay.server.settings import ServerSettings
 
 IDENTIFIER = "pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"
@@ -60,7 +58,7 @@ class _Transport:
 
 def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
     """Return what the connections of a server share, for an application that nobody listens for."""
-    service = Service(
+    return Service(
         app,
         loop,
         ServerSettings(),
@@ -70,9 +68,6 @@ def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
         server=("127.0.0.1", 80),
         scheme="http",
     )
-    # Requests are timed, as those of a server are.
-    service.request_times = Histograms(DURATION_BOUNDS_NS, 16)
-    return service
 
 
 @contextmanager
@@ -108,7 +103,6 @@ def cached_app() -> Any:
         lambda: "req_000000000000000000000000",
         1,
         kinds={"/v1/payment_intents/": "pi_"},
-        routes={"/v1/payment_intents/": 1},
         watch=lambda scope, identifier, on_done: False,
         render=lambda path, value, scope: None,
         encode=lambda entry, whole, accepted: whole,

@@ -111,7 +111,6 @@ cdef class Shortcut:
     cdef dict accesses
     cdef Fields fields
     cdef dict kinds
-    cdef dict routes
     cdef object watch
     cdef object render
     cdef object encode
@@ -132,7 +131,6 @@ cdef class Shortcut:
         Py_ssize_t accesses_max,
         *,
         dict kinds not None,
-        dict routes not None,
         watch,
         render,
         encode,
@@ -140,7 +138,6 @@ cdef class Shortcut:
     ):
         self.cache = cache
         self.kinds = kinds
-        self.routes = routes
         self.watch = watch
         self.render = render
         self.encode = encode
@@ -291,10 +288,6 @@ cdef class Shortcut:
                 return False
         if status == 200 and accepted is not None and response.is_encodable:
             response = self.encode(entry, response, accepted)
-        if response.route == 0:
-            response.route = self.routes.get(response.path, 0)
-        # The number of HEAD follows that of GET.
-        exchange.route = response.route + (exchange.is_head and response.route != 0)
         self.answered += 1
         exchange.answer(
             status,

@@ -30,8 +30,7 @@ from fastpay.operations.preflight import open_files_missing, require_all
 from fastpay.operations.readiness import Ready, greet, ready_file
 
 if TYPE_CHECKING:
-    from fastpay.api.app import Application
-    from fastpay.server.listener import Server
+    from fastpay.server.listener import ASGIApplication, Server
 
 WATCH_SECONDS = 0.25
 
@@ -81,7 +80,6 @@ async def _serve(
     servers: EmbeddedServers | None,
     deadline: Deadline,
 ) -> int:
-    from fastpay.operations.admin import AdminListener  # noqa: PLC0415 - see `run`
     from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
     from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
 
@@ -115,13 +113,10 @@ async def _serve(
         )
         server = _make_server(app, settings)
         await server.start()
-        admin = AdminListener(settings, app, server, counters)
-        stack.push_async_callback(admin.stop)
-        await admin.start()
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         gc.spare()
-        ready = Ready(server.url, os.getpid(), database_url, redis_url, admin.url, test_key or msgspec.UNSET)
+        ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
         with ready_file(settings.ready_file, ready):
             greet(ready, settings)
             watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
@@ -158,7 +153,7 @@ async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
         )
 
 
-def _make_server(app: "Application", settings: Settings) -> "Server":
+def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
     names = (field.name for field in msgspec.structs.fields(ServerSettings))
@@ -166,7 +161,7 @@ def _make_server(app: "Application", settings: Settings) -> "Server":
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     # The application checks the limit of each path. The transport uses the largest of them.
     chosen["body_bytes_max"] = settings.body_bytes_max * limits.ledger_batch_body_factor
-    return Server(app, ServerSettings(**chosen), request_times=app.request_times)
+    return Server(app, ServerSettings(**chosen))
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:

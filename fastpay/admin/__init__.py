@@ -1,1 +1,0 @@
-"""The operator's own listener: metrics and health. Never on the public port."""

@@ -1,1 +1,0 @@
-"""The operator's listener against a running server."""
