@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +80,11 @@ async def test_heavy_batches_on_six_connections_starve_nobody(
     body = json.dumps(await batch_of(running, attacker))
     flood = [Json("/v1/ledger/batches", attacker.secret, body)] * 12
     answers, answered = await beside(running, victim, flood, 6)
-    # On a busy machine a batch may wait for longer than it may, and is told to come again.
-    assert {200} <= set(statuses(answers)) <= {200, 503}
     assert answered >= len(flood)
+    # A busy machine may refuse a batch that has waited too long. Sent again, each is carried out.
+    refused = statuses(answers).get(503, 0)
+    again = await send(running.url, flood[:refused], connections=1)
+    assert Counter(statuses(answers) | {503: 0}) + Counter(statuses(again)) == Counter({200: len(flood)})
 
 
 async def test_a_batch_that_is_invalid_at_its_end_is_refused_by_its_place(
