@@ -96,14 +96,16 @@ class ListEvents:
             return await self._follow(call, params, params.after_sequence)
         below, above = await cursors(params, partial(_cursor, call), lowest=0, highest=_ABOVE_ALL)
         page = _page(params, below=below, above=above, ascending=above > 0)
-        if isinstance(params.delivery_success, UnsetType):
+        success = params.delivery_success
+        if isinstance(success, UnsetType):
             read = await call.services.events.list(call.scope, page)
+            found, has_more = cut(read.found, page)
+            found = await with_pending(call, found)
         else:
-            read = await list_by_delivery(call, page, is_delivered=params.delivery_success)
+            read = await list_by_delivery(call, page, is_delivered=success)
+            found, has_more = cut(read.found, page)
         call.ended("read")
-        found, has_more = cut(read.found, page)
-        counted = await with_pending(call, found)
-        return await self._show(call, counted, {}, has_more=has_more or not read.is_complete)
+        return await self._show(call, found, {}, has_more=has_more or not read.is_complete)
 
     async def _follow(self, call: Call, params: EventListParams, after: int) -> Reply:
         """Show the events that follow a number, and up to which number there are no others.

@@ -26,7 +26,7 @@ async def with_pending(call: Call, found: Sequence[Occurrence]) -> Sequence[Occu
 
 
 async def list_by_delivery(call: Call, page: EventPage, *, is_delivered: bool) -> EventRead:
-    """Return a page of the events that every endpoint has acknowledged, or of the others.
+    """Return a page of the events that every endpoint has acknowledged, or of the others, counted.
 
     How many events are looked at is bounded: `is_complete` is False if there may be more.
     """
@@ -61,7 +61,7 @@ async def list_by_delivery(call: Call, page: EventPage, *, is_delivered: bool) -
 
 
 def _narrowed(page: EventPage, progress: Sequence[Progress], *, is_delivered: bool) -> EventPage:
-    """Return a page without what is all of the other sort."""
+    """Return the page without events that are surely not among those asked for."""
     if is_delivered:
         # Behind the position of an endpoint that wants all of these types, nothing is delivered. Pings of
         # other endpoints may be, and are found once the position has passed them.
