@@ -73,7 +73,7 @@ class Channel:
         self.delivered = self.failed = 0
         self._shared = shared
         self._window = Window()
-        self._pace = Rate(endpoint.requests_per_second)
+        self._rate = Rate(endpoint.requests_per_second)
         self._target = configuration.target(shared.clock.now_ms() // 1000)
         self._target_until_s = configuration.changes_at(shared.clock.now_ms() // 1000)
         self._is_stale = False
@@ -112,7 +112,7 @@ class Channel:
         self._is_halted = False
         self._renew_target(self._shared.clock.now_ms() // 1000)
         if before.requests_per_second != after.requests_per_second:
-            self._pace = Rate(after.requests_per_second)
+            self._rate = Rate(after.requests_per_second)
         if before.url != after.url:
             self.circuit.succeeded()
             self.progress.hasten()
@@ -145,7 +145,7 @@ class Channel:
         """Begin an attempt."""
         self.circuit.began()
         now_ns = self._shared.clock.monotonic_ns()
-        self._pace.began(now_ns)
+        self._rate.began(now_ns)
         self._shared.peak.began(now_ns)
         self._shared.spare.began(now_ns, is_replay=progress is not self.progress)
         self._shared.slots.take()
@@ -350,7 +350,7 @@ class Channel:
             self._wake_in(min(later_ms))
 
     def _wait_ns(self, now_ns: int) -> int:
-        return max(self._pace.wait_ns(now_ns), self._shared.peak.wait_ns(now_ns))
+        return max(self._rate.wait_ns(now_ns), self._shared.peak.wait_ns(now_ns))
 
     def _wake_in(self, wait_ms: float) -> None:
         if self._timer is not None:

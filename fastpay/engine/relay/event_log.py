@@ -7,7 +7,6 @@ from typing import NamedTuple
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import events
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.engine.event_ports import EventPage, Events, Occurrence
 from fastpay.engine.relay.progress import Logged
@@ -68,10 +67,11 @@ class EventLog:
         Raises: DatabaseUnavailable, Overloaded.
         """
         self.reads += 1
-        page = EventPage(limit=1, below=sequence + 1, above=sequence - 1, types=events.TYPES)
-        found = (await self._events.list(scope, page)).found
-        logged = await self._logged(scope, found[:1], form)
-        return logged[0] if logged else None
+        found = await self._events.find(scope, sequence)
+        if found is None:
+            return None
+        (logged,) = await self._logged(scope, [found], form)
+        return logged
 
     async def previous(self, scope: Scope, sequence: int, types: frozenset[str]) -> int:
         """Return the number of the last event of these types below a number, 0 if there is none."""

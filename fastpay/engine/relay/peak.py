@@ -19,7 +19,7 @@ class Peak:
     def __init__(self) -> None:
         self._events = 0
         self._counted_ns: int | None = None
-        self._pace = Rate(None)
+        self._rate = Rate(None)
         self.is_on = False
 
     def committed(self, commits: Sequence[Commit]) -> None:
@@ -36,12 +36,12 @@ class Peak:
         was_on = self.is_on
         self.is_on = events * 1_000_000_000 > limits.relay_followed_per_second * (now_ns - since_ns)
         if self.is_on != was_on:
-            self._pace = Rate(limits.relay_peak_deliveries_per_second if self.is_on else None)
+            self._rate = Rate(limits.relay_peak_deliveries_per_second if self.is_on else None)
 
     def wait_ns(self, now_ns: int) -> int:
         """Return how long the next delivery has to wait."""
-        return self._pace.wait_ns(now_ns)
+        return self._rate.wait_ns(now_ns)
 
     def began(self, now_ns: int) -> None:
         """Note that a delivery begins."""
-        self._pace.began(now_ns)
+        self._rate.began(now_ns)
