@@ -47,7 +47,7 @@ def open_relay(
     chosen = WebhookSettings(allowed_networks=networks, proxy=proxy)
     ports = Ports(
         store=PostgresLeases(pool),
-        endpoints=PostgresEndpoints(reads, vault=vault, clock=services.clock),
+        endpoints=PostgresEndpoints(reads, vault=vault),
         log=EventLog(services.events, render),
         deliverer=WebhookDeliverer(chosen, clock=services.clock),
         submit=submit,

@@ -6,16 +6,15 @@ values.
 """
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping
+from typing import Any
 
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.observability import telemetry
-from fastpay.store.sealing import SecretUnreadable
+from fastpay.store.sealing import NONCE_BYTES, UNREADABLE, SecretUnreadable
 
-_NONCE_BYTES = 12
 # A value in the clear, as older versions have it, cannot begin with a space.
 _MARK = " sealed "
 
@@ -30,48 +29,42 @@ class SealedHeaderValues:
 
     def seal(self, key: bytes, scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers with sealed values. `key` is the tenant's own."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - slow to import
-
-        cipher, sealed = AESGCM(_derive(key)), {}
+        cipher, sealed = _cipher(key), {}
         for name, value in headers.items():
             # Random nonces are safe for 2**32 values a key.
-            nonce = self._clock.random_bytes(_NONCE_BYTES)
+            nonce = self._clock.random_bytes(NONCE_BYTES)
             content = nonce + cipher.encrypt(nonce, value.encode(), _bind(scope, name))
             sealed[name] = _MARK + base64.b64encode(content).decode()
         return sealed
 
     def open(self, key: bytes, scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers with their values; those in the clear are as they are.
+        """Return the headers with their values (see `open_values`). Raises: SecretUnreadable."""
+        return open_values(key, scope, headers)
 
-        Raises: SecretUnreadable.
-        """
-        if not any(value.startswith(_MARK) for value in headers.values()):
-            return dict(headers)
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - slow to import
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
-        cipher, opened = AESGCM(_derive(key)), dict(headers)
-        for name, value in headers.items():
-            if value.startswith(_MARK):
-                try:
-                    content = base64.b64decode(value.removeprefix(_MARK), validate=True)
-                    plain = cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], _bind(scope, name))
-                except (InvalidTag, ValueError, binascii.Error) as error:
-                    _log.error("secret_open_failed", purpose="header", tenant=scope.tenant_id)
-                    raise SecretUnreadable(
-                        "Something went wrong on our side. The operator can find out why: fastpay doctor."
-                    ) from error
-                opened[name] = plain.decode()
+def open_values(key: bytes, scope: Scope, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers with their values; those in the clear are as they are. Raises: SecretUnreadable."""
+    opened, sealed = dict(headers), [name for name, value in headers.items() if value.startswith(_MARK)]
+    if not sealed:
         return opened
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see `_cipher`
+
+    cipher = _cipher(key)
+    for name in sealed:
+        try:
+            content = base64.b64decode(headers[name].removeprefix(_MARK), validate=True)
+            plain = cipher.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], _bind(scope, name))
+        except (InvalidTag, ValueError) as error:
+            _log.error("secret_open_failed", purpose="header", tenant=scope.tenant_id)
+            raise SecretUnreadable(UNREADABLE) from error
+        opened[name] = plain.decode()
+    return opened
 
 
-def is_sealed(value: str) -> bool:
-    """Tell whether a stored value is sealed."""
-    return value.startswith(_MARK)
+def _cipher(key: bytes) -> Any:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - slow to import
 
-
-def _derive(key: bytes) -> bytes:
-    return hmac.digest(key, b"fastpay webhook headers", "sha256")
+    return AESGCM(hmac.digest(key, b"fastpay webhook headers", "sha256"))
 
 
 def _bind(scope: Scope, name: str) -> bytes:

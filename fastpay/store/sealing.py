@@ -26,7 +26,8 @@ from fastpay.observability.program_name import command_name
 # The name of the key file in the data directory of an embedded database, and beside its sockets.
 KEY_FILE = "sealing.keys"
 KEY_BYTES = 32
-_NONCE_BYTES = 12
+NONCE_BYTES = 12
+UNREADABLE = "Something went wrong on our side. The operator can find out why: fastpay doctor."
 _HEADING = (
     "# The keys with which fastpay seals secrets, newest first. Anyone who has them can read the secrets."
 )
@@ -124,7 +125,7 @@ class Vault:
     def seal(self, secret: bytes, binding: Binding) -> Sealed:
         """Seal a secret."""
         # Random nonces are safe for 2**32 secrets a key, and a tenant has only a few.
-        nonce = self._clock.random_bytes(_NONCE_BYTES)
+        nonce = self._clock.random_bytes(NONCE_BYTES)
         return Sealed(nonce + self._newest.cipher.encrypt(nonce, secret, _bind(binding)), self.newest)
 
     def open(self, sealed: Sealed, binding: Binding) -> bytes:
@@ -139,7 +140,7 @@ class Vault:
             raise _unreadable(sealed, binding)
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see `SealingKey.cipher`
 
-        nonce, content = sealed.content[:_NONCE_BYTES], sealed.content[_NONCE_BYTES:]
+        nonce, content = sealed.content[:NONCE_BYTES], sealed.content[NONCE_BYTES:]
         try:
             opened: bytes = key.cipher.decrypt(nonce, content, _bind(binding))
         except (InvalidTag, ValueError) as error:
@@ -215,9 +216,7 @@ def _unreadable(sealed: Sealed, binding: Binding) -> SecretUnreadable:
     _log.error(
         "secret_open_failed", purpose=binding.purpose, tenant=binding.tenant_id.hex, sealed_under=sealed.under
     )
-    return SecretUnreadable(
-        "Something went wrong on our side. The operator can find out why: fastpay doctor."
-    )
+    return SecretUnreadable(UNREADABLE)
 
 
 def _require_private(path: Path, found: os.stat_result) -> None:

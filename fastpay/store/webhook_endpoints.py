@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fastpay.clock import Clock
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay, secret_text
 from fastpay.engine.ports import Filter, Page
 from fastpay.engine.relay.ports import EndpointConfiguration, EndpointName
 from fastpay.store import rows
-from fastpay.store.header_values import SealedHeaderValues
+from fastpay.store.header_values import open_values
 from fastpay.store.keys import fingerprint_binding
 from fastpay.store.reads import PostgresReads
 from fastpay.store.sealing import Sealed, SecretUnreadable, Vault, open_sealed
@@ -24,10 +23,9 @@ _BEFORE_ALL = EndpointName(Scope(LOWEST, False), LOWEST)
 class PostgresEndpoints:
     """Satisfies `EndpointConfigurations`."""
 
-    def __init__(self, reads: PostgresReads, *, vault: Vault | None, clock: Clock) -> None:
+    def __init__(self, reads: PostgresReads, *, vault: Vault | None) -> None:
         self._reads = reads
         self._vault = vault
-        self._headers = SealedHeaderValues(clock=clock)
 
     async def list_enabled(
         self, *, after: EndpointName | None = None, limit: int
@@ -62,7 +60,7 @@ class PostgresEndpoints:
                 continue
             try:
                 key = self._tenants_key(row)
-                headers = self._headers.open(key, scope, endpoint.headers)
+                headers = open_values(key, scope, endpoint.headers)
             except SecretUnreadable:
                 continue
             loaded[EndpointName(scope, endpoint.id)] = EndpointConfiguration(

@@ -99,7 +99,7 @@ async def instance(
         settings = WebhookSettings(allowed_networks=("127.0.0.0/8",))
         ports = Ports(
             store=store,
-            endpoints=PostgresEndpoints(own.reads, vault=None, clock=CLOCK),
+            endpoints=PostgresEndpoints(own.reads, vault=None),
             log=EventLog(events, render),
             deliverer=WebhookDeliverer(settings, clock=CLOCK, timeout_ms=timeout_ms),
             submit=submit,

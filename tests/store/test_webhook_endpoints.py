@@ -57,7 +57,7 @@ async def test_enabled_endpoints_of_all_tenants_are_listed_in_order_with_their_v
         await instance.do(UpdateEndpoint(id=made[0].endpoint_id, disabled=True), first)
         await instance.do(DeleteEndpoint(id=made[1].endpoint_id), second)
         await instance.do(RotateSecret(id=made[2].endpoint_id, salt="s"), first)
-        endpoints = PostgresEndpoints(instance.reads, vault=None, clock=CLOCK)
+        endpoints = PostgresEndpoints(instance.reads, vault=None)
         found = await endpoints.list_enabled(limit=10)
         assert sorted(found) == found
         assert dict(found) == {made[2]: 2, made[3]: 1}
@@ -77,7 +77,7 @@ async def test_a_secret_is_found_with_the_sealing_keys_only_and_stays_the_same_u
         fields = {"headers": headers | {"X-Plain": "as before"}}
         await instance.do(UpdateEndpoint(id=name.endpoint_id, fields=fields), scope)
         await instance.do(RotateSecret(id=name.endpoint_id, salt="second", overlap_s=60), scope)
-        loaded = (await PostgresEndpoints(instance.reads, vault=VAULT, clock=CLOCK).load([name]))[name]
+        loaded = (await PostgresEndpoints(instance.reads, vault=VAULT).load([name]))[name]
         assert loaded.endpoint.secrets[0].salt == "second"
         assert loaded.secrets[0][1] is None
         now_s = loaded.secrets[1][1] or 0
@@ -85,12 +85,12 @@ async def test_a_secret_is_found_with_the_sealing_keys_only_and_stays_the_same_u
         assert loaded.target(now_s).secrets == (loaded.secrets[0][0],)
         assert (loaded.changes_at(now_s - 1), loaded.changes_at(now_s)) == (now_s, None)
         for vault in (None, Vault([make_key(CLOCK)], clock=CLOCK)):
-            assert await PostgresEndpoints(instance.reads, vault=vault, clock=CLOCK).load([name]) == {}
+            assert await PostgresEndpoints(instance.reads, vault=vault).load([name]) == {}
         newest = make_key(CLOCK)
         async with connected(database_url) as connection:
             await reseal(connection, Vault([newest, KEY], clock=CLOCK))
         only_newest = Vault([newest], clock=CLOCK)
-        again = await PostgresEndpoints(instance.reads, vault=only_newest, clock=CLOCK).load([name])
+        again = await PostgresEndpoints(instance.reads, vault=only_newest).load([name])
         assert again[name].secrets == loaded.secrets
         assert again[name].target(now_s).headers == (("X-Key", "confidential"), ("X-Plain", "as before"))
         async with connected(database_url) as connection:
@@ -104,7 +104,7 @@ async def test_the_latest_version_is_loaded_and_nothing_of_another_tenant(databa
     async with engine(database_url) as instance:
         name = await make(instance, first)
         await instance.do(UpdateEndpoint(id=name.endpoint_id, fields={"url": "https://b.example/"}), first)
-        endpoints = PostgresEndpoints(instance.reads, vault=None, clock=CLOCK)
+        endpoints = PostgresEndpoints(instance.reads, vault=None)
         foreign = EndpointName(second, name.endpoint_id)
         live = EndpointName(Scope(first.tenant_id, True), name.endpoint_id)
         loaded = await endpoints.load([name, foreign, live])
@@ -125,7 +125,7 @@ async def test_replays_are_listed_oldest_first_from_behind_one(database_url: str
             for _ in range(3)
         ]
         await instance.do(ReplayEvents(id=other.endpoint_id, from_sequence=1), scope)
-        endpoints = PostgresEndpoints(instance.reads, vault=None, clock=CLOCK)
+        endpoints = PostgresEndpoints(instance.reads, vault=None)
         for after, limit, expected in (
             (LOWEST, 10, asked),
             (LOWEST, 2, asked[:2]),
