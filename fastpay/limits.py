@@ -360,6 +360,9 @@ free_bytes_min = 1 << 30
 migration_wait_ms = 120_000
 address_probe_timeout_ms = 1_000
 embedded_start_timeout_ms = 60_000
+# How often a start inspects the database while connections are lost, and how long after each time.
+start_attempts_max = 30
+start_retry_ms = 100
 embedded_stop_timeout_ms = 4_000
 embedded_restarts_max = 5
 embedded_restarts_window_ms = 600_000

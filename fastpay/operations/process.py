@@ -5,6 +5,7 @@ first, and the heavy modules are imported while they start.
 """
 
 import asyncio
+import contextlib
 import faulthandler
 import functools
 import os
@@ -136,21 +137,42 @@ async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
 
     Raises: ConfigurationError.
     """
+    from fastpay.store.migrate import migrate  # noqa: PLC0415 - see `run`
+
+    missing = await _inspect_patiently(database_url, allow_unsafe=allow_unsafe)
+    if missing:
+        applied = await migrate(database_url)
+        telemetry.log.info(
+            "migrations_applied", revisions=" ".join(applied) or "none, another instance applied them"
+        )
+
+
+async def _inspect_patiently(database_url: str, *, allow_unsafe: bool) -> bool:
+    """Do what `_inspect` does, again if the connection is lost.
+
+    After a restart of PostgreSQL a pooler has dead connections, and finds each by a statement of ours.
+    """
+    from fastpay.store.connections import ConnectionLost  # noqa: PLC0415 - see `run`
+
+    for _ in range(limits.start_attempts_max - 1):
+        with contextlib.suppress(ConnectionLost):
+            return await _inspect(database_url, allow_unsafe=allow_unsafe)
+        await asyncio.sleep(limits.start_retry_ms / 1000)
+    return await _inspect(database_url, allow_unsafe=allow_unsafe)
+
+
+async def _inspect(database_url: str, *, allow_unsafe: bool) -> bool:
+    """Check that the database is safe to use, and tell whether migrations are pending."""
     from fastpay.store.connections import connected  # noqa: PLC0415 - see `run`
     from fastpay.store.health import inspect_database, require_usable, unsafe_settings  # noqa: PLC0415
-    from fastpay.store.migrate import migrate, pending_on  # noqa: PLC0415
+    from fastpay.store.migrate import pending_on  # noqa: PLC0415
 
     async with connected(database_url) as connection:
         facts = await inspect_database(connection)
         require_usable(facts, allow_unsafe=allow_unsafe)
         for fault in unsafe_settings(facts):
             telemetry.log.warning("database_risk_accepted", fault=fault)
-        missing = await pending_on(connection)
-    if missing:
-        applied = await migrate(database_url)
-        telemetry.log.info(
-            "migrations_applied", revisions=" ".join(applied) or "none, another instance applied them"
-        )
+        return bool(await pending_on(connection))
 
 
 def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":

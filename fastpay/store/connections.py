@@ -14,6 +14,10 @@ from fastpay.errors import ConfigurationError
 from fastpay.store.statements import SQL
 
 
+class ConnectionLost(ConfigurationError):
+    """A connection that was open has ended. A pooler may have had it from a PostgreSQL that is gone."""
+
+
 async def connect(database_url: str, *, answer_timeout_ms: int | None = None) -> Any:
     """Return an asyncpg connection (which has no types) that prepares no statements, so that poolers work.
 
@@ -47,11 +51,16 @@ async def connect(database_url: str, *, answer_timeout_ms: int | None = None) ->
 async def connected(database_url: str) -> AsyncIterator[Any]:
     """Open a connection for a block, with a timeout for each statement.
 
-    Raises: ConfigurationError if the database cannot be reached or does not answer in time.
+    Raises: ConfigurationError if the database cannot be reached or does not answer in time, ConnectionLost if
+    the connection ends meanwhile.
     """
     connection = await connect(database_url, answer_timeout_ms=limits.operator_timeout_ms)
     try:
         yield connection
+    except asyncpg.ConnectionDoesNotExistError as error:
+        raise ConnectionLost(
+            f"the connection to the database {redact(database_url)} was lost; see that PostgreSQL is well"
+        ) from error
     except TimeoutError as error:
         raise ConfigurationError(
             f"the database {redact(database_url)} does not answer; see that PostgreSQL is well"

@@ -1,0 +1,52 @@
+"""What a start asks of the database before anything else, while connections are lost."""
+
+import pytest
+
+from fastpay import limits
+from fastpay.operations import process
+from fastpay.store.connections import ConnectionLost, connected
+from tests.support.postgres_proxy import Proxy
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_start_goes_on_though_its_first_connection_is_lost(database_url: str) -> None:
+    """A pooler does that after a restart of PostgreSQL."""
+    async with Proxy(database_url) as proxy:
+        await process.prepare_database(proxy.url, allow_unsafe=True)
+        messages = len(proxy.log)
+        assert messages > 3
+        for place in range(1, messages, 3):
+            proxy.arm("before", place=place)
+            await process.prepare_database(proxy.url, allow_unsafe=True)
+            assert proxy.struck == 1
+            proxy.disarm()
+
+
+async def test_a_start_ends_if_every_connection_is_lost(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "start_attempts_max", 3)
+    asked = 0
+
+    async def lose(*_: object, **__: object) -> bool:
+        nonlocal asked
+        asked += 1
+        raise ConnectionLost("lost")
+
+    monkeypatch.setattr(process, "_inspect", lose)
+    with pytest.raises(ConnectionLost):
+        await process.prepare_database(database_url, allow_unsafe=True)
+    assert asked == 3
+
+
+async def test_a_lost_connection_is_one_clear_error(database_url: str) -> None:
+    async with Proxy(database_url) as proxy:
+        with pytest.raises(ConnectionLost, match="was lost; see that PostgreSQL is well"):
+            await _ask_after_a_cut(proxy)
+
+
+async def _ask_after_a_cut(proxy: Proxy) -> None:
+    async with connected(proxy.url) as connection:
+        await proxy.cut_all()
+        await connection.fetchval("select 1")
