@@ -34,6 +34,18 @@ class Bad:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+# What instances write of themselves and by themselves: they join and leave, fill the index of searches whenever
+# there is time, and try deliveries again.
+_OF_INSTANCES = {
+    "member",
+    "search_entry",
+    "search_progress",
+    "webhook_attempt",
+    "webhook_cursor",
+    "webhook_exception",
+    "webhook_instance",
+}
+
 # Payouts take their steps, and events tell of what became available.
 _BUSY = """
 select exists (select from payout where due_at is not null) or exists (
@@ -67,8 +79,7 @@ class Database:
         """
         while self.fetch(_BUSY)[0][0]:
             time.sleep(0.05)
-        # The index of searches is filled whenever there is time.
-        tables = [table for table in self.tables if not table.startswith("search_")]
+        tables = [table for table in self.tables if table not in _OF_INSTANCES]
         parts = [f"select '{table}', count(*) from {table}" for table in tables]
         parts.append("select 'changes', coalesce(sum(sequence), 0) from book")
         return {str(name): int(count) for name, count in self.fetch(" union all ".join(parts))}
