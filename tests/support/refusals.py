@@ -34,7 +34,7 @@ class Bad:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-# What instances write of themselves and by themselves: they join and leave, fill the index of searches whenever
+# What instances write of themselves and by themselves: they join and leave, fill the index of searches when
 # there is time, and try deliveries again.
 _OF_INSTANCES = {
     "member",
