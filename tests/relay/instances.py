@@ -9,7 +9,7 @@ from typing import Any, cast
 from fastpay.api.app import RESOURCES
 from fastpay.api.context import Services
 from fastpay.api.resources.events.shape import render_occurrences
-from fastpay.clock import SystemClock
+from fastpay.clock import Clock, SystemClock
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.plan import Command
@@ -77,7 +77,11 @@ class Instance:
 
 @asynccontextmanager
 async def instance(
-    database_url: str, *, relay_url: str | None = None, timeout_ms: int = TIMEOUT_MS
+    database_url: str,
+    *,
+    relay_url: str | None = None,
+    timeout_ms: int = TIMEOUT_MS,
+    clock: Clock = CLOCK,
 ) -> AsyncIterator[Instance]:
     """Run an instance for the block; `relay_url` where its relay takes another way to the database."""
     async with AsyncExitStack() as stack:
@@ -87,7 +91,7 @@ async def instance(
             own = await stack.enter_async_context(engine(relay_url))
         events = PostgresEvents(own.reads)
         services = cast("Services", SimpleNamespace(resources=RESOURCES, events=events))
-        commands = TimedCommands(over.writer, IdentifierFactory(CLOCK))
+        commands = TimedCommands(over.writer, IdentifierFactory(clock))
 
         async def render(scope: Scope, found: Sequence[Occurrence], form: Form) -> list[bytes]:
             return await render_occurrences(services, scope, found)
@@ -101,10 +105,10 @@ async def instance(
             store=store,
             endpoints=PostgresEndpoints(own.reads, vault=None),
             log=EventLog(events, render),
-            deliverer=WebhookDeliverer(settings, clock=CLOCK, timeout_ms=timeout_ms),
+            deliverer=WebhookDeliverer(settings, clock=clock, timeout_ms=timeout_ms),
             submit=submit,
         )
-        relay = Relay(ports, clock=CLOCK, instance_id=CLOCK.random_bytes(16).hex(), retention_days=30)
+        relay = Relay(ports, clock=clock, instance_id=CLOCK.random_bytes(16).hex(), retention_days=30)
         relay.start()
         stack.push_async_callback(relay.close)
         yield Instance(relay, over, store)

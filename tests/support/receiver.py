@@ -5,6 +5,7 @@
     429     429 with Retry-After: 1    slow     answers after a while
     410     410                        reset    resets the connection instead of an answer
     302     a redirect to itself       giant    200, and a body without an end
+    drip    200, a byte at a time, without an end
 
 It writes what it got, and whether it acknowledged it, as lines of JSON. A line is there before the answer is.
 """
@@ -26,6 +27,7 @@ from typing import Any
 from tests.support.servers import NUMBERS, PATIENCE_SECONDS, free_port
 
 SLOW_SECONDS = 0.3
+DRIP_SECONDS = 0.005
 _ANSWERS = {
     "500": b"HTTP/1.1 500 Oh\r\nContent-Length: 4\r\n\r\noops",
     "429": b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
@@ -77,6 +79,12 @@ class Server:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Le")
             await writer.drain()
             await reader.read()
+            return False
+        if manner == "drip":
+            for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + 60_000 * b"x":
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(DRIP_SECONDS)
             return False
         if manner == "reset":
             raw = writer.get_extra_info("socket")
