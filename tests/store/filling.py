@@ -27,6 +27,7 @@ KINDS = {
     "tenant": 102,
     "nobody": 103,
     "api_key": 104,
+    "webhook_attempt": 105,
 }
 # So many payments are there at least, and so many rows in every table.
 FEW = 60
@@ -56,6 +57,7 @@ DESTINATION, STATUS, GROUP = "ba_success", "pending", "G"
 ACCOUNT, TRANSFER = digits_of("connected_account", 1), digits_of("account_transfer", 1)
 ENDPOINT = digits_of("webhook_endpoint", 1)
 FEE = digits_of("application_fee", 1)
+SEVENTH, SEVENTH_ENDPOINT = digits_of("tenant", 7), digits_of("webhook_endpoint", 7)
 
 _OWN = f"'{TENANT}'::uuid, false"
 _ID = {kind: f"('{number:024x}' || lpad(to_hex(number), 8, '0'))::uuid" for kind, number in KINDS.items()}
@@ -118,7 +120,18 @@ _LEDGER_TRANSFER = ", ".join(
     )
 )
 # By how many there are: one a payment, two a payment, one for ten payments.
-_ONE = [_PAYMENT_INTENT, _CHARGE, *_versions("payment_intent", "charge")]
+_ONE = [
+    _PAYMENT_INTENT,
+    _CHARGE,
+    *_versions("payment_intent", "charge"),
+    # Half of all attempts are made to one endpoint. The first exceptions are of one, too.
+    f"webhook_attempt_filled select {_OWN}, "
+    f"{_case(_IS_ODD, repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, {_ID['webhook_attempt']}, "
+    f"{_ID['tenant']}, 'charge.failed', number, 1, 500, null, 5, '', null, null",
+    f"webhook_exception select {_early(repr(SEVENTH) + '::uuid', _ID['tenant'])}, false, "
+    f"{_early(repr(SEVENTH_ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, number, 0, {_ID['charge']}, 1, "
+    f"{_MOMENT}",
+]
 _RARE = f"number <= {FEW} and {_IS_ODD}"
 _EVENT_TYPE = _case(_RARE, "'charge.failed'", "'charge.succeeded'")
 _TWO = [
@@ -152,6 +165,11 @@ _TENTH = [
     f"transfer_reversal select {_OWN}, {_ID['transfer_reversal']}, 1, 'usd', 5, "
     f"{_early(repr(TRANSFER) + '::uuid', _ID['account_transfer'])}",
     f"webhook_endpoint select {_OWN}, {_ID['webhook_endpoint']}, 1, 'enabled', false",
+    f"webhook_endpoint select {_OTHER}, {_ID['webhook_endpoint']}, 1, 'enabled', false",
+    *(
+        f"webhook_cursor select {scope}, {_ID['webhook_endpoint']}, null, 1, 1, number, 0, 0"
+        for scope in (_OWN, _OTHER)
+    ),
     f"webhook_replay select {_OWN}, {_ID['webhook_replay']}, 1, "
     f"{_early(repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}",
     f"object_version select {_OTHER}, {_ID['webhook_endpoint']}, 1, number, {KINDS['webhook_endpoint']}, ''",
@@ -204,6 +222,7 @@ async def fill(connection: Any, before: int, payments: int) -> None:
     async with connection.transaction():
         await connection.execute("set local session_replication_role = replica")
         if not before:
+            await connection.execute(_PARTITION)
             for (table,) in await connection.fetch(_TABLES):
                 await connection.execute(f"alter table {table} set (autovacuum_enabled = false)")
             # Written in two thirds of the time, and read as any other.
@@ -222,3 +241,8 @@ async def fill(connection: Any, before: int, payments: int) -> None:
 
 _FROM = "from generate_series($1::bigint, $2::bigint) as number"
 _TABLES = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+# Their identifiers begin with no time.
+_PARTITION = (
+    "create table webhook_attempt_filled partition of webhook_attempt "
+    f"for values from ('{'0' * 32}') to ('{'0' * 11}1{'0' * 20}')"
+)

@@ -43,7 +43,8 @@ async def make_case(connection: Connection, name: str, statement: str, arguments
     types = dict(_PARAMETER.findall(statement))
     casts = [f"${number}::{types[str(number)]}::text" for number in range(1, len(arguments) + 1)]
     texts = await connection.fetchrow(f"select {', '.join(casts)}", *arguments)
-    return Case(name, statement, ", ".join("'" + text.replace("'", "''") + "'" for text in texts))
+    values = ("null" if text is None else "'" + text.replace("'", "''") + "'" for text in texts)
+    return Case(name, statement, ", ".join(values))
 
 
 async def prepare(connection: Connection, case: Case) -> None:
