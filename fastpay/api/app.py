@@ -180,5 +180,5 @@ def _create_starlette(services: Services, paths: Mapping[str, ServedPath]) -> St
     routes.append(StarletteRoute(challenge_page.TEMPLATE, challenge_page.ChallengePage(services)))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
-    app.router.default = UnknownPath(services)
+    app.router.default = UnknownPath(services, sorted({path.split("/")[2] for path in paths}))
     return app

@@ -231,15 +231,17 @@ class Health(PublicPath):
 
 
 class UnknownPath(_Path):
-    """Answers every path that is not served."""
+    """Answers every path that is not served, and names the resources that are."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, served: Iterable[str]) -> None:
+        """`served` are the names below /v1, such as "charges"."""
         # One template for all of them: clients must not be able to create routes in traces.
         super().__init__(services, "unknown")
+        self._served = f"Served below /v1 are {', '.join(served)}. GET /openapi.json describes them."
 
     async def _reply(self, scope: Scope, *_: object) -> Reply:
         shown = presentable(scope["path"])[:_PATH_CHARS_SHOWN]
-        raise UnknownRoute(f"Nothing is served at {scope['method'][:20]} {shown}.")
+        raise UnknownRoute(f"Nothing is served at {scope['method'][:20]} {shown}. {self._served}")
 
 
 def _headers(scope: Scope) -> dict[str, str]:

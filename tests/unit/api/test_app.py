@@ -75,12 +75,14 @@ def test_a_header_that_stands_twice_is_refused(api: Api) -> None:
     assert statuses == [400]
 
 
-def test_an_unknown_route_is_an_error_of_the_dialect(api: Api) -> None:
-    for path in ("/", "/v1", "/v1/nothing", "/v1/payment_intents/", "/v2/core/accounts", "/v1//balance"):
+def test_an_unknown_route_is_an_error_of_the_dialect_that_names_what_is_served(api: Api) -> None:
+    served = ", ".join(sorted({route.path.split("/")[2] for route in ROUTES}))
+    for path in ("/", "/v1", "/v1/topups", "/v1/payment_intents/", "/v2/core/accounts", "/v1//balance"):
         error = api.refused("GET", path)
         assert error["status"] == 404
         assert "code" not in error
         assert path in error["message"]
+        assert f" are {served}. " in error["message"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "BREW"])
