@@ -5,7 +5,7 @@
 
 What is applied to a payment leaves the customer's account of the ledger for `applied_cash`, and comes back if
 the payment is canceled. A payment that has its whole amount takes it from there through `processor`, as if it
-arrived now: so its capture, its fee and its refunds are those of any payment.
+arrived now: so its capture, its fee, its refunds and what it passes on are those of any payment.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import attempts, bank_transfers, charging, customers, ledger
+from fastpay.domain import attempts, bank_transfers, charging, customers, destinations, ledger
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.cash_objects import CASH, CashTransaction
 from fastpay.domain.charging import Terms
@@ -40,14 +40,20 @@ def account_needs(workspace: Workspace, customer: str, currency: str) -> list[st
 
 
 def needs(workspace: Workspace, customer: str | None, currency: str) -> list[str]:
-    """Return what must be loaded to move a customer's money. A loaded customer names what waits for it."""
+    """Return what must be loaded to move a customer's money.
+
+    A loaded customer names what waits for it, and each loaded payment the account that it goes on to.
+    """
     if customer is None:
         return []
     needed = [customer, *account_needs(workspace, customer, currency)]
     found = workspace.find(customer)
     if isinstance(found, Customer) and found.cash is not None:
-        for both in found.cash.waiting.items():
-            needed += both
+        for name, method in found.cash.waiting.items():
+            needed += (name, method)
+            intent = workspace.find(name)
+            if isinstance(intent, PaymentIntent):
+                needed += destinations.needs(workspace, intent.extras, intent.currency)
     return needed
 
 
@@ -73,6 +79,7 @@ def attempt(
     customer = _check(workspace, intent)
     if is_new:
         draft.put(method, None)
+    intent = destinations.grouped(intent)
     kept, options = intent.extras or PaymentExtras(), _options(intent)
     earlier = kept.awaited
     remaining = intent.amount if earlier is None else earlier.amount_remaining
@@ -272,8 +279,11 @@ def _succeed(workspace: Workspace, draft: Draft, intent: PaymentIntent, method: 
     extras = ChargeExtras(
         method=CASH,
         level3=kept.level3,
-        on_behalf_of=kept.on_behalf_of,
         radar_options=kept.radar_options,
+        application_fee_amount=kept.application_fee_amount,
+        destination=kept.destination,
+        on_behalf_of=kept.on_behalf_of,
+        transfer_amount=kept.transfer_amount,
     )
     charge = charging.new_charge(draft, intent, method, BEHAVIOURS[method.card.behaviour], extras)
     draft.transfer(
@@ -310,12 +320,6 @@ def _check(workspace: Workspace, intent: PaymentIntent) -> Customer:
             f"The currency {intent.currency} is invalid for {transfer or CASH}, which takes {allowed} only.",
             code="payment_intent_incompatible_payment_method",
             param="currency",
-        )
-    if intent.extras is not None and intent.extras.destination is not None:
-        raise InvalidRequest(
-            f"A payment by {CASH} cannot be passed on. Leave transfer_data out, and create a transfer later.",
-            code="payment_intent_incompatible_payment_method",
-            param="transfer_data",
         )
     if attempts.is_manual(intent):
         raise InvalidRequest(

@@ -13,6 +13,7 @@ import msgspec
 from fastpay.domain import bank_payments, destinations, disputes, funds, money
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
+from fastpay.domain.cash_objects import CASH
 from fastpay.domain.destinations import Undone
 from fastpay.domain.dispute_objects import CHARGED_BACK
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
@@ -54,6 +55,9 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
             if isinstance(intent, PaymentIntent) and intent.latest_charge is not None:
                 charge_id = intent.latest_charge
                 needed.append(charge_id)
+                if intent.customer is not None and CASH in intent.payment_method_types:
+                    # Now, not with the charge: the customer names what waits, and that where it goes on to.
+                    needed.append(intent.customer)
         if charge_id is not None:
             needed.append(funds.balance_id(workspace.scope))
             needed.extend(disputes.charge_needs(workspace, charge_id))

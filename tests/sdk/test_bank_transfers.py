@@ -230,6 +230,39 @@ def test_a_refund_goes_back_to_the_cash_balance(client: stripe.StripeClient) -> 
     assert violations(found.to_dict(), stripe.CustomerCashBalanceTransaction) == []
 
 
+def test_a_bank_transfer_is_passed_on_to_a_seller_and_taken_back(client: stripe.StripeClient) -> None:
+    payer = customer(client)
+    seller = client.v1.accounts.create({"type": "express", "country": "US"}).id
+    split: Any = {"transfer_data": {"destination": seller}, "application_fee_amount": 100}
+    first, second, canceled = (pay(client, payer, amount, **split) for amount in (1000, 300, 5000))
+    fund(client, payer, 400)
+    assert client.v1.transfers.list({"destination": seller}).data == []
+    fund(client, payer, 600)
+    expand: Any = {"expand": ["latest_charge.transfer", "latest_charge.application_fee"]}
+    charge: Any = client.v1.payment_intents.retrieve(first.id, expand).latest_charge
+    assert (charge.transfer.amount, charge.transfer.destination) == (1000, seller)
+    assert (charge.application_fee.amount, charge.application_fee_amount) == (100, 100)
+    assert violations(charge.to_dict(), stripe.Charge) == []
+    refund = client.v1.refunds.create(
+        {
+            "payment_intent": first.id,
+            "amount": 500,
+            "reverse_transfer": True,
+            "refund_application_fee": True,
+        }
+    )
+    assert refund.transfer_reversal is not None
+    # What was refunded pays the next payment, and a part of the last one.
+    assert client.v1.payment_intents.retrieve(second.id).status == "succeeded"
+    assert remaining(client.v1.payment_intents.retrieve(canceled.id)) == 4800
+    client.v1.payment_intents.cancel(canceled.id)
+    assert balance(client, payer)["available"] == {"usd": 200}
+    fees = client.v1.application_fees.list().data
+    assert [(fee.amount, fee.amount_refunded) for fee in fees] == [(100, 0), (100, 50)]
+    verified: Any = client.raw_request("get", "/v1/ledger/verify")
+    assert json.loads(verified.body)["problems"] == []
+
+
 @pytest.mark.parametrize("currency", TRANSFERS)
 def test_instructions_name_accounts_of_the_customers_own(client: stripe.StripeClient, currency: str) -> None:
     payer, other = customer(client), customer(client)

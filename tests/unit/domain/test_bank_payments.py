@@ -21,6 +21,7 @@ from fastpay.domain.payment_intents import (
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod
 from fastpay.domain.refunds import CreateRefund
 from tests.support.world import BY_CASH, TRANSFERABLE, World, card, of_type
+from tests.unit.domain.test_transfers import connect
 
 WRONG_STATE = "payment_intent_unexpected_state"
 INCOMPATIBLE = "payment_intent_incompatible_payment_method"
@@ -60,6 +61,11 @@ class Payer:
         assert extras is not None
         assert extras.awaited is not None
         return extras.awaited.amount_remaining
+
+
+def passed_on_to(seller: str) -> dict[str, object]:
+    """Return the options of a payment that goes on to a seller, without a fee of 100."""
+    return {**TRANSFERABLE, "destination": seller, "application_fee_amount": 100}
 
 
 @pytest.fixture
@@ -250,3 +256,50 @@ def test_settings_that_are_not_given_do_not_change(payer: Payer) -> None:
     before = payer.world.customer(payer.id)
     payer.world.do(UpdateCashBalance(customer=payer.id, is_given=False))
     assert payer.world.customer(payer.id) is before
+
+
+def test_transfers_in_parts_pay_and_pass_the_money_on_once_all_of_it_is_there(payer: Payer) -> None:
+    world, seller = payer.world, connect(payer.world)
+    intent = payer.pay(1000, extras=passed_on_to(seller))
+    payer.fund(400)
+    assert (world.balance(seller), world.balance("applied_cash")) == (0, 400)
+    payer.fund(600)
+    assert (world.balance(seller), world.balance("pending"), payer.available()) == (900, 100, 0)
+    charge = world.charge_of(world.intent(intent.id))
+    assert world.intent(intent.id).transfer_group == charge.transfer_group == f"group_{intent.id}"
+    world.check()
+
+
+def test_a_refund_takes_back_what_was_passed_on_and_passes_on_what_waits(payer: Payer) -> None:
+    world, seller, other = payer.world, connect(payer.world), connect(payer.world)
+    payer.fund(1000)
+    paid = payer.pay(1000, extras=passed_on_to(seller))
+    waits = payer.pay(300, extras=passed_on_to(other))
+    world.do(
+        CreateRefund(payment_intent=paid.id, amount=500, reverse_transfer=True, refund_application_fee=True)
+    )
+    assert world.intent(waits.id).status == "succeeded"
+    assert (world.balance(seller), world.balance(other), payer.available()) == (450, 200, 200)
+    world.check()
+
+
+def test_a_canceled_payment_passes_nothing_on_and_its_money_pays_the_next(payer: Payer) -> None:
+    world, seller, other = payer.world, connect(payer.world), connect(payer.world)
+    first = payer.pay(1000, extras=passed_on_to(seller))
+    payer.pay(300, extras=passed_on_to(other))
+    payer.fund(400)
+    world.do(CancelPaymentIntent(id=first.id))
+    assert (world.balance(seller), world.balance(other), payer.available()) == (0, 200, 100)
+    world.check()
+
+
+def test_money_that_is_applied_by_hand_is_passed_on(payer: Payer) -> None:
+    world, seller = payer.world, connect(payer.world)
+    world.do(UpdateCashBalance(customer=payer.id, reconciliation_mode="manual"))
+    intents = [payer.pay(1000, extras=passed_on_to(seller)) for _ in range(2)]
+    payer.fund(2000)
+    world.do(ApplyCashBalance(id=intents[0].id))
+    assert world.balance(seller) == 900
+    world.do(UpdateCashBalance(customer=payer.id, reconciliation_mode="automatic"))
+    assert world.balance(seller) == 1800
+    world.check()
