@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import attempts, bank_transfers, charging, customers, destinations, ledger
+from fastpay.domain import bank_transfers, charging, customers, destinations, ledger
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.cash_objects import CASH, CashTransaction
 from fastpay.domain.charging import Terms
@@ -22,6 +22,12 @@ from fastpay.domain.objects import Cash, Charge, Customer, PaymentIntent, Paymen
 from fastpay.domain.options import AwaitedTransfer, CashOptions, ChargeExtras, PaymentExtras
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
+
+# The fields of a payment that an attempt looks at, and the options. A change of one needs a new attempt.
+ATTEMPTED = frozenset(
+    ("amount", "capture_method", "currency", "customer", "payment_method_types", "setup_future_usage")
+)
+ATTEMPTED_OPTIONS = frozenset(("cash", "excluded_payment_method_types"))
 
 _CUSTOMER = ""
 # The accounts that each type of transaction moves money between, with the kind of the transfer.
@@ -33,16 +39,18 @@ _MOVES: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def account_needs(workspace: Workspace, customer: str, currency: str) -> list[str]:
+def account_needs(workspace: Workspace, customer: str | None, currency: str) -> list[str]:
     """Return the accounts that money of a customer moves between."""
+    if customer is None:
+        return []
     own = ledger.ids_of(workspace.scope, currency, customer, "applied_cash")
     return [*own, *ledger.account_ids(workspace.scope, currency)]
 
 
 def needs(workspace: Workspace, customer: str | None, currency: str) -> list[str]:
-    """Return what must be loaded to move a customer's money.
+    """Return what must be loaded to add to a customer's cash, which pays what waits for it.
 
-    A loaded customer names what waits for it, and each loaded payment the account that it goes on to.
+    A loaded customer names what waits, and a loaded payment the account that it goes on to.
     """
     if customer is None:
         return []
@@ -188,7 +196,8 @@ def stop_waiting(workspace: Workspace, draft: Draft, intent: PaymentIntent) -> P
     if awaited.amount_remaining < intent.amount:
         raise UnexpectedState(
             "The customer's cash is applied to a part of this PaymentIntent, so its amount, currency, "
-            "customer and payment method cannot change. Cancel it to return the money to the cash balance.",
+            "customer, payment method and their options cannot change. Cancel it to return the money to the "
+            "cash balance.",
             param="payment_method",
         )
     customer = workspace.require(Customer, intent.customer or "")
@@ -321,13 +330,13 @@ def _check(workspace: Workspace, intent: PaymentIntent) -> Customer:
             code="payment_intent_incompatible_payment_method",
             param="currency",
         )
-    if attempts.is_manual(intent):
+    if intent.capture_method == "manual":
         raise InvalidRequest(
             f"A payment by {CASH} cannot be captured later. Use capture_method=automatic.",
             code="payment_intent_incompatible_payment_method",
             param="capture_method",
         )
-    if attempts.future_usage(intent) is not None:
+    if intent.setup_future_usage is not None:
         raise InvalidRequest(
             f"A payment method of type {CASH} is not saved. Leave setup_future_usage out.",
             code="payment_intent_incompatible_payment_method",

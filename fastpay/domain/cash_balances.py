@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fastpay.domain import bank_payments, bank_transfers, charging, customers, money
+from fastpay.domain import bank_payments, bank_transfers, charging, customers, destinations, money
 from fastpay.domain.cash_objects import FundingInstructions
 from fastpay.domain.objects import Cash, Customer, PaymentIntent, PaymentMethod
 from fastpay.domain.payment_intents import refuse_state
@@ -92,8 +92,10 @@ class ApplyCashBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         intent = workspace.find(self.id)
         if not isinstance(intent, PaymentIntent):
             return (self.id,)
-        method = () if intent.payment_method is None else (intent.payment_method,)
-        return (self.id, *method, *bank_payments.needs(workspace, intent.customer, intent.currency))
+        references = [name for name in (intent.customer, intent.payment_method) if name is not None]
+        accounts = bank_payments.account_needs(workspace, intent.customer, intent.currency)
+        passed_on = destinations.needs(workspace, intent.extras, intent.currency)
+        return (self.id, *references, *accounts, *passed_on)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Apply the money. Raises: InvalidRequest, InsufficientFunds."""

@@ -180,8 +180,9 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed payment intent."""
         intent = workspace.require(PaymentIntent, self.id)
-        changes_method = bool(self.payment_method is not None or self.clears_payment_method or self.extras)
-        if intent.status not in OPEN and (changes_method or not ALWAYS_MUTABLE.issuperset(self.fields)):
+        changes_method = self.payment_method is not None or self.clears_payment_method
+        is_frozen = changes_method or self.extras or not ALWAYS_MUTABLE.issuperset(self.fields)
+        if intent.status not in OPEN and is_frozen:
             frozen = sorted(set(self.fields) - ALWAYS_MUTABLE)
             refuse_state(draft, intent, "update", param=frozen[0] if frozen else "payment_method")
             return intent.id
@@ -189,7 +190,9 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if isinstance(customer, str):
             customers.require(workspace, customer, param="customer")
         if bank_payments.awaited_by(intent) is not None and (
-            changes_method or self.fields.keys() & {"amount", "currency", "customer"}
+            changes_method
+            or self.fields.keys() & bank_payments.ATTEMPTED
+            or self.extras.keys() & bank_payments.ATTEMPTED_OPTIONS
         ):
             intent = bank_payments.stop_waiting(workspace, draft, intent)
         changed = msgspec.structs.replace(
@@ -380,7 +383,7 @@ def _method_needs(
     """
     if isinstance(choice, payment_methods.NewCard):
         if choice.type == CASH:
-            return bank_payments.needs(workspace, customer, currency)
+            return bank_payments.account_needs(workspace, customer, currency)
         # Most payments: a function call less.
         if choice.card.behaviour not in DISPUTED:
             return ()
@@ -389,7 +392,7 @@ def _method_needs(
         if not isinstance(method, PaymentMethod):
             return ()
         if method.type == CASH:
-            return bank_payments.needs(workspace, customer, currency)
+            return bank_payments.account_needs(workspace, customer, currency)
         if method.card.behaviour not in DISPUTED:
             return ()
     # One that brings a dispute, a token or a default.

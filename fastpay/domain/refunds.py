@@ -56,7 +56,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 charge_id = intent.latest_charge
                 needed.append(charge_id)
                 if intent.customer is not None and CASH in intent.payment_method_types:
-                    # Now, not with the charge: the customer names what waits, and that where it goes on to.
+                    # One round earlier than by the charge: what waits for the customer's cash takes two more.
                     needed.append(intent.customer)
         if charge_id is not None:
             needed.append(funds.balance_id(workspace.scope))

@@ -19,8 +19,9 @@ def cash_made(shop: Shop) -> dict[str, Any]:
             {"amount": str(amount), "currency": "eur", "reference": "Order 1"},
         )
 
-    def pay() -> Any:
+    def pay(**more: Any) -> Any:
         return shop.intent(
+            **more,
             currency="eur",
             confirm="true",
             customer=payer,
@@ -32,13 +33,15 @@ def cash_made(shop: Shop) -> dict[str, Any]:
         )
 
     empty = shop.get(f"{base}/cash_balance")
-    waiting, canceled = pay(), pay()
+    seller = shop.post("/v1/accounts", {"country": "DE"})["id"]
+    waiting, canceled = pay(transfer_data__destination=seller, application_fee_amount="50"), pay()
     funded = fund(500)
     partly = shop.get(f"/v1/payment_intents/{waiting['id']}")
     fund(2000)
     paid = shop.get(f"/v1/payment_intents/{waiting['id']}")
     shop.post(f"/v1/payment_intents/{canceled['id']}/cancel")
-    refund = shop.post("/v1/refunds", {"payment_intent": paid["id"], "amount": "100"})
+    whole = {"reverse_transfer": "true", "refund_application_fee": "true"}
+    refund = shop.post("/v1/refunds", {"payment_intent": paid["id"], "amount": "100", **whole})
     transactions = shop.get(f"{base}/cash_balance_transactions", limit="100")["data"]
     assert {one["type"] for one in transactions} == TYPES
     return {

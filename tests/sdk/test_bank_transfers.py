@@ -243,15 +243,11 @@ def test_a_bank_transfer_is_passed_on_to_a_seller_and_taken_back(client: stripe.
     assert (charge.transfer.amount, charge.transfer.destination) == (1000, seller)
     assert (charge.application_fee.amount, charge.application_fee_amount) == (100, 100)
     assert violations(charge.to_dict(), stripe.Charge) == []
-    refund = client.v1.refunds.create(
-        {
-            "payment_intent": first.id,
-            "amount": 500,
-            "reverse_transfer": True,
-            "refund_application_fee": True,
-        }
-    )
+    back: Any = {"reverse_transfer": True, "refund_application_fee": True}
+    back |= {"payment_intent": first.id, "amount": 500}
+    refund = client.v1.refunds.create(back)
     assert refund.transfer_reversal is not None
+    assert violations(refund.to_dict(), stripe.Refund) == []
     # What was refunded pays the next payment, and a part of the last one.
     assert client.v1.payment_intents.retrieve(second.id).status == "succeeded"
     assert remaining(client.v1.payment_intents.retrieve(canceled.id)) == 4800
@@ -261,6 +257,37 @@ def test_a_bank_transfer_is_passed_on_to_a_seller_and_taken_back(client: stripe.
     assert [(fee.amount, fee.amount_refunded) for fee in fees] == [(100, 0), (100, 50)]
     verified: Any = client.raw_request("get", "/v1/ledger/verify")
     assert json.loads(verified.body)["problems"] == []
+
+
+def test_a_key_gives_the_answer_that_was_given_before_the_money_came(client: stripe.StripeClient) -> None:
+    payer = customer(client)
+    form: Any = {
+        "amount": 1000,
+        "currency": "usd",
+        "customer": payer,
+        "payment_method_types": ["customer_balance"],
+        "payment_method_data": {"type": "customer_balance"},
+        "payment_method_options": {
+            "customer_balance": {"funding_type": "bank_transfer", "bank_transfer": transfer("usd")}
+        },
+        "confirm": True,
+        "transfer_data": {"destination": client.v1.accounts.create({"country": "US"}).id},
+        "expand": ["latest_charge.transfer", "transfer_data.destination"],
+    }
+    first: Any = client.v1.payment_intents.create(form, {"idempotency_key": "sale"})
+    money: Any = {"amount": 1000, "currency": "usd"}
+    fund_ = client.v1.test_helpers.customers.fund_cash_balance
+    funded: Any = fund_(payer, money, {"idempotency_key": "money"})
+    back: Any = {"payment_intent": first.id, "reverse_transfer": True, "expand": ["transfer_reversal"]}
+    refund: Any = client.v1.refunds.create(back, {"idempotency_key": "back"})
+    again: Any = client.v1.payment_intents.create(form, {"idempotency_key": "sale"})
+    assert again.last_response.body == first.last_response.body
+    again = fund_(payer, money, {"idempotency_key": "money"})
+    assert again.last_response.body == funded.last_response.body
+    again = client.v1.refunds.create(back, {"idempotency_key": "back"})
+    assert again.last_response.body == refund.last_response.body
+    assert len(client.v1.transfers.list().data) == 1
+    assert balance(client, payer)["available"] == {"usd": 1000}
 
 
 @pytest.mark.parametrize("currency", TRANSFERS)

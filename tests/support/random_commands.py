@@ -204,6 +204,8 @@ def cash_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Co
     """Return what makes commands on customers' cash, and on payments that wait for it."""
     customer, intent = known.one("cus"), known.one("pi")
     amount, currency = chance.randint(1, 2000), chance.choice(CURRENCIES)
+    split: dict[str, object] = {"destination": known.one("acct"), "application_fee_amount": amount // 2}
+    extras = TRANSFERABLE | chance.choice(({}, split))
     return (
         lambda: FundCashBalance(customer=customer, amount=amount, currency=currency),
         lambda: CreatePaymentIntent(
@@ -213,7 +215,7 @@ def cash_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Co
             customer=customer,
             payment_method=BY_CASH,
             confirm=True,
-            extras=TRANSFERABLE,
+            extras=extras,
         ),
         lambda: ConfirmPaymentIntent(id=intent, payment_method=BY_CASH, extras=TRANSFERABLE),
         lambda: ApplyCashBalance(id=intent, amount=chance.choice((None, amount))),

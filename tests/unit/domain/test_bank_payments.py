@@ -64,7 +64,7 @@ class Payer:
 
 
 def passed_on_to(seller: str) -> dict[str, object]:
-    """Return the options of a payment that goes on to a seller, without a fee of 100."""
+    """Return the options of a payment that goes on to a seller, less a fee of 100."""
     return {**TRANSFERABLE, "destination": seller, "application_fee_amount": 100}
 
 
@@ -252,6 +252,32 @@ def test_cash_is_not_attached_to_a_customer(payer: Payer) -> None:
     assert error.code == "payment_method_unexpected_state"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fields": {"capture_method": "manual"}},
+        {"fields": {"payment_method_types": ("card",)}},
+        {"extras": {"cash": CashOptions()}},
+    ],
+)
+def test_a_change_of_what_an_attempt_looks_at_needs_a_new_attempt(
+    payer: Payer, change: dict[str, Any]
+) -> None:
+    intent, other = payer.pay(), payer.pay()
+    changed = of_type(payer.world.do(UpdatePaymentIntent(id=intent.id, **change)), PaymentIntent)
+    assert changed.status == "requires_confirmation"
+    payer.fund(500)
+    assert payer.remaining(other) == 500
+    assert payer.world.refused(UpdatePaymentIntent(id=other.id, **change)).code == WRONG_STATE
+    payer.world.check()
+
+
+def test_options_for_cards_do_not_concern_a_bank_transfer(payer: Payer) -> None:
+    for_cards = {"capture_method": "manual", "setup_future_usage": "off_session"}
+    payer.fund(1000)
+    assert payer.pay(1000, extras={**TRANSFERABLE, "card": for_cards}).status == "succeeded"
+
+
 def test_settings_that_are_not_given_do_not_change(payer: Payer) -> None:
     before = payer.world.customer(payer.id)
     payer.world.do(UpdateCashBalance(customer=payer.id, is_given=False))
@@ -280,6 +306,31 @@ def test_a_refund_takes_back_what_was_passed_on_and_passes_on_what_waits(payer: 
     )
     assert world.intent(waits.id).status == "succeeded"
     assert (world.balance(seller), world.balance(other), payer.available()) == (450, 200, 200)
+    world.check()
+
+
+@pytest.mark.parametrize("by", ["charge", "payment_intent"])
+def test_a_refund_by_any_name_finds_what_waits_for_its_money(payer: Payer, by: str) -> None:
+    world, seller = payer.world, connect(payer.world)
+    payer.fund(1000)
+    paid = payer.pay(1000)
+    waits = payer.pay(300, extras=passed_on_to(seller))
+    charge = world.charge_of(paid).id
+    world.do(CreateRefund(charge=charge) if by == "charge" else CreateRefund(payment_intent=paid.id))
+    assert world.intent(waits.id).status == "succeeded"
+    assert (world.balance(seller), payer.available()) == (200, 700)
+
+
+def test_a_payment_in_parts_takes_the_split_as_it_is_at_the_last_part(payer: Payer) -> None:
+    world, seller = payer.world, connect(payer.world)
+    intent = payer.pay(1000, extras=passed_on_to(seller))
+    payer.fund(400)
+    world.do(UpdatePaymentIntent(id=intent.id, extras={"application_fee_amount": 300}))
+    too_much = UpdatePaymentIntent(id=intent.id, extras={"application_fee_amount": 1001})
+    assert world.refused(too_much).param == "application_fee_amount"
+    assert (world.intent(intent.id).status, payer.remaining(intent)) == ("requires_action", 600)
+    payer.fund(600)
+    assert world.balance(seller) == 700
     world.check()
 
 

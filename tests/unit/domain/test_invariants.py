@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.cash_balances import ApplyCashBalance, FundCashBalance, UpdateCashBalance
 from fastpay.domain.charges import CaptureCharge
+from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
 from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
 from fastpay.domain.objects import Customer
@@ -52,6 +53,7 @@ class Books(RuleBasedStateMachine):
             refunds_may_overdraw=may_overdraw,
             dispute_fee=fixed,
         )
+        self.seller = self.world.do(CreateConnectedAccount()).id
 
     @rule(
         target=intents,
@@ -120,9 +122,16 @@ class Books(RuleBasedStateMachine):
     def cancel(self, intent: str) -> None:
         self.attempt(CancelPaymentIntent(id=intent))
 
-    @rule(intent=intents, amount=st.none() | AMOUNTS)
-    def refund(self, intent: str, amount: int | None) -> None:
-        self.attempt(CreateRefund(payment_intent=intent, amount=amount))
+    @rule(intent=intents, amount=st.none() | AMOUNTS, reverses=st.booleans(), returns_fee=st.booleans())
+    def refund(self, intent: str, amount: int | None, reverses: bool, returns_fee: bool) -> None:
+        self.attempt(
+            CreateRefund(
+                payment_intent=intent,
+                amount=amount,
+                reverse_transfer=reverses,
+                refund_application_fee=returns_fee,
+            )
+        )
 
     @rule(data=st.data(), command=st.sampled_from((SettleRefund, CancelRefund, ExpireRefund)))
     def end_a_refund(self, data: st.DataObject, command: type[SettleRefund]) -> None:
@@ -148,8 +157,19 @@ class Books(RuleBasedStateMachine):
     def fund(self, customer: str, amount: int, currency: str) -> None:
         self.attempt(FundCashBalance(customer=customer, amount=amount, currency=currency))
 
-    @rule(target=intents, customer=customers, amount=AMOUNTS, currency=st.sampled_from(("usd", "eur")))
-    def pay_by_cash(self, customer: str, amount: int, currency: str) -> MultipleResults[str]:
+    @rule(
+        target=intents,
+        customer=customers,
+        amount=AMOUNTS,
+        currency=st.sampled_from(("usd", "eur")),
+        is_passed_on=st.booleans(),
+    )
+    def pay_by_cash(
+        self, customer: str, amount: int, currency: str, is_passed_on: bool
+    ) -> MultipleResults[str]:
+        # The platform pays the processor's fee: only its own fee keeps it from being below zero.
+        own = amount // 2 if self.world.book.rules.refunds_may_overdraw else amount
+        split = {"destination": self.seller, "application_fee_amount": own} if is_passed_on else {}
         command = CreatePaymentIntent(
             amount=amount,
             currency=currency,
@@ -157,7 +177,7 @@ class Books(RuleBasedStateMachine):
             customer=customer,
             payment_method=BY_CASH,
             confirm=True,
-            extras=TRANSFERABLE,
+            extras=TRANSFERABLE | split,
         )
         return self.attempt(command, "pi")
 
