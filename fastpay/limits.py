@@ -402,6 +402,9 @@ webhook_addresses_max = 16
 relay_beat_ms = 500
 relay_lease_ms = 5_000
 relay_claim_max = 500
+# Others have the endpoints of an instance that is lost, and of one that stops, within these times.
+relay_takeover_ms = 10_000
+relay_handover_ms = 1_000
 # How long attempts in flight may take to end when the instance stops.
 relay_grace_ms = 400
 relay_page_events = 100
@@ -600,6 +603,8 @@ assert http2_credit_bytes + http2_ahead_bytes < http2_window_bytes
 assert http2_streams_max < http2_closed_streams_max
 assert write_buffer_low_bytes < write_buffer_high_bytes
 assert relay_beat_ms + read_timeout_ms < relay_lease_ms
+assert relay_lease_ms + relay_beat_ms + read_timeout_ms < relay_takeover_ms
+assert relay_grace_ms + relay_beat_ms < relay_handover_ms
 assert relay_replay_page_events <= relay_page_events
 assert relay_replays_per_second_min <= relay_replays_per_second
 assert relay_page_events < relay_line_max < relay_exceptions_max

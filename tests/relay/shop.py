@@ -103,6 +103,15 @@ class Shop:
         through = self.state(endpoint_id)["delivered_through"]
         return through is not None and through >= self.sequence()
 
+    def is_all_delivered(self) -> bool:
+        """Tell whether everything is acknowledged by all endpoints."""
+        statement = (
+            "select bool_and(position >= sequence and not exists (select from webhook_exception as e where "
+            "e.webhook_endpoint_id = c.webhook_endpoint_id)) from webhook_cursor as c "
+            f"join book using (tenant_id, livemode) where {_OWN}"
+        )
+        return bool(fetch(self._url, statement, self.scope.tenant_id)[0][0])
+
 
 def check_history(shop: Shop, receiver: Receiver, path: str, *, types: Iterable[str] = events.TYPES) -> int:
     """Find nothing wrong in what came at a path, and return how many events came more than once.

@@ -1,23 +1,100 @@
-"""Two servers deliver for one tenant while they are killed, frozen and stopped. A history agrees."""
+"""Three servers deliver for one tenant while they are killed, frozen and stopped. A history agrees.
+
+`make soak` does it for long, with many more faults: tests/bank/soak.py.
+"""
 
 import os
 import signal
 import threading
-from pathlib import Path
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from fastpay import limits
 from tests.relay.shop import ENVIRONMENT, Shop, check_history
 from tests.support.receiver import Receiver
-from tests.support.seeds import size
-from tests.support.servers import RunningServer, SpawnServer, fetch
+from tests.support.servers import SpawnServer, execute, fetch
 
-# How often everything happens, and how many events come in between.
-ROUNDS, EVENTS = size(1, soak=20), size(10, soak=100)
+# How many events come in between.
+EVENTS = 10
+# The first beat after the loss finds the endpoints, unless it looked just before.
+BEATS_MAX = 2
+# What instances and holders did, by the database's clock: the moments are data, however busy the machine is.
+_LOG = """
+create table relay_log (at timestamptz, what text, instance_id uuid, endpoint_id uuid, fence bigint);
+create function log_beat() returns trigger language plpgsql as $$
+begin
+    insert into relay_log values (new.seen_at, 'beat', new.instance_id);
+    return null;
+end $$;
+create function log_holder() returns trigger language plpgsql as $$
+begin
+    insert into relay_log values (
+        clock_timestamp(), case when new.holder is null then 'released' else 'held' end, new.holder,
+        new.webhook_endpoint_id, new.fence
+    );
+    return null;
+end $$;
+create trigger logged after insert or update on webhook_instance for each row execute function log_beat();
+create trigger logged_first after insert on webhook_cursor for each row execute function log_holder();
+create trigger logged after update on webhook_cursor for each row
+    when (new.holder is distinct from old.holder or new.fence <> old.fence) execute function log_holder();
+"""
 
 
-def holders(shop: Shop) -> set[str]:
-    """Return the instances that hold endpoints."""
-    statement = "select holder::text from webhook_cursor where holder is not null"
-    return {row[0] for row in fetch(shop.server.database_url, statement)}
+class Noted(NamedTuple):
+    """A beat of an instance, or a change of the holder of an endpoint."""
+
+    at: datetime
+    what: str
+    instance_id: str
+    endpoint_id: str
+    fence: int
+
+
+class Handover(NamedTuple):
+    """An endpoint that one instance had, and that another one took over."""
+
+    lost: datetime
+    taken: datetime
+    beats: int
+    was_released: bool
+
+
+def handovers(database_url: str) -> list[Handover]:
+    """Return every change of the holder of an endpoint.
+
+    An endpoint that was not released is lost when the last beat of its holder before that is a lease old.
+    `beats` are those of the next holder after the loss, up to when it has the endpoint.
+    """
+    columns = "at, what, instance_id::text, endpoint_id::text, fence"
+    noted = [Noted(*row) for row in fetch(database_url, f"select {columns} from relay_log order by at")]
+    lease = timedelta(milliseconds=limits.relay_lease_ms)
+
+    def beats(of: str) -> list[datetime]:
+        return [one.at for one in noted if one.what == "beat" and one.instance_id == of]
+
+    found = []
+    for endpoint in {one.endpoint_id for one in noted if one.endpoint_id}:
+        own = [one for one in noted if one.endpoint_id == endpoint]
+        holder, released = "", None
+        for one in own:
+            if one.what == "released":
+                released = one.at
+                continue
+            if holder:
+                lost = released or max(at for at in beats(holder) if at < one.at) + lease
+                count = sum(lost < at <= one.at for at in beats(one.instance_id))
+                found.append(Handover(lost, one.at, count, released is not None))
+            holder, released = one.instance_id, None
+    return found
+
+
+def shares(shop: Shop) -> list[int]:
+    """Return how many endpoints each instance holds."""
+    statement = (
+        "select count(*)::integer from webhook_cursor where holder is not null group by holder order by 1"
+    )
+    return [row[0] for row in fetch(shop.server.database_url, statement)]
 
 
 class Observer:
@@ -53,43 +130,34 @@ class Observer:
 
 
 def test_nothing_is_lost_while_instances_are_killed_frozen_and_stopped(
-    spawn_server: SpawnServer, receiver: Receiver, scratch: Path
+    spawn_server: SpawnServer, receiver: Receiver, database_url: str, redis_url: str
 ) -> None:
-    first = spawn_server(environment=ENVIRONMENT)
-    shared = {"FASTPAY_DATABASE_URL": first.database_url, "FASTPAY_REDIS_URL": first.redis_url, **ENVIRONMENT}
+    """Others take over with their first beat after a lease has ended, or after an endpoint was released."""
+    shared = {"FASTPAY_DATABASE_URL": database_url, "FASTPAY_REDIS_URL": redis_url, **ENVIRONMENT}
+    execute(database_url, _LOG)
+    first, second, third = (spawn_server(environment=shared, wait=False) for _ in range(3))
+    for server in (first, second, third):
+        server.wait_ready()
     shop = Shop(first)
     orders = ("parallel", "object", "strict", "parallel")
     paths = {
         shop.endpoint(f"{receiver.url}/kill_{n}", order=order): f"kill_{n}" for n, order in enumerate(orders)
     }
-
-    def spawn() -> RunningServer:
-        return spawn_server(environment=shared)
-
-    def is_done() -> bool:
-        return all(map(shop.is_delivered, paths))
-
     with Observer(shop, receiver, paths) as observer:
-        for _ in range(ROUNDS):
-            second = spawn()
-            receiver.wait_for(lambda: len(holders(shop)) == 2)
-            shop.make_events(EVENTS)
-            # A kill: its endpoints are taken over when its lease has ended.
-            second.kill()
-            shop.make_events(EVENTS)
-            receiver.wait_for(is_done)
-            # It stands still past its lease, while others go on; then it moves nothing.
-            third = spawn()
-            receiver.wait_for(lambda: len(holders(shop)) == 2)
-            os.kill(third.pid, signal.SIGSTOP)
-            shop.make_events(EVENTS)
-            receiver.wait_for(is_done)
-            os.kill(third.pid, signal.SIGCONT)
-            receiver.wait_for(lambda: len(holders(shop)) == 2)
-            # An orderly stop, in the middle of deliveries.
-            shop.make_events(EVENTS)
-            third.stop()
-            receiver.wait_for(is_done)
+        receiver.wait_for(lambda: shares(shop) == [1, 1, 2])
+        # In the middle of deliveries one is killed, and one stands still past its lease.
+        shop.make_events(EVENTS)
+        second.kill()
+        os.kill(third.pid, signal.SIGSTOP)
+        shop.make_events(EVENTS)
+        receiver.wait_for(shop.is_all_delivered)
+        # The one that goes on moves nothing, and gets its share.
+        os.kill(third.pid, signal.SIGCONT)
+        receiver.wait_for(lambda: shares(shop) == [2, 2])
+        shop.make_events(EVENTS)
+        # An orderly stop, in the middle of deliveries.
+        assert third.stop() == 0
+        receiver.wait_for(shop.is_all_delivered)
     assert observer.faults == []
     assert observer.looks > 0
     for path in paths.values():
@@ -97,3 +165,10 @@ def test_nothing_is_lost_while_instances_are_killed_frozen_and_stopped(
     strict = receiver.acknowledged("kill_2")
     firsts = list(dict.fromkeys(strict))
     assert firsts == sorted(firsts)
+    found = handovers(database_url)
+    # Nobody takes over what another one may still deliver.
+    assert [one for one in found if one.taken < one.lost] == []
+    assert [one for one in found if one.beats > BEATS_MAX] == []
+    # The shares of the one that was killed and of the one that stood still; and that of the one that stopped.
+    assert sum(not one.was_released for one in found) >= 2
+    assert [one.was_released for one in sorted(found)][-2:] == [True, True]
