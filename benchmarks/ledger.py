@@ -37,7 +37,7 @@ from benchmarks.load.wrk import Sample
 from benchmarks.suite_processes import cpu_of
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
-from fastpay.store.pool import open_reader_pool
+from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 
@@ -281,7 +281,7 @@ def verify(database: Database) -> None:
 
     async def problems(connection: Any) -> Sequence[str]:
         tenant_id = await connection.fetchval("select tenant_id from tenant limit 1")
-        pool = await open_reader_pool(DatabaseSettings(url=database.url))
+        pool = ReaderPool(DatabaseSettings(url=database.url))
         try:
             return (await PostgresReads(pool, pool).verify(Scope(tenant_id.hex, False))).problems
         finally:

@@ -35,7 +35,7 @@ from fastpay.engine.write.writer import Writer
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.copies import RedisCopies
 from fastpay.store.copy_format import CopyFormat
-from fastpay.store.pool import open_reader_pool
+from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from fastpay.store.redis_link import RedisLink
@@ -221,7 +221,7 @@ async def _greet_nobody() -> None:
 async def _run(
     url: str, redis_url: str, scope: Scope, objects: int, rounds: int, together: Sequence[int]
 ) -> dict[int, dict[str, float]]:
-    pool = await open_reader_pool(DatabaseSettings(url=url, reader_connections_max=4))
+    pool = ReaderPool(DatabaseSettings(url=url, reader_connections_max=4))
     reads, batches = PostgresReads(pool, pool), PostgresBatches(DatabaseSettings(url=url))
     copies = RedisCopies(redis_url, clock=CLOCK, identify=reads.identify)
     copies.start()

@@ -297,6 +297,8 @@ lock_timeout_ms = 4_000
 idle_in_transaction_timeout_ms = 2_000
 verify_timeout_ms = 60_000
 connect_timeout_ms = 5_000
+# After which an unused connection for reads is closed.
+database_idle_ms = 300_000
 # The longest time that an operator's command waits for the database.
 operator_timeout_ms = 30_000
 farewell_timeout_ms = 1_000

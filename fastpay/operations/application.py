@@ -48,7 +48,7 @@ from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.ledger import PostgresLedger
 from fastpay.store.members import PostgresMembers
-from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from fastpay.store.relay import PostgresDeliveries
@@ -213,7 +213,7 @@ async def _open_pool(
     connections_max: int,
 ) -> ReaderPool:
     """Open a pool, and close it at the end of the stack."""
-    pool = await open_reader_pool(database, connections_max=connections_max, failed=failed)
+    pool = ReaderPool(database, connections_max=connections_max, failed=failed)
     stack.push_async_callback(_close_in_time, pool.close, deadline)
     return pool
 

@@ -5,17 +5,19 @@ closing message nor a cancel request, and a connection that waits for an answer 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any, Protocol
 
 import asyncpg
 
 from fastpay import limits
 from fastpay.engine.failures import TransientFailure
-from fastpay.errors import ConfigurationError, DatabaseUnavailable, Overloaded
+from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.store.failures import LOST, is_answer, translate
-from fastpay.store.postgres import Connection, DatabaseSettings, prepare
+from fastpay.store.postgres import Connection, DatabaseSettings
+from fastpay.store.shared_connections import SharedConnections
 
 OVERLOADED = "Too many requests are waiting. Try again in a moment."
 _UNREACHABLE = "The database cannot be reached right now. Try again."
@@ -33,46 +35,35 @@ class Lender(Protocol):
 
 
 class ReaderPool:
-    """Lends the connections of an asyncpg pool. Calls `failed` for what may be an outage."""
+    """Lends connections, and connects on demand. Calls `failed` for what may be an outage.
 
-    def __init__(self, pool: Any, *, failed: Callable[[TransientFailure], None] | None = None) -> None:
-        self._pool = pool
+    It has `connections_max` connections, by default as many as the settings allow for reads.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        connections_max: int | None = None,
+        failed: Callable[[TransientFailure], None] | None = None,
+    ) -> None:
+        self.connections_max = connections_max or settings.reader_connections_max
+        self._connections = SharedConnections(settings, self.connections_max)
         self._failed = failed
         self._waiting = 0
         # Connections in use with a longer deadline. They are aborted when the database is lost.
         self._patient: set[Connection] = set()
 
-    @property
-    def connections_max(self) -> int:
-        """The maximum number of connections."""
-        return int(self._pool.get_max_size())
-
-    @asynccontextmanager
-    async def lend(
+    def lend(
         self, *, until: float | None = None, is_patient: bool = False
-    ) -> AsyncIterator[Connection]:
+    ) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection to a block, which ends by `until`, a time of the loop (`due` by default).
 
-        The time includes the wait for a connection. With `is_patient`, that wait has the usual timeout.
+        The block waits for nothing else than the connection, which is aborted at that time. The time
+        includes the wait for a connection. With `is_patient`, that wait has the usual timeout.
         Raises: Overloaded if too many wait; TimeoutError; whatever the driver or the block raises.
         """
-        if self._waiting >= limits.queued_reads_max:
-            raise Overloaded(OVERLOADED)
-        async with asyncio.timeout_at(due() if until is None else until):
-            self._waiting += 1
-            try:
-                connection = await self._acquire(is_patient=is_patient)
-            finally:
-                self._waiting -= 1
-            try:
-                yield connection
-            except BaseException as error:
-                if _is_doubtful(error):
-                    connection.terminate()
-                raise
-            finally:
-                self._patient.discard(connection)
-                await self._pool.release(connection)
+        return _Lease(self, due() if until is None else until, is_patient=is_patient)
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
         """Run one statement once. Raises: Overloaded, DatabaseUnavailable."""
@@ -93,55 +84,66 @@ class ReaderPool:
 
     async def close(self) -> None:
         """Close all connections, and wait for those in use."""
-        await self._pool.close()
+        await self._connections.close()
 
     def abandon_patient(self) -> None:
         """Abort the connections with a longer deadline, since the database does not answer."""
-        for connection in self._patient:
+        for connection in list(self._patient):
             connection.terminate()
 
-    async def _acquire(self, *, is_patient: bool) -> Connection:
-        if not is_patient:
-            return await self._pool.acquire()
-        async with asyncio.timeout(limits.read_timeout_ms / 1000):
-            connection = await self._pool.acquire()
-        self._patient.add(connection)
+    async def take(self, until: float, *, is_patient: bool) -> Connection:
+        """Return a connection that nobody else uses before `give_back`. Raises: see `lend`."""
+        if self._waiting >= limits.queued_reads_max:
+            raise Overloaded(OVERLOADED)
+        connection = self._connections.take_idle()
+        if connection is None:
+            self._waiting += 1
+            try:
+                async with asyncio.timeout_at(due() if is_patient else until):
+                    connection = await self._connections.take()
+            finally:
+                self._waiting -= 1
+        if is_patient:
+            self._patient.add(connection)
         return connection
 
+    def give_back(self, connection: Connection) -> None:
+        """Let others have the connection, unless it is closed."""
+        self._patient.discard(connection)
+        self._connections.give_back(connection)
 
-async def open_reader_pool(
-    settings: DatabaseSettings,
-    *,
-    connections_max: int | None = None,
-    failed: Callable[[TransientFailure], None] | None = None,
-) -> ReaderPool:
-    """Open a pool that connects on demand and calls `failed` for what may be an outage.
 
-    It has `connections_max` connections, by default as many as the settings allow for reads.
-    Raises: ConfigurationError if the database cannot be reached.
-    """
+class _Lease:
+    """The use of a connection by one block."""
 
-    async def initialize(connection: Connection) -> None:
-        await prepare(connection, settings, statement_timeout_ms=limits.read_statement_timeout_ms)
+    __slots__ = ("_connection", "_is_late", "_is_patient", "_pool", "_timer", "_until")
 
-    async def keep(_connection: Connection) -> None:
-        """Do not reset the session: reads do not change it, and a reset would cost a round trip."""
+    def __init__(self, pool: ReaderPool, until: float, *, is_patient: bool) -> None:
+        self._pool = pool
+        self._until = until
+        self._is_patient = is_patient
+        self._is_late = False
 
-    try:
-        pool = await asyncpg.create_pool(
-            settings.url,
-            # No minimum: during an outage the pool would log an error for each connection.
-            min_size=0,
-            max_size=connections_max or settings.reader_connections_max,
-            timeout=limits.connect_timeout_ms / 1000,
-            statement_cache_size=256 if settings.session_state else 0,
-            server_settings={"application_name": "fastpay"},
-            init=initialize,
-            reset=keep,
-        )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise ConfigurationError(f"cannot connect to the database: {error}") from error
-    return ReaderPool(pool, failed=failed)
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._pool.take(self._until, is_patient=self._is_patient)
+        # A timeout of asyncio would cancel the task, for three times the instructions.
+        self._timer = asyncio.get_running_loop().call_at(self._until, self._expire)
+        return self._connection
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if error is not None and _is_doubtful(error):
+            self._connection.terminate()
+        self._pool.give_back(self._connection)
+        if self._is_late and isinstance(error, LOST):
+            raise TimeoutError from error
+
+    def _expire(self) -> None:
+        """Abort the connection. What waits for its answer gets an error that it was lost."""
+        self._is_late = True
+        self._connection.terminate()
 
 
 def due(timeout_ms: int | None = None) -> float:

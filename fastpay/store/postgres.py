@@ -43,7 +43,12 @@ class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     reader_connections_max: int = limits.reader_connections_max
 
 
-async def connect(settings: DatabaseSettings, *, lock_timeout_ms: int | None = None) -> Connection:
+async def connect(
+    settings: DatabaseSettings,
+    *,
+    statement_timeout_ms: int = limits.statement_timeout_ms,
+    lock_timeout_ms: int | None = None,
+) -> Connection:
     """Open a connection outside of any pool. The caller sets deadlines for its statements.
 
     Raises: the driver's errors.
@@ -55,19 +60,21 @@ async def connect(settings: DatabaseSettings, *, lock_timeout_ms: int | None = N
         server_settings={"application_name": "fastpay"},
     )
     try:
-        await prepare(connection, settings, lock_timeout_ms=lock_timeout_ms)
+        await _prepare(
+            connection, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms
+        )
     except BaseException:
         connection.terminate()
         raise
     return connection
 
 
-async def prepare(
+async def _prepare(
     connection: Connection,
     settings: DatabaseSettings,
     *,
-    statement_timeout_ms: int = limits.statement_timeout_ms,
-    lock_timeout_ms: int | None = None,
+    statement_timeout_ms: int,
+    lock_timeout_ms: int | None,
 ) -> None:
     """Install our encoding of arrays, and make the session's settings if there is session state."""
     _encode_arrays(connection)

@@ -15,7 +15,7 @@ from fastpay.errors import RateLimited
 from fastpay.store import keys
 from fastpay.store.connections import connected
 from fastpay.store.keyring import PostgresKeyRing
-from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.random_values import random_text
 from tests.store.test_keyring import CountingPool
@@ -85,9 +85,7 @@ async def ring(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 @asynccontextmanager
 async def _open(database_url: str) -> AsyncIterator[Ring]:
     scope = await make_tenant(database_url)
-    pool = await open_reader_pool(
-        DatabaseSettings(url=database_url), connections_max=limits.key_connections_max
-    )
+    pool = ReaderPool(DatabaseSettings(url=database_url), connections_max=limits.key_connections_max)
     try:
         async with connected(database_url) as connection:
             yield Ring(pool, connection, uuid.UUID(scope.tenant_id))

@@ -17,7 +17,7 @@ from fastpay.store.connections import connected
 from fastpay.store.key_records import Kind
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.keys import NewKey
-from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from tests.support.engine import CLOCK, make_tenant
 
@@ -95,7 +95,7 @@ class Ring:
 async def ring(database_url: str) -> AsyncIterator[Ring]:
     """A key ring for the block."""
     scope = await make_tenant(database_url)
-    pool = await open_reader_pool(DatabaseSettings(url=database_url))
+    pool = ReaderPool(DatabaseSettings(url=database_url))
     try:
         async with connected(database_url) as connection:
             yield Ring(pool, connection, scope)

@@ -24,7 +24,7 @@ from fastpay.store import keys, rows
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.copies import RedisCopies
-from fastpay.store.pool import ReaderPool, open_reader_pool
+from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from tests.support.books import check_database
@@ -128,9 +128,9 @@ async def engine(
         read_from = DatabaseSettings(
             url=database_url, session_state=session_state, reader_connections_max=reader_connections_max
         )
-        pool = await open_reader_pool(read_from)
+        pool = ReaderPool(read_from)
         stack.push_async_callback(pool.close)
-        scan_pool = await open_reader_pool(read_from, connections_max=limits.scan_connections_max)
+        scan_pool = ReaderPool(read_from, connections_max=limits.scan_connections_max)
         stack.push_async_callback(scan_pool.close)
         reads = PostgresReads(pool, scan_pool)
         copies = None
