@@ -398,6 +398,8 @@ webhook_excerpt_bytes_max = 1_024
 webhook_retry_after_s_max = 86_400
 webhook_resolved_ms = 10_000
 webhook_addresses_max = 16
+# `fastpay doctor` notes an event that an enabled endpoint has not acknowledged for so long.
+webhook_delay_noted_s = 60
 
 # The relay: deliveries of events. An instance that has not renewed its row for `relay_lease_ms` may be
 # succeeded by another.

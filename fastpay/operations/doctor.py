@@ -13,10 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from fastpay import limits
 from fastpay.clock import Clock, SystemClock
@@ -34,6 +31,7 @@ from fastpay.operations.embedded.directory import (
 )
 from fastpay.operations.embedded.postgres import find_installation
 from fastpay.operations.embedded.redis import find_redis
+from fastpay.operations.findings import Finding, show
 from fastpay.operations.homes import describe_member
 from fastpay.operations.preflight import (
     REQUIREMENTS,
@@ -55,6 +53,7 @@ from fastpay.store.health import (
 )
 from fastpay.store.members import LiveMember, list_members
 from fastpay.store.migrate import OWNERSHIP, may_migrate, pending_on
+from fastpay.store.relay_survey import DeliverySurvey, survey_deliveries
 from fastpay.store.resealing import Stock, survey
 from fastpay.store.sealing import read_keys
 
@@ -71,38 +70,11 @@ MODULES = (
 )
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """The result of one check: what was found, and what to do about it."""
-
-    check: str
-    state: Literal["good", "note", "fault"]
-    seen: str
-    advice: str = ""
-
-
 def run(settings: Settings) -> int:
     """Examine, print a table, and return 1 if something is wrong, otherwise 0."""
     findings = asyncio.run(examine(settings))
     show(Console(), findings)
     return 1 if any(finding.state == "fault" for finding in findings) else 0
-
-
-def show(console: Console, findings: list[Finding]) -> None:
-    """Print the table, and below it the advice: each on one line of any length, so that it can be copied.
-
-    Texts are printed without markup and in full.
-    """
-    table = Table()
-    for heading in ("check", "state", "seen"):
-        table.add_column(heading, overflow="fold")
-    colours = {"good": "green", "note": "yellow", "fault": "red"}
-    for finding in findings:
-        state = Text(finding.state, style=colours[finding.state])
-        table.add_row(Text(finding.check), state, Text(finding.seen))
-    console.print(table)
-    for finding in findings:
-        if finding.advice:
-            console.print(Text(f"{finding.check}: {finding.advice}"), soft_wrap=True)
 
 
 async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Finding]:
@@ -163,6 +135,7 @@ async def check_database(
                 yield check_secrets(settings, await survey(connection))
                 for finding in check_members(await list_members(connection)):
                     yield finding
+                yield check_webhooks(await survey_deliveries(connection))
             skew_ms = abs(facts.now.timestamp() * 1000 - middle_ms)
             good = skew_ms <= limits.clock_skew_ms_max
             yield Finding(
@@ -221,6 +194,26 @@ def check_members(members: list[LiveMember]) -> Iterator[Finding]:
     yield Finding("instances", "note" if advice else "good", seen, advice)
     for member in members:
         yield Finding(f"instance {member.member_id[:8]}", "good", describe_member(member))
+
+
+def check_webhooks(found: DeliverySurvey) -> Finding:
+    """Tell which webhook endpoints fail, are behind, or are delivered to by nobody."""
+    if not found.enabled:
+        return Finding("webhooks", "good", f"no endpoint is enabled, {found.disabled} are disabled")
+    seen = [f"{found.enabled} endpoints enabled, {found.disabled} disabled"]
+    advice = []
+    if found.lag_max:
+        seen.append(f"up to {found.lag_max} numbers of the sequence behind ({found.furthest_id})")
+        seen.append(f"the oldest event not delivered is {found.oldest_s} s old")
+    if found.failing or found.parked:
+        seen.append(f"{found.failing} failing, {found.parked} deliveries wait for another attempt")
+        advice.append(f"ask with {command_name()} webhooks attempts ENDPOINT --failed what receivers answer")
+    if found.unheld:
+        seen.append(f"{found.unheld} without an instance")
+        advice.append(f"start an instance: it has them within {limits.relay_takeover_ms // 1000} s")
+    if found.oldest_s > limits.webhook_delay_noted_s and not advice:
+        advice.append("look at the load of the instances: deliveries give way to payments")
+    return Finding("webhooks", "note" if advice else "good", "; ".join(seen), "; ".join(advice))
 
 
 async def check_redis(redis_url: str | None) -> Finding:

@@ -21,11 +21,11 @@ from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.errors import ConfigurationError
 from fastpay.operations import doctor, preflight
-from fastpay.operations.doctor import Finding
 from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.postgres import ADVICE, EmbeddedPostgres, find_installation
 from fastpay.operations.embedded.servers import EmbeddedServers
+from fastpay.operations.findings import Finding, show
 from fastpay.server.tls import certificate_end
 from fastpay.store.connections import connected
 from fastpay.store.health import DatabaseFacts, require_usable, unsafe_settings
@@ -261,7 +261,7 @@ def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_the_table_shows_every_character_of_what_was_found(columns: int) -> None:
     console = Console(width=columns, file=io.StringIO(), record=True)
     long = "/a/long/path/without/any/space/in/it/that/no/column/can/hold/at/once"
-    doctor.show(console, [Finding("redis", "fault", long, "pip install 'fastpay[embedded]' [/] [red]")])
+    show(console, [Finding("redis", "fault", long, "pip install 'fastpay[embedded]' [/] [red]")])
     *table, advice = console.export_text().splitlines()
     rows = [line.split("│")[1:4] for line in table if "│" in line]
     said = ["".join(parts).replace(" ", "") for parts in zip(*rows, strict=True)]

@@ -174,7 +174,7 @@ WRITTEN: dict[str, Changes] = {
 # What is not held to this, and why. A name stands for all that begin with it.
 ELSEWHERE = {
     "adds up, or reads from end to end, all that it is about": (
-        *("list_own_entries", "load_own_accounts_at", "list_search_backlogs", "verify_"),
+        *("list_own_entries", "load_own_accounts_at", "list_search_backlogs", "relay_survey", "verify_"),
     ),
     "is of an operator or of the process, and of tables that stay small": (
         *(
