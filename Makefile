@@ -29,10 +29,11 @@ serve: $(VENV)/.native
 
 # Run every check and every test, on real servers.
 # Programs of the system are installed while the code is built and checked.
-# Each worker of pytest-xdist has servers of its own; a file's tests stay together.
+# Each worker of pytest-xdist has servers of its own; a file's tests stay together. Files come in the order of
+# their names: the small ones of tests/unit are last, so that no worker waits long for another.
 test:
 	@sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
 
 # Run the checks and the tests that need no server.
 check: static

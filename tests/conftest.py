@@ -24,6 +24,7 @@ from tests.support.servers import (
     NUMBERS,
     RunningServer,
     SpawnServer,
+    copy_cluster,
     end_server,
     fresh_database,
     running_server,
@@ -67,8 +68,23 @@ def data_dir(scratch: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def embedded_servers(scratch: Path) -> Iterator[EmbeddedServers]:
+def cluster(scratch: Path) -> Path:
+    """A data directory with a migrated database and nothing else, which others are copied from."""
+    path = scratch / "cluster"
+    with (
+        DataDirectory(path) as directory,
+        run_servers(directory, with_postgres=True, with_redis=False) as servers,
+    ):
+        servers.wait_ready()
+        assert servers.database_url is not None
+        asyncio.run(migrate(servers.database_url))
+    return path
+
+
+@pytest.fixture(scope="session")
+def embedded_servers(cluster: Path, scratch: Path) -> Iterator[EmbeddedServers]:
     """One embedded PostgreSQL and Redis for all tests."""
+    copy_cluster(cluster, scratch / "shared")
     with (
         DataDirectory(scratch / "shared") as directory,
         run_servers(directory, with_postgres=True, with_redis=True) as servers,
@@ -81,7 +97,6 @@ def embedded_servers(scratch: Path) -> Iterator[EmbeddedServers]:
 def postgres_url(embedded_servers: EmbeddedServers) -> str:
     """The URL of a real PostgreSQL; its database is migrated, and a template: do not write to it."""
     assert embedded_servers.database_url is not None
-    asyncio.run(migrate(embedded_servers.database_url))
     return embedded_servers.database_url
 
 
@@ -111,11 +126,10 @@ def redis_url(embedded_servers: EmbeddedServers) -> str:
 
 
 @pytest.fixture(scope="session")
-def plain_server(scratch: Path) -> Iterator[RunningServer]:
+def plain_server(cluster: Path) -> Iterator[RunningServer]:
     """One running `fastpay serve` for all tests that do not kill it, in plain text."""
     # What happens later happens within a second.
-    environment = {"FASTPAY_TEST_DELAY_S": "0"}
-    with running_server(scratch / "server", scratch, environment=environment) as running:
+    with running_server("server", cluster, environment={"FASTPAY_TEST_DELAY_S": "0"}) as running:
         yield running
 
 
@@ -142,7 +156,7 @@ def certificate(scratch: Path) -> Certificate:
 
 @pytest.fixture(scope="session")
 def tls_server(
-    plain_server: RunningServer, certificate: Certificate, scratch: Path
+    plain_server: RunningServer, certificate: Certificate, cluster: Path
 ) -> Iterator[RunningServer]:
     """A second instance on the database of the first, over TLS."""
     environment = {
@@ -151,14 +165,18 @@ def tls_server(
         "FASTPAY_TLS_KEY": str(certificate.key),
         "FASTPAY_TEST_DELAY_S": "0",
     }
-    with running_server(scratch / "tls", scratch, environment=environment) as running:
+    with running_server("tls", cluster, environment=environment) as running:
         yield running
 
 
 @pytest.fixture
-def spawn_server(scratch: Path) -> Iterator[SpawnServer]:
-    """A function that starts servers which the test may stop, kill and start again."""
+def spawn_server(cluster: Path) -> Iterator[SpawnServer]:
+    """A function that starts servers which the test may stop, kill and start again.
+
+    Without `data_dir` the server has a copy of the migrated cluster, and need not make one.
+    """
     started: list[RunningServer] = []
+    scratch = cluster.parent
 
     def spawn(
         *arguments: str,
@@ -168,6 +186,8 @@ def spawn_server(scratch: Path) -> Iterator[SpawnServer]:
         wait: bool = True,
     ) -> RunningServer:
         place = data_dir if data_dir is not None else scratch / f"data{next(NUMBERS)}"
+        if data_dir is None and "FASTPAY_DATABASE_URL" not in (environment or {}):
+            copy_cluster(cluster, place)
         running = start_server(place, scratch, *arguments, environment=environment, prefix=prefix)
         started.append(running)
         if wait:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fastpay.store.sealing import KEY_FILE
-from tests.support.servers import NUMBERS, RunningServer, end_server, start_server
+from tests.support.servers import RunningServer, running_server
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +19,7 @@ def environment(server: RunningServer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def second(environment: dict[str, str], scratch: Path) -> Iterator[RunningServer]:
+def second(environment: dict[str, str], cluster: Path) -> Iterator[RunningServer]:
     """Another instance."""
-    running = start_server(scratch / f"data{next(NUMBERS)}", scratch, environment=environment)
-    try:
-        running.wait_ready()
+    with running_server("second", cluster, environment=environment) as running:
         yield running
-    finally:
-        end_server(running)

@@ -28,20 +28,20 @@ ALONE = {"FASTPAY_HOMES": "false"}
 
 
 @pytest.fixture(scope="module")
-def server(scratch: Path) -> Iterator[RunningServer]:
+def server(cluster: Path) -> Iterator[RunningServer]:
     """A server with a database of its own: in it counters and entries do not agree."""
-    with running_server(scratch / "counters", scratch, environment=ALONE) as running:
+    with running_server("counters", cluster, environment=ALONE) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def second(server: RunningServer, scratch: Path) -> Iterator[RunningServer]:
+def second(server: RunningServer, cluster: Path) -> Iterator[RunningServer]:
     """Another instance on its database."""
     environment = ALONE | {
         "FASTPAY_DATABASE_URL": server.database_url,
         "FASTPAY_SEALING_KEY_FILE": str(server.data_dir / KEY_FILE),
     }
-    with running_server(scratch / "counters2", scratch, environment=environment) as running:
+    with running_server("counters2", cluster, environment=environment) as running:
         yield running
 
 

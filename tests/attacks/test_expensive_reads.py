@@ -23,9 +23,9 @@ VERIFY = "/v1/ledger/verify"
 
 
 @pytest.fixture(scope="module")
-def running(scratch: Path) -> Iterator[RunningServer]:
+def running(cluster: Path) -> Iterator[RunningServer]:
     """A server of these tests' own."""
-    with running_server(scratch / "expensive-reads", scratch) as running:
+    with running_server("expensive-reads", cluster) as running:
         yield running
 
 

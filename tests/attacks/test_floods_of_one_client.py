@@ -31,9 +31,9 @@ class Json(Request):
 
 
 @pytest.fixture(scope="module")
-def running(scratch: Path) -> Iterator[RunningServer]:
+def running(cluster: Path) -> Iterator[RunningServer]:
     """A server of these tests' own."""
-    with running_server(scratch / "floods", scratch) as running:
+    with running_server("floods", cluster) as running:
         yield running
 
 

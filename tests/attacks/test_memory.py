@@ -28,13 +28,13 @@ ATTACKERS = 4 * BUDGET // len(LONG)
 
 
 @pytest.fixture(scope="module")
-def bounded_server(plain_server: RunningServer, scratch: Path) -> Iterator[RunningServer]:
+def bounded_server(plain_server: RunningServer, cluster: Path) -> Iterator[RunningServer]:
     """A server with a small budget, on the database of the shared one."""
     environment = {
         "FASTPAY_DATABASE_URL": plain_server.database_url,
         "FASTPAY_INFLIGHT_BYTES_MAX": str(BUDGET),
     }
-    with running_server(scratch / "memory", scratch, environment=environment) as running:
+    with running_server("memory", cluster, environment=environment) as running:
         running.test_key = plain_server.test_key
         run(_warm_up(running))
         yield running

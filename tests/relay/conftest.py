@@ -18,10 +18,10 @@ def receiver(scratch: Path) -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def relaying_server(scratch: Path) -> Iterator[RunningServer]:
+def relaying_server(cluster: Path) -> Iterator[RunningServer]:
     """One server for the tests that do not kill it."""
     environment = {**ENVIRONMENT, "FASTPAY_HOMES": "false"}
-    with running_server(scratch / "relaying", scratch, environment=environment) as running:
+    with running_server("relaying", cluster, environment=environment) as running:
         yield running
 
 

@@ -170,12 +170,21 @@ def start_server(
     return RunningServer(process, data_dir=data_dir, ready_file=ready_file, output=output)
 
 
+def copy_cluster(cluster: Path, data_dir: Path) -> None:
+    """Give a data directory that does not exist yet a copy of a cluster at rest."""
+    data_dir.mkdir(mode=0o700)
+    subprocess.run(["cp", "-a", cluster / "postgresql", data_dir], check=True)
+
+
 @contextlib.contextmanager
 def running_server(
-    data_dir: Path, scratch: Path, *, environment: dict[str, str] | None = None
+    name: str, cluster: Path, *, environment: dict[str, str] | None = None
 ) -> Iterator[RunningServer]:
-    """Run a server for the block."""
-    running = start_server(data_dir, scratch, environment=environment)
+    """Run a server for the block, on a copy of the cluster unless the environment names a database."""
+    scratch = cluster.parent
+    if "FASTPAY_DATABASE_URL" not in (environment or {}):
+        copy_cluster(cluster, scratch / name)
+    running = start_server(scratch / name, scratch, environment=environment)
     try:
         running.wait_ready()
         yield running
