@@ -56,9 +56,9 @@ def kill_postgres(server: RunningServer) -> None:
 
 
 @pytest.fixture
-def server(spawn_server: SpawnServer, data_dir: Path) -> RunningServer:
+def server(spawn_server: SpawnServer) -> RunningServer:
     """A server with embedded servers, on a port that the next one on this data directory can have as well."""
-    return spawn_server("--port", str(free_port()), data_dir=data_dir)
+    return spawn_server("--port", str(free_port()))
 
 
 @pytest.fixture
@@ -176,8 +176,8 @@ def test_while_postgres_is_away_every_answer_says_to_try_again(spawn_server: Spa
     assert "batch_failed" not in server.output
 
 
-def test_a_postgres_that_does_not_stay_ends_the_server(spawn_server: SpawnServer, data_dir: Path) -> None:
-    server = spawn_server(data_dir=data_dir)
+def test_a_postgres_that_does_not_stay_ends_the_server(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
 
     def ended() -> bool:
         for pid in postgres_pids(server):
@@ -190,7 +190,7 @@ def test_a_postgres_that_does_not_stay_ends_the_server(spawn_server: SpawnServer
     assert "server_lost server=postgresql" in server.output
     assert server.embedded_pids() == []
     assert not server.ready_file.exists()
-    assert spawn_server(data_dir=data_dir).stop() == 0
+    assert spawn_server(data_dir=server.data_dir).stop() == 0
 
 
 def test_a_postgres_that_ends_once_in_a_while_is_always_started_again(scratch: Path) -> None:

@@ -37,13 +37,12 @@ def port_of(server: RunningServer) -> str:
 
 @pytest.mark.parametrize("command", [CREATE, ("migrate",), ("serve", "--reuse-port")], ids=lambda x: x[0])
 def test_no_second_ledger_is_created_in_another_folder(
-    spawn_server: SpawnServer, tmp_path: Path, command: tuple[str, ...]
+    server: RunningServer, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    first = spawn_server("--reuse-port")
-    done = run_in(tmp_path, *command, FASTPAY_PORT=port_of(first))
+    done = run_in(tmp_path, *command, FASTPAY_PORT=port_of(server))
     assert done.returncode == 2
     assert f"there is no data directory at {tmp_path / '.fastpay'}" in done.stderr
-    assert f"a server listens on 127.0.0.1:{port_of(first)} already" in done.stderr
+    assert f"a server listens on 127.0.0.1:{port_of(server)} already" in done.stderr
     assert "--data-dir" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -96,13 +95,6 @@ def test_paths_in_a_settings_file_count_from_its_folder(
     assert {getattr(settings, name) for name in names} == {str(folder / "x")}
     (folder / "fastpay.toml").write_text('data_dir = "/var/lib/fastpay"', encoding="utf-8")
     assert load_settings(config="etc/fastpay.toml", environment={}).data_dir == "/var/lib/fastpay"
-
-
-def test_serve_says_which_data_directory_it_uses(spawn_server: SpawnServer, data_dir: Path) -> None:
-    first = spawn_server(data_dir=data_dir)
-    assert f"data_directory_opened path={data_dir} new=True" in first.output
-    first.stop()
-    assert f"data_directory_opened path={data_dir} new=False" in spawn_server(data_dir=data_dir).output
 
 
 def test_a_command_says_that_it_creates_a_ledger(data_dir: Path) -> None:

@@ -115,9 +115,9 @@ def test_another_instance_on_the_embedded_database_finds_the_keys(spawn_server: 
 
 
 def test_what_was_in_plain_is_sealed_at_the_next_start_and_stays_the_same(
-    spawn_server: SpawnServer, data_dir: Path
+    spawn_server: SpawnServer,
 ) -> None:
-    server = spawn_server(data_dir=data_dir)
+    server = spawn_server()
     plain = "decode(repeat('ab', 32), 'hex')"
     execute(
         server.database_url,
@@ -126,7 +126,7 @@ def test_what_was_in_plain_is_sealed_at_the_next_start_and_stays_the_same(
     key = Operator(server).run("keys", "create", *WHOSE[:2], "--mode", "live")
     before = _card_fingerprint(server)
     server.stop()
-    server = spawn_server(data_dir=data_dir, environment=AT_ONCE)
+    server = spawn_server(data_dir=server.data_dir, environment=AT_ONCE)
     assert fetch(server.database_url, "select from tenant where fingerprint_key is not null") == []
     assert _card_fingerprint(server) == before
     assert status(server, key) == 200
@@ -146,10 +146,8 @@ def _card_fingerprint(server: RunningServer) -> str:
     return fingerprint
 
 
-def test_a_signed_post_without_a_key_is_not_taken_again_after_a_crash(
-    spawn_server: SpawnServer, data_dir: Path
-) -> None:
-    server = spawn_server(data_dir=data_dir)
+def test_a_signed_post_without_a_key_is_not_taken_again_after_a_crash(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
     key, secret = Operator(server).run("keys", "create", *WHOSE, "--must-sign").split()
     headers = {
         "authorization": f"Bearer {key}",
@@ -163,17 +161,15 @@ def test_a_signed_post_without_a_key_is_not_taken_again_after_a_crash(
 
     assert [send(), send()] == [200, 401]
     server.stop(signal.SIGKILL)
-    server = spawn_server(data_dir=data_dir)
+    server = spawn_server(data_dir=server.data_dir)
     assert [send(), send()] == [401, 401]
     listed = httpx.get(server.url + INTENTS, auth=HttpxAuth(secret, api_key=key), trust_env=False)
     assert len(listed.json()["data"]) == 1
 
 
-def test_lost_or_open_keys_stop_the_start_and_the_doctor_says_why(
-    spawn_server: SpawnServer, data_dir: Path
-) -> None:
-    server = spawn_server(data_dir=data_dir)
-    operator = Operator(server)
+def test_lost_or_open_keys_stop_the_start_and_the_doctor_says_why(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    operator, data_dir = Operator(server), server.data_dir
     server.stop()
     path = data_dir / KEY_FILE
     kept = path.read_bytes()

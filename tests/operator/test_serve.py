@@ -72,6 +72,8 @@ def test_data_and_key_survive_restarts(spawn_server: SpawnServer, data_dir: Path
     execute(first.database_url, "insert into tenant values (gen_random_uuid(), 'kept', sha256('x'), now())")
     assert first.stop() == 0
     second = spawn_server(data_dir=data_dir)
+    assert f"data_directory_opened path={data_dir} new=True" in first.output
+    assert f"data_directory_opened path={data_dir} new=False" in second.output
     assert second.test_key == first.test_key
     assert fetch(second.database_url, "select name from tenant order by 1") == [("kept",), ("test",)]
     assert "migrations_applied" not in second.output
@@ -155,11 +157,9 @@ def test_a_second_server_on_the_same_directory_is_refused(
 
 
 @pytest.mark.parametrize("everything", [True, False], ids=["all processes", "only the parent"])
-def test_after_a_kill_the_next_start_works(
-    spawn_server: SpawnServer, data_dir: Path, everything: bool
-) -> None:
-    for round_number in range(3):
-        server = spawn_server(data_dir=data_dir)
+def test_after_a_kill_the_next_start_works(spawn_server: SpawnServer, everything: bool) -> None:
+    server = spawn_server()
+    for round_number in range(2):
         assert fetch(server.database_url, "select count(*) from book") == [(2 * (round_number + 1),)]
         execute(
             server.database_url,
@@ -172,9 +172,9 @@ def test_after_a_kill_the_next_start_works(
         if everything:
             for pid in pids:
                 children.send(pid, signal.SIGKILL)
-    server = spawn_server(data_dir=data_dir)
+        server = spawn_server(data_dir=server.data_dir)
     assert healthy(server)
-    assert fetch(server.database_url, "select count(*) from tenant") == [(4,)]
+    assert fetch(server.database_url, "select count(*) from tenant") == [(3,)]
 
 
 def test_a_crash_leaves_the_stack_in_the_log(spawn_server: SpawnServer) -> None:
@@ -204,9 +204,10 @@ def test_killed_embedded_servers_are_started_again(spawn_server: SpawnServer) ->
 
 
 def test_a_stale_pid_file_with_the_number_of_another_process_does_no_harm(
-    spawn_server: SpawnServer, data_dir: Path
+    spawn_server: SpawnServer,
 ) -> None:
-    server = spawn_server(data_dir=data_dir)
+    server = spawn_server()
+    data_dir = server.data_dir
     pid_file = data_dir / "postgresql" / "postmaster.pid"
     lines = pid_file.read_text(encoding="utf-8").splitlines()
     server.stop()
