@@ -1,4 +1,4 @@
-"""Processor time of PostgreSQL's backends, each a process of this machine."""
+"""Processor time of processes of this machine, such as PostgreSQL's backends."""
 
 import contextlib
 import os
@@ -32,10 +32,19 @@ class BackendTime:
         for (pid,) in pids:
             # It may have ended since.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                # Source: proc(5): utime and stime are the 14th and 15th fields, the 2nd may hold anything.
-                fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-                found[pid] = int(fields[11]) + int(fields[12])
+                found[pid] = _ticks_of(pid)
         return found
+
+
+def process_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken so far."""
+    return _ticks_of(pid) / _TICKS
+
+
+def _ticks_of(pid: int) -> int:
+    # Source: proc(5): utime and stime are the 14th and 15th fields, the 2nd may hold anything.
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 _BACKENDS = "select pid from pg_stat_activity where datname = $1 and backend_type = 'client backend'"
