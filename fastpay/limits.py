@@ -437,9 +437,13 @@ relay_replay_attempts = 3
 relay_gather_ms = 20
 relay_retry_ms = 250
 relay_unrecorded_max = 10_000
-# While more events than this are committed a second, deliveries give way to payments.
-relay_followed_per_second = 3_000
-relay_peak_deliveries_per_second = 300
+# Deliveries give way to commits while the thread wants a processor for this share of the time: down to one
+# delivery for so many events that are committed, and a minimum. Beyond the maximum their rate has no bound.
+relay_look_ms = 20
+relay_demand_max = 0.5
+relay_events_per_delivery = 50
+relay_peak_per_second_min = 20
+relay_peak_per_second_max = 20_000
 # Failures to store in a row that may be the beginning of an outage, and are not logged.
 relay_failures_quiet = 8
 relay_pause_ms = 1_000
@@ -615,5 +619,7 @@ assert relay_page_events < relay_line_max < relay_exceptions_max
 assert relay_window_start <= relay_window_max <= relay_in_flight_max <= webhook_connections_max
 assert relay_window_max <= webhook_endpoint_connections_max
 assert relay_probe_ms <= relay_probe_max_ms < relay_disable_ms
+assert 0 < relay_peak_per_second_min < relay_peak_per_second_max
+assert relay_look_ms < relay_beat_ms
 assert relay_page_events + relay_window_max < relay_line_max // 2
 assert webhook_attempt_days <= webhook_attempt_days_max

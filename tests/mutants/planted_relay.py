@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 FOLDER = "fastpay/engine/relay"
 PURE = "tests/unit/engine/relay/test_progress.py"
+CHANNEL = "tests/unit/engine/relay/test_channel.py"
 PACE = "tests/unit/engine/relay/test_pace.py"
 MANNERS = "tests/relay/test_manners.py"
 LEASES = "tests/relay/test_leases.py"
@@ -11,6 +12,20 @@ OVER_HTTP = "tests/relay/test_over_http.py"
 REPLAYS = "tests/relay/test_replays.py"
 
 RELAY = (
+    Mutant(
+        "wake-a-dead-endpoint-at-every-commit",
+        f"{FOLDER}/channel.py",
+        "if not self._is_paused:",
+        "if True:",
+        (f"{CHANNEL}::test_a_commit_beside_a_dead_endpoint_reads_nothing_and_looks_at_a_flag",),
+    ),
+    Mutant(
+        "take-the-loop-from-payments",
+        f"{FOLDER}/peak.py",
+        "if self._wanted_ns - before_ns >= limits.relay_demand_max * passed_ns:",
+        "if events * 1_000_000_000 >= 3_000 * passed_ns:",
+        ("tests/unit/engine/relay/test_peak.py",),
+    ),
     Mutant(
         "claim-what-failed-as-delivered",
         f"{FOLDER}/progress.py",

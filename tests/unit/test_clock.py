@@ -2,11 +2,14 @@
 
 import os
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from fastpay import clock as clocks
 from fastpay import limits
-from fastpay.clock import DatabaseClock, SystemClock
+from fastpay.clock import DatabaseClock, SystemClock, processor_ns
 
 _DRAWS = 4 * limits.entropy_blocks_drawn
 
@@ -143,3 +146,16 @@ def test_a_process_that_was_stopped_between_two_readings_compares_nothing() -> N
     clock = DatabaseClock(machine)
     machine.pause_ns = (limits.clock_reading_ms_max + 1) * 1_000_000
     assert clock.skew_ms() is None
+
+
+def test_a_thread_that_runs_wants_a_processor_all_the_time() -> None:
+    before_ns, begun_ns = processor_ns(), time.monotonic_ns()
+    while (passed_ns := time.monotonic_ns() - begun_ns) < 50_000_000:
+        pass
+    # The kernel adds up now and then only.
+    assert processor_ns() - before_ns == pytest.approx(passed_ns, rel=0.5)
+
+
+def test_without_the_kernels_count_the_time_of_running_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks, "_SCHEDULED", Path("/nowhere"))
+    assert 0 < processor_ns() <= time.thread_time_ns()

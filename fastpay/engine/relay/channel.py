@@ -82,6 +82,8 @@ class Channel:
         self._timer: asyncio.TimerHandle | None = None
         # Whether it is being disabled: nothing is sent until that is known to have happened, or not.
         self._is_halted = False
+        # Whether nothing may begin before a time that the timer waits for, whatever is committed meanwhile.
+        self._is_paused = False
         self.is_leaving = False
         self.replaying = Replaying(
             self, shared.log, shared.spare, replayed=lease.replayed, through=lease.replayed_through
@@ -91,9 +93,10 @@ class Channel:
         """Note how far the tenant's sequence has come, further than is known if that is None."""
         if sequence is None:
             self._is_stale = True
-        else:
-            self.end = max(self.end, sequence)
-        self.pump()
+        elif sequence > self.end:
+            self.end = sequence
+        if not self._is_paused:
+            self.pump()
 
     def touch(self) -> None:
         """Have the state stored."""
@@ -123,13 +126,14 @@ class Channel:
 
     def pump(self) -> None:
         """Send what may be sent now, read more if little is left, and come back when more may be sent."""
+        self._is_paused = False
         if self.is_leaving or self._is_halted or not self._shared.may_send():
             return
         now_ms, now_ns = self._shared.clock.now_ms(), self._shared.clock.monotonic_ns()
         while (entry := self._next(now_ms, now_ns)) is not None:
             self.begin(entry, self.progress, self._window)
         self.replaying.pump(now_ms, now_ns)
-        self._read_on()
+        self._read_on(now_ms)
         self._set_timer(now_ms, now_ns)
 
     def share(self, now_ms: int, now_ns: int) -> int:
@@ -297,10 +301,16 @@ class Channel:
         )
         self._shared.recorder.add(self, attempt)
 
-    def _read_on(self) -> None:
+    @property
+    def _is_behind(self) -> bool:
+        return self._is_stale or self.progress.read_through < self.end
+
+    def _read_on(self, now_ms: int) -> None:
         progress = self.progress
-        is_behind = self._is_stale or progress.read_through < self.end
-        if self._reading is not None or not is_behind or progress.waiting > self._window.size:
+        if self._reading is not None or not self._is_behind or progress.waiting > self._window.size:
+            return
+        if self.circuit.state(now_ms) == "open":
+            # Nothing of it could be sent.
             return
         if progress.line_length >= limits.relay_line_max // 2:
             # Something slow holds what was acknowledged behind it.
@@ -334,11 +344,14 @@ class Channel:
             self.pump()
 
     def _set_timer(self, now_ms: int, now_ns: int) -> None:
-        """Come back when the next attempt is due, unless something else calls `pump` before."""
+        """Come back when the next attempt is due, unless something else calls `pump` before.
+
+        If nothing may be sent before that, a commit costs a look at a flag.
+        """
         progress = self.progress
         due_ms = progress.next_due_ms()
         waits_ms = [
-            0 if progress.waiting else None,
+            0 if progress.waiting or self._is_behind else None,
             None if due_ms is None else due_ms - now_ms,
             self.replaying.wait_ms(now_ms, now_ns),
         ]
@@ -348,6 +361,7 @@ class Channel:
         later_ms = [wait for one in waits_ms if one is not None and (wait := max(one, least_ms)) > 0]
         if later_ms:
             self._wake_in(min(later_ms))
+            self._is_paused = least_ms > 0
 
     def _wait_ns(self, now_ns: int) -> int:
         return max(self._rate.wait_ns(now_ns), self._shared.peak.wait_ns(now_ns))

@@ -151,10 +151,12 @@ class Relay:
         """Wake the channels of the tenants that have changed."""
         by_scope = self._by_scope
         if by_scope:
-            self._shared.peak.committed(commits)
+            self._shared.peak.committed(commits, self._clock.monotonic_ns())
             for commit in commits:
-                for channel in list(by_scope.get(commit.scope, {}).values()):
-                    channel.heard(commit.after)
+                channels = by_scope.get(commit.scope)
+                if channels:
+                    for channel in list(channels.values()):
+                        channel.heard(commit.after)
 
     def heard(self, scope: Scope) -> None:
         """Wake the channels of a tenant: another instance has changed something of it."""
@@ -164,7 +166,7 @@ class Relay:
     async def beat(self) -> None:
         """Renew the leases, and do what there is to do. Raises: DatabaseUnavailable, Overloaded."""
         asked_ns, was_valid = self._clock.monotonic_ns(), self._may_send()
-        self._shared.peak.look(asked_ns)
+        self._shared.peak.rest(asked_ns)
         beat = await self._store.beat(self._instance_id)
         self._valid_until_ns = asked_ns + limits.relay_lease_ms * 1_000_000
         if beat.held != len(self._channels) or not was_valid:

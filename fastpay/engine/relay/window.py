@@ -38,8 +38,12 @@ class Rate:
     """Spreads requests evenly over time. Without a rate it never waits."""
 
     def __init__(self, per_second: int | None) -> None:
-        self._gap_ns = 0 if per_second is None else 1_000_000_000 // per_second
         self._next_ns = 0
+        self.change(per_second)
+
+    def change(self, per_second: int | None) -> None:
+        """Go on at another rate."""
+        self._gap_ns = 0 if per_second is None else 1_000_000_000 // per_second
 
     def wait_ns(self, now_ns: int) -> int:
         """Return how long the next request has to wait."""

@@ -1,57 +1,93 @@
-"""Deliveries give way to payments during a peak, and only then."""
+"""Deliveries give way to payments while the thread is short of processor time, and only then."""
+
+import pytest
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Commit
 from fastpay.engine.relay.peak import Peak
 
-SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
 SCOPE = Scope("1", livemode=False)
+LOOK_NS = limits.relay_look_ms * MS_NS
 
 
-def commits(*, events: int) -> list[Commit]:
-    """Return two commits with so many events together."""
-    return [Commit(SCOPE, 0, events - 1, []), Commit(SCOPE, 7, 8, [])]
+class Loop:
+    """A thread that commits and delivers, in steps of a millisecond."""
+
+    def __init__(
+        self, *, committed_per_ms: int = 0, demand: float = 0.0, delivery_demand: float = 0.0
+    ) -> None:
+        """`demand` is the share of the time that the rest takes, `delivery_demand` that of one delivery."""
+        self.committed_per_ms = committed_per_ms
+        self.demand = demand
+        self.delivery_demand = delivery_demand
+        self.now_ns = 0
+        self._wanted_ns = 0.0
+        self.peak = Peak(lambda: int(self._wanted_ns))
+
+    def run(self, ms: int, *, most_per_ms: int = 20) -> int:
+        """Deliver as much as may begin, and return how much that was."""
+        before = 0
+        for _ in range(ms):
+            self.now_ns += MS_NS
+            begun = 0
+            while begun < most_per_ms and not self.peak.wait_ns(self.now_ns):
+                self.peak.began(self.now_ns)
+                begun += 1
+            before += begun
+            self._wanted_ns += MS_NS * (self.demand + begun * self.delivery_demand)
+            if self.committed_per_ms:
+                halves = (self.committed_per_ms // 2, self.committed_per_ms - self.committed_per_ms // 2)
+                commits = [Commit(SCOPE, 7, 7 + half, []) for half in halves]
+                self.peak.committed(commits, self.now_ns)
+        return before
 
 
-def deliveries(peak: Peak, *, from_ns: int, most: int) -> int:
-    """Return how many deliveries may begin within a second, of so many that wait."""
-    now_ns, begun = from_ns, 0
-    while begun < most:
-        now_ns += peak.wait_ns(now_ns)
-        if now_ns >= from_ns + SECOND_NS:
-            break
-        peak.began(now_ns)
-        begun += 1
-    return begun
+@pytest.mark.parametrize("committed_per_ms", [1, 12])
+def test_deliveries_are_few_while_the_loop_is_short_of_processor_time(committed_per_ms: int) -> None:
+    loop = Loop(committed_per_ms=committed_per_ms, demand=0.7)
+    loop.run(20 * limits.relay_look_ms)
+    few = max(1_000 * committed_per_ms // limits.relay_events_per_delivery, limits.relay_peak_per_second_min)
+    assert loop.run(10_000) == pytest.approx(10 * few, rel=0.1)
 
 
-def is_on(peak: Peak) -> bool:
-    """Return whether there is a peak."""
-    return peak.is_on
+def test_deliveries_do_not_hide_the_peak_that_they_cause() -> None:
+    """What they take lowers the rate of commits: the fewer commits, the more of them would be let through."""
+    loop = Loop(committed_per_ms=3, demand=0.6, delivery_demand=0.2)
+    loop.run(20 * limits.relay_look_ms)
+    few = loop.run(1_000)
+    loop.committed_per_ms = 1
+    assert loop.run(1_000) < few
 
 
-def test_deliveries_are_few_while_more_is_committed_than_they_could_follow() -> None:
-    peak = Peak()
-    peak.look(0)
-    peak.committed(commits(events=limits.relay_followed_per_second))
-    peak.look(SECOND_NS)
-    assert deliveries(peak, from_ns=SECOND_NS, most=10_000) == 10_000
-    peak.committed(commits(events=limits.relay_followed_per_second + 1))
-    peak.look(2 * SECOND_NS)
-    assert is_on(peak)
-    # And those of a short burst.
-    burst = limits.relay_peak_deliveries_per_second * limits.relay_burst_ms // 1000
-    few = limits.relay_peak_deliveries_per_second + burst + 1
-    assert 0 < deliveries(peak, from_ns=2 * SECOND_NS, most=10_000) <= few
-    peak.look(3 * SECOND_NS)
-    assert not is_on(peak)
-    assert deliveries(peak, from_ns=3 * SECOND_NS, most=10_000) == 10_000
+def test_deliveries_take_what_is_left_of_the_loop() -> None:
+    loop = Loop(committed_per_ms=1, demand=0.1, delivery_demand=0.1)
+    loop.run(1_000)
+    left = (limits.relay_demand_max - loop.demand) / loop.delivery_demand
+    assert loop.run(10_000) == pytest.approx(10_000 * left, rel=0.35)
 
 
-def test_a_peak_is_judged_by_the_time_that_has_passed() -> None:
-    peak = Peak()
-    peak.look(0)
-    peak.committed(commits(events=limits.relay_followed_per_second))
-    peak.look(SECOND_NS // 2)
-    assert is_on(peak)
+def test_deliveries_have_no_bound_while_there_is_time_enough_or_nothing_is_committed() -> None:
+    assert Loop(demand=1.0).run(1_000) == 20_000
+    assert Loop(committed_per_ms=3, demand=0.4).run(1_000) == 20_000
+
+
+def test_a_peak_ends_when_there_is_time_or_nothing_is_committed() -> None:
+    loop = Loop(committed_per_ms=3)
+    found = []
+    for loop.demand in (1.0, 0.0, 1.0):
+        loop.run(2_000)
+        found.append(loop.peak.is_on)
+    for rested_ns in (limits.relay_beat_ms * MS_NS - LOOK_NS, limits.relay_beat_ms * MS_NS):
+        loop.peak.rest(loop.now_ns + rested_ns)
+        found.append(loop.peak.is_on)
+    assert found == [True, False, True, True, False]
+
+
+def test_a_beat_between_two_commits_does_not_end_a_peak() -> None:
+    loop = Loop(committed_per_ms=3, demand=1.0)
+    for _ in range(1_000):
+        loop.run(1)
+        loop.peak.rest(loop.now_ns)
+    assert loop.peak.is_on
