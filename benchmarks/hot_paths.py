@@ -23,6 +23,7 @@ from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
 from fastpay.server.settings import ServerSettings
+from fastpay.store import columns
 
 IDENTIFIER = "pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"
 AUTHORIZATION = b"Bearer sk_test_" + b"0" * 32
@@ -129,6 +130,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     body = b"w" * 289
     header = signature.sign_webhook(signer, body, _NOW).encode()
     workspace, command, intent = samples.new_workspace(), samples.new_command(), samples.new_intent()
+    one_payment, payments = samples.new_changes(1), samples.new_changes(16)
     table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
     form = "application/x-www-form-urlencoded"
     with (
@@ -145,6 +147,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
                 CreateParams, content_type=form, body=samples.BODY, query=b""
             ),
             "decide a payment": lambda: samples.decide(workspace, command),
+            "encode a batch of one payment": lambda: columns.encode(one_payment),
+            "encode a batch of 16 payments": lambda: columns.encode(payments),
             "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
             "forward 16 payments and serve them": there_and_back,
             "serve 16 forwarded payments": serve_forwarded,

@@ -25,8 +25,28 @@ class ArrayType:
         value.
         """
 
-def encode_columns(types: tuple[ArrayType, ...], records: list[tuple[Any, ...]]) -> list[bytes]:
-    """Return one encoded array for each column of these records. Raises: as `ArrayType.encode`.
+@final
+class Field:
+    """A column of a table: where its value is in each row, which is a tuple of parts.
 
-    Raises ValueError also if a record has more or fewer values than there are types.
+    `path` begins with the index of a part. Names may follow: of a field of that part, of a field of what it
+    refers to, and so on. Structs, named tuples and objects with slots have fields. `parts` are the types
+    of the parts. Those that are values themselves need none.
+    """
+
+    def __init__(self, array: ArrayType, parts: tuple[type, ...], path: str) -> None:
+        """Raises: TypeError, ValueError, IndexError if there is no such path."""
+
+def encode_table(fields: tuple[Field, ...], rows: list[tuple[Any, ...]]) -> list[bytes]:
+    """Return one encoded array for each field. The values of rows are read without running Python code.
+
+    Raises: TypeError for a row that is not as the fields say; as `ArrayType.encode`.
+    """
+
+def encode_tables(
+    fields: dict[str, tuple[Field, ...]], tables: list[tuple[str, list[tuple[Any, ...]]]]
+) -> list[bytes]:
+    """Return the encoded columns of each table, one after the other. `fields` has those of each by its name.
+
+    Raises: as `encode_table`; KeyError for a table without fields.
     """

@@ -1,13 +1,28 @@
 # cython: autotestdict=False
 """Arrays in PostgreSQL's binary format. The contract is in arrays.pyi."""
 
+import typing
+
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from uuid import UUID
+
+from fastpay._native.structs cimport offset_of
+
+
+cdef extern from "Python.h":
+    PyObject** PySequence_Fast_ITEMS(list items)
+    PyObject* PyList_GET_ITEM(list items, Py_ssize_t index)
+    bint PyObject_TypeCheck(PyObject* value, PyTypeObject* kind)
+    bint PyTuple_Check(PyObject* value)
+    Py_ssize_t PyTuple_GET_SIZE(PyObject* value)
+    PyObject* PyTuple_GET_ITEM(PyObject* value, Py_ssize_t index)
 
 
 cdef enum _Kind:
@@ -24,8 +39,6 @@ cdef enum _Kind:
 cdef Py_ssize_t _HEAD = 20
 cdef Py_ssize_t _EMPTY_HEAD = 12
 cdef Py_ssize_t _UUID_DIGITS = 32
-# Instead of a column number, when there are items and no records.
-cdef Py_ssize_t _FLAT = -1
 # PostgreSQL's timestamps count from the year 2000.
 cdef int64_t _EPOCH_MS = 946_684_800_000
 cdef int64_t _MOMENT_MAX = 9_223_372_036_854_775 - 1
@@ -58,25 +71,104 @@ cdef class ArrayType:
     def encode(self, items) -> bytes:
         if type(items) is bytes:
             return <bytes>items
-        return _encode(self, items if type(items) is list else list(items), _FLAT)
+        cdef list all_items = <list>items if type(items) is list else list(items)
+        return _encode(self, PySequence_Fast_ITEMS(all_items), len(all_items))
 
 
-def encode_columns(tuple types not None, list records not None) -> list:
-    cdef Py_ssize_t column
-    cdef tuple record
-    for record in records:
-        if record is None or len(record) != len(types):
-            raise ValueError("a record must have one value for each type")
-    return [_encode(<ArrayType?>types[column], records, column) for column in range(len(types))]
+cdef enum:
+    _STEPS_MAX = 4
+
+cdef struct _Step:
+    # Of which type a value must be for this step, and the offset of the field in it; or, for a tuple, NULL
+    # and the index of the item.
+    PyTypeObject* owner
+    Py_ssize_t place
 
 
-@cython.boundscheck(False)
-@cython.wraparound(False)
-cdef bytes _encode(ArrayType array, list records, Py_ssize_t column):
-    """Encode one column of records that are known to have it, or the items themselves."""
-    cdef Py_ssize_t count = len(records)
+@cython.final
+cdef class Field:
+    cdef ArrayType array
+    cdef _Step[_STEPS_MAX] steps
+    cdef int count
+    # References to the types that steps point to.
+    cdef list owners
+
+    def __init__(self, ArrayType array not None, tuple parts not None, str path not None):
+        first, *names = path.split(".")
+        if len(names) >= _STEPS_MAX:
+            raise ValueError(f"too many steps: {path}")
+        self.array = array
+        self.owners = []
+        self.steps[0].owner = NULL
+        self.steps[0].place = int(first)
+        self.count = 1
+        owner = parts[int(first)] if names else None
+        for name in names:
+            if issubclass(owner, tuple):
+                self.steps[self.count].owner = NULL
+                self.steps[self.count].place = owner._fields.index(name)
+            else:
+                self.owners.append(owner)
+                self.steps[self.count].owner = <PyTypeObject*>owner
+                self.steps[self.count].place = offset_of(owner, name)
+            self.count += 1
+            if name is not names[-1]:
+                owner = typing.get_type_hints(owner)[name]
+
+
+def encode_table(tuple fields not None, list rows not None) -> list:
+    cdef list encoded = []
+    _append_columns(encoded, fields, rows)
+    return encoded
+
+
+def encode_tables(dict fields not None, list tables not None) -> list:
+    cdef list encoded = []
+    for name, rows in tables:
+        _append_columns(encoded, <tuple?>fields[name], <list?>rows)
+    return encoded
+
+
+cdef int _append_columns(list encoded, tuple fields, list rows) except -1:
+    cdef Py_ssize_t at, count = len(rows)
+    cdef Field field
+    # Borrowed: the rows are tuples and hold them.
+    cdef PyObject** items = <PyObject**>PyMem_Malloc(count * sizeof(PyObject*))
+    if items == NULL:
+        raise MemoryError
+    try:
+        for field in fields:
+            if field is None:
+                raise TypeError("a field must not be None")
+            for at in range(count):
+                items[at] = _find(field, PyList_GET_ITEM(rows, at))
+            encoded.append(_encode(field.array, items, count))
+    finally:
+        PyMem_Free(items)
+    return 0
+
+
+cdef PyObject* _find(Field field, PyObject* value) except NULL:
+    """Follow the steps of a field from a row. The reference is borrowed from the row or what it refers to."""
+    cdef int number
+    cdef _Step* step
+    for number in range(field.count):
+        step = &field.steps[number]
+        if step.owner != NULL:
+            if not PyObject_TypeCheck(value, step.owner):
+                raise TypeError("a part of a row has another type than its field")
+            value = (<PyObject**>(<char*>value + step.place))[0]
+            if value == NULL:
+                raise AttributeError("a field of a row is not set")
+        elif not PyTuple_Check(value) or step.place >= PyTuple_GET_SIZE(value):
+            raise TypeError("a row must be a tuple with all parts")
+        else:
+            value = PyTuple_GET_ITEM(value, step.place)
+    return value
+
+
+cdef bytes _encode(ArrayType array, PyObject** items, Py_ssize_t count):
     cdef Py_ssize_t at, nulls = 0, total = _HEAD + 4 * count
-    cdef object item
     cdef bytes encoded
     cdef char* out
     if count == 0:
@@ -87,11 +179,10 @@ cdef bytes _encode(ArrayType array, list records, Py_ssize_t column):
         _put_32(out + 8, array.oid)
         return encoded
     for at in range(count):
-        item = records[at] if column == _FLAT else (<tuple>records[at])[column]
-        if item is None:
+        if items[at] == <PyObject*>None:
             nulls += 1
         elif array.size == 0:
-            total += _length(array.kind, item)
+            total += _length(array.kind, <object>items[at])
     if array.size != 0:
         total += (count - nulls) * array.size
     if total > 0x7FFF_FFFF:
@@ -105,12 +196,11 @@ cdef bytes _encode(ArrayType array, list records, Py_ssize_t column):
     _put_32(out + 16, 1)
     out += _HEAD
     for at in range(count):
-        item = records[at] if column == _FLAT else (<tuple>records[at])[column]
-        if item is None:
+        if items[at] == <PyObject*>None:
             _put_32(out, <uint32_t>-1)
             out += 4
         else:
-            out += _put(array.kind, item, out)
+            out += _put(array.kind, <object>items[at], out)
     assert out == PyBytes_AS_STRING(encoded) + total
     return encoded
 
@@ -185,25 +275,26 @@ cdef int _put_uuid(str item, char* out) except -1:
     """Write the 16 bytes of a UUID whose digits are the last 32 characters."""
     cdef Py_ssize_t size
     cdef const char* text = PyUnicode_AsUTF8AndSize(item, &size)
-    cdef int at, high, low
+    cdef int at, high, low, both, faults = 0
     if size < _UUID_DIGITS:
         raise ValueError("an identifier must have 32 hexadecimal digits")
     text += size - _UUID_DIGITS
     for at in range(16):
-        high = _digit(text[2 * at])
-        low = _digit(text[2 * at + 1])
-        if high < 0 or low < 0:
-            raise ValueError("an identifier must have 32 hexadecimal digits")
-        out[at] = <char>(high << 4 | low)
+        high = _DIGITS[<unsigned char>text[2 * at]]
+        low = _DIGITS[<unsigned char>text[2 * at + 1]]
+        # Negative if one of them is.
+        both = high << 4 | low
+        faults |= both
+        out[at] = <char>both
+    if faults < 0:
+        raise ValueError("an identifier must have 32 hexadecimal digits")
     return 0
 
 
-cdef inline int _digit(char character) noexcept nogil:
-    if c"0" <= character <= c"9":
-        return character - c"0"
-    if c"a" <= character <= c"f":
-        return character - c"a" + 10
-    return -1
+# The value of each hexadecimal digit by its character, -1 for all other characters.
+cdef int[256] _DIGITS
+for _character in range(256):
+    _DIGITS[_character] = b"0123456789abcdef".find(_character)
 
 
 cdef inline void _put_32(char* out, uint32_t number) noexcept nogil:

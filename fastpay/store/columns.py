@@ -1,29 +1,31 @@
-"""Turns the changes of a batch into statements with encoded arguments: records, then one array a column."""
+"""Turns the changes of a batch into statements with encoded arguments: rows, then one array a column."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from fastpay import limits
-from fastpay._native.arrays import ArrayType, encode_columns
+from fastpay._native.arrays import ArrayType, Field, encode_table, encode_tables
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import number_of
-from fastpay.domain.ledger import Account, is_own
+from fastpay.domain.ledger import Account, Transfer, is_own
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
-from fastpay.domain.plan import Book, Versioned
-from fastpay.engine.ports import Changes
+from fastpay.domain.plan import Book, Draft, Event, Versioned
+from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 from fastpay.engine.write.ports import Encoded
 from fastpay.store import ledger_columns, rows
 from fastpay.store.statements import array_types
-from fastpay.store.tables import HEAD_WRITES
+from fastpay.store.tables import HEAD_WRITES, HeadWrite
 
-# One value for each parameter of a statement. Identifiers still have their prefix.
-Record = tuple[Any, ...]
+# What has the values of one row (see `_FIELDS`). Identifiers still have their prefix.
+Row = tuple[Any, ...]
 Witness = tuple[Any, ...]
 Written = tuple[Scope, Versioned]
 _LEDGER_TRANSFERS, _MOVE = "write_ledger_transfers", "move_accounts"
 # Encoding a longer column takes so long that the event loop gets a turn.
 _LONG = limits.transfers_at_once_max
+_name_of, _rows_of = itemgetter(0), itemgetter(1)
 
 
 class EncodedChanges(Encoded, frozen=True, kw_only=True):
@@ -62,14 +64,18 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     if len(certain) > _LONG:
         yield
     size = rows_max or max(len(certain), 1)
-    for statement, records in _writes(changes, uncertain, certain[:size]):
-        names.append(statement)
-        arguments += encode_columns(_TYPES[statement], records)
-        if len(records) > _LONG:
-            yield
+    written = _writes(changes, uncertain, certain[:size])
+    names += map(_name_of, written)
+    if sum(map(len, map(_rows_of, written))) <= _LONG:
+        arguments += encode_tables(_FIELDS, written)
+    else:
+        for table in written:
+            arguments += encode_tables(_FIELDS, [table])
+            if len(table[1]) > _LONG:
+                yield
     for start in range(size, len(certain), size):
-        records = certain[start : start + size]
-        rest.append(EncodedChanges(names=(_MOVE,), arguments=encode_columns(_TYPES[_MOVE], records)))
+        moved = certain[start : start + size]
+        rest.append(EncodedChanges(names=(_MOVE,), arguments=encode_table(_FIELDS[_MOVE], moved)))
         yield
     return EncodedChanges(names=tuple(names), arguments=arguments, witness=witness(changes), rest=tuple(rest))
 
@@ -77,7 +83,7 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
 def _encode_transfers(columns: list[list[Any]]) -> Steps[list[bytes]]:
     """Encode each column as an array, and yield between long columns."""
     encoded = []
-    for array, column in zip(_TYPES[_LEDGER_TRANSFERS], columns, strict=True):
+    for array, column in zip(_LEDGER_TRANSFER_TYPES, columns, strict=True):
         encoded.append(array.encode(column))
         if len(column) > _LONG:
             yield
@@ -86,190 +92,152 @@ def _encode_transfers(columns: list[list[Any]]) -> Steps[list[bytes]]:
 
 def encode_books(books: Sequence[Book]) -> list[bytes]:
     """Return the arguments of `require_books`: the books as they must be for the batch to be valid."""
-    records = [(*book.scope, book.sequence, rows.encode_rules(book.rules)) for book in books]
-    return encode_columns(_TYPES["require_books"], records)
+    return encode_table(_FIELDS["require_books"], [(book, rows.encode_rules(book.rules)) for book in books])
 
 
-def writes(changes: Changes) -> list[tuple[str, list[Record]]]:
-    """Return the statements that write these changes, each with its records. None has no records.
+def writes(changes: Changes) -> list[tuple[str, list[Row]]]:
+    """Return the statements that write these changes, each with its rows. None has no rows.
 
     Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
     return _writes(changes, *_accounts(changes))
 
 
-def _writes(
-    changes: Changes, uncertain: list[Record], certain: list[Record]
-) -> list[tuple[str, list[Record]]]:
+def _writes(changes: Changes, uncertain: list[Row], certain: list[Row]) -> list[tuple[str, list[Row]]]:
+    drafts = changes.drafts
     written = [
         ("write_versions", _versions(changes)),
         *_heads(changes),
         ("write_accounts", uncertain),
-        ("move_accounts", certain),
-        ("write_transfers", _transfers(changes)),
-        ("write_events", _events(changes)),
-        ("write_idempotency", _idempotency(changes)),
-        ("write_books", [(*scope, sequence) for scope, sequence in changes.sequences.items()]),
+        (_MOVE, certain),
+        ("write_transfers", [(*pair, transfer) for pair in drafts for transfer in pair[1].transfers]),
+        ("write_events", [(submission, event) for submission, draft in drafts for event in draft.events]),
+        ("write_idempotency", [(row, rows.encode(row.answer)) for row in changes.idempotency]),
+        ("write_books", list(changes.sequences.items())),
     ]
-    return [(statement, records) for statement, records in written if records]
+    return list(filter(_rows_of, written))
 
 
 def witness(changes: Changes) -> Witness | None:
     """Return a statement with arguments that finds a row which only these changes contain."""
     for submission, draft in changes.drafts:
-        for event in draft.events:
+        if draft.events:
+            event = draft.events[0]
             return ("event_written", *submission.scope, event.sequence, digits(event.id))
     for row in changes.idempotency[:1]:
         return ("idempotency_written", row.digest, *row.scope, row.request_id)
     return None
 
 
-def _heads(changes: Changes) -> list[tuple[str, list[Record]]]:
-    """Return the writes of heads: one record for the latest version of each object that has a head."""
-    latest = {(scope, versioned.object.id): versioned for scope, versioned in changes.versions}
-    added = {(scope, versioned.object.id) for scope, versioned in changes.versions if versioned.version == 1}
-    found: dict[str, list[Record]] = {}
-    for key, versioned in latest.items():
-        writes = HEAD_WRITES.get(type(versioned.object))
-        if writes is not None:
-            insert, update = writes
-            write = insert if key in added else update
-            found.setdefault(write.statement, []).append((*key[0], *write.values(versioned)))
+def _heads(changes: Changes) -> list[tuple[str, list[Row]]]:
+    """Return the writes of heads: one row for the latest version of each object that has a head."""
+    found: dict[str, list[Row]] = {}
+    # Where the row of an object is.
+    places: dict[tuple[Scope, str], tuple[list[Row], int]] = {}
+    for scope, versioned in changes.versions:
+        stored = versioned.object
+        writes = HEAD_WRITES.get(type(stored))
+        if writes is None:
+            continue
+        key, row = (scope, stored.id), (scope, versioned, stored)
+        if key in places:
+            written, index = places[key]
+            written[index] = row
+            continue
+        statement = writes[versioned.version > 1].statement
+        if statement not in found:
+            found[statement] = []
+        written = found[statement]
+        places[key] = written, len(written)
+        written.append(row)
     # In a fixed order, so that few combined statements have to be prepared.
     return sorted(found.items())
 
 
-def _versions(changes: Changes) -> list[Record]:
+def _versions(changes: Changes) -> list[Row]:
     return [
-        (
-            *scope,
-            versioned.object.id,
-            versioned.version,
-            versioned.sequence,
-            number_of(versioned.object),
-            rows.encode(versioned.object),
-        )
+        (scope, versioned, number_of(versioned.object), rows.encode(versioned.object))
         for scope, versioned in changes.versions
         if not isinstance(versioned.object, LedgerTransfer)
     ]
 
 
-def _accounts(changes: Changes) -> tuple[list[Record], list[Record]]:
-    """Return the records of accounts that may not exist yet, and of those that do.
+def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
+    """Return the rows of accounts that may not exist yet, and of those that do.
 
     Accounts of payments are opened on first use. A client's account exists unless this batch opens it.
     """
-    uncertain: list[tuple[Scope, Account]] = []
-    certain: list[tuple[Scope, Account]] = []
+    uncertain: list[Row] = []
+    certain: list[Row] = []
     for scope, moved in changes.accounts.items():
         for account in moved.values():
             (uncertain if is_own(account.code) else certain).append((scope, account))
-    opened = {
-        (scope, versioned.object.id)
-        for scope, versioned in changes.versions
-        if certain and isinstance(versioned.object, LedgerAccount)
-    }
-    if opened:
+    if certain:
+        opened = {
+            (scope, versioned.object.id)
+            for scope, versioned in changes.versions
+            if isinstance(versioned.object, LedgerAccount)
+        }
         uncertain += [one for one in certain if (one[0], one[1].id) in opened]
         certain = [one for one in certain if (one[0], one[1].id) not in opened]
-    # Unpacking the scope is faster than `*scope`, and there may be thousands.
-    return (
-        [
-            (
-                tenant_id,
-                livemode,
-                account.id,
-                account.code,
-                account.currency,
-                account.normal_side,
-                account.debits_posted,
-                account.credits_posted,
-                account.debits_pending,
-                account.credits_pending,
-                account.min_balance,
-            )
-            for (tenant_id, livemode), account in uncertain
-        ],
-        [
-            (
-                tenant_id,
-                livemode,
-                account.id,
-                account.debits_posted,
-                account.credits_posted,
-                account.debits_pending,
-                account.credits_pending,
-            )
-            for (tenant_id, livemode), account in certain
-        ],
-    )
+    return uncertain, certain
 
 
-def _transfers(changes: Changes) -> list[Record]:
-    return [
-        (
-            *submission.scope,
-            transfer.id,
-            draft.answer.sequence,
-            transfer.kind,
-            transfer.phase,
-            transfer.debit_account_id,
-            transfer.credit_account_id,
-            transfer.currency,
-            transfer.amount,
-            transfer.source_id,
-            transfer.hold_id,
-            submission.moment_ms,
-        )
-        for submission, draft in changes.drafts
-        for transfer in draft.transfers
-    ]
+def _fields(statement: str, parts: tuple[type, ...], *paths: str) -> tuple[Field, ...]:
+    """Return the fields of a statement: the path of the value for each of its parameters."""
+    arrays = map(ArrayType, array_types(statement))
+    return tuple(Field(array, parts, path) for array, path in zip(arrays, paths, strict=True))
 
 
-def _events(changes: Changes) -> list[Record]:
-    return [
-        (
-            *submission.scope,
-            event.sequence,
-            event.id,
-            event.type,
-            event.object_id,
-            event.version,
-            submission.request_id,
-            submission.moment_ms,
-        )
-        for submission, draft in changes.drafts
-        for event in draft.events
-    ]
+def _head_fields(struct_type: type, write: HeadWrite) -> tuple[Field, ...]:
+    paths = ["1.version" if column.name == "version" else f"2.{column.attribute}" for column in write.columns]
+    return _fields(write.statement, (Scope, Versioned, struct_type), *_OF_SCOPE, *paths)
 
 
-def _idempotency(changes: Changes) -> list[Record]:
-    return [
-        (
-            row.digest,
-            *row.scope,
-            row.idempotency_key,
-            row.fingerprint,
-            rows.encode(row.answer),
-            row.request_id,
-            row.moment_ms,
-        )
-        for row in changes.idempotency
-    ]
-
-
-_TYPES: dict[str, tuple[ArrayType, ...]] = {
-    statement: tuple(map(ArrayType, array_types(statement)))
-    for statement in (
+_OF_SCOPE = ("0.tenant_id", "0.livemode")
+_OF_SUBMISSION = ("0.scope.tenant_id", "0.scope.livemode")
+_COUNTERS = ("1.debits_posted", "1.credits_posted", "1.debits_pending", "1.credits_pending")
+# By statement, where in a row of `writes` the values of its parameters are.
+_FIELDS: dict[str, tuple[Field, ...]] = {
+    "write_versions": _fields(
         "write_versions",
-        *(write.statement for writes in HEAD_WRITES.values() for write in writes),
+        (Scope, Versioned),
+        *_OF_SCOPE,
+        *("1.object.id", "1.version", "1.sequence", "2", "3"),
+    ),
+    **{
+        write.statement: _head_fields(struct_type, write)
+        for struct_type, writes in HEAD_WRITES.items()
+        for write in writes
+    },
+    "write_accounts": _fields(
         "write_accounts",
-        "move_accounts",
+        (Scope, Account),
+        *_OF_SCOPE,
+        *("1.id", "1.code", "1.currency", "1.normal_side"),
+        *(*_COUNTERS, "1.min_balance"),
+    ),
+    _MOVE: _fields(_MOVE, (Scope, Account), *_OF_SCOPE, "1.id", *_COUNTERS),
+    "write_transfers": _fields(
         "write_transfers",
-        "write_ledger_transfers",
+        (Submission, Draft, Transfer),
+        *_OF_SUBMISSION,
+        *("2.id", "1.answer.sequence", "2.kind", "2.phase", "2.debit_account_id", "2.credit_account_id"),
+        *("2.currency", "2.amount", "2.source_id", "2.hold_id", "0.moment_ms"),
+    ),
+    "write_events": _fields(
         "write_events",
+        (Submission, Event),
+        *_OF_SUBMISSION,
+        *("1.sequence", "1.id", "1.type", "1.object_id", "1.version", "0.request_id", "0.moment_ms"),
+    ),
+    "write_idempotency": _fields(
         "write_idempotency",
-        "write_books",
-        "require_books",
-    )
+        (IdempotencyRow,),
+        *("0.digest", *_OF_SUBMISSION, "0.idempotency_key", "0.fingerprint", "1", "0.request_id"),
+        "0.moment_ms",
+    ),
+    "write_books": _fields("write_books", (Scope,), *_OF_SCOPE, "1"),
+    "require_books": _fields("require_books", (Book,), *_OF_SUBMISSION, "0.sequence", "1"),
 }
+_LEDGER_TRANSFER_TYPES = tuple(map(ArrayType, array_types(_LEDGER_TRANSFERS)))

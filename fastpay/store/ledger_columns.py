@@ -23,11 +23,17 @@ def columns(changes: Changes, rows_max: int | None = None) -> Steps[list[list[li
 
     A run has at most `rows_max` transfers of batches.
     """
+    # Version 2 is a hold that has ended. It has no row of its own.
+    transfers = [
+        (scope, versioned.object)
+        for scope, versioned in changes.versions
+        if isinstance(versioned.object, LedgerTransfer) and versioned.version == 1
+    ]
+    if not transfers and not changes.rows:
+        return []
     written = [_Columns()]
-    for scope, versioned in changes.versions:
-        # Version 2 is a hold that has ended. It has no row of its own.
-        if isinstance(versioned.object, LedgerTransfer) and versioned.version == 1:
-            written[0].add_transfer(scope, versioned.object)
+    for scope, transfer in transfers:
+        written[0].add_transfer(scope, transfer)
     for scope, rows in changes.rows:
         count = len(rows.indexes)
         size = rows_max or max(count, 1)

@@ -7,7 +7,6 @@ constants and the templates in `sql/templates/`. No text of a client is ever par
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
-from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -42,11 +41,10 @@ class OwnIndex(NamedTuple):
 
 
 class HeadWrite(NamedTuple):
-    """A statement that writes heads, its columns after tenant and mode, and what returns their values."""
+    """A statement that writes heads, and its columns after tenant and mode."""
 
     statement: str
     columns: tuple[Column, ...]
-    values: Callable[[Versioned], tuple[Any, ...]]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,12 +127,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return self.list_statement(chosen), arguments
 
     def _write(self, statement: str, columns: tuple[Column, ...]) -> HeadWrite:
-        key = (
-            Column(self.identifier, "uuid", "object.id"),
-            Column("version", "integer", "version"),
-        )
-        columns = (*key, *(column._replace(attribute=f"object.{column.attribute}") for column in columns))
-        return HeadWrite(statement, columns, attrgetter(*(column.attribute for column in columns)))
+        key = (Column(self.identifier, "uuid", "id"), Column("version", "integer", ""))
+        return HeadWrite(statement, (*key, *columns))
 
 
 def _bigint(name: str) -> Column:

@@ -80,7 +80,7 @@ def test_combined_statements_number_their_parameters_one_after_the_other() -> No
     assert combine(("write_books",)).startswith("update book")
 
 
-def test_records_know_new_rows_from_changed_ones() -> None:
+def test_rows_of_new_objects_are_told_from_those_of_changed_ones() -> None:
     """By the batch's own versions: what is new and changed again in one batch is new."""
     changes = samples.new_changes(2)
     methods = [written for written in changes.versions if isinstance(written[1].object, PaymentMethod)]
@@ -89,9 +89,9 @@ def test_records_know_new_rows_from_changed_ones() -> None:
     changed = msgspec.structs.replace(other, version=7)
     changes = msgspec.structs.replace(changes, versions=[(scope, method), (scope, again), (scope, changed)])
     written = dict(columns.writes(changes))
-    assert [record[2:4] for record in written["write_new_payment_methods"]] == [(method.object.id, 2)]
-    assert [record[2:4] for record in written["write_payment_methods"]] == [(other.object.id, 7)]
-    assert [record[3] for record in written["write_versions"]] == [1, 2, 7]
+    assert [row[1] for row in written["write_new_payment_methods"]] == [again]
+    assert [row[1] for row in written["write_payment_methods"]] == [changed]
+    assert [row[1] for row in written["write_versions"]] == [method, again, changed]
 
 
 async def test_all_that_a_batch_writes_is_one_statement(database_url: str) -> None:

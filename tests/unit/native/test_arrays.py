@@ -1,12 +1,13 @@
 """Arrays as PostgreSQL takes them: the compiled encoder against one made of struct and uuid."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpay._native.arrays import ArrayType, encode_columns
+from fastpay._native.arrays import ArrayType, Field, encode_table, encode_tables
 from tests.reference import arrays as oracle
 
 IDENTIFIERS = st.builds(
@@ -43,13 +44,95 @@ def test_an_array_is_encoded_as_its_oracle_does(array: tuple[str, list[Any]]) ->
     assert ArrayType(name).encode(encoded) is encoded
 
 
+def fields_of(names: list[str]) -> tuple[Field, ...]:
+    """Return the fields of rows that are values themselves."""
+    return tuple(Field(ArrayType(name), (), str(index)) for index, name in enumerate(names))
+
+
 @given(TABLES)
-def test_each_column_of_records_is_an_array(table: tuple[list[str], list[tuple[Any, ...]]]) -> None:
-    names, records = table
-    columns = encode_columns(tuple(map(ArrayType, names)), records)
-    assert columns == [
-        oracle.encode(name, [record[place] for record in records]) for place, name in enumerate(names)
+def test_each_column_of_rows_is_an_array(table: tuple[list[str], list[tuple[Any, ...]]]) -> None:
+    names, rows = table
+    columns = [oracle.encode(name, [row[place] for row in rows]) for place, name in enumerate(names)]
+    assert encode_table(fields_of(names), rows) == columns
+    assert encode_tables({"a": fields_of(names)}, [("a", rows), ("a", rows)]) == columns * 2
+
+
+class Place(NamedTuple):
+    """A named tuple in a struct."""
+
+    country: str
+    floor: int
+
+
+class Base(msgspec.Struct, frozen=True):
+    """A struct whose fields another one inherits."""
+
+    id: str
+    place: Place
+
+
+class Shop(Base, frozen=True):
+    """A struct that stands where its base is expected."""
+
+    name: str | None
+
+
+class Owner:
+    """An object with slots."""
+
+    __slots__ = ("age", "shop")
+
+    shop: Base
+    age: int
+
+
+def test_a_field_is_found_through_structs_named_tuples_and_slots() -> None:
+    owner = Owner()
+    owner.shop, owner.age = Shop("sh_1", Place("de", 3), None), 40
+    rows: list[tuple[Any, ...]] = [(owner, owner.shop, b"whole")] * 2
+    paths = {
+        ("integer", "0.age"): 40,
+        ("text", "0.shop.id"): "sh_1",
+        ("text", "0.shop.place.country"): "de",
+        ("smallint", "1.place.floor"): 3,
+        ("text", "1.name"): None,
+        ("bytea", "2"): b"whole",
+    }
+    fields = tuple(Field(ArrayType(name), (Owner, Shop), path) for name, path in paths)
+    assert encode_table(fields, rows) == [
+        oracle.encode(name, [value, value]) for (name, _), value in paths.items()
     ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (Base("sh_1", Place("de", 3)),),
+        (Owner(),),
+        (None,),
+        (),
+        [Shop("sh_1", Place("de", 3), "name")],
+        None,
+        Shop("sh_1", Place("de", 3), "name"),
+    ],
+)
+def test_a_row_with_another_part_than_its_field_is_refused(row: Any) -> None:
+    """Its memory is not read as if it was what the field says."""
+    with pytest.raises(TypeError):
+        encode_table((Field(ArrayType("text"), (Shop,), "0.name"),), [row])
+
+
+def test_a_slot_that_is_not_set_is_refused() -> None:
+    with pytest.raises(AttributeError):
+        encode_table((Field(ArrayType("integer"), (Owner,), "0.age"),), [(Owner(),)])
+
+
+@pytest.mark.parametrize(
+    "path", ["0.nothing", "1.id", "id", "0.place.floor.real", "0.place.a.b.c", "0.place.x"]
+)
+def test_a_path_that_leads_nowhere_is_refused(path: str) -> None:
+    with pytest.raises((TypeError, ValueError, IndexError)):
+        Field(ArrayType("integer"), (Shop,), path)
 
 
 OUT_OF_RANGE: list[tuple[str, Any]] = [
@@ -99,13 +182,8 @@ def test_an_unknown_type_is_a_key_error() -> None:
         ArrayType("money")
 
 
-@pytest.mark.parametrize("record", [(), (1, 2), None, [1]])
-def test_a_record_of_another_length_is_refused(record: Any) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        encode_columns((ArrayType("integer"),), [(1,), record])
-
-
-def test_something_else_than_a_type_is_refused() -> None:
-    types: Any = ("integer",)
-    with pytest.raises(TypeError):
-        encode_columns(types, [(1,)])
+def test_something_else_than_a_field_is_refused() -> None:
+    fields: Any = (ArrayType("integer"), None)
+    for one in fields:
+        with pytest.raises(TypeError):
+            encode_table((one,), [(1,)])
