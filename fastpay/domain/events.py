@@ -211,10 +211,11 @@ def _before_setup(stored: SetupIntent) -> SetupIntent:
 def previous_attributes(before: _Attributes, after: _Attributes) -> dict[str, Any]:
     """Return the attributes that differ, as they were before. Both are rendered objects.
 
-    Of a nested object only the keys that differ are shown; a key that was not there is null.
+    Of a nested object only the keys that differ are shown; a key that was not there is null. They are in the
+    order of the objects: all instances have to send the same bytes.
     """
     changed: dict[str, Any] = {}
-    for name in before | after.keys():
+    for name in {**before, **after}:
         old, new = before.get(name), after.get(name)
         if old == new:
             continue

@@ -69,6 +69,13 @@ def test_only_what_differs_is_shown_of_the_version_before(
     assert events.previous_attributes(before, after) == shown
 
 
+def test_what_differs_has_one_order_in_all_processes() -> None:
+    """Strings have other hashes in each process, and so has the order of a set of them."""
+    names = [f"attribute_{number}" for number in range(30)]
+    before, after = dict.fromkeys(names[:20], 1), dict.fromkeys(names[10:], 2)
+    assert list(events.previous_attributes(before, after)) == names
+
+
 def test_only_a_payment_intent_is_shown_as_it_was_before_its_confirmation() -> None:
     charge = captured_charge()
     assert events.as_of("charge.succeeded", charge) is charge
