@@ -5,6 +5,7 @@ They go on until standard input ends, and leave once every key has its answer.
 
 import argparse
 import asyncio
+import collections
 import contextlib
 import hashlib
 import random
@@ -26,6 +27,9 @@ PATIENCE_SECONDS = 30
 PAUSE_SECONDS = 0.03
 NOT_AN_ANSWER = frozenset((429, 500, 502, 503))
 HELD, TAKEN = "requires_capture", "succeeded"
+# Which clients have an endpoint, how often they ask about it, and what they do to it, one after another.
+SUBSCRIBERS, HOOKED = 3, 0.35
+STEPS: tuple[Kind, ...] = ("change", "disable", "enable", "rotate", "unsubscribe")
 
 
 class Payment(msgspec.Struct):
@@ -37,11 +41,21 @@ class Payment(msgspec.Struct):
     left: int
 
 
+class Endpoint(msgspec.Struct):
+    """A webhook endpoint of ours."""
+
+    identifier: str
+    hook: str
+
+
 class Request(msgspec.Struct, kw_only=True):
     """What is asked for, by each attempt alike."""
 
     kind: Kind
     path: str
+    method: str = "POST"
+    hook: str = ""
+    is_strict: bool = False
     key: str = ""
     payment: str = ""
     amount: int = 0
@@ -51,8 +65,15 @@ class Request(msgspec.Struct, kw_only=True):
 class Client:
     """One client: its requests follow each other, but for duplicates that it sends on purpose."""
 
-    def __init__(self, number: int, instances: list[httpx.AsyncClient], seed: int, file: Path) -> None:
+    def __init__(
+        self, number: int, instances: list[httpx.AsyncClient], seed: int, file: Path, receiver: str | None
+    ) -> None:
         self._number = number
+        # Each subscriber begins elsewhere, so that together they soon have done everything.
+        self._steps = collections.deque(STEPS)
+        self._steps.rotate(-(number // SUBSCRIBERS))
+        self._receiver = receiver if number % SUBSCRIBERS == 0 else None
+        self._endpoint: Endpoint | None = None
         self._instances = instances
         self._chance = random.Random(f"{seed} {number}")
         self._file = file
@@ -74,12 +95,26 @@ class Client:
             answers = await asyncio.gather(*(self._settle(request) for _ in range(times)))
             self._learn(request, answers[0])
             self._settled.append(request)
+        if self._endpoint is not None:
+            # What was missed meanwhile is delivered after the end, and checked.
+            await self._settle(self._about_endpoint(self._endpoint, "enable", self._next_key()))
+
+    async def delete(self, endpoints: list[str]) -> None:
+        """Delete endpoints that others have left."""
+        for identifier in endpoints:
+            await self._settle(
+                self._about_endpoint(Endpoint(identifier, ""), "unsubscribe", self._next_key())
+            )
+
+    def _next_key(self) -> str:
+        self._count += 1
+        return f"client {self._number} request {self._count}"
 
     def _choose(self) -> Request:
         """Return what to ask for next, now and then more than there is."""
-        chance = self._chance
-        self._count += 1
-        key = f"client {self._number} request {self._count}"
+        chance, key = self._chance, self._next_key()
+        if self._receiver is not None and chance.random() < HOOKED:
+            return self._choose_about_endpoint(self._receiver, key)
         amount = chance.randint(100, 5_000)
         kinds: list[Kind] = ["pay", "hold", "balance"]
         own = chance.choice(self._payments[-5:]) if self._payments else None
@@ -123,8 +158,49 @@ class Client:
             kind=kind, path="/v1/refunds", key=key, payment=own.identifier, amount=amount, form=form
         )
 
+    def _choose_about_endpoint(self, receiver: str, key: str) -> Request:
+        """Return what to ask for next of an endpoint."""
+        chance, hook = self._chance, history.hook_of(key)
+        if self._endpoint is not None:
+            if chance.random() < 0.5:
+                return self._about_endpoint(self._endpoint, "look", "")
+            kind = self._steps[0]
+            self._steps.rotate(-1)
+            return self._about_endpoint(self._endpoint, kind, key)
+        order = chance.choice(("parallel", "object", "strict"))
+        form = {"url": f"{receiver}/{hook}", "enabled_events[]": "*", "fastpay[order]": order}
+        if chance.random() < 0.5:
+            form["fastpay[start_after_sequence]"] = "0"
+        path = "/v1/webhook_endpoints"
+        return Request(
+            kind="subscribe", path=path, key=key, hook=hook, is_strict=order == "strict", form=form
+        )
+
+    def _about_endpoint(self, endpoint: Endpoint, kind: Kind, key: str) -> Request:
+        chance, path = self._chance, f"/v1/webhook_endpoints/{endpoint.identifier}"
+        form: dict[str, str] = {}
+        method = {"look": "GET", "unsubscribe": "DELETE"}.get(kind, "POST")
+        if kind == "change":
+            form = {"description": key, "fastpay[headers][X-Change]": key}
+            if chance.random() < 0.5:
+                form["url"] = f"{self._receiver}/{endpoint.hook}/{self._count}"
+        elif kind == "disable":
+            form = {"disabled": "true"}
+        elif kind == "enable":
+            path += "/enable"
+        elif kind == "rotate":
+            path += "/rotate_secret"
+            form = {"overlap_seconds": chance.choice(("0", "60"))}
+        return Request(kind=kind, path=path, method=method, key=key, hook=endpoint.hook, form=form)
+
     def _learn(self, request: Request, answer: dict[str, Any]) -> None:
         if "error" in answer:
+            return
+        if request.kind == "subscribe":
+            self._endpoint = Endpoint(answer["id"], request.hook)
+        elif request.kind == "unsubscribe":
+            self._endpoint = None
+        if request.hook:
             return
         if request.kind in {"pay", "hold"}:
             self._payments.append(Payment(answer["id"], request.key, answer["status"], request.amount))
@@ -152,7 +228,7 @@ class Client:
         with contextlib.suppress(httpx.TransportError):
             if request.key:
                 headers = {"Idempotency-Key": request.key}
-                answer = await http.post(request.path, data=request.form, headers=headers)
+                answer = await http.request(request.method, request.path, data=request.form, headers=headers)
             else:
                 answer = await http.get(request.path)
         refusal = ""
@@ -168,6 +244,8 @@ class Client:
             key=request.key,
             payment=request.payment,
             amount=request.amount,
+            hook=request.hook,
+            is_strict=request.is_strict,
             request_id="" if answer is None else _first_request(answer),
             answer=refusal if answer is None else f"{answer.status_code} {_digest(answer.content)}",
         )
@@ -200,6 +278,13 @@ def _with_state(operation: Operation, body: dict[str, Any]) -> Operation:
     if operation.kind == "balance":
         (own,) = [money["amount"] for money in body["pending"] if money["currency"] == "usd"] or [0]
         return msgspec.structs.replace(operation, balance=own)
+    if operation.kind == "subscribe":
+        start = body["fastpay"]["start_after_sequence"]
+        return msgspec.structs.replace(operation, endpoint=body["id"], start=start)
+    if operation.kind == "look":
+        return msgspec.structs.replace(operation, through=body["fastpay"]["delivered_through"])
+    if operation.kind in STEPS:
+        return operation
     if operation.kind == "refund":
         progress = progress_of(TAKEN, body["charge"]["amount_refunded"])
     else:
@@ -222,9 +307,10 @@ async def run(arguments: argparse.Namespace) -> None:
             for url in arguments.urls
         ]
         clients = [
-            Client(arguments.first + number, instances, arguments.seed, arguments.history)
+            Client(arguments.first + number, instances, arguments.seed, arguments.history, arguments.receiver)
             for number in range(arguments.clients)
         ]
+        await clients[0].delete(arguments.left)
         await asyncio.gather(*(client.live(stopping) for client in clients))
 
 
@@ -236,6 +322,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, required=True)
     parser.add_argument("--first", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--receiver")
+    parser.add_argument("--left", action="append", default=[])
     parser.add_argument("urls", nargs="+")
     asyncio.run(run(parser.parse_args()))
 

@@ -8,26 +8,48 @@ from typing import Any
 
 from fastpay.store import rows
 from fastpay.store.connections import connected
-from tests.bank import history
+from tests.bank import deliveries, history
 from tests.bank.checker import check
 from tests.bank.history import Change, Operation
 from tests.support.api import open_async_client
 from tests.support.books import find_database_faults
+from tests.support.receiver import Receiver
 from tests.support.servers import PATIENCE_SECONDS, RunningServer
 from tests.support.tree import ROOT
 
 # What an instance never logs, whatever happens to it.
-ALARMS = ("batch_failed", "request_failed", "command_failed", "command_refused")
+ALARMS = ("batch_failed", "request_failed", "command_failed", "command_refused", "relay_record_failed")
+# Endpoints that are enabled, and what each of them has not received.
+_BEHIND = """
+select webhook_endpoint.webhook_endpoint_id, (
+    webhook_cursor.position is null or webhook_cursor.position < book.sequence or exists (
+        select from webhook_exception as parked
+        where parked.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
+    )
+) as is_behind
+from webhook_endpoint
+join book using (tenant_id, livemode)
+left join webhook_cursor using (tenant_id, livemode, webhook_endpoint_id)
+where webhook_endpoint.status = 'enabled'
+"""
 
 
 class Clients:
-    """Clients of one tenant, and the history that they write until they are told to finish."""
+    """Clients of one tenant, and the history that they write until they are told to finish.
 
-    def __init__(self, database_url: str, key: str, folder: Path, seed: int) -> None:
+    With a receiver some of them have webhook endpoints.
+    """
+
+    def __init__(
+        self, database_url: str, key: str, folder: Path, seed: int, *, receiver: Receiver | None = None
+    ) -> None:
         self.database_url = database_url
         self.key = key
         self.history = folder / "history.jsonl"
         self.history.touch()
+        self._receiver = receiver
+        # Endpoints that earlier clients have left: for the next ones to delete.
+        self._left: list[str] = []
         self._seed = seed
         self._started = 0
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -42,8 +64,11 @@ class Clients:
             "first": self._started,
             "seed": self._seed,
         }
+        if self._receiver is not None:
+            options["receiver"] = self._receiver.url
         self._started += count
         arguments = [f"--{name}={value}" for name, value in options.items()]
+        arguments += [f"--left={endpoint}" for endpoint in self._left]
         self._processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", "tests.bank.client", *arguments, *urls],
@@ -86,6 +111,16 @@ class Clients:
         self._seen += len(more)
         return more.count(b'"result":"ok"')
 
+    async def wait_delivered(self) -> None:
+        """Return once every endpoint that is enabled has received everything."""
+        async with asyncio.timeout(2 * PATIENCE_SECONDS), connected(self.database_url) as connection:
+            while True:
+                found = await connection.fetch(_BEHIND)
+                if not any(row["is_behind"] for row in found):
+                    break
+                await asyncio.sleep(0.1)
+        self._left = [f"we_{row['webhook_endpoint_id'].hex}" for row in found]
+
     def operations(self) -> list[Operation]:
         """Return what clients wrote down."""
         return history.read(self.history)
@@ -106,8 +141,12 @@ class Clients:
             answer = await http.get("/v1/balance")
         assert answer.status_code == 200, answer.text
         balance = sum(money["amount"] for money in answer.json()["pending"])
+        operations, changes = self.operations(), await self.changes()
+        complete = {one.hook for one in operations if one.endpoint in self._left}
+        received = [] if self._receiver is None else deliveries.read(self._receiver.log)
         return [
-            *check(self.operations(), await self.changes(), balance=balance),
+            *check(operations, changes, balance=balance),
+            *deliveries.check(operations, changes, received, complete=complete),
             *await find_database_faults(self.database_url),
             *(
                 f"alarm: {line}"
@@ -123,7 +162,7 @@ def _change(event: Any, stored: Any) -> Change:
     amount = getattr(stored, "amount", 0)
     if event["type"].startswith("payment_intent."):
         amount = stored.amount_received or stored.amount
-    is_told = not event["type"].startswith("charge.")
+    is_told = not event["type"].startswith(("charge.", "webhook_endpoint."))
     key = history.cancel_key if event["type"] == "payment_intent.canceled" else str
     return Change(
         sequence=event["sequence"],

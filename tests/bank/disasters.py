@@ -1,12 +1,15 @@
 """What can happen to a bank while its clients are at work. Each leaves everything running when it is over."""
 
 import asyncio
+import itertools
 import signal
 from collections.abc import Awaitable, Callable
 
+from fastpay import limits
 from fastpay.operations.embedded import children
 from tests.bank.world import World
 from tests.support.postgres_proxy import CUTS
+from tests.support.receiver import MANNERS
 from tests.support.servers import PATIENCE_SECONDS
 
 
@@ -61,6 +64,44 @@ async def end_all_backends(world: World) -> None:
     assert world.postgres.pid is not None
     children.send(world.postgres.pid, signal.SIGINT)
     await world.restart_postgres()
+
+
+async def freeze_postgres(world: World) -> None:
+    """Stop all processes of PostgreSQL where they stand: for a moment, or for longer than a relay's lease."""
+    pids = children.living_in(world.postgres.cluster)
+    for pid in pids:
+        children.send(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(world.chance.choice((0.5, 1.2 * limits.relay_lease_ms / 1000)))
+    finally:
+        for pid in pids:
+            children.send(pid, signal.SIGCONT)
+
+
+async def freeze_past_the_lease(world: World) -> None:
+    """Stop an instance where it stands until another one has its webhook endpoints."""
+    instance = world.chance.choice(world.instances)
+    children.send(instance.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(1.5 * limits.relay_lease_ms / 1000)
+    finally:
+        children.send(instance.pid, signal.SIGCONT)
+
+
+async def misbehave(world: World) -> None:
+    """Have the receiver of webhooks fail in all its ways, and be down for a moment in the end."""
+    hooks = {operation.hook for operation in world.clients.operations() if operation.hook}
+    manners = world.chance.sample(MANNERS, len(MANNERS))
+    for _ in range(3):
+        # Each endpoint in another way.
+        manners = manners[1:] + manners[:1]
+        world.receiver.behave(**dict(zip(sorted(hooks), itertools.cycle(manners))))
+        await world.clients.wait_answered(10)
+        await asyncio.sleep(1)
+    world.receiver.behave(**dict.fromkeys(hooks, "ok"))
+    world.receiver.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(1)
+    world.receiver.process.send_signal(signal.SIGCONT)
 
 
 async def cut_connections(world: World) -> None:
@@ -164,4 +205,6 @@ DISASTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     strike_messages,
     trickle,
 )
+# What takes longer than the gate has: the soak does it.
+LONG_DISASTERS = (freeze_postgres, freeze_past_the_lease, misbehave)
 POOLER_DISASTERS = (kill_the_pooler, freeze_the_pooler)

@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["pay", "hold", "capture", "cancel", "refund", "read", "balance"]
+Payments = Literal["pay", "hold", "capture", "cancel", "refund", "read", "balance"]
+Webhooks = Literal["subscribe", "change", "disable", "enable", "rotate", "unsubscribe", "look"]
+Kind = Payments | Webhooks
 # ok: it was done. refused: it was not, and never will be under this key. unknown: nobody said.
 Result = Literal["ok", "refused", "unknown"]
 
@@ -17,7 +19,15 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "capture": ("charge.captured", "payment_intent.succeeded"),
     "cancel": ("charge.refunded", "payment_intent.canceled"),
     "refund": ("refund.created", "charge.refunded"),
+    "subscribe": ("webhook_endpoint.created",),
+    "change": ("webhook_endpoint.updated",),
+    "disable": ("webhook_endpoint.updated",),
+    "enable": ("webhook_endpoint.updated",),
+    "rotate": ("webhook_endpoint.updated",),
+    "unsubscribe": ("webhook_endpoint.deleted",),
 }
+# What the relay reports of endpoints, for which nobody has asked.
+REPORTS = frozenset(f"webhook_endpoint.{finding}" for finding in ("failing", "recovered", "disabled"))
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +38,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     `answer` tells two responses to one key apart. Of a response that leaves the outcome unknown it has the
     status and the code, and "retry" where the response says that the request may be sent again.
     `progress` is how far a payment was said to have come (see `progress_of`), `balance` what a balance was
-    said to be.
+    said to be. `hook` names the path of a webhook endpoint (see `hook_of`). It is said to begin behind
+    `start`, and `through` is the number up to which everything is said to be delivered.
     """
 
     client: int
@@ -44,6 +55,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: str = ""
     progress: int | None = None
     balance: int | None = None
+    hook: str = ""
+    endpoint: str = ""
+    is_strict: bool = False
+    start: int | None = None
+    through: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +67,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` is what the client wrote into the metadata of the payment or refund that the request made or
     captured; for a cancellation, which takes no metadata, see `cancel_key`. `amount` is what that object says
-    was paid, held, captured or given back. Events of charges have neither.
+    was paid, held, captured or given back. Events of charges and of webhook endpoints have neither.
     """
 
     sequence: int
@@ -64,6 +80,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def cancel_key(order: str) -> str:
     """Return the idempotency key under which the hold of an order is canceled."""
     return f"{order} canceled"
+
+
+def hook_of(order: str) -> str:
+    """Return the first part of the path of the webhook endpoint that was made under this key."""
+    return order.replace(" ", "_")
 
 
 def progress_of(status: str, refunded: int) -> int:

@@ -1,5 +1,8 @@
 """Plays rounds of the bank test for as long as is wished, behind a pooler or not: `make soak MINUTES=30`.
 
+Clients pay and have webhook endpoints. PostgreSQL is killed and frozen, instances are killed and stand still
+past their leases, and the receiver of webhooks misbehaves in all its ways.
+
 Ends with status 1 at the first fault, and leaves the history of the clients behind.
 """
 
@@ -25,7 +28,7 @@ async def run(place: Path, *, minutes: float, instances: int, clients: int, pool
     async with world(place, instances=instances, seed=SEED, pooled=pooled) as bank:
         rounds = 0
         while not faults and time.monotonic() < end_s:
-            faults = await play(bank, clients)
+            faults = await play(bank, clients, is_long=True)
             rounds += 1
             report(bank, rounds, faults)
     return faults

@@ -31,6 +31,6 @@ async def run(place: Path) -> None:
         operations, changes = bank.clients.operations(), await bank.clients.changes()
     assert faults == [], "\n".join(faults)
     # All kinds of work, and disasters that were felt.
-    assert {operation.kind for operation in operations} == {*EVENTS, "read", "balance"}
+    assert {operation.kind for operation in operations} == {*EVENTS, "read", "balance", "look"}
     assert {operation.result for operation in operations} == {"ok", "refused", "unknown"}
     assert len(changes) > 200

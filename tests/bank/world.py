@@ -12,16 +12,20 @@ from fastpay.operations.embedded import children
 from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
+from fastpay.store.connections import connected
 from fastpay.store.migrate import migrate
 from tests.bank.clients import Clients
 from tests.support.member_proxy import MemberProxy, member_proxy
 from tests.support.pgbouncer import PgBouncer, running_pgbouncer
 from tests.support.postgres_proxy import Proxy
+from tests.support.receiver import Receiver, running_receiver
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, end_server, free_port, start_server
 from tests.support.tenants import make_tenant
 
 # Fewer than the instances have, so that they change hands all the time.
 POOLED_CONNECTIONS = 4
+# Where the receiver is.
+ALLOWED = {"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"}
 
 
 class World:
@@ -33,6 +37,7 @@ class World:
         proxies: list[Proxy],
         clients: Clients,
         links: MemberProxy,
+        receiver: Receiver,
         scratch: Path,
         seed: int,
         *,
@@ -49,6 +54,7 @@ class World:
         self.proxies = proxies
         self.clients = clients
         self.links = links
+        self.receiver = receiver
         self.pooler = pooler
         self._pooled = pooled
         self.chance = random.Random(seed)
@@ -75,6 +81,16 @@ class World:
         self.instances[number] = self._launch(number)
         await asyncio.to_thread(self.instances[number].wait_ready)
 
+    async def make_due(self) -> None:
+        """Stop all instances in order, make what waits for its next attempt due, and start them again."""
+        for instance in self.instances:
+            assert await asyncio.to_thread(instance.stop) == 0
+        async with connected(self.database_url) as connection:
+            await connection.execute("update webhook_exception set next_attempt_at = now()")
+            await connection.execute("update webhook_cursor set resume_at = null")
+        for number in range(len(self.instances)):
+            await self.restart_instance(number)
+
     async def restart_postgres(self) -> None:
         """Start PostgreSQL after its end, and wait until it serves."""
         await asyncio.to_thread(
@@ -90,7 +106,7 @@ class World:
         await asyncio.to_thread(self.pooler.wait_ready)
 
     def _launch(self, number: int) -> RunningServer:
-        environment = {"FASTPAY_DATABASE_URL": self.proxies[number].url}
+        environment = {"FASTPAY_DATABASE_URL": self.proxies[number].url, **ALLOWED}
         if number >= len(self._ports) - self._pooled:
             environment["FASTPAY_TRANSACTION_POOLING"] = "true"
         if self.redis_url is not None:
@@ -131,11 +147,12 @@ async def world(scratch: Path, *, instances: int, seed: int, pooled: int) -> Asy
         await migrate(servers.database_url)
         # In a thread, since make_tenant runs a loop of its own.
         tenant = await asyncio.to_thread(make_tenant, servers.database_url, FEES)
-        clients = Clients(servers.database_url, tenant.secret, scratch, seed)
+        receiver = stack.enter_context(running_receiver(scratch))
+        clients = Clients(servers.database_url, tenant.secret, scratch, seed, receiver=receiver)
         stack.callback(clients.close)
         links = await stack.enter_async_context(member_proxy(servers.database_url))
         proxies += behind
-        made = World(servers, proxies, clients, links, scratch, seed, pooler=pooler, pooled=pooled)
+        made = World(servers, proxies, clients, links, receiver, scratch, seed, pooler=pooler, pooled=pooled)
         stack.callback(made.close)
         await made.open()
         yield made

@@ -1,6 +1,6 @@
 """Three servers deliver for one tenant while they are killed, frozen and stopped. A history agrees.
 
-`make soak` does it for long, with many more faults: tests/bank/soak.py.
+`make soak` does it for long, with many more faults: `tests/bank/soak.py`.
 """
 
 import os

@@ -28,6 +28,8 @@ from tests.support.servers import NUMBERS, PATIENCE_SECONDS, free_port
 
 SLOW_SECONDS = 0.3
 DRIP_SECONDS = 0.005
+# All but "ok".
+MANNERS = ("500", "429", "410", "302", "drip", "hang", "half", "slow", "reset", "giant")
 _ANSWERS = {
     "500": b"HTTP/1.1 500 Oh\r\nContent-Length: 4\r\n\r\noops",
     "429": b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
@@ -38,7 +40,7 @@ _ANSWERS = {
 
 
 class Server:
-    """The process. Manners are by path; a path without one is fine."""
+    """The process. Manners are by the first part of a path; a path without one is fine."""
 
     def __init__(self, log: Path) -> None:
         self._log = log.open("a", encoding="utf-8", buffering=1)
@@ -63,7 +65,7 @@ class Server:
             writer.write(_ANSWERS["ok"])
             await writer.drain()
             return True
-        manner = self._manners.get(path, "ok")
+        manner = self._manners.get("/" + path.split("/")[1], "ok")
         if manner == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         is_ok = manner in ("ok", "slow", "giant")
@@ -108,7 +110,7 @@ class Receiver:
     def __init__(self, port: int, log: Path, process: "subprocess.Popen[bytes]") -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.process = process
-        self._log = log
+        self.log = log
 
     def behave(self, **manners: str) -> None:
         """Set the manners of paths, named without their slash."""
@@ -121,7 +123,7 @@ class Receiver:
         """Return what has come at a path, in its order."""
         lines = [
             json.loads(line)
-            for line in self._log.read_text(encoding="utf-8").splitlines(True)
+            for line in self.log.read_text(encoding="utf-8").splitlines(True)
             if line.endswith("\n")
         ]
         return [line for line in lines if line["path"] == f"/{path}"]
