@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from tests.store.test_announcements import until
 from tests.support.servers import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,23 @@ async def linked(url: str) -> AsyncIterator[RedisLink]:
         yield link
     finally:
         await link.close()
+
+
+@asynccontextmanager
+async def serving(answer: Answer, path: Path) -> AsyncIterator[str]:
+    """Answer connections to a socket for the block, and wait until all have ended: none outlives the loop."""
+    answering = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())
+        with contextlib.suppress(ConnectionError):
+            await answer(reader, writer)
+        writer.transport.abort()
+
+    server = await asyncio.start_unix_server(serve, path)
+    async with server:
+        yield f"unix://{path}"
+    await asyncio.wait([task for task in answering if task is not None])
 
 
 async def test_commands_of_one_turn_are_answered_in_their_order_whatever_becomes_of_some(
@@ -121,10 +140,8 @@ async def test_what_no_redis_says_ends_the_connection(
         await reader.read(100)
         writer.write(said)
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_unix_server(lie, tmp_path / "liar.sock")
-    async with server, linked(f"unix://{tmp_path}/liar.sock") as link:
+    async with serving(lie, tmp_path / "liar.sock") as url, linked(url) as link:
         (answer,) = await asyncio.gather(link.ask("GET", "one"), return_exceptions=True)
         # What answers more than was asked has answered that as well.
         assert answer == b"OK" if said.startswith(b"+OK") else isinstance(answer, RedisAwayError)
@@ -194,16 +211,13 @@ async def test_an_answer_that_never_ends_is_waited_for_no_longer_than_one_that_n
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.write(b"$1000000000\r\n")
-        with contextlib.suppress(ConnectionError):
-            while not writer.is_closing():
-                # A little at a time, so that something always arrives before the deadline.
-                writer.write(b"x" * 1_000)
-                await writer.drain()
-                await asyncio.sleep(0.001)
-        writer.close()
+        while not writer.is_closing():
+            # A little at a time, so that something always arrives before the deadline.
+            writer.write(b"x" * 1_000)
+            await writer.drain()
+            await asyncio.sleep(0.001)
 
-    server = await asyncio.start_unix_server(stream, tmp_path / "endless.sock")
-    async with server, linked(f"unix://{tmp_path}/endless.sock") as link:
+    async with serving(stream, tmp_path / "endless.sock") as url, linked(url) as link:
         with pytest.raises(RedisAwayError, match="no answer within 100 ms"):
             await link.ask("GET", "one")
         assert link.bytes_received > 1_000
@@ -221,14 +235,12 @@ async def test_a_redis_that_takes_connections_and_never_answers_is_lost_until_it
         while await reader.read(100):
             if answers:
                 writer.write(b"+PONG\r\n")
-        writer.close()
 
     async def greet() -> None:
         await link.ask("PING")
 
-    server = await asyncio.start_unix_server(answer, tmp_path / "silent.sock")
-    link = RedisLink(f"unix://{tmp_path}/silent.sock", greet=greet, part=note)
-    async with server:
+    async with serving(answer, tmp_path / "silent.sock") as url:
+        link = RedisLink(url, greet=greet, part=note)
         link.start()
         await until(lambda: note.is_lost)
         assert set(note.reasons) == {"no answer within 50 ms"}
@@ -247,10 +259,8 @@ async def test_a_connection_on_which_nothing_is_asked_is_found_to_lead_nowhere(
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100):
             asked.append(data)
-        writer.close()
 
-    server = await asyncio.start_unix_server(swallow, tmp_path / "hole.sock")
-    async with server, linked(f"unix://{tmp_path}/hole.sock") as link:
+    async with serving(swallow, tmp_path / "hole.sock") as url, linked(url) as link:
         await until(lambda: link.openings > 0)
     assert b"PING" in asked[0]
 
