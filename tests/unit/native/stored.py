@@ -1,5 +1,6 @@
 """Stored objects with anything in their fields, for tests of what reads them where they lie."""
 
+import functools
 import types
 from typing import Any, Literal, get_args, get_origin
 
@@ -37,8 +38,12 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
             return {str: TEXTS, int: NUMBERS, bool: st.booleans(), type(None): st.none()}[kind]
 
 
+@functools.cache
 def structs(kind: type[Any], **narrower: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return structs with anything in their fields, or in some of them what is given here."""
+    """Return structs with anything in their fields, or in some of them what is given here.
+
+    Kept, because to make a strategy takes longer than to draw from it.
+    """
     fields = {
         field.name: _JSON if field.name in _JSON_FIELDS else _of(field.type)
         for field in msgspec.structs.fields(kind)
