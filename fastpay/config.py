@@ -35,6 +35,8 @@ Connections = Annotated[int, Meta(ge=1, le=100)]
 ScanConnections = Annotated[int, Meta(ge=2, le=100)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
+LogDays = Annotated[int, Meta(ge=0, le=limits.request_log_days_max)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 AttemptDays = Annotated[int, Meta(ge=1, le=limits.webhook_attempt_days_max)]
 TestDelay = Annotated[int, Meta(ge=0, le=limits.test_delay_s_max)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
@@ -61,6 +63,8 @@ Network = Annotated[
 ]
 ProxyUrl = Annotated[str, Meta(pattern=r"^http://[^/?#\s]+$", examples=["http://user:password@proxy:3128"])]
 CardNumbers = Literal["allow", "refuse"]
+RequestLogMode = Literal["off", "sampled", "complete"]
+LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -119,12 +123,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
     card_numbers_in_text: CardNumbers = "allow"
     test_delay_s: TestDelay = limits.test_delay_s
+    request_log: RequestLogMode = "off"
+    request_log_percent: Percent = limits.request_log_percent
+    request_log_days: LogDays = limits.request_log_days
     log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
+
+    @property
+    def request_log_connections(self) -> int:
+        """The connections over which requests are kept in the database, 0 if none are."""
+        is_kept = self.request_log != "off" and self.request_log_days > 0
+        return limits.request_log_connections if is_kept else 0
 
     def __post_init__(self) -> None:
         """Refuse combinations of fields."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigurationError("tls_cert and tls_key go together: set both or neither")
+        if self.request_log != "off" and self.request_log_days == 0 and self.log_format != "json":
+            raise ConfigurationError(
+                "request_log has nowhere to go: keep it in the database (request_log_days) or write it as "
+                "lines (log_format = json)"
+            )
         for network in self.outbound_allowed_networks:
             try:
                 ipaddress.ip_network(network)

@@ -45,7 +45,13 @@ class Shortcut:
         long way from now on.
         """
 
-    def admit(self, authorization: bytes, partition: Partition, until_ns: int) -> None:
+    def log(self, noted: Callable[[MutableMapping[str, Any], Any, int, str, int], None], below: str) -> None:
+        """Call `noted` after answers to requests whose identifier is below this one.
+
+        It gets the request's scope, the owner of its key, when it arrived, its identifier and the status.
+        """
+
+    def admit(self, authorization: bytes, partition: Partition, until_ns: int, owner: object = None) -> None:
         """Give an Authorization header that was checked access to a partition until then."""
 
     def answer(

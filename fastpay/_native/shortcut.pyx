@@ -44,6 +44,8 @@ cdef class Access:
 
     cdef Partition partition
     cdef long long until_ns
+    # Whose key it is, for the request log.
+    cdef object owner
 
 
 @cython.final
@@ -53,7 +55,8 @@ cdef class Parked:
 
     cdef Shortcut shortcut
     cdef Exchange exchange
-    cdef Partition partition
+    cdef Access access
+    cdef long long begun_ns
     cdef str path
     cdef str identifier
     # The arguments for the long way.
@@ -83,21 +86,26 @@ cdef class Parked:
         cdef Shortcut shortcut = self.shortcut
         cdef Entry entry = None
         cdef CachedResponse response = None
+        cdef Partition partition = self.access.partition
         if versioned is None:
             return False
-        found = self.partition.entries.get(self.identifier)
+        found = partition.entries.get(self.identifier)
         if found is not None and (<Entry>found).version == versioned.version:
             entry = <Entry>found
             response = entry.response
         if response is None:
-            response = shortcut.make(self.path, self.partition, versioned, entry)
+            response = shortcut.make(self.path, partition, versioned, entry)
         elif response.path != self.path:
             return False
         if response is None:
             return False
-        return shortcut.write(
+        if not shortcut.write(
             self.exchange, response, entry, self.if_none_match, self.version, self.accepted
-        )
+        ):
+            return False
+        if shortcut.noted is not None:
+            shortcut.note(self.scope, self.access, self.begun_ns)
+        return True
 
 
 @cython.final
@@ -119,6 +127,11 @@ cdef class Shortcut:
     cdef unsigned long long traced_below
     cdef unsigned long long drawn
     cdef bint is_tracing
+    # Is told of answers whose identifier is below another one; None if requests are not logged.
+    cdef object noted
+    cdef str noted_below
+    cdef str last_request_id
+    cdef int last_status
     cdef public bint is_open
     cdef readonly long long answered
     cdef readonly long long parked
@@ -164,10 +177,22 @@ cdef class Shortcut:
         self.drawn = state
         return (state * MULTIPLIER) >> 11 < self.traced_below
 
-    def admit(self, bytes authorization not None, Partition partition not None, long long until_ns):
+    def log(self, noted not None, str below not None):
+        self.noted = noted
+        self.noted_below = below
+
+    cdef int note(self, dict scope, Access access, long long begun_ns) except -1:
+        if self.last_request_id < self.noted_below:
+            self.noted(scope, access.owner, begun_ns, self.last_request_id, self.last_status)
+        return 0
+
+    def admit(
+        self, bytes authorization not None, Partition partition not None, long long until_ns, owner=None
+    ):
         cdef Access access = Access.__new__(Access)
         access.partition = partition
         access.until_ns = until_ns
+        access.owner = owner
         if len(self.accesses) >= self.accesses_max:
             self.accesses.clear()
         self.accesses[authorization] = access
@@ -175,6 +200,7 @@ cdef class Shortcut:
     def answer(self, dict scope not None, receive, send):
         cdef Fields fields = self.fields
         cdef Exchange exchange
+        cdef Access access
         cdef Partition partition
         cdef Entry entry
         cdef CachedResponse response
@@ -198,9 +224,10 @@ cdef class Shortcut:
         found = self.accesses.get(fields.authorization)
         if found is None:
             return None
-        partition = (<Access>found).partition
+        access = <Access>found
+        partition = access.partition
         now_ns = self.monotonic_ns()
-        if now_ns >= (<Access>found).until_ns:
+        if now_ns >= access.until_ns:
             return None
         cut = 1 + PyUnicode_FindChar(path, c"/", 0, PyUnicode_GET_LENGTH(path), -1)
         if cut == 0:
@@ -208,7 +235,7 @@ cdef class Shortcut:
         identifier = PyUnicode_Substring(path, cut, PyUnicode_GET_LENGTH(path))
         found = partition.entries.get(identifier)
         if found is None or now_ns >= partition.valid_until_ns or now_ns >= (<Entry>found).until_ns:
-            return self.park(exchange, partition, path, cut, identifier, scope, receive, send)
+            return self.park(exchange, access, now_ns, path, cut, identifier, scope, receive, send)
         entry = <Entry>found
         if entry.version == 0:
             return None
@@ -224,12 +251,15 @@ cdef class Shortcut:
         self.cache.use(partition, entry)
         if not self.write(exchange, response, entry, fields.if_none_match, fields.version, fields.accepted):
             return None
+        if self.noted is not None:
+            self.note(scope, access, now_ns)
         return DONE
 
     cdef object park(
         self,
         Exchange exchange,
-        Partition partition,
+        Access access,
+        long long begun_ns,
         str path,
         Py_ssize_t cut,
         str identifier,
@@ -244,7 +274,8 @@ cdef class Shortcut:
         parked = Parked.__new__(Parked)
         parked.shortcut = self
         parked.exchange = exchange
-        parked.partition = partition
+        parked.access = access
+        parked.begun_ns = begun_ns
         parked.path = PyUnicode_Substring(path, 0, cut)
         parked.identifier = identifier
         parked.scope = scope
@@ -253,7 +284,7 @@ cdef class Shortcut:
         parked.if_none_match = self.fields.if_none_match
         parked.version = self.fields.version
         parked.accepted = self.fields.accepted
-        if not self.watch(partition.scope, identifier, parked):
+        if not self.watch(access.partition.scope, identifier, parked):
             return None
         self.parked += 1
         return LATER
@@ -289,13 +320,17 @@ cdef class Shortcut:
         if status == 200 and accepted is not None and response.is_encodable:
             response = self.encode(entry, response, accepted)
         self.answered += 1
+        request_id = <str>self.request_id()
         exchange.answer(
             status,
             response.head if status == 200 else response.short_head,
             response.body if status == 200 else b"",
-            <str>self.request_id(),
+            request_id,
             version,
         )
+        if self.noted is not None:
+            self.last_request_id = request_id
+            self.last_status = status
         return True
 
 

@@ -68,7 +68,9 @@ async def committed(call: Call, resource: Resource, outcome: Outcome) -> Reply:
     }
     snapshots = Snapshots(call, at_hand, sequence=answer.sequence)
     if answer.error is not None:
-        return await _failed(call, answer.error, snapshots, headers)
+        # A replay is the first answer, byte for byte, and so names the first request.
+        url = _request_log_url(call, outcome.original_request_id or call.request_id)
+        return await _failed(call, answer.error, snapshots, headers, request_log_url=url)
     assert answer.object_id is not None
     found = await snapshots.load((answer.object_id,))
     body = await shown(call, resource, found[answer.object_id].object, snapshots, paths=answer.expand)
@@ -109,11 +111,16 @@ async def _expanded(
     return body
 
 
-def failure(error: Failure, headers: Mapping[str, str], *, more: tuple[Header, ...] = ()) -> Reply:
+def failure(
+    error: Failure,
+    headers: Mapping[str, str],
+    *,
+    more: tuple[Header, ...] = (),
+    request_log_url: str | None = None,
+) -> Reply:
     """Return the answer to a request that failed."""
-    return _error_reply(
-        error, error_body(error, request_log_url=None), headers, more=(*retry_headers(error), *more)
-    )
+    body = error_body(error, request_log_url=request_log_url)
+    return _error_reply(error, body, headers, more=(*retry_headers(error), *more))
 
 
 def encode(body: Mapping[str, object]) -> bytes:
@@ -134,11 +141,23 @@ async def encode_apart(items: Sequence[dict[str, object]], snapshots: Snapshots)
     return encoded
 
 
-async def _failed(call: Call, error: ErrorRecord, snapshots: Snapshots, headers: tuple[Header, ...]) -> Reply:
+def _request_log_url(call: Call, request_id: str) -> str | None:
+    notes = call.services.request_notes
+    return None if notes is None else notes.url_of(request_id)
+
+
+async def _failed(
+    call: Call,
+    error: ErrorRecord,
+    snapshots: Snapshots,
+    headers: tuple[Header, ...],
+    *,
+    request_log_url: str | None,
+) -> Reply:
     concerned = {name: getattr(error, name) for name in ("payment_intent", "payment_method", "setup_intent")}
     await snapshots.load([identifier for identifier in concerned.values() if identifier is not None])
     objects = {name: await _concerned(call, identifier, snapshots) for name, identifier in concerned.items()}
-    body = error_body(error, request_log_url=None, objects=objects)
+    body = error_body(error, request_log_url=request_log_url, objects=objects)
     return _error_reply(error, body, call.headers, more=(*retry_headers(error), *headers))
 
 

@@ -40,6 +40,7 @@ from fastpay.api.resources import (
     payment_methods,
     payouts,
     refunds,
+    request_logs,
     setup_attempts,
     setup_intents,
     sources,
@@ -75,6 +76,7 @@ _MODULES = (
     balances,
     events,
     webhook_endpoints,
+    request_logs,
     ledger_accounts,
     ledger,
     ledger_entries,
@@ -102,6 +104,8 @@ class Application:
         self._shortcut = _create_shortcut(services, self._go_long)
         if telemetry.is_tracing():
             self._shortcut.draw(telemetry.root_share(), services.clock.random_bytes(8))
+        if services.request_notes is not None:
+            self._shortcut.log(services.request_notes.answered, services.request_notes.drawn_below)
         paths = {
             path: ServedPath(services, path, by_method, shortcut=self._shortcut)
             for path, by_method in by_path.items()

@@ -12,7 +12,7 @@ from fastpay._native.signature import verify_request
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import account_of, presentable
 from fastpay.engine.ports import Credentials, KeyRing
-from fastpay.errors import AccountInvalid, Unauthenticated
+from fastpay.errors import AccountInvalid, Forbidden, Unauthenticated
 
 _KEY = re.compile(r"(?:sk|pk)_(?:test|live)_[A-Za-z0-9_]{8,240}", re.ASCII)
 
@@ -44,14 +44,16 @@ async def authenticate(
     return credentials
 
 
-def check_named_account(credentials: Credentials, headers: Mapping[str, str]) -> None:
+def check_access(credentials: Credentials, headers: Mapping[str, str], *, is_public: bool) -> None:
     """Refuse a request that names another account than the key's own, which would book money elsewhere.
 
-    Raises: AccountInvalid.
+    Refuse a publishable key where it does not suffice, too. Raises: AccountInvalid, Forbidden.
     """
     for header, name in _ACCOUNT_HEADERS.items():
         if header in headers:
             check_account(credentials.scope, headers[header], name=name)
+    if credentials.kind == "publishable" and not is_public:
+        raise Forbidden("This needs a secret key; the key given is a publishable one.")
 
 
 def check_account(scope: Scope, identifier: str, *, name: str | None = None) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from fastpay import limits
 from fastpay.api.card_texts import CardTexts
 from fastpay.api.cors import Cors
+from fastpay.api.request_notes import RequestNotes
 from fastpay.api.resource import Resources
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
@@ -55,6 +56,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     # None in a process that shows nothing of deliveries.
     deliveries: Deliveries | None = None
     header_seal: HeaderSeal | None = None
+    # None if requests are not logged.
+    request_notes: RequestNotes | None = None
     settings: Settings = Settings()
     cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)

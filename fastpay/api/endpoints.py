@@ -16,7 +16,7 @@ from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import (
     SIGNATURE_HEADER,
     authenticate,
-    check_named_account,
+    check_access,
     check_signature,
     is_signed,
     key_of,
@@ -28,15 +28,16 @@ from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import may_be_form
 from fastpay.api.encodings import encoded
 from fastpay.api.etags import conditional
+from fastpay.api.idempotency_keys import is_idempotency_key
+from fastpay.api.request_notes import NOTE, Note
 from fastpay.api.routes import Endpoint, Policy
 from fastpay.api.sending import head_of, respond, respond_in_parts
 from fastpay.api.timings import TIMING_HEADER, timed
 from fastpay.api.versions import check_version, is_version
-from fastpay.api.writes import is_idempotency_key
 from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
-from fastpay.errors import FastpayError, Forbidden, InvalidRequest, MethodNotAllowed, UnknownRoute
+from fastpay.errors import FastpayError, InvalidRequest, MethodNotAllowed, UnknownRoute
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.api")
@@ -56,11 +57,13 @@ class _Path:
     def __init__(self, services: Services, template: str) -> None:
         self._services = services
         self._template = template
+        self._notes = services.request_notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request_id = self._services.identifiers.request_id()
         headers: Mapping[str, str] = {}
+        note = None if self._notes is None else self._notes.begin(scope)
         with telemetry.request_span(
             scope["method"],
             self._template,
@@ -75,16 +78,18 @@ class _Path:
                 return
             except FastpayError as error:
                 headers = headers or _origin_of(scope)
-                reply = failure(error, headers)
+                reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
             except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
                 _log.exception("request_failed", request_id=request_id)
-                reply = failure(error, headers)
+                reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
             span.answered(reply.status)
             reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
             method: str = scope["method"]
             echoes, is_head = _echoes(method, headers), method == "HEAD"
             if "origin" in headers:
                 echoes.extend(self._services.cors.headers(headers["origin"]))
+            if note is not None:
+                note.end(request_id, reply.status)
             if reply.stream is None:
                 await respond(send, reply, echoes, request_id, is_head=is_head)
         if reply.stream is not None:
@@ -139,9 +144,10 @@ class ServedPath(_Path):
         if authorization is None and policy.is_public:
             query, authorization = await _take_key(query, receive, headers, unread, method=method)
         credentials = await authenticate(services.keys, authorization, scope.get("client"))
-        check_named_account(credentials, headers)
-        if credentials.kind == "publishable" and not policy.is_public:
-            raise Forbidden("This needs a secret key; the key given is a publishable one.")
+        note = (
+            None if self._notes is None else scope[NOTE].authenticated(credentials, endpoint.contract.params)
+        )
+        check_access(credentials, headers, is_public=policy.is_public)
         # The server counts the bytes by key, since one key may send from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
         body_bytes_max = _body_bytes_max(policy, services, credentials)
@@ -156,10 +162,9 @@ class ServedPath(_Path):
             query = _remove_telemetry(query, unread, headers)
         elif method == "GET" and self._shortcut is not None:
             self._admit(self._shortcut, credentials, headers["authorization"])
-        timing = None
-        if headers.get(TIMING_HEADER) == "1" and credentials.kind == "secret":
-            timing = Timing(begun_ns)
-            timing.end("auth", services.clock.monotonic_ns())
+        if note is not None:
+            note.read(query, unread[0] if unread else b"")
+        timing = None if headers.get(TIMING_HEADER) != "1" else self._begin_timing(credentials, begun_ns)
         call = Call(
             services=services,
             credentials=credentials,
@@ -187,6 +192,14 @@ class ServedPath(_Path):
                 shares.leave(call.scope)
         return reply if timing is None else timed(reply, call, timing)
 
+    def _begin_timing(self, credentials: Credentials, begun_ns: int) -> Timing | None:
+        """Return the timing of a request, with its first stage. None without a secret key."""
+        if credentials.kind != "secret":
+            return None
+        timing = Timing(begun_ns)
+        timing.end("auth", self._services.clock.monotonic_ns())
+        return timing
+
     def _admit(self, shortcut: Shortcut, credentials: Credentials, authorization: str) -> None:
         """Let the shortcut answer later reads with this key, as long as the key is valid.
 
@@ -197,11 +210,15 @@ class ServedPath(_Path):
             return
         until_ns = self._services.keys.believed_until_ns(key_of(authorization))
         partition = self._services.reader.partition(credentials.scope)
-        shortcut.admit(authorization.encode("latin-1"), partition, until_ns)
+        shortcut.admit(authorization.encode("latin-1"), partition, until_ns, credentials)
 
 
 class PublicPath(_Path):
-    """A path that anybody may read, without a key."""
+    """A path that anybody may read, without a key. What is asked here is not logged."""
+
+    def __init__(self, services: Services, template: str) -> None:
+        super().__init__(services, template)
+        self._notes = None
 
     async def read(self) -> Reply:
         """Return what is read. Raises: FastpayError."""
@@ -242,6 +259,11 @@ class UnknownPath(_Path):
     async def _reply(self, scope: Scope, *_: object) -> Reply:
         shown = presentable(scope["path"])[:_PATH_CHARS_SHOWN]
         raise UnknownRoute(f"Nothing is served at {scope['method'][:20]} {shown}. {self._served}")
+
+
+def _noted(note: Note | None, error: Exception, request_id: str) -> str | None:
+    """Note an error, and return the URL that its answer shows."""
+    return None if note is None else note.failed(error, request_id)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -30,7 +30,7 @@ Failure = FastpayError | ErrorRecord | Exception
 
 def status_of(error: Failure) -> int:
     """Return the HTTP status of an error."""
-    return _known(error).status
+    return known_error(error).status
 
 
 def error_body(
@@ -45,7 +45,7 @@ def error_body(
     `charge` is an identifier, by default the recorded one. `objects` are the payment intent, the payment
     method and the setup intent that it is about, rendered, by name.
     """
-    known = _known(error)
+    known = known_error(error)
     if charge is None and isinstance(known, ErrorRecord):
         charge = known.charge
     content: dict[str, object | None] = {
@@ -69,7 +69,7 @@ def problem_body(error: Failure, *, instance: str | None) -> dict[str, object]:
     The type stays "about:blank", with the status phrase for a title: what clients branch on is `code`.
     Source: RFC 9457 3.1, 4.2.1.
     """
-    known = _known(error)
+    known = known_error(error)
     content: dict[str, object | None] = {
         "type": "about:blank",
         "title": HTTPStatus(known.status).phrase,
@@ -122,7 +122,8 @@ def without_card_numbers(text: str) -> str:
     return cards.hide_numbers(text) if digit_runs.in_text(text) else text
 
 
-def _known(error: Failure) -> FastpayError | ErrorRecord:
+def known_error(error: Failure) -> FastpayError | ErrorRecord:
+    """Return an error as clients see it: an unexpected exception shows nothing of itself."""
     return error if isinstance(error, FastpayError | ErrorRecord) else _UNEXPECTED
 
 

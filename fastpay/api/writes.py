@@ -6,7 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from fastpay import limits
 from fastpay._native import digit_runs
-from fastpay.api import answers, card_numbers
+from fastpay.api import answers
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.card_texts import may_hold_card_number
 from fastpay.api.common_params import Params
@@ -14,6 +14,8 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
+from fastpay.api.idempotency_keys import parse_idempotency_key
+from fastpay.api.request_notes import NOTE
 from fastpay.api.resource import Resource
 from fastpay.api.routes import Contract, Policy
 from fastpay.domain import kinds
@@ -24,11 +26,7 @@ from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown
 
 _Params = TypeVar("_Params", bound=Params)
 
-# A structured string of RFC 9651 3.3.3 without its quotes.
-_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
-_ESCAPED = re.compile(r'\\(["\\])')
 _TIMEOUT = re.compile(r"[0-9]{1,9}", re.ASCII)
-_PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
 
 
 class Reading(NamedTuple, Generic[_Params]):
@@ -97,6 +95,8 @@ class Write(Generic[_Params]):
         call.ended("decode")
         # A submitted command is committed even if the client disconnects.
         outcome = await call.services.writer.submit(submission)
+        if call.services.request_notes is not None:
+            call.asgi[NOTE].outcome = outcome
         body = answers.plain(call, self._resource, outcome)
         return await self._shown(call, submission, outcome) if body is None else Reply(body=body)
 
@@ -164,41 +164,6 @@ class Write(Generic[_Params]):
         if may_hold_card_number(content_type, body, query):
             call.services.card_texts.check(params)
         return params
-
-
-def parse_idempotency_key(header: str | None) -> str | None:
-    """Return the key of an Idempotency-Key header, without quotes around it.
-
-    Raises: InvalidRequest.
-    """
-    if header is None:
-        return None
-    key = _key_of(header)
-    if key is None:
-        raise InvalidRequest(
-            f"The Idempotency-Key has 1 to {limits.idempotency_key_chars_max} printable ASCII characters, "
-            "with or without quotes around it.",
-            code="idempotency_key_invalid",
-        )
-    return key
-
-
-def is_idempotency_key(header: str) -> bool:
-    """Tell whether an Idempotency-Key header holds a key that may be shown."""
-    key = _key_of(header)
-    return key is not None and not (digit_runs.in_text(key) and card_numbers.holds(key))
-
-
-def _key_of(header: str) -> str | None:
-    key = header
-    if header.startswith('"'):
-        quoted = _QUOTED.fullmatch(header)
-        if quoted is None:
-            return None
-        key = _ESCAPED.sub(r"\1", quoted[1])
-    if len(key) > limits.idempotency_key_chars_max or _PRINTABLE.fullmatch(key) is None:
-        return None
-    return key
 
 
 def _deadline(call: Call) -> int | None:

@@ -55,7 +55,7 @@ def key_options(command: Command) -> Command:
 def prepare(config: str | None, flags: dict[str, Any]) -> Settings:
     """Return the settings, and set up logging."""
     settings = load_settings(config=config, flags=flags)
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, is_json=settings.log_format == "json")
     return settings
 
 

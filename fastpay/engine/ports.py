@@ -355,6 +355,8 @@ class Reader(TenantReads, Protocol):
 class Credentials(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What an API key stands for. `fingerprint_key` is the tenant's own, for keyed digests.
 
+    `key_id` names the key, and is not secret.
+
     `signers` are the key's signing secrets that are good now, newest first; `must_sign` says that nothing is
     taken that none of them signed.
     """
@@ -364,6 +366,7 @@ class Credentials(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     fingerprint_key: bytes
     signers: tuple[Signer, ...] = ()
     must_sign: bool = False
+    key_id: str | None = None
 
     def __repr__(self) -> str:
         """Show nothing that is secret."""

@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from fastpay import limits
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import install_command
@@ -74,10 +76,40 @@ class FieldFormatter(logging.Formatter):
         return line
 
 
-def set_up_logging(level: str) -> None:
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line: a JSON object with time, level, event, and the fields beside them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line. JSON escapes control characters, so that no value can forge a line."""
+        fields = {name: _plain(value) for name, value in getattr(record, "fields", {}).items()}
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json_line(record.created, record.levelname.lower(), record.getMessage(), **fields)
+
+
+def json_line(moment_s: float, level: str, event: str, /, **fields: object) -> str:
+    """Return a line of the log in JSON, without its end."""
+    second, thousandth = divmod(round(moment_s * 1000), 1000)
+    stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{thousandth:03d}Z"
+    return msgspec.json.encode({"time": stamp, "level": level, "event": event, **fields}).decode()
+
+
+def write_lines(lines: Sequence[str]) -> None:
+    """Write lines to standard error in one piece, between those of the handler. It may block."""
+    handler = logging.getLogger().handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.acquire()
+    try:
+        handler.stream.write("".join(f"{line}\n" for line in lines))
+        handler.flush()
+    finally:
+        handler.release()
+
+
+def set_up_logging(level: str, *, is_json: bool = False) -> None:
     """Log to standard error: fastpay's lines of `level` and above, other libraries' warnings."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = FieldFormatter()
+    formatter = JsonFormatter() if is_json else FieldFormatter()
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -305,9 +337,18 @@ def _errored() -> Any:
     return Status(StatusCode.ERROR)
 
 
-def _quote(value: object) -> str:
+def _plain(value: object) -> object:
+    """Return a value as JSON has it."""
+    return value if value is None or isinstance(value, bool | int | float) else _short(value)
+
+
+def _short(value: object) -> str:
     text = str(value)
-    text = text if len(text) <= limits.log_value_chars_max else text[: limits.log_value_chars_max] + "..."
+    return text if len(text) <= limits.log_value_chars_max else text[: limits.log_value_chars_max] + "..."
+
+
+def _quote(value: object) -> str:
+    text = _short(value)
     if text.isprintable() and text and not any(sign in text for sign in ' "=\\'):
         return text
     return '"' + _clean(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Protocol
 
 from fastpay import limits
 from fastpay.api import context
@@ -37,7 +36,9 @@ from fastpay.observability.counters import Counters
 from fastpay.operations.deadline import Deadline
 from fastpay.operations.homes import Followers, Handover, Hearers, Observers, open_homes
 from fastpay.operations.outages import Outages, watch_dependencies
+from fastpay.operations.parts import Part
 from fastpay.operations.relay import open_relay
+from fastpay.operations.request_log import open_request_log
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.challenge_tokens import SealedChallengeTokens
@@ -81,7 +82,7 @@ async def open_application(
         key_pool = await open_pool(limits.key_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
-        membership = Membership(PostgresMembers(pool), reads)
+        membership, store = Membership(PostgresMembers(pool), reads), PostgresHousekeeping(pool)
         clock, identifiers = await _keep_time(stack, settings, membership, machine_clock, deadline, counters)
         outages.readiness.require(identifiers.fault)
         feeds = Feeds(reads.read_sequences, clock=machine_clock, is_away=watch.is_away)
@@ -95,13 +96,11 @@ async def open_application(
             follower = Followers(reader, hearers.heard)
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
-        store, is_away = PostgresHousekeeping(pool), watch.is_away
-        keep = partial(_keep_running, stack, deadline)
-        hours, delay_s = settings.idempotency_retention_hours, settings.test_delay_s
-        keep(Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away))
-        timed = partial(_begin_timed, store, writer, clock=clock, identifiers=identifiers)
-        keep(*timed(is_away=is_away, delay_s=delay_s))
-        keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds)
+        is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
+        keep(_create_housekeeper(settings, store, machine_clock, is_away))
+        keep(*_create_timed(settings, store, writer, clock, identifiers, is_away=is_away))
+        notes, log_parts = await open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
+        keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)
         counters.add(card_texts := CardTexts(refuses=settings.card_numbers_in_text == "refuse"), feeds, own)
         services = context.Services(
             writer=writer,
@@ -110,6 +109,7 @@ async def open_application(
             events=PostgresEvents(reads),
             deliveries=PostgresDeliveries(reads),
             header_seal=SealedHeaderValues(clock=clock),
+            request_notes=notes,
             feeds=feeds,
             keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
             clock=clock,
@@ -182,16 +182,24 @@ def _settings_of_api(settings: Settings) -> context.Settings:
     )
 
 
-def _begin_timed(
+def _create_housekeeper(
+    settings: Settings, store: PostgresHousekeeping, machine_clock: Clock, is_away: Callable[[], bool]
+) -> Housekeeper:
+    hours = settings.idempotency_retention_hours
+    return Housekeeper(store, clock=machine_clock, retention_hours=hours, is_away=is_away)
+
+
+def _create_timed(
+    settings: Settings,
     store: PostgresHousekeeping,
     writer: ports.Writer,
-    *,
     clock: Clock,
     identifiers: IdentifierFactory,
+    *,
     is_away: Callable[[], bool],
-    delay_s: int,
-) -> "list[Part]":
+) -> list[Part]:
     """Return the parts that submit commands when their time has come."""
+    delay_s = settings.test_delay_s
     return [
         Expirer(store, writer, clock=clock, identifiers=identifiers, delay_s=delay_s, is_away=is_away),
         FundsMover(store, writer, clock=clock, identifiers=identifiers, step_s=delay_s, is_away=is_away),
@@ -283,16 +291,6 @@ def _open_reader(
         _keep_running(stack, deadline, listener)
         counters.add(listener)
     return reader
-
-
-class Part(Protocol):
-    """A part of the engine with a task of its own."""
-
-    def start(self) -> None:
-        """Start."""
-
-    async def close(self) -> None:
-        """Close in order."""
 
 
 def _keep_running(stack: AsyncExitStack, deadline: Deadline, *parts: Part) -> None:

@@ -151,7 +151,7 @@ async def check_database(
 def check_connections(settings: Settings, allowed: int) -> Finding:
     """Check whether the database allows enough connections. `allowed`: for all its users together."""
     pools = settings.reader_connections_max + settings.scan_connections_max + limits.key_connections_max
-    count = pools + limits.probe_connections + limits.writer_connections
+    count = pools + limits.probe_connections + limits.writer_connections + settings.request_log_connections
     seen = f"an instance opens up to {count}, the database allows {allowed} in total"
     if count <= allowed:
         return Finding("database connections", "good", seen)

@@ -122,6 +122,7 @@ class PostgresKeyRing:
             fingerprint_key=open_fingerprint_key(found, self._vault),
             signers=signers,
             must_sign=found.signature_required,
+            key_id=str(found.key_id),
         )
         return credentials, min((time for time in (found.expires_at, end) if time is not None), default=None)
 

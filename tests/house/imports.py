@@ -35,6 +35,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.homes.ports",
             "engine.relay.lease_ports",
             "engine.relay.ports",
+            "engine.request_log_ports",
         }
     ),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.relay.ports", "engine.failures"}),

@@ -1,13 +1,14 @@
 """Plain requests to the server that all tests share, over HTTP/1.1 and once more over HTTP/2 with TLS."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.doors import H2, HTTP1, Door
 from tests.support.refusals import Database
-from tests.support.servers import RunningServer
+from tests.support.servers import RunningServer, running_server
 from tests.support.tenants import Tenant, make_tenant
 
 
@@ -40,3 +41,20 @@ def database(server: RunningServer) -> Iterator[Database]:
     found = Database(server.database_url)
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def logging_server(plain_server: RunningServer, cluster: Path) -> Iterator[RunningServer]:
+    """A second instance on the database of the first, which keeps all requests."""
+    environment = {
+        "FASTPAY_DATABASE_URL": plain_server.database_url,
+        "FASTPAY_REDIS_URL": plain_server.redis_url,
+        # Other tests must not find their tenants at home here.
+        "FASTPAY_HOMES": "false",
+        "FASTPAY_REQUEST_LOG": "complete",
+        "FASTPAY_PUBLIC_URL": "https://pay.example",
+        "FASTPAY_LOG_FORMAT": "json",
+        "FASTPAY_TEST_DELAY_S": "0",
+    }
+    with running_server("logging", cluster, environment=environment) as running:
+        yield running

@@ -80,6 +80,8 @@ CASES = [
     case("GET /v1/setup_attempts", **REQUIRED["/v1/setup_attempts"], starting_after="{setatt}"),
     case("GET /v1/setup_attempts", **REQUIRED["/v1/setup_attempts"], ending_before="{setatt}"),
     case("GET /v1/mandates/{id}", "/v1/mandates/{mandate}"),
+    # Requests are logged on another server: tests/http/test_request_log.py.
+    case("GET /v1/request_logs/{id}"),
     case(
         "POST /v1/payment_intents", amount="5", currency="usd", confirm="true", confirmation_token="{ctoken}"
     ),

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from tests.pages.blocks import ROOT
 
-_CALL = re.compile(r'\b_?log(?:ger)?\.(debug|info|warning|error|exception)\(\s*"(\w+)"')
+_CALL = re.compile(
+    r'(?:\b_?log(?:ger)?\.(?=\w+\(\s*")|\bjson_line\([^"\n]*")(debug|info|warning|error|exception)[("\s,]+(\w+)"'
+)
 _FIELD = re.compile(r'(\w+)=(?!=)|"(\w+)": ')
 # What an event ends with, beside words in "-ed".
 _PARTICIPLES = ("lost", "left")

@@ -197,6 +197,8 @@ ELSEWHERE = {
             "relay_partitions",
         ),
         *("relay_record", "relay_release", "relay_watch"),
+        # Rows for a while, in partitions too.
+        "request_log_",
     ),
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),

@@ -1,0 +1,48 @@
+"""Idempotency keys as clients send them."""
+
+import re
+
+from fastpay import limits
+from fastpay._native import digit_runs
+from fastpay.api import card_numbers
+from fastpay.errors import InvalidRequest
+
+# A structured string of RFC 9651 3.3.3 without its quotes.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"', re.ASCII)
+_ESCAPED = re.compile(r'\\(["\\])')
+_PRINTABLE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?", re.ASCII)
+
+
+def parse_idempotency_key(header: str | None) -> str | None:
+    """Return the key of an Idempotency-Key header, without quotes around it.
+
+    Raises: InvalidRequest.
+    """
+    if header is None:
+        return None
+    key = _key_of(header)
+    if key is None:
+        raise InvalidRequest(
+            f"The Idempotency-Key has 1 to {limits.idempotency_key_chars_max} printable ASCII characters, "
+            "with or without quotes around it.",
+            code="idempotency_key_invalid",
+        )
+    return key
+
+
+def is_idempotency_key(header: str) -> bool:
+    """Tell whether an Idempotency-Key header holds a key that may be shown."""
+    key = _key_of(header)
+    return key is not None and not (digit_runs.in_text(key) and card_numbers.holds(key))
+
+
+def _key_of(header: str) -> str | None:
+    key = header
+    if header.startswith('"'):
+        quoted = _QUOTED.fullmatch(header)
+        if quoted is None:
+            return None
+        key = _ESCAPED.sub(r"\1", quoted[1])
+    if len(key) > limits.idempotency_key_chars_max or _PRINTABLE.fullmatch(key) is None:
+        return None
+    return key
