@@ -1,14 +1,17 @@
 """How fast are webhooks delivered, how soon, and what do they cost the payments beside them?
 
-Run: python -m benchmarks.webhooks [--only drain,replay,cost --seconds 5 --rounds 5 --rate 333]
+Run: python -m benchmarks.webhooks [--only drain,replay --seconds 5 --rounds 5 --rate 333]
 
 The receiver is a process on the same machine, and takes processor time as well.
 
     drain    how many events a second one endpoint gets from a log that is there already
     replay   from the command's time to the arrival of the first attempt, while payments come at `--rate` a
              second, of three events each: alone and beside a replay of old events, in turns
+    snapshot the same alone and beside a transaction in REPEATABLE READ that stays open, in turns
     cost     payments with an endpoint that gets everything, and with one whose receiver refuses connections,
              each between two loads of the same server without an endpoint
+    takeover how many seconds after its end another instance has all endpoints of one that is killed, and of
+             one that stops in order
 
 Each state has endpoints of its own, which begin at the end of the log: no load pays for the events of
 another. Processor time is that of the server's process and of PostgreSQL's backends.
@@ -19,7 +22,7 @@ import statistics
 import time
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from typing import Any
 
@@ -43,9 +46,12 @@ from benchmarks.load.options import Several
 from benchmarks.load.receiver import arrivals, count, receiving
 from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
+from benchmarks.load.webhook_faults import old_snapshot, seconds_to_takeover
 from fastpay import limits
 
-PARTS = ("drain", "replay", "cost")
+PARTS = ("drain", "replay", "snapshot", "cost", "takeover")
+# How many endpoints are taken over: half of these.
+_SHARED = 20
 # How many old events there are to be replayed.
 REPLAYED = 100_000
 _DATABASE = "bench_webhooks"
@@ -123,8 +129,17 @@ def run(
             found["drained_per_second"] = _drain(api, seconds=seconds)
         if "replay" in only:
             found["replay"] = _replay(api, rate=rate, seconds=seconds, rounds=rounds, replayed=replayed)
+        if "snapshot" in only:
+            found["snapshot"] = _snapshot(api, rate=rate, seconds=seconds, rounds=rounds)
         if "cost" in only:
             found["cost"] = _cost(api, machine, seconds=seconds, rounds=rounds)
+        if "takeover" in only:
+            with ExitStack() as stack:
+                for _ in range(_SHARED):
+                    stack.enter_context(api.endpoint())
+                found["takeover"] = seconds_to_takeover(
+                    machine, database.url, endpoints=_SHARED, rounds=rounds, more=_ENVIRONMENT
+                )
     return found
 
 
@@ -222,9 +237,7 @@ def _replay(api: Api, *, rate: int, seconds: float, rounds: int, replayed: int) 
     return {
         "alone": alone,
         "beside": beside,
-        "p99_ratio": statistics.median(
-            two.p99_ms / one.p99_ms for one, two in zip(alone, beside, strict=True)
-        ),
+        "p99_ratio": _ratio(alone, beside),
     }
 
 
@@ -251,6 +264,22 @@ def _delays(api: Api, *, rate: int, seconds: float) -> Delays:
         p99_ms=delays[len(delays) * 99 // 100],
         replayed_per_second=max(0, got - len(delays)) / seconds,
     )
+
+
+def _snapshot(api: Api, *, rate: int, seconds: float, rounds: int) -> dict[str, Any]:
+    """Return the delays alone and beside an old snapshot, and the median of their ratios by round."""
+    alone: list[Delays] = []
+    beside: list[Delays] = []
+    with api.endpoint():
+        for _ in range(rounds):
+            alone.append(_delays(api, rate=rate, seconds=seconds))
+            with old_snapshot(api.database.url):
+                beside.append(_delays(api, rate=rate, seconds=seconds))
+    return {"alone": alone, "beside": beside, "p99_ratio": _ratio(alone, beside)}
+
+
+def _ratio(alone: list[Delays], beside: list[Delays]) -> float:
+    return statistics.median(two.p99_ms / one.p99_ms for one, two in zip(alone, beside, strict=True))
 
 
 def _cost(api: Api, machine: Machine, *, seconds: float, rounds: int) -> dict[str, Any]:
