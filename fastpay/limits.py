@@ -433,14 +433,18 @@ relay_replay_page_events = 10
 relay_replays_per_second = 1_000
 relay_replays_per_second_min = 100
 relay_replay_attempts = 3
+# While live events of an endpoint wait, so many of them are begun for one of its replay.
+relay_live_per_replayed = 8
 # How long results are gathered before they are stored, and how many may wait for that.
 relay_gather_ms = 20
 relay_retry_ms = 250
 relay_unrecorded_max = 10_000
-# Deliveries give way to commits while the thread wants a processor for this share of the time: down to one
-# delivery for so many events that are committed, and a minimum. Beyond the maximum their rate has no bound.
+# Deliveries give way to payments while the thread wants a processor for this share of the time, and commits
+# have so many events: down to one delivery for so many events, and a minimum. Beyond the maximum their rate
+# has no bound.
 relay_look_ms = 20
 relay_demand_max = 0.5
+relay_peak_events = 72
 relay_events_per_delivery = 50
 relay_peak_per_second_min = 20
 relay_peak_per_second_max = 20_000

@@ -22,9 +22,16 @@ RELAY = (
     Mutant(
         "take-the-loop-from-payments",
         f"{FOLDER}/peak.py",
-        "if self._wanted_ns - before_ns >= limits.relay_demand_max * passed_ns:",
+        "if self.is_short and events >= limits.relay_peak_events * number:",
         "if events * 1_000_000_000 >= 3_000 * passed_ns:",
         ("tests/unit/engine/relay/test_peak.py",),
+    ),
+    Mutant(
+        "replay-while-live-events-wait",
+        f"{FOLDER}/replaying.py",
+        "if self._channel.has_live_waiting and self._live_begun < limits.relay_live_per_replayed:",
+        "if False:",
+        (f"{CHANNEL}::test_while_live_events_wait_few_of_a_replay_begin_between_them",),
     ),
     Mutant(
         "claim-what-failed-as-delivered",

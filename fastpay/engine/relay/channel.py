@@ -86,7 +86,12 @@ class Channel:
         self._is_paused = False
         self.is_leaving = False
         self.replaying = Replaying(
-            self, shared.log, shared.spare, replayed=lease.replayed, through=lease.replayed_through
+            self,
+            shared.log,
+            shared.spare,
+            shared.peak,
+            replayed=lease.replayed,
+            through=lease.replayed_through,
         )
 
     def heard(self, sequence: int | None) -> None:
@@ -136,6 +141,11 @@ class Channel:
         self._read_on(now_ms)
         self._set_timer(now_ms, now_ns)
 
+    @property
+    def has_live_waiting(self) -> bool:
+        """Whether there are live events that could not begin yet."""
+        return self.progress.waiting > 0
+
     def share(self, now_ms: int, now_ns: int) -> int:
         """Return how many attempts of one sort may be in flight now, none if none may begin."""
         if not self.circuit.may_send(now_ms) or self._wait_ns(now_ns):
@@ -151,7 +161,10 @@ class Channel:
         now_ns = self._shared.clock.monotonic_ns()
         self._rate.began(now_ns)
         self._shared.peak.began(now_ns)
-        self._shared.spare.began(now_ns, is_replay=progress is not self.progress)
+        is_replay = progress is not self.progress
+        self._shared.spare.began(now_ns, is_replay=is_replay)
+        if not is_replay:
+            self.replaying.live_began()
         self._shared.slots.take()
         task = asyncio.create_task(self._attempt(entry, progress, window), name="delivery")
         self._attempts.add(task)

@@ -1,14 +1,18 @@
-"""Deliveries give way to payments while the event loop is short of processor time.
+"""Deliveries give way to payments that wait for processor time.
 
-Once in `relay_look_ms`, while this instance commits, the relay looks at how much of the time its thread
-wanted a processor: it ran, or it was ready to run and waited.
+Once in `relay_look_ms`, while this instance commits, the relay looks at two things. How much of the time did
+its thread want a processor: it ran, or it was ready to run and waited? And how many events had a commit: the
+more commands wait, the larger are the batches.
 
-    of the time            deliveries
-    ---------------------  ------------------------------------------------------------------------------
-    `relay_demand_max`     their rate is halved, down to one for each `relay_events_per_delivery` events
-    or more                that are committed, and at least `relay_peak_per_second_min`
-    less                   their rate grows again, until it has no bound
-    no commit meanwhile    their rate has no bound
+    what is found                          what the rate of deliveries does
+    -------------------------------------  ---------------------------------------------------------------
+    `relay_demand_max` of the time and     it is halved, down to one for each `relay_events_per_delivery`
+    `relay_peak_events` a commit, or more  events, and `relay_peak_per_second_min` at least
+    less of one of them                    it grows, until it has no bound
+    no commit                              it has no bound
+
+A slow database makes large batches as well, and a machine that others keep busy takes the processor from few
+payments as well: neither is a reason to let events wait. Replays wait in both cases (see `window.Spare`).
 
 The rate of commits would be the wrong measure: deliveries that take the loop from payments lower it, and
 would hide the peak that they are in the way of.
@@ -31,9 +35,11 @@ class Peak:
         self._processor_ns = processor_ns
         self._wanted_ns = 0
         self._looked_ns: int | None = None
-        self._events = self._begun = 0
+        self._commits = self._events = self._begun = 0
         self._per_second: int | None = None
         self._rate = Rate(None)
+        # Whether the thread wanted a processor for most of the time when this was looked at last.
+        self.is_short = False
 
     @property
     def is_on(self) -> bool:
@@ -42,6 +48,7 @@ class Peak:
 
     def committed(self, commits: Sequence[Commit], now_ns: int) -> None:
         """Count what was committed."""
+        self._commits += 1
         for commit in commits:
             self._events += commit.after - commit.before
         if self._looked_ns is None or now_ns - self._looked_ns >= limits.relay_look_ms * 1_000_000:
@@ -50,7 +57,7 @@ class Peak:
     def rest(self, now_ns: int) -> None:
         """End the peak if nothing was committed for `relay_beat_ms`."""
         if self._looked_ns is not None and now_ns - self._looked_ns >= limits.relay_beat_ms * 1_000_000:
-            self._looked_ns = None
+            self._looked_ns, self.is_short = None, False
             self._pace(None)
 
     def wait_ns(self, now_ns: int) -> int:
@@ -66,18 +73,19 @@ class Peak:
         """Choose the rate, from what has happened since the last call."""
         since_ns, self._looked_ns = self._looked_ns, now_ns
         before_ns, self._wanted_ns = self._wanted_ns, self._processor_ns()
-        events, self._events = self._events, 0
+        (number, events), self._commits, self._events = (self._commits, self._events), 0, 0
         begun, self._begun = self._begun, 0
         if since_ns is None:
             return
         passed_ns = now_ns - since_ns
         per_second = self._per_second
-        if self._wanted_ns - before_ns >= limits.relay_demand_max * passed_ns:
+        self.is_short = self._wanted_ns - before_ns >= limits.relay_demand_max * passed_ns
+        if self.is_short and events >= limits.relay_peak_events * number:
             least = events * 1_000_000_000 // (passed_ns * limits.relay_events_per_delivery)
             before = begun * 1_000_000_000 // passed_ns if per_second is None else per_second
             per_second = max(before // 2, least, limits.relay_peak_per_second_min)
         elif per_second is not None:
-            per_second += per_second // 4
+            per_second *= 2
             per_second = per_second if per_second < limits.relay_peak_per_second_max else None
         self._pace(per_second)
 

@@ -1,7 +1,8 @@
 """Delivers a part of the log again: a second cursor beside the live one.
 
 A replay takes what live deliveries leave: it reads and renders short pages, since live deliveries wait while
-one is rendered, and all replays of an instance together are slower, the more live deliveries there are.
+one is rendered, and all replays of an instance together are slower, the more live deliveries there are. While
+live events of the endpoint wait, one event of a replay follows after `relay_live_per_replayed` of them.
 
 Replays of one endpoint are done one after the other. An event that fails again is attempted three times, and
 is then left to whoever asked. A replay waits while the endpoint fails; a single event is attempted once, and
@@ -18,6 +19,7 @@ from fastpay.domain.identifiers import digits
 from fastpay.domain.webhook_endpoints import PING, WebhookReplay
 from fastpay.engine.relay.circuit import Circuit
 from fastpay.engine.relay.event_log import EventLog, Form
+from fastpay.engine.relay.peak import Peak
 from fastpay.engine.relay.ports import EndpointName
 from fastpay.engine.relay.progress import Entry, Progress
 from fastpay.engine.relay.window import Spare, Window
@@ -36,6 +38,10 @@ class Replayed(Protocol):
     circuit: Circuit
     find_replay: FindReplay
 
+    @property
+    def has_live_waiting(self) -> bool:
+        """Whether there are live events that could not begin yet."""
+
     def share(self, now_ms: int, now_ns: int) -> int:
         """Return how many attempts of one sort may be in flight now, none if none may begin."""
 
@@ -53,11 +59,12 @@ class Replaying:
     """The replays of one endpoint. `replayed` are the digits of the last one that has ended."""
 
     def __init__(
-        self, channel: Replayed, log: EventLog, spare: Spare, *, replayed: str, through: int
+        self, channel: Replayed, log: EventLog, spare: Spare, peak: Peak, *, replayed: str, through: int
     ) -> None:
         self._channel = channel
         self._log = log
         self._spare = spare
+        self._peak = peak
         self.replayed = replayed
         # How far the replay behind it has come.
         self.through = through
@@ -65,6 +72,8 @@ class Replaying:
         self._progress: Progress | None = None
         self._window = Window()
         self._is_wanted = False
+        # How many live events have begun since the last one of a replay.
+        self._live_begun = 0
         self.reading: asyncio.Task[None] | None = None
 
     def wait_ms(self, now_ms: int, now_ns: int) -> float | None:
@@ -72,7 +81,7 @@ class Replaying:
         progress = self._progress
         if progress is None:
             return None
-        spare_ms = self._spare.wait_ns(now_ns) / 1e6
+        spare_ms = self._spare_ns(now_ns) / 1e6
         if progress.waiting and not self._channel.circuit.is_failing:
             return spare_ms
         due_ms = progress.next_due_ms()
@@ -84,6 +93,10 @@ class Replaying:
             self._is_wanted = True
             self._channel.pump()
 
+    def live_began(self) -> None:
+        """Note that a live event begins."""
+        self._live_begun += 1
+
     def pump(self, now_ms: int, now_ns: int) -> None:
         """Send what may be sent now, and read what follows."""
         progress, replay = self._progress, self._replay
@@ -93,6 +106,7 @@ class Replaying:
                 self.reading = asyncio.create_task(self._begin(), name="relay replay")
             return
         while (entry := self._next(progress, replay, now_ms, now_ns)) is not None:
+            self._live_begun = 0
             self._channel.begin(entry, progress, self._window)
         self.through = progress.position
         if progress.read_through < replay.to_sequence:
@@ -102,9 +116,14 @@ class Replaying:
         elif progress.is_complete:
             self._end(replay)
 
+    def _spare_ns(self, now_ns: int) -> int:
+        return self._spare.wait_ns(now_ns, is_short=self._peak.is_short)
+
     def _next(self, progress: Progress, replay: WebhookReplay, now_ms: int, now_ns: int) -> Entry | None:
         if replay.event is None:
-            if self._channel.circuit.is_failing or self._spare.wait_ns(now_ns):
+            if self._channel.circuit.is_failing or self._spare_ns(now_ns):
+                return None
+            if self._channel.has_live_waiting and self._live_begun < limits.relay_live_per_replayed:
                 return None
             share = min(self._channel.share(now_ms, now_ns) // 2, limits.relay_replay_window)
         else:

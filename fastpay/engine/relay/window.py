@@ -57,14 +57,19 @@ class Rate:
 
 
 class Spare:
-    """Paces the replays of an instance: they get what its live deliveries leave of a rate, and a minimum."""
+    """Paces the replays of an instance: they get what its live deliveries leave of a rate, and a minimum.
+
+    While the loop is short of processor time they get the minimum.
+    """
 
     def __init__(self) -> None:
         self._all = Rate(limits.relay_replays_per_second)
         self._minimum = Rate(limits.relay_replays_per_second_min)
 
-    def wait_ns(self, now_ns: int) -> int:
+    def wait_ns(self, now_ns: int, *, is_short: bool) -> int:
         """Return how long the next delivery of a replay has to wait."""
+        if is_short:
+            return self._minimum.wait_ns(now_ns)
         return min(self._all.wait_ns(now_ns), self._minimum.wait_ns(now_ns))
 
     def began(self, now_ns: int, *, is_replay: bool) -> None:

@@ -63,11 +63,17 @@ class Receiver:
         await answered
         return DeliveryOutcome(status=self.status)
 
-    async def answer(self, count: int | None = None) -> None:
-        """Answer the oldest attempts, all by default, and let the channel go on."""
-        for answered in self._waiting[:count]:
+    @property
+    def in_flight(self) -> int:
+        """How many attempts wait for an answer."""
+        return len(self._waiting)
+
+    async def answer(self, place: int | None = None) -> None:
+        """Answer one attempt, all by default, and let the channel go on."""
+        chosen = self._waiting if place is None else [self._waiting[place]]
+        self._waiting = [one for one in self._waiting if one not in chosen]
+        for answered in chosen:
             answered.set_result(None)
-        self._waiting = [] if count is None else self._waiting[count:]
         await settle()
 
     async def close(self) -> None:
@@ -87,8 +93,10 @@ class Store:
 class World:
     """A channel of an endpoint that wants all events, with what it works with."""
 
-    def __init__(self, *, replays: Sequence[WebhookReplay] = ()) -> None:
+    def __init__(self, *, replays: Sequence[WebhookReplay] = (), start: int = 0) -> None:
+        """The endpoint wants what is behind `start`, and these replays."""
         self.clock, self.log, self.receiver = HandClock(), Log(), Receiver()
+        self.log.end = start
         waiting = list(replays)
 
         async def find_replay(name: EndpointName, after: str) -> WebhookReplay | None:
@@ -113,7 +121,11 @@ class World:
             find_replay=find_replay,
         )
         endpoint = WebhookEndpoint(
-            id=NAME.endpoint_id, created=1, url="http://127.0.0.1/", enabled_events=("*",)
+            id=NAME.endpoint_id,
+            created=1,
+            url="http://127.0.0.1/",
+            enabled_events=("*",),
+            start_after_sequence=start,
         )
         configuration = EndpointConfiguration(scope=SCOPE, endpoint=endpoint, version=1, secrets=())
         self.channel = Channel(shared, Lease(name=NAME, fence=1), configuration)

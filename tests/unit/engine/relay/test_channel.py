@@ -1,8 +1,14 @@
 """What a channel does at commits, at answers, and when nothing may be sent."""
 
+import random
+from typing import Any
+
 import pytest
 
 from fastpay import limits
+from fastpay.domain.webhook_endpoints import WebhookReplay
+from fastpay.engine.relay.progress import Entry
+from tests.support.seeds import SEED
 from tests.unit.engine.relay.channels import World
 
 pytestmark = pytest.mark.anyio
@@ -58,3 +64,47 @@ async def test_an_endpoint_that_asked_for_a_pause_is_woken_by_its_end(
     world.channel.pump()
     assert woken == [60_000]
     assert world.receiver.begun == []
+
+
+OLD = 200
+
+
+def noting(world: World, monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, bool]]:
+    """Return what begins from now on, a list that grows: is it a replay, and do live events wait?"""
+    begun: list[tuple[bool, bool]] = []
+    begin = world.channel.begin
+
+    def note(entry: Entry, *given: Any) -> None:
+        begun.append((entry.sequence <= OLD, world.channel.has_live_waiting))
+        begin(entry, *given)
+
+    monkeypatch.setattr(world.channel, "begin", note)
+    return begun
+
+
+async def test_while_live_events_wait_few_of_a_replay_begin_between_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever is answered first, and however many live events come: a replay gets its share and no more."""
+    chance = random.Random(SEED)
+    replay = WebhookReplay(
+        id="wrp_" + "4" * 32, created=1, webhook_endpoint="we", from_sequence=1, to_sequence=OLD
+    )
+    world = World(replays=[replay], start=OLD)
+    begun = noting(world, monkeypatch)
+    world.channel.replaying.heard()
+    await world.commit(chance.randrange(40))
+    while world.channel.replaying.replayed != "4" * 32 or world.receiver.in_flight:
+        world.clock.advance_ms(chance.randrange(20))
+        if chance.random() < 0.1 and len(begun) < 2_000:
+            await world.commit(chance.randrange(60))
+        if world.receiver.in_flight:
+            await world.receiver.answer(chance.randrange(world.receiver.in_flight))
+        else:
+            world.channel.pump()
+    live = limits.relay_live_per_replayed
+    assert {is_replay for is_replay, _ in begun} == {True, False}
+    for is_replay, are_waiting in begun:
+        assert not (is_replay and are_waiting and live < limits.relay_live_per_replayed)
+        live = 0 if is_replay else live + 1
+    assert set(world.receiver.begun) == set(range(1, world.log.end + 1))

@@ -25,6 +25,8 @@ class Loop:
         self.now_ns = 0
         self._wanted_ns = 0.0
         self.peak = Peak(lambda: int(self._wanted_ns))
+        # How many milliseconds lie between two commits.
+        self.gap_ms = 18
 
     def run(self, ms: int, *, most_per_ms: int = 20) -> int:
         """Deliver as much as may begin, and return how much that was."""
@@ -37,44 +39,53 @@ class Loop:
                 begun += 1
             before += begun
             self._wanted_ns += MS_NS * (self.demand + begun * self.delivery_demand)
-            if self.committed_per_ms:
-                halves = (self.committed_per_ms // 2, self.committed_per_ms - self.committed_per_ms // 2)
-                commits = [Commit(SCOPE, 7, 7 + half, []) for half in halves]
+            if self.committed_per_ms and not self.now_ns % (self.gap_ms * MS_NS):
+                events = self.committed_per_ms * self.gap_ms
+                commits = [Commit(SCOPE, 7, 7 + half, []) for half in (events // 2, events - events // 2)]
                 self.peak.committed(commits, self.now_ns)
         return before
 
 
-@pytest.mark.parametrize("committed_per_ms", [1, 12])
+@pytest.mark.parametrize("committed_per_ms", [4, 12])
 def test_deliveries_are_few_while_the_loop_is_short_of_processor_time(committed_per_ms: int) -> None:
     loop = Loop(committed_per_ms=committed_per_ms, demand=0.7)
     loop.run(20 * limits.relay_look_ms)
     few = max(1_000 * committed_per_ms // limits.relay_events_per_delivery, limits.relay_peak_per_second_min)
-    assert loop.run(10_000) == pytest.approx(10 * few, rel=0.1)
+    assert loop.run(10_000) == pytest.approx(10 * few, rel=0.15)
 
 
 def test_deliveries_do_not_hide_the_peak_that_they_cause() -> None:
     """What they take lowers the rate of commits: the fewer commits, the more of them would be let through."""
-    loop = Loop(committed_per_ms=3, demand=0.6, delivery_demand=0.2)
-    loop.run(20 * limits.relay_look_ms)
+    loop = Loop(committed_per_ms=4, demand=0.6, delivery_demand=0.2)
+    loop.run(1_000)
     few = loop.run(1_000)
-    loop.committed_per_ms = 1
+    # Batches stay as large, since as many commands wait as before.
+    loop.committed_per_ms, loop.gap_ms = 1, 72
     assert loop.run(1_000) < few
 
 
 def test_deliveries_take_what_is_left_of_the_loop() -> None:
-    loop = Loop(committed_per_ms=1, demand=0.1, delivery_demand=0.1)
+    loop = Loop(committed_per_ms=4, demand=0.1, delivery_demand=0.1)
     loop.run(1_000)
     left = (limits.relay_demand_max - loop.demand) / loop.delivery_demand
-    assert loop.run(10_000) == pytest.approx(10_000 * left, rel=0.35)
+    assert loop.run(10_000) == pytest.approx(10_000 * left, rel=0.4)
 
 
-def test_deliveries_have_no_bound_while_there_is_time_enough_or_nothing_is_committed() -> None:
+@pytest.mark.parametrize(("committed_per_ms", "demand"), [(1, 1.0), (20, 0.4)])
+def test_neither_a_busy_machine_nor_a_slow_database_makes_events_wait(
+    committed_per_ms: int, demand: float
+) -> None:
+    """Few payments that get the processor late, and large batches on a loop that has time."""
+    loop = Loop(committed_per_ms=committed_per_ms, demand=demand)
+    assert loop.run(1_000) == 20_000
+
+
+def test_deliveries_have_no_bound_while_nothing_is_committed() -> None:
     assert Loop(demand=1.0).run(1_000) == 20_000
-    assert Loop(committed_per_ms=3, demand=0.4).run(1_000) == 20_000
 
 
 def test_a_peak_ends_when_there_is_time_or_nothing_is_committed() -> None:
-    loop = Loop(committed_per_ms=3)
+    loop = Loop(committed_per_ms=4)
     found = []
     for loop.demand in (1.0, 0.0, 1.0):
         loop.run(2_000)
@@ -86,7 +97,7 @@ def test_a_peak_ends_when_there_is_time_or_nothing_is_committed() -> None:
 
 
 def test_a_beat_between_two_commits_does_not_end_a_peak() -> None:
-    loop = Loop(committed_per_ms=3, demand=1.0)
+    loop = Loop(committed_per_ms=4, demand=1.0)
     for _ in range(1_000):
         loop.run(1)
         loop.peak.rest(loop.now_ns)
