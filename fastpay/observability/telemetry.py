@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -208,7 +208,7 @@ def forwarded_span(trace: tuple[str, str] | None) -> "Span | None":
     return _tracer.start_span("HOME fastpay", context=context, kind=SpanKind.SERVER)
 
 
-def batch_span(commands: int, *, links: Sequence["SpanContext | None"] = ()) -> NoSpan:
+def batch_span(commands: int, *, links: Iterable["SpanContext | None"] = ()) -> NoSpan:
     """Return the span of one batch at the database, linked to the requests whose commands are in it."""
     if _tracer is None:
         return NO_SPAN
@@ -315,7 +315,7 @@ def _begin_request(
     )
 
 
-def _begin_batch(tracer: "Tracer", commands: int, links: Sequence["SpanContext | None"]) -> NoSpan:
+def _begin_batch(tracer: "Tracer", commands: int, links: Iterable["SpanContext | None"]) -> NoSpan:
     from opentelemetry.trace import Link, SpanKind  # noqa: PLC0415 - only once tracing is on
 
     attributes: dict[str, str | int] = {"db.system.name": "postgresql", "db.operation.name": "BATCH"}

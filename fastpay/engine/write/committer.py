@@ -18,6 +18,7 @@ is begun, and the writer parks their tenants (see `lanes.py`). The other command
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -36,6 +37,7 @@ _log = telemetry.Log("fastpay.writer")
 
 # The constraint that refuses a second first answer to a key.
 _KEY_IS_TAKEN = "idempotency_pkey"
+_trace_of = attrgetter("submission.trace")
 _SKEWED = "The time of this request is not the database's. Nothing was done. Try again."
 
 
@@ -78,7 +80,7 @@ class Committer:
         """
         self._commit_by_ns = self._clock.monotonic_ns() + limits.commit_timeout_ms * 1_000_000
         try:
-            with telemetry.batch_span(len(batch), links=[entry.submission.trace for entry in batch.entries]):
+            with telemetry.batch_span(len(batch), links=map(_trace_of, batch.entries)):
                 return await self._carry_out(batch, goes_on)
         except WrongMoment:
             _log.warning("batch_refused", commands=len(batch))
