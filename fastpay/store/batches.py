@@ -85,6 +85,9 @@ class PostgresBatches:
             await work(transaction)
         except Exception as error:
             failure = translate(error)
+            if isinstance(error, AttributeError) and self._due is None:
+                # What the driver meets if its connection is aborted between two of its own steps.
+                failure = TransientFailure("08000", reason="no answer in time")
             if isinstance(failure, TransientFailure) and failure.kind != "contention":
                 # The host may now be another server: connect again for the next attempt.
                 await self._close()
@@ -166,6 +169,7 @@ class PostgresBatches:
 
     def _give_up(self) -> None:
         """Abort a connection that hangs. Its waiters get an error that it was lost."""
+        self._due = None
         if self._connection is not None and not self._connection.is_closed():
             self._connection.terminate()
 

@@ -51,8 +51,8 @@ class ReaderPool:
         self._connections = SharedConnections(settings, self.connections_max)
         self._failed = failed
         self._waiting = 0
-        # Connections in use with a longer deadline. They are aborted when the database is lost.
-        self._patient: set[Connection] = set()
+        # Uses with a longer deadline. They are aborted when the database is lost.
+        self._patient: set[_Lease] = set()
 
     def lend(
         self, *, until: float | None = None, is_patient: bool = False
@@ -88,10 +88,10 @@ class ReaderPool:
 
     def abandon_patient(self) -> None:
         """Abort the connections with a longer deadline, since the database does not answer."""
-        for connection in list(self._patient):
-            connection.terminate()
+        for lease in self._patient:
+            lease.abort()
 
-    async def take(self, until: float, *, is_patient: bool) -> Connection:
+    async def take(self, lease: "_Lease", until: float, *, is_patient: bool) -> Connection:
         """Return a connection that nobody else uses before `give_back`. Raises: see `lend`."""
         if self._waiting >= limits.queued_reads_max:
             raise Overloaded(OVERLOADED)
@@ -104,28 +104,28 @@ class ReaderPool:
             finally:
                 self._waiting -= 1
         if is_patient:
-            self._patient.add(connection)
+            self._patient.add(lease)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, lease: "_Lease", connection: Connection) -> None:
         """Let others have the connection, unless it is closed."""
-        self._patient.discard(connection)
+        self._patient.discard(lease)
         self._connections.give_back(connection)
 
 
 class _Lease:
     """The use of a connection by one block."""
 
-    __slots__ = ("_connection", "_is_late", "_is_patient", "_pool", "_timer", "_until")
+    __slots__ = ("_abortion", "_connection", "_is_patient", "_pool", "_timer", "_until")
 
     def __init__(self, pool: ReaderPool, until: float, *, is_patient: bool) -> None:
         self._pool = pool
         self._until = until
         self._is_patient = is_patient
-        self._is_late = False
+        self._abortion: Exception | None = None
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._pool.take(self._until, is_patient=self._is_patient)
+        self._connection = await self._pool.take(self, self._until, is_patient=self._is_patient)
         # A timeout of asyncio would cancel the task, for three times the instructions.
         self._timer = asyncio.get_running_loop().call_at(self._until, self._expire)
         return self._connection
@@ -136,13 +136,18 @@ class _Lease:
         self._timer.cancel()
         if error is not None and _is_doubtful(error):
             self._connection.terminate()
-        self._pool.give_back(self._connection)
-        if self._is_late and isinstance(error, LOST):
-            raise TimeoutError from error
+        self._pool.give_back(self, self._connection)
+        # The driver meets an AttributeError where a connection is aborted between two of its own steps.
+        if self._abortion is not None and isinstance(error, (*LOST, AttributeError)):
+            raise self._abortion from error
+
+    def abort(self) -> None:
+        """Abort the connection. What waits for its answer gets an error that it was lost."""
+        self._abortion = asyncpg.ConnectionDoesNotExistError("the database was lost")
+        self._connection.terminate()
 
     def _expire(self) -> None:
-        """Abort the connection. What waits for its answer gets an error that it was lost."""
-        self._is_late = True
+        self._abortion = TimeoutError()
         self._connection.terminate()
 
 

@@ -1,11 +1,14 @@
 """Connections that tasks share: who gets which, and what becomes of those that nobody uses."""
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import pytest
 
 from fastpay import limits
+from fastpay.engine.failures import TransientFailure
+from fastpay.store.batches import PostgresBatches
 from fastpay.store.pool import ReaderPool, due
 from fastpay.store.postgres import Connection, DatabaseSettings
 from fastpay.store.shared_connections import SharedConnections
@@ -111,3 +114,36 @@ async def test_a_block_that_takes_too_long_is_ended_and_its_connection_not_used_
         assert other is not first
         assert await other.fetchval("select 1") == 1
     await pool.close()
+
+
+async def test_a_connection_that_is_aborted_between_two_steps_of_the_driver_was_too_slow(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = asyncpg.Connection._get_statement
+
+    async def prepare_slowly(connection: Connection, *arguments: Any, **options: Any) -> Any:
+        statement = await prepare(connection, *arguments, **options)
+        while not connection.is_closed():  # noqa: ASYNC110  what it waits for has no event
+            await asyncio.sleep(0.005)
+        return statement
+
+    pool = ReaderPool(DatabaseSettings(url=database_url), connections_max=1)
+    batches = PostgresBatches(DatabaseSettings(url=database_url))
+    async with pool.lend():
+        pass
+
+    async def work(transaction: Any) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncpg.Connection, "_get_statement", prepare_slowly)
+            await transaction.lock_books([])
+
+    await batches.run_batch(lambda transaction: transaction.lock_books([]))
+    with pytest.raises(TransientFailure):
+        await batches.run_batch(work, timeout_ms=50)
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "_get_statement", prepare_slowly)
+        with pytest.raises(TimeoutError):
+            async with pool.lend(until=due(50)) as connection:
+                await connection.fetch("select 1")
+    await pool.close()
+    await batches.close()
