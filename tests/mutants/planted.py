@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.planted_feeds import FEEDS
 from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
+from tests.mutants.planted_money import MONEY
 from tests.mutants.planted_pages import PAGES
 from tests.mutants.planted_relay import RELAY
 
@@ -331,6 +332,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *FEEDS,
     *LANES,
     *FORWARDED,
+    *MONEY,
     *PAGES,
     *RELAY,
 )
