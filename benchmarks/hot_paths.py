@@ -10,6 +10,7 @@ import uvloop
 
 from benchmarks import samples
 from benchmarks.forwarding import forwarding
+from benchmarks.listing import pages
 from benchmarks.peers import bare
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
@@ -136,6 +137,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     with (
         connection(bare.app) as feed,
         connection(cached_app()) as feed_cached,
+        pages() as lists,
         forwarding() as (there_and_back, serve_forwarded),
     ):
         yield {
@@ -153,4 +155,5 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "forward 16 payments and serve them": there_and_back,
             "serve 16 forwarded payments": serve_forwarded,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
+            **lists,
         }

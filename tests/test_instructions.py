@@ -14,6 +14,8 @@ def test_the_hot_paths_take_no_more_instructions_than_before() -> None:
     """Where it fails on purpose, `python -m benchmarks.instructions --save` makes the new counts the rule."""
     counts = instructions.count()
     assert instructions.compare(counts, instructions.read_baseline(), instructions.build()) == []
+    # An event is an object and what is around it.
+    assert counts["a page of 100 events"] <= counts["a page of 100 charges"]
 
 
 def test_a_path_beyond_the_tolerance_is_named() -> None:

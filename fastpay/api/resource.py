@@ -172,7 +172,8 @@ class Resources:
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._by_prefix = {resource.kind.prefix: resource for resource in resources}
-        self._by_type = {
+        # For who renders many stored objects.
+        self.by_type: Mapping[type, Resource] = {
             resource.struct: resource for resource in self._by_prefix.values() if resource.load is None
         }
         fields = [field for resource in self for field in resource.expandable.items()]
@@ -193,7 +194,7 @@ class Resources:
 
     def of_object(self, stored: StoredObject) -> Resource:
         """Return the resource of a stored object."""
-        return self._by_type[type(stored)]
+        return self.by_type[type(stored)]
 
     def render_bytes(self, stored: StoredObject, livemode: bool) -> bytes:
         """Return a stored object in JSON."""

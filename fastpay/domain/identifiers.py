@@ -6,6 +6,7 @@ the order of creation, and a range of time is a range of identifiers.
 
 import hashlib
 import re
+import struct
 from typing import NamedTuple
 
 from fastpay import limits
@@ -19,6 +20,7 @@ _TAIL_MASK = (1 << _TAIL_BITS) - 1
 _VARIANT = 0b10 << _TAIL_BITS
 _INDEX_BITS = 14
 _VERSION = 7 << 12
+_pack_halves = struct.Struct(">8sQ").pack
 
 # How many positions share one sequence number.
 POSITIONS_PER_SEQUENCE = 1 << _INDEX_BITS
@@ -101,15 +103,14 @@ def identifier_at(prefix: str, moment_ms: int, sequence: int, index: int) -> str
     return f"{prefix}_{moment_ms << 16 | _VERSION:016x}{_VARIANT | sequence << _INDEX_BITS | index:016x}"
 
 
-def placed(identifier: str, sequence: int) -> str:
-    """Return the identifier with a sequence number in place of random bits, so that its row can be found.
+def placed(prefix: str, drawn: bytes, sequence: int) -> str:
+    """Return the identifier of 16 bytes with a sequence number in place of random bits: its row can be found.
 
     The time and the last 14 random bits stay. `position_of` returns the sequence number.
     """
-    index = int(identifier[-4:], 16) & _INDEX_MASK
-    tail = _VARIANT | sequence << _INDEX_BITS | index
-    # A page of events has a hundred: the digits of bytes take a third of the time of a format.
-    return identifier[:-16] + tail.to_bytes(8, "big").hex()
+    # A page of events has a hundred: to format the numbers takes three times as long.
+    tail = _VARIANT | sequence << _INDEX_BITS | (drawn[14] << 8 | drawn[15]) & _INDEX_MASK
+    return f"{prefix}_{_pack_halves(drawn, tail).hex()}"
 
 
 def moment_of(identifier: str) -> int:

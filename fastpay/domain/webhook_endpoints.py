@@ -6,6 +6,7 @@ nobody who has the database alone can read it.
 """
 
 import base64
+import functools
 import hmac
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
@@ -73,7 +74,13 @@ class WebhookEndpoint(StoredObject, frozen=True, gc=False, array_like=True, kw_o
 
     def wanted_types(self) -> frozenset[str]:
         """Return the types of events that are delivered here. Pings of this endpoint are as well."""
-        return frozenset().union(*map(events.matching, self.enabled_events)) - {PING}
+        return _wanted_types(self.enabled_events)
+
+
+# A page of events asks for the same few a hundred times.
+@functools.lru_cache(maxsize=256)
+def _wanted_types(patterns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset().union(*map(events.matching, patterns)) - {PING}
 
 
 class WebhookReplay(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -26,7 +26,8 @@ class EventPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Which events are wanted: strictly between two numbers of the sequence, newest first.
 
     `ascending` asks for those nearest above `above`, still newest first. `types` are the types that are
-    shown. Events were created at `since_s` or later and before `until_s`; None does not bound them.
+    shown. Events were created at `since_s` or later and before `until_s`; None does not bound them. With
+    `counts_pending` events say how many endpoints have not acknowledged them.
     """
 
     limit: int
@@ -36,6 +37,15 @@ class EventPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ascending: bool = False
     since_s: int | None = None
     until_s: int | None = None
+    counts_pending: bool = False
+
+    def has(self, event: RecordedEvent) -> bool:
+        """Tell whether an event between the two numbers is wanted."""
+        return (
+            event.type in self.types
+            and (self.since_s is None or event.created >= self.since_s)
+            and (self.until_s is None or event.created < self.until_s)
+        )
 
 
 class EventRead(NamedTuple):
@@ -55,8 +65,10 @@ class Events(Protocol):
     async def list(self, scope: Scope, page: EventPage) -> EventRead:
         """Return a page of events, newest first. The extra one tells that there are more."""
 
-    async def find(self, scope: Scope, sequence: int) -> Occurrence | None:
-        """Return the event with a number of the sequence, if clients see it."""
+    async def find(
+        self, scope: Scope, numbers: Sequence[int], *, counts_pending: bool = False
+    ) -> Sequence[Occurrence]:
+        """Return those of the events with these numbers that clients see, newest first."""
 
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]

@@ -1,22 +1,22 @@
 """A tenant's events, read along its sequence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fastpay import limits
 from fastpay.domain import events
-from fastpay.domain.events import RecordedEvent
-from fastpay.domain.identifiers import Scope, digits, placed
+from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.objects import StoredObject
 from fastpay.engine.event_ports import EventPage, EventRead, Occurrence
-from fastpay.store import rows
+from fastpay.store import event_rows, rows
 from fastpay.store.reads import PostgresReads
 from fastpay.store.statements import SQL
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _LATEST_S = int(_LATEST.timestamp())
-_SEEN = sorted(events.TYPES)
+# The database compares with one after the other, so those that most events have come first.
+_SEEN = sorted(events.TYPES, key=lambda name: (name not in events.FREQUENT, name))
 _WITH_PREVIOUS = sorted(events.WITH_PREVIOUS)
 
 
@@ -53,10 +53,13 @@ class PostgresEvents:
     ) -> tuple[Sequence[Occurrence], int]:
         """Return the first events between two numbers, and the last number of the sequence."""
         # What is along the sequence anyway needs no second look.
-        is_rare, types = _is_rare(page), sorted(page.types)
+        is_rare = _is_rare(page)
+        types = _SEEN if page.types is events.TYPES else sorted(page.types)
         found = await self._reads.fetch_for(
             scope,
             SQL["list_events"],
+            _WITH_PREVIOUS,
+            page.counts_pending,
             *scope,
             below,
             above,
@@ -64,19 +67,22 @@ class PostgresEvents:
             rows_max,
             [] if is_rare else types,
             types if is_rare else [],
-            _WITH_PREVIOUS,
             _moment(page.since_s, _EARLIEST),
             _moment(page.until_s, _LATEST),
             limits.event_numbers_examined_max,
         )
-        sequence = found[0]["last_sequence"] if found else 0
-        return _occurrences(found), sequence
+        read = event_rows.read(found)
+        return read.found.get(1, ()), read.sequences.get(1, 0)
 
-    async def find(self, scope: Scope, sequence: int) -> Occurrence | None:
-        """Return the event with a number of the sequence, if clients see it."""
-        arguments = (*scope, sequence, _SEEN, _WITH_PREVIOUS)
-        found = await self._reads.fetch_for(scope, SQL["load_event"], *arguments)
-        return next(iter(_occurrences(found)), None)
+    async def find(
+        self, scope: Scope, numbers: Sequence[int], *, counts_pending: bool = False
+    ) -> Sequence[Occurrence]:
+        """Return those of the events with these numbers that clients see, newest first."""
+        arguments = event_rows.wanted([(scope, number) for number in numbers])
+        found = await self._reads.fetch_for(
+            scope, SQL["load_events"], _WITH_PREVIOUS, counts_pending, *arguments, _SEEN
+        )
+        return event_rows.read(found).found.get(1, ())
 
     async def load_at(
         self, scope: Scope, wanted: Sequence[tuple[str, int]]
@@ -119,28 +125,3 @@ def _moment(second: int | None, otherwise: datetime) -> datetime:
     if second is None:
         return otherwise
     return datetime.fromtimestamp(min(max(second, 0), _LATEST_S), UTC)
-
-
-def _occurrences(found: Iterable[rows.Row]) -> list[Occurrence]:
-    # A command often writes one version and several events: its snapshot is decoded once.
-    decoded: dict[bytes, StoredObject] = {}
-    occurrences: list[Occurrence] = []
-    # In the order of the columns: a page has a hundred rows, and names would be looked up in each.
-    for _, sequence, event_id, name, version, request_id, moment_ms, as_of, kind, snapshot, before in found:
-        if sequence is None:
-            break
-        stored = decoded.get(snapshot)
-        if stored is None:
-            stored = decoded[snapshot] = rows.stored(kind, snapshot)
-        event = RecordedEvent(
-            id=placed("evt_" + event_id.hex, sequence),
-            type=name,
-            created=moment_ms // 1000,
-            sequence=sequence,
-            object_id=stored.id,
-            version=version,
-            request_id=request_id or None,
-        )
-        previous = None if before is None else rows.stored(kind, before)
-        occurrences.append(Occurrence(event, stored, previous, as_of))
-    return occurrences

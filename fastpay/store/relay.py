@@ -17,7 +17,7 @@ from fastpay.engine.relay.ports import (
     EndpointState,
     Progress,
 )
-from fastpay.store import rows
+from fastpay.store import event_rows, rows
 from fastpay.store.pool import ReaderPool
 from fastpay.store.reads import PostgresReads
 from fastpay.store.statements import SQL
@@ -130,24 +130,10 @@ class PostgresDeliveries:
             for row in found
         }
 
-    async def progress(self, scope: Scope, numbers: Sequence[int]) -> list[Progress]:
-        """Return all endpoints, disabled ones too. `parked` are among these numbers."""
-        found = await self._reads.fetch_for(scope, SQL["relay_pending"], *scope, list(numbers))
-        stored = [(rows.stored(row["kind"], row["snapshot"]), row) for row in found]
-        return [
-            Progress(
-                endpoint,
-                endpoint.start_after_sequence if row["position"] is None else row["position"],
-                frozenset(map(int, row["parked"].split())),
-            )
-            for endpoint, row in stored
-            if isinstance(endpoint, WebhookEndpoint)
-        ]
-
-    async def parked(self, scope: Scope, *, below: int, above: int) -> list[int]:
-        """Return the numbers of events that an endpoint's position has passed without an acknowledgement."""
-        found = await self._reads.fetch_for(scope, SQL["relay_parked"], *scope, below, above)
-        return [row["sequence"] for row in found]
+    async def progress(self, scope: Scope, *, below: int, above: int) -> list[Progress]:
+        """Return all endpoints, disabled ones too. `parked` are strictly between two numbers."""
+        found = await self._reads.fetch_for(scope, SQL["relay_pending"], *scope, below, above)
+        return [event_rows.progress(*row) for row in found]
 
     async def attempts(self, scope: Scope, endpoint_id: str, page: AttemptPage) -> list[Attempt]:
         """Return up to `page.limit` + 1 attempts, newest first. The extra one says that there are more."""

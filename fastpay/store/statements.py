@@ -27,6 +27,8 @@ def _generate(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the statements on the tables of `TABLES`, with their names."""
     heads = "union all\n".join(_heads(templates["select_heads"]))
     yield "verify_versions", templates["verify_versions"].format(heads=heads)
+    for name in ("list_events", "load_events"):
+        yield name, _events(templates[name], templates["select_events"])
     for table in TABLES.values():
         if table.template is not None:
             for filters in table.filter_combinations():
@@ -72,6 +74,11 @@ def _heads(template: str) -> Iterator[str]:
     for kind, table in TABLES.items():
         if isinstance(kind, StoredKind) and table.has_heads:
             yield part.format(prefix=kind.prefix, number=kind.number, table=table.name, id=table.identifier)
+
+
+def _events(template: str, selected: str) -> str:
+    parameters = "".join(f"\n{line}" for line in selected.splitlines() if line.startswith("-- $"))
+    return template.format(parameters=parameters, events=_without_comment(selected))
 
 
 def _each(templates: Mapping[str, str], table: Table, owner: Column) -> str:

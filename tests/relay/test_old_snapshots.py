@@ -25,7 +25,7 @@ async def touched(connection: Any, scope: Scope, above: int) -> int:
     """Return how many buffers the read of the next events touches."""
     below, types = above + limits.event_numbers_examined_max, sorted(events.TYPES)
     bounds = (_EARLIEST, _LATEST, limits.event_numbers_examined_max)
-    arguments: tuple[Any, ...] = (*scope, below, above, True, EVENTS, types, [], [], *bounds)
+    arguments: tuple[Any, ...] = ([], False, *scope, below, above, True, EVENTS, types, [], *bounds)
     statement = f"explain (analyze, buffers, format json) {SQL['list_events']}"
     (row,) = await connection.fetch(statement, *arguments)
     plan = json.loads(row[0])[0]["Plan"]

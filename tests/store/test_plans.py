@@ -105,7 +105,14 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
     "load_accounts_at": (*_SCOPE, [*BUSY], _LATER),
     "load_books": _OTHERS,
-    "load_event": (*_SCOPE, FEW - 5, ["charge.failed", "charge.succeeded"], ["charge.failed"]),
+    "load_events": (
+        *(["charge.failed"], False, [TENANT], [False], [TENANT] * LISTED, [False] * LISTED, [1] * LISTED),
+        *(list(range(FEW - LISTED, FEW)), ["charge.failed", "charge.succeeded"]),
+    ),
+    "load_events with endpoints": (
+        *([], True, [SEVENTH], [False], [SEVENTH] * LISTED, [False] * LISTED, [1] * LISTED),
+        *(list(range(1, LISTED + 1)), ["charge.failed"]),
+    ),
     "load_idempotency": ([digest(number) for number in _NUMBERS], *_OWN),
     "load_ledger_transfers": (*_OWN, list(_NUMBERS), [0] * WANTED, ledger_rows.NOW),
     "load_objects": (*_OWN, _CHARGES),
@@ -115,8 +122,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "lock_books": _OTHERS,
     "take_books": _OTHERS,
     "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual",0]'] * WANTED),
-    "relay_parked": (SEVENTH, False, _LATER, 0),
-    "relay_pending": (SEVENTH, False, [*_NUMBERS]),
+    "relay_pending": (SEVENTH, False, _LATER, 0),
     "relay_states": (*_SCOPE, [ENDPOINT]),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
     "read_profile": (digits_of("tenant", 7), False),
@@ -153,10 +159,11 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
     ):
         _bounds = (_below, 0, _is_ascending, LISTED)
         ARGUMENTS[f"list_events {_name} {_way}"] = (
+            ["charge.failed"],
+            False,
             *_SCOPE,
             *_bounds,
             *_types,
-            ["charge.failed"],
             *_EVER,
             1_000,
         )
@@ -210,7 +217,7 @@ ELSEWHERE = {
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
 }
 # A plan that is made for the values believes the statistics. For these they have to be true.
-LISTS = ("list_", "relay_parked")
+LISTS = ("list_", "relay_pending")
 # Who asks in vain touches little, however much there is. A book has one balance, and no list shows it.
 IN_VAIN = {"list_balances up", "list_balances down"}
 

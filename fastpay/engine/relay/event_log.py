@@ -67,11 +67,8 @@ class EventLog:
         Raises: DatabaseUnavailable, Overloaded.
         """
         self.reads += 1
-        found = await self._events.find(scope, sequence)
-        if found is None:
-            return None
-        (logged,) = await self._logged(scope, [found], form)
-        return logged
+        found = await self._events.find(scope, [sequence])
+        return next(iter(await self._logged(scope, found, form)), None)
 
     async def previous(self, scope: Scope, sequence: int, types: frozenset[str]) -> int:
         """Return the number of the last event of these types below a number, 0 if there is none."""

@@ -205,15 +205,18 @@ class Progress(NamedTuple):
     position: int
     parked: frozenset[int]
 
+    def awaits(self, event_type: str, object_id: str, sequence: int) -> bool:
+        """Tell whether the endpoint is to get an event and has not acknowledged it."""
+        if sequence <= self.position and sequence not in self.parked:
+            return False
+        return self.endpoint.wants(event_type, object_id)
+
 
 class Deliveries(Protocol):
     """What the API shows of deliveries. Endpoints of other tenants do not exist for the caller."""
 
-    async def progress(self, scope: Scope, numbers: Sequence[int]) -> Sequence[Progress]:
-        """Return all endpoints, disabled ones too. `parked` are among these numbers."""
-
-    async def parked(self, scope: Scope, *, below: int, above: int) -> Sequence[int]:
-        """Return the numbers of events that an endpoint's position has passed without an acknowledgement."""
+    async def progress(self, scope: Scope, *, below: int, above: int) -> Sequence[Progress]:
+        """Return all endpoints, disabled ones too. `parked` are strictly between two numbers."""
 
     async def states(self, scope: Scope, endpoint_ids: Sequence[str]) -> Mapping[str, EndpointState]:
         """Return the states of endpoints. One that no instance has read for yet is missing."""

@@ -1,18 +1,19 @@
--- How far each webhook endpoint of a tenant is that was not deleted, and which of these events it has not acknowledged
--- although its position has passed them.
--- $1 uuid     tenant
--- $2 boolean  mode
--- $3 bigint[] numbers of events
+-- How far each webhook endpoint of a tenant is that was not deleted, and the numbers of the events that its position has
+-- passed without an acknowledgement. The relay bounds how many an endpoint has.
+-- $1 uuid    tenant
+-- $2 boolean mode
+-- $3 bigint  only below this number
+-- $4 bigint  only above this number
 select
     found.kind, found.snapshot, webhook_cursor.position,
-    coalesce((
+    (
         select string_agg(webhook_exception.sequence::text, ' ')
         from webhook_exception
         where webhook_exception.tenant_id = $1::uuid
             and webhook_exception.livemode = $2::boolean
             and webhook_exception.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
-            and webhook_exception.sequence = any($3::bigint[])
-    ), '') as parked
+            and webhook_exception.sequence < $3::bigint and webhook_exception.sequence > $4::bigint
+    ) as parked
 from webhook_endpoint
 cross join lateral (
     select kind, snapshot

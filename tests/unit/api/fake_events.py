@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fastpay.domain.events import TYPES, WITH_PREVIOUS, RecordedEvent
-from fastpay.domain.identifiers import Scope, placed
+from fastpay.domain.identifiers import Scope, digits, placed
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Draft, Versioned
 from fastpay.engine.event_ports import EventPage, EventRead, Occurrence
@@ -30,7 +30,7 @@ class FakeEvents:
                 continue
             versions = self._history[scope, event.object_id]
             recorded = RecordedEvent(
-                id=placed(event.id, event.sequence),
+                id=placed("evt", bytes.fromhex(digits(event.id)), event.sequence),
                 type=event.type,
                 created=submission.moment_ms // 1000,
                 sequence=event.sequence,
@@ -47,16 +47,15 @@ class FakeEvents:
         found = [
             one
             for one in self._recorded.get(scope, [])
-            if page.above < one.event.sequence < page.below
-            and one.event.type in page.types
-            and (page.since_s is None or one.event.created >= page.since_s)
-            and (page.until_s is None or one.event.created < page.until_s)
+            if page.above < one.event.sequence < page.below and page.has(one.event)
         ]
         found = found[: page.limit + 1] if page.ascending else found[-page.limit - 1 :]
         return EventRead(found[::-1], self._sequences.get(scope, 0))
 
-    async def find(self, scope: Scope, sequence: int) -> Occurrence | None:
-        return next((one for one in self._recorded.get(scope, []) if one.event.sequence == sequence), None)
+    async def find(
+        self, scope: Scope, numbers: Sequence[int], *, counts_pending: bool = False
+    ) -> Sequence[Occurrence]:
+        return [one for one in self._recorded.get(scope, [])[::-1] if one.event.sequence in numbers]
 
     async def read_sequences(self, scopes: Sequence[Scope]) -> dict[Scope, int]:
         return {scope: self._sequences.get(scope, 0) for scope in scopes}

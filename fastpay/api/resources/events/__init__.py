@@ -16,7 +16,7 @@ from fastpay.api.envelopes import render_list
 from fastpay.api.etags import tag
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, created_seconds, cursors, cut
-from fastpay.api.resources.events.pending import list_by_delivery, with_pending
+from fastpay.api.resources.events.pending import list_by_delivery
 from fastpay.api.resources.events.shape import EVENT, render_occurrences
 from fastpay.api.resources.events.stream import (
     STREAM_TYPE,
@@ -65,11 +65,10 @@ class RetrieveEvent:
         identifier = kinds.check(kinds.EVENT, call.arguments["id"])
         params = decode_query(NoParams, call.query)
         answers.check_expansions(call, EVENT, params.expand)
-        found = await find_event(call, identifier)
+        found = await find_event(call, identifier, counts_pending=True)
         if found is None:
             raise kinds.absent(kinds.EVENT, identifier)
-        counted = await with_pending(call, [found])
-        (body,) = await render_occurrences(call.services, call.scope, counted)
+        (body,) = await render_occurrences(call.services, call.scope, [found])
         return Reply(body=body, etag=tag(found.event.version, body))
 
 
@@ -98,14 +97,12 @@ class ListEvents:
         page = _page(params, below=below, above=above, ascending=above > 0)
         success = params.delivery_success
         if isinstance(success, UnsetType):
-            read = await call.services.events.list(call.scope, page)
-            found, has_more = cut(read.found, page)
-            found = await with_pending(call, found)
+            found, _, is_complete = await call.services.events.list(call.scope, page)
         else:
-            read = await list_by_delivery(call, page, is_delivered=success)
-            found, has_more = cut(read.found, page)
+            found, is_complete = await list_by_delivery(call, page, is_delivered=success)
+        found, has_more = cut(found, page)
         call.ended("read")
-        return await self._show(call, found, {}, has_more=has_more or not read.is_complete)
+        return await self._show(call, found, {}, has_more=has_more or not is_complete)
 
     async def _follow(self, call: Call, params: EventListParams, after: int) -> Reply:
         """Show the events that follow a number, and up to which number there are no others.
@@ -122,10 +119,10 @@ class ListEvents:
         found, through, end = await read_following(call.services, call.scope, after, page)
         call.ended("read")
         covered = {"after_sequence": after, "through_sequence": through}
-        counted, success = await with_pending(call, found), params.delivery_success
+        success = params.delivery_success
         if not isinstance(success, UnsetType):
-            counted = [one for one in counted if (not one.event.pending_webhooks) is success]
-        return await self._show(call, counted, covered, has_more=through < end)
+            found = [one for one in found if (not one.event.pending_webhooks) is success]
+        return await self._show(call, found, covered, has_more=through < end)
 
     async def _stream(self, call: Call, params: EventListParams) -> Reply:
         """Follow the events. A client that comes back says in a header where it was, and repeats the rest."""
@@ -159,6 +156,7 @@ def _page(params: EventListParams, *, below: int, above: int, ascending: bool) -
         types=_types(params),
         since_s=since_s,
         until_s=until_s,
+        counts_pending=True,
     )
 
 
@@ -180,11 +178,11 @@ async def _cursor(call: Call, identifier: str, param: str) -> int:
     return found.event.sequence
 
 
-async def find_event(call: Call, identifier: str) -> Occurrence | None:
+async def find_event(call: Call, identifier: str, *, counts_pending: bool = False) -> Occurrence | None:
     """Return an event by its identifier, which says its number."""
     sequence, _ = position_of(identifier)
-    found = await call.services.events.find(call.scope, sequence)
-    return found if found is not None and found.event.id == identifier else None
+    found = await call.services.events.find(call.scope, [sequence], counts_pending=counts_pending)
+    return next((one for one in found if one.event.id == identifier), None)
 
 
 RESOURCES = (EVENT,)

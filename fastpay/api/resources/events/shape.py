@@ -58,19 +58,19 @@ def render_event(event: RecordedEvent, shown: bytes, livemode: bool, previous: b
 async def render_occurrences(services: Services, scope: Scope, found: Sequence[Occurrence]) -> list[bytes]:
     """Return events in JSON."""
     resources, livemode = services.resources, scope.livemode
-    bodies: list[bytes] = []
+    by_type, bodies = resources.by_type, list[bytes]()
     special: list[tuple[int, Occurrence]] = []
     for occurrence in found:
         event, stored = occurrence.event, occurrence.object
         if event.type in events.BEFORE_MORE:
             stored = events.as_of(event.type, stored, occurrence.previous)
-        resource = resources.of_object(stored)
-        if event.type in events.SPECIAL or not resource.is_plain(stored):
+        resource = by_type[type(stored)]
+        if event.type in events.SPECIAL or (resource.whole is not None and resource.whole.find(stored)):
             special.append((len(bodies), occurrence))
             bodies.append(b"")
         else:
             # Most events: nothing of them depends on more than the object.
-            shown = b'{"object":' + resource.render_bytes(stored, livemode) + b"}"
+            shown = b'{"object":%b}' % resource.render_bytes(stored, livemode)
             bodies.append(EVENT.render_bytes(event, livemode, shown))
     wanted = [
         (identifier, one.sequence)
