@@ -15,6 +15,7 @@ from fastpay.engine.read.copy_ports import Copy
 from fastpay.engine.read.reader import Reader
 from fastpay.errors import DatabaseUnavailable
 from tests.support.memory import OTHER_TENANT, TENANT
+from tests.support.seeds import size
 from tests.unit.engine.readings import HandClock, Objects, settle
 from tests.unit.engine.shared_copies import Key, MemoryCopies
 
@@ -269,7 +270,7 @@ async def run(seed: int, bytes_max: int, actions: dict[str, int] = ACTIONS) -> W
     return world
 
 
-@settings(max_examples=250)
+@settings(max_examples=size(100, soak=5_000))
 @given(st.integers(0, 1 << 64), st.sampled_from([0, 32_000, 32_000, 1 << 20]))
 def test_no_read_is_older_than_agreed_nor_than_what_was_acknowledged_here(seed: int, bytes_max: int) -> None:
     world = asyncio.run(run(seed, bytes_max))
@@ -277,7 +278,7 @@ def test_no_read_is_older_than_agreed_nor_than_what_was_acknowledged_here(seed: 
     event(f"hits: {'many' if hits > 10 else 'some' if hits else 'none'}")
 
 
-@settings(max_examples=400)
+@settings(max_examples=size(150, soak=5_000))
 @given(st.integers(0, 1 << 64), st.sampled_from([0, 0, 0, 32_000]))
 def test_no_copy_is_shown_that_breaks_this_whatever_becomes_of_copies(seed: int, bytes_max: int) -> None:
     world = asyncio.run(run(seed, bytes_max, WITH_COPIES))
