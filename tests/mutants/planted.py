@@ -225,8 +225,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lose-an-event",
         COLUMNS,
-        "for submission, draft in changes.drafts\n        for event in draft.events\n",
-        "for submission, draft in changes.drafts\n        for event in draft.events[1:]\n",
+        "(submission, event) for submission, draft in drafts for event in draft.events]",
+        "(submission, event) for submission, draft in drafts for event in draft.events[1:]]",
         (STORM,),
     ),
     Mutant(
