@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.api import open_client
 from tests.support.doors import H2, HTTP1, Door
 from tests.support.refusals import Database
 from tests.support.servers import RunningServer, running_server
@@ -23,6 +24,13 @@ def door(request: pytest.FixtureRequest) -> Door:
 def tenant(server: RunningServer) -> Tenant:
     """A tenant for the tests of one file."""
     return make_tenant(server.database_url)
+
+
+@pytest.fixture(scope="module")
+def client(server: RunningServer, tenant: Tenant) -> Iterator[httpx.Client]:
+    """A client with the key of the file's tenant."""
+    with open_client(server.url, tenant.secret) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

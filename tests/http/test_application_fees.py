@@ -1,25 +1,16 @@
 """Payments that go on to a connected account over HTTP, with their fees, refunds and payouts."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.http.test_payouts import available, get, post
-from tests.support.api import open_client
+from tests.http.test_payouts import available
+from tests.support.api import get, post
 from tests.support.refusals import check_error
-from tests.support.servers import RunningServer
-from tests.support.tenants import make_tenant
 
 PATH = "/v1/payment_intents"
 CHARGE = {"expand[]": "latest_charge"}
-
-
-@pytest.fixture(scope="module")
-def client(server: RunningServer) -> Iterator[httpx.Client]:
-    with open_client(server.url, make_tenant(server.database_url).secret) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

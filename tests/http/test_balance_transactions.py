@@ -1,36 +1,20 @@
 """The list of balance transactions: the same items as retrieved ones, its pages and its filters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.api import open_client
+from tests.support.api import get, post
 from tests.support.dialect import deviations
 from tests.support.refusals import check_error
-from tests.support.servers import RunningServer
-from tests.support.tenants import make_tenant
 
 PATH = "/v1/balance_transactions"
 
 
-@pytest.fixture(scope="module")
-def client(server: RunningServer) -> Iterator[httpx.Client]:
-    with open_client(server.url, make_tenant(server.database_url).secret) as opened:
-        yield opened
-
-
-def post(client: httpx.Client, path: str, **fields: str) -> Any:
-    answer = client.post(path, data=fields)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 def listed(client: httpx.Client, **query: str) -> Any:
-    answer = client.get(PATH, params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    return get(client, PATH, **query)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Refunds that stay pending, fail later or wait for the cardholder, over HTTP; and refunds below a charge."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,9 +17,8 @@ UPDATED = ["charge.refund.updated", "refund.updated"]
 
 
 @pytest.fixture
-def shop(server: RunningServer) -> Iterator[Shop]:
-    with open_client(server.url, make_tenant(server.database_url).secret) as http:
-        yield Shop(http)
+def shop(api: httpx.Client) -> Shop:
+    return Shop(api)
 
 
 def wait(look: Callable[[], Any], *, until: Callable[[Any], bool]) -> Any:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fastpay.store.connections import connected
-from tests.support.api import open_client
+from tests.support.api import get, open_client, post
 from tests.support.dialect import deviations
 from tests.support.refusals import check_error
 from tests.support.servers import RunningServer
@@ -19,28 +19,11 @@ PATH = "/v1/payouts"
 
 
 @pytest.fixture(scope="module")
-def tenant(server: RunningServer) -> Tenant:
-    return make_tenant(server.database_url)
-
-
-@pytest.fixture(scope="module")
 def client(server: RunningServer, tenant: Tenant) -> Iterator[httpx.Client]:
     """A tenant with 1,000.00 available."""
     with open_client(server.url, tenant.secret) as opened:
         pay(opened, "100000")
         yield opened
-
-
-def post(client: httpx.Client, path: str, **fields: str) -> Any:
-    answer = client.post(path, data=fields)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def get(client: httpx.Client, path: str, **query: str) -> Any:
-    answer = client.get(path, params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def pay(client: httpx.Client, amount: str, card: str = "pm_card_bypassPending") -> Any:
@@ -144,8 +127,8 @@ def test_a_replay_shows_the_payout_as_it_was(client: httpx.Client) -> None:
 
 
 def test_lists_can_be_filtered(client: httpx.Client) -> None:
-    paid = ended(client, pay_out(client, destination="ba_success"))
-    failed = ended(client, pay_out(client, destination="ba_accountClosed"))
+    made = [pay_out(client, destination=f"ba_{name}") for name in ("success", "accountClosed")]
+    paid, failed = (ended(client, payout) for payout in made)
     assert get(client, PATH, destination="ba_success")["data"] == [paid]
     assert get(client, PATH, status="failed", destination="ba_accountClosed")["data"] == [failed]
     assert failed not in get(client, PATH, status="paid")["data"]

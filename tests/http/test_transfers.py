@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.http.test_payouts import available, get, pay, post
-from tests.support.api import open_client
+from tests.http.test_payouts import available, pay
+from tests.support.api import get, open_client, post
 from tests.support.dialect import deviations
 from tests.support.refusals import check_error
 from tests.support.servers import RunningServer

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from fastpay import limits
-from tests.support.api import open_client
+from tests.support.api import open_client, post
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant
 
@@ -27,14 +27,8 @@ def http(server: RunningServer, tenant: Tenant) -> Iterator[httpx.Client]:
         yield client
 
 
-def post(http: httpx.Client, path: str = PATH, **params: str) -> Any:
-    answer = http.post(path, data=params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 def make(http: httpx.Client, **more: str) -> Any:
-    return post(http, **{"url": URL, "enabled_events[]": "*", **more})
+    return post(http, PATH, **{"url": URL, "enabled_events[]": "*", **more})
 
 
 def refused(answer: httpx.Response) -> tuple[int, str | None]:

@@ -6,14 +6,13 @@ test fails.
 
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httpx
 import pytest
 
 import fastpay
 from fastpay.domain import kinds
-from tests.support.api import open_client
+from tests.support.api import open_client, post
 from tests.support.servers import RunningServer, SpawnServer, fetch
 from tests.support.tenants import make_tenant
 
@@ -88,8 +87,8 @@ def test_a_resource_that_is_added_by_the_recipe_is_served(
         open_client(with_notes.url, tenant.secret) as api,
         open_client(with_notes.url, other.secret) as stranger,
     ):
-        customer = _post(api, "/v1/customers", name="Ada")
-        first = _post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
+        customer = post(api, "/v1/customers", name="Ada")
+        first = post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
         assert first == {
             "id": first["id"],
             "object": "note",
@@ -126,15 +125,8 @@ def test_what_contradicts_its_versions_is_found_in_the_added_table_too(
 ) -> None:
     tenant = make_tenant(empty_database_url)
     with open_client(with_notes.url, tenant.secret) as api:
-        customer = _post(api, "/v1/customers", name="Ada")
-        note = _post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
+        customer = post(api, "/v1/customers", name="Ada")
+        note = post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
         fetch(empty_database_url, "update note set version = 2 returning version")
         (problem,) = api.get("/v1/ledger/verify").json()["problems"]
         assert note["id"] in problem
-
-
-def _post(api: httpx.Client, path: str, **sent: str) -> dict[str, Any]:
-    answer = api.post(path, data=sent)
-    assert answer.status_code == 200, answer.text
-    made: dict[str, Any] = answer.json()
-    return made

@@ -10,6 +10,7 @@ import standardwebhooks
 import stripe
 
 from tests.relay.shop import Shop
+from tests.support.api import post
 from tests.support.receiver import Receiver
 from tests.support.servers import fetch
 
@@ -30,12 +31,6 @@ def path(request: pytest.FixtureRequest) -> str:
 
 def at(receiver: Receiver, path: str) -> str:
     return f"{receiver.url}/{path}"
-
-
-def post(http: httpx.Client, path: str, **params: str) -> Any:
-    answer = http.post(path, data=params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def make(http: httpx.Client, url: str, **more: str) -> Any:

@@ -19,6 +19,21 @@ def open_client(url: str, key: str | None = None, **more: Any) -> httpx.Client:
     return httpx.Client(**client_options(url, key, more))
 
 
+def post(client: httpx.Client, path: str, **fields: str) -> Any:
+    """Send a form that must go well, and return the answer."""
+    return _answer(client.post(path, data=fields))
+
+
+def get(client: httpx.Client, path: str, **query: str) -> Any:
+    """Ask for something that must be there."""
+    return _answer(client.get(path, params=query))
+
+
+def _answer(answer: httpx.Response) -> Any:
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def open_async_client(url: str, key: str | None = None, **more: Any) -> httpx.AsyncClient:
     """Return the same for a loop, with as many connections as anybody asks for."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
