@@ -61,7 +61,7 @@ _EVENTS = 3
 _DEAD = "http://127.0.0.1:1/"
 _CREATED = "select sequence, extract(epoch from created_at)::float8 from event where sequence > $1"
 _REPLAYING = """
-    select count(*) from webhook_replay left join webhook_cursor using (webhook_endpoint_id)
+    select count(*) from webhook_replay left join webhook_progress using (webhook_endpoint_id)
     where webhook_replay_id > replayed_id
 """
 

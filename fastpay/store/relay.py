@@ -39,7 +39,10 @@ class PostgresLeases:
         claimed = await self._pool.fetch(SQL["relay_claim"], instance_id, limits.relay_lease_ms, count)
         if not claimed:
             return []
-        parked: dict[EndpointName, list[Parked]] = {_name(row): [] for row in claimed}
+        # Read once nobody else can store anything any more.
+        fences = {_name(row): row["fence"] for row in claimed}
+        positions = await self._pool.fetch(SQL["relay_positions"], *_columns(fences))
+        parked: dict[EndpointName, list[Parked]] = {name: [] for name in fences}
         for row in await self._pool.fetch(SQL["relay_exceptions"], *_columns(parked)):
             parked[_name(row)].append(
                 Parked(
@@ -53,7 +56,7 @@ class PostgresLeases:
         return [
             Lease(
                 name=_name(row),
-                fence=row["fence"],
+                fence=fences[_name(row)],
                 position=row["position"],
                 previous=row["previous_sequence"],
                 failures=row["failures"],
@@ -63,7 +66,7 @@ class PostgresLeases:
                 replayed_through=row["replayed_through"],
                 parked=tuple(parked[_name(row)]),
             )
-            for row in claimed
+            for row in positions
         ]
 
     async def list_held(self, instance_id: str) -> set[tuple[EndpointName, int]]:

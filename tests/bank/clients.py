@@ -22,14 +22,14 @@ ALARMS = ("batch_failed", "request_failed", "command_failed", "command_refused",
 # Endpoints that are enabled, and what each of them has not received.
 _BEHIND = """
 select webhook_endpoint.webhook_endpoint_id, (
-    webhook_cursor.position is null or webhook_cursor.position < book.sequence or exists (
+    webhook_progress.position is null or webhook_progress.position < book.sequence or exists (
         select from webhook_exception as parked
         where parked.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
     )
 ) as is_behind
 from webhook_endpoint
 join book using (tenant_id, livemode)
-left join webhook_cursor using (tenant_id, livemode, webhook_endpoint_id)
+left join webhook_progress using (tenant_id, livemode, webhook_endpoint_id)
 where webhook_endpoint.status = 'enabled'
 """
 

@@ -87,7 +87,7 @@ class World:
             assert await asyncio.to_thread(instance.stop) == 0
         async with connected(self.database_url) as connection:
             await connection.execute("update webhook_exception set next_attempt_at = now()")
-            await connection.execute("update webhook_cursor set resume_at = null")
+            await connection.execute("update webhook_position set resume_at = null")
         for number in range(len(self.instances)):
             await self.restart_instance(number)
 

@@ -138,7 +138,7 @@ async def cursor(database_url: str, endpoint_id: str) -> dict[str, Any]:
         "select *, coalesce(least(position, (select min(sequence) - 1 from webhook_exception e where "
         "e.webhook_endpoint_id = c.webhook_endpoint_id)), -1) as delivered_through, "
         "(select sequence from book b where b.tenant_id = c.tenant_id and b.livemode = c.livemode) as last "
-        "from webhook_cursor c where webhook_endpoint_id = $1"
+        "from webhook_progress c where webhook_endpoint_id = $1"
     )
     found = await fetch(database_url, statement, digits(endpoint_id))
     return found[0] if found else {"delivered_through": -1, "last": 0, "holder": None, "fence": 0}

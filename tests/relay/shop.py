@@ -83,7 +83,7 @@ class Shop:
         statement = (
             "select *, least(position, (select min(sequence) - 1 from webhook_exception e where "
             "e.webhook_endpoint_id = c.webhook_endpoint_id)) as delivered_through "
-            "from webhook_cursor c where webhook_endpoint_id = $1"
+            "from webhook_progress c where webhook_endpoint_id = $1"
         )
         found = fetch(self._url, statement, digits(endpoint_id))
         return dict(found[0]) if found else {"delivered_through": -1, "position": -1, "failures": 0}
@@ -96,7 +96,7 @@ class Shop:
     def make_due(self) -> None:
         """Make everything that waits for its next attempt due, as time would. No instance may run."""
         execute(self._url, "update webhook_exception set next_attempt_at = now()")
-        execute(self._url, "update webhook_cursor set resume_at = null")
+        execute(self._url, "update webhook_position set resume_at = null")
 
     def is_delivered(self, endpoint_id: str) -> bool:
         """Tell whether everything is acknowledged."""
@@ -107,7 +107,7 @@ class Shop:
         """Tell whether everything is acknowledged by all endpoints."""
         statement = (
             "select bool_and(position >= sequence and not exists (select from webhook_exception as e where "
-            "e.webhook_endpoint_id = c.webhook_endpoint_id)) from webhook_cursor as c "
+            "e.webhook_endpoint_id = c.webhook_endpoint_id)) from webhook_progress as c "
             f"join book using (tenant_id, livemode) where {_OWN}"
         )
         return bool(fetch(self._url, statement, self.scope.tenant_id)[0][0])

@@ -152,7 +152,8 @@ async def _has_partition(database_url: str, days: int) -> bool:
 
 async def _is_shared(database_url: str) -> bool:
     held = await fetch(
-        database_url, "select count(*) as held from webhook_cursor where position is not null group by holder"
+        database_url,
+        "select count(*) as held from webhook_progress where position is not null group by holder",
     )
     return [row["held"] for row in held] == [2, 2]
 

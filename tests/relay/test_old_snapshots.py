@@ -1,6 +1,5 @@
-"""A transaction that stays open for long does not make the next events dearer to read."""
+"""A transaction that stays open for long does not make deliveries dearer: nothing goes through dead rows."""
 
-import json
 import statistics
 from typing import Any
 
@@ -8,28 +7,43 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain import events
-from fastpay.domain.identifiers import Scope
+from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.webhook_endpoints import CreateEndpoint
+from fastpay.engine.relay.lease_ports import Lease, Record
 from fastpay.store.connections import connected
 from fastpay.store.events import _EARLIEST, _LATEST
+from fastpay.store.relay import PostgresLeases
 from fastpay.store.statements import SQL
 from tests.relay.instances import cursor, instance, is_delivered, until
-from tests.support.engine import make_tenant
+from tests.store.touching import counters
+from tests.support.engine import engine, make_tenant
 from tests.support.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 
 ROUNDS, EVENTS = 8, 20
+# How often an instance beats and stores a position before the first look, and before the last one.
+FEW, MANY = 50, 400
+ENDPOINTS = 3
 
 
-async def touched(connection: Any, scope: Scope, above: int) -> int:
-    """Return how many buffers the read of the next events touches."""
-    below, types = above + limits.event_numbers_examined_max, sorted(events.TYPES)
-    bounds = (_EARLIEST, _LATEST, limits.event_numbers_examined_max)
-    arguments: tuple[Any, ...] = ([], False, *scope, below, above, True, EVENTS, types, [], *bounds)
-    statement = f"explain (analyze, buffers, format json) {SQL['list_events']}"
-    (row,) = await connection.fetch(statement, *arguments)
-    plan = json.loads(row[0])[0]["Plan"]
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+async def touched(connection: Any, name: str, *arguments: Any) -> int:
+    """Return how many buffers a statement touches and how many entries of indexes it reads, and undo it."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        before = await counters(connection)
+        await connection.fetch(SQL[name], *arguments)
+        after = await counters(connection)
+    finally:
+        await transaction.rollback()
+    return after[0] + after[1] - before[0] - before[1]
+
+
+async def open_snapshot(connection: Any) -> None:
+    """Open a transaction that sees everything as it is now."""
+    await connection.execute("begin isolation level repeatable read")
+    await connection.fetch("select count(*) from event")
 
 
 async def test_events_are_read_for_the_same_while_one_old_snapshot_is_open(
@@ -44,16 +58,95 @@ async def test_events_are_read_for_the_same_while_one_old_snapshot_is_open(
         connected(database_url) as reading,
     ):
         endpoint = await one.endpoint(scope, f"{receiver.url}/snapshot", "customer.*")
-        await old.execute("begin isolation level repeatable read")
-        await old.fetch("select count(*) from event")
+        await open_snapshot(old)
         for _ in range(ROUNDS):
             before = (await cursor(database_url, endpoint))["last"]
             await one.make_events(scope, EVENTS)
             await until(lambda: is_delivered(database_url, endpoint))
-            counts.append(await touched(reading, scope, before))
+            below, types = before + limits.event_numbers_examined_max, sorted(events.TYPES)
+            bounds = (_EARLIEST, _LATEST, limits.event_numbers_examined_max)
+            arguments: tuple[Any, ...] = ([], False, *scope, below, before, True, EVENTS, types, [], *bounds)
+            counts.append(await touched(reading, "list_events", *arguments))
         await old.execute("commit")
         (row,) = await reading.fetch("select n_dead_tup from pg_stat_user_tables where relname = 'event'")
         assert row["n_dead_tup"] == 0
     half = ROUNDS // 2
     assert statistics.median(counts[half:]) <= 1.25 * statistics.median(counts[:half])
     assert len(receiver.acknowledged("snapshot")) == ROUNDS * EVENTS
+
+
+async def test_beats_and_positions_cost_the_same_while_one_old_snapshot_is_open(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they replace stays in the tables, and no statement of the relay goes through it."""
+    # As few beats as in a real lease, though these come one after another.
+    monkeypatch.setattr(limits, "relay_lease_ms", 100)
+    scope, own = await make_tenant(database_url), "a" * 32
+    async with (
+        engine(database_url) as made,
+        connected(database_url) as old,
+        connected(database_url) as reading,
+    ):
+        store = PostgresLeases(made.pool)
+        for number in range(ENDPOINTS):
+            fields = {"url": f"http://127.0.0.1:9/{number}", "enabled_events": ("*",)}
+            await made.do(CreateEndpoint(salt="5a" * 16, fields=fields), scope)
+        leases = await store.claim(own, ENDPOINTS)
+        assert len(leases) == ENDPOINTS
+        await open_snapshot(old)
+        position = 0
+
+        async def work(times: int) -> dict[str, int]:
+            """Beat and store positions so often, and return what each statement touches after that."""
+            nonlocal position
+            for _ in range(times):
+                position += 1
+                await store.beat(own)
+                records = [_record(lease, position) for lease in leases]
+                assert len(await store.record(own, records, [])) == ENDPOINTS
+            return {
+                name: await touched(reading, name, *arguments)
+                for name, arguments in _arguments(scope, own, leases[0], position).items()
+            }
+
+        first, last = await work(FEW), await work(MANY)
+        await old.execute("commit")
+    # Some are a little deeper in their indexes by then. Through dead rows it would be eight times as much.
+    assert {name: count for name, count in last.items() if count > 2 * first[name] + 4} == {}, (first, last)
+
+
+def _arguments(scope: Scope, own: str, lease: Lease, position: int) -> dict[str, tuple[Any, ...]]:
+    """Return what each statement of the relay is asked all the time, but those about exceptions."""
+    endpoint = digits(lease.name.endpoint_id)
+    column = ([scope.tenant_id], [scope.livemode], [endpoint])
+    # However busy the machine is, no beat is as young as this.
+    lease_ms = 1
+    moved = ([lease.fence], [position + 1], [0], [0], [None], [0], ["0" * 32], [0], [1])
+    return {
+        "relay_beat": (own, lease_ms),
+        "relay_claim": (own, lease_ms, 10),
+        "relay_held": (own,),
+        "relay_pending": (*scope, position, 0),
+        "relay_positions": column,
+        "relay_record": (own, *column, *moved, *([] for _ in range(20))),
+        "relay_states": (*scope, [endpoint]),
+        "relay_survey": (lease_ms, limits.relay_circuit_failures),
+        "relay_watch": (own,),
+    }
+
+
+def _record(lease: Lease, position: int) -> Record:
+    return Record(
+        name=lease.name,
+        fence=lease.fence,
+        position=position,
+        previous=0,
+        failures=0,
+        failing_since_ms=None,
+        resume_ms=0,
+        replayed="0" * 32,
+        replayed_through=0,
+        version=1,
+        removed=[],
+        kept=[],
+    )

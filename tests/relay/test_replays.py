@@ -24,7 +24,7 @@ async def replayed(database_url: str, endpoint_id: str) -> int:
     rows = await fetch(
         database_url,
         "select count(*) as left from webhook_replay r "
-        "left join webhook_cursor c using (webhook_endpoint_id) "
+        "left join webhook_progress c using (webhook_endpoint_id) "
         "where (c.position is null or r.webhook_replay_id > c.replayed_id) and webhook_endpoint_id = $1",
         endpoint_id[-32:],
     )

@@ -167,8 +167,12 @@ _TENTH = [
     f"webhook_endpoint select {_OWN}, {_ID['webhook_endpoint']}, 1, 'enabled', false",
     f"webhook_endpoint select {_OTHER}, {_ID['webhook_endpoint']}, 1, 'enabled', false",
     *(
-        f"webhook_cursor select {scope}, {_ID['webhook_endpoint']}, null, 1, 1, number, 0, 0"
+        f"{table} select {scope}, {_ID['webhook_endpoint']}, {values}"
         for scope in (_OWN, _OTHER)
+        for table, values in (
+            ("webhook_cursor", "null, 1"),
+            ("webhook_position", f"1, 1, number, 0, 0, 0, null, null, {_ID['nobody']}, 0"),
+        )
     ),
     f"webhook_replay select {_OWN}, {_ID['webhook_replay']}, 1, "
     f"{_early(repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}",

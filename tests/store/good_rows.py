@@ -76,7 +76,17 @@ GOOD: dict[str, Row] = {
         "status": "enabled",
         "deleted": False,
     },
-    "webhook_cursor": {"webhook_endpoint_id": name(127), "fence": 1, "position": 9, "previous_sequence": 3},
+    "webhook_cursor": {"webhook_endpoint_id": name(127), "fence": 1},
+    "webhook_position": {
+        "webhook_endpoint_id": name(117),
+        "number": 2,
+        "position": 9,
+        "position_before": 4,
+        "previous_sequence": 3,
+        "failures": 0,
+        "replayed_id": name(2),
+        "replayed_through": 0,
+    },
     "webhook_exception": {
         "webhook_endpoint_id": name(117),
         "sequence": 3,

@@ -202,6 +202,7 @@ ELSEWHERE = {
             "relay_held",
             "relay_leave",
             "relay_partitions",
+            "relay_positions",
         ),
         *("relay_record", "relay_release", "relay_watch"),
         # Rows for a while, in partitions too.

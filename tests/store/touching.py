@@ -60,11 +60,11 @@ async def touch(connection: Connection, case: Case) -> Touched:
         if case.name.startswith("search_"):
             # As searches set it.
             await connection.execute("set local enable_bitmapscan = on")
-        before = await _counters(connection)
+        before = await counters(connection)
         explained = await connection.fetchval(
             f"explain (analyze, buffers, format json) execute {case.handle} ({case.values})"
         )
-        after = await _counters(connection)
+        after = await counters(connection)
     finally:
         await transaction.rollback()
     plan = json.loads(explained)[0]["Plan"]
@@ -73,7 +73,7 @@ async def touch(connection: Connection, case: Case) -> Touched:
     return Touched(int(plan["Actual Rows"]), buffers, entries, rows_scanned, scans)
 
 
-async def _counters(connection: Connection) -> tuple[int, int, int]:
+async def counters(connection: Connection) -> tuple[int, int, int]:
     """Return how many buffers of ours, entries of indexes, and rows without an index were read so far.
 
     A plan tells nothing of the triggers that it sets off. These counters do.

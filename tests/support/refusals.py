@@ -44,6 +44,7 @@ _OF_INSTANCES = {
     "webhook_cursor",
     "webhook_exception",
     "webhook_instance",
+    "webhook_position",
 }
 
 # Payouts take their steps, and events tell of what became available.

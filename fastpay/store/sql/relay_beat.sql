@@ -1,4 +1,4 @@
--- For all tenants: renew the row of an instance that delivers webhooks, and return how many endpoints it should hold,
+-- For all tenants: note that an instance which delivers webhooks is there, and return how many endpoints it should hold,
 -- how many it holds, and whether there is an endpoint that no live instance holds. Live instances share the endpoints
 -- that are enabled evenly: each counts itself among them, in the order of their identifiers.
 -- $1 instance_id uuid
@@ -6,14 +6,19 @@
 with renewed as (
     insert into webhook_instance (instance_id)
     values ($1::uuid)
-    on conflict (instance_id) do update set seen_at = clock_timestamp()
+),
+replaced as (
+    delete from webhook_instance
+    where instance_id = $1::uuid
+        and seen_at <= now() - make_interval(secs => $2::integer / 1000.0)
+        and seen_at > now() - 2 * make_interval(secs => $2::integer / 1000.0)
 ),
 live as (
     select $1::uuid as instance_id
     union
     select instance_id
     from webhook_instance
-    where seen_at > clock_timestamp() - make_interval(secs => $2::integer / 1000.0)
+    where seen_at > now() - make_interval(secs => $2::integer / 1000.0)
 ),
 spread as (
     select count(*) as instances, count(*) filter (where instance_id < $1::uuid) as place

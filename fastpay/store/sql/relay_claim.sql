@@ -10,18 +10,17 @@ select
 from webhook_endpoint
 left join webhook_cursor as found using (tenant_id, livemode, webhook_endpoint_id)
 where webhook_endpoint.status = 'enabled'
-    and not exists (
-        select
-        from webhook_instance
-        where webhook_instance.instance_id = found.holder
-            and seen_at > clock_timestamp() - make_interval(secs => $2::integer / 1000.0)
+    and (
+        found.holder is null
+        or found.holder not in (
+            select webhook_instance.instance_id
+            from webhook_instance
+            where seen_at > now() - make_interval(secs => $2::integer / 1000.0)
+        )
     )
 order by webhook_endpoint.tenant_id, webhook_endpoint.livemode, webhook_endpoint.webhook_endpoint_id
 limit $3::integer
 on conflict (tenant_id, livemode, webhook_endpoint_id) do update
     set holder = excluded.holder, fence = excluded.fence
     where webhook_cursor.fence = excluded.fence - 1
-returning
-    tenant_id, livemode, webhook_endpoint_id, fence, position, previous_sequence, failures,
-    (extract(epoch from failing_since) * 1000)::bigint as failing_since_ms,
-    (extract(epoch from resume_at) * 1000)::bigint as resume_ms, replayed_id, replayed_through
+returning tenant_id, livemode, webhook_endpoint_id, fence

@@ -1,4 +1,4 @@
--- For all tenants: let others take over everything that an instance holds, and delete its row, with those of instances
+-- For all tenants: let others take over everything that an instance holds, and delete its beats, with those of instances
 -- that have long gone.
 -- $1 instance_id uuid
 with released as (

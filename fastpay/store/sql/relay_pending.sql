@@ -5,7 +5,7 @@
 -- $3 bigint  only below this number
 -- $4 bigint  only above this number
 select
-    found.kind, found.snapshot, webhook_cursor.position,
+    found.kind, found.snapshot, webhook_progress.position,
     (
         select string_agg(webhook_exception.sequence::text, ' ')
         from webhook_exception
@@ -24,8 +24,8 @@ cross join lateral (
         and object_version.version = webhook_endpoint.version
     offset 0
 ) as found
-left join webhook_cursor on webhook_cursor.tenant_id = $1::uuid
-    and webhook_cursor.livemode = $2::boolean
-    and webhook_cursor.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
+left join webhook_progress on webhook_progress.tenant_id = $1::uuid
+    and webhook_progress.livemode = $2::boolean
+    and webhook_progress.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
 where webhook_endpoint.tenant_id = $1::uuid and webhook_endpoint.livemode = $2::boolean
     and not webhook_endpoint.deleted

@@ -55,15 +55,34 @@ held as materialized (
     for update of webhook_cursor
 ),
 moved as (
-    update webhook_cursor
-    set position = given_position, previous_sequence = given_previous, failures = given_failures,
-        failing_since = timestamptz 'epoch' + failing_since_ms * interval '1 millisecond',
-        resume_at = timestamptz 'epoch' + nullif(resume_ms, 0) * interval '1 millisecond',
-        replayed_id = given_replayed, replayed_through = given_through, version = given_version
+    insert into webhook_position (
+        tenant_id, livemode, webhook_endpoint_id, number, version, position, position_before, previous_sequence,
+        failures, failing_since, resume_at, replayed_id, replayed_through
+    )
+    select
+        held.tenant_id, held.livemode, held.webhook_endpoint_id, coalesce(newest.number, 0) + 1, given_version,
+        given_position, coalesce(newest.position, 0), given_previous, given_failures,
+        timestamptz 'epoch' + failing_since_ms * interval '1 millisecond',
+        timestamptz 'epoch' + nullif(resume_ms, 0) * interval '1 millisecond', given_replayed, given_through
     from held
-    where webhook_cursor.tenant_id = held.tenant_id
-        and webhook_cursor.livemode = held.livemode
-        and webhook_cursor.webhook_endpoint_id = held.webhook_endpoint_id
+    left join lateral (
+        select webhook_position.number, webhook_position.position
+        from webhook_position
+        where webhook_position.tenant_id = held.tenant_id
+            and webhook_position.livemode = held.livemode
+            and webhook_position.webhook_endpoint_id = held.webhook_endpoint_id
+        order by webhook_position.number desc
+        limit 1
+    ) as newest on true
+    returning tenant_id, livemode, webhook_endpoint_id, webhook_position.number
+),
+replaced as (
+    delete from webhook_position
+    using moved
+    where webhook_position.tenant_id = moved.tenant_id
+        and webhook_position.livemode = moved.livemode
+        and webhook_position.webhook_endpoint_id = moved.webhook_endpoint_id
+        and webhook_position.number = moved.number - 1
 ),
 removed as (
     delete from webhook_exception

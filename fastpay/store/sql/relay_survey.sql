@@ -6,8 +6,8 @@
 with standing as (
     select
         webhook_endpoint.webhook_endpoint_id, webhook_endpoint.status = 'enabled' as is_enabled,
-        webhook_endpoint.status = 'enabled' and webhook_instance.instance_id is null as is_unheld,
-        webhook_endpoint.status = 'enabled' and coalesce(webhook_cursor.failures, 0) >= $2::integer as is_failing,
+        webhook_endpoint.status = 'enabled' and live.instance_id is null as is_unheld,
+        webhook_endpoint.status = 'enabled' and coalesce(webhook_progress.failures, 0) >= $2::integer as is_failing,
         case when webhook_endpoint.status = 'enabled' then parked.count else 0 end as parked,
         case when webhook_endpoint.status = 'enabled' then book.sequence - through.sequence else 0 end as lag,
         case when webhook_endpoint.status = 'enabled' then (
@@ -21,9 +21,12 @@ with standing as (
         ) end as age_s
     from webhook_endpoint
     join book using (tenant_id, livemode)
-    left join webhook_cursor using (tenant_id, livemode, webhook_endpoint_id)
-    left join webhook_instance on webhook_instance.instance_id = webhook_cursor.holder
-        and seen_at > clock_timestamp() - make_interval(secs => $1::integer / 1000.0)
+    left join webhook_progress using (tenant_id, livemode, webhook_endpoint_id)
+    left join (
+        select distinct instance_id
+        from webhook_instance
+        where seen_at > now() - make_interval(secs => $1::integer / 1000.0)
+    ) as live on live.instance_id = webhook_progress.holder
     cross join lateral (
         select count(*) as count, min(sequence) as first
         from webhook_exception
@@ -33,7 +36,7 @@ with standing as (
     ) as parked
     cross join lateral (
         -- Before anybody has read for an endpoint, it has everything still to come.
-        select least(coalesce(webhook_cursor.position, book.sequence), parked.first - 1) as sequence
+        select least(coalesce(webhook_progress.position, book.sequence), parked.first - 1) as sequence
     ) as through
     where not webhook_endpoint.deleted
 )

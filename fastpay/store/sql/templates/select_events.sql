@@ -20,7 +20,7 @@ select
             and webhook_exception.sequence = any(array(
                 select head.sequence from head where head.ordinal = place.ordinal
             ))
-    ), null, null, null, webhook_cursor.position, found.kind, found.snapshot, null
+    ), null, null, null, webhook_progress.position, found.kind, found.snapshot, null
 from place
 cross join lateral (
     select webhook_endpoint_id, version
@@ -40,9 +40,9 @@ cross join lateral (
         and object_version.version = endpoint.version
     offset 0
 ) as found
-left join webhook_cursor on webhook_cursor.tenant_id = place.tenant_id
-    and webhook_cursor.livemode = place.livemode
-    and webhook_cursor.webhook_endpoint_id = endpoint.webhook_endpoint_id
+left join webhook_progress on webhook_progress.tenant_id = place.tenant_id
+    and webhook_progress.livemode = place.livemode
+    and webhook_progress.webhook_endpoint_id = endpoint.webhook_endpoint_id
 union all
 select
     head.ordinal, null, head.sequence, head.event_id, head.type, head.version, head.request_id,
