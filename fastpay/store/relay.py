@@ -7,7 +7,7 @@ from typing import Any
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits, moment_of
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
-from fastpay.engine.relay.lease_ports import Beat, Lease, MadeAttempt, Parked, Record, Watched
+from fastpay.engine.relay.lease_ports import Lease, MadeAttempt, Parked, Record, Spread, Watched
 from fastpay.engine.relay.ports import (
     Attempt,
     AttemptPage,
@@ -29,10 +29,12 @@ class PostgresLeases:
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
 
-    async def beat(self, instance_id: str) -> Beat:
-        """Renew the row of this instance."""
-        (row,) = await self._pool.fetch(SQL["relay_beat"], instance_id, limits.relay_lease_ms)
-        return Beat(row["quota"] + row["disabled"], row["held"] + row["disabled"], row["has_free"])
+    async def beat(self, instance_id: str) -> Spread:
+        """Renew the row of this instance, and return who holds what."""
+        found = await self._pool.fetch(SQL["relay_beat"], instance_id, limits.relay_lease_ms)
+        held = {row["instance_id"].hex: row["held"] for row in found}
+        disabled = next(row["disabled"] for row in found if row["instance_id"].hex == instance_id)
+        return Spread(found[0]["endpoints"], held, disabled)
 
     async def claim(self, instance_id: str, count: int) -> list[Lease]:
         """Take over up to so many endpoints that are enabled and that no live instance holds."""
@@ -109,9 +111,13 @@ class PostgresLeases:
         """Let others take everything over, and delete the row of this instance."""
         await self._pool.fetch(SQL["relay_leave"], instance_id)
 
-    async def keep_partitions(self, *, retention_days: int) -> None:
-        """Make partitions for the attempts of the next days, and drop those that are too old."""
-        await self._pool.fetch(SQL["relay_partitions"], retention_days)
+    async def make_partitions(self) -> None:
+        """Make partitions for the attempts of the next days."""
+        await self._pool.fetch(SQL["relay_make_partitions"])
+
+    async def drop_partitions(self, *, retention_days: int) -> None:
+        """Drop the partitions that are too old, but for those that somebody reads now."""
+        await self._pool.fetch(SQL["relay_drop_partitions"], retention_days)
 
 
 class PostgresDeliveries:

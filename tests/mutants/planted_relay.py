@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 FOLDER = "fastpay/engine/relay"
 PURE = "tests/unit/engine/relay/test_progress.py"
 CHANNEL = "tests/unit/engine/relay/test_channel.py"
+SPREAD = "tests/unit/engine/relay/test_spread.py"
 PACE = "tests/unit/engine/relay/test_pace.py"
 MANNERS = "tests/relay/test_manners.py"
 LEASES = "tests/relay/test_leases.py"
@@ -98,10 +99,17 @@ RELAY = (
     ),
     Mutant(
         "hold-all-that-there-is",
-        "fastpay/store/sql/relay_beat.sql",
-        "(endpoints / instances + (place < endpoints % instances)::integer)::integer as quota",
-        "(endpoints + 0 * (instances + place))::integer as quota",
+        f"{FOLDER}/spread.py",
+        "return least + (before < left_over)",
+        "return spread.endpoints",
         (f"{LEASES}::test_instances_share_endpoints_evenly_and_take_over_what_others_leave",),
+    ),
+    Mutant(
+        "give-what-is-left-over-to-the-first",
+        f"{FOLDER}/spread.py",
+        "before = sum((-held, other) < own for other, held in spread.held.items())",
+        "before = sum(other < instance_id for other in spread.held)",
+        (SPREAD, f"{LEASES}::test_an_instance_that_comes_takes_a_single_endpoint_from_nobody"),
     ),
     Mutant(
         "try-a-dead-endpoint-all-the-time",

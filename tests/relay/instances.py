@@ -68,7 +68,7 @@ class Instance:
         """Stop without storing or leaving anything, as a kill would."""
         relay = self.relay
         relay._has_left = True
-        for channel in relay._channels.values():
+        for channel in relay.leases.channels.values():
             channel.is_leaving = True
         for task in (*relay._tasks, relay._recorder._task):
             assert task is not None

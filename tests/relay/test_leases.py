@@ -8,7 +8,9 @@ import pytest
 
 from fastpay import limits
 from fastpay.engine.relay.lease_ports import Record
+from fastpay.engine.relay.spread import quota
 from fastpay.errors import DatabaseUnavailable
+from fastpay.store.connections import connected
 from tests.relay.instances import Instance, attempts, cursor, fetch, instance, is_delivered, until
 from tests.support.engine import make_tenant
 from tests.support.postgres_proxy import Manner, Proxy
@@ -82,6 +84,43 @@ async def test_instances_share_endpoints_evenly_and_take_over_what_others_leave(
     assert [check_received(receiver, f"shared_{number}", 20) for number in range(7)] == [0] * 7
 
 
+@pytest.mark.usefixtures("hasty")
+async def test_an_instance_that_comes_takes_a_single_endpoint_from_nobody(database_url: str) -> None:
+    """Whatever its identifier is: both that are lower and that are higher than the holder's."""
+    scope = await make_tenant(database_url)
+    async with instance(database_url) as one:
+        endpoint = await one.endpoint(scope, "http://127.0.0.1:9/nobody", TYPE)
+        await until(lambda: _is_held(database_url, endpoint))
+        before = await cursor(database_url, endpoint)
+        holder = one.relay._instance_id
+        for comer in ("0" * 32, "f" * 32):
+            spread = await one.store.beat(comer)
+            assert (spread.held[holder], quota(spread, comer), spread.has_free) == (1, 0, False)
+        for _ in range(3):
+            await one.relay.beat()
+        after = await cursor(database_url, endpoint)
+    assert (before["holder"].hex, before["fence"]) == (after["holder"].hex, after["fence"]) == (holder, 1)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_partitions_are_made_though_an_old_one_cannot_be_dropped(database_url: str) -> None:
+    async with instance(database_url) as one, connected(database_url) as reader:
+        await one.store.make_partitions()
+        last = await _partitions(database_url)
+        await reader.execute(
+            "create table webhook_attempt_20200101 partition of webhook_attempt for values from "
+            "(webhook_attempt_bound('2020-01-01')) to (webhook_attempt_bound('2020-01-02'))"
+        )
+        await reader.execute(f"drop table {last[-1]}")
+        async with reader.transaction():
+            await reader.execute("lock table webhook_attempt_20200101 in access share mode")
+            one.relay._partitions_ns = None
+            await one.relay._keep_partitions(1)
+            assert await _partitions(database_url) == ["webhook_attempt_20200101", *last]
+        await one.store.drop_partitions(retention_days=30)
+        assert await _partitions(database_url) == last
+
+
 @pytest.mark.usefixtures("short_leases")
 async def test_what_was_sent_and_not_stored_is_sent_again_by_the_next_instance(
     database_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
@@ -122,7 +161,7 @@ async def test_an_instance_that_was_fenced_off_moves_nothing(
     async with instance(database_url) as old:
         endpoint = await old.endpoint(scope, f"{receiver.url}/fenced", TYPE)
         await until(lambda: _is_held(database_url, endpoint))
-        (channel,) = old.relay._channels.values()
+        (channel,) = old.relay.leases.channels.values()
         stale = channel.record()
         # As if it stood still for longer than its lease: it renews nothing.
         beat = old.store.beat
@@ -143,7 +182,7 @@ async def test_an_instance_that_was_fenced_off_moves_nothing(
             monkeypatch.setattr(old.store, "beat", beat)
             # It may hold the endpoint again at once, since both share it: then under another fencing number.
             await until(lambda: old.relay.counts()["relay_fenced"] >= 1)
-            assert channel not in old.relay._channels.values()
+            assert channel not in old.relay.leases.channels.values()
     assert check_received(receiver, "fenced", 5) == 0
 
 
@@ -200,6 +239,15 @@ async def test_nothing_is_lost_or_sent_twice_when_the_database_is_away_for_a_mom
         await until(lambda: is_delivered(database_url, endpoint))
     assert check_received(receiver, path, 20) == 0
     assert len(await attempts(database_url, endpoint)) == 20
+
+
+async def _partitions(database_url: str) -> list[str]:
+    rows = await fetch(
+        database_url,
+        "select relname from pg_inherits join pg_class on oid = inhrelid "
+        "where inhparent = 'webhook_attempt'::regclass order by relname",
+    )
+    return [row["relname"] for row in rows]
 
 
 async def _is_held(database_url: str, endpoint_id: str) -> bool:

@@ -1,6 +1,6 @@
 """What the relay needs from the store: leases, and the state of deliveries."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -9,12 +9,20 @@ from fastpay.domain.identifiers import LOWEST
 from fastpay.engine.relay.ports import Attempt, EndpointName
 
 
-class Beat(NamedTuple):
-    """How endpoints are spread: how many this instance should have and has, and whether any is free."""
+class Spread(NamedTuple):
+    """How many endpoints are enabled, and how many of them each live instance holds.
 
-    quota: int
-    held: int
-    has_free: bool
+    `disabled` is how many others this instance still holds.
+    """
+
+    endpoints: int
+    held: Mapping[str, int]
+    disabled: int = 0
+
+    @property
+    def has_free(self) -> bool:
+        """Whether there is an endpoint that no live instance holds."""
+        return self.endpoints > sum(self.held.values())
 
 
 class Parked(NamedTuple):
@@ -85,21 +93,28 @@ class Watched(NamedTuple):
     has_replay: bool
 
 
-class LeaseStore(Protocol):
-    """The state of deliveries. Each method raises DatabaseUnavailable or Overloaded.
+class Claims(Protocol):
+    """Which endpoints an instance holds. Each method raises DatabaseUnavailable or Overloaded.
 
-    A lease belongs to an instance for as long as that renews its own row (`beat`), and until another one has
-    taken it over under the next fencing number.
+    A lease belongs to an instance for as long as that renews its own row (`LeaseStore.beat`), and until
+    another one has taken it over under the next fencing number.
     """
-
-    async def beat(self, instance_id: str) -> Beat:
-        """Renew the row of this instance."""
 
     async def claim(self, instance_id: str, count: int) -> Sequence[Lease]:
         """Take over up to so many endpoints that are enabled and that no live instance holds."""
 
     async def list_held(self, instance_id: str) -> Collection[tuple[EndpointName, int]]:
         """Return the endpoints that this instance holds, with their fencing numbers."""
+
+    async def release(self, instance_id: str, names: Sequence[EndpointName]) -> None:
+        """Let others take these endpoints over."""
+
+
+class LeaseStore(Claims, Protocol):
+    """The state of deliveries. Each method raises DatabaseUnavailable or Overloaded."""
+
+    async def beat(self, instance_id: str) -> Spread:
+        """Renew the row of this instance, and return who holds what."""
 
     async def watch(self, instance_id: str) -> Sequence[Watched]:
         """Return the endpoints of this instance that there is something to do for."""
@@ -113,11 +128,11 @@ class LeaseStore(Protocol):
         stored.
         """
 
-    async def release(self, instance_id: str, names: Sequence[EndpointName]) -> None:
-        """Let others take these endpoints over."""
-
     async def leave(self, instance_id: str) -> None:
         """Let others take everything over, and delete the row of this instance."""
 
-    async def keep_partitions(self, *, retention_days: int) -> None:
-        """Make partitions for the attempts of the next days, and drop those that are too old."""
+    async def make_partitions(self) -> None:
+        """Make partitions for the attempts of the next days."""
+
+    async def drop_partitions(self, *, retention_days: int) -> None:
+        """Drop the partitions that are too old, but for those that somebody reads now."""

@@ -1,4 +1,4 @@
-"""The relay: holds leases on endpoints, and keeps a channel for each that this instance has.
+"""The relay: delivers the events of all endpoints that this instance holds.
 
     what happens                          what the relay does
     ------------------------------------  ---------------------------------------------------------------
@@ -16,8 +16,9 @@ instance counts from before it asked for the renewal, so it stops sending before
 """
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -26,9 +27,15 @@ from fastpay.domain.webhook_endpoints import WebhookReplay
 from fastpay.engine.ports import Commit
 from fastpay.engine.relay.channel import Channel, Shared
 from fastpay.engine.relay.event_log import EventLog
-from fastpay.engine.relay.lease_ports import LeaseStore
+from fastpay.engine.relay.lease_ports import Lease, LeaseStore
+from fastpay.engine.relay.leases import Leases
 from fastpay.engine.relay.peak import Peak
-from fastpay.engine.relay.ports import Deliverer, EndpointConfigurations, EndpointName
+from fastpay.engine.relay.ports import (
+    Deliverer,
+    EndpointConfiguration,
+    EndpointConfigurations,
+    EndpointName,
+)
 from fastpay.engine.relay.recorder import Recorded, Recorder
 from fastpay.engine.relay.reports import Reports, Submit
 from fastpay.engine.relay.slots import Slots
@@ -68,18 +75,23 @@ class Relay:
         self._instance_id = instance_id
         self._retention_days = retention_days
         self._stopping = stopping
-        self._recorder = Recorder(ports.store, instance_id, clock=clock, fenced=self._drop)
+        self._recorder = Recorder(ports.store, instance_id, clock=clock, fenced=self._fenced)
         self._reports = Reports(ports.submit)
-        self._channels: dict[EndpointName, Channel] = {}
-        self._by_scope: dict[Scope, dict[EndpointName, Channel]] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self.leases = Leases(
+            ports.store,
+            ports.endpoints,
+            self._recorder,
+            instance_id=instance_id,
+            open_channel=self._open_channel,
+            forgotten=self._forgotten,
+        )
         # Until when the leases are valid, on the monotonic clock.
         self._valid_until_ns = 0
         self._partitions_ns: int | None = None
         self._has_left = False
         self._end: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._delivered = self._failed = self._claimed = self._fenced = 0
+        self._delivered = self._failed = 0
         self._shared = Shared(
             clock=clock,
             deliverer=ports.deliverer,
@@ -116,23 +128,9 @@ class Relay:
             self._end = asyncio.create_task(self._leave(), name="relay end")
         await asyncio.shield(self._end)
 
-    async def _leave(self) -> None:
-        channels = list(self._channels.values())
-        await asyncio.gather(*(channel.leave(limits.relay_grace_ms) for channel in channels))
-        try:
-            await self._recorder.close()
-            await self._store.leave(self._instance_id)
-        except FastpayError:
-            # The row of this instance becomes too old.
-            return
-        finally:
-            for channel in channels:
-                self._forget(channel)
-        _log.info("relay_left", endpoints=len(channels))
-
     def counts(self) -> dict[str, int]:
         """Return what was counted since the start, by name, and what is so now."""
-        now_ms, channels = self._clock.now_ms(), self._channels.values()
+        now_ms, channels = self._clock.now_ms(), self.leases.channels.values()
         return {
             "relay_endpoints": len(channels),
             "relay_endpoints_failing": sum(one.circuit.state(now_ms) != "closed" for one in channels),
@@ -143,47 +141,55 @@ class Relay:
             "relay_failed": self._failed + sum(one.failed for one in channels),
             "relay_reads": self._shared.log.reads,
             "relay_records": self._recorder.flushes,
-            "relay_claimed": self._claimed,
-            "relay_fenced": self._fenced,
+            "relay_claimed": self.leases.claimed,
+            "relay_fenced": self.leases.lost,
         }
 
     def committed(self, commits: Sequence[Commit]) -> None:
         """Wake the channels of the tenants that have changed."""
-        by_scope = self._by_scope
-        if by_scope:
+        if self.leases.channels:
             self._shared.peak.committed(commits, self._clock.monotonic_ns())
             for commit in commits:
-                channels = by_scope.get(commit.scope)
-                if channels:
-                    for channel in list(channels.values()):
-                        channel.heard(commit.after)
+                for channel in list(self.leases.of_scope(commit.scope)):
+                    channel.heard(commit.after)
 
     def heard(self, scope: Scope) -> None:
         """Wake the channels of a tenant: another instance has changed something of it."""
-        for channel in list(self._by_scope.get(scope, {}).values()):
+        for channel in list(self.leases.of_scope(scope)):
             channel.heard(None)
 
     async def beat(self) -> None:
         """Renew the leases, and do what there is to do. Raises: DatabaseUnavailable, Overloaded."""
         asked_ns, was_valid = self._clock.monotonic_ns(), self._may_send()
         self._shared.peak.rest(asked_ns)
-        beat = await self._store.beat(self._instance_id)
+        spread = await self._store.beat(self._instance_id)
         self._valid_until_ns = asked_ns + limits.relay_lease_ms * 1_000_000
-        if beat.held != len(self._channels) or not was_valid:
-            await self._compare_held()
-        if beat.held or beat.has_free:
+        held = spread.held[self._instance_id] + spread.disabled
+        if held != len(self.leases.channels) or not was_valid:
+            await self.leases.compare()
+        if held or spread.has_free:
             await self._keep_partitions(asked_ns)
-        if beat.held > beat.quota:
-            self._leave_some(beat.held - beat.quota)
-        elif beat.has_free and beat.held < beat.quota:
-            await self._claim(beat.quota - beat.held)
-        if self._channels:
+        await self.leases.balance(spread)
+        if self.leases.channels:
             await self._watch()
         if not await self._recorder.flush():
             # The partition may be missing.
             self._partitions_ns = None
         if not was_valid:
-            self._pump_all()
+            for channel in list(self.leases.channels.values()):
+                channel.pump()
+
+    async def _leave(self) -> None:
+        async def end() -> None:
+            await self._recorder.close()
+            await self._store.leave(self._instance_id)
+
+        try:
+            count = await self.leases.close(end)
+        except FastpayError:
+            # The row of this instance becomes too old.
+            return
+        _log.info("relay_left", endpoints=count)
 
     def _may_send(self) -> bool:
         is_held = self._clock.monotonic_ns() < self._valid_until_ns
@@ -193,30 +199,17 @@ class Relay:
         """Make and drop partitions of attempts, at the start and then once in a while."""
         last_ns = self._partitions_ns
         if last_ns is None or now_ns - last_ns >= limits.relay_partitions_ms * 1_000_000:
-            await self._store.keep_partitions(retention_days=self._retention_days)
+            await self._store.make_partitions()
             self._partitions_ns = now_ns
-
-    async def _claim(self, count: int) -> None:
-        leases = await self._store.claim(self._instance_id, min(count, limits.relay_claim_max))
-        leases = [lease for lease in leases if lease.name not in self._channels]
-        configurations = await self._endpoints.load([lease.name for lease in leases]) if leases else {}
-        unusable = [lease.name for lease in leases if lease.name not in configurations]
-        for lease in leases:
-            if lease.name in configurations and not self._has_left:
-                channel = Channel(self._shared, lease, configurations[lease.name])
-                self._channels[lease.name] = channel
-                self._by_scope.setdefault(lease.name.scope, {})[lease.name] = channel
-                self._claimed += 1
-                self._recorder.touch(channel)
-                channel.heard(None)
-        if unusable:
-            await self._store.release(self._instance_id, unusable)
+            # What cannot be dropped now is dropped the next time.
+            with suppress(FastpayError):
+                await self._store.drop_partitions(retention_days=self._retention_days)
 
     async def _watch(self) -> None:
         """Wake the channels that are behind, and reconfigure those whose endpoint has changed."""
         changed: list[Channel] = []
         for name, sequence, version, has_replay in await self._store.watch(self._instance_id):
-            channel = self._channels.get(name)
+            channel = self.leases.channels.get(name)
             if channel is None or channel.is_leaving:
                 continue
             if version != channel.configuration.version:
@@ -229,80 +222,22 @@ class Relay:
             for channel in changed:
                 configuration = loaded.get(channel.name)
                 if configuration is None or not channel.configure(configuration):
-                    self._begin_leaving(channel)
+                    self.leases.leave(channel)
 
-    async def _compare_held(self) -> None:
-        """Let go of what another instance has taken over."""
-        held: Collection[tuple[EndpointName, int]] = await self._store.list_held(self._instance_id)
-        for channel in list(self._channels.values()):
-            if (channel.name, channel.fence) not in held and not channel.is_leaving:
-                self._drop(channel)
-        unknown = [name for name, _ in held if name not in self._channels]
-        if unknown:
-            # The answer to a claim was lost.
-            await self._store.release(self._instance_id, unknown)
+    def _open_channel(self, lease: Lease, configuration: EndpointConfiguration) -> Channel:
+        return Channel(self._shared, lease, configuration)
 
-    def _leave_some(self, count: int) -> None:
-        staying = [channel for channel in self._channels.values() if not channel.is_leaving]
-        leaving = len(self._channels) - len(staying)
-        for channel in staying[: max(0, count - leaving)]:
-            self._begin_leaving(channel)
+    def _fenced(self, lost: Recorded) -> None:
+        self.leases.lose(lost)
 
-    def _begin_leaving(self, channel: Channel) -> None:
-        if not channel.is_leaving:
-            channel.is_leaving = True
-            self._keep(self._release(channel))
-
-    async def _release(self, channel: Channel) -> None:
-        """Let another instance take an endpoint over, with its state as it is now."""
-        await channel.leave(limits.webhook_timeout_ms)
-        try:
-            if await self._recorder.flush():
-                await self._store.release(self._instance_id, [channel.name])
-        except FastpayError:
-            # The comparison of the next beat releases it.
-            pass
-        self._forget(channel)
-
-    def _drop(self, lost: Recorded) -> None:
-        """Let go of an endpoint that another instance has: nothing of it may be stored any more."""
-        channel = self._channels.get(lost.name)
-        if channel is lost and channel is not None:
-            self._fenced += 1
-            _log.warning("webhook_endpoint_lost", endpoint=channel.name.endpoint_id, fence=channel.fence)
-            channel.is_leaving = True
-            self._keep(self._abandon(channel))
-            self._forget(channel)
-
-    async def _abandon(self, channel: Channel) -> None:
-        await channel.leave(0)
-        self._recorder.forget(channel)
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="relay release")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-
-    def _forget(self, channel: Channel) -> None:
-        if self._channels.get(channel.name) is not channel:
-            return
-        del self._channels[channel.name]
-        of_scope = self._by_scope[channel.name.scope]
-        del of_scope[channel.name]
-        if not of_scope:
-            del self._by_scope[channel.name.scope]
+    def _forgotten(self, channel: Channel) -> None:
         self._delivered += channel.delivered
         self._failed += channel.failed
-        self._recorder.forget(channel)
         self._reports.forget(channel.name)
 
     async def _find_replay(self, name: EndpointName, after: str) -> WebhookReplay | None:
         found = await self._endpoints.list_replays(name, after=after, limit=1)
         return found[0] if found else None
-
-    def _pump_all(self) -> None:
-        for channel in list(self._channels.values()):
-            channel.pump()
 
     async def _leave_at(self, stopping: asyncio.Event) -> None:
         await stopping.wait()

@@ -1,6 +1,5 @@
--- For all tenants: note that an instance which delivers webhooks is there, and return how many endpoints it should hold,
--- how many it holds, and whether there is an endpoint that no live instance holds. Live instances share the endpoints
--- that are enabled evenly: each counts itself among them, in the order of their identifiers.
+-- For all tenants: note that an instance which delivers webhooks is there, and return all that live, each with how many
+-- endpoints it holds that are enabled, and how many that are not. All endpoints that are enabled are counted as well.
 -- $1 instance_id uuid
 -- $2 lease_ms integer
 with renewed as (
@@ -19,29 +18,13 @@ live as (
     select instance_id
     from webhook_instance
     where seen_at > now() - make_interval(secs => $2::integer / 1000.0)
-),
-spread as (
-    select count(*) as instances, count(*) filter (where instance_id < $1::uuid) as place
-    from live
-),
-enabled as (
-    select
-        count(*) as endpoints, count(*) filter (where webhook_cursor.holder = $1::uuid) as held,
-        count(*) filter (where live.instance_id is null) as free
-    from webhook_endpoint
-    left join webhook_cursor using (tenant_id, livemode, webhook_endpoint_id)
-    left join live on live.instance_id = webhook_cursor.holder
-    where webhook_endpoint.status = 'enabled'
-),
-disabled as (
-    select count(*) as held
-    from webhook_cursor
-    join webhook_endpoint using (tenant_id, livemode, webhook_endpoint_id)
-    where webhook_cursor.holder = $1::uuid and webhook_endpoint.status <> 'enabled'
 )
 select
-    (endpoints / instances + (place < endpoints % instances)::integer)::integer as quota,
-    enabled.held::integer as held, disabled.held::integer as disabled, enabled.free > 0 as has_free
-from spread
-cross join enabled
-cross join disabled
+    live.instance_id,
+    count(*) filter (where webhook_endpoint.status = 'enabled')::integer as held,
+    count(*) filter (where webhook_endpoint.status <> 'enabled')::integer as disabled,
+    (select count(*)::integer from webhook_endpoint where status = 'enabled') as endpoints
+from live
+left join webhook_cursor on webhook_cursor.holder = live.instance_id
+left join webhook_endpoint using (tenant_id, livemode, webhook_endpoint_id)
+group by live.instance_id
