@@ -83,8 +83,9 @@ class JsonFormatter(logging.Formatter):
         """Return the line. JSON escapes control characters, so that no value can forge a line."""
         fields = {name: _plain(value) for name, value in getattr(record, "fields", {}).items()}
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return json_line(record.created, record.levelname.lower(), record.getMessage(), **fields)
+            fields["traceback"] = _encodable(self.formatException(record.exc_info))
+        event = _encodable(record.getMessage())
+        return json_line(record.created, record.levelname.lower(), event, **fields)
 
 
 def json_line(moment_s: float, level: str, event: str, /, **fields: object) -> str:
@@ -342,8 +343,12 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, bool | int | float) else _short(value)
 
 
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
 def _short(value: object) -> str:
-    text = str(value)
+    text = _encodable(str(value))
     return text if len(text) <= limits.log_value_chars_max else text[: limits.log_value_chars_max] + "..."
 
 

@@ -68,6 +68,8 @@ def test_booleans_are_read_from_the_environment(text: str, value: bool) -> None:
         ("FASTPAY_IDEMPOTENCY_RETENTION_HOURS", "23", "from 24"),
         ("FASTPAY_LOG_LEVEL", "loud", "one of debug, error, info, warning"),
         ("FASTPAY_DRAIN_TIMEOUT_MS", "-1", "from 0"),
+        ("FASTPAY_REQUEST_LOG", "on", "one of complete, off, sampled"),
+        ("FASTPAY_REQUEST_LOG_PERCENT", "101", "from 0 to 100"),
         ("FASTPAY_READER_CONNECTIONS_MAX", "0", "from 1 to 100"),
     ],
 )
@@ -197,3 +199,12 @@ def test_networks_that_webhooks_may_be_sent_to_are_networks() -> None:
         load_settings(environment={"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "private"})
     with pytest.raises(ConfigurationError, match="has host bits set"):
         load_settings(environment={"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "10.1.2.3/8"})
+
+
+def test_a_request_log_that_goes_nowhere_is_refused() -> None:
+    chosen = {"FASTPAY_REQUEST_LOG": "sampled", "FASTPAY_REQUEST_LOG_DAYS": "0"}
+    with pytest.raises(ConfigurationError, match="request_log has nowhere to go"):
+        load_settings(environment=chosen)
+    assert load_settings(environment=chosen | {"FASTPAY_LOG_FORMAT": "json"}).request_log_connections == 0
+    assert load_settings(environment=chosen | {"FASTPAY_REQUEST_LOG_DAYS": "1"}).request_log_connections == 1
+    assert load_settings(environment={}).request_log_connections == 0
