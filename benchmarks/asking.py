@@ -14,6 +14,7 @@ from benchmarks import samples
 from fastpay._native.cache import Cache
 from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services
+from fastpay.api.request_notes import Note, RequestNotes, describe
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent
@@ -25,6 +26,7 @@ from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
+from fastpay.engine.request_log import RequestLog
 
 _KEY = "sk_test_00000000000000000000000000000000"
 _HEADERS = [
@@ -71,6 +73,18 @@ class _Writer:
         return self._outcome
 
 
+class _Notes(RequestLog[Note]):
+    """Keeps the last note."""
+
+    last: Note
+
+    def __init__(self) -> None:
+        super().__init__(describe, clock=SystemClock())
+
+    def add(self, note: Note) -> None:
+        self.last = note
+
+
 class _Unread:
     """A reader with an empty cache and nothing behind it."""
 
@@ -82,10 +96,12 @@ class _Unread:
 
 
 class Asking:
-    """One request after another through the whole application."""
+    """One request after another through the whole application. With `is_logged` each leaves a note."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_logged: bool = False) -> None:
         clock = SystemClock()
+        self.notes = _Notes()
+        notes = RequestNotes(self.notes, clock=clock, percent=None, public_url=None) if is_logged else None
         self.writer = _Writer()
         self._app = create_app(
             Services(
@@ -101,6 +117,7 @@ class Asking:
                 identifiers=IdentifierFactory(clock),
                 readiness=Readiness(),
                 resources=RESOURCES,
+                request_notes=notes,
             )
         )
         self._sent: list[MutableMapping[str, Any]] = []

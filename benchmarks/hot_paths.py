@@ -9,6 +9,7 @@ from typing import Any, cast
 import uvloop
 
 from benchmarks import samples
+from benchmarks.asking import Asking
 from benchmarks.forwarding import forwarding
 from benchmarks.listing import pages
 from benchmarks.peers import bare
@@ -20,11 +21,13 @@ from fastpay._native.service import Service
 from fastpay._native.shortcut import Shortcut
 from fastpay._native.signature import Signer
 from fastpay.api.decoding import decode_params
+from fastpay.api.request_notes import RequestNotes, describe
 from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
 from fastpay.server.settings import ServerSettings
 from fastpay.store import columns
+from fastpay.store.request_log import to_columns
 
 IDENTIFIER = "pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"
 AUTHORIZATION = b"Bearer sk_test_" + b"0" * 32
@@ -87,8 +90,11 @@ def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
         protocol.connection_lost(None)
 
 
-def cached_app() -> Any:
-    """Return an application that answers `GET` from the process's own cache, by the short way."""
+def cached_app(notes: RequestNotes | None = None) -> Any:
+    """Return an application that answers `GET` from the process's own cache, by the short way.
+
+    With `notes` each request leaves one.
+    """
     cache, partition_scope = Cache(1 << 20), "tenant"
     partition = cache.partition(partition_scope)
     partition.valid_until_ns = _FOREVER_NS
@@ -111,6 +117,8 @@ def cached_app() -> Any:
         long_way=long_way,
     )
     shortcut.admit(AUTHORIZATION, partition, _FOREVER_NS)
+    if notes is not None:
+        shortcut.log(notes.answered, notes.drawn_below)
 
     def app(scope: Any, receive: Any, send: Any) -> Any:
         return shortcut.answer(scope, receive, send) or long_way(scope, receive, send)
@@ -134,16 +142,26 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     one_payment, payments = samples.new_changes(1), samples.new_changes(16)
     table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
     form = "application/x-www-form-urlencoded"
+    asking, logged = Asking(), Asking(is_logged=True)
+    logged.ask()
+    notes = RequestNotes(logged.notes, clock=SystemClock(), percent=None, public_url=None)
+    rows = [describe(logged.notes.last, 0, 0)] * 64
     with (
         connection(bare.app) as feed,
         connection(cached_app()) as feed_cached,
         pages() as lists,
+        connection(cached_app(notes)) as feed_logged,
         forwarding() as (there_and_back, serve_forwarded),
     ):
         yield {
             "GET through a connection": lambda: feed(GET),
             "GET from the cache": lambda: feed_cached(GET),
+            "GET from the cache, logged": lambda: feed_logged(GET),
             "POST through a connection": lambda: feed(POST),
+            "POST to its answer": asking.ask,
+            "POST to its answer, logged": logged.ask,
+            "describe a request for the log": lambda: describe(logged.notes.last, 0, 0),
+            "64 requests to the log's columns": lambda: to_columns(rows),
             "route": lambda: table.lookup("GET", "/v1/payment_intents/pi_1"),
             "form to params": lambda: decode_params(
                 CreateParams, content_type=form, body=samples.BODY, query=b""

@@ -20,6 +20,7 @@ from fastpay.api.common_params import Params
 from fastpay.api.context import Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
+from fastpay.api.request_notes import NOTE, Note
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.identifiers import is_well_formed
 from fastpay.domain.objects import PaymentIntent, PaymentMethod
@@ -27,7 +28,7 @@ from fastpay.domain.payment_intents import AuthenticatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.setup_intents import AuthenticateSetupIntent
 from fastpay.domain.setup_objects import SetupIntent
-from fastpay.engine.ports import Submission
+from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import FastpayError, Forbidden, MethodNotAllowed, NotFound
 from fastpay.observability import telemetry
 
@@ -83,7 +84,8 @@ class ChallengePage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request_id = self._services.identifiers.request_id()
+        request_id, notes = self._services.identifiers.request_id(), self._services.request_notes
+        note = None if notes is None else notes.begin(scope)
         with telemetry.request_span(
             scope["method"], TEMPLATE, headers=scope["headers"], scheme=scope.get("scheme", "http")
         ) as span:
@@ -92,11 +94,13 @@ class ChallengePage:
             except ClientGone:
                 return
             except FastpayError as error:
-                page = _notice(error.status)
-            except Exception:  # noqa: BLE001  whatever it is, the cardholder gets an answer
+                page = _notice(error.status, error, note)
+            except Exception as error:  # noqa: BLE001  whatever it is, the cardholder gets an answer
                 _log.exception("challenge_failed", request_id=request_id)
-                page = _notice(500)
+                page = _notice(500, error, note)
             span.answered(page.status)
+        if note is not None:
+            note.end(request_id, page.status)
         headers = [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"content-length", b"%d" % len(page.body)),
@@ -120,6 +124,9 @@ class ChallengePage:
         challenge = services.challenges.open(token)
         if challenge is None or challenge.until_s < services.clock.now_ms() // 1000:
             raise NotFound("No such page, or it has expired.")
+        note: Note | None = scope.get(NOTE)
+        if note is not None:
+            note.scope = challenge.scope
         outcome = "" if scope["method"] != "POST" else await _read_outcome(scope, receive)
         shares, tenant, page = services.shares, challenge.scope, f"{PATH}{token}/{identifier}"
         if not shares.enter(tenant):
@@ -128,7 +135,9 @@ class ChallengePage:
             intent = await in_time(self._find(tenant, identifier, page))
             if outcome in {"succeeded", "failed"} and intent.status == "requires_action":
                 command = _COMMANDS[type(intent)](id=intent.id, succeeds=outcome == "succeeded")
-                await self._submit(tenant, command, request_id)
+                committed = await self._submit(tenant, command, request_id)
+                if note is not None:
+                    note.outcome = committed
                 intent = await in_time(self._find(tenant, identifier, page))
             if not outcome and intent.status == "requires_action":
                 return _Page(200, await in_time(self._question(tenant, intent)))
@@ -148,12 +157,12 @@ class ChallengePage:
                 return intent
         raise NotFound("Another attempt has followed.")
 
-    async def _submit(self, tenant: TenantScope, command: Command, request_id: str) -> None:
-        """Commit the answer. A second one is refused by the state of the intent."""
+    async def _submit(self, tenant: TenantScope, command: Command, request_id: str) -> Outcome:
+        """Commit the answer. A second one is refused by the state of the intent. Raises: FastpayError."""
         services = self._services
         services.writer.admit(tenant)
         stamp = services.identifiers.stamp()
-        await services.writer.submit(
+        return await services.writer.submit(
             Submission(
                 scope=tenant,
                 command=command,
@@ -200,5 +209,7 @@ def _redirect(intent: _Intent) -> _Page:
     return _Page(303, b"", with_result(intent.return_url, result))
 
 
-def _notice(status: int) -> _Page:
+def _notice(status: int, error: Exception, note: Note | None) -> _Page:
+    if note is not None:
+        note.error = error
     return _Page(status, challenge_html.notice(*_NOTICES.get(status, _OTHERWISE)))

@@ -32,8 +32,15 @@ def parse_idempotency_key(header: str | None) -> str | None:
 
 def is_idempotency_key(header: str) -> bool:
     """Tell whether an Idempotency-Key header holds a key that may be shown."""
+    return presentable_key(header) is not None
+
+
+def presentable_key(header: str) -> str | None:
+    """Return the key of an Idempotency-Key header, None if it is invalid or may not be shown."""
     key = _key_of(header)
-    return key is not None and not (digit_runs.in_text(key) and card_numbers.holds(key))
+    if key is None or (digit_runs.in_text(key) and card_numbers.holds(key)):
+        return None
+    return key
 
 
 def _key_of(header: str) -> str | None:

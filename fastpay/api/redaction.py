@@ -19,8 +19,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from fastpay import limits
-from fastpay.api.accepted_values import Accepted
+from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.common_params import Part
 from fastpay.domain.identifiers import is_well_formed, prefix_of
 from fastpay.domain.kinds import KINDS
@@ -48,14 +50,44 @@ _AGENT = re.compile(
 _AGENTS_MAX = 3
 
 
-def parameters(accepted: Accepted, tree: Mapping[str, Any]) -> dict[str, Any]:
+class Rule:
+    """What is kept of the values of one parameter: `Accepted`, reduced to that and made quick to ask.
+
+    `fields` are those of a struct and `elements` those of a list. Of what `is_forgotten` nothing is kept.
+    `words` says that the values are words of the API.
+    """
+
+    __slots__ = ("boolean", "elements", "fields", "integer", "is_forgotten", "texts", "words")
+
+    def __init__(self) -> None:
+        self.integer = self.boolean = self.words = self.is_forgotten = False
+        self.texts: frozenset[str] = frozenset()
+        self.fields: dict[str, Rule] | None = None
+        self.elements: Rule | None = None
+
+
+# Bounded by the number of params types in the program.
+_rules: dict[type[msgspec.Struct], Rule] = {}
+
+
+def rule_of(params_type: type[msgspec.Struct]) -> Rule:
+    """Return what is kept of the parameters of a type."""
+    rule = _rules.get(params_type)
+    if rule is None:
+        rule = _rules[params_type] = _make_rule(accepted_by(params_type), "", {})
+    return rule
+
+
+def parameters(rule: Rule, tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may be kept of a tree of parameters, as it was sent, valid or not."""
-    return _fields(accepted, tree)
+    fields = rule.fields
+    assert fields is not None
+    return {key: _value(fields[key], value) for key, value in tree.items() if key in fields}
 
 
-def name(accepted: Accepted | None, param: str) -> str:
+def name(rule: Rule | None, param: str) -> str:
     """Return the name of a parameter, such as `card[number]`, up to the first part that the client chose."""
-    shown, inside = "", accepted
+    shown, inside = "", rule
     for part in _NAME.findall(param):
         if inside is not None and inside.fields is not None and part in inside.fields:
             inside = inside.fields[part]
@@ -101,63 +133,63 @@ def is_identifier(text: str) -> bool:
     prefix = prefix_of(text)
     if prefix in KINDS:
         return is_well_formed(text, prefix) or _TEST_NAME.fullmatch(text) is not None
-    return _REQUEST.fullmatch(text) is not None
+    return prefix == "req" and _REQUEST.fullmatch(text) is not None
 
 
-def _fields(accepted: Accepted, tree: Mapping[str, Any]) -> dict[str, Any]:
-    fields = accepted.fields
-    assert fields is not None
-    return {key: _value(fields[key], value, key) for key, value in tree.items() if key in fields}
-
-
-def _value(accepted: Accepted, value: Any, key: str) -> Any:
-    match value:
-        case None | "" | True | False:
-            return value
-        case int():
-            return (
-                value if _is_integer(accepted) and abs(value) < limits.request_log_integer_max else REDACTED
-            )
-        case str():
-            return _text(accepted, value, key)
-        case dict():
-            return _object(accepted, value, key)
-        case list():
-            return _elements(accepted, value, key)
-        case _:
-            return REDACTED
-
-
-def _text(accepted: Accepted, text: str, key: str) -> Any:
-    if text in accepted.texts or is_identifier(text):
-        return text
-    if accepted.boolean and text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if _is_integer(accepted) and _INTEGER.fullmatch(text) is not None:
-        return int(text)
-    return text if key in _WORD_NAMES and _WORD.fullmatch(text) is not None else REDACTED
-
-
-def _object(accepted: Accepted, value: Mapping[str, Any], key: str) -> Any:
+def _make_rule(accepted: Accepted, key: str, made: dict[int, Rule]) -> Rule:
+    known = made.get(id(accepted.fields)) if accepted.fields is not None else None
+    if known is not None:
+        # A struct may contain itself.
+        return known
+    rule = Rule()
+    rule.boolean = accepted.boolean
+    rule.integer = accepted.integer is not None or bool(accepted.integers)
+    rule.texts = frozenset(accepted.texts)
+    rule.words = key in _WORD_NAMES
+    struct_type = accepted.struct_type
+    if struct_type is not None and issubclass(struct_type, Part):
+        rule.is_forgotten = struct_type.is_forgotten
     if accepted.fields is not None:
-        struct_type = accepted.struct_type
-        if struct_type is not None and issubclass(struct_type, Part) and struct_type.is_forgotten:
-            return REDACTED
-        return _fields(accepted, value)
+        made[id(accepted.fields)] = rule
+        rule.fields = {name: _make_rule(inner, name, made) for name, inner in accepted.fields.items()}
     if accepted.elements is not None:
+        rule.elements = _make_rule(accepted.elements, key, made)
+    return rule
+
+
+def _value(rule: Rule, value: Any) -> Any:
+    kind = type(value)
+    if kind is str:
+        return _text(rule, value)
+    if kind is dict:
+        if rule.fields is not None:
+            return REDACTED if rule.is_forgotten else parameters(rule, value)
         # A form numbers the elements of a list.
-        return _elements(accepted, list(value.values()), key)
-    return REDACTED
+        return REDACTED if rule.elements is None else _elements(rule.elements, list(value.values()))
+    if kind is list:
+        return REDACTED if rule.elements is None else _elements(rule.elements, value)
+    if value is None or kind is bool:
+        return value
+    is_short = kind is int and abs(value) < limits.request_log_integer_max
+    return value if rule.integer and is_short else REDACTED
 
 
-def _elements(accepted: Accepted, values: list[Any], key: str) -> Any:
-    if accepted.elements is None or len(values) > limits.request_log_elements_max:
+def _text(rule: Rule, text: str) -> Any:
+    if text == "" or text in rule.texts:
+        return text
+    if rule.integer and _INTEGER.fullmatch(text) is not None:
+        return int(text)
+    if rule.boolean and text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if rule.words and _WORD.fullmatch(text) is not None:
+        return text
+    return text if "_" in text and is_identifier(text) else REDACTED
+
+
+def _elements(rule: Rule, values: list[Any]) -> Any:
+    if len(values) > limits.request_log_elements_max:
         return REDACTED
-    return [_value(accepted.elements, value, key) for value in values]
-
-
-def _is_integer(accepted: Accepted) -> bool:
-    return accepted.integer is not None or bool(accepted.integers)
+    return [_value(rule, value) for value in values]
 
 
 def _quote(found: "re.Match[str]") -> str:

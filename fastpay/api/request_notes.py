@@ -13,11 +13,11 @@ import msgspec
 from fastpay import limits
 from fastpay._native import form, strict_json
 from fastpay.api import redaction
-from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.decoding import is_json
 from fastpay.api.errors import Failure, known_error, without_card_numbers
-from fastpay.api.idempotency_keys import is_idempotency_key, parse_idempotency_key
+from fastpay.api.idempotency_keys import presentable_key
 from fastpay.clock import Clock
+from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import ErrorRecord
 from fastpay.engine.ports import Credentials, Outcome
 from fastpay.engine.request_log import RequestLog
@@ -47,7 +47,8 @@ class Note(msgspec.Struct, gc=False):
     request_id: str = ""
     ended_ns: int = 0
     status: int = 0
-    credentials: Credentials | None = None
+    scope: TenantScope | None = None
+    key_id: str | None = None
     params_type: type[msgspec.Struct] | None = None
     query: bytes = b""
     # None if it is too long to be kept.
@@ -57,7 +58,8 @@ class Note(msgspec.Struct, gc=False):
 
     def authenticated(self, credentials: Credentials, params_type: type[msgspec.Struct]) -> "Note":
         """Note whose request it is, and the parameters that it may have. Return the note."""
-        self.credentials = credentials
+        self.scope = credentials.scope
+        self.key_id = credentials.key_id
         self.params_type = params_type
         return self
 
@@ -69,7 +71,7 @@ class Note(msgspec.Struct, gc=False):
     def failed(self, error: Failure, request_id: str) -> str | None:
         """Note the error, and return the URL that its answer shows."""
         self.error = error
-        return None if self.credentials is None else self.notes.url_of(request_id)
+        return None if self.scope is None else self.notes.url_of(request_id)
 
     def end(self, request_id: str, status: int) -> None:
         """Note the answer, and leave the note in the queue if it is to be kept."""
@@ -102,7 +104,7 @@ class RequestNotes:
 
     def end(self, note: Note) -> None:
         """Keep a note that is complete, or drop it."""
-        if note.credentials is None:
+        if note.scope is None:
             if not self._keeps_strangers or note.request_id >= self.drawn_below:
                 return
         elif note.request_id >= self.drawn_below and note.status < 400:
@@ -120,17 +122,8 @@ class RequestNotes:
     ) -> None:
         """Keep a request that was answered by the shortcut, and drawn there."""
         now_ns = self._now_ns()
-        note = Note(
-            self,
-            asgi["method"],
-            asgi["path"],
-            asgi["headers"],
-            begun_ns,
-            request_id,
-            now_ns,
-            status,
-            credentials,
-        )
+        note = Note(self, asgi["method"], asgi["path"], asgi["headers"], begun_ns, request_id, now_ns, status)
+        note.scope, note.key_id = credentials.scope, credentials.key_id
         self.log.add(note)
 
     def url_of(self, request_id: str) -> str | None:
@@ -140,8 +133,8 @@ class RequestNotes:
 
 def describe(note: Note, now_ms: int, now_ns: int) -> LoggedRequest:
     """Return what is kept of a request."""
-    credentials, outcome = note.credentials, note.outcome
-    accepted = None if note.params_type is None else accepted_by(note.params_type)
+    outcome = note.outcome
+    rule = None if note.params_type is None else redaction.rule_of(note.params_type)
     sent = {name: value for name, value in note.headers if name in _READ}
     object_id = sequence = original = None
     error = None if note.error is None else known_error(note.error)
@@ -155,19 +148,19 @@ def describe(note: Note, now_ms: int, now_ns: int) -> LoggedRequest:
     agent = sent.get(b"user-agent")
     return LoggedRequest(
         request_id=note.request_id,
-        scope=None if credentials is None else credentials.scope,
+        scope=note.scope,
         moment_ms=now_ms - (now_ns - note.begun_ns) // 1_000_000,
         duration_us=max(note.ended_ns - note.begun_ns, 0) // 1_000,
         method=note.method if note.method in METHODS else "_OTHER",
         path=redaction.path(note.path),
         status=note.status,
-        key_id=None if credentials is None else credentials.key_id,
+        key_id=note.key_id,
         idempotency_key=_idempotency_key(note.method, sent.get(b"idempotency-key")),
         original_request_id=original,
-        parameters=None if accepted is None else _parameters(note, accepted, sent.get(b"content-type")),
+        parameters=None if rule is None else _parameters(note, rule, sent.get(b"content-type")),
         object_id=object_id,
         sequence=sequence,
-        error=None if error is None else _error(error, accepted),
+        error=None if error is None else _error(error, rule),
         user_agent=None if agent is None else redaction.user_agent(agent.decode("latin-1")),
     )
 
@@ -183,13 +176,13 @@ def _drawn_below(percent: int) -> str:
     return f"{_NEVER}{percent * 16**_DRAWN_DIGITS // 100:0{_DRAWN_DIGITS}x}"
 
 
-def _error(error: FastpayError | ErrorRecord, accepted: Accepted | None) -> LoggedError:
+def _error(error: FastpayError | ErrorRecord, rule: redaction.Rule | None) -> LoggedError:
     message = redaction.message(without_card_numbers(error.message))
-    param = None if error.param is None else redaction.name(accepted, error.param)
+    param = None if error.param is None else redaction.name(rule, error.param)
     return LoggedError(error.type, error.code, error.decline_code, param, message)
 
 
-def _parameters(note: Note, accepted: Accepted, content_type: bytes | None) -> str | None:
+def _parameters(note: Note, rule: redaction.Rule, content_type: bytes | None) -> str | None:
     """Return the parameters in JSON, None if they are too long or cannot be read."""
     if note.body is None:
         return None
@@ -202,7 +195,7 @@ def _parameters(note: Note, accepted: Accepted, content_type: bytes | None) -> s
             )
     except (form.FormError, strict_json.JsonError, UnsupportedMediaType):
         return None
-    kept = msgspec.json.encode(redaction.parameters(accepted, tree))
+    kept = msgspec.json.encode(redaction.parameters(rule, tree))
     return kept.decode() if len(kept) <= limits.request_log_parameters_bytes_max else None
 
 
@@ -210,7 +203,5 @@ def _idempotency_key(method: str, header: bytes | None) -> str | None:
     """Return a key that was valid, and is neither a secret nor a security code by mistake."""
     if header is None or method in _BODILESS or len(header) < limits.request_log_key_chars_min:
         return None
-    text = header.decode("latin-1")
-    if not is_idempotency_key(text) or _SECRET.search(text) is not None:
-        return None
-    return parse_idempotency_key(text)
+    key = presentable_key(header.decode("latin-1"))
+    return None if key is None or ("_" in key and _SECRET.search(key) is not None) else key

@@ -6,7 +6,7 @@ lines, and stores them by one statement a batch.
 | what happens                         | what becomes of the notes                                        |
 |--------------------------------------|------------------------------------------------------------------|
 | the queue is full                    | new ones are dropped and counted                                 |
-| the database is away                 | they wait, and count against the queue                           |
+| the database is away                 | they are described, wait, and count against the queue            |
 | the database refuses a batch         | the batch is dropped after `request_log_attempts_max`, and logged |
 | describing takes much of the loop    | the task pauses `request_log_pause_factor` times as long         |
 | the process stops                    | they are stored                                                  |
@@ -131,7 +131,8 @@ class RequestLog(Generic[_Note]):
     async def flush(self) -> bool:
         """Describe, log and store one batch. Return whether that succeeded."""
         async with self._flushing:
-            await self._describe_some(limits.request_log_batch_max - len(self._unstored))
+            # Also while the database is away: a note has what is redacted in its description.
+            await self._describe_some(limits.request_log_batch_max)
             if self._write_lines is not None:
                 lines, self._unwritten = self._unwritten, []
                 await asyncio.to_thread(self._write_lines, lines)

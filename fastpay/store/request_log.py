@@ -22,8 +22,7 @@ class PostgresRequestLog:
 
     async def write(self, requests: Sequence[LoggedRequest]) -> None:
         """Keep requests, all with a scope. Those that are kept already stay as they are."""
-        columns = zip(*(_row(request) for request in requests), strict=True)
-        await self._fetch(SQL["request_log_write"], *map(list, columns))
+        await self._fetch(SQL["request_log_write"], *to_columns(requests))
 
     async def find(self, scope: Scope, request_id: str) -> LoggedRequest | None:
         """Return a request of this tenant and mode."""
@@ -37,6 +36,11 @@ class PostgresRequestLog:
     async def drop_partitions(self, *, retention_days: int) -> None:
         """Drop the partitions that are too old."""
         await self._fetch(SQL["request_log_drop_partitions"], retention_days)
+
+
+def to_columns(requests: Sequence[LoggedRequest]) -> list[list[Any]]:
+    """Return the columns of requests, in the order in which the statement takes them."""
+    return [list(column) for column in zip(*map(_row, requests), strict=True)]
 
 
 def _row(request: LoggedRequest) -> tuple[Any, ...]:

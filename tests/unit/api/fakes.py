@@ -300,7 +300,9 @@ def _well_formed(identifier: str) -> str:
 class Api:
     """The application with its fakes, driven through ASGI."""
 
-    def __init__(self, *, body_bytes_max: int = 65_536, public_url: str | None = None) -> None:
+    def __init__(
+        self, *, body_bytes_max: int = 65_536, public_url: str | None = None, **services: Any
+    ) -> None:
         self.clock = FakeClock()
         self.engine = FakeEngine()
         self.identifiers = IdentifierFactory(self.clock)
@@ -319,6 +321,7 @@ class Api:
             readiness=self.readiness,
             resources=RESOURCES,
             settings=Settings(body_bytes_max=body_bytes_max, public_url=public_url),
+            **services,
         )
         self.app = create_app(self.services)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -236,6 +237,39 @@ async def test_requests_of_nobody_are_lines_only(store: Store) -> None:
     assert list(store.kept) == ["req_2"]
     assert log.keeps_strangers
     assert not new_log(store).keeps_strangers
+
+
+async def test_lines_go_on_while_the_database_is_away(store: Store) -> None:
+    lines: list[str] = []
+    log = new_log(store, lambda requests: lines.extend(request.request_id for request in requests))
+    store.is_away = True
+    sent = notes(3 * limits.request_log_batch_max)
+    for note in sent:
+        log.add(note)
+    for _ in range(3):
+        assert not await log.flush()
+    assert lines == [note.request_id for note in sent]
+    # What waits is described: no note, which has what was sent, waits for a database.
+    assert log._notes == []
+
+
+async def test_a_log_that_nobody_reads_delays_no_request(store: Store) -> None:
+    is_read = threading.Event()
+
+    def blocked(_: Sequence[LoggedRequest]) -> None:
+        is_read.wait()
+
+    log = new_log(store, blocked)
+    log.start()
+    log.add(Note("req_first"))
+    while not log._unstored:  # noqa: ASYNC110  the thread has no event of the loop
+        await asyncio.sleep(0.01)
+    for note in notes(limits.request_log_queue_max):
+        log.add(note)
+    assert log.counts()["requests_not_logged"] == 1
+    is_read.set()
+    await log.close()
+    assert len(store.kept) == limits.request_log_queue_max
 
 
 async def test_without_a_database_there_are_lines_and_nothing_is_found() -> None:
