@@ -7,6 +7,7 @@ from tests.mutants.planted_lanes import LANES
 from tests.mutants.planted_money import MONEY
 from tests.mutants.planted_pages import PAGES
 from tests.mutants.planted_relay import RELAY
+from tests.mutants.planted_requests import REQUESTS
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -334,5 +335,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *FORWARDED,
     *MONEY,
     *PAGES,
+    *REQUESTS,
     *RELAY,
 )
