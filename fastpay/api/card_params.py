@@ -171,11 +171,19 @@ def choice(call: Call, payment_method: str) -> Choice:
     number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
     if number is not None:
         return NewCard(card=magic_card(call, number))
-    if kinds.could_be(kinds.PAYMENT_METHOD, payment_method):
-        return payment_method
-    if kinds.could_be(kinds.SOURCE, payment_method):
-        return sources.method_id(payment_method)
-    raise kinds.absent(kinds.PAYMENT_METHOD, payment_method)
+    return named(payment_method)
+
+
+def named(identifier: str) -> str:
+    """Return the identifier of a payment method that a request names, as a source perhaps.
+
+    Raises: NotFound for a malformed one.
+    """
+    if kinds.could_be(kinds.PAYMENT_METHOD, identifier):
+        return identifier
+    if kinds.could_be(kinds.SOURCE, identifier):
+        return sources.method_id(identifier)
+    raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
 
 
 class MethodParams(Protocol):

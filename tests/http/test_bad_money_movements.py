@@ -52,6 +52,8 @@ CASES = [
     form("/v1/refunds", param="reverse_transfer", charge=CHARGE, reverse_transfer="perhaps"),
     query("/v1/application_fees?fee=fee_x", code=UNKNOWN, param="fee"),
     form(ACCOUNTS, param="type", type="none"),
+    form(ACCOUNTS, param="type", type="express", **{"controller[fees][payer]": "application"}),
+    form(ACCOUNTS, param="controller[losses][payments]", **{"controller[losses][payments]": "nobody"}),
     form(ACCOUNTS, param="country", country="usa"),
     form(ACCOUNTS, param="default_currency", default_currency="zzz"),
     form(ACCOUNTS, param="business_type", business_type="x"),

@@ -234,7 +234,9 @@ def same(first: httpx.Response, second: httpx.Response, replaced: Mapping[str, s
     """Hold two answers against each other, byte for byte but for the identifiers asked for."""
     text, expected = first.text, second.text
     for theirs, nobodys in replaced.items():
-        text = text.replace(theirs, nobodys)
+        # A source is known by its payment method, which has its digits.
+        for prefix in ("card_", "pm_"):
+            text = text.replace(theirs.replace("card_", prefix), nobodys.replace("card_", prefix))
     assert (first.status_code, text) == (second.status_code, expected)
     headers = [
         {name: value for name, value in answer.headers.items() if name not in {"request-id", "date"}}

@@ -55,3 +55,20 @@ def test_a_platform_sells_for_a_seller_and_takes_a_part_of_it_back(client: strip
         "transfer.created",
         "transfer.reversed",
     } <= set(types)
+
+
+def test_an_account_is_created_with_a_controller(client: stripe.StripeClient) -> None:
+    seller = client.v1.accounts.create(
+        {
+            "country": "US",
+            "controller": {
+                "fees": {"payer": "application"},
+                "losses": {"payments": "application"},
+                "stripe_dashboard": {"type": "express"},
+            },
+            "capabilities": {"transfers": {"requested": True}},
+        }
+    )
+    assert (seller.type, seller.capabilities and seller.capabilities.transfers) == ("none", "active")
+    assert violations(seller.to_dict(), stripe.Account) == []
+    assert client.v1.accounts.create({"country": "US"}).type == "standard"

@@ -77,12 +77,33 @@ def test_sources_are_made_changed_listed_and_deleted(client: stripe.StripeClient
     )
     assert isinstance(paid.payment_method, str)
     assert paid.payment_method.removeprefix("pm_") == second.id.removeprefix("card_")
+    _check_named_as_a_method(client, customer, second.id)
     gone = sources.delete(customer, first.id)
     assert gone.to_dict() == {"id": first.id, "object": "card", "deleted": True}
     assert client.v1.customers.retrieve(customer).default_source is None
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         sources.retrieve(customer, first.id)
     assert (refusal.value.http_status, refusal.value.code) == (404, "resource_missing")
+
+
+def _check_named_as_a_method(client: stripe.StripeClient, customer: str, source: str) -> None:
+    """See that a source is taken wherever a payment method is, and detach it."""
+    methods = client.v1.payment_methods
+    shown = methods.retrieve(source, {"expand": ["customer"]})
+    assert isinstance(shown.customer, stripe.Customer)
+    assert (shown.id, shown.customer.id) == (source.replace("card_", "pm_"), customer)
+    assert methods.retrieve(source).to_dict() == methods.retrieve(shown.id).to_dict()
+    assert methods.update(source, {"metadata": {"b": "2"}}).to_dict()["metadata"] == {"b": "2"}
+    changed = client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": source}})
+    assert changed.invoice_settings is not None
+    assert changed.invoice_settings.default_payment_method == shown.id
+    assert methods.detach(source).customer is None
+    for nobodys in (f"card_{'0' * 32}", "card_x"):
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            methods.retrieve(nobodys)
+        assert (refusal.value.http_status, refusal.value.code) == (404, "resource_missing")
+    with pytest.raises(stripe.InvalidRequestError, match="expand"):
+        methods.retrieve(source, {"expand": ["card"]})
 
 
 def test_what_was_answered_once_is_answered_again(client: stripe.StripeClient) -> None:

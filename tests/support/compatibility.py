@@ -28,6 +28,7 @@ WITHOUT_EFFECT = frozenset(
         "api_version",
         "attach_to_self",
         "connect",
+        "controller",
         "excluded_payment_method_types",
         "flow_directions",
         "fulfillment_date",

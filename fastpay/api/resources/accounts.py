@@ -20,6 +20,7 @@ from fastpay.api.common_params import (
     Url,
     first_metadata,
     given,
+    refuse_together,
 )
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
@@ -175,6 +176,33 @@ class CapabilitiesParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=
     transfers: CapabilityParams = CapabilityParams()
 
 
+class PayerParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who pays fees."""
+
+    payer: Literal["account", "application"] = "account"
+
+
+class LossesParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is liable if an account cannot pay."""
+
+    payments: Literal["application", "stripe"] = "stripe"
+
+
+class DashboardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dashboard an account has."""
+
+    type: Literal["express", "full", "none"] = "full"
+
+
+class ControllerParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who controls a connected account. Without effect: it only receives transfers."""
+
+    fees: PayerParams = PayerParams()
+    losses: LossesParams = LossesParams()
+    requirement_collection: Literal["application", "stripe"] = "stripe"
+    stripe_dashboard: DashboardParams = DashboardParams()
+
+
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Create a connected account."""
 
@@ -185,11 +213,12 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
         UNSET
     )
     capabilities: CapabilitiesParams = CapabilitiesParams()
+    controller: ControllerParams | UnsetType = UNSET
     country: Country = "US"
     default_currency: str | UnsetType | None = UNSET
     email: Email | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
-    type: Literal["custom", "express", "standard"] = "standard"
+    type: Literal["custom", "express", "standard"] | UnsetType = UNSET
 
 
 class AccountListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -199,6 +228,10 @@ class AccountListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unk
 def create(call: Call, params: CreateParams) -> CreateConnectedAccount:
     """Create a connected account."""
     fields = given(params, "business_type", "country", "email", "type")
+    if params.controller is not UNSET:
+        if params.type is not UNSET:
+            raise refuse_together("controller", "type")
+        fields["type"] = "none"
     if params.business_profile is not None and not isinstance(params.business_profile, UnsetType):
         fields["business_profile"] = BusinessProfile(**msgspec.structs.asdict(params.business_profile))
     if isinstance(params.default_currency, str):

@@ -153,7 +153,7 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
         choice = card_params.choice(call, params.payment_method)
     settings = _invoice_settings(params)
     default = settings.pop("default_payment_method", None)
-    if default is not None and default != params.payment_method:
+    if default is not None and default not in (params.payment_method, choice):
         # A new customer has no payment method but the one that this request attaches.
         raise InvalidRequest(
             "Attach the payment method first: give its identifier in payment_method as well.", param=_DEFAULT
@@ -232,7 +232,9 @@ def _invoice_settings(params: CreateParams | UpdateParams) -> dict[str, Any]:
         return {}
     settings = given(params.invoice_settings, "default_payment_method", "footer")
     default = settings.get("default_payment_method")
-    if isinstance(default, str) and not _could_be_method(default):
+    if isinstance(default, str) and kinds.could_be(kinds.SOURCE, default):
+        settings["default_payment_method"] = card_params.named(default)
+    elif isinstance(default, str) and not _could_be_method(default):
         raise InvalidRequest(
             f"No such payment method on this customer: '{kinds.presentable(default)}'",
             code="resource_missing",

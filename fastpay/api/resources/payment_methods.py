@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from fastpay import limits
-from fastpay.api import card_params
+from fastpay.api import answers, card_params
 from fastpay.api.card_params import (
     AllowRedisplay,
     CardParams,
@@ -32,13 +32,15 @@ from fastpay.api.common_params import (
     value_or,
 )
 from fastpay.api.common_shapes import BILLING_DETAILS, CHECKS
-from fastpay.api.context import Call
+from fastpay.api.context import Call, Reply
+from fastpay.api.decoding import decode_query
 from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When, fields
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Reference, Resource
 from fastpay.api.routes import Route
+from fastpay.api.snapshots import Snapshots
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
 from fastpay.domain.bank_accounts import SepaDebit
@@ -203,6 +205,23 @@ PAYMENT_METHOD = Resource(
 )
 
 
+class RetrieveMethod(Retrieve[NoParams]):
+    """The endpoint that shows a payment method, also by its identifier as a source."""
+
+    async def answer(self, call: Call) -> Reply:
+        """Show the payment method. Raises: NotFound."""
+        identifier = call.arguments["id"]
+        if not kinds.could_be(kinds.SOURCE, identifier):
+            return await super().answer(call)
+        paths = answers.check_expansions(call, self.resource, decode_query(NoParams, call.query).expand)
+        method = card_params.named(identifier)
+        found = await call.services.reader.get(call.scope, method)
+        if found is None:
+            raise kinds.absent(kinds.PAYMENT_METHOD, identifier)
+        shown = Snapshots(call, {method: found})
+        return Reply(body=await answers.shown(call, self.resource, found.object, shown, paths=paths))
+
+
 class MethodList(List[_Listed]):
     """A list of payment methods, of one type if the request names it.
 
@@ -253,7 +272,7 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
     changes = value_or(params.card, CardChanges())
     month, year = card_params.changed_expiry(call, changes.exp_month, changes.exp_year, prefix="card")
     return UpdatePaymentMethod(
-        id=call.arguments["id"],
+        id=card_params.named(call.arguments["id"]),
         fields=given(params, "allow_redisplay"),
         billing_details=_billing_changes(params.billing_details),
         exp_month=month,
@@ -272,7 +291,7 @@ def attach(call: Call, params: AttachParams) -> AttachPaymentMethod:
 
 def detach(call: Call, params: NoParams) -> DetachPaymentMethod:
     """Detach a payment method from its customer."""
-    return DetachPaymentMethod(id=call.arguments["id"])
+    return DetachPaymentMethod(id=card_params.named(call.arguments["id"]))
 
 
 def magic(call: Call, identifier: str) -> PaymentMethod | None:
@@ -301,18 +320,18 @@ ROUTES = (
         "/v1/payment_methods",
         MethodList(PAYMENT_METHOD, PaymentMethodListParams, filters={"customer": kinds.CUSTOMER}),
     ),
-    Route("GET", "/v1/payment_methods/{id}", Retrieve(PAYMENT_METHOD, NoParams, stand_in=magic)),
+    Route("GET", "/v1/payment_methods/{id}", RetrieveMethod(PAYMENT_METHOD, NoParams, stand_in=magic)),
     Route(
         "POST",
         "/v1/payment_methods/{id}",
-        Write(PAYMENT_METHOD, UpdateParams, update, path_kind=kinds.PAYMENT_METHOD),
+        Write(PAYMENT_METHOD, UpdateParams, update),
     ),
-    # The path may name a magic payment method, so the command checks it with the other parameters.
+    # The path may name a source or a magic payment method, so commands check it with the other parameters.
     Route("POST", "/v1/payment_methods/{id}/attach", Write(PAYMENT_METHOD, AttachParams, attach)),
     Route(
         "POST",
         "/v1/payment_methods/{id}/detach",
-        Write(PAYMENT_METHOD, NoParams, detach, path_kind=kinds.PAYMENT_METHOD),
+        Write(PAYMENT_METHOD, NoParams, detach),
     ),
     Route(
         "GET",
