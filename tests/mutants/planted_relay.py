@@ -84,6 +84,27 @@ RELAY = (
         (f"{LEASES}::test_an_instance_that_was_fenced_off_moves_nothing",),
     ),
     Mutant(
+        "look-for-the-newest-position-among-dead-rows",
+        "fastpay/store/sql/relay_record.sql",
+        "order by webhook_position.number desc",
+        "order by webhook_position.position desc",
+        ("tests/relay/test_old_snapshots.py",),
+    ),
+    Mutant(
+        "send-other-bytes-from-another-process",
+        "fastpay/domain/events.py",
+        "for name in {**before, **after}:",
+        "for name in before | after.keys():",
+        ("tests/unit/domain/test_events.py::test_what_differs_has_one_order_in_all_processes",),
+    ),
+    Mutant(
+        "leave-without-letting-others-have-the-endpoints",
+        "fastpay/store/sql/relay_leave.sql",
+        "update webhook_cursor set holder = null where holder = $1::uuid",
+        "update webhook_cursor set holder = null where holder = $1::uuid and false",
+        ("tests/relay/test_kills.py",),
+    ),
+    Mutant(
         "claim-what-was-claimed-meanwhile",
         "fastpay/store/sql/relay_claim.sql",
         "found.holder is null",

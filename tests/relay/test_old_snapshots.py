@@ -85,7 +85,8 @@ async def test_beats_and_positions_cost_the_same_while_one_old_snapshot_is_open(
     async with (
         engine(database_url) as made,
         connected(database_url) as old,
-        connected(database_url) as reading,
+        # Planned as an instance has it.
+        made.pool.lend() as reading,
     ):
         store = PostgresLeases(made.pool)
         for number in range(ENDPOINTS):

@@ -13,6 +13,7 @@ replaced as (
         and seen_at > now() - 2 * make_interval(secs => $2::integer / 1000.0)
 ),
 live as (
+    -- An index can be searched for now(), and not for clock_timestamp(). It is earlier, so no lease ends too soon.
     select $1::uuid as instance_id
     union
     select instance_id
