@@ -158,7 +158,7 @@ def _create_shortcut(
     cache = services.reader.cache
 
     def render(path: str, versioned: Versioned, scope: TenantScope) -> CachedResponse | None:
-        return shown[path].render(path, versioned, scope.livemode)
+        return shown[path].render(services.resources, path, versioned, livemode=scope.livemode)
 
     def encode(entry: Entry | None, response: CachedResponse, accepted: bytes) -> CachedResponse:
         return form_for(cache, entry, response, accepted.decode("latin-1"))

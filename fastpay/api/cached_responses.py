@@ -12,8 +12,12 @@ def make_response(resource: Resource, path: str, versioned: Versioned, livemode:
 
     `path` is what stands before the identifier.
     """
-    body = resource.render_bytes(versioned.object, livemode)
-    etag = tag(versioned.version, body)
+    return response_of(path, versioned.version, resource.render_bytes(versioned.object, livemode))
+
+
+def response_of(path: str, version: int, body: bytes) -> CachedResponse:
+    """Return the answer that shows this version of an object."""
+    etag = tag(version, body)
     common = b"cache-control: %b\r\n" % CACHE_CONTROL
     varies = is_encodable(body)
     if varies:

@@ -10,7 +10,7 @@ from fastpay.api.common_params import Params
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.etags import tag
-from fastpay.api.resource import Resource
+from fastpay.api.resource import Resource, Resources
 from fastpay.api.routes import Contract, Policy
 from fastpay.api.snapshots import Snapshots
 from fastpay.domain import kinds
@@ -43,7 +43,9 @@ class Retrieve(Generic[_Params]):
         self._check = check
         self._stand_in = stand_in
 
-    def render(self, path: str, versioned: Versioned, livemode: bool) -> CachedResponse | None:
+    def render(
+        self, _resources: Resources, path: str, versioned: Versioned, *, livemode: bool
+    ) -> CachedResponse | None:
         """Return the answer that shows only the object, None if it needs more."""
         stored = versioned.object
         if not isinstance(stored, self.resource.struct) or not self.resource.is_plain(stored):
@@ -79,14 +81,23 @@ class Retrieve(Generic[_Params]):
 
 def _plain(call: Call, resource: Resource, found: Versioned, identifier: str) -> Reply:
     """Return the answer that shows only the object, rendered once a version."""
-    reader = call.services.reader
-    entry = reader.entry(call.scope, identifier)
-    if entry is not None and entry.version == found.version and entry.response is not None:
-        response = entry.response
-    else:
+    response = kept_response(call, found)
+    if response is None:
         path = call.path.removesuffix(identifier)
         response = make_response(resource, path, found, call.scope.livemode)
-        reader.rendered(call.scope, found, response)
+    return reply_with(call, found, response)
+
+
+def kept_response(call: Call, found: Versioned) -> CachedResponse | None:
+    """Return what was rendered from this version before."""
+    entry = call.services.reader.entry(call.scope, found.object.id)
+    return entry.response if entry is not None and entry.version == found.version else None
+
+
+def reply_with(call: Call, found: Versioned, response: CachedResponse) -> Reply:
+    """Return a cached response as the answer, and keep it for as long as the object is cached."""
+    reader, identifier = call.services.reader, found.object.id
+    reader.rendered(call.scope, found, response)
     partition = reader.partition(call.scope)
 
     def encoded(coding: str) -> bytes:

@@ -1,7 +1,7 @@
 """What the API reads of a tenant's events."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +20,20 @@ class Occurrence(msgspec.Struct, frozen=True, gc=False):
     object: StoredObject
     previous: StoredObject | None
     sequence: int
+
+
+class StoredEvent(StoredObject, frozen=True, gc=False, kw_only=True):
+    """An event as it is read by its identifier. It never changes, but for the count of pending webhooks."""
+
+    prefix: ClassVar[str] = "evt"
+    noun: ClassVar[str] = "event"
+
+    occurrence: Occurrence
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the count may change with no commit of the tenant: when a delivery goes well."""
+        return self.occurrence.event.pending_webhooks > 0
 
 
 class EventPage(msgspec.Struct, frozen=True, gc=False, kw_only=True):

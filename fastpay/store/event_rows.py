@@ -1,15 +1,21 @@
 """Converts the rows of events to domain values: the columns of `select_events.sql`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from fastpay.domain import events
 from fastpay.domain.events import RecordedEvent
 from fastpay.domain.identifiers import Scope, placed
 from fastpay.domain.objects import StoredObject
+from fastpay.domain.plan import Versioned
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
-from fastpay.engine.event_ports import Occurrence
+from fastpay.engine.event_ports import Occurrence, StoredEvent
 from fastpay.engine.relay.ports import Progress
 from fastpay.store import rows
+
+# The database compares with one after the other, so those that most events have come first.
+SEEN = sorted(events.TYPES, key=lambda name: (name not in events.FREQUENT, name))
+WITH_PREVIOUS = sorted(events.WITH_PREVIOUS)
 
 
 class EventRows(NamedTuple):
@@ -19,19 +25,25 @@ class EventRows(NamedTuple):
     sequences: Mapping[int, int]
 
 
-def wanted(numbers: Sequence[tuple[Scope, int]]) -> list[list[Any]]:
-    """Return the arguments of `load_events` that say which events are wanted."""
-    ordinals = {
-        scope: ordinal for ordinal, scope in enumerate(dict.fromkeys(scope for scope, _ in numbers), 1)
-    }
-    return [
-        [scope.tenant_id for scope in ordinals],
-        [scope.livemode for scope in ordinals],
-        [scope.tenant_id for scope, _ in numbers],
-        [scope.livemode for scope, _ in numbers],
-        [ordinals[scope] for scope, _ in numbers],
-        [number for _, number in numbers],
-    ]
+class Wanted(NamedTuple):
+    """Arguments of `load_events`, and the tenants in the order of their ordinals."""
+
+    arguments: Sequence[object]
+    scopes: Sequence[Scope]
+
+
+def wanted(numbers: Sequence[tuple[Scope, int]], *, counts_pending: bool) -> Wanted:
+    """Return what to ask for these numbers of the sequence."""
+    scopes = list(dict.fromkeys(scope for scope, _ in numbers))
+    ordinals = {scope: ordinal for ordinal, scope in enumerate(scopes, 1)}
+    arguments = (
+        *(WITH_PREVIOUS, counts_pending),
+        *([scope.tenant_id for scope in scopes], [scope.livemode for scope in scopes]),
+        *([scope.tenant_id for scope, _ in numbers], [scope.livemode for scope, _ in numbers]),
+        *([ordinals[scope] for scope, _ in numbers], [number for _, number in numbers]),
+        SEEN,
+    )
+    return Wanted(arguments, scopes)
 
 
 def read(found: Iterable[rows.Row]) -> EventRows:
@@ -86,6 +98,13 @@ def read(found: Iterable[rows.Row]) -> EventRows:
         previous = None if before is None else rows.stored(kind, before)
         occurrences[ordinal].append(Occurrence(event, stored, previous, as_of))
     return EventRows(occurrences, sequences)
+
+
+def versioned(occurrence: Occurrence) -> Versioned:
+    """Return an event as it is read by its identifier."""
+    event = occurrence.event
+    stored = StoredEvent(id=event.id, created=event.created, occurrence=occurrence)
+    return Versioned(stored, event.version, event.sequence)
 
 
 def progress(kind: int, snapshot: bytes, position: int | None, parked: str | None) -> Progress:

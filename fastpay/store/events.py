@@ -15,9 +15,6 @@ from fastpay.store.statements import SQL
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _LATEST_S = int(_LATEST.timestamp())
-# The database compares with one after the other, so those that most events have come first.
-_SEEN = sorted(events.TYPES, key=lambda name: (name not in events.FREQUENT, name))
-_WITH_PREVIOUS = sorted(events.WITH_PREVIOUS)
 
 
 class PostgresEvents:
@@ -54,11 +51,11 @@ class PostgresEvents:
         """Return the first events between two numbers, and the last number of the sequence."""
         # What is along the sequence anyway needs no second look.
         is_rare = _is_rare(page)
-        types = _SEEN if page.types is events.TYPES else sorted(page.types)
+        types = event_rows.SEEN if page.types is events.TYPES else sorted(page.types)
         found = await self._reads.fetch_for(
             scope,
             SQL["list_events"],
-            _WITH_PREVIOUS,
+            event_rows.WITH_PREVIOUS,
             page.counts_pending,
             *scope,
             below,
@@ -78,10 +75,8 @@ class PostgresEvents:
         self, scope: Scope, numbers: Sequence[int], *, counts_pending: bool = False
     ) -> Sequence[Occurrence]:
         """Return those of the events with these numbers that clients see, newest first."""
-        arguments = event_rows.wanted([(scope, number) for number in numbers])
-        found = await self._reads.fetch_for(
-            scope, SQL["load_events"], _WITH_PREVIOUS, counts_pending, *arguments, _SEEN
-        )
+        wanted = event_rows.wanted([(scope, number) for number in numbers], counts_pending=counts_pending)
+        found = await self._reads.fetch_for(scope, SQL["load_events"], *wanted.arguments)
         return event_rows.read(found).found.get(1, ())
 
     async def load_at(

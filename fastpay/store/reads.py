@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastpay import limits
-from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.identifiers import Scope, digits, position_of
 from fastpay.domain.ledger import NORMAL_SIDES, Account, Transfer
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, Profile, Reading, TrialBalance, Verification
-from fastpay.store import ledger_rows, rows, tables
+from fastpay.store import event_rows, ledger_rows, rows, tables
 from fastpay.store.bulkheads import Bulkheads
 from fastpay.store.copy_format import Incarnation
 from fastpay.store.failures import translate
@@ -23,6 +23,7 @@ from fastpay.store.statements import SQL
 _Found = TypeVar("_Found")
 
 _LEDGER_PREFIXES = ("ltr_", "lacc_")
+_EVENT_PREFIX = "evt_"
 
 # The planner cannot estimate the rows of a grouped subquery. If it expects few, it chooses a nested loop over
 # two whole tables, which is quadratic. With hash joins the cost is linear whatever it expects.
@@ -55,8 +56,29 @@ class PostgresReads:
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
         """Return the latest versions of the objects that exist, and the sequences of their tenants.
 
-        Both are from one snapshot, so the objects are at least as new as the sequences.
+        Objects are at least as new as the sequences: both are from one snapshot, or the objects from a later
+        one.
         """
+        happened = [one for one in wanted if one[1].startswith(_EVENT_PREFIX)]
+        if not happened:
+            return await self._read_objects(wanted)
+        others = [one for one in wanted if not one[1].startswith(_EVENT_PREFIX)]
+        reading = await self._read_objects(others) if others else Reading([], {})
+        objects, sequences = [*reading.objects], dict(reading.sequences)
+        for start in range(0, len(happened), limits.page_size_max):
+            numbers = [
+                (scope, position_of(identifier)[0])
+                for scope, identifier in happened[start : start + limits.page_size_max]
+            ]
+            part = event_rows.wanted(numbers, counts_pending=True)
+            read = event_rows.read(await self.fetch(SQL["load_events"], *part.arguments))
+            for ordinal, scope in enumerate(part.scopes, 1):
+                objects += [(scope, event_rows.versioned(one)) for one in read.found.get(ordinal, ())]
+                if ordinal in read.sequences:
+                    sequences.setdefault(scope, read.sequences[ordinal])
+        return Reading(objects, sequences)
+
+    async def _read_objects(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
         by_scope: dict[Scope, list[str]] = {}
         for scope, identifier in wanted:
             by_scope.setdefault(scope, []).append(identifier)

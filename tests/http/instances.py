@@ -121,12 +121,15 @@ class Instance:
         method = await self.post("/v1/payment_methods/pm_card_visa/attach", f"customer={customer['id']}")
         intent = await self.post("/v1/payment_intents", PAY)
         refund = await self.post("/v1/refunds", f"payment_intent={intent['id']}&amount=10")
+        events = (await self.send("GET", "/v1/events")).json()["data"]
+        event = next(one for one in events if one["type"] == "charge.refunded")
         return [
             f"/v1/payment_intents/{intent['id']}",
             f"/v1/charges/{intent['latest_charge']}",
             f"/v1/refunds/{refund['id']}",
             f"/v1/customers/{customer['id']}",
             f"/v1/payment_methods/{method['id']}",
+            f"/v1/events/{event['id']}",
         ]
 
 

@@ -29,6 +29,7 @@ Three kinds of data may be shown, each under its own rule:
                                                                             still be on its way to us)
                                     beyond, expired           sequence      emptied, valid to asked + bound
     changed(identifier)             -                         -             -
+    revoke()                        -                         -             emptied
     forget()                        -                         None          emptied, never valid again
 
 Emptying a partition also outdates the reads in flight: they are answered, but neither joined nor cached.
@@ -192,6 +193,10 @@ class Freshness:
         """Note that an object has a version which copies, and reads that were sent, may not have."""
         self._recent.note(identifier, now_ns)
         self.outdate(identifier)
+
+    def revoke(self) -> None:
+        """Show nothing that was read before now. A commit has changed more than its own objects."""
+        self._empty(self._known)
 
     def shown(self, versioned: Versioned, now_ns: int) -> None:
         """Note what was read or copied, so that no older copy of it is shown later."""

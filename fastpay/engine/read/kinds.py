@@ -7,7 +7,11 @@ from fastpay.domain import kinds
 # the request that created it. Accounts that payments move have neither, and transfers have no snapshots: the
 # ledger is read from the database each time.
 _NOT_TIMED = frozenset((kinds.LEDGER_ACCOUNT, kinds.LEDGER_BATCH, kinds.BALANCE))
-CACHED = frozenset(kind.prefix for kind in kinds.STORED.values() if kind not in _NOT_TIMED)
+COPIED = frozenset(kind.prefix for kind in kinds.STORED.values() if kind not in _NOT_TIMED)
+# An event is no stored object, and its count of pending webhooks changes. So instances do not share it.
+CACHED = COPIED | {kinds.EVENT.prefix}
+# Which events are pending changes with the endpoints: with one of these, everything is read anew.
+ENDPOINT = kinds.WEBHOOK_ENDPOINT.prefix
 
 # Most payments create one of each, and few of them are ever read by themselves: they are not cached when they
 # are created, only once they are read.

@@ -9,7 +9,7 @@ from fastpay.engine.ports import ReaderStore, Reading
 from fastpay.engine.read.copy_ports import Copy, CopyStore
 from fastpay.engine.read.freshness import Freshness
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
-from fastpay.engine.read.kinds import CACHED
+from fastpay.engine.read.kinds import CACHED, COPIED
 from fastpay.engine.read.object_cache import ObjectCache
 
 
@@ -57,9 +57,9 @@ class MissedReads:
         if read is not None:
             self._joined += 1
             return read
-        is_cached = prefix_of(identifier) in CACHED
-        copies = self._copies
-        looks = is_cached and copies is not None and copies.wants(identifier) and freshness.has_proof(now_ns)
+        prefix, copies = prefix_of(identifier), self._copies
+        is_cached, is_copied = prefix in CACHED, copies is not None and prefix in COPIED
+        looks = is_copied and copies is not None and copies.wants(identifier) and freshness.has_proof(now_ns)
         read = self._in_flight.begin((scope, identifier), looks=looks)
         freshness.begin(read, is_cached=is_cached)
         return read
@@ -121,11 +121,14 @@ class MissedReads:
             and read.key[0] in reading.sequences
             and not scopes[read.key[0]].is_forgotten
         ]
+        for read in reads:
+            if read.is_outdated:
+                self._objects.drop_event(scopes[read.key[0]], latest.get(read.key))
         for scope, sequence in reading.sequences.items():
             scopes[scope].confirmed(sequence, asked_ns, now_ns)
         for read in kept:
             scope, identifier = read.key
-            self._objects.put(scopes[scope], identifier, latest.get(read.key))
+            self._objects.put_read(scopes[scope], identifier, latest.get(read.key), asked_ns)
         for read in reads:
             versioned = latest.get(read.key)
             if read.is_outdated and versioned is not None:
@@ -141,7 +144,11 @@ class MissedReads:
         by_scope: dict[Scope, list[Versioned]] = {}
         for scope, versioned in reading.objects:
             identifier = versioned.object.id
-            if scope in reading.sequences and self._objects.keeps(identifier):
+            if (
+                scope in reading.sequences
+                and prefix_of(identifier) in COPIED
+                and self._objects.keeps(identifier)
+            ):
                 scopes[scope].shown(versioned, now_ns)
                 if copies.wants(identifier):
                     by_scope.setdefault(scope, []).append(versioned)

@@ -12,9 +12,10 @@ from fastpay._native.cache import Cache, CachedResponse, Entry
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope, prefix_of
 from fastpay.domain.plan import Versioned
+from fastpay.engine.event_ports import StoredEvent
 from fastpay.engine.ports import Commit
 from fastpay.engine.read.freshness import FOREVER_NS, Freshness, RecentChanges
-from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ
+from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ, ENDPOINT
 
 # What says which version an object is: three fields, of which one is a number of its own.
 _VERSIONED_BYTES = 80
@@ -57,6 +58,9 @@ class ObjectCache:
             is_latest = freshness.is_latest(commit.after)
             for versioned in commit.versions:
                 identifier = versioned.object.id
+                prefix = prefix_of(identifier)
+                if prefix == ENDPOINT:
+                    freshness.revoke()
                 if versioned.version > 1:
                     freshness.changed(identifier, now_ns)
                 else:
@@ -65,10 +69,12 @@ class ObjectCache:
                     if identifier in commit.elsewhere:
                         # Nothing to replace here, and who asked for it reads it there.
                         continue
-                is_kept = self.keeps(identifier)
+                is_kept = self._staleness_ns > 0 and prefix in CACHED
+                # Somebody may have an older version, or is likely to ask for this one.
+                is_awaited = versioned.version > 1 or prefix not in CACHED_ONCE_READ
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
-                elif _is_awaited(versioned) or identifier in freshness.partition.entries:
+                elif is_awaited or identifier in freshness.partition.entries:
                     self.put(freshness, identifier, versioned)
 
     def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
@@ -81,16 +87,38 @@ class ObjectCache:
         for identifier, version in versions:
             freshness.changed(identifier, now_ns)
             self.cache.drop(freshness.partition, identifier, version)
+            if prefix_of(identifier) == ENDPOINT:
+                freshness.revoke()
 
     def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
         entry = self.freshness(scope).partition.entries.get(versioned.object.id)
-        if entry is not None and entry.version == versioned.version:
+        # Not by the version: a later read may have found the same event with another count.
+        if entry is not None and entry.value is versioned:
             self.cache.render(entry, response)
 
     def keeps(self, identifier: str) -> bool:
         """Tell whether an object of this kind is kept."""
         return self._staleness_ns > 0 and prefix_of(identifier) in CACHED
+
+    def put_read(
+        self, freshness: Freshness, identifier: str, versioned: Versioned | None, asked_ns: int
+    ) -> None:
+        """Keep what the database answered to a question sent at `asked_ns`."""
+        until_ns = FOREVER_NS
+        if self.drop_event(freshness, versioned):
+            until_ns = asked_ns + self._staleness_ns
+        self.put(freshness, identifier, versioned, until_ns)
+
+    def drop_event(self, freshness: Freshness, versioned: Versioned | None) -> bool:
+        """Forget an event that another read has found: its version is the same whatever it counts.
+
+        Return whether the count may change with no commit of the tenant.
+        """
+        if versioned is None or not isinstance(versioned.object, StoredEvent):
+            return False
+        self.cache.drop(freshness.partition, versioned.object.id, FOREVER_NS)
+        return versioned.object.is_pending
 
     def put(
         self, freshness: Freshness, identifier: str, versioned: Versioned | None, until_ns: int = FOREVER_NS
@@ -117,8 +145,3 @@ class ObjectCache:
 def weigh(versioned: Versioned) -> int:
     """Return about how many bytes an object takes in memory with its version, rather more than less."""
     return _VERSIONED_BYTES + weighing.weigh(versioned.object)
-
-
-def _is_awaited(versioned: Versioned) -> bool:
-    """Tell whether somebody may have an older version, or is likely to ask for this one."""
-    return versioned.version > 1 or prefix_of(versioned.object.id) not in CACHED_ONCE_READ

@@ -1,19 +1,19 @@
 """Events in memory: what happened in a fake engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from fastpay.domain.events import TYPES, WITH_PREVIOUS, RecordedEvent
 from fastpay.domain.identifiers import Scope, digits, placed
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Draft, Versioned
-from fastpay.engine.event_ports import EventPage, EventRead, Occurrence
+from fastpay.engine.event_ports import EventPage, EventRead, Occurrence, StoredEvent
 from fastpay.engine.ports import Submission
 
-History = Mapping[tuple[Scope, str], Sequence[Versioned]]
+History = dict[tuple[Scope, str], list[Versioned]]
 
 
 class FakeEvents:
-    """Satisfies `Events`. `history` has the versions of all objects."""
+    """Satisfies `Events`. `history` has the versions of all objects, and gets the events."""
 
     def __init__(self, history: History) -> None:
         self._history = history
@@ -39,9 +39,10 @@ class FakeEvents:
                 request_id=submission.request_id or None,
             )
             previous = versions[-2].object if event.type in WITH_PREVIOUS else None
-            self._recorded.setdefault(scope, []).append(
-                Occurrence(recorded, versions[-1].object, previous, draft.answer.sequence)
-            )
+            occurrence = Occurrence(recorded, versions[-1].object, previous, draft.answer.sequence)
+            self._recorded.setdefault(scope, []).append(occurrence)
+            stored = StoredEvent(id=recorded.id, created=recorded.created, occurrence=occurrence)
+            self._history[scope, recorded.id] = [Versioned(stored, recorded.version, recorded.sequence)]
 
     async def list(self, scope: Scope, page: EventPage) -> EventRead:
         found = [

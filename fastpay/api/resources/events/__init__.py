@@ -8,16 +8,19 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
+from fastpay._native.cache import CachedResponse
 from fastpay.api import answers
+from fastpay.api.cached_responses import response_of
 from fastpay.api.common_params import NoParams, refuse_together
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
-from fastpay.api.etags import tag
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import absent, created_seconds, cursors, cut
+from fastpay.api.reads import Retrieve, kept_response, reply_with
+from fastpay.api.resource import Resources
 from fastpay.api.resources.events.pending import list_by_delivery
-from fastpay.api.resources.events.shape import EVENT, render_occurrences
+from fastpay.api.resources.events.shape import EVENT, render_alone, render_occurrences
 from fastpay.api.resources.events.stream import (
     STREAM_TYPE,
     last_event_id,
@@ -27,8 +30,8 @@ from fastpay.api.resources.events.stream import (
 )
 from fastpay.api.routes import Contract, Policy, Route
 from fastpay.domain import events, kinds
-from fastpay.domain.identifiers import position_of
-from fastpay.engine.event_ports import EventPage, Occurrence
+from fastpay.domain.plan import Versioned
+from fastpay.engine.event_ports import EventPage, Occurrence, StoredEvent
 from fastpay.errors import InvalidRequest
 
 _SEQUENCE_MAX = 2**48
@@ -54,22 +57,36 @@ class EventListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unkno
     types: Annotated[tuple[EventType, ...], Meta(max_length=limits.event_types_max)] = ()
 
 
-class RetrieveEvent:
+class RetrieveEvent(Retrieve[NoParams]):
     """The endpoint that shows one event."""
 
-    policy = Policy()
-    contract = Contract(NoParams, EVENT)
+    def __init__(self) -> None:
+        super().__init__(EVENT, NoParams)
+
+    def render(
+        self, resources: Resources, path: str, versioned: Versioned, *, livemode: bool
+    ) -> CachedResponse | None:
+        """Return the answer, None if it shows an object that has to be read."""
+        assert isinstance(versioned.object, StoredEvent)
+        body = render_alone(resources, livemode, versioned.object.occurrence)
+        return None if body is None else response_of(path, versioned.version, body)
 
     async def answer(self, call: Call) -> Reply:
         """Show the event. Raises: NotFound."""
         identifier = kinds.check(kinds.EVENT, call.arguments["id"])
         params = decode_query(NoParams, call.query)
         answers.check_expansions(call, EVENT, params.expand)
-        found = await find_event(call, identifier, counts_pending=True)
+        call.ended("decode")
+        found = await call.services.reader.get(call.scope, identifier)
+        call.ended("read")
         if found is None:
             raise kinds.absent(kinds.EVENT, identifier)
-        (body,) = await render_occurrences(call.services, call.scope, [found])
-        return Reply(body=body, etag=tag(found.event.version, body))
+        response = kept_response(call, found)
+        if response is None:
+            assert isinstance(found.object, StoredEvent)
+            (body,) = await render_occurrences(call.services, call.scope, [found.object.occurrence])
+            response = response_of(call.path.removesuffix(identifier), found.version, body)
+        return reply_with(call, found, response)
 
 
 class ListEvents:
@@ -93,7 +110,7 @@ class ListEvents:
             return await self._stream(call, params)
         if not isinstance(params.after_sequence, UnsetType):
             return await self._follow(call, params, params.after_sequence)
-        below, above = await cursors(params, partial(_cursor, call), lowest=0, highest=_ABOVE_ALL)
+        below, above = await cursors(params, partial(require_event, call), lowest=0, highest=_ABOVE_ALL)
         page = _page(params, below=below, above=above, ascending=above > 0)
         success = params.delivery_success
         if isinstance(success, UnsetType):
@@ -113,7 +130,7 @@ class ListEvents:
         if not isinstance(params.ending_before, UnsetType):
             raise refuse_together("after_sequence", "ending_before")
         if not isinstance(params.starting_after, UnsetType):
-            after = max(after, await _cursor(call, params.starting_after, "starting_after"))
+            after = max(after, await require_event(call, params.starting_after, "starting_after"))
         below = after + limits.event_numbers_examined_max + 1
         page = _page(params, below=below, above=after, ascending=True)
         found, through, end = await read_following(call.services, call.scope, after, page)
@@ -170,19 +187,13 @@ def _types(params: EventListParams) -> frozenset[str]:
     return events.matching(params.type)
 
 
-async def _cursor(call: Call, identifier: str, param: str) -> int:
-    """Return the number of an event, which must exist."""
-    found = await find_event(call, identifier) if kinds.could_be(kinds.EVENT, identifier) else None
+async def require_event(call: Call, identifier: str, param: str) -> int:
+    """Return the number of the event that a parameter names. Raises: InvalidRequest."""
+    reader = call.services.reader
+    found = await reader.get(call.scope, identifier) if kinds.could_be(kinds.EVENT, identifier) else None
     if found is None:
         raise absent(kinds.EVENT, identifier, param)
-    return found.event.sequence
-
-
-async def find_event(call: Call, identifier: str, *, counts_pending: bool = False) -> Occurrence | None:
-    """Return an event by its identifier, which says its number."""
-    sequence, _ = position_of(identifier)
-    found = await call.services.events.find(call.scope, [sequence], counts_pending=counts_pending)
-    return next((one for one in found if one.event.id == identifier), None)
+    return found.sequence
 
 
 RESOURCES = (EVENT,)

@@ -83,6 +83,14 @@ async def render_occurrences(services: Services, scope: Scope, found: Sequence[O
     return bodies
 
 
+def render_alone(resources: Resources, livemode: bool, occurrence: Occurrence) -> bytes | None:
+    """Return an event in JSON, None if an object that is not at hand is shown whole in it."""
+    stored = occurrence.object
+    if resources.of_object(stored).whole_in(stored) is not None:
+        return None
+    return _render_special(resources, livemode, occurrence, {})
+
+
 def render_thin(resources: Resources, scope: Scope, found: Sequence[Occurrence]) -> list[bytes]:
     """Return events in JSON that show of their objects which they are, and nothing else."""
     bodies: list[bytes] = []

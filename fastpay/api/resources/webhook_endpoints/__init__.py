@@ -26,7 +26,7 @@ from fastpay.api.decoding import decode_params, decode_query
 from fastpay.api.envelopes import Item, render_list
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner, absent, cut, page_of, require_owner
-from fastpay.api.resources.events import find_event
+from fastpay.api.resources.events import require_event
 from fastpay.api.resources.webhook_endpoints.params import (
     AttemptListParams,
     CreateParams,
@@ -229,8 +229,7 @@ async def _decode_replay(call: Call) -> ReplayParams:
             raise refuse_together("event", name)
     if params.types:
         raise refuse_together("event", "types")
-    if not kinds.could_be(kinds.EVENT, params.event) or await find_event(call, params.event) is None:
-        raise absent(kinds.EVENT, params.event, "event")
+    await require_event(call, params.event, "event")
     return params
 
 
