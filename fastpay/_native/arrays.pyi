@@ -31,10 +31,11 @@ class Field:
 
     `path` begins with the index of a part. Names may follow: of a field of that part, of a field of what it
     refers to, and so on. Structs, named tuples and objects with slots have fields. `parts` are the types
-    of the parts. Those that are values themselves need none.
+    of the parts. Those that are values themselves need none. A plain tuple is given as the tuple of its
+    types, and its items have numbers for names.
     """
 
-    def __init__(self, array: ArrayType, parts: tuple[type, ...], path: str) -> None:
+    def __init__(self, array: ArrayType, parts: tuple[Any, ...], path: str) -> None:
         """Raises: TypeError, ValueError, IndexError if there is no such path."""
 
 def encode_table(fields: tuple[Field, ...], rows: list[tuple[Any, ...]]) -> list[bytes]:

@@ -104,16 +104,23 @@ cdef class Field:
         self.count = 1
         owner = parts[int(first)] if names else None
         for name in names:
-            if issubclass(owner, tuple):
+            if isinstance(owner, tuple):
+                self.steps[self.count].owner = NULL
+                self.steps[self.count].place = int(name)
+                following = owner[int(name)]
+            elif issubclass(owner, tuple):
                 self.steps[self.count].owner = NULL
                 self.steps[self.count].place = owner._fields.index(name)
+                following = None
             else:
                 self.owners.append(owner)
                 self.steps[self.count].owner = <PyTypeObject*>owner
                 self.steps[self.count].place = offset_of(owner, name)
+                following = None
             self.count += 1
-            if name is not names[-1]:
-                owner = typing.get_type_hints(owner)[name]
+            if following is None and self.count <= len(names):
+                following = typing.get_type_hints(owner)[name]
+            owner = following
 
 
 def encode_table(tuple fields not None, list rows not None) -> list:

@@ -1,6 +1,6 @@
 """Turns the changes of a batch into statements with encoded arguments: rows, then one array a column."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastpay.domain.kinds import number_of
 from fastpay.domain.ledger import Account, Transfer, is_own
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Book, Draft, Event, Versioned
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 from fastpay.engine.write.ports import Encoded
@@ -53,18 +54,20 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     names: list[str] = []
     arguments: list[bytes] = []
     rest: list[EncodedChanges] = []
-    for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
-        encoded = yield from _encode_transfers(columns)
-        if number:
-            rest.append(EncodedChanges(names=(_LEDGER_TRANSFERS,), arguments=encoded))
-        else:
-            names.append(_LEDGER_TRANSFERS)
-            arguments += encoded
+    objects = [versioned.object for _, versioned in changes.versions]
+    if changes.rows or LedgerTransfer in map(type, objects):
+        for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
+            encoded = yield from _encode_transfers(columns)
+            if number:
+                rest.append(EncodedChanges(names=(_LEDGER_TRANSFERS,), arguments=encoded))
+            else:
+                names.append(_LEDGER_TRANSFERS)
+                arguments += encoded
     uncertain, certain = _accounts(changes)
     if len(certain) > _LONG:
         yield
     size = rows_max or max(len(certain), 1)
-    written = _writes(changes, uncertain, certain[:size])
+    written = _writes(changes, objects, uncertain, certain[:size])
     names += map(_name_of, written)
     if sum(map(len, map(_rows_of, written))) <= _LONG:
         arguments += encode_tables(_FIELDS, written)
@@ -100,17 +103,20 @@ def writes(changes: Changes) -> list[tuple[str, list[Row]]]:
 
     Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
-    return _writes(changes, *_accounts(changes))
+    return _writes(changes, [versioned.object for _, versioned in changes.versions], *_accounts(changes))
 
 
-def _writes(changes: Changes, uncertain: list[Row], certain: list[Row]) -> list[tuple[str, list[Row]]]:
+def _writes(
+    changes: Changes, objects: list[StoredObject], uncertain: list[Row], certain: list[Row]
+) -> list[tuple[str, list[Row]]]:
+    """Return what `writes` does. `objects` are those of the changed versions."""
     drafts = changes.drafts
     written = [
-        ("write_versions", _versions(changes)),
-        *_heads(changes),
+        ("write_versions", _snapshots(changes.versions, objects)),
+        *_heads(changes.versions, objects),
         ("write_accounts", uncertain),
         (_MOVE, certain),
-        ("write_transfers", [(*pair, transfer) for pair in drafts for transfer in pair[1].transfers]),
+        ("write_transfers", [(pair, transfer) for pair in drafts for transfer in pair[1].transfers]),
         ("write_events", [(submission, event) for submission, draft in drafts for event in draft.events]),
         ("write_idempotency", [(row, rows.encode(row.answer)) for row in changes.idempotency]),
         ("write_books", list(changes.sequences.items())),
@@ -129,37 +135,39 @@ def witness(changes: Changes) -> Witness | None:
     return None
 
 
-def _heads(changes: Changes) -> list[tuple[str, list[Row]]]:
+def _heads(
+    changed: list[tuple[Scope, Versioned]], objects: list[StoredObject]
+) -> list[tuple[str, list[Row]]]:
     """Return the writes of heads: one row for the latest version of each object that has a head."""
+    versions: list[Row] = list(zip(changed, objects, strict=True))
+    new: Set[tuple[Scope, str]] = frozenset()
+    if len({stored.id for stored in objects}) < len(objects):
+        # What is new and changed again in one batch is new, in its last version.
+        versions = list(
+            {(scope, stored.id): row for row in versions for (scope, _), stored in [row]}.values()
+        )
+        new = {(scope, one.object.id) for scope, one in changed if one.version == 1}
     found: dict[str, list[Row]] = {}
-    # Where the row of an object is.
-    places: dict[tuple[Scope, str], tuple[list[Row], int]] = {}
-    for scope, versioned in changes.versions:
-        stored = versioned.object
+    for row in versions:
+        (scope, versioned), stored = row
         writes = HEAD_WRITES.get(type(stored))
-        if writes is None:
-            continue
-        key, row = (scope, stored.id), (scope, versioned, stored)
-        if key in places:
-            written, index = places[key]
-            written[index] = row
-            continue
-        statement = writes[versioned.version > 1].statement
-        if statement not in found:
-            found[statement] = []
-        written = found[statement]
-        places[key] = written, len(written)
-        written.append(row)
+        if writes is not None:
+            is_known = versioned.version > 1 and (scope, stored.id) not in new
+            statement, _ = writes[is_known]
+            if statement in found:
+                found[statement].append(row)
+            else:
+                found[statement] = [row]
     # In a fixed order, so that few combined statements have to be prepared.
     return sorted(found.items())
 
 
-def _versions(changes: Changes) -> list[Row]:
-    return [
-        (scope, versioned, number_of(versioned.object), rows.encode(versioned.object))
-        for scope, versioned in changes.versions
-        if not isinstance(versioned.object, LedgerTransfer)
-    ]
+def _snapshots(changed: list[tuple[Scope, Versioned]], objects: list[StoredObject]) -> list[Row]:
+    """Return the rows of versions. Transfers between clients' accounts have none."""
+    encoded = zip(changed, map(number_of, objects), map(rows.encode, objects), strict=True)
+    if LedgerTransfer not in map(type, objects):
+        return list(encoded)
+    return [row for row, stored in zip(encoded, objects, strict=True) if type(stored) is not LedgerTransfer]
 
 
 def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
@@ -183,17 +191,20 @@ def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
     return uncertain, certain
 
 
-def _fields(statement: str, parts: tuple[type, ...], *paths: str) -> tuple[Field, ...]:
+def _fields(statement: str, parts: tuple[Any, ...], *paths: str) -> tuple[Field, ...]:
     """Return the fields of a statement: the path of the value for each of its parameters."""
     arrays = map(ArrayType, array_types(statement))
     return tuple(Field(array, parts, path) for array, path in zip(arrays, paths, strict=True))
 
 
 def _head_fields(struct_type: type, write: HeadWrite) -> tuple[Field, ...]:
-    paths = ["1.version" if column.name == "version" else f"2.{column.attribute}" for column in write.columns]
-    return _fields(write.statement, (Scope, Versioned, struct_type), *_OF_SCOPE, *paths)
+    paths = [
+        "0.1.version" if column.name == "version" else f"1.{column.attribute}" for column in write.columns
+    ]
+    return _fields(write.statement, (_OBJECT, struct_type), "0.0.tenant_id", "0.0.livemode", *paths)
 
 
+_OBJECT = (Scope, Versioned)
 _OF_SCOPE = ("0.tenant_id", "0.livemode")
 _OF_SUBMISSION = ("0.scope.tenant_id", "0.scope.livemode")
 _COUNTERS = ("1.debits_posted", "1.credits_posted", "1.debits_pending", "1.credits_pending")
@@ -201,9 +212,8 @@ _COUNTERS = ("1.debits_posted", "1.credits_posted", "1.debits_pending", "1.credi
 _FIELDS: dict[str, tuple[Field, ...]] = {
     "write_versions": _fields(
         "write_versions",
-        (Scope, Versioned),
-        *_OF_SCOPE,
-        *("1.object.id", "1.version", "1.sequence", "2", "3"),
+        (_OBJECT,),
+        *("0.0.tenant_id", "0.0.livemode", "0.1.object.id", "0.1.version", "0.1.sequence", "1", "2"),
     ),
     **{
         write.statement: _head_fields(struct_type, write)
@@ -220,10 +230,10 @@ _FIELDS: dict[str, tuple[Field, ...]] = {
     _MOVE: _fields(_MOVE, (Scope, Account), *_OF_SCOPE, "1.id", *_COUNTERS),
     "write_transfers": _fields(
         "write_transfers",
-        (Submission, Draft, Transfer),
-        *_OF_SUBMISSION,
-        *("2.id", "1.answer.sequence", "2.kind", "2.phase", "2.debit_account_id", "2.credit_account_id"),
-        *("2.currency", "2.amount", "2.source_id", "2.hold_id", "0.moment_ms"),
+        ((Submission, Draft), Transfer),
+        *("0.0.scope.tenant_id", "0.0.scope.livemode"),
+        *("1.id", "0.1.answer.sequence", "1.kind", "1.phase", "1.debit_account_id", "1.credit_account_id"),
+        *("1.currency", "1.amount", "1.source_id", "1.hold_id", "0.0.moment_ms"),
     ),
     "write_events": _fields(
         "write_events",

@@ -89,9 +89,9 @@ def test_rows_of_new_objects_are_told_from_those_of_changed_ones() -> None:
     changed = msgspec.structs.replace(other, version=7)
     changes = msgspec.structs.replace(changes, versions=[(scope, method), (scope, again), (scope, changed)])
     written = dict(columns.writes(changes))
-    assert [row[1] for row in written["write_new_payment_methods"]] == [again]
-    assert [row[1] for row in written["write_payment_methods"]] == [changed]
-    assert [row[1] for row in written["write_versions"]] == [method, again, changed]
+    assert [row[0][1] for row in written["write_new_payment_methods"]] == [again]
+    assert [row[0][1] for row in written["write_payment_methods"]] == [changed]
+    assert [row[0][1] for row in written["write_versions"]] == [method, again, changed]
 
 
 async def test_all_that_a_batch_writes_is_one_statement(database_url: str) -> None:

@@ -133,10 +133,14 @@ class FairQueue:
                 break
             queue.entries.popleft()
             taken.append(entry)
-            weight -= entry.weight
-            self._weigh(queue, entry.weight, -1)
+            taken_weight = entry.weight
+            weight -= taken_weight
+            # As `_weigh` does: each payment comes here.
+            queue.weight -= taken_weight
+            self.weight -= taken_weight
+            self._count -= 1
             self._virtual_time = max(self._virtual_time, start)
-            queue.start = start + entry.weight
+            queue.start = start + taken_weight
             if queue.entries:
                 heapq.heapreplace(heap, (queue.start, next(self._numbers), queue))
             else:

@@ -89,7 +89,7 @@ class Owner:
 def test_a_field_is_found_through_structs_named_tuples_and_slots() -> None:
     owner = Owner()
     owner.shop, owner.age = Shop("sh_1", Place("de", 3), None), 40
-    rows: list[tuple[Any, ...]] = [(owner, owner.shop, b"whole")] * 2
+    rows: list[tuple[Any, ...]] = [(owner, owner.shop, b"whole", (7, (owner.shop,)))] * 2
     paths = {
         ("integer", "0.age"): 40,
         ("text", "0.shop.id"): "sh_1",
@@ -97,8 +97,11 @@ def test_a_field_is_found_through_structs_named_tuples_and_slots() -> None:
         ("smallint", "1.place.floor"): 3,
         ("text", "1.name"): None,
         ("bytea", "2"): b"whole",
+        ("text", "3.1.0.id"): "sh_1",
+        ("bigint", "3.0"): 7,
     }
-    fields = tuple(Field(ArrayType(name), (Owner, Shop), path) for name, path in paths)
+    parts = (Owner, Shop, bytes, (int, (Shop,)))
+    fields = tuple(Field(ArrayType(name), parts, path) for name, path in paths)
     assert encode_table(fields, rows) == [
         oracle.encode(name, [value, value]) for (name, _), value in paths.items()
     ]
