@@ -113,7 +113,7 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "tell-no-commit-to-who-asked-for-it",
         SERVING,
-        "            self._interest[scope] = now_ns\n",
+        "                self._interest[scope] = now_ns\n",
         "",
         (AT_HAND,),
     ),

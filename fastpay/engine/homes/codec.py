@@ -81,15 +81,15 @@ def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes
     )
 
 
-def decode_submission(forwarded: Forwarded, now_ns: int) -> Submission:
-    """Return the submission, with its deadline on our clock and without its trace.
+def decode_submission(forwarded: Forwarded, scope: Scope, now_ns: int) -> Submission:
+    """Return the submission of this tenant, with its deadline on our clock and without its trace.
 
     Raises: msgspec.MsgspecError, UnsupportedFrame.
     """
     left_ms = forwarded.left_ms
     command: Command = _decoder(forwarded.command).decode(forwarded.body)
     return Submission(
-        scope=scope_of(forwarded),
+        scope=scope,
         command=command,
         request_id=forwarded.request_id,
         moment_ms=forwarded.moment_ms,

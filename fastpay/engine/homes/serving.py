@@ -181,16 +181,23 @@ class _Guest:
             # Whoever asks on is told again. What it missed is a gap in the sequence, and empties its cache.
             self._interest.clear()
         admitted: dict[Scope, FastpayError | None] = {}
+        scope, refusal = None, None
         for forwarded in submissions:
-            scope = codec.scope_of(forwarded)
-            self._interest[scope] = now_ns
-            if scope not in admitted:
-                admitted[scope] = self._refusal(scope)
+            # Many of one tenant come together: its scope is made and looked for once.
+            if (
+                scope is None
+                or forwarded.tenant_id != scope.tenant_id
+                or forwarded.livemode is not scope.livemode
+            ):
+                scope = codec.scope_of(forwarded)
+                self._interest[scope] = now_ns
+                if scope not in admitted:
+                    admitted[scope] = self._refusal(scope)
+                refusal = admitted[scope]
             reply = _Reply(self, forwarded.number, scope)
             self._unanswered += 1
-            refusal = admitted[scope]
             if refusal is None:
-                self._begin(forwarded, reply, now_ns)
+                self._begin(forwarded, reply, scope, now_ns)
             else:
                 reply.set_exception(refusal)
         self._served(len(submissions))
@@ -203,13 +210,14 @@ class _Guest:
             return error
         return None
 
-    def _begin(self, forwarded: Forwarded, reply: "_Reply", now_ns: int) -> None:
+    def _begin(self, forwarded: Forwarded, reply: "_Reply", scope: Scope, now_ns: int) -> None:
         """Have a command carried out as if its request had arrived here."""
         try:
-            submission = codec.decode_submission(forwarded, now_ns)
-            span = reply.span = telemetry.forwarded_span(forwarded.trace)
-            if span is not None:
-                submission = msgspec.structs.replace(submission, trace=span.get_span_context())
+            submission = codec.decode_submission(forwarded, scope, now_ns)
+            if forwarded.trace is not None:
+                span = reply.span = telemetry.forwarded_span(forwarded.trace)
+                if span is not None:
+                    submission = msgspec.structs.replace(submission, trace=span.get_span_context())
             self._writer.put(submission, reply)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
             # Only this command cannot travel. The instance that was asked carries it out.

@@ -70,7 +70,7 @@ def travel(sent: Submission, *, now_ns: int = 0, there_ns: int = 0) -> Submissio
     """Return what arrives at another instance, whose monotonic clock is another one."""
     forwarded = forward(sent, now_ns=now_ns)
     assert forwarded.number == 7
-    return codec.decode_submission(forwarded, there_ns)
+    return codec.decode_submission(forwarded, codec.scope_of(forwarded), there_ns)
 
 
 def forward(sent: Submission, *, now_ns: int = 0) -> messages.Forwarded:
@@ -156,7 +156,7 @@ def test_what_is_no_class_of_the_domain_is_neither_sent_nor_made() -> None:
         "",
     ):
         with pytest.raises(UnsupportedFrame):
-            codec.decode_submission(msgspec.structs.replace(forwarded, command=name), 0)
+            codec.decode_submission(msgspec.structs.replace(forwarded, command=name), SCOPE, 0)
     with pytest.raises(UnsupportedFrame):
         codec.decode_failure(messages.Failed("Exception", "no"))
     assert isinstance(codec.decode_failure(messages.Failed("InvalidRequest", "no")), InvalidRequest)
