@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -142,40 +143,40 @@ class Counting:
             await respond(send)
 
 
+async def flood(reset: Callable[[Client], None]) -> int | None:
+    """Reset many streams as soon as they are open, and return with what the connection ended."""
+    app = Counting()
+    async with serving(app) as server, Client(server) as hostile:
+        closing = asyncio.create_task(hostile.until_closed())
+        for _ in range(2000):
+            if hostile.closed or hostile.goaway is not None:
+                break
+            reset(hostile)
+            await asyncio.sleep(0)
+        await closing
+        assert app.started <= limits.http2_reset_burst + 10
+        return hostile.goaway
+
+
 def test_rapid_reset_starts_few_handlers_and_ends() -> None:
+    def reset(hostile: Client) -> None:
+        hostile.connection.reset_stream(hostile.request(fields()), 8)
+        hostile.flush()
+
     async def main() -> None:
-        app = Counting()
-        async with serving(app) as server, Client(server) as hostile:
-            closing = asyncio.create_task(hostile.until_closed())
-            for _ in range(2000):
-                if hostile.closed or hostile.goaway is not None:
-                    break
-                stream = hostile.request(fields())
-                hostile.connection.reset_stream(stream, 8)
-                hostile.flush()
-                await asyncio.sleep(0)
-            await closing
-            assert hostile.goaway == CALM
-            assert app.started <= limits.http2_reset_burst + 10
+        assert await flood(reset) == CALM
 
     run(main())
 
 
 def test_resets_that_a_client_provokes_count_like_its_own() -> None:
+    def provoke(hostile: Client) -> None:
+        # A window update by zero is a fault of the stream alone (RFC 9113 6.9).
+        stream = hostile.request(fields("POST"), end=False)
+        hostile.raw(frame(WINDOW_UPDATE, 0, stream, bytes(4)))
+
     async def main() -> None:
-        app = Counting()
-        async with serving(app) as server, Client(server) as hostile:
-            closing = asyncio.create_task(hostile.until_closed())
-            for _ in range(2000):
-                if hostile.closed or hostile.goaway is not None:
-                    break
-                stream = hostile.request(fields("POST"), end=False)
-                # A window update by zero is a fault of the stream alone (RFC 9113 6.9).
-                hostile.raw(frame(WINDOW_UPDATE, 0, stream, bytes(4)))
-                await asyncio.sleep(0)
-            await closing
-            assert hostile.goaway in {CALM, 1}
-            assert app.started <= limits.http2_reset_burst + 10
+        assert await flood(provoke) in {CALM, 1}
 
     run(main())
 

@@ -16,69 +16,27 @@ from tests.support.world import SCOPE, World, card, of_type
 UNEXPECTED = "payment_intent_unexpected_state"
 
 # status: what each command leads to; None is refused for the state, "same" leaves the state as it is.
-TABLE: dict[str, dict[str, str | None]] = {
-    "requires_payment_method": {
-        "update amount": "same",
-        "update description": "same",
-        "update method": "requires_confirmation",
-        "clear method": "requires_payment_method",
-        "confirm": None,
-        "confirm with a good card": "succeeded",
-        "confirm with a bad card": "requires_payment_method",
-        "confirm with a card that asks": "requires_action",
-        "capture": None,
-        "cancel": "canceled",
-    },
-    "requires_confirmation": {
-        "update amount": "same",
-        "update description": "same",
-        "update method": "requires_confirmation",
-        "clear method": "requires_payment_method",
-        "confirm": "succeeded",
-        "confirm with a good card": "succeeded",
-        "confirm with a bad card": "requires_payment_method",
-        "confirm with a card that asks": "requires_action",
-        "capture": None,
-        "cancel": "canceled",
-    },
-    "requires_action": {
-        "update amount": "requires_confirmation",
-        "update description": "same",
-        "update method": "requires_confirmation",
-        "clear method": "requires_payment_method",
-        "confirm": "requires_action",
-        "confirm with a good card": "succeeded",
-        "confirm with a bad card": "requires_payment_method",
-        "confirm with a card that asks": "requires_action",
-        "capture": None,
-        "cancel": "canceled",
-    },
-    "requires_capture": {
-        "update amount": None,
-        "update description": "same",
-        "update method": None,
-        "clear method": None,
-        "confirm": None,
-        "confirm with a good card": None,
-        "confirm with a bad card": None,
-        "confirm with a card that asks": None,
-        "capture": "succeeded",
-        "cancel": "canceled",
-    },
-    "succeeded": {
-        "update amount": None,
-        "update description": "same",
-        "update method": None,
-        "clear method": None,
-        "confirm": None,
-        "confirm with a good card": None,
-        "confirm with a bad card": None,
-        "confirm with a card that asks": None,
-        "capture": None,
-        "cancel": None,
-    },
+_OPEN: dict[str, str | None] = {
+    "update amount": "same",
+    "update description": "same",
+    "update method": "requires_confirmation",
+    "clear method": "requires_payment_method",
+    "confirm": None,
+    "confirm with a good card": "succeeded",
+    "confirm with a bad card": "requires_payment_method",
+    "confirm with a card that asks": "requires_action",
+    "capture": None,
+    "cancel": "canceled",
 }
-TABLE["canceled"] = TABLE["succeeded"]
+_OVER = dict.fromkeys(_OPEN) | {"update description": "same"}
+TABLE: dict[str, dict[str, str | None]] = {
+    "requires_payment_method": _OPEN,
+    "requires_confirmation": _OPEN | {"confirm": "succeeded"},
+    "requires_action": _OPEN | {"update amount": "requires_confirmation", "confirm": "requires_action"},
+    "requires_capture": _OVER | {"capture": "succeeded", "cancel": "canceled"},
+    "succeeded": _OVER,
+    "canceled": _OVER,
+}
 
 
 def arrive(world: World, status: str) -> PaymentIntent:

@@ -1,39 +1,12 @@
 """fastpay/outbound/http.py: calls to servers that say anything."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-
 import pytest
 
 from fastpay.outbound.http import HttpClient, NoAnswerError
+from tests.unit.outbound.test_webhooks import receiving
 
 pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-
-@contextlib.asynccontextmanager
-async def serving(answer: bytes, *, closes: bool = False) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Answer every request with these bytes; yield the URL, and the requests that came."""
-    requests: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                requests.append(head + await reader.readexactly(int(length or 0)))
-                writer.write(answer)
-                await writer.drain()
-                if closes:
-                    break
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
-    finally:
-        server.close()
 
 
 async def send(url: str, method: str = "POST", body: bytes = b"", **bounds: int) -> tuple[int, bytes]:
@@ -46,9 +19,9 @@ async def send(url: str, method: str = "POST", body: bytes = b"", **bounds: int)
 
 
 async def test_a_request_goes_out_as_it_is_written_and_with_no_headers_of_its_own() -> None:
-    async with serving(OK) as (url, requests):
-        assert await send(f"{url}/a%2Fb/../c?x=%7e&y=a+b", body=b"k=v") == (200, b"{}")
-    head, _, body = requests[0].partition(b"\r\n\r\n")
+    async with receiving(OK) as receiver:
+        assert await send(f"{receiver.url}/a%2Fb/../c?x=%7e&y=a+b", body=b"k=v") == (200, b"{}")
+    head, _, body = receiver.requests[0].partition(b"\r\n\r\n")
     first, *headers = head.split(b"\r\n")
     assert first == b"POST /a%2Fb/../c?x=%7e&y=a+b HTTP/1.1"
     assert sorted(line.partition(b":")[0].lower() for line in headers) == [
@@ -61,9 +34,9 @@ async def test_a_request_goes_out_as_it_is_written_and_with_no_headers_of_its_ow
 
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     moved = b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
-    async with serving(moved) as (url, requests):
-        assert await send(f"{url}/here") == (307, b"")
-    assert len(requests) == 1
+    async with receiving(moved) as receiver:
+        assert await send(f"{receiver.url}/here") == (307, b"")
+    assert len(receiver.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -74,26 +47,26 @@ async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     ],
 )
 async def test_an_answer_is_read_up_to_its_bound(answer: bytes) -> None:
-    async with serving(answer) as (url, _):
+    async with receiving(answer) as receiver:
         with pytest.raises(NoAnswerError, match="the response is too long"):
-            await send(url, answer_bytes_max=10)
+            await send(receiver.url, answer_bytes_max=10)
 
 
 async def test_a_server_that_says_nothing_is_given_up() -> None:
-    async with serving(b"") as (url, _):
+    async with receiving(b"") as receiver:
         with pytest.raises(NoAnswerError, match="the server did not answer in time"):
-            await send(url, timeout_ms=50)
+            await send(receiver.url, timeout_ms=50)
 
 
 async def test_a_post_is_not_sent_again_when_its_connection_ends() -> None:
-    async with serving(b"", closes=True) as (url, requests):
+    async with receiving(b"", closes=True) as receiver:
         with pytest.raises(NoAnswerError):
-            await send(url)
-    assert len(requests) == 1
+            await send(receiver.url)
+    assert len(receiver.requests) == 1
 
 
 async def test_a_server_that_is_not_there_is_no_answer() -> None:
-    async with serving(OK) as (url, _):
+    async with receiving(OK) as receiver:
         pass
     with pytest.raises(NoAnswerError):
-        await send(url)
+        await send(receiver.url)

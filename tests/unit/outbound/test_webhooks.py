@@ -38,6 +38,10 @@ class Receiver:
         self.connections = 0
         self.port = 0
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
@@ -115,7 +119,7 @@ def resolving(*addresses: str) -> Any:
 
 async def test_a_delivery_is_one_signed_post_with_the_event_as_it_is() -> None:
     async with receiving() as receiver:
-        outcome = await deliver(f"http://127.0.0.1:{receiver.port}/hook%2F?x=%7e")
+        outcome = await deliver(f"{receiver.url}/hook%2F?x=%7e")
     assert (outcome.status, outcome.is_delivered, outcome.excerpt) == (200, True, "ok")
     head, _, body = receiver.requests[0].partition(b"\r\n\r\n")
     assert head.split(b"\r\n")[0] == b"POST /hook%2F?x=%7e HTTP/1.1"
@@ -130,7 +134,7 @@ async def test_a_delivery_is_one_signed_post_with_the_event_as_it_is() -> None:
 @pytest.mark.parametrize("secret", [SECRET, OLD])
 async def test_both_clients_accept_both_secrets_of_a_rotation(secret: str) -> None:
     async with receiving() as receiver:
-        await deliver(target(f"http://127.0.0.1:{receiver.port}/", secrets=(SECRET, OLD)))
+        await deliver(target(f"{receiver.url}/", secrets=(SECRET, OLD)))
     found, text = receiver.headers(), BODY.decode()
     assert stripe.Webhook.construct_event(text, found["stripe-signature"], secret).id == "evt_1"
     assert standardwebhooks.Webhook(secret).verify(text, found) == {"id": "evt_1", "object": "event"}
@@ -143,13 +147,13 @@ async def test_both_clients_accept_both_secrets_of_a_rotation(secret: str) -> No
 
 async def test_headers_of_the_endpoint_are_sent_as_well() -> None:
     async with receiving() as receiver:
-        await deliver(target(f"http://127.0.0.1:{receiver.port}/", headers=(("Authorization", "Bearer a"),)))
+        await deliver(target(f"{receiver.url}/", headers=(("Authorization", "Bearer a"),)))
     assert receiver.headers()["authorization"] == "Bearer a"
 
 
 async def test_connections_are_kept_for_the_next_delivery() -> None:
     async with receiving() as receiver:
-        await deliver(f"http://127.0.0.1:{receiver.port}/", times=5)
+        await deliver(f"{receiver.url}/", times=5)
     assert (len(receiver.requests), receiver.connections) == (5, 1)
 
 
@@ -167,7 +171,7 @@ async def test_only_the_status_says_whether_it_is_delivered(
     answer: bytes, status: int, *, is_delivered: bool
 ) -> None:
     async with receiving(answer) as receiver:
-        outcome = await deliver(f"http://127.0.0.1:{receiver.port}/")
+        outcome = await deliver(f"{receiver.url}/")
     assert (outcome.status, outcome.is_delivered) == (status, is_delivered)
     assert len(receiver.requests) == 1
 
@@ -175,14 +179,14 @@ async def test_only_the_status_says_whether_it_is_delivered(
 async def test_a_giant_answer_is_not_read_and_counts_by_its_status() -> None:
     giant = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + b"\xe2\x82\xac" * 3_000_000
     async with receiving(giant) as receiver:
-        outcome = await deliver(f"http://127.0.0.1:{receiver.port}/")
+        outcome = await deliver(f"{receiver.url}/")
     assert outcome.is_delivered
     assert outcome.excerpt == "€" * (limits.webhook_excerpt_bytes_max // 3)
 
 
 async def test_an_excerpt_has_nothing_that_a_database_or_a_terminal_does_not_take() -> None:
     async with receiving(b"HTTP/1.1 500 No\r\nContent-Length: 8\r\n\r\na\0b\x1b[1\xff\n") as receiver:
-        outcome = await deliver(f"http://127.0.0.1:{receiver.port}/")
+        outcome = await deliver(f"{receiver.url}/")
     assert outcome.excerpt == "a\ufffdb\ufffd[1\ufffd\n"
 
 
@@ -201,7 +205,7 @@ async def test_a_receiver_that_does_not_answer_whole_has_not_got_it(
     answer: bytes, *, closes: bool, failure: str
 ) -> None:
     async with receiving(answer, closes=closes) as receiver:
-        outcome = await deliver(f"http://127.0.0.1:{receiver.port}/", timeout_ms=300)
+        outcome = await deliver(f"{receiver.url}/", timeout_ms=300)
     assert outcome.failure == failure
     assert len(receiver.requests) == 1
     assert outcome.excerpt
@@ -210,7 +214,7 @@ async def test_a_receiver_that_does_not_answer_whole_has_not_got_it(
 async def test_a_receiver_that_is_not_there_is_not_connected() -> None:
     async with receiving() as receiver:
         pass
-    assert (await deliver(f"http://127.0.0.1:{receiver.port}/")).failure == "not_connected"
+    assert (await deliver(f"{receiver.url}/")).failure == "not_connected"
 
 
 async def test_a_host_without_an_address_is_not_resolved() -> None:
@@ -236,7 +240,7 @@ async def test_a_host_without_an_address_is_not_resolved() -> None:
 async def test_a_receiver_may_ask_for_time(header: str, expected: int | None) -> None:
     answer = f"HTTP/1.1 429 Slow\r\nRetry-After: {header}\r\nContent-Length: 0\r\n\r\n".encode()
     async with receiving(answer) as receiver:
-        assert (await deliver(f"http://127.0.0.1:{receiver.port}/")).retry_after_s == expected
+        assert (await deliver(f"{receiver.url}/")).retry_after_s == expected
 
 
 async def test_only_a_certificate_that_is_trusted_and_has_the_name_is_accepted(
@@ -309,7 +313,7 @@ async def test_a_url_that_is_none_of_a_receiver_is_refused(url: str) -> None:
 
 async def test_live_events_go_without_tls_to_allowed_networks_only() -> None:
     async with receiving() as receiver:
-        live = target(f"http://127.0.0.1:{receiver.port}/", livemode=True)
+        live = target(f"{receiver.url}/", livemode=True)
         assert (await deliver(live, WebhookSettings())).failure == "address_refused"
         other = WebhookSettings(allowed_networks=("10.0.0.0/8",))
         assert (await deliver(live, other)).failure == "address_refused"
@@ -343,7 +347,7 @@ async def test_a_changed_endpoint_is_delivered_to_as_it_is_now() -> None:
     deliverer = WebhookDeliverer(LOCAL, clock=SystemClock())
     async with receiving() as receiver:
         for path, secret in (("/old", OLD), ("/new", SECRET)):
-            to = target(f"http://127.0.0.1:{receiver.port}{path}", secrets=(secret,))
+            to = target(f"{receiver.url}{path}", secrets=(secret,))
             assert (await deliverer.deliver(delivery(to))).is_delivered
             assert receiver.requests[-1].startswith(b"POST " + path.encode())
             stripe.Webhook.construct_event(BODY.decode(), receiver.headers()["stripe-signature"], secret)
