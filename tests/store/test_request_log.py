@@ -51,8 +51,10 @@ async def opened(database_url: str) -> AsyncIterator[tuple[PostgresRequestLog, A
     settings = DatabaseSettings(url=database_url, session_state=True)
     async with engine(database_url) as instance, connected(database_url) as beside:
         pool = ReaderPool(settings, connections_max=1)
-        yield PostgresRequestLog(instance.reads, pool), beside
-        await pool.close()
+        try:
+            yield PostgresRequestLog(instance.reads, pool), beside
+        finally:
+            await pool.close()
 
 
 async def partitions(beside: Any) -> list[str]:
