@@ -128,6 +128,8 @@ _ONE = [
     f"webhook_attempt_filled select {_OWN}, "
     f"{_case(_IS_ODD, repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, {_ID['webhook_attempt']}, "
     f"{_ID['tenant']}, 'charge.failed', number, 1, 500, null, 5, '', null, null",
+    f"request_log_filled select {_OWN}, 'req_' || lpad(to_hex(number), 24, '0'), {_MOMENT}, 5, "
+    "'GET', '/', 200",
     f"webhook_exception select {_early(repr(SEVENTH) + '::uuid', _ID['tenant'])}, false, "
     f"{_early(repr(SEVENTH_ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, number, 0, {_ID['charge']}, 1, "
     f"{_MOMENT}",
@@ -245,8 +247,9 @@ async def fill(connection: Any, before: int, payments: int) -> None:
 
 _FROM = "from generate_series($1::bigint, $2::bigint) as number"
 _TABLES = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
-# Their identifiers begin with no time.
+# Their identifiers begin with no time, and what is logged has any.
 _PARTITION = (
     "create table webhook_attempt_filled partition of webhook_attempt "
-    f"for values from ('{'0' * 32}') to ('{'0' * 11}1{'0' * 20}')"
+    f"for values from ('{'0' * 32}') to ('{'0' * 11}1{'0' * 20}'); "
+    "create table request_log_filled partition of request_log default"
 )

@@ -102,6 +102,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "list_due_payments": (LOWEST, 0, 5),
     "list_processing_payments": (LOWEST, 5),
     "list_unreleased": (*_SCOPE, LISTED),
+    "request_log_find": (*_SCOPE, f"req_{7:024x}"),
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
     "load_accounts_at": (*_SCOPE, [*BUSY], _LATER),
     "load_books": _OTHERS,
@@ -180,6 +181,7 @@ WRITTEN: dict[str, Changes] = {
 
 # What is not held to this, and why. A name stands for all that begin with it.
 ELSEWHERE = {
+    "adds rows to the request log, and reads nothing": ("request_log_write",),
     "adds up, or reads from end to end, all that it is about": (
         *("list_own_entries", "load_own_accounts_at", "list_search_backlogs", "relay_survey", "verify_"),
     ),
@@ -206,8 +208,7 @@ ELSEWHERE = {
             "relay_positions",
         ),
         *("relay_record", "relay_release", "relay_watch"),
-        # Rows for a while, in partitions too.
-        "request_log_",
+        *("request_log_drop_partitions", "request_log_make_partitions"),
     ),
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
