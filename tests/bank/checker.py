@@ -136,7 +136,7 @@ def _balances(operations: Sequence[Operation], changes: Sequence[Change], *, fin
         moved = 0
         if change.type == "payment_intent.succeeded":
             moved = change.amount - fee(change.amount)
-        elif change.type == "refund.created":
+        elif change.type in {"refund.created", "transfer.created"}:
             moved = -change.amount
         balances.append(balances[-1] + moved)
     if balances[-1] != final:

@@ -79,6 +79,10 @@ class Client:
         self._file = file
         self._payments: list[Payment] = []
         self._settled: list[Request] = []
+        self._customer = ""
+        self._seller = ""
+        # What waits for a bank transfer.
+        self._ordered: Payment | None = None
         self._count = 0
 
     async def live(self, stopping: asyncio.Event) -> None:
@@ -120,20 +124,26 @@ class Client:
         own = chance.choice(self._payments[-5:]) if self._payments else None
         if own is not None:
             kinds += ["read", "read"] * 2
+            kinds += ["sell", "order" if self._ordered is None else "fund"]
             kinds += ["capture", "capture", "cancel"] if own.status == HELD else ["refund"] * 2
         kind = chance.choice(kinds)
         form = {"metadata[order]": key}
+        if not self._customer:
+            return Request(kind="enroll", path="/v1/customers", key=key, form=form)
+        if not self._seller:
+            return Request(kind="connect", path="/v1/accounts", key=key, form=form)
         if kind == "balance":
             return Request(kind=kind, path="/v1/balance")
-        if kind in {"pay", "hold"}:
-            form |= {
-                "amount": str(amount),
-                "currency": "usd",
-                "payment_method": "pm_card_visa",
-                "confirm": "true",
-                "capture_method": "manual" if kind == "hold" else "automatic",
-            }
+        if kind in {"pay", "hold", "sell", "order"}:
+            form |= {"amount": str(amount), "currency": "usd", "confirm": "true"}
+            form["capture_method"] = "manual" if kind == "hold" else "automatic"
+            if kind in {"sell", "order"}:
+                form["transfer_data[destination]"] = self._seller
+                form["transfer_data[amount]"] = str(amount // 2)
+            form |= self._by_bank_transfer() if kind == "order" else {"payment_method": "pm_card_visa"}
             return Request(kind=kind, path="/v1/payment_intents", key=key, amount=amount, form=form)
+        if kind == "fund":
+            return self._fund()
         assert own is not None
         path = f"/v1/payment_intents/{own.identifier}"
         if kind == "read":
@@ -156,6 +166,26 @@ class Client:
         form |= {"payment_intent": own.identifier, "amount": str(amount), "expand[]": "charge"}
         return Request(
             kind=kind, path="/v1/refunds", key=key, payment=own.identifier, amount=amount, form=form
+        )
+
+    def _by_bank_transfer(self) -> dict[str, str]:
+        options = "payment_method_options[customer_balance]"
+        return {
+            "customer": self._customer,
+            "payment_method_data[type]": "customer_balance",
+            f"{options}[funding_type]": "bank_transfer",
+            f"{options}[bank_transfer][type]": "us_bank_transfer",
+        }
+
+    def _fund(self) -> Request:
+        assert self._ordered is not None
+        return Request(
+            kind="fund",
+            path=f"/v1/test_helpers/customers/{self._customer}/fund_cash_balance",
+            key=history.fund_key(self._ordered.order),
+            payment=self._ordered.identifier,
+            amount=self._ordered.left,
+            form={"amount": str(self._ordered.left), "currency": "usd"},
         )
 
     def _choose_about_endpoint(self, receiver: str, key: str) -> Request:
@@ -202,9 +232,24 @@ class Client:
             self._endpoint = None
         if request.hook:
             return
-        if request.kind in {"pay", "hold"}:
-            self._payments.append(Payment(answer["id"], request.key, answer["status"], request.amount))
-            return
+        match request.kind:
+            case "enroll":
+                self._customer = answer["id"]
+                return
+            case "connect":
+                self._seller = answer["id"]
+                return
+            case "fund":
+                # Nothing more is asked about it: its refunds make other things happen too.
+                self._ordered = None
+                return
+            case "pay" | "hold" | "sell" | "order":
+                made = Payment(answer["id"], request.key, answer["status"], request.amount)
+                if request.kind == "order":
+                    self._ordered = made
+                else:
+                    self._payments.append(made)
+                return
         (payment,) = (own for own in self._payments if own.identifier == request.payment)
         if request.kind == "cancel":
             self._payments.remove(payment)
@@ -283,7 +328,7 @@ def _with_state(operation: Operation, body: dict[str, Any]) -> Operation:
         return msgspec.structs.replace(operation, endpoint=body["id"], start=start)
     if operation.kind == "look":
         return msgspec.structs.replace(operation, through=body["fastpay"]["delivered_through"])
-    if operation.kind in STEPS:
+    if operation.kind in {*STEPS, "enroll", "connect", "fund"}:
         return operation
     if operation.kind == "refund":
         progress = progress_of(TAKEN, body["charge"]["amount_refunded"])

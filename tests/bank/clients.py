@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,17 +158,25 @@ class Clients:
         ]
 
 
+# What these are about has the metadata of the request that made it.
+_TOLD = ("customer.", "ledger.connected_account.", "payment_intent.", "refund.")
+
+
 def _change(event: Any, stored: Any) -> Change:
-    """Return an event as the checker wants it: only payments and refunds tell what was asked for."""
+    """Return an event as the checker wants it: not every object tells what was asked for."""
     amount = getattr(stored, "amount", 0)
+    key: Callable[[str], str] = str
     if event["type"].startswith("payment_intent."):
         amount = stored.amount_received or stored.amount
-    is_told = not event["type"].startswith(("charge.", "webhook_endpoint."))
-    key = history.cancel_key if event["type"] == "payment_intent.canceled" else str
+        if event["type"] == "payment_intent.canceled":
+            key = history.cancel_key
+        elif event["type"] == "payment_intent.succeeded" and stored.customer is not None:
+            key = history.fund_key
+    is_told = event["type"].startswith(_TOLD)
     return Change(
         sequence=event["sequence"],
         request_id=event["request_id"],
         type=event["type"],
         key=key(stored.metadata.get("order", "")) if is_told else "",
-        amount=amount if is_told else 0,
+        amount=amount if is_told or event["type"] == "transfer.created" else 0,
     )

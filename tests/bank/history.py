@@ -8,7 +8,9 @@ import msgspec
 
 Payments = Literal["pay", "hold", "capture", "cancel", "refund", "read", "balance"]
 Webhooks = Literal["subscribe", "change", "disable", "enable", "rotate", "unsubscribe", "look"]
-Kind = Payments | Webhooks
+# A customer pays by bank transfer, and a part of some payments goes on to a connected account.
+Sales = Literal["enroll", "connect", "sell", "order", "fund"]
+Kind = Payments | Webhooks | Sales
 # ok: it was done. refused: it was not, and never will be under this key. unknown: nobody said.
 Result = Literal["ok", "refused", "unknown"]
 
@@ -19,6 +21,19 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "capture": ("charge.captured", "payment_intent.succeeded"),
     "cancel": ("charge.refunded", "payment_intent.canceled"),
     "refund": ("refund.created", "charge.refunded"),
+    "enroll": ("customer.created",),
+    "connect": ("ledger.connected_account.created",),
+    "sell": ("payment_intent.created", "transfer.created", "charge.succeeded", "payment_intent.succeeded"),
+    "order": ("payment_intent.created", "payment_intent.requires_action", "cash_balance.updated"),
+    # The bank transfer that pays the order.
+    "fund": (
+        "customer_cash_balance_transaction.created",
+        "customer_cash_balance_transaction.created",
+        "transfer.created",
+        "charge.succeeded",
+        "payment_intent.succeeded",
+        "cash_balance.updated",
+    ),
     "subscribe": ("webhook_endpoint.created",),
     "change": ("webhook_endpoint.updated",),
     "disable": ("webhook_endpoint.updated",),
@@ -66,8 +81,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One event as the database has it in the end.
 
     `key` is what the client wrote into the metadata of the payment or refund that the request made or
-    captured; for a cancellation, which takes no metadata, see `cancel_key`. `amount` is what that object says
-    was paid, held, captured or given back. Events of charges and of webhook endpoints have neither.
+    captured; for a cancellation, which takes no metadata, see `cancel_key`, for a bank transfer `fund_key`.
+    `amount` is what that object says was paid, held, captured, passed on or given back. Other events have
+    neither.
     """
 
     sequence: int
@@ -85,6 +101,11 @@ def cancel_key(order: str) -> str:
 def hook_of(order: str) -> str:
     """Return the first part of the path of the webhook endpoint that was made under this key."""
     return order.replace(" ", "_")
+
+
+def fund_key(order: str) -> str:
+    """Return the idempotency key under which the bank transfer for an order comes."""
+    return f"{order} funded"
 
 
 def progress_of(status: str, refunded: int) -> int:
