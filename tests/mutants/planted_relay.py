@@ -148,9 +148,9 @@ RELAY = (
     ),
     Mutant(
         "go-on-after-410",
-        f"{FOLDER}/channel.py",
-        "if outcome.status == _GONE or self.circuit.is_hopeless(now_ms):",
-        "if self.circuit.is_hopeless(now_ms):",
+        f"{FOLDER}/attempts.py",
+        "if outcome.status == _GONE or self._channel.circuit.is_hopeless(now_ms):",
+        "if self._channel.circuit.is_hopeless(now_ms):",
         (f"{MANNERS}::test_an_endpoint_that_will_not_have_it_is_disabled",),
     ),
     Mutant(

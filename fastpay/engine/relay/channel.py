@@ -1,52 +1,27 @@
-"""Delivers to one endpoint: reads its part of the log, makes attempts, and notes what became of them.
+"""Delivers to one endpoint: reads its part of the log, and decides what is sent when.
 
 Nothing here waits in a loop. `pump` does what can be done now. It is called when something was committed,
 when an attempt or a read has ended, when a time has come, and after a lease was lost and renewed.
 """
 
 import asyncio
-from collections.abc import Callable
-
-import msgspec
 
 from fastpay import limits
-from fastpay.clock import Clock
 from fastpay.domain.identifiers import digits
 from fastpay.domain.webhook_endpoints import PING
+from fastpay.engine.relay.attempts import Attempts
 from fastpay.engine.relay.circuit import Circuit
-from fastpay.engine.relay.event_log import EventLog, Form
+from fastpay.engine.relay.event_log import Form
 from fastpay.engine.relay.lease_ports import Lease, Parked, Record
-from fastpay.engine.relay.peak import Peak
-from fastpay.engine.relay.ports import Attempt, Deliverer, Delivery, DeliveryOutcome, EndpointConfiguration
-from fastpay.engine.relay.progress import Entry, Logged, Progress
-from fastpay.engine.relay.recorder import Recorder
-from fastpay.engine.relay.replaying import FindReplay, Replaying
-from fastpay.engine.relay.reports import Reports
-from fastpay.engine.relay.schedule import next_attempt_ms
-from fastpay.engine.relay.slots import Slots
-from fastpay.engine.relay.window import Rate, Spare, Window
+from fastpay.engine.relay.ports import EndpointConfiguration
+from fastpay.engine.relay.progress import Entry, Progress
+from fastpay.engine.relay.replaying import Replaying
+from fastpay.engine.relay.shared import Shared
+from fastpay.engine.relay.window import Rate, Window
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.relay")
-
-_STOPPED = DeliveryOutcome(failure="stopped", excerpt="fastpay stopped before the answer came")
-_TOO_MANY_REQUESTS, _UNAVAILABLE, _GONE = 429, 503, 410
-
-
-class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """What all channels use. `may_send` says whether the leases of this instance are valid now."""
-
-    clock: Clock
-    deliverer: Deliverer
-    log: EventLog
-    slots: Slots
-    spare: Spare
-    peak: Peak
-    recorder: Recorder
-    reports: Reports
-    may_send: Callable[[], bool]
-    find_replay: FindReplay
 
 
 class Channel:
@@ -70,21 +45,18 @@ class Channel:
         )
         self.end = self.progress.position
         self.find_replay = shared.find_replay
-        self.delivered = self.failed = 0
         self._shared = shared
         self._window = Window()
         self._rate = Rate(endpoint.requests_per_second)
-        self._target = configuration.target(shared.clock.now_ms() // 1000)
-        self._target_until_s = configuration.changes_at(shared.clock.now_ms() // 1000)
         self._is_stale = False
         self._reading: asyncio.Task[None] | None = None
-        self._attempts: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         # Whether it is being disabled: nothing is sent until that is known to have happened, or not.
         self._is_halted = False
         # Whether nothing may begin before a time that the timer waits for, whatever is committed meanwhile.
         self._is_paused = False
         self.is_leaving = False
+        self.attempts = Attempts(self, shared)
         self.replaying = Replaying(
             self,
             shared.log,
@@ -103,6 +75,10 @@ class Channel:
         if not self._is_paused:
             self.pump()
 
+    def halt(self) -> None:
+        """Begin nothing more, until the endpoint is configured anew."""
+        self._is_halted = True
+
     def touch(self) -> None:
         """Have the state stored."""
         self._shared.recorder.touch(self)
@@ -118,7 +94,7 @@ class Channel:
             return False
         self.configuration = configuration
         self._is_halted = False
-        self._renew_target(self._shared.clock.now_ms() // 1000)
+        self.attempts.renew_target()
         if before.requests_per_second != after.requests_per_second:
             self._rate = Rate(after.requests_per_second)
         if before.url != after.url:
@@ -166,9 +142,7 @@ class Channel:
         if not is_replay:
             self.replaying.live_began()
         self._shared.slots.take()
-        task = asyncio.create_task(self._attempt(entry, progress, window), name="delivery")
-        self._attempts.add(task)
-        task.add_done_callback(self._attempts.discard)
+        self.attempts.begin(entry, progress, window)
 
     def record(self) -> Record:
         """Return the state to store, with the exceptions that have changed."""
@@ -195,13 +169,11 @@ class Channel:
         self._shared.slots.forget(self.pump)
         if self._timer is not None:
             self._timer.cancel()
-        pending = [*self._attempts]
-        if pending and grace_ms:
-            await asyncio.wait(pending, timeout=grace_ms / 1000)
+        await self.attempts.end(grace_ms)
         reads = [task for task in (self._reading, self.replaying.reading) if task is not None]
-        for task in (*pending, *reads):
+        for task in reads:
             task.cancel()
-        await asyncio.gather(*pending, *reads, return_exceptions=True)
+        await asyncio.gather(*reads, return_exceptions=True)
         self.progress.settle()
         self.touch()
 
@@ -219,100 +191,6 @@ class Channel:
             self._shared.slots.wait(self.pump)
         first_max, retries_max = min(self._window.size, share), min(self._window.retries, share)
         return progress.take(now_ms, first_max=first_max, retries_max=retries_max)
-
-    async def _attempt(self, entry: Entry, progress: Progress, window: Window) -> None:
-        clock, number = self._shared.clock, entry.attempts + 1
-        sent_ns = clock.monotonic_ns()
-        outcome: DeliveryOutcome | None = None
-        logged: Logged | None = None
-        try:
-            logged = entry.logged
-            if logged is None:
-                logged = await self._shared.log.read_one(self.name.scope, entry.sequence, self.form)
-            assert logged is not None, "an event that was delivered is gone"
-            outcome = await self._shared.deliverer.deliver(self._delivery(entry, logged))
-        except asyncio.CancelledError:
-            outcome = _STOPPED if logged is not None else None
-            raise
-        except FastpayError:
-            # The database is away. This was no attempt.
-            pass
-        except Exception:  # noqa: BLE001  one event must not end the others
-            _log.exception("delivery_failed", endpoint=self.name.endpoint_id, sequence=entry.sequence)
-        finally:
-            # What is sent again later is read again: until then it costs no memory.
-            entry.logged = None
-            if logged is None or outcome is None or outcome.failure == "stopped":
-                self.circuit.abandoned()
-                pause_ms = 0 if self.is_leaving else limits.relay_pause_ms
-                progress.give_back(entry, clock.now_ms() + pause_ms)
-            else:
-                self._settle(entry, outcome, progress, window, sent_ns)
-            if logged is not None and outcome is not None:
-                self._note(entry, number, logged, outcome)
-            self._shared.slots.give()
-        self.pump()
-
-    def _delivery(self, entry: Entry, logged: Logged) -> Delivery:
-        now_s = self._shared.clock.now_ms() // 1000
-        if self._target_until_s is not None and now_s >= self._target_until_s:
-            self._renew_target(now_s)
-        return Delivery(
-            target=self._target,
-            event_id=logged.event_id,
-            sequence=entry.sequence,
-            previous_sequence=entry.previous,
-            attempt=entry.attempts + 1,
-            body=logged.body,
-        )
-
-    def _settle(
-        self, entry: Entry, outcome: DeliveryOutcome, progress: Progress, window: Window, sent_ns: int
-    ) -> None:
-        """Note what became of an attempt."""
-        now_ms, chance = self._shared.clock.now_ms(), self._shared.clock.random_bytes(1)[0]
-        if outcome.is_delivered:
-            self.delivered += 1
-            was_failing = self.circuit.is_failing
-            self.circuit.succeeded()
-            window.succeeded()
-            progress.acknowledge(entry)
-            if was_failing:
-                self.progress.hasten()
-        else:
-            self.failed += 1
-            due_ms = next_attempt_ms(
-                entry.attempts + 1, now_ms, chance=chance, retry_after_s=outcome.retry_after_s
-            )
-            progress.fail(entry, due_ms)
-            if outcome.status == _TOO_MANY_REQUESTS:
-                self.circuit.refused(now_ms)
-            else:
-                self.circuit.failed(now_ms, chance=chance)
-            if outcome.retry_after_s:
-                self.circuit.pause(now_ms + outcome.retry_after_s * 1000)
-            is_congested = outcome.status in (_TOO_MANY_REQUESTS, _UNAVAILABLE)
-            if is_congested or outcome.failure == "timed_out":
-                window.congested(sent_ns=sent_ns, now_ns=self._shared.clock.monotonic_ns())
-            if outcome.status == _GONE or self.circuit.is_hopeless(now_ms):
-                self._is_halted = True
-                self._shared.reports.disable(self, "gone" if outcome.status == _GONE else "failing")
-        self._shared.reports.compare(self)
-
-    def _note(self, entry: Entry, number: int, logged: Logged, outcome: DeliveryOutcome) -> None:
-        clock = self._shared.clock
-        now_ms = clock.now_ms()
-        attempt = Attempt(
-            digits=f"{now_ms:012x}{clock.random_bytes(10).hex()}",
-            created_ms=now_ms,
-            event_id=logged.event_id,
-            event_type=logged.type,
-            sequence=entry.sequence,
-            number=number,
-            outcome=outcome,
-            next_attempt_at=None if entry.is_done else entry.due_ms // 1000,
-        )
-        self._shared.recorder.add(self, attempt)
 
     @property
     def _is_behind(self) -> bool:
@@ -384,10 +262,6 @@ class Channel:
             self._timer.cancel()
         wait_ms = min(wait_ms, limits.relay_timer_max_ms)
         self._timer = asyncio.get_running_loop().call_later(wait_ms / 1000, self.pump)
-
-    def _renew_target(self, now_s: int) -> None:
-        self._target = self.configuration.target(now_s)
-        self._target_until_s = self.configuration.changes_at(now_s)
 
 
 def _fixed(endpoint: object) -> tuple[object, ...]:

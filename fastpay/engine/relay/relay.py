@@ -25,7 +25,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.webhook_endpoints import WebhookReplay
 from fastpay.engine.ports import Commit
-from fastpay.engine.relay.channel import Channel, Shared
+from fastpay.engine.relay.channel import Channel
 from fastpay.engine.relay.event_log import EventLog
 from fastpay.engine.relay.lease_ports import Lease, LeaseStore
 from fastpay.engine.relay.leases import Leases
@@ -38,6 +38,7 @@ from fastpay.engine.relay.ports import (
 )
 from fastpay.engine.relay.recorder import Recorded, Recorder
 from fastpay.engine.relay.reports import Reports, Submit
+from fastpay.engine.relay.shared import Shared
 from fastpay.engine.relay.slots import Slots
 from fastpay.engine.relay.window import Spare
 from fastpay.errors import FastpayError
@@ -137,8 +138,8 @@ class Relay:
             "relay_lag": max((one.end - one.progress.delivered_through for one in channels), default=0),
             "relay_peak": self._shared.peak.is_on,
             "relay_in_flight": self._shared.slots.in_use,
-            "relay_delivered": self._delivered + sum(one.delivered for one in channels),
-            "relay_failed": self._failed + sum(one.failed for one in channels),
+            "relay_delivered": self._delivered + sum(one.attempts.delivered for one in channels),
+            "relay_failed": self._failed + sum(one.attempts.failed for one in channels),
             "relay_reads": self._shared.log.reads,
             "relay_records": self._recorder.flushes,
             "relay_claimed": self.leases.claimed,
@@ -231,8 +232,8 @@ class Relay:
         self.leases.lose(lost)
 
     def _forgotten(self, channel: Channel) -> None:
-        self._delivered += channel.delivered
-        self._failed += channel.failed
+        self._delivered += channel.attempts.delivered
+        self._failed += channel.attempts.failed
         self._reports.forget(channel.name)
 
     async def _find_replay(self, name: EndpointName, after: str) -> WebhookReplay | None:

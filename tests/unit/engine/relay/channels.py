@@ -6,7 +6,7 @@ from typing import cast
 
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
-from fastpay.engine.relay.channel import Channel, Shared
+from fastpay.engine.relay.channel import Channel
 from fastpay.engine.relay.event_log import EventLog, Form, LogPage
 from fastpay.engine.relay.lease_ports import Lease, LeaseStore, MadeAttempt, Record
 from fastpay.engine.relay.peak import Peak
@@ -14,6 +14,7 @@ from fastpay.engine.relay.ports import Delivery, DeliveryOutcome, EndpointConfig
 from fastpay.engine.relay.progress import Logged
 from fastpay.engine.relay.recorder import Recorder
 from fastpay.engine.relay.reports import Reports
+from fastpay.engine.relay.shared import Shared
 from fastpay.engine.relay.slots import Slots
 from fastpay.engine.relay.window import Spare
 from tests.unit.engine.hand_clock import HandClock
