@@ -164,10 +164,10 @@ def _heads(
 
 def _snapshots(changed: list[tuple[Scope, Versioned]], objects: list[StoredObject]) -> list[Row]:
     """Return the rows of versions. Transfers between clients' accounts have none."""
-    encoded = zip(changed, map(number_of, objects), map(rows.encode, objects), strict=True)
-    if LedgerTransfer not in map(type, objects):
-        return list(encoded)
-    return [row for row, stored in zip(encoded, objects, strict=True) if type(stored) is not LedgerTransfer]
+    if LedgerTransfer in map(type, objects):
+        changed = [pair for pair in changed if type(pair[1].object) is not LedgerTransfer]
+        objects = [versioned.object for _, versioned in changed]
+    return list(zip(changed, map(number_of, objects), map(rows.encode, objects), strict=True))
 
 
 def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
