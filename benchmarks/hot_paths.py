@@ -10,8 +10,9 @@ import uvloop
 
 from benchmarks import samples
 from benchmarks.asking import Asking
+from benchmarks.following import commit_paths
 from benchmarks.forwarding import forwarding
-from benchmarks.listing import pages
+from benchmarks.listing import Rows, pages
 from benchmarks.peers import bare
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
@@ -174,4 +175,5 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "serve 16 forwarded payments": serve_forwarded,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
             **lists,
+            **commit_paths(Rows({})),
         }

@@ -58,7 +58,7 @@ class _Pool:
     lend = unavailable = None
 
 
-class _Rows(PostgresReads):
+class Rows(PostgresReads):
     """Returns the same rows at every call, by the statement."""
 
     def __init__(self, found: Mapping[str, Sequence[rows.Row]]) -> None:
@@ -75,7 +75,7 @@ class _Rows(PostgresReads):
 @contextmanager
 def pages() -> Iterator[dict[str, Callable[[], bytes]]]:
     """Give functions that ask for a page and return the body, by name."""
-    clock, store = SystemClock(), _Rows(_rows())
+    clock, store = SystemClock(), Rows(_rows())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         app = create_app(
             Services(

@@ -16,6 +16,8 @@ def test_the_hot_paths_take_no_more_instructions_than_before() -> None:
     assert instructions.compare(counts, instructions.read_baseline(), instructions.build()) == []
     # An event is an object and what is around it.
     assert counts["a page of 100 events"] <= counts["a page of 100 charges"]
+    # Followers of events are woken by their feed, and cost a commit nothing.
+    assert counts["the same beside 1,000 followers"] <= 1.02 * counts["what follows a commit"]
 
 
 def test_a_path_beyond_the_tolerance_is_named() -> None:
