@@ -147,7 +147,7 @@ def _rows() -> dict[str, list[rows.Row]]:
     book = (1, happened[-1][2], *[None] * 10)
     return {
         "list_charges": _records(_CHARGE_COLUMNS, charges[::-1]),
-        "list_events": _records(_EVENT_COLUMNS, [book, *happened[_LISTED::-1]]),
+        "list_events_up": _records(_EVENT_COLUMNS, [book, *happened[_LISTED::-1]]),
     }
 
 

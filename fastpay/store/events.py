@@ -51,23 +51,14 @@ class PostgresEvents:
         """Return the first events between two numbers, and the last number of the sequence."""
         # What is along the sequence anyway needs no second look.
         is_rare = _is_rare(page)
-        types = event_rows.SEEN if page.types is events.TYPES else sorted(page.types)
-        found = await self._reads.fetch_for(
-            scope,
-            SQL["list_events"],
-            event_rows.WITH_PREVIOUS,
-            page.counts_pending,
-            *scope,
-            below,
-            above,
-            page.ascending,
-            rows_max,
-            [] if is_rare else types,
-            types if is_rare else [],
-            _moment(page.since_s, _EARLIEST),
-            _moment(page.until_s, _LATEST),
-            limits.event_numbers_examined_max,
+        arguments = (
+            *(event_rows.WITH_PREVIOUS, page.counts_pending, *scope, below, above, rows_max),
+            event_rows.SEEN if page.types is events.TYPES else sorted(page.types),
+            *(_moment(page.since_s, _EARLIEST), _moment(page.until_s, _LATEST)),
+            *(() if is_rare else (limits.event_numbers_examined_max,)),
         )
+        statement = f"{'list_rare_events' if is_rare else 'list_events'}_{'up' if page.ascending else 'down'}"
+        found = await self._reads.fetch_for(scope, SQL[statement], *arguments)
         read = event_rows.read(found)
         return read.found.get(1, ()), read.sequences.get(1, 0)
 

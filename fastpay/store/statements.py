@@ -12,6 +12,9 @@ from fastpay.store.tables import TABLES, Column, HeadWrite, Table
 
 _PARAMETER = re.compile(r"\$(\d+)")
 _ARRAY = re.compile(r"\$(\d+)::(\w+)\[\]")
+# Which events are looked at from either end.
+_NEAR_END = ">= least($5::bigint, place.sequence + 1) -"
+_NEAR_BEGINNING = "<= $6::bigint +"
 _COMMENTS = re.compile(r"(--[^\n]*\n)+")
 
 
@@ -27,8 +30,8 @@ def _generate(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the statements on the tables of `TABLES`, with their names."""
     heads = "union all\n".join(_heads(templates["select_heads"]))
     yield "verify_versions", templates["verify_versions"].format(heads=heads)
-    for name in ("list_events", "load_events"):
-        yield name, _events(templates[name], templates["select_events"])
+    for name, template, values in _event_statements():
+        yield name, _events(templates[template], templates["select_events"], values)
     for table in TABLES.values():
         if table.template is not None:
             for filters in table.filter_combinations():
@@ -76,9 +79,18 @@ def _heads(template: str) -> Iterator[str]:
             yield part.format(prefix=kind.prefix, number=kind.number, table=table.name, id=table.identifier)
 
 
-def _events(template: str, selected: str) -> str:
+def _event_statements() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield the names, templates and values of the statements on events. Each direction has its own plan."""
+    yield "load_events", "load_events", {}
+    newest, oldest = {"direction": " desc", "near": _NEAR_END}, {"direction": "", "near": _NEAR_BEGINNING}
+    for template in ("list_events", "list_rare_events"):
+        yield f"{template}_down", template, newest
+        yield f"{template}_up", template, oldest
+
+
+def _events(template: str, selected: str, values: Mapping[str, str]) -> str:
     parameters = "".join(f"\n{line}" for line in selected.splitlines() if line.startswith("-- $"))
-    return template.format(parameters=parameters, events=_without_comment(selected))
+    return template.format(parameters=parameters, events=_without_comment(selected), **values)
 
 
 def _each(templates: Mapping[str, str], table: Table, owner: Column) -> str:
