@@ -9,7 +9,7 @@ import pytest
 from tests.support.api import open_client
 from tests.support.doors import H2, HTTP1, Door
 from tests.support.refusals import Database
-from tests.support.servers import RunningServer, running_server
+from tests.support.servers import RunningServer, fresh_database, running_server
 from tests.support.tenants import Tenant, make_tenant
 
 
@@ -53,16 +53,15 @@ def database(server: RunningServer) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def logging_server(plain_server: RunningServer, cluster: Path) -> Iterator[RunningServer]:
-    """A second instance on the database of the first, which keeps all requests."""
-    environment = {
-        "FASTPAY_DATABASE_URL": plain_server.database_url,
-        "FASTPAY_REDIS_URL": plain_server.redis_url,
-        # Other tests must not find their tenants at home here.
-        "FASTPAY_HOMES": "false",
-        "FASTPAY_REQUEST_LOG": "complete",
-        "FASTPAY_PUBLIC_URL": "https://pay.example",
-        "FASTPAY_LOG_FORMAT": "json",
-        "FASTPAY_TEST_DELAY_S": "0",
-    }
-    with running_server("logging", cluster, environment=environment) as running:
-        yield running
+    """An instance that keeps all requests, on a database of its own: tests store card numbers there."""
+    with fresh_database(plain_server.database_url, template="template0") as url:
+        environment = {
+            "FASTPAY_DATABASE_URL": url,
+            "FASTPAY_REDIS_URL": plain_server.redis_url,
+            "FASTPAY_REQUEST_LOG": "complete",
+            "FASTPAY_PUBLIC_URL": "https://pay.example",
+            "FASTPAY_LOG_FORMAT": "json",
+            "FASTPAY_TEST_DELAY_S": "0",
+        }
+        with running_server("logging", cluster, environment=environment) as running:
+            yield running
