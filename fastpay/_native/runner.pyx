@@ -65,7 +65,11 @@ class Task(asyncio.Task):
 
 
 cdef int _touch(object task) except -1:
-    (<Carrier>task.get_coro()).touched = True
+    # Whoever has the class can give it any coroutine, and the collector takes the coroutine away: an
+    # unchecked cast would write into an object of another type.
+    coroutine = task.get_coro()
+    if type(coroutine) is Carrier:
+        (<Carrier>coroutine).touched = True
     return 0
 
 

@@ -235,6 +235,29 @@ def test_a_task_that_somebody_kept_is_not_used_again_and_ends() -> None:
     run(main())
 
 
+def test_a_task_of_the_same_class_may_have_any_coroutine() -> None:
+    async def main() -> None:
+        runner = Runner(asyncio.get_running_loop())
+        kept: list[Any] = []
+
+        async def keep() -> None:
+            kept.append(type(asyncio.current_task()))
+
+        async def give_back(*values: Any) -> tuple[Any, ...]:
+            await asyncio.sleep(0)
+            return values
+
+        runner.run(keep(), id)
+        values = ("text", [1], {"a": 2}, 3.5)
+        task = kept[0](give_back(*values))
+        task.add_done_callback(id)
+        task.set_name("mine")
+        assert await task == values
+        await runner.close()
+
+    run(main())
+
+
 def test_it_may_be_called_from_inside_another_task() -> None:
     async def main() -> None:
         runner = Runner(asyncio.get_running_loop())
