@@ -16,6 +16,7 @@ from benchmarks.listing import Rows, pages
 from benchmarks.peers import bare
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
+from fastpay._native.histograms import Histograms
 from fastpay._native.http1 import Connection
 from fastpay._native.routing import Table
 from fastpay._native.service import Service
@@ -26,6 +27,7 @@ from fastpay.api.request_notes import RequestNotes, describe
 from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
+from fastpay.observability.metrics import DURATION_BOUNDS_NS
 from fastpay.server.settings import ServerSettings
 from fastpay.store import columns
 from fastpay.store.request_log import to_columns
@@ -64,7 +66,7 @@ class _Transport:
 
 def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
     """Return what the connections of a server share, for an application that nobody listens for."""
-    return Service(
+    service = Service(
         app,
         loop,
         ServerSettings(),
@@ -74,6 +76,9 @@ def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
         server=("127.0.0.1", 80),
         scheme="http",
     )
+    # Requests are timed, as those of a server are.
+    service.request_times = Histograms(DURATION_BOUNDS_NS, 16)
+    return service
 
 
 @contextmanager
@@ -112,6 +117,7 @@ def cached_app(notes: RequestNotes | None = None) -> Any:
         lambda: "req_000000000000000000000000",
         1,
         kinds={"/v1/payment_intents/": "pi_"},
+        routes={"/v1/payment_intents/": 1},
         watch=lambda scope, identifier, on_done: False,
         render=lambda path, value, scope: None,
         encode=lambda entry, whole, accepted: whole,

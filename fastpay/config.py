@@ -16,9 +16,11 @@ from fastpay import limits
 from fastpay.errors import ConfigurationError
 
 PREFIX = "FASTPAY_"
+ADMIN_PORT = 8001
 CONFIG_VARIABLE = "FASTPAY_CONFIG"
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+AdminPort = Port | Literal["off"]
 DatabaseUrl = Annotated[
     str, Meta(pattern=r"^postgres(ql)?://", examples=["postgresql://user:password@host:5432/database"])
 ]
@@ -80,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Port = 8000
     unix: Text | None = None
     reuse_port: bool = False
+    admin_host: Text = "127.0.0.1"
+    admin_port: AdminPort | None = None
     homes: bool = True
     homes_address: HomesAddress | None = None
     tls_cert: Text | None = None
@@ -172,9 +176,23 @@ def load_settings(
     values |= _read_environment(environment)
     for name, value in (flags or {}).items():
         if value is not None:
-            converted = _convert(name, value, f"--{name.replace('_', '-')}", strict=False)
+            # The flag may be given without a port to turn the listener off.
+            given = "off" if name == "admin_port" and value == "" else value
+            converted = _convert(name, given, f"--{name.replace('_', '-')}", strict=False)
             values[name] = os.path.abspath(converted) if name == "data_dir" else converted
     return Settings(**values)
+
+
+def admin_port(settings: Settings) -> int | None:
+    """Return the port of the operator's listener, None if it is turned off.
+
+    Without a setting it is 8001, and a free one for a server whose own port is chosen freely.
+    """
+    if settings.admin_port == "off":
+        return None
+    if settings.admin_port is not None:
+        return settings.admin_port
+    return 0 if settings.port == 0 or settings.unix is not None else ADMIN_PORT
 
 
 def redact(url: str) -> str:

@@ -531,6 +531,9 @@ write_buffer_high_bytes = 65_536
 write_buffer_low_bytes = 16_384
 reserved_files = 256
 cancel_timeout_ms = 500
+# The operator's listener.
+admin_connections_max = 32
+loop_lag_interval_ms = 250
 http2_streams_max = 128
 # This many streams are covered by what their connection counts for.
 http2_streams_uncounted = 8

@@ -7,6 +7,8 @@ cdef class CachedResponse:
     # Other forms of the answer, by the name of their coding.
     cdef readonly dict encoded
     cdef readonly bint is_encodable
+    # The number of the route for the metrics; 0 until the shortcut has looked for it.
+    cdef public Py_ssize_t route
 
 
 cdef class Entry:

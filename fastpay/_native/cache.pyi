@@ -16,6 +16,7 @@ class CachedResponse:
     etag: bytes
     encoded: dict[str, CachedResponse]
     is_encodable: bool
+    route: int
     def __init__(
         self, path: str, head: bytes, short_head: bytes, body: bytes, etag: bytes, *, is_encodable: bool
     ) -> None: ...

@@ -29,6 +29,9 @@ cdef class Exchange(Job):
     cdef list fields
     cdef Py_ssize_t field_bytes
     cdef int status
+    # For the metrics: when the head was read, and the number of the route (0 until it is known).
+    cdef long long begun_ns
+    cdef Py_ssize_t route
     cdef Py_ssize_t left
     cdef bint is_head
     cdef bint is_version_1_0

@@ -340,6 +340,7 @@ cdef class Exchange(Job):
             closing = b"connection: close\r\n"
         elif self.is_version_1_0:
             closing = b"connection: keep-alive\r\n"
+        self.status = status
         self.started = True
         self.head_sent = True
         self.complete = True

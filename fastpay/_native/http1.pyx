@@ -27,6 +27,7 @@ from fastpay._native.awaitables cimport Ready
 from fastpay._native.exchange cimport Exchange
 from fastpay._native.fields cimport is_text
 from fastpay._native.gate cimport DONE, MORE
+from fastpay._native.histograms cimport monotonic
 from fastpay._native.link cimport Link
 from fastpay._native.poller cimport Stream
 from fastpay._native.reading cimport PREFACE_BYTES, Reading
@@ -218,6 +219,7 @@ cdef class Connection(Link):
         self.requests += 1
         service.request_count += 1
         exchange.channel = self
+        exchange.begun_ns = monotonic()
         exchange.is_head = is_text(reading.method, b"HEAD", 4)
         exchange.is_version_1_0 = reading.is_version_1_0
         exchange.keep_alive = not reading.wants_close and (
@@ -338,6 +340,10 @@ cdef class Connection(Link):
         return 0
 
     cdef int response_done(self, Exchange exchange) except -1:
+        if self.service.request_times is not None:
+            self.service.time_request(
+                exchange.route, exchange.scope, False, exchange.status, exchange.begun_ns
+            )
         if exchange is not self.exchange:
             return 0
         self.exchange = None

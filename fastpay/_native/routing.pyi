@@ -1,7 +1,7 @@
 """A compiled table from method and path to endpoint: literal segments and one-segment parameters."""
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Endpoint = TypeVar("Endpoint")
 
@@ -18,6 +18,12 @@ class Table(Generic[Endpoint]):
         """Return the endpoint and the parameters, or None if no route has this method and path.
 
         `path` is the decoded path of the scope. A parameter is never empty and has no slash.
+        """
+
+    def route(self, scope: dict[str, Any]) -> Endpoint | None:
+        """Return the endpoint of a request, and put its parameters and its route's number into the scope.
+
+        Numbers count from 1, in the order of `routes`. None if no route has this method and path.
         """
 
     def methods(self, path: str) -> set[str]:

@@ -14,7 +14,7 @@ cdef class Branch:
 
     cdef dict literals
     cdef Branch parameter
-    # method -> (endpoint, names of the path's parameters)
+    # method -> (endpoint, names of the path's parameters, number of the route from 1)
     cdef dict endpoints
 
     def __cinit__(self):
@@ -31,15 +31,15 @@ cdef class Table:
 
     def __init__(self, routes):
         self.root = Branch()
-        for method, path, endpoint in routes:
-            self._add(method, path, endpoint)
+        for number, (method, path, endpoint) in enumerate(routes, 1):
+            self._add(method, path, endpoint, number)
 
     @classmethod
     def __class_getitem__(cls, endpoint):
         # For annotations only.
         return cls
 
-    def _add(self, str method, str path, endpoint):
+    def _add(self, str method, str path, endpoint, number):
         cdef Branch branch = self.root
         cdef list names = []
         if not path.startswith("/"):
@@ -60,7 +60,7 @@ cdef class Table:
                 branch = branch.literals[segment]
         if method in branch.endpoints:
             raise ValueError(f"{method} {path} is there twice")
-        branch.endpoints[method] = (endpoint, tuple(names))
+        branch.endpoints[method] = (endpoint, tuple(names), number)
 
     def lookup(self, str method not None, str path not None):
         cdef list values = []
@@ -73,6 +73,18 @@ cdef class Table:
         if not values:
             return (<tuple>found)[0], {}
         return (<tuple>found)[0], dict(zip(<tuple>(<tuple>found)[1], values))
+
+    def route(self, dict scope not None):
+        cdef list values = []
+        cdef Branch branch = self._find(<str>scope["path"], values)
+        if branch is None:
+            return None
+        found = branch.endpoints.get(scope["method"])
+        if found is None:
+            return None
+        scope["path_params"] = dict(zip(<tuple>(<tuple>found)[1], values)) if values else {}
+        scope["fastpay.route"] = (<tuple>found)[2]
+        return (<tuple>found)[0]
 
     def methods(self, str path not None):
         cdef Branch branch = self._find(path, [])

@@ -1,4 +1,5 @@
 from fastpay._native.gate cimport Bounds
+from fastpay._native.histograms cimport Histograms
 from fastpay._native.names cimport Names
 from fastpay._native.peers cimport Peers
 from fastpay._native.reading cimport Reading
@@ -21,6 +22,8 @@ cdef class Service:
     cdef public bint draining
     cdef readonly Py_ssize_t connection_count
     cdef readonly Py_ssize_t request_count
+    # The durations of requests, a series for each route, protocol and class of status. None: not counted.
+    cdef public Histograms request_times
     cdef readonly bytes date_value
     cdef readonly set http2_connections
     cdef bytes date
@@ -48,4 +51,5 @@ cdef class Service:
 
     cdef Reading lend(self)
     cdef int take_back(self, Reading reading) except -1
+    cdef void time_request(self, Py_ssize_t route, dict scope, bint is_http2, int status, long long begun_ns)
     cdef int build_scope(self, Reading reading, object client, dict scope) except -1

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+from fastpay._native.histograms import Histograms
 from fastpay._native.peers import Peers
 from fastpay._native.runner import Runner
 from fastpay._native.wheel import Wheel
@@ -75,6 +76,7 @@ class Service:
     http2_connections: set[Any]
     connection_count: int
     request_count: int
+    request_times: Histograms | None
     def __init__(
         self,
         app: Any,
@@ -90,6 +92,12 @@ class Service:
         group_of: Callable[[str | None], str] = ...,
         bytes_budget: BytesBudget | None = None,
     ) -> None: ...
+    def now_ns(self) -> int:
+        """Return the monotonic time, for `count_answer`."""
+
+    def count_answer(self, scope: dict[str, Any], status: int, begun_ns: int) -> None:
+        """Count a complete answer of HTTP/2, and the time since `begun_ns`, if requests are timed."""
+
     def enter(self) -> None:
         """Count a connection of another protocol."""
 

@@ -6,6 +6,7 @@ from email.utils import formatdate
 
 cimport cython
 
+from fastpay._native.histograms cimport monotonic
 from fastpay._native.peers cimport Peers
 from fastpay._native.reading cimport Reading
 from fastpay._native.runner cimport Runner
@@ -16,6 +17,9 @@ from fastpay import limits
 from fastpay._native.reading import build_names
 
 logger = logging.getLogger(__name__)
+
+# The scope key under which the application stores the number of the route.
+cdef str ROUTE = "fastpay.route"
 
 # Refusals for other reasons than the bytes; server/refusal.py lists all numbers.
 HEAD_TIMEOUT = 64
@@ -132,6 +136,21 @@ cdef class Service:
 
     def count_request(self):
         self.request_count += 1
+
+    def now_ns(self):
+        return monotonic()
+
+    def count_answer(self, dict scope, int status, long long begun_ns):
+        if self.request_times is not None:
+            self.time_request(0, scope, True, status, begun_ns)
+
+    cdef void time_request(self, Py_ssize_t route, dict scope, bint is_http2, int status, long long begun_ns):
+        # Series: route, then protocol, then class of status from 2xx to 5xx.
+        if route == 0 and scope is not None:
+            found = scope.get(ROUTE)
+            if found is not None:
+                route = found
+        self.request_times.add((route * 2 + is_http2) * 4 + status // 100 - 2, monotonic() - begun_ns)
 
     cdef int build_scope(self, Reading reading, object client, dict scope) except -1:
         # Fill a copy of the template from the request; return 0 or a refusal.

@@ -10,6 +10,9 @@ class Shortcut:
 
     `monotonic_ns` is the clock that accesses and partitions are valid by; `request_id` names a request.
 
+    `routes` maps the part of a path before the identifier to the number of its route, for the metrics. The
+    number of HEAD is one more.
+
     `kinds` maps the part of a path before the identifier to the prefix of the identifiers that it shows.
     `watch(scope, identifier, on_done)` has an object read and calls `on_done` with it, with None if there is
     none, or returns False if nothing is read. `render(path, object, scope)` returns the answer that shows the
@@ -33,6 +36,7 @@ class Shortcut:
         accesses_max: int,
         *,
         kinds: Mapping[str, str],
+        routes: Mapping[str, int],
         watch: Callable[[Any, str, Callable[[Any], None]], bool],
         render: Callable[[str, Any, Any], CachedResponse | None],
         encode: Callable[[Entry | None, CachedResponse, bytes], CachedResponse],

@@ -119,6 +119,7 @@ cdef class Shortcut:
     cdef dict accesses
     cdef Fields fields
     cdef dict kinds
+    cdef dict routes
     cdef object watch
     cdef object render
     cdef object encode
@@ -144,6 +145,7 @@ cdef class Shortcut:
         Py_ssize_t accesses_max,
         *,
         dict kinds not None,
+        dict routes not None,
         watch,
         render,
         encode,
@@ -151,6 +153,7 @@ cdef class Shortcut:
     ):
         self.cache = cache
         self.kinds = kinds
+        self.routes = routes
         self.watch = watch
         self.render = render
         self.encode = encode
@@ -319,6 +322,10 @@ cdef class Shortcut:
                 return False
         if status == 200 and accepted is not None and response.is_encodable:
             response = self.encode(entry, response, accepted)
+        if response.route == 0:
+            response.route = self.routes.get(response.path, 0)
+        # The number of HEAD follows that of GET.
+        exchange.route = response.route + (exchange.is_head and response.route != 0)
         self.answered += 1
         request_id = <str>self.request_id()
         exchange.answer(

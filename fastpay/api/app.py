@@ -1,6 +1,7 @@
 """The application: gathers the resources and routes, and finds the route of each request."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -9,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from fastpay import limits
 from fastpay._native.cache import CachedResponse, Entry
+from fastpay._native.histograms import Histograms
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
 from fastpay.api import challenge_page
@@ -52,6 +54,7 @@ from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
 from fastpay.observability import telemetry
+from fastpay.observability.metrics import DURATION_BOUNDS_NS
 
 # Every module of `api/resources/`. Add a new resource here.
 _MODULES = (
@@ -87,6 +90,13 @@ RESOURCES = Resources(resource for module in _MODULES for resource in module.RES
 # If two paths fit, the first one answers: within a module, fixed names stand before placeholders.
 ROUTES: tuple[Route, ...] = tuple(route for module in _MODULES for route in module.ROUTES)
 
+# Every method and path; HEAD follows its GET.
+_NUMBERED: list[tuple[str, str]] = []
+for _route in ROUTES:
+    _NUMBERED.append((_route.method, _route.path))
+    if _route.method == "GET":
+        _NUMBERED.append(("HEAD", _route.path))
+
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
 
 
@@ -110,12 +120,14 @@ class Application:
             path: ServedPath(services, path, by_method, shortcut=self._shortcut)
             for path, by_method in by_path.items()
         }
-        routes = [(route.method, route.path, paths[route.path]) for route in ROUTES]
-        heads = [("HEAD", path, served) for method, path, served in routes if method == "GET"]
-        self._table = Table([*routes, *heads])
+        routes = [(method, path, paths[path]) for method, path in _NUMBERED]
+        self._table = Table(routes)
         self._starlette = _create_starlette(services, paths)
         self._preflight = Preflight(services.cors, services.identifiers)
         self._feeds = services.feeds
+        self.readiness = services.readiness
+        self.request_labels = _request_labels()
+        self.request_times = Histograms(DURATION_BOUNDS_NS, len(self.request_labels))
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers. This is no coroutine itself, which saves a frame a request."""
@@ -132,9 +144,9 @@ class Application:
     def _go_long(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers through the pipeline."""
         if scope["type"] == "http":
-            found = self._table.lookup(scope["method"], scope["path"])
-            if found is not None:
-                served, scope["path_params"] = found
+            # Type checkers do not know that a scope is a dict: Starlette's is any mapping.
+            served: ServedPath | None = self._table.route(cast("dict[str, Any]", scope))
+            if served is not None:
                 return served(scope, receive, send)
             if is_preflight(scope):
                 return self._preflight(scope, receive, send)
@@ -144,6 +156,21 @@ class Application:
 def create_app(services: Services) -> Application:
     """Return the application over these services."""
     return Application(services)
+
+
+def _request_labels() -> list[dict[str, str]]:
+    """Return the labels of the series in the order of `Service.time_request`. The first route is no route."""
+    return [
+        {
+            "http_request_method": method,
+            "http_route": path,
+            "network_protocol_version": protocol,
+            "status_class": status,
+        }
+        for method, path in (("_OTHER", "_OTHER"), *_NUMBERED)
+        for protocol in ("1.1", "2")
+        for status in ("2xx", "3xx", "4xx", "5xx")
+    ]
 
 
 def _create_shortcut(
@@ -168,6 +195,11 @@ def _create_shortcut(
         services.clock.monotonic_ns,
         services.identifiers.request_id,
         limits.known_keys_max,
+        routes={
+            path.removesuffix("{id}"): number
+            for number, (method, path) in enumerate(_NUMBERED, 1)
+            if method == "GET" and path.removesuffix("{id}") in shown
+        },
         kinds={path: endpoint.resource.kind.prefix + "_" for path, endpoint in shown.items()},
         watch=services.reader.watch,
         render=render,

@@ -9,7 +9,7 @@ is one log line and not one for each attempt.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -58,6 +58,19 @@ class Dependency:
         self._logged_ns: deque[int] = deque(maxlen=limits.outage_lines_max)
         self._is_logged = False
 
+    @property
+    def name(self) -> str:
+        """The name in log lines and metrics."""
+        return self._name
+
+    def state(self) -> dict[str, object]:
+        """Return what is known now: "ok", or "lost" with the reason and since when."""
+        if self._lost_since_ns is None:
+            return {"status": "ok"}
+        reason = next(part.reason for part in self._parts if part.is_lost)
+        away_s = float(_seconds(self._clock.monotonic_ns() - self._lost_since_ns))
+        return {"status": "lost", "reason": reason, "away_s": away_s}
+
     def part(self) -> Part:
         """Return a new part, which works until it is reported lost."""
         part = Part(self._changed)
@@ -99,8 +112,9 @@ class Dependency:
 class Readiness:
     """Tells whether requests can be served, from what is known already."""
 
-    def __init__(self) -> None:
+    def __init__(self, dependencies: Sequence[Dependency] = ()) -> None:
         self._conditions: list[Condition] = []
+        self._dependencies = dependencies
 
     def require(self, condition: Condition) -> None:
         """Add a condition that must be met."""
@@ -112,6 +126,14 @@ class Readiness:
             fault = condition()
             if fault is not None:
                 raise fault
+
+    def is_met(self) -> bool:
+        """Tell whether requests can be served."""
+        return all(condition() is None for condition in self._conditions)
+
+    def states(self) -> dict[str, dict[str, object]]:
+        """Return the state of each dependency, by its name."""
+        return {one.name: one.state() for one in self._dependencies}
 
 
 def _seconds(span_ns: int) -> str:

@@ -33,8 +33,8 @@ def watch_dependencies(
     watch = DatabaseWatch(PostgresProbe(database), dependency, clock=clock)
     redis = Dependency("redis", clock=clock, advice=_redis_advice(redis_url))
     watches: list[Watch] = [watch]
-    dependencies = [dependency, redis]
-    readiness = Readiness()
+    dependencies = [dependency, *([redis] if redis_url is not None else [])]
+    readiness = Readiness(dependencies)
     readiness.require(watch.fault)
     disk_fault: Condition = _works
     if settings.database_url is None:

@@ -31,7 +31,8 @@ from fastpay.operations.preflight import open_files_missing, require_all
 from fastpay.operations.readiness import Ready, greet, ready_file
 
 if TYPE_CHECKING:
-    from fastpay.server.listener import ASGIApplication, Server
+    from fastpay.api.app import Application
+    from fastpay.server.listener import Server
 
 WATCH_SECONDS = 0.25
 
@@ -81,6 +82,7 @@ async def _serve(
     servers: EmbeddedServers | None,
     deadline: Deadline,
 ) -> int:
+    from fastpay.operations.admin import AdminListener  # noqa: PLC0415 - see `run`
     from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
     from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
 
@@ -114,10 +116,13 @@ async def _serve(
         )
         server = _make_server(app, settings)
         await server.start()
+        admin = AdminListener(settings, app, server, counters)
+        stack.push_async_callback(admin.stop)
+        await admin.start()
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         gc.spare()
-        ready = Ready(server.url, os.getpid(), database_url, redis_url, test_key or msgspec.UNSET)
+        ready = Ready(server.url, os.getpid(), database_url, redis_url, admin.url, test_key or msgspec.UNSET)
         with ready_file(settings.ready_file, ready):
             greet(ready, settings)
             watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
@@ -175,7 +180,7 @@ async def _inspect(database_url: str, *, allow_unsafe: bool) -> bool:
         return bool(await pending_on(connection))
 
 
-def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
+def _make_server(app: "Application", settings: Settings) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
     names = (field.name for field in msgspec.structs.fields(ServerSettings))
@@ -183,7 +188,7 @@ def _make_server(app: "ASGIApplication", settings: Settings) -> "Server":
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     # The application checks the limit of each path. The transport uses the largest of them.
     chosen["body_bytes_max"] = settings.body_bytes_max * limits.ledger_batch_body_factor
-    return Server(app, ServerSettings(**chosen))
+    return Server(app, ServerSettings(**chosen), request_times=app.request_times)
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:

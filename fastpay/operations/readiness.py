@@ -21,6 +21,7 @@ class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int
     database_url: str
     redis_url: str | None
+    admin_url: str | None = None
     test_key: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -44,6 +45,8 @@ def greet(ready: Ready, settings: Settings) -> None:
     """Print the address of the server and how to make a first payment."""
     telemetry.log.info("process_started", url=ready.url, pid=ready.pid)
     lines = ["", f"  fastpay serves on {ready.url}"]
+    if ready.admin_url is not None:
+        lines.append(f"  metrics           {ready.admin_url}/metrics")
     if isinstance(ready.test_key, str):
         address = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
         lines += [

@@ -130,6 +130,8 @@ class GuardedH2(ServedStreams):
     def handler_ended(self, stream: Stream, error: BaseException | None) -> None:
         """Answer 500, or reset the stream, if a handler ended without a complete response."""
         stream.running = False
+        if stream.ends:
+            self.service.count_answer(stream.scope, stream.status, stream.begun_ns)
         if stream.holding is not None:
             self._hold_or_let_go(stream)
         if error is not None:
@@ -183,6 +185,7 @@ class GuardedH2(ServedStreams):
         scope = self.service.template | {"http_version": "2", "client": self.client}
         reading = self.policy.build_scope(event.headers, scope)
         stream = self.streams[number] = Stream(self, number, scope)
+        stream.begun_ns = self.service.now_ns()
         stream.expects = reading.expects_continue
         stream.length = reading.length
         stream.input_ended = event.stream_ended is not None

@@ -61,7 +61,9 @@ class Stream:
         self.head_sent = False
         self.lost = False
         self._delivered = False
-        self._status = 0
+        # For the metrics; 0 is a stream that no application sees.
+        self.begun_ns = 0
+        self.status = 0
         self._headers: Headers | None = None
         self._bodiless = scope["method"] == "HEAD"
         self._length_left = -1
@@ -173,12 +175,12 @@ class Stream:
         if not has_date:
             headers.append((b"date", b""))
         self._bodiless = self._bodiless or status in {204, 304}
-        self._status = status
+        self.status = status
         self._headers = headers
 
     def _continue(self, body: bytes, *, more: bool) -> None:
         assert self._headers is not None
-        if not self.head_sent and not more and self._length_left < 0 and self._status not in {204, 304}:
+        if not self.head_sent and not more and self._length_left < 0 and self.status not in {204, 304}:
             self._length_left = len(body)
             self._headers.append((b"content-length", b"%d" % len(body)))
         if self._bodiless:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from fastpay import limits
 from fastpay._native.acceptor import Acceptor
+from fastpay._native.histograms import Histograms
 from fastpay._native.http1 import Connection
 from fastpay._native.poller import Poller
 from fastpay._native.service import Service
@@ -33,9 +34,13 @@ __all__ = ["ASGIApplication", "Server", "ServerSettings"]
 class Server:
     """Serves one ASGI application until it is stopped."""
 
-    def __init__(self, app: ASGIApplication, settings: ServerSettings) -> None:
+    def __init__(
+        self, app: ASGIApplication, settings: ServerSettings, *, request_times: Histograms | None = None
+    ) -> None:
         self._app = app
         self._settings = settings
+        self._request_times = request_times
+        self._refuser = Refuser(SystemClock())
         self._clock = SystemClock()
         self._lifespan = Lifespan(app)
         self._context: SSLContext | None = None
@@ -61,6 +66,15 @@ class Server:
     def request_count(self) -> int:
         """How many requests were passed to the application."""
         return 0 if self._service is None else self._service.request_count
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted since the start, by name, and what is so now."""
+        return {"connections": self.connection_count, "requests": self.request_count}
+
+    def refusals(self) -> list[tuple[str, dict[str, str], int]]:
+        """Return how many requests the transport has refused, by status, as samples for the metrics."""
+        counts = self._refuser.counts
+        return [("fastpay_refusals", {"status": str(status)}, count) for status, count in counts.items()]
 
     async def start(self) -> None:
         """Bind, run the application's lifespan startup and accept connections.
@@ -130,7 +144,7 @@ class Server:
     def _create_service(self, listener: socket.socket) -> Service:
         settings = self._settings
         connections_max = open_connections_max(settings.connections_max)
-        refuser = Refuser(self._clock)
+        refuser = self._refuser
         admission = self._admission = Admission(
             settings,
             self._clock,
@@ -152,6 +166,7 @@ class Server:
             bytes_budget=self.bytes_budget,
         )
         service.forwarded = self._forwarded
+        service.request_times = self._request_times
         if self._lifespan.supported:
             service.state = self._lifespan.state
         return service

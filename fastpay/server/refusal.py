@@ -92,6 +92,8 @@ class Refuser:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
+        # How many requests were refused, by status.
+        self.counts: dict[int, int] = {}
 
     def request_id(self) -> str:
         """Return a new request identifier, so that a refused request can be reported too."""
@@ -100,6 +102,7 @@ class Refuser:
     def __call__(self, reason: int, is_head: bool) -> bytes:
         """Return the bytes of the response to a refused request; the connection ends after it."""
         status, message = REFUSALS[reason]
+        self.counts[status] = self.counts.get(status, 0) + 1
         body = render_body(status, message)
         lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode())]
         lines += [b"%s: %s" % pair for pair in list_headers(status, body, self.request_id())]

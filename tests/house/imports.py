@@ -9,12 +9,13 @@ COMMON = frozenset({"errors", "limits", "clock", "config", "observability"})
 
 # Whatever the operator's floors put together.
 _SERVING = frozenset(
-    {"_native", "addresses", "api", "domain", "engine", "outbound", "server", "signing", "store"}
+    {"_native", "addresses", "admin", "api", "domain", "engine", "outbound", "server", "signing", "store"}
 )
 
 # Floor or module -> the floors and modules of fastpay that it may import, beside itself and COMMON.
 DIRECTIONS: dict[str, frozenset[str]] = {
     "_native": frozenset(),
+    "admin": frozenset(),
     "server": frozenset({"_native", "addresses"}),
     "engine": frozenset({"_native", "domain"}),
     "store": frozenset(

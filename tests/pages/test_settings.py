@@ -4,12 +4,13 @@ import re
 
 import msgspec
 
-from fastpay.config import Settings
+from fastpay.config import ADMIN_PORT, Settings
 from fastpay.operations.embedded.postgres import SETTINGS
 from tests.pages.blocks import ROOT
 
 # Defaults that a number or a word of the table cannot say.
 _IN_WORDS = {"address_connections_max": "half of `connections_max`"}
+_IN_WORDS["admin_port"] = str(ADMIN_PORT)
 _IN_WORDS |= dict.fromkeys(("cors_origins", "outbound_allowed_networks", "root_path", "trusted_proxies"), "")
 
 

@@ -37,6 +37,7 @@ class RunningServer:
         self.url = ""
         self.test_key = ""
         self.database_url = ""
+        self.admin_url = ""
         self.redis_url = ""
 
     def wait_ready(self) -> None:
@@ -50,6 +51,7 @@ class RunningServer:
         self.url = said["url"]
         self.test_key = said.get("test_key", "")
         self.database_url = said["database_url"]
+        self.admin_url = said.get("admin_url", "")
         self.redis_url = said["redis_url"] or ""
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastpay.config import Settings, load_settings, redact
+from fastpay.config import Settings, admin_port, load_settings, redact
 from fastpay.errors import ConfigurationError
 from fastpay.server.settings import ServerSettings
 
@@ -190,6 +190,19 @@ def test_every_setting_of_the_transport_that_has_a_default_of_its_own_keeps_it()
     for name in msgspec.structs.asdict(door):
         if hasattr(ours, name):
             assert getattr(ours, name) == getattr(door, name), name
+
+
+def test_the_operators_port_is_free_beside_a_free_port_and_may_be_off() -> None:
+    chosen: list[tuple[dict[str, Any], int | None]] = [
+        ({}, 8001),
+        ({"port": "0"}, 0),
+        ({"unix": "a.sock"}, 0),
+        ({"port": "0", "admin_port": "9001"}, 9001),
+        ({"admin_port": "off"}, None),
+        ({"admin_port": ""}, None),
+    ]
+    for flags, port in chosen:
+        assert admin_port(load_settings(environment={}, flags=flags)) == port, flags
 
 
 def test_networks_that_webhooks_may_be_sent_to_are_networks() -> None:

@@ -7,6 +7,7 @@ from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, recor
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.write.idempotency import signature_binding, signature_key
+from fastpay.engine.write.measures import MEASURES
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError, IdempotencyMismatch
@@ -204,6 +205,7 @@ class DecidedBatch(Batch):
                     # Otherwise a captured retry could be sent again under another key.
                     self._stand_on(workspace)
                     self._bind(working_set, entry, first.answer)
+                MEASURES.replays += 1
                 return _replay(first, entry, workspace)
         self._stand_on(workspace)
         return Draft(

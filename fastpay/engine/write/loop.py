@@ -37,6 +37,7 @@ from fastpay.engine.write.batch import Batch, DecidedBatch, UndecidedBatch
 from fastpay.engine.write.committer import Committer
 from fastpay.engine.write.decider import Decider
 from fastpay.engine.write.lanes import Lanes
+from fastpay.engine.write.measures import MEASURES
 from fastpay.engine.write.pace import Pace
 from fastpay.engine.write.pipeline import Pipeline
 from fastpay.engine.write.ports import WriterStore
@@ -248,7 +249,9 @@ class BatchLoop:
             self._start_over(committed.left, locked_batches=committed.locked_batches)
         self._tell(committed.written)
         self.pipeline.committing = None
-        note_times(batch.entries, begun_ns, self._pace.ended(begun_ns, len(batch)))
+        ended_ns = self._pace.ended(begun_ns, len(batch))
+        note_times(batch.entries, begun_ns, ended_ns)
+        MEASURES.committed(batch.entries, begun_ns, ended_ns)
         self.wake.set()
         # One turn later: the next batch leaves for the database first, and is there while these are answered.
         asyncio.get_running_loop().call_soon(batch.answer, committed.results)

@@ -1,0 +1,1 @@
+"""The operator's own listener: metrics and health. Never on the public port."""

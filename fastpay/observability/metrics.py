@@ -1,0 +1,271 @@
+"""The metrics of the process: their one table, and their text for Prometheus.
+
+Nothing is computed before a scrape, and a scrape asks nobody else: it reads counts that are there.
+docs/METRICS.md lists the same table. No label has a value that a client chooses.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from fastpay.observability.counters import Counters
+
+Labels = Mapping[str, str]
+# The upper bounds of the buckets of durations, in nanoseconds: 0.25 ms to 10 s.
+DURATION_BOUNDS_NS = tuple(
+    int(milliseconds * 1_000_000)
+    for milliseconds in (0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+)
+BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metric(NamedTuple):
+    """One row of the table. The name of a counter is without `_total`; `counter` names it in `Counters`."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    counter: str | None = None
+    labels: tuple[str, ...] = ()
+
+
+class Histogram(Protocol):
+    """What counts values in buckets: `_native/histograms.pyx`."""
+
+    bounds: tuple[int, ...]
+    series: int
+
+    def read(self, series: int = 0) -> tuple[list[int], int]:
+        """Return the count of each bucket, and the sum of all values."""
+
+
+class Distribution(NamedTuple):
+    """A histogram with the labels of its series, and what its values are divided by when shown."""
+
+    histogram: Histogram
+    labels: Sequence[Labels] = ({},)
+    divisor: int = 1
+
+
+Sample = tuple[str, Labels, int | float]
+
+
+def _counted(prefix: str, kind: Literal["counter", "gauge"], rows: Mapping[str, str]) -> list[Metric]:
+    return [Metric(f"fastpay_{prefix}{name}", kind, text, prefix + name) for name, text in rows.items()]
+
+
+TABLE: tuple[Metric, ...] = (
+    Metric(
+        "http_server_request_duration_seconds",
+        "histogram",
+        "Time from the head of a request to the last byte of its answer",
+        labels=("http_request_method", "http_route", "network_protocol_version", "status_class"),
+    ),
+    Metric("fastpay_connections", "gauge", "Open connections of clients", "connections"),
+    Metric("fastpay_requests", "counter", "Requests that were passed to the application", "requests"),
+    Metric("fastpay_refusals", "counter", "Requests that the transport refused", labels=("status",)),
+    Metric("fastpay_batch_commands", "histogram", "Commands in a batch of the writer"),
+    Metric("fastpay_commit_duration_seconds", "histogram", "Time of a batch at the database"),
+    Metric("fastpay_queue_wait_seconds", "histogram", "Wait of a batch's oldest command before its commit"),
+    Metric("fastpay_event_loop_lag_seconds", "histogram", "How late the event loop ran a timer"),
+    Metric("fastpay_replays", "counter", "Writes answered again for an idempotency key", "replays"),
+    Metric("fastpay_dependency_up", "gauge", "1 while it works", labels=("dependency",)),
+    Metric("fastpay_ready", "gauge", "1 while requests can be served"),
+    Metric("fastpay_gc_collections", "counter", "Runs of the garbage collector", labels=("generation",)),
+    Metric("fastpay_gc_collected", "counter", "Objects that it freed", labels=("generation",)),
+    Metric(
+        "fastpay_clock_skew_seconds", "gauge", "How far the clock is ahead of the database's", "clock_skew_ms"
+    ),
+    *_counted(
+        "reads_",
+        "counter",
+        {
+            "process_hits": "Reads shown from the process's cache",
+            "negative_hits": "Reads of objects that are known not to exist",
+            "joined": "Reads that joined one in flight",
+            "missed": "Reads of objects that were not in the cache",
+            "turns": "Groups of reads that were missed together",
+            "statements": "Statements for reads",
+            "copies_shown": "Reads shown from Redis",
+            "copies_stale": "Copies in Redis that were too old",
+        },
+    ),
+    *_counted("cache_", "gauge", {"entries": "Objects in the cache", "bytes": "Bytes in the cache"}),
+    *_counted("cache_", "counter", {"evictions": "Objects that left the cache to make room"}),
+    *_counted(
+        "relay_",
+        "gauge",
+        {
+            "endpoints": "Webhook endpoints that this instance delivers to",
+            "endpoints_failing": "Of them, those that fail",
+            "lag": "Events that the endpoint furthest behind has not acknowledged",
+            "peak": "1 while deliveries give way to payments",
+            "in_flight": "Deliveries in flight",
+        },
+    ),
+    *_counted(
+        "relay_",
+        "counter",
+        {
+            "delivered": "Deliveries that were acknowledged",
+            "failed": "Attempts to deliver that failed",
+            "reads": "Reads of the log of events",
+            "records": "Statements that stored outcomes",
+            "claimed": "Endpoints taken over",
+            "fenced": "Endpoints lost to another instance",
+        },
+    ),
+    *_counted("feeds_", "gauge", {"followers": "Open event streams", "kept_bytes": "Bytes kept for them"}),
+    *_counted("feeds_", "counter", {"dropped": "Streams ended for being slow", "reads": "Reads for streams"}),
+    *_counted("homes_", "gauge", {"members": "Other instances that are connected"}),
+    *_counted(
+        "homes_",
+        "counter",
+        {
+            "forwarded": "Commands sent to their home",
+            "served": "Commands of other instances",
+            "local": "Commands decided here",
+            "asked_again": "Commands whose outcome was looked up",
+        },
+    ),
+    Metric("fastpay_homes_fallbacks", "counter", "Commands written here instead", labels=("reason",)),
+    *_counted("lanes_", "gauge", {"tenants": "Tenants whose book another instance holds"}),
+    *_counted(
+        "lanes_",
+        "counter",
+        {
+            "parked": "Times that a tenant had to wait for its book",
+            "batches": "Batches of waiting tenants",
+            "commands": "Commands in them",
+            "in_vain": "Batches of them that got no book",
+        },
+    ),
+    *_counted(
+        "announcements_",
+        "counter",
+        {
+            "sent": "Announcements of commits",
+            "dropped": "Announcements dropped, Redis being away",
+            "failures": "Connections for announcements that failed",
+            "received": "Announcements of other instances",
+            "refused": "Announcements that were malformed",
+            "listening_failures": "Connections for listening that failed",
+        },
+    ),
+    *_counted(
+        "redis_",
+        "counter",
+        {
+            "hits": "Copies found in Redis",
+            "misses": "Copies not found in Redis",
+            "copies_sent": "Copies sent to Redis",
+            "copies_kept": "Copies that Redis has kept",
+            "copies_dropped": "Copies dropped, too many being on their way",
+            "copies_lost": "Copies lost on their way",
+            "timeouts": "Requests to Redis that took too long",
+            "breaker_openings": "Times that Redis was left alone for a while",
+            "bytes_sent": "Bytes sent to Redis",
+            "bytes_received": "Bytes received from Redis",
+        },
+    ),
+    Metric("fastpay_redis_refused", "counter", "Copies that were not used", labels=("reason",)),
+    *_counted(
+        "card_numbers_",
+        "counter",
+        {"allowed": "Card numbers found in texts and let through", "refused": "Card numbers refused"},
+    ),
+)
+# Counts whose last part is a label: their prefix, and the metric.
+_SPLIT = {
+    "homes_fallbacks_": ("fastpay_homes_fallbacks", "reason"),
+    "redis_refused_": ("fastpay_redis_refused", "reason"),
+}
+_BY_NAME = {metric.name: metric for metric in TABLE}
+_BY_COUNT = {metric.counter: metric.name for metric in TABLE if metric.counter is not None}
+
+
+class Metrics:
+    """Everything that is measured in this process, from its parts' counters, histograms and states."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._distributions: dict[str, Distribution] = {}
+        self._readers: list[Callable[[], Iterable[Sample]]] = []
+
+    def add_histogram(self, name: str, distribution: Distribution) -> None:
+        """Show a histogram under a name of the table."""
+        assert _BY_NAME[name].kind == "histogram"
+        self._distributions[name] = distribution
+
+    def add_reader(self, read: Callable[[], Iterable[Sample]]) -> None:
+        """Show what a function returns at each scrape: it must not wait for anything."""
+        self._readers.append(read)
+
+    def render(self, *, openmetrics: bool = False) -> bytes:
+        """Return all metrics as text, in the format of Prometheus or in OpenMetrics."""
+        samples: dict[str, list[tuple[Labels, int | float]]] = {}
+        for name, labels, value in self._samples():
+            samples.setdefault(name, []).append((labels, value))
+        lines: list[str] = []
+        for metric in TABLE:
+            found = self._distributions.get(metric.name)
+            if found is None and metric.name not in samples:
+                continue
+            lines += _heading(metric, openmetrics=openmetrics)
+            if found is not None:
+                lines += _buckets(metric.name, found)
+            suffix = "_total" if metric.kind == "counter" else ""
+            lines += [
+                f"{metric.name}{suffix}{_shown(labels)} {value}"
+                for labels, value in samples.get(metric.name, ())
+            ]
+        if openmetrics:
+            lines.append("# EOF")
+        return "\n".join([*lines, ""]).encode()
+
+    def _samples(self) -> Iterator[Sample]:
+        for count, value in self._counters.read().items():
+            if count in _BY_COUNT:
+                yield _BY_COUNT[count], {}, value / 1000 if count.endswith("_ms") else int(value)
+                continue
+            prefix = next((one for one in _SPLIT if count.startswith(one)), None)
+            # A test holds every count of a server against the table.
+            assert prefix is not None, f"{count} is not in the table of metrics"
+            name, label = _SPLIT[prefix]
+            yield name, {label: count.removeprefix(prefix)}, value
+        for read in self._readers:
+            yield from read()
+
+
+def _heading(metric: Metric, *, openmetrics: bool) -> list[str]:
+    # OpenMetrics names the family of a counter without the suffix, the older format with it.
+    name = metric.name + ("_total" if metric.kind == "counter" and not openmetrics else "")
+    return [f"# HELP {name} {metric.help}.", f"# TYPE {name} {metric.kind}"]
+
+
+def _buckets(name: str, distribution: Distribution) -> Iterator[str]:
+    histogram, divisor = distribution.histogram, distribution.divisor
+    bounds = [*(_number(bound / divisor) for bound in histogram.bounds), "+Inf"]
+    is_one = histogram.series == 1
+    for series in range(histogram.series):
+        counts, total = histogram.read(series)
+        if not is_one and not any(counts):
+            continue
+        labels, below = distribution.labels[series], 0
+        for bound, count in zip(bounds, counts, strict=True):
+            below += count
+            yield f"{name}_bucket{_shown({**labels, 'le': bound})} {below}"
+        yield f"{name}_sum{_shown(labels)} {_number(total / divisor)}"
+        yield f"{name}_count{_shown(labels)} {below}"
+
+
+def _number(value: float) -> str:
+    # OpenMetrics wants the bounds of buckets as floats.
+    return repr(float(value))
+
+
+def _shown(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}"

@@ -1,0 +1,131 @@
+"""Assembles the operator's listener beside the public one, in the same process."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fastpay import limits
+from fastpay._native.histograms import Histograms
+from fastpay.admin.app import AdminApplication
+from fastpay.api.app import Application
+from fastpay.config import Settings, admin_port
+from fastpay.engine.write.measures import MEASURES
+from fastpay.errors import ConfigurationError
+from fastpay.observability.counters import Counters
+from fastpay.observability.metrics import DURATION_BOUNDS_NS, Distribution, Metrics, Sample
+from fastpay.server.listener import Server, ServerSettings
+
+if TYPE_CHECKING:
+    from fastpay.engine.dependencies import Readiness
+
+
+class LoopLag:
+    """Measures how late the event loop runs a timer."""
+
+    def __init__(self) -> None:
+        self.histogram = Histograms(DURATION_BOUNDS_NS, 1)
+        self._loop = asyncio.get_running_loop()
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Set the next timer."""
+        due = self._loop.time() + limits.loop_lag_interval_ms / 1000
+        self._handle = self._loop.call_at(due, self._ran, due)
+
+    def stop(self) -> None:
+        """Measure no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _ran(self, due: float) -> None:
+        self.histogram.observe(max(0, int((self._loop.time() - due) * 1e9)))
+        self.start()
+
+
+class AdminListener:
+    """The operator's listener, and what it shows."""
+
+    def __init__(self, settings: Settings, app: Application, server: Server, counters: Counters) -> None:
+        port = admin_port(settings)
+        self._server: Server | None = None
+        self._lag = LoopLag()
+        counters.add(server, MEASURES)
+        metrics = Metrics(counters)
+        durations = Distribution(app.request_times, app.request_labels, 1_000_000_000)
+        metrics.add_histogram("http_server_request_duration_seconds", durations)
+        metrics.add_histogram("fastpay_batch_commands", Distribution(MEASURES.batch_commands))
+        for name, histogram in (
+            ("fastpay_commit_duration_seconds", MEASURES.commits_ns),
+            ("fastpay_queue_wait_seconds", MEASURES.waits_ns),
+            ("fastpay_event_loop_lag_seconds", self._lag.histogram),
+        ):
+            metrics.add_histogram(name, Distribution(histogram, divisor=1_000_000_000))
+        metrics.add_reader(lambda: _read_readiness(app.readiness))
+        metrics.add_reader(_read_gc)
+        metrics.add_reader(server.refusals)
+        if port is not None:
+            shown = AdminApplication(
+                metrics,
+                check=app.readiness.check,
+                dependencies=lambda: _read_dependencies(app.readiness, counters),
+            )
+            door = ServerSettings(
+                host=settings.admin_host,
+                port=port,
+                http2=False,
+                connections_max=limits.admin_connections_max,
+                # Few clients are expected, and all may come from one address.
+                address_connections_max=limits.admin_connections_max,
+                inflight_bytes_max=limits.inflight_bytes_min,
+                body_bytes_max=limits.short_body_bytes,
+                drain_timeout_ms=limits.cancel_timeout_ms,
+            )
+            self._server = Server(shown, door)
+
+    @property
+    def url(self) -> str | None:
+        """Where it listens, None if it is turned off."""
+        return None if self._server is None else self._server.url
+
+    async def start(self) -> None:
+        """Listen. Raises: ConfigurationError if the address is in use."""
+        self._lag.start()
+        if self._server is None:
+            return
+        try:
+            await self._server.start()
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"the operator's listener: {error}; "
+                "give each instance an --admin-port of its own: 0 picks a free one, off opens none"
+            ) from error
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        self._lag.stop()
+        if self._server is not None:
+            await self._server.stop()
+
+
+def _read_dependencies(readiness: "Readiness", counters: Counters) -> dict[str, dict[str, object]]:
+    """Return the states that the log lines tell of, and how far the deliveries of webhooks are."""
+    counts = counters.read()
+    relay: dict[str, object] = {
+        "status": "failing" if counts.get("relay_endpoints_failing") else "ok",
+        "endpoints": counts.get("relay_endpoints", 0),
+        "lag": counts.get("relay_lag", 0),
+    }
+    return readiness.states() | {"webhooks": relay}
+
+
+def _read_readiness(readiness: "Readiness") -> Iterator[Sample]:
+    yield "fastpay_ready", {}, int(readiness.is_met())
+    for name, state in readiness.states().items():
+        yield "fastpay_dependency_up", {"dependency": name}, int(state["status"] == "ok")
+
+
+def _read_gc() -> Iterator[Sample]:
+    for generation, stats in enumerate(gc.get_stats()):
+        yield "fastpay_gc_collections", {"generation": str(generation)}, stats["collections"]
+        yield "fastpay_gc_collected", {"generation": str(generation)}, stats["collected"]

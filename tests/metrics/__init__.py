@@ -1,0 +1,1 @@
+"""The operator's listener against a running server."""

@@ -1,0 +1,155 @@
+"""The operator's listener of a running server."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from fastpay.operations.embedded import children
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
+
+_UNKNOWN_PATHS = 10_000
+_A_CONNECTION = 500
+
+
+def _get(url: str, accept: str = "*/*") -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def _samples(server: RunningServer) -> dict[str, float]:
+    status, text = _get(f"{server.admin_url}/metrics")
+    assert status == 200
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def _ask_unknown_paths(server: RunningServer) -> None:
+    where = urlsplit(server.url)
+    assert where.hostname is not None
+    for first in range(0, _UNKNOWN_PATHS, _A_CONNECTION):
+        requests = b"".join(
+            b"GET /unknown/%d HTTP/1.1\r\nhost: a\r\n%s\r\n"
+            % (number, b"connection: close\r\n" if number == first + _A_CONNECTION - 1 else b"")
+            for number in range(first, first + _A_CONNECTION)
+        )
+        with socket.create_connection((where.hostname, where.port)) as client, client.makefile("rb") as said:
+            client.sendall(requests)
+            assert said.read().count(b"HTTP/1.1 404") == _A_CONNECTION
+
+
+def test_unknown_paths_are_one_series(plain_server: RunningServer) -> None:
+    _get(f"{plain_server.url}/unknown")
+    other = 'http_route="_OTHER",network_protocol_version="1.1",status_class="4xx"}'
+    name = f'http_server_request_duration_seconds_count{{http_request_method="_OTHER",{other}'
+    before = _samples(plain_server)
+    _ask_unknown_paths(plain_server)
+    after = _samples(plain_server)
+    assert after[name] - before[name] >= _UNKNOWN_PATHS
+    routes = [{key for key in one if key.startswith("http_server")} for one in (before, after)]
+    assert routes[0] == routes[1]
+
+
+def test_a_request_is_timed_by_its_route_template(plain_server: RunningServer) -> None:
+    _get(f"{plain_server.url}/v1/charges/ch_doesnotexist")
+    names = [name for name in _samples(plain_server) if name.startswith("http_server")]
+    assert any('http_route="/v1/charges/{id}"' in name and 'status_class="4xx"' in name for name in names)
+    assert not any("doesnotexist" in name for name in names)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool: apt install prometheus")
+def test_promtool_accepts_what_is_shown(plain_server: RunningServer) -> None:
+    _, text = _get(f"{plain_server.admin_url}/metrics")
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_openmetrics_is_shown_to_who_accepts_it(plain_server: RunningServer) -> None:
+    _, text = _get(f"{plain_server.admin_url}/metrics", accept="application/openmetrics-text; version=1.0.0")
+    assert text.endswith("\n# EOF\n")
+    assert "# TYPE fastpay_requests counter\n" in text
+
+
+def test_the_public_port_has_no_metrics(plain_server: RunningServer) -> None:
+    assert _get(f"{plain_server.url}/metrics")[0] == 404
+
+
+def test_everything_is_answered_while_the_database_hangs(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    stopped = server.embedded_pids()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert children.wait_until(
+            lambda: _get(f"{server.admin_url}/readyz")[0] == 503, timeout_ms=PATIENCE_SECONDS * 1000
+        )
+        shown = json.loads(_get(f"{server.admin_url}/readyz")[1])
+        assert shown["dependencies"]["database"]["status"] == "lost"
+        assert {"disk", "redis", "webhooks"} < shown["dependencies"].keys()
+        samples = _samples(server)
+        assert samples["fastpay_ready"] == 0
+        assert samples['fastpay_dependency_up{dependency="database"}'] == 0
+        assert _get(f"{server.admin_url}/healthz")[0] == 200
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_port_that_is_in_use_is_named(spawn_server: SpawnServer, plain_server: RunningServer) -> None:
+    taken = urlsplit(plain_server.admin_url).port
+    server = spawn_server("--admin-port", str(taken), "--database-url", plain_server.database_url, wait=False)
+    assert server.process.wait(PATIENCE_SECONDS) != 0
+    assert f"cannot listen on 127.0.0.1:{taken}" in server.output
+    assert "--admin-port" in server.output
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus: apt install prometheus")
+def test_a_prometheus_scrapes_two_instances(
+    spawn_server: SpawnServer, plain_server: RunningServer, tmp_path: Path
+) -> None:
+    other = spawn_server("--database-url", plain_server.database_url, "--admin-port", "0")
+    targets = [urlsplit(one.admin_url).netloc for one in (plain_server, other)]
+    config = {
+        "global": {"scrape_interval": "1s"},
+        "scrape_configs": [{"job_name": "fastpay", "static_configs": [{"targets": targets}]}],
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    arguments = {"config.file": tmp_path / "prometheus.yml", "storage.tsdb.path": tmp_path / "data"}
+    flags = [f"--{name}={value}" for name, value in arguments.items()]
+    with (tmp_path / "log").open("w", encoding="utf-8") as log:
+        prometheus = subprocess.Popen(
+            ["prometheus", *flags, f"--web.listen-address={address}"], stderr=log, stdout=log
+        )
+    try:
+        query = f"http://{address}/api/v1/query?query=fastpay_ready"
+        assert children.wait_until(
+            lambda: _found(query) == dict.fromkeys(targets, "1"), timeout_ms=PATIENCE_SECONDS * 1000
+        ), (tmp_path / "log").read_text(encoding="utf-8")
+    finally:
+        prometheus.kill()
+        prometheus.wait()
+
+
+def _found(query: str) -> dict[str, str]:
+    try:
+        _, text = _get(query)
+        results = json.loads(text)["data"]["result"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return {one["metric"]["instance"]: one["value"][1] for one in results}
