@@ -334,6 +334,7 @@ cdef class Exchange(Job):
         cdef bytes closing = b""
         if self.started or self.lost or not self.message_complete:
             raise RuntimeError("a complete response twice, or before the request was read")
+        self.status = status
         if self.channel.is_draining():
             self.keep_alive = False
         if not self.keep_alive:

@@ -3,5 +3,7 @@ cdef class Fields:
     cdef bytes if_none_match
     cdef bytes version
     cdef bytes accepted
+    cdef bytes traceparent
+    cdef bytes tracestate
 
 cdef bint read(Fields fields, list headers, bint is_tracing) except -1

@@ -15,7 +15,7 @@ cdef enum:
 
 # Headers that the long way does not read: of the client, of browsers, and of proxies in between.
 HARMLESS = (
-    b"host", b"user-agent", b"accept", b"connection",
+    b"host", b"user-agent", b"accept", b"baggage", b"connection",
     b"accept-charset", b"accept-language", b"cache-control", b"cookie", b"date", b"dnt", b"from",
     b"keep-alive", b"pragma", b"priority", b"referer", b"sec-ch-ua", b"sec-ch-ua-mobile",
     b"sec-ch-ua-platform", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user",
@@ -26,12 +26,11 @@ HARMLESS = (
     b"x-forwarded-prefix", b"x-forwarded-proto", b"x-forwarded-server", b"x-real-ip", b"x-request-id",
     b"x-request-start", b"x-requested-with", b"x-stripe-client-telemetry", b"x-stripe-client-user-agent",
 )
-# Harmless unless traces are made.
-OF_TRACES = (b"baggage", b"traceparent", b"tracestate")
+# Read while traces are made, and harmless otherwise.
+OF_TRACES = (b"traceparent", b"tracestate")
 
 # Both lists, sorted by length: the names of a length are those from `first[length]` to `first[length + 1]`.
 cdef const char* names[HARMLESS_MAX]
-cdef bint is_of_trace[HARMLESS_MAX]
 cdef int first[NAME_BYTES_MAX + 2]
 
 
@@ -43,7 +42,6 @@ cdef int _fill() except -1:
         for name in HARMLESS + OF_TRACES:
             if len(name) == length:
                 names[count] = PyBytes_AS_STRING(name)
-                is_of_trace[count] = name in OF_TRACES
                 count += 1
     return 0
 
@@ -63,7 +61,8 @@ def read_headers(list headers, *, bint is_tracing):
     cdef Fields fields = Fields.__new__(Fields)
     if not read(fields, headers, is_tracing):
         return None
-    return fields.authorization, fields.if_none_match, fields.version, fields.accepted
+    shown = (fields.authorization, fields.if_none_match, fields.version, fields.accepted)
+    return (*shown, fields.traceparent, fields.tracestate)
 
 
 cdef bint read(Fields fields, list headers, bint is_tracing) except -1:
@@ -76,6 +75,8 @@ cdef bint read(Fields fields, list headers, bint is_tracing) except -1:
     fields.if_none_match = None
     fields.version = None
     fields.accepted = None
+    fields.traceparent = None
+    fields.tracestate = None
     for pair in headers:
         name = <bytes>PyTuple_GET_ITEM(pair, 0)
         value = <bytes>PyTuple_GET_ITEM(pair, 1)
@@ -97,18 +98,26 @@ cdef bint read(Fields fields, list headers, bint is_tracing) except -1:
             if fields.accepted is not None:
                 return False
             fields.accepted = value
-        elif not _is_harmless(text, size, is_tracing):
+        elif is_tracing and size == 11 and memcmp(text, b"traceparent", 11) == 0:
+            if fields.traceparent is not None:
+                return False
+            fields.traceparent = value
+        elif is_tracing and size == 10 and memcmp(text, b"tracestate", 10) == 0:
+            if fields.tracestate is not None:
+                return False
+            fields.tracestate = value
+        elif not _is_harmless(text, size):
             return False
     return fields.authorization is not None
 
 
-cdef bint _is_harmless(const char* text, Py_ssize_t size, bint is_tracing) noexcept:
+cdef bint _is_harmless(const char* text, Py_ssize_t size) noexcept:
     cdef int index
     if size > NAME_BYTES_MAX:
         return False
     for index in range(first[size], first[size + 1]):
         if text[0] == names[index][0] and memcmp(text, names[index], size) == 0:
-            return not (is_tracing and is_of_trace[index])
+            return True
     return False
 
 

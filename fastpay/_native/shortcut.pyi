@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from fastpay._native.cache import Cache, CachedResponse, Entry, Partition
+from fastpay._native.sampling import Sampler
 
 class Shortcut:
     """Answers ordinary requests for one object.
@@ -42,11 +43,11 @@ class Shortcut:
         encode: Callable[[Entry | None, CachedResponse, bytes], CachedResponse],
         long_way: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None: ...
-    def draw(self, share: float, seed: bytes) -> None:
-        """Send this share of the requests without a caller's trace the long way, to be traced.
+    def trace(self, sampler: Sampler, traced: Callable[..., None], slow_ns: int) -> None:
+        """Draw requests that are answered here from now on.
 
-        `fastpay.drawn` in a request's scope is the result of its draw. Requests that carry a trace go the
-        long way from now on.
+        `traced(scope, path, status, request_id, begun_ns, traceparent, tracestate, is_drawn)` is called after
+        the answer, for one that is drawn or took as long as `slow_ns`. `path` ends before the identifier.
         """
 
     def log(self, noted: Callable[[MutableMapping[str, Any], Any, int, str, int], None], below: str) -> None:

@@ -22,6 +22,7 @@ from fastpay._native.awaitables cimport DONE, LATER
 from fastpay._native.cache cimport Cache, CachedResponse, Entry, Partition
 from fastpay._native.exchange cimport Exchange
 from fastpay._native.ordinary_headers cimport Fields, read
+from fastpay._native.sampling cimport Sampler
 
 cdef extern from "Python.h":
     int PyCFunction_Check(object value)
@@ -32,10 +33,6 @@ cdef extern from "Python.h":
     void* PyUnicode_DATA(object text)
 
 logger = logging.getLogger(__name__)
-
-# How many draws there are.
-cdef double DRAWS = 9007199254740992.0
-cdef unsigned long long MULTIPLIER = 0x2545F4914F6CDD1D
 
 
 @cython.final
@@ -66,6 +63,8 @@ cdef class Parked:
     cdef bytes if_none_match
     cdef bytes version
     cdef bytes accepted
+    cdef bytes traceparent
+    cdef bytes tracestate
 
     def __call__(self, versioned):
         if self.exchange.lost:
@@ -99,12 +98,16 @@ cdef class Parked:
             return False
         if response is None:
             return False
-        if not shortcut.write(
+        request_id = shortcut.write(
             self.exchange, response, entry, self.if_none_match, self.version, self.accepted
-        ):
+        )
+        if request_id is None:
             return False
-        if shortcut.noted is not None:
-            shortcut.note(self.scope, self.access, self.begun_ns)
+        if shortcut.noted is not None or shortcut.sampler is not None:
+            shortcut.tell(
+                self.scope, self.access, response, self.exchange.status, request_id,
+                self.begun_ns, self.traceparent, self.tracestate, True,
+            )
         return True
 
 
@@ -124,15 +127,13 @@ cdef class Shortcut:
     cdef object render
     cdef object encode
     cdef object long_way
-    # A request without a caller's trace is traced if its draw is below this.
-    cdef unsigned long long traced_below
-    cdef unsigned long long drawn
-    cdef bint is_tracing
+    # None while no traces are made.
+    cdef Sampler sampler
+    cdef object traced
+    cdef long long slow_ns
     # Is told of answers whose identifier is below another one; None if requests are not logged.
     cdef object noted
     cdef str noted_below
-    cdef str last_request_id
-    cdef int last_status
     cdef public bint is_open
     cdef readonly long long answered
     cdef readonly long long parked
@@ -165,29 +166,14 @@ cdef class Shortcut:
         self.fields = Fields.__new__(Fields)
         self.is_open = True
 
-    def draw(self, double share, bytes seed not None):
-        self.is_tracing = True
-        self.traced_below = <unsigned long long>(min(max(share, 0.0), 1.0) * DRAWS)
-        # A generator of this kind never leaves zero.
-        self.drawn = int.from_bytes(seed[:8], "big") | 1
-
-    cdef bint is_traced(self) noexcept:
-        # Source: Marsaglia, "Xorshift RNGs" (2003); Vigna's xorshift64*. Draws are of the upper 53 bits.
-        cdef unsigned long long state = self.drawn
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        self.drawn = state
-        return (state * MULTIPLIER) >> 11 < self.traced_below
+    def trace(self, Sampler sampler not None, traced, long long slow_ns):
+        self.sampler = sampler
+        self.traced = traced
+        self.slow_ns = slow_ns
 
     def log(self, noted not None, str below not None):
         self.noted = noted
         self.noted_below = below
-
-    cdef int note(self, dict scope, Access access, long long begun_ns) except -1:
-        if self.last_request_id < self.noted_below:
-            self.noted(scope, access.owner, begun_ns, self.last_request_id, self.last_status)
-        return 0
 
     def admit(
         self, bytes authorization not None, Partition partition not None, long long until_ns, owner=None
@@ -209,6 +195,7 @@ cdef class Shortcut:
         cdef CachedResponse response
         cdef long long now_ns
         cdef str path = <str>scope["path"]
+        cdef bytes traceparent, tracestate
         cdef Py_ssize_t cut
         if not self.is_open or not PyCFunction_Check(send):
             return None
@@ -218,12 +205,8 @@ cdef class Shortcut:
         exchange = <Exchange>owner
         if PyBytes_GET_SIZE(<bytes>scope["query_string"]):
             return None
-        if not read(fields, <list>scope["headers"], self.is_tracing):
+        if not read(fields, <list>scope["headers"], self.sampler is not None):
             return None
-        if self.is_tracing:
-            scope["fastpay.drawn"] = self.is_traced()
-            if scope["fastpay.drawn"]:
-                return None
         found = self.accesses.get(fields.authorization)
         if found is None:
             return None
@@ -252,10 +235,16 @@ cdef class Shortcut:
         elif not _leads_to(path, cut, response):
             return None
         self.cache.use(partition, entry)
-        if not self.write(exchange, response, entry, fields.if_none_match, fields.version, fields.accepted):
+        traceparent, tracestate = fields.traceparent, fields.tracestate
+        request_id = self.write(
+            exchange, response, entry, fields.if_none_match, fields.version, fields.accepted
+        )
+        if request_id is None:
             return None
-        if self.noted is not None:
-            self.note(scope, access, now_ns)
+        if self.noted is not None or self.sampler is not None:
+            self.tell(
+                scope, access, response, exchange.status, request_id, now_ns, traceparent, tracestate, False
+            )
         return DONE
 
     cdef object park(
@@ -287,10 +276,38 @@ cdef class Shortcut:
         parked.if_none_match = self.fields.if_none_match
         parked.version = self.fields.version
         parked.accepted = self.fields.accepted
+        parked.traceparent = self.fields.traceparent
+        parked.tracestate = self.fields.tracestate
         if not self.watch(access.partition.scope, identifier, parked):
             return None
         self.parked += 1
         return LATER
+
+    cdef int tell(
+        self,
+        dict scope,
+        Access access,
+        CachedResponse response,
+        int status,
+        str request_id,
+        long long begun_ns,
+        bytes traceparent,
+        bytes tracestate,
+        bint was_parked,
+    ) except -1:
+        # Hand an answered request over to the request log, and to traces if it is drawn or slow. Only one
+        # that waited can be slow.
+        cdef bint is_drawn
+        if self.noted is not None and request_id < self.noted_below:
+            self.noted(scope, access.owner, begun_ns, request_id, status)
+        if self.sampler is None:
+            return 0
+        is_drawn = self.sampler.draw(traceparent, begun_ns)
+        if is_drawn or (was_parked and self.monotonic_ns() - begun_ns >= self.slow_ns):
+            self.traced(
+                scope, response.path, status, request_id, begun_ns, traceparent, tracestate, is_drawn
+            )
+        return 0
 
     cdef bint is_of_its_kind(self, str path, Py_ssize_t cut, str identifier) except -1:
         # Whether this path shows objects, and the identifier is of that kind.
@@ -304,7 +321,7 @@ cdef class Shortcut:
             self.cache.render(entry, response)
         return response
 
-    cdef bint write(
+    cdef str write(
         self,
         Exchange exchange,
         CachedResponse response,
@@ -312,14 +329,16 @@ cdef class Shortcut:
         bytes if_none_match,
         bytes version,
         bytes accepted,
-    ) except -1:
-        # Answer, unless If-None-Match has more than one tag: the long way parses it.
+    ):
+        # Answer, and return the identifier of the request. Return None if If-None-Match has more than one
+        # tag: the long way parses it.
         cdef int status = 200
+        cdef str request_id
         if if_none_match is not None:
             if _is_tag(if_none_match, response.etag):
                 status = 304
             elif response.etag in if_none_match or b"*" in if_none_match:
-                return False
+                return None
         if status == 200 and accepted is not None and response.is_encodable:
             response = self.encode(entry, response, accepted)
         if response.route == 0:
@@ -335,10 +354,7 @@ cdef class Shortcut:
             request_id,
             version,
         )
-        if self.noted is not None:
-            self.last_request_id = request_id
-            self.last_status = status
-        return True
+        return request_id
 
 
 cdef bint _is_tag(bytes value, bytes etag) noexcept:

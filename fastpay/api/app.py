@@ -53,7 +53,7 @@ from fastpay.api.resources import (
 from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
-from fastpay.observability import telemetry
+from fastpay.observability import traces
 from fastpay.observability.metrics import DURATION_BOUNDS_NS
 
 # Every module of `api/resources/`. Add a new resource here.
@@ -112,8 +112,8 @@ class Application:
         for route in ROUTES:
             by_path.setdefault(route.path, {})[route.method] = route.endpoint
         self._shortcut = _create_shortcut(services, self._go_long)
-        if telemetry.is_tracing():
-            self._shortcut.draw(telemetry.root_share(), services.clock.random_bytes(8))
+        if (tracer := traces.tracer()) is not None:
+            self._shortcut.trace(tracer.sampler, tracer.shortcut_answered, tracer.slow_ns)
         if services.request_notes is not None:
             self._shortcut.log(services.request_notes.answered, services.request_notes.drawn_below)
         paths = {

@@ -30,7 +30,7 @@ from fastpay.domain.setup_intents import AuthenticateSetupIntent
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import FastpayError, Forbidden, MethodNotAllowed, NotFound
-from fastpay.observability import telemetry
+from fastpay.observability import telemetry, traces
 
 TEMPLATE = PATH + "{token}/{id}"
 
@@ -86,19 +86,19 @@ class ChallengePage:
         """Answer one request."""
         request_id, notes = self._services.identifiers.request_id(), self._services.request_notes
         note = None if notes is None else notes.begin(scope)
-        with telemetry.request_span(
-            scope["method"], TEMPLATE, headers=scope["headers"], scheme=scope.get("scheme", "http")
-        ) as span:
-            try:
-                page = await self._answer(scope, receive, request_id)
-            except ClientGone:
-                return
-            except FastpayError as error:
-                page = _notice(error.status, error, note)
-            except Exception as error:  # noqa: BLE001  whatever it is, the cardholder gets an answer
-                _log.exception("challenge_failed", request_id=request_id)
-                page = _notice(500, error, note)
-            span.answered(page.status)
+        tracer, trace, begun_ns = traces.tracer(), None, 0
+        if tracer is not None:
+            begun_ns = tracer.now_ns()
+            trace = tracer.begin({}, begun_ns)
+        try:
+            page = await self._answer(scope, receive, request_id)
+        except ClientGone:
+            return
+        except FastpayError as error:
+            page = _notice(error.status, error, note)
+        except Exception as error:  # noqa: BLE001  whatever it is, the cardholder gets an answer
+            _log.exception("challenge_failed", request_id=request_id)
+            page = _notice(500, error, note)
         if note is not None:
             note.end(request_id, page.status)
         headers = [
@@ -114,6 +114,16 @@ class ChallengePage:
         await send({"type": "http.response.start", "status": page.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else page.body
         await send({"type": "http.response.body", "body": body})
+        if tracer is not None:
+            tracer.answered(
+                trace,
+                scope,
+                TEMPLATE,
+                status=page.status,
+                request_id=request_id,
+                begun_ns=begun_ns,
+                headers={},
+            )
 
     async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> _Page:
         """Return the page, or the redirect to the merchant's. Raises: FastpayError, ClientGone."""

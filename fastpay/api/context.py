@@ -26,6 +26,7 @@ from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
+from fastpay.observability.traces import Trace
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +89,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     query: bytes
     unread: list[bytes]
     signed: str | None = None
-    # The span context of the request. Its type belongs to the tracer.
-    trace: Any = None
+    # If the request is traced.
+    trace: Trace | None = None
     # Only if the client asked for Server-Timing.
     timing: Timing | None = None
 

@@ -38,7 +38,8 @@ from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
 from fastpay.errors import FastpayError, InvalidRequest, MethodNotAllowed, UnknownRoute
-from fastpay.observability import telemetry
+from fastpay.observability import telemetry, traces
+from fastpay.observability.traces import Trace
 
 _log = telemetry.Log("fastpay.api")
 
@@ -48,13 +49,14 @@ _SINGLE_HEADERS = frozenset(
     ("authorization", "content-length", "content-type", "idempotency-key", "stripe-account", "stripe-context")
 )
 # A list may come in several lines (RFC 9110 5.3). Two signatures are invalid, so neither may be dropped.
-_JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER))
+# Two of traceparent are no valid one, and so there is none.
+_JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER, "traceparent", "tracestate"))
 
 
 class _Path:
     """One path as an ASGI application that raises nothing. `template` is the path with its placeholders."""
 
-    def __init__(self, services: Services, template: str) -> None:
+    def __init__(self, services: Services, template: str | None) -> None:
         self._services = services
         self._template = template
         self._notes = services.request_notes
@@ -64,34 +66,42 @@ class _Path:
         request_id = self._services.identifiers.request_id()
         headers: Mapping[str, str] = {}
         note = None if self._notes is None else self._notes.begin(scope)
-        with telemetry.request_span(
-            scope["method"],
-            self._template,
-            headers=scope["headers"],
-            scheme=scope.get("scheme", "http"),
-            is_drawn=scope.get("fastpay.drawn"),
-        ) as span:
-            try:
-                headers = _headers(scope)
-                reply = await self._reply(scope, receive, headers, request_id, span)
-            except ClientGone:
-                return
-            except FastpayError as error:
-                headers = headers or _origin_of(scope)
-                reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
-            except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
-                _log.exception("request_failed", request_id=request_id)
-                reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
-            span.answered(reply.status)
-            reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
-            method: str = scope["method"]
-            echoes, is_head = _echoes(method, headers), method == "HEAD"
-            if "origin" in headers:
-                echoes.extend(self._services.cors.headers(headers["origin"]))
-            if note is not None:
-                note.end(request_id, reply.status)
-            if reply.stream is None:
-                await respond(send, reply, echoes, request_id, is_head=is_head)
+        tracer, trace, begun_ns = traces.tracer(), None, 0
+        if tracer is not None:
+            begun_ns = tracer.now_ns()
+        try:
+            headers = _headers(scope)
+            if tracer is not None:
+                trace = tracer.begin(headers, begun_ns)
+            reply = await self._reply(scope, receive, headers, request_id, trace)
+        except ClientGone:
+            return
+        except FastpayError as error:
+            headers = headers or _origin_of(scope)
+            reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+            _log.exception("request_failed", request_id=request_id)
+            reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
+        status = reply.status
+        reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
+        method: str = scope["method"]
+        echoes, is_head = _echoes(method, headers), method == "HEAD"
+        if "origin" in headers:
+            echoes.extend(self._services.cors.headers(headers["origin"]))
+        if note is not None:
+            note.end(request_id, reply.status)
+        if reply.stream is None:
+            await respond(send, reply, echoes, request_id, is_head=is_head)
+        if tracer is not None:
+            tracer.answered(
+                trace,
+                scope,
+                self._template,
+                status=status,
+                request_id=request_id,
+                begun_ns=begun_ns,
+                headers=headers,
+            )
         if reply.stream is not None:
             await respond_in_parts(receive, send, reply.stream, head_of(reply, echoes, request_id), is_head)
 
@@ -101,7 +111,7 @@ class _Path:
         receive: Receive,
         headers: Mapping[str, str],
         request_id: str,
-        span: telemetry.NoSpan,
+        trace: Trace | None,
     ) -> Reply:
         raise NotImplementedError
 
@@ -127,7 +137,7 @@ class ServedPath(_Path):
         receive: Receive,
         headers: Mapping[str, str],
         request_id: str,
-        span: telemetry.NoSpan,
+        trace: Trace | None,
     ) -> Reply:
         method: str = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110 9.3.2
         endpoint = self._endpoints.get(method)
@@ -177,7 +187,7 @@ class ServedPath(_Path):
             query=query,
             unread=unread,
             signed=name,
-            trace=span.context,
+            trace=trace,
             timing=timing,
         )
         is_timed = policy.deadline == "always" or (policy.deadline == "with query" and call.query != b"")
@@ -252,8 +262,8 @@ class UnknownPath(_Path):
 
     def __init__(self, services: Services, served: Iterable[str]) -> None:
         """`served` are the names below /v1, such as "charges"."""
-        # One template for all of them: clients must not be able to create routes in traces.
-        super().__init__(services, "unknown")
+        # No template: clients must not be able to create routes in traces.
+        super().__init__(services, None)
         self._served = f"Served below /v1 are {', '.join(served)}. GET /openapi.json describes them."
 
     async def _reply(self, scope: Scope, *_: object) -> Reply:

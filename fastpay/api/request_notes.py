@@ -23,7 +23,7 @@ from fastpay.engine.ports import Credentials, Outcome
 from fastpay.engine.request_log import RequestLog
 from fastpay.engine.request_log_ports import LoggedError, LoggedRequest
 from fastpay.errors import FastpayError, UnsupportedMediaType
-from fastpay.observability.telemetry import METHODS
+from fastpay.observability.traces import METHODS
 
 # The name of the note in a request's ASGI scope.
 NOTE = "fastpay.note"

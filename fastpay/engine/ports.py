@@ -1,7 +1,7 @@
 """What the engine needs from a store, and what it offers to the API."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ from fastpay.domain.plan import Answer, Book, Command, Draft, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query
 from fastpay.engine.timing import Timing
+from fastpay.observability.traces import Trace
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -41,8 +42,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     signed: str | None = None
     # When the client stops waiting, on the monotonic clock. A command that is not begun by then is refused.
     deadline_ns: int | None = None
-    # The request's span context, which the batch's span links to. Its type belongs to the tracer.
-    trace: Any = None
+    # If the request is traced: the batch's span links to it.
+    trace: Trace | None = None
     # Is told when the stages "queue" and "commit" end, if the client asked for its timing.
     timing: Timing | None = None
     is_forwarded: bool = False

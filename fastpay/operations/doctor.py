@@ -19,7 +19,7 @@ from fastpay import limits
 from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings, redact
 from fastpay.errors import ConfigurationError
-from fastpay.observability import telemetry
+from fastpay.observability import trace_setup
 from fastpay.observability.program_name import command_name, install_command
 from fastpay.operations.embedded.access import run_servers
 from fastpay.operations.embedded.directory import (
@@ -268,8 +268,8 @@ def check_requirements(settings: Settings) -> list[Finding]:
 def check_tracing() -> Finding:
     """Check whether the traces that OTEL_* variables ask for can be made."""
     try:
-        asked = telemetry.set_up_tracing()
-        telemetry.stop_tracing()
+        asked = trace_setup.set_up_tracing()
+        trace_setup.stop_tracing()
     except ConfigurationError as error:
         return Finding("tracing", "fault", *_split(error))
     return Finding("tracing", "good", "on" if asked else "not configured")

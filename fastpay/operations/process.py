@@ -21,7 +21,7 @@ from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.errors import ConfigurationError
-from fastpay.observability import telemetry
+from fastpay.observability import telemetry, trace_setup
 from fastpay.observability.counters import Counters
 from fastpay.operations import gc
 from fastpay.operations.deadline import Deadline
@@ -45,11 +45,11 @@ def run(settings: Settings) -> int:
     # A crash in compiled code leaves the stack of every thread on stderr.
     faulthandler.enable()
     require_all(settings)
-    telemetry.set_up_tracing()
+    trace_setup.set_up_tracing()
     _raise_file_limit()
     deadline = Deadline(settings.drain_timeout_ms)
     with ExitStack() as stack:
-        stack.callback(telemetry.stop_tracing)
+        stack.callback(trace_setup.stop_tracing)
         stack.enter_context(_stopping_on_signals())
         directory, servers = None, None
         if settings.database_url is not None:

@@ -19,6 +19,7 @@ import fastpay
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.relay.ports import Delivery, DeliveryOutcome, Failure, Target
+from fastpay.observability import traces
 from fastpay.outbound.address_policy import AddressPolicy, AddressRefused
 from fastpay.outbound.signatures import WebhookSigner
 
@@ -111,11 +112,29 @@ class WebhookDeliverer:
 
     async def _send(self, prepared: _Prepared, delivery: Delivery) -> tuple[int, Mapping[str, str], bytes]:
         """Return the status, the headers and the beginning of the body of the answer."""
+        url = prepared.url
+        headers = self._headers(prepared, delivery)
+        tracer = traces.tracer()
+        if tracer is None or (trace := tracer.delivery()) is None:
+            return await self._post(prepared, delivery, headers)
+        # The endpoint's own headers may not choose the trace.
+        headers["Traceparent"], _ = trace.to_headers()
+        status = None
+        try:
+            answer = await self._post(prepared, delivery, headers)
+            status = answer[0]
+            return answer
+        finally:
+            tracer.delivered(trace, url.scheme, url.host or "", url.port or 443, status=status)
+
+    async def _post(
+        self, prepared: _Prepared, delivery: Delivery, headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str], bytes]:
         url, live = prepared.url, prepared.target.livemode
         async with self._session(is_plain=live and url.scheme == "http").post(
             url,
             data=delivery.body,
-            headers=self._headers(prepared, delivery),
+            headers=headers,
             allow_redirects=False,
             proxy=self._settings.proxy,
         ) as response:

@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from fastpay import limits
+from fastpay._native.sampling import Sampler
+from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.payment_intents import UpdatePaymentIntent
@@ -18,7 +17,7 @@ from fastpay.engine.homes import codec
 from fastpay.engine.homes.codec import UnsupportedFrame
 from fastpay.engine.ports import Submission
 from fastpay.errors import DeadlineExceeded, Overloaded
-from fastpay.observability import telemetry
+from fastpay.observability import traces
 from tests.support.engine import check_books, count, make_tenant
 from tests.support.homes import Instance, home_of, instance, introduce, rewritten
 from tests.support.servers import PATIENCE_SECONDS
@@ -197,24 +196,21 @@ async def test_a_home_caches_no_new_object_for_another_instance_and_forgets_what
     assert own.object.id in entries
 
 
-async def test_the_span_of_a_request_is_above_that_of_its_home_which_the_batch_is_linked_to(
+async def test_the_span_of_a_request_is_above_that_of_its_home_and_that_above_the_batch(
     pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, asked = home_of(scope, *pair)
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
-    with telemetry.request_span("POST", "/v1/payment_intents", headers=[(b"tracestate", b"a=b")]) as request:
-        submission = msgspec.structs.replace(asked.submission(PAY, scope), trace=request.context)
-        await asked.homes.submit(submission)
-        await asked.submit(PAY, scope)
-    (home,) = (span for span in exporter.get_finished_spans() if span.name == "HOME fastpay")
-    assert request.context is not None
-    assert home.parent is not None
-    assert (home.parent.trace_id, home.parent.span_id) == (request.context.trace_id, request.context.span_id)
-    batches = [span for span in exporter.get_finished_spans() if span.name == "BATCH fastpay"]
-    linked = [link.context.span_id for span in batches for link in span.links]
-    assert linked == [home.context.span_id]
+    sampler = Sampler(1.0, b"8 bytes!", follows_callers=True, per_second_max=100)
+    tracer = traces.Tracer(sampler, SystemClock())
+    monkeypatch.setattr(traces, "_tracer", tracer)
+    request = tracer.begin({}, 0)
+    assert request is not None
+    await asked.homes.submit(msgspec.structs.replace(asked.submission(PAY, scope), trace=request))
+    await asked.submit(PAY, scope)
+    spans = {span.name: span for span in tracer.drain()}
+    home, batch = spans["HOME fastpay"].trace, spans["BATCH fastpay"].trace
+    assert (home.trace_id, home.parent_id) == (request.trace_id, request.span_id)
+    assert (batch.trace_id, batch.parent_id) == (request.trace_id, home.span_id)
 
 
 async def test_a_member_of_another_release_and_one_that_is_gone_are_no_members(

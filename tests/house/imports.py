@@ -16,6 +16,7 @@ _SERVING = frozenset(
 DIRECTIONS: dict[str, frozenset[str]] = {
     "_native": frozenset(),
     "admin": frozenset(),
+    "observability": frozenset({"_native"}),
     "server": frozenset({"_native", "addresses"}),
     "engine": frozenset({"_native", "domain"}),
     "store": frozenset(

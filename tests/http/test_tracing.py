@@ -1,17 +1,14 @@
-"""Traces beside the short way: what is sampled has its span, and what is not goes as fast as without."""
+"""Traces beside the short way: what is drawn has its span, and both ways go on as without traces."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from opentelemetry.trace import SpanKind
 
-from fastpay.observability import telemetry
-from fastpay.observability.tracing import DrawnSampler
+from fastpay._native.sampling import Sampler
+from fastpay.clock import SystemClock
+from fastpay.observability import traces
+from fastpay.observability.traces import Span, Tracer
 from tests.http.instances import Instance, running
 
 pytestmark = pytest.mark.anyio
@@ -21,75 +18,78 @@ SAMPLED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "a=b"
 NOT_SAMPLED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}
 
 
-@pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """The spans of requests that a draw or a caller has asked for, and no others."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(sampler=DrawnSampler(ParentBased(ALWAYS_OFF)))
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
-    monkeypatch.setattr(telemetry, "_root_share", 0.25)
-    yield exporter
-    provider.shutdown()
-
-
-def requests_in(spans: InMemorySpanExporter) -> list[str]:
-    """Return the names of the requests' spans, and forget them."""
-    found = [span.name for span in spans.get_finished_spans() if span.kind is SpanKind.SERVER]
-    spans.clear()
-    return found
+def requests_in(tracer: Tracer) -> list[Span]:
+    """Return the spans of requests, and forget them."""
+    return [span for span in tracer.drain() if span.kind == "server"]
 
 
 @asynccontextmanager
-async def traced(database_url: str, spans: InMemorySpanExporter) -> AsyncIterator[tuple[Instance, str]]:
+async def traced(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, *, share: float = 0.25
+) -> AsyncIterator[tuple[Instance, str, Tracer]]:
     """Run an instance that knows its key, and return the path of an object in it; no span is there yet."""
+    sampler = Sampler(share, b"8 bytes!", follows_callers=True, per_second_max=1 << 30)
+    tracer = Tracer(sampler, SystemClock(), slow_ms=600_000)
+    monkeypatch.setattr(traces, "_tracer", tracer)
     async with running(database_url) as instance:
         path, *_ = await instance.make_objects()
         # The key is known from the first request on the long way.
         await instance.get_long(path)
-        spans.clear()
-        yield instance, path
+        tracer.drain()
+        yield instance, path, tracer
 
 
-async def test_what_is_drawn_is_traced_and_everything_else_goes_the_short_way(
-    database_url: str, spans: InMemorySpanExporter
+async def test_what_is_drawn_is_traced_and_goes_the_short_way_too(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with traced(database_url, spans) as (instance, path):
+    async with traced(database_url, monkeypatch) as (instance, path, tracer):
         before = instance.answered
         answers = [await instance.send("GET", path) for _ in range(300)]
-        names = requests_in(spans)
-        assert {answer.status_code for answer in answers} == {200}
-        assert len(names) + instance.answered - before == len(answers)
-        assert set(names) == {"GET /v1/payment_intents/{id}"}
+        found = requests_in(tracer)
+        assert instance.answered - before == len(answers)
         # Sixteen standard deviations either way are not luck.
-        assert 15 < len(names) < 195
+        assert 15 < len(found) < 195
+        assert {span.name for span in found} == {"GET /v1/payment_intents/{id}"}
+        named = {span.attributes["fastpay.request_id"] for span in found}
+        assert named < {answer.headers["request-id"] for answer in answers}
+        assert {span.attributes["http.response.status_code"] for span in found} == {200}
 
 
-async def test_what_was_not_drawn_is_not_traced_on_the_long_way_either(
-    database_url: str, spans: InMemorySpanExporter
+async def test_the_same_share_is_drawn_on_the_long_way(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with traced(database_url, spans) as (instance, path):
+    async with traced(database_url, monkeypatch) as (instance, path, tracer):
         missing = path[:-32] + "0" * 32
         answers = [await instance.send("GET", missing) for _ in range(100)]
         assert {answer.status_code for answer in answers} == {404}
-        assert 0 < len(requests_in(spans)) < 70
+        assert 0 < len(requests_in(tracer)) < 70
 
 
-async def test_a_callers_trace_is_followed_and_his_no_is_too(
-    database_url: str, spans: InMemorySpanExporter
+async def test_a_callers_trace_is_followed_on_both_ways_and_so_is_its_decision(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with traced(database_url, spans) as (instance, path):
+    async with traced(database_url, monkeypatch) as (instance, path, tracer):
         before = instance.answered
-        for _ in range(20):
-            await instance.send("GET", path, headers=SAMPLED)
-        found = spans.get_finished_spans()
-        assert len(found) == 20
-        assert {span.parent.trace_id for span in found if span.parent is not None} == {int(TRACE, 16)}
-        spans.clear()
-        for _ in range(20):
-            await instance.send("GET", path, headers=NOT_SAMPLED)
-        assert requests_in(spans) == []
-        assert instance.answered == before
+        for way in (path, path[:-32] + "0" * 32):
+            for _ in range(20):
+                await instance.send("GET", way, headers=SAMPLED)
+            found = requests_in(tracer)
+            assert len(found) == 20
+            assert {span.trace.trace_id for span in found} == {int(TRACE, 16)}
+            assert {span.trace.state for span in found} == {"a=b"}
+            for _ in range(20):
+                await instance.send("GET", way, headers=NOT_SAMPLED)
+            assert requests_in(tracer) == []
+        assert instance.answered - before == 40
+
+
+async def test_two_traceparents_are_none(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with traced(database_url, monkeypatch, share=0.0) as (instance, path, tracer):
+        authorization = ("authorization", f"Bearer {instance.keys['owner']}")
+        twice = [authorization, *[("traceparent", SAMPLED["traceparent"])] * 2]
+        answer = await instance.client.get(path, headers=twice)
+        assert answer.status_code == 200
+        assert requests_in(tracer) == []
 
 
 async def test_without_tracing_a_callers_trace_is_no_reason_for_the_long_way(database_url: str) -> None:

@@ -25,13 +25,14 @@ def is_version(value: bytes) -> bool:
 def read_headers(headers: list[tuple[bytes, bytes]], is_tracing: bool) -> tuple[bytes | None, ...] | None:
     """Return the values of those that are read, None if anything else is not harmless."""
     names = [name for name, _ in headers]
+    read = (*READ, *OF_TRACES) if is_tracing else READ
     harmless = set(HARMLESS) if is_tracing else {*HARMLESS, *OF_TRACES}
     values = dict(headers)
     version = values.get(b"stripe-version")
-    if any(name not in harmless and name not in READ for name in names):
+    if any(name not in harmless and name not in read for name in names):
         return None
-    if any(names.count(name) > 1 for name in READ) or b"authorization" not in values:
+    if any(names.count(name) > 1 for name in read) or b"authorization" not in values:
         return None
     if version is not None and not is_version(version):
         return None
-    return tuple(values.get(name) for name in READ)
+    return tuple(values.get(name) if name in read else None for name in (*READ, *OF_TRACES))

@@ -20,7 +20,6 @@ from fastpay.engine.homes.messages import PROTOCOL, Answered, Committed, Failed,
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import FastpayError
-from fastpay.observability import telemetry
 
 _DOMAIN = "fastpay.domain."
 _PLAIN = frozenset({str, int, bool, type(None), dict, list})
@@ -76,7 +75,7 @@ def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes
             submission.is_publishable,
             submission.signed,
             None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
-            None if submission.trace is None else telemetry.to_headers(submission.trace),
+            None if submission.trace is None else submission.trace.to_headers(),
         )
     )
 

@@ -7,7 +7,7 @@ instance may hold is told to it as long as it forwards requests of that tenant.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +30,7 @@ from fastpay.engine.homes.messages import (
 from fastpay.engine.homes.ports import Member, OwnWriter, Wire
 from fastpay.engine.ports import Commit, Outcome
 from fastpay.errors import FastpayError, OutcomeUnknown, WriterStopped
-from fastpay.observability import telemetry
+from fastpay.observability import telemetry, traces
 
 _log = telemetry.Log("fastpay.homes")
 
@@ -214,10 +214,9 @@ class _Guest:
         """Have a command carried out as if its request had arrived here."""
         try:
             submission = codec.decode_submission(forwarded, scope, now_ns)
-            if forwarded.trace is not None:
-                span = reply.span = telemetry.forwarded_span(forwarded.trace)
-                if span is not None:
-                    submission = msgspec.structs.replace(submission, trace=span.get_span_context())
+            if forwarded.trace is not None and (tracer := traces.tracer()) is not None:
+                reply.trace = tracer.forwarded(forwarded.trace)
+                submission = msgspec.structs.replace(submission, trace=reply.trace)
             self._writer.put(submission, reply)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:
             # Only this command cannot travel. The instance that was asked carries it out.
@@ -260,14 +259,14 @@ class _Reply:
     It takes a tenth of the instructions of a task that waits for a future.
     """
 
-    __slots__ = ("_guest", "_is_done", "_number", "_scope", "span")
+    __slots__ = ("_guest", "_is_done", "_number", "_scope", "trace")
 
     def __init__(self, guest: _Guest, number: int, scope: Scope) -> None:
         self._guest = guest
         self._number = number
         self._scope = scope
         self._is_done = False
-        self.span: Any = None
+        self.trace: traces.Trace | None = None
 
     def done(self) -> bool:
         """Tell whether it was answered."""
@@ -296,8 +295,8 @@ class _Reply:
 
     def _answer(self, answered: bytes) -> None:
         self._is_done = True
-        if self.span is not None:
-            self.span.end()
+        if self.trace is not None and (tracer := traces.tracer()) is not None:
+            tracer.forwarded_ended(self.trace)
         self._guest.answer(answered)
 
 

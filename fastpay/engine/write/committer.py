@@ -31,7 +31,7 @@ from fastpay.engine.write.prefetch import Prefetch, back_off
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.transactions import Transactions
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
-from fastpay.observability import telemetry
+from fastpay.observability import telemetry, traces
 
 _log = telemetry.Log("fastpay.writer")
 
@@ -80,7 +80,7 @@ class Committer:
         """
         self._commit_by_ns = self._clock.monotonic_ns() + limits.commit_timeout_ms * 1_000_000
         try:
-            with telemetry.batch_span(len(batch), links=map(_trace_of, batch.entries)):
+            with traces.batch_span(len(batch), map(_trace_of, batch.entries)):
                 return await self._carry_out(batch, goes_on)
         except WrongMoment:
             _log.warning("batch_refused", commands=len(batch))

@@ -14,8 +14,10 @@ import standardwebhooks
 import stripe
 
 from fastpay import limits
+from fastpay._native.sampling import Sampler
 from fastpay.clock import SystemClock
 from fastpay.engine.relay.ports import Delivery, DeliveryOutcome, Target
+from fastpay.observability import traces
 from fastpay.outbound.webhooks import WebhookDeliverer, WebhookSettings
 from tests.support.doors import Certificate
 
@@ -149,6 +151,24 @@ async def test_headers_of_the_endpoint_are_sent_as_well() -> None:
     async with receiving() as receiver:
         await deliver(target(f"{receiver.url}/", headers=(("Authorization", "Bearer a"),)))
     assert receiver.headers()["authorization"] == "Bearer a"
+
+
+async def test_a_delivery_that_is_drawn_carries_its_trace_and_leaves_a_span(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampler = Sampler(1.0, b"8 bytes!", follows_callers=True, per_second_max=100)
+    tracer = traces.Tracer(sampler, SystemClock())
+    async with receiving() as receiver:
+        url = f"http://127.0.0.1:{receiver.port}/s3cret"
+        await deliver(url)
+        assert "traceparent" not in receiver.headers()
+        monkeypatch.setattr(traces, "_tracer", tracer)
+        await deliver(target(url, headers=(("Traceparent", "mine"),)))
+        (span,) = tracer.drain()
+        assert receiver.headers()["traceparent"] == span.trace.to_headers()[0]
+    assert (span.name, span.kind, span.attributes["http.response.status_code"]) == ("POST", "client", 200)
+    # The path of an endpoint may be a secret.
+    assert span.attributes["url.full"] == f"http://127.0.0.1:{receiver.port}/REDACTED"
 
 
 async def test_connections_are_kept_for_the_next_delivery() -> None:

@@ -1,0 +1,101 @@
+"""Turns traces on if the standard OTEL_* variables name an exporter.
+
+They are off otherwise, and OpenTelemetry is not imported.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fastpay import limits
+from fastpay._native.sampling import Sampler
+from fastpay.clock import SystemClock
+from fastpay.errors import ConfigurationError
+from fastpay.observability import traces
+from fastpay.observability.program_name import install_command
+
+if TYPE_CHECKING:
+    from fastpay.observability.tracing import ExportThread
+
+EXPORTERS = ("otlp", "console", "none")
+
+_thread: "ExportThread | None" = None
+
+
+def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
+    """Turn tracing on if the OTEL_* variables name an exporter; return whether it is on.
+
+    Raises: ConfigurationError if the exporter is not installed or unknown.
+    """
+    global _thread  # noqa: PLW0603 - one process exports once
+    environment = os.environ if environment is None else environment
+    exporter = _choose_exporter(environment)
+    if exporter is None:
+        return False
+    try:
+        from fastpay.observability import tracing  # noqa: PLC0415 - imports the SDK, which only the otel extra brings
+    except ImportError as error:
+        raise ConfigurationError(
+            f"OTEL_* variables enable traces, but {error.name} is not installed; "
+            f"run {install_command('otel')}, or unset them"
+        ) from error
+    clock = SystemClock()
+    sampler = Sampler(
+        root_share(environment),
+        clock.random_bytes(8),
+        follows_callers=_sampler_of(environment).startswith("parentbased_"),
+        per_second_max=limits.traces_per_second_max,
+    )
+    tracer = traces.Tracer(sampler, clock)
+    _thread = tracing.ExportThread(tracer, tracing.make_exporter(exporter), clock)
+    _thread.start()
+    traces.use(tracer)
+    return True
+
+
+def stop_tracing() -> None:
+    """Turn tracing off, and export pending spans within the flush timeout."""
+    global _thread
+    thread, _thread = _thread, None
+    traces.use(None)
+    if thread is not None:
+        thread.stop()
+
+
+def root_share(environment: Mapping[str, str]) -> float:
+    """Return the share of requests without a caller's trace that the OTEL_* variables sample."""
+    name = _sampler_of(environment)
+    if name.endswith("always_off"):
+        return 0.0
+    if name.endswith("traceidratio"):
+        try:
+            return min(max(float(environment.get("OTEL_TRACES_SAMPLER_ARG", "")), 0.0), 1.0)
+        except ValueError:
+            return 1.0
+    return 1.0
+
+
+def _sampler_of(environment: Mapping[str, str]) -> str:
+    return environment.get("OTEL_TRACES_SAMPLER", "").strip().lower() or "parentbased_always_on"
+
+
+def _choose_exporter(environment: Mapping[str, str]) -> str | None:
+    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip()
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if not exporter and any(environment.get(name) for name in endpoints):
+        exporter = "otlp"
+    if exporter in ("", "none"):
+        return None
+    if exporter not in EXPORTERS:
+        raise ConfigurationError(
+            f"setting OTEL_TRACES_EXPORTER = {exporter!r} is not allowed; "
+            f"it must be one of {', '.join(EXPORTERS)}"
+        )
+    for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        if environment.get(name, "http/protobuf") != "http/protobuf":
+            raise ConfigurationError(
+                f"setting {name} = {environment[name]!r} is not allowed; it must be http/protobuf"
+            )
+    return exporter

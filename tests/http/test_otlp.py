@@ -1,0 +1,64 @@
+"""Traces of a real server, as a collector receives them: by OTLP, with the names of the conventions."""
+
+from typing import Any
+
+import httpx
+from opentelemetry.semconv.attributes import (
+    db_attributes,
+    error_attributes,
+    http_attributes,
+    network_attributes,
+    server_attributes,
+    url_attributes,
+)
+
+from tests.support.otlp_receiver import attributes_of, receiving
+from tests.support.servers import SpawnServer
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+_MODULES = (
+    db_attributes,
+    error_attributes,
+    http_attributes,
+    network_attributes,
+    server_attributes,
+    url_attributes,
+)
+CONVENTIONS = {value for module in _MODULES for name, value in vars(module).items() if name.isupper()}
+REQUIRED = {"http.request.method", "url.path", "url.scheme"}
+
+
+def test_a_collector_gets_spans_by_the_conventions_below_the_callers(spawn_server: SpawnServer) -> None:
+    with receiving() as receiver:
+        running = spawn_server(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint})
+        with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
+            client.headers["authorization"] = f"Bearer {running.test_key}"
+            caller = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+            form = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
+            answer = client.post("/v1/payment_intents", data=form, headers=caller)
+            paid = answer.json()["id"]
+            for _ in range(3):
+                client.get(f"/v1/payment_intents/{paid}")
+            client.get("/v1/tea")
+        names = ("POST /v1/payment_intents", "BATCH fastpay", "GET /v1/payment_intents/{id}", "GET")
+        spans = {span.name: span for span in receiver.wait_for(*names)}
+        post, batch = spans["POST /v1/payment_intents"], spans["BATCH fastpay"]
+        assert post.trace_id.hex() == batch.trace_id.hex() == TRACE
+        assert (post.parent_span_id.hex(), batch.parent_span_id) == ("b7ad6b7169203331", post.span_id)
+        assert post.start_time_unix_nano <= batch.start_time_unix_nano
+        assert batch.end_time_unix_nano <= post.end_time_unix_nano
+        assert attributes_of(post)["fastpay.request_id"] == answer.headers["request-id"]
+        for span in spans.values():
+            _check_conventions(span)
+        assert {one["service.name"] for one in receiver.resources} == {"fastpay"}
+
+
+def _check_conventions(span: Any) -> None:
+    found = attributes_of(span)
+    unknown = {name for name in found if name not in CONVENTIONS and not name.startswith("fastpay.")}
+    assert unknown == set()
+    assert span.end_time_unix_nano >= span.start_time_unix_nano > 1_600_000_000 * 10**9
+    if span.kind == span.SPAN_KIND_SERVER:
+        assert found.keys() >= REQUIRED
+        if "http.route" in found:
+            assert span.name == f"{found['http.request.method']} {found['http.route']}"
