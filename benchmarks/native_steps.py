@@ -26,6 +26,7 @@ from fastpay._native import digit_runs, headers, json_pieces, target, transfers_
 from fastpay._native.arrays import ArrayType, Field, encode_table
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
+from fastpay._native.sampling import Sampler, sampled_flag
 from fastpay._native.wheel import Callback, Wheel
 from fastpay.api import card_numbers
 from fastpay.server.listener import Server
@@ -35,6 +36,7 @@ from tests.reference import card_finder as plain_card_finder
 from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
 from tests.reference import json_pieces as plain_pieces
+from tests.reference import sampling as plain_sampling
 from tests.reference import transfers_json as plain_transfers
 
 _COLUMNS = ("uuid", "bigint", "text", "timestamptz")
@@ -62,6 +64,7 @@ _TRANSFERS = json.dumps(
     },
     separators=(",", ":"),
 ).encode()
+_PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _OBJECTS = 1_000
 _DEADLINES = 1_000
 _REQUESTS = 100
@@ -95,6 +98,16 @@ def test_first_look_for_card_numbers(benchmark: BenchmarkFixture, look: Callable
 @pytest.mark.parametrize("holds", [card_numbers.holds, plain_card_finder.holds], ids=["compiled", "plain"])
 def test_search_for_card_numbers(benchmark: BenchmarkFixture, holds: Callable[..., Any]) -> None:
     assert not benchmark(holds, "Order 12, box 4 of 7, tracking number 4444 4444 4444 and 601-102")
+
+
+@pytest.mark.parametrize("flag", [sampled_flag, plain_sampling.sampled_flag], ids=["compiled", "plain"])
+def test_flag_of_a_traceparent(benchmark: BenchmarkFixture, flag: Callable[..., Any]) -> None:
+    assert benchmark(flag, _PARENT) == 1
+
+
+def test_draw_of_a_request(benchmark: BenchmarkFixture) -> None:
+    sampler = Sampler(0.0, bytes(8), follows_callers=True, per_second_max=100)
+    assert not benchmark(sampler.is_drawn, None, time.monotonic_ns())
 
 
 def test_target(benchmark: BenchmarkFixture) -> None:

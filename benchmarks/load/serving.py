@@ -143,6 +143,8 @@ def _command(
             own = [
                 "--port",
                 str(port),
+                "--admin-port",
+                "0",
                 "--data-dir",
                 str(directory / "fastpay"),
                 "--ready-file",

@@ -36,7 +36,7 @@ def test_a_server_serves_and_says_how_to_pay(server: RunningServer) -> None:
 
 def test_the_ready_file_says_how_to_reach_everything(server: RunningServer) -> None:
     said = json.loads(server.ready_file.read_bytes())
-    assert set(said) == {"url", "pid", "test_key", "database_url", "redis_url"}
+    assert set(said) == {"url", "admin_url", "pid", "test_key", "database_url", "redis_url"}
     assert said["pid"] == server.pid
     assert stat.S_IMODE(server.ready_file.stat().st_mode) == 0o600
     assert fetch(server.database_url, "select count(*) from tenant where name = 'test'") == [(1,)]

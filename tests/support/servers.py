@@ -159,6 +159,8 @@ def start_server(
     number = next(NUMBERS)
     place = data_dir.parent if prefix else scratch
     ready_file, output = place / f"ready{number}.json", scratch / f"output{number}.txt"
+    # One given in `environment` or `arguments` counts; by default there is one port for it on a machine.
+    settings = {"FASTPAY_ADMIN_PORT": "0", **(environment or {})}
     own = ["--port", "0", "--data-dir", str(data_dir), "--ready-file", str(ready_file)]
     with open(output, "wb") as file:
         process = subprocess.Popen(
@@ -167,7 +169,7 @@ def start_server(
             stdout=file,
             stderr=subprocess.STDOUT,
             text=True,
-            env=clean_environment(**(environment or {})),
+            env=clean_environment(**settings),
         )
     return RunningServer(process, data_dir=data_dir, ready_file=ready_file, output=output)
 
