@@ -162,10 +162,24 @@ RELAY = (
     ),
     Mutant(
         "call-delivered-what-failed",
-        "fastpay/api/resources/events/pending.py",
-        "(event.sequence > one.position or event.sequence in one.parked)",
-        "event.sequence > one.position",
+        f"{FOLDER}/ports.py",
+        "if sequence <= self.position and sequence not in self.parked:",
+        "if sequence <= self.position:",
         ("tests/relay/test_pending.py",),
+    ),
+    Mutant(
+        "show-an-event-as-pending-for-ever",
+        "fastpay/engine/read/object_cache.py",
+        "until_ns = asked_ns + self._staleness_ns",
+        "until_ns = FOREVER_NS",
+        ("tests/unit/engine/read/test_reader_events.py",),
+    ),
+    Mutant(
+        "keep-events-when-an-endpoint-changes",
+        "fastpay/engine/read/freshness.py",
+        "self._empty(self._known)",
+        "pass",
+        ("tests/unit/engine/read/test_reader_events.py", "tests/http/test_event_reads.py"),
     ),
     Mutant(
         "replay-an-event-for-ever",
