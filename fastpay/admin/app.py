@@ -1,6 +1,6 @@
-"""The application of the operator's listener: `/metrics`, `/healthz` and `/readyz`.
+"""The application of the operator's listener: `/metrics`, `/healthz`, `/readyz`, and the console.
 
-It answers from what the process knows, and waits for nothing: no statement, no other server.
+The first three answer from what the process knows, and wait for nothing: no statement, no other server.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,10 @@ _JSON = "application/json"
 
 
 class AdminApplication:
-    """An ASGI application. `check` raises why requests cannot be served; `dependencies` has their states."""
+    """An ASGI application. `check` raises why requests cannot be served; `dependencies` has their states.
+
+    `console` is the application below `/console/`, None if there is none.
+    """
 
     def __init__(
         self,
@@ -26,7 +29,9 @@ class AdminApplication:
         *,
         check: Callable[[], None],
         dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
+        console: Callable[..., Awaitable[None]] | None = None,
     ) -> None:
+        self._console = console
         self._metrics = metrics
         self._check = check
         self._dependencies = dependencies
@@ -42,6 +47,9 @@ class AdminApplication:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
+            return
+        if self._console is not None and scope["path"].startswith("/console/"):
+            await self._console(scope, receive, send)
             return
         page = self._pages.get(scope["path"])
         more: list[tuple[bytes, bytes]] = []

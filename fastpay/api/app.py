@@ -126,6 +126,7 @@ class Application:
         self._preflight = Preflight(services.cors, services.identifiers)
         self._feeds = services.feeds
         self.readiness = services.readiness
+        self.services = services
         self.request_labels = _request_labels()
         self.request_times = Histograms(DURATION_BOUNDS_NS, len(self.request_labels))
 

@@ -4,6 +4,8 @@ import base64
 import hashlib
 from html import escape
 
+from fastpay.domain.money import show_amount
+
 Header = tuple[bytes, bytes]
 
 _STYLE = """
@@ -37,16 +39,13 @@ HEADERS: tuple[Header, ...] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"private, no-store"),
 )
-# Currencies whose amounts have other than two decimals. Source: ISO 4217, and the dialect for UGX and ISK.
-_WHOLE = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
-_DECIMALS = dict.fromkeys(_WHOLE.split(), 0) | dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 3)
 _BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
 
 
 def challenge(*, amount: int | None, currency: str, brand: str, last4: str, livemode: bool) -> bytes:
     """Return the page that asks. `amount` is None if a card is saved and nothing is paid."""
     title = "Confirm the use of your card" if amount is None else "Confirm your payment"
-    details = [] if amount is None else [("Amount", money(amount, currency))]
+    details = [] if amount is None else [("Amount", show_amount(amount, currency))]
     details.append(("Card", f"{_BRANDS.get(brand, brand.capitalize())} ending in {last4}"))
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in details)
     note = "" if livemode else '<p class="note">Test mode: no money moves.</p>'
@@ -65,13 +64,6 @@ def challenge(*, amount: int | None, currency: str, brand: str, last4: str, live
 def notice(title: str, text: str) -> bytes:
     """Return a page that says why nothing can be answered here."""
     return _page(title, f"<h1>{escape(title)}</h1><p>{escape(text)}</p>")
-
-
-def money(amount: int, currency: str) -> str:
-    """Return an amount in words that are clear in every language: digits and the code."""
-    decimals = _DECIMALS.get(currency, 2)
-    whole, part = divmod(amount, 10**decimals)
-    return f"{whole}.{part:0{decimals}} {currency.upper()}" if decimals else f"{whole} {currency.upper()}"
 
 
 def _page(title: str, content: str) -> bytes:

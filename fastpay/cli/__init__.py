@@ -9,6 +9,7 @@ import click
 from fastpay import __version__, limits
 from fastpay.cli.keys import keys
 from fastpay.cli.openapi import openapi
+from fastpay.cli.operators import operators
 from fastpay.cli.sealing import sealing
 from fastpay.cli.shared import EPILOGUE, open_database_of, prepare, settings_options
 from fastpay.cli.tenants import tenants
@@ -41,6 +42,7 @@ def commands() -> None:
 
 commands.add_command(keys)
 commands.add_command(openapi)
+commands.add_command(operators)
 commands.add_command(sealing)
 commands.add_command(tenants)
 commands.add_command(events)

@@ -14,6 +14,11 @@ _CODES = (
 )
 CURRENCIES = frozenset(_CODES.split())
 
+# Currencies whose amounts have other than two decimals. Source: ISO 4217, and the dialect for UGX and ISK.
+_WHOLE = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+_WHOLE_DIGITS_MAX = 12
+_DECIMALS = dict.fromkeys(_WHOLE.split(), 0) | dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 3)
+
 
 def parse_currency(text: str, *, param: str = "currency") -> str:
     """Return the code in lower case. Raises: InvalidRequest for an unknown currency."""
@@ -59,3 +64,24 @@ def check_amount(amount: int, *, param: str = "amount") -> int:
             param=param,
         )
     return amount
+
+
+def show_amount(amount: int, currency: str) -> str:
+    """Return an amount in words that are clear in every language: digits and the code."""
+    decimals = _DECIMALS.get(currency, 2)
+    sign, (whole, part) = "-" if amount < 0 else "", divmod(abs(amount), 10**decimals)
+    shown = f"{sign}{whole}.{part:0{decimals}}" if decimals else f"{sign}{whole}"
+    return f"{shown} {currency.upper()}"
+
+
+def read_amount(text: str, currency: str) -> int:
+    """Return the amount that a person has typed, such as 19.99. Raises: InvalidRequest."""
+    decimals = _DECIMALS.get(currency, 2)
+    whole, point, part = text.strip().partition(".")
+    is_number = (whole + part).isascii() and (whole + part).isdigit() and whole != ""
+    if not is_number or len(part) > decimals or (point and not part) or len(whole) > _WHOLE_DIGITS_MAX:
+        example = "19.99" if decimals == 2 else "19." + "9" * decimals if decimals else "19"
+        raise InvalidRequest(
+            f"Type the amount in {currency.upper()} as digits, such as {example}.", param="amount"
+        )
+    return check_amount(int(whole + part.ljust(decimals, "0")))

@@ -17,6 +17,14 @@ from fastpay.engine.timing import Timing
 from fastpay.observability.traces import Trace
 
 
+class OperatorAction(msgspec.Struct, frozen=True, gc=False):
+    """What an operator of this installation asked for, and of which object: noted in the same commit."""
+
+    operator: str
+    action: str
+    subject: str
+
+
 class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A command with everything that the writer needs to know about its request.
 
@@ -47,6 +55,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     # Is told when the stages "queue" and "commit" end, if the client asked for its timing.
     timing: Timing | None = None
     is_forwarded: bool = False
+    # If an operator asked for it, and no client.
+    action: OperatorAction | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):

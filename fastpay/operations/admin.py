@@ -3,18 +3,23 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from fastpay import limits
 from fastpay._native.histograms import Histograms
 from fastpay.admin.app import AdminApplication
 from fastpay.api.app import Application
+from fastpay.clock import Clock
 from fastpay.config import Settings, admin_port
 from fastpay.engine.write.measures import MEASURES
 from fastpay.errors import ConfigurationError
 from fastpay.observability.counters import Counters
 from fastpay.observability.metrics import DURATION_BOUNDS_NS, Distribution, Metrics, Sample
+from fastpay.operations.console import open_console
 from fastpay.server.listener import Server, ServerSettings
+from fastpay.store.postgres import DatabaseSettings
+from fastpay.store.sealing import Vault
 
 if TYPE_CHECKING:
     from fastpay.engine.dependencies import Readiness
@@ -47,11 +52,15 @@ class AdminListener:
     """The operator's listener, and what it shows."""
 
     def __init__(self, settings: Settings, app: Application, server: Server, counters: Counters) -> None:
-        port = admin_port(settings)
+        self._settings = settings
         self._server: Server | None = None
         self._lag = LoopLag()
+        self._stack = AsyncExitStack()
+        self._readiness = app.readiness
+        self._services = app.services
+        self._counters = counters
         counters.add(server, MEASURES)
-        metrics = Metrics(counters)
+        self._metrics = metrics = Metrics(counters)
         durations = Distribution(app.request_times, app.request_labels, 1_000_000_000)
         metrics.add_histogram("http_server_request_duration_seconds", durations)
         metrics.add_histogram("fastpay_batch_commands", Distribution(MEASURES.batch_commands))
@@ -64,35 +73,36 @@ class AdminListener:
         metrics.add_reader(lambda: _read_readiness(app.readiness))
         metrics.add_reader(_read_gc)
         metrics.add_reader(server.refusals)
-        if port is not None:
-            shown = AdminApplication(
-                metrics,
-                check=app.readiness.check,
-                dependencies=lambda: _read_dependencies(app.readiness, counters),
-            )
-            door = ServerSettings(
-                host=settings.admin_host,
-                port=port,
-                http2=False,
-                connections_max=limits.admin_connections_max,
-                # Few clients are expected, and all may come from one address.
-                address_connections_max=limits.admin_connections_max,
-                inflight_bytes_max=limits.inflight_bytes_min,
-                body_bytes_max=limits.short_body_bytes,
-                drain_timeout_ms=limits.cancel_timeout_ms,
-            )
-            self._server = Server(shown, door)
 
     @property
     def url(self) -> str | None:
         """Where it listens, None if it is turned off."""
         return None if self._server is None else self._server.url
 
-    async def start(self) -> None:
-        """Listen. Raises: ConfigurationError if the address is in use."""
+    async def start(self, database: DatabaseSettings, *, vault: Vault | None, clock: Clock) -> None:
+        """Listen. Without a vault there is no console.
+
+        Raises: ConfigurationError if the address is in use.
+        """
         self._lag.start()
-        if self._server is None:
+        port = admin_port(self._settings)
+        if port is None:
             return
+        console = None
+        if vault is not None:
+            console = open_console(
+                self._stack,
+                database,
+                services=self._services,
+                vault=vault,
+                clock=clock,
+                dependencies=self._dependencies,
+                counts=self._counters.read,
+            )
+        shown = AdminApplication(
+            self._metrics, check=self._readiness.check, dependencies=self._dependencies, console=console
+        )
+        self._server = Server(shown, _door(self._settings, port))
         try:
             await self._server.start()
         except ConfigurationError as error:
@@ -106,6 +116,24 @@ class AdminListener:
         self._lag.stop()
         if self._server is not None:
             await self._server.stop()
+        await self._stack.aclose()
+
+    def _dependencies(self) -> dict[str, dict[str, object]]:
+        return _read_dependencies(self._readiness, self._counters)
+
+
+def _door(settings: Settings, port: int) -> ServerSettings:
+    return ServerSettings(
+        host=settings.admin_host,
+        port=port,
+        http2=False,
+        connections_max=limits.admin_connections_max,
+        # Few clients are expected, and all may come from one address.
+        address_connections_max=limits.admin_connections_max,
+        inflight_bytes_max=limits.inflight_bytes_min,
+        body_bytes_max=limits.short_body_bytes,
+        drain_timeout_ms=limits.cancel_timeout_ms,
+    )
 
 
 def _read_dependencies(readiness: "Readiness", counters: Counters) -> dict[str, dict[str, object]]:

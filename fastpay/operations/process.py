@@ -84,7 +84,9 @@ async def _serve(
 ) -> int:
     from fastpay.operations.admin import AdminListener  # noqa: PLC0415 - see `run`
     from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
+    from fastpay.operations.console.first_operator import invite_owner  # noqa: PLC0415
     from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
+    from fastpay.store.postgres import DatabaseSettings  # noqa: PLC0415
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -94,12 +96,13 @@ async def _serve(
     database_url = settings.database_url or (servers.database_url if servers is not None else None)
     redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
     assert database_url is not None
-    test_key = None
+    test_key = invitation = None
     if settings.database_url is None and directory is not None:
         await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
     vault = await open_at_start(settings, database_url, clock=clock)
     if settings.database_url is None and directory is not None:
         test_key = await keep_test_key(database_url, directory, vault=vault)
+        invitation = None if vault is None else await invite_owner(database_url, clock)
     status, counters = 0, Counters()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(
@@ -118,13 +121,14 @@ async def _serve(
         await server.start()
         admin = AdminListener(settings, app, server, counters)
         stack.push_async_callback(admin.stop)
-        await admin.start()
+        database = DatabaseSettings(url=database_url, session_state=not settings.transaction_pooling)
+        await admin.start(database, vault=vault, clock=clock)
         stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         gc.spare()
         ready = Ready(server.url, os.getpid(), database_url, redis_url, admin.url, test_key or msgspec.UNSET)
         with ready_file(settings.ready_file, ready):
-            greet(ready, settings)
+            greet(ready, settings, invitation)
             watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
             await stopping.wait()
             deadline.start()

@@ -41,12 +41,16 @@ def ready_file(path: str | None, ready: Ready) -> Iterator[None]:
         Path(path).unlink(missing_ok=True)
 
 
-def greet(ready: Ready, settings: Settings) -> None:
-    """Print the address of the server and how to make a first payment."""
+def greet(ready: Ready, settings: Settings, invitation: str | None = None) -> None:
+    """Print the address of the server, and how to make a first payment and get into the console.
+
+    `invitation` is the path of an invitation for the first operator.
+    """
     telemetry.log.info("process_started", url=ready.url, pid=ready.pid)
     lines = ["", f"  fastpay serves on {ready.url}"]
     if ready.admin_url is not None:
         lines.append(f"  metrics           {ready.admin_url}/metrics")
+        lines.append(f"  console           {ready.admin_url}{invitation or '/console/'}")
     if isinstance(ready.test_key, str):
         address = f"--unix-socket {settings.unix} http://localhost" if settings.unix else ready.url
         lines += [

@@ -13,7 +13,7 @@ from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Book, Draft, Event, Versioned
-from fastpay.engine.ports import Changes, IdempotencyRow, Submission
+from fastpay.engine.ports import Changes, IdempotencyRow, OperatorAction, Submission
 from fastpay.engine.write.ports import Encoded
 from fastpay.store import ledger_columns, rows
 from fastpay.store.statements import array_types
@@ -119,6 +119,7 @@ def _writes(
         ("write_transfers", [(pair, transfer) for pair in drafts for transfer in pair[1].transfers]),
         ("write_events", [(submission, event) for submission, draft in drafts for event in draft.events]),
         ("write_idempotency", [(row, rows.encode(row.answer)) for row in changes.idempotency]),
+        ("write_operator_actions", [(one, one.action) for one, _ in drafts if one.action is not None]),
         ("write_books", list(changes.sequences.items())),
     ]
     return list(filter(_rows_of, written))
@@ -246,6 +247,11 @@ _FIELDS: dict[str, tuple[Field, ...]] = {
         (IdempotencyRow,),
         *("0.digest", *_OF_SUBMISSION, "0.idempotency_key", "0.fingerprint", "1", "0.request_id"),
         "0.moment_ms",
+    ),
+    "write_operator_actions": _fields(
+        "write_operator_actions",
+        (Submission, OperatorAction),
+        *("1.operator", "1.action", "1.subject", "0.request_id"),
     ),
     "write_books": _fields("write_books", (Scope,), *_OF_SCOPE, "1"),
     "require_books": _fields("require_books", (Book,), *_OF_SUBMISSION, "0.sequence", "1"),

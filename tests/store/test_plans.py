@@ -89,6 +89,9 @@ _ANY_AMOUNT = (0, 2**53)
 _POSITIONS = (ledger_rows.NOW, 0, 0, 0)
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "console_deliveries": (*_SCOPE, _CHARGES, 10),
+    "console_events": (*_SCOPE, [FEW - 5], 16),
+    "console_versions": (*_SCOPE, PAYMENT_INTENT, WANTED),
     "event_written": (*_SCOPE, 7, digits_of("tenant", 7)),
     "find_sequence": (*_SCOPE, 55_500),
     "idempotency_written": (digest(7), *_SCOPE, "req"),
@@ -205,6 +208,9 @@ ELSEWHERE = {
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
+    "asks each tenant, for an operator": ("console_find",),
+    "is about operators, who are few": ("operator_",),
+    "inserts without a look at anything": ("write_operator_actions",),
     "asks no table": ("probe_", "read_moment", "transaction_status"),
     "asks for the one row of a table, once a start or a connection to Redis": (
         *("read_incarnation", "read_seal_key"),

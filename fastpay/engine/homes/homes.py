@@ -178,7 +178,8 @@ class Homes:
 
     async def _submit(self, submission: Submission) -> Outcome:
         """Return what became of a command, wherever it was written. Raises: see `Writer.submit`."""
-        link = self._home(submission.scope)
+        # What operators do is rare, and does not travel.
+        link = self._home(submission.scope) if submission.action is None else None
         if link is None:
             self._local += 1
             return await self._writer.submit(submission)

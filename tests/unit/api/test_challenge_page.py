@@ -250,14 +250,6 @@ def test_the_head_of_a_page_is_that_of_the_page(api: Api) -> None:
     assert head.headers["content-length"] == str(len(whole.content))
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "expected"),
-    [(1999, "usd", "19.99 USD"), (5, "eur", "0.05 EUR"), (500, "jpy", "500 JPY"), (1234, "kwd", "1.234 KWD")],
-)
-def test_amounts_have_the_decimals_of_their_currency(amount: int, currency: str, expected: str) -> None:
-    assert challenge_html.money(amount, currency) == expected
-
-
 def test_the_text_can_be_read_on_its_background() -> None:
     """The contrast of WCAG 2.2, 1.4.3 and 1.4.11, of each pair of colours that stand on each other."""
     style = challenge_html._STYLE

@@ -70,3 +70,22 @@ def test_every_currency_is_three_small_letters() -> None:
     assert all(
         len(code) == 3 and code.isascii() and code.isalpha() and code.islower() for code in money.CURRENCIES
     )
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        (1999, "usd", "19.99 USD"), (5, "eur", "0.05 EUR"), (-150, "usd", "-1.50 USD"),
+        (500, "jpy", "500 JPY"), (1234, "kwd", "1.234 KWD"),
+    ],
+)  # fmt: skip
+def test_an_amount_is_shown_with_the_decimals_of_its_currency(amount: int, currency: str, shown: str) -> None:
+    assert money.show_amount(amount, currency) == shown
+    if amount > 0:
+        assert money.read_amount(shown.split(maxsplit=1)[0], currency) == amount
+
+
+@pytest.mark.parametrize("typed", ["", "x", "1,50", "1.505", "1.", ".5", "-1", "1e3", "٣", "1" * 13, "0"])
+def test_what_is_no_amount_is_not_read_as_one(typed: str) -> None:
+    with pytest.raises(InvalidRequest):
+        money.read_amount(typed, "usd")

@@ -1,0 +1,275 @@
+"""What the console asks of other floors."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """Who is signed in. `role` is view, operate or admin."""
+
+    operator_id: uuid.UUID
+    name: str
+    role: str
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a sign-in is compared with. `last_step` is the time step of the last code that was used."""
+
+    operator: Operator
+    password_hash: str
+    secret: bytes
+    last_step: int
+    is_locked: bool
+
+
+class NewCredentials(msgspec.Struct, frozen=True):
+    """What an operator has chosen, with the first session. `step` is the time step of the code."""
+
+    password_hash: str
+    secret: bytes
+    step: int
+    session: bytes
+
+
+class Action(msgspec.Struct, frozen=True):
+    """Something that an operator did. `moment_ms` is since 1970."""
+
+    action_id: int
+    moment_ms: int
+    operator: str
+    action: str
+    subject: str
+    request_id: str | None
+
+
+class OperatorStore(Protocol):
+    """Operators, their sessions, and what they did. Tokens are stored as SHA-256 digests.
+
+    Each method is one commit, the action that it notes included. All raise DatabaseUnavailable, Overloaded.
+    """
+
+    async def invited(self, digest: bytes) -> Operator | None:
+        """Return whose invitation this is, while it is good."""
+
+    async def accept(self, invitation: bytes, operator: Operator, made: NewCredentials) -> bool:
+        """Use an invitation, and begin a session. Return whether it was still good."""
+
+    async def find(self, name: str) -> Credentials | None:
+        """Return what a sign-in is compared with. Raises: FastpayError if the secret cannot be opened."""
+
+    async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes) -> bool:
+        """Begin a session. Return False if the code was used before, or the operator is locked."""
+
+    async def sign_in_failed(self, operator_id: uuid.UUID) -> None:
+        """Count a wrong password or code. Several in a row lock the operator for a while."""
+
+    async def session(self, digest: bytes) -> Operator | None:
+        """Return the operator of a session."""
+
+    async def sign_out(self, digest: bytes, *, everywhere: bool) -> None:
+        """End a session, or all of its operator's."""
+
+    async def note(self, operator: Operator, action: str, subject: str) -> None:
+        """Note what an operator did, where nothing else is written."""
+
+    async def actions(self, below: int, limit: int, subject: str | None = None) -> list[Action]:
+        """Return the latest actions below an identifier, newest first, on one subject or on all."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Where an object is: `payment_intent` is the payment that it belongs to, None if it belongs to none."""
+
+    tenant_id: str
+    livemode: bool
+    identifier: str
+    payment_intent: str | None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A version of an object, as the API shows it. `sequence` is the tenant's, of the commit's last event."""
+
+    identifier: str
+    noun: str
+    version: int
+    sequence: int
+    shown: dict[str, object]
+
+
+class Occurrence(msgspec.Struct, frozen=True):
+    """An event. `request_id` is empty if no request caused it."""
+
+    sequence: int
+    event_id: str
+    type: str
+    object_id: str
+    request_id: str
+    moment_ms: int
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """A transfer between two accounts, named by their codes. `amount` is in the smallest unit."""
+
+    transfer_id: str
+    kind: str
+    phase: str
+    debit: str
+    credit: str
+    currency: str
+    amount: int
+    moment_ms: int
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """An attempt to deliver an event. `outcome` is the status of the answer, or why there was none."""
+
+    event_id: str
+    endpoint_id: str
+    number: int
+    outcome: str
+    latency_ms: int
+
+
+class History(msgspec.Struct, frozen=True):
+    """All that is known of a payment."""
+
+    tenant: str
+    livemode: bool
+    changes: Sequence[Change]
+    occurrences: Sequence[Occurrence]
+    postings: Sequence[Posting]
+    deliveries: Sequence[Delivery]
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    """A tenant."""
+
+    tenant_id: str
+    name: str
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account of a tenant that payments move. Amounts are in the smallest unit of the currency."""
+
+    code: str
+    currency: str
+    balance: int
+    pending: int
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of an account's statement. `source_id` names what it was for; `balance` is the one after it."""
+
+    transfer_id: str
+    source_id: str | None
+    moment_ms: int
+    side: str
+    phase: str
+    amount: int
+    balance: int
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An API key, of which only the last four characters are known."""
+
+    key_id: str
+    kind: str
+    last4: str
+    state: str
+    created_ms: int
+    signing: str
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A webhook endpoint of a tenant, and how far its deliveries are."""
+
+    endpoint_id: str
+    url: str
+    status: str
+    circuit: str
+    delivered_through: int
+    lag: int
+    failing_since_s: int | None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt to deliver an event to an endpoint."""
+
+    moment_ms: int
+    event_id: str
+    event_type: str
+    sequence: int
+    number: int
+    outcome: str
+    latency_ms: int
+    excerpt: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What an operator asks for. `subject` is a payment intent or an endpoint, `typed` an amount as text.
+
+    `key` is that of the form, so that a form that is sent twice is carried out once.
+    """
+
+    tenant_id: str
+    livemode: bool
+    subject: str
+    action: str
+    typed: str
+    key: str
+
+
+class Desk(Protocol):
+    """Carries out what operators ask for."""
+
+    async def carry_out(self, operator: Operator, order: Order) -> None:
+        """Commit it together with the note of it. Raises: FastpayError, whose message is for the operator."""
+
+
+class HistoryStore(Protocol):
+    """What the pages show. All raise DatabaseUnavailable, Overloaded."""
+
+    async def locate(self, identifier: str) -> Found | None:
+        """Find an object by its identifier, whoever's it is."""
+
+    async def history(self, tenant_id: str, livemode: bool, payment_intent: str) -> History | None:
+        """Return all that is known of a payment, None if there is no such payment."""
+
+    async def tenants(self) -> list[Tenant]:
+        """Return all tenants, in the order of their names."""
+
+    async def search(self, tenant_id: str, livemode: bool, query: str) -> list[dict[str, object]]:
+        """Return payments that match a query of the API's search, newest first, as the API shows them.
+
+        Raises: InvalidRequest for a query that cannot be read.
+        """
+
+    async def search_cards(self, tenant_id: str, livemode: bool, last4: str) -> list[dict[str, object]]:
+        """Return payments whose charge was on a card with these last digits, newest first."""
+
+
+class TenantStore(Protocol):
+    """What the pages of one tenant show. All raise DatabaseUnavailable, Overloaded."""
+
+    async def accounts(self, tenant_id: str, livemode: bool, moment_ms: int | None = None) -> list[Account]:
+        """Return the accounts that payments move, as they are or as they were at a time."""
+
+    async def statement(self, tenant_id: str, livemode: bool, account: Account, before: str) -> list[Line]:
+        """Return lines of an account older than a transfer, or the latest, newest first."""
+
+    async def verify(self, tenant_id: str, livemode: bool) -> Sequence[str]:
+        """Compare counters with transfers, and payments with both. Return what is wrong."""
+
+    async def endpoints(self, tenant_id: str, livemode: bool) -> list[Endpoint]:
+        """Return the webhook endpoints, newest first."""
+
+    async def attempts(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Attempt]:
+        """Return the latest attempts to deliver to an endpoint, newest first."""
+
+    async def keys(self, tenant_id: str, livemode: bool) -> list[Key]:
+        """Return the API keys, oldest first."""
+
+    async def request(self, tenant_id: str, livemode: bool, request_id: str) -> Mapping[str, object] | None:
+        """Return what the request log has of a request, as the API shows it; None if it has nothing."""

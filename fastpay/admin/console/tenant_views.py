@@ -1,0 +1,160 @@
+"""The console's pages of one tenant: payments, accounts and their statements, webhook endpoints, keys."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from urllib.parse import urlencode
+
+from fastpay import limits
+from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
+from fastpay.admin.console.ports import HistoryStore, TenantStore
+from fastpay.clock import Clock
+from fastpay.errors import InvalidRequest
+
+_TENANTS = "/console/tenants"
+_TRANSFER = re.compile(r"(?:tr|ltr)_[0-9a-f]{32}")
+_REQUEST = re.compile(r"req_[0-9a-f]{24}")
+_LAST4 = re.compile(r"[0-9]{4}")
+# What people type, and what the API's search calls it.
+_TYPED = (
+    (re.compile(r"cus_[0-9a-f]{32}"), 'customer:"{0}"'),
+    (re.compile(r"([0-9]{1,10})\.([0-9]{2})"), "amount:{1}{2}"),
+)
+
+
+class TenantViews:
+    """The pages."""
+
+    def __init__(self, histories: HistoryStore, tenants: TenantStore, clock: Clock) -> None:
+        self._histories = histories
+        self._tenants = tenants
+        self._clock = clock
+
+    def find(self, name: str) -> View | None:
+        """Return the view of a path below the console's root."""
+        match name.split("/"):
+            case [folder, tenant_id, ("test" | "live") as mode, *rest] if is_tenant(tenant_id):
+                return self._find(folder, tenant_id, mode, rest)
+        return None
+
+    def _find(self, folder: str, tenant_id: str, mode: str, rest: list[str]) -> View | None:
+        match folder, rest:
+            case "tenants", []:
+                return partial(self._show_tenant, tenant_id, mode)
+            case "tenants", ["verify"]:
+                return partial(self._verify, tenant_id, mode)
+            case "tenants", ["accounts", currency, code]:
+                return partial(self._show_account, tenant_id, mode, currency, code)
+            case "requests", [identifier]:
+                return partial(self._show_request, tenant_id, mode, identifier)
+            case "endpoints", [identifier]:
+                return partial(self._show_endpoint, tenant_id, mode, identifier)
+        return None
+
+    async def _show_tenant(self, tenant_id: str, mode: str, query: Mapping[str, str]) -> Answer | Shown:
+        text, livemode = query.get("q", "").strip()[: limits.search_query_chars_max], mode == "live"
+        if _REQUEST.fullmatch(text):
+            return moved(f"/console/requests/{tenant_id}/{mode}/{text}")
+        name = await self._name_of(tenant_id)
+        if name is None:
+            return missing("There is no such tenant.", _TENANTS)
+        payments: list[dict[str, object]] = []
+        problem = ""
+        try:
+            moment_ms = _moment_of(query.get("at", ""))
+            if text:
+                payments = await self._find_payments(tenant_id, text, livemode=livemode)
+        except InvalidRequest as refusal:
+            moment_ms, problem = None, refusal.message
+        values = {
+            "tenant_id": tenant_id,
+            "name": name,
+            "mode": mode,
+            "q": text,
+            "at": query.get("at", ""),
+            "problem": problem,
+            "payments": payments,
+            "accounts": await self._tenants.accounts(tenant_id, livemode, moment_ms),
+            "endpoints": await self._tenants.endpoints(tenant_id, livemode),
+            "keys": await self._tenants.keys(tenant_id, livemode),
+        }
+        return Shown(400 if problem else 200, "tenant.html", values)
+
+    async def _verify(self, tenant_id: str, mode: str, _query: Mapping[str, str]) -> Shown:
+        if await self._name_of(tenant_id) is None:
+            return missing("There is no such tenant.", _TENANTS)
+        problems = await self._tenants.verify(tenant_id, mode == "live")
+        return Shown(200, "verified.html", {"tenant_id": tenant_id, "mode": mode, "problems": problems})
+
+    async def _show_account(
+        self, tenant_id: str, mode: str, currency: str, code: str, query: Mapping[str, str]
+    ) -> Shown:
+        accounts = await self._tenants.accounts(tenant_id, mode == "live")
+        wanted = (code, currency)
+        account = next((one for one in accounts if (one.code, one.currency) == wanted), None)
+        if account is None:
+            return missing("There is no such account.", f"{_TENANTS}/{tenant_id}/{mode}")
+        before = query.get("before", "")
+        if not _TRANSFER.fullmatch(before):
+            before = ""
+        lines = await self._tenants.statement(tenant_id, mode == "live", account, before)
+        older = urlencode({"before": lines[-1].transfer_id}) if len(lines) == limits.console_rows_max else ""
+        values = {"tenant_id": tenant_id, "mode": mode, "account": account, "lines": lines, "older": older}
+        return Shown(200, "account.html", values)
+
+    async def _show_request(
+        self, tenant_id: str, mode: str, identifier: str, _query: Mapping[str, str]
+    ) -> Shown:
+        found = None
+        if _REQUEST.fullmatch(identifier):
+            found = await self._tenants.request(tenant_id, mode == "live", identifier)
+        if found is None:
+            message = "The request log has nothing of this request. It may be off, sampled, or too old."
+            return missing(message, f"{_TENANTS}/{tenant_id}/{mode}")
+        values = {"request": found, "tenant_id": tenant_id, "mode": mode}
+        return Shown(200, "request.html", values)
+
+    async def _show_endpoint(
+        self, tenant_id: str, mode: str, identifier: str, _query: Mapping[str, str]
+    ) -> Shown:
+        endpoints = await self._tenants.endpoints(tenant_id, mode == "live")
+        endpoint = next((one for one in endpoints if one.endpoint_id == identifier), None)
+        if endpoint is None:
+            return missing("There is no such endpoint.", f"{_TENANTS}/{tenant_id}/{mode}")
+        values = {
+            "key": self._clock.random_bytes(16).hex(),
+            "endpoint": endpoint,
+            "tenant_id": tenant_id,
+            "mode": mode,
+            "attempts": await self._tenants.attempts(tenant_id, mode == "live", identifier),
+        }
+        return Shown(200, "endpoint.html", values)
+
+    async def _find_payments(self, tenant_id: str, text: str, *, livemode: bool) -> list[dict[str, object]]:
+        if _LAST4.fullmatch(text):
+            return await self._histories.search_cards(tenant_id, livemode, text)
+        return await self._histories.search(tenant_id, livemode, _query_of(text))
+
+    async def _name_of(self, tenant_id: str) -> str | None:
+        tenants = await self._histories.tenants()
+        return next((tenant.name for tenant in tenants if tenant.tenant_id == tenant_id), None)
+
+
+def _query_of(typed: str) -> str:
+    """Return the query of the API's search that people mean, or what they typed if it is one itself."""
+    for pattern, query in _TYPED:
+        found = pattern.fullmatch(typed)
+        if found is not None:
+            return query.format(typed, *found.groups())
+    return typed
+
+
+def _moment_of(typed: str) -> int | None:
+    """Return a time in UTC, such as 2026-11-29T09:30, in milliseconds since 1970. Raises: InvalidRequest."""
+    if not typed:
+        return None
+    try:
+        return int(datetime.fromisoformat(f"{typed}+00:00").timestamp() * 1000)
+    except ValueError:
+        raise InvalidRequest("Type a time in UTC as year, month, day, hour and minute.", param="at") from None

@@ -1,0 +1,82 @@
+"""One payment as one timeline: what was asked, what changed, what was posted, in the order of time."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from fastpay.admin.console.ports import Change, Delivery, History, Occurrence, Posting
+
+# Fields that follow from others, or that say what the heading of an entry says.
+_QUIET = frozenset({"client_secret", "created", "id", "livemode", "object"})
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A field that a change has set. `before` is empty if the object is new."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Update(msgspec.Struct, frozen=True):
+    """An object that a command has changed, and the fields that it set."""
+
+    change: Change
+    differences: Sequence[Difference]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What one command did, at one moment. `request_id` is empty if time or a processor brought it about."""
+
+    moment_ms: int
+    sequence: int
+    request_id: str
+    updates: Sequence[Update]
+    occurrences: Sequence[Occurrence]
+    postings: Sequence[Posting]
+    deliveries: Sequence[Delivery]
+
+
+def build(history: History) -> list[Entry]:
+    """Return the entries of a payment, oldest first. Source of all of them are commits, so none overlap."""
+    ends = sorted({change.sequence for change in history.changes})
+    occurrences: dict[int, list[Occurrence]] = {end: [] for end in ends}
+    for occurrence in history.occurrences:
+        end = next((end for end in ends if end >= occurrence.sequence), None)
+        if end is not None:
+            occurrences[end].append(occurrence)
+    latest: dict[str, Change] = {}
+    entries = []
+    left = sorted(history.postings, key=lambda posting: (posting.moment_ms, posting.transfer_id))
+    for end in ends:
+        updates = []
+        for change in history.changes:
+            if change.sequence == end:
+                before = latest.get(change.identifier)
+                updates.append(Update(change, _differences(before, change)))
+                latest[change.identifier] = change
+        told = occurrences[end]
+        moment_ms = told[0].moment_ms if told else 0
+        own = [posting for posting in left if posting.moment_ms <= moment_ms or end == ends[-1]]
+        left = left[len(own) :]
+        request_id = told[0].request_id if told else ""
+        names = {occurrence.event_id for occurrence in told}
+        delivered = [delivery for delivery in history.deliveries if delivery.event_id in names]
+        entries.append(Entry(moment_ms, end, request_id, updates, told, own, delivered))
+    return entries
+
+
+def _differences(before: Change | None, after: Change) -> list[Difference]:
+    earlier: Mapping[str, object] = {} if before is None else before.shown
+    found = []
+    for name, value in after.shown.items():
+        if name in _QUIET or value == earlier.get(name):
+            continue
+        was = "" if before is None else _text(earlier.get(name))
+        found.append(Difference(name, was, _text(value)))
+    return found
+
+
+def _text(value: object) -> str:
+    """Return a value as a line of JSON, texts without quotes."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

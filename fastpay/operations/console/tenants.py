@@ -1,0 +1,139 @@
+"""What the console shows of one tenant: accounts, webhook endpoints, keys."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from fastpay import limits
+from fastpay.admin.console.ports import Account, Attempt, Endpoint, Key, Line
+from fastpay.api.resources import request_logs
+from fastpay.clock import Clock
+from fastpay.domain import ledger
+from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.webhook_endpoints import WebhookEndpoint
+from fastpay.engine.ledger_ports import EntryPage
+from fastpay.engine.ports import Filter, Page
+from fastpay.engine.relay.ports import AttemptPage, EndpointState
+from fastpay.store.keys import list_keys
+from fastpay.store.ledger import PostgresLedger
+from fastpay.store.pool import ReaderPool
+from fastpay.store.reads import PostgresReads
+from fastpay.store.relay import PostgresDeliveries
+from fastpay.store.request_log import PostgresRequestLog
+
+
+class TenantPages:
+    """Satisfies `TenantStore`."""
+
+    def __init__(self, pool: ReaderPool, reads: PostgresReads, clock: Clock) -> None:
+        self._pool = pool
+        self._reads = reads
+        self._clock = clock
+        self._ledger = PostgresLedger(reads)
+        self._deliveries = PostgresDeliveries(reads)
+        self._requests = PostgresRequestLog(reads, pool)
+
+    async def accounts(self, tenant_id: str, livemode: bool, moment_ms: int | None = None) -> list[Account]:
+        """Return the accounts that payments move, as they are or as they were at a time."""
+        scope = Scope(tenant_id, livemode)
+        found: Sequence[ledger.Account] = await self._reads.list_accounts(scope)
+        if moment_ms is not None:
+            sequence = await self._ledger.sequence_at(scope, moment_ms)
+            found = await self._ledger.balances(scope, [account.id for account in found], sequence)
+        return [
+            Account(account.code, account.currency, account.balance, account.balance - account.available)
+            for account in found
+        ]
+
+    async def statement(self, tenant_id: str, livemode: bool, account: Account, before: str) -> list[Line]:
+        """Return lines of an account older than a transfer, or the latest, newest first."""
+        scope = Scope(tenant_id, livemode)
+        known = await self._reads.list_accounts(scope)
+        wanted = (account.code, account.currency)
+        own = next((one for one in known if (one.code, one.currency) == wanted), None)
+        if own is None:
+            return []
+        page = EntryPage(limit=limits.console_rows_max, before=before or None)
+        entries = await self._ledger.entries(scope, own, page)
+        return [
+            Line(
+                entry.transfer_id,
+                entry.source_id,
+                entry.created * 1000,
+                entry.side,
+                entry.phase,
+                entry.amount,
+                entry.after.balance,
+            )
+            for entry in entries[: limits.console_rows_max]
+        ]
+
+    async def verify(self, tenant_id: str, livemode: bool) -> Sequence[str]:
+        """Compare counters with transfers, and payments with both. Return what is wrong."""
+        return (await self._reads.verify(Scope(tenant_id, livemode))).problems
+
+    async def keys(self, tenant_id: str, livemode: bool) -> list[Key]:
+        """Return the API keys, oldest first."""
+        async with self._pool.lend() as connection:
+            found = await list_keys(connection, uuid.UUID(tenant_id), livemode=livemode, clock=self._clock)
+        now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        return [
+            Key(
+                str(key.key_id),
+                key.kind,
+                key.last4,
+                key.state(now),
+                int(key.created_at.timestamp() * 1000),
+                key.signing(),
+            )
+            for key in found
+        ]
+
+    async def request(self, tenant_id: str, livemode: bool, request_id: str) -> Mapping[str, object] | None:
+        """Return what the request log has of a request, as the API shows it; None if it has nothing."""
+        found = await self._requests.find(Scope(tenant_id, livemode), request_id)
+        return None if found is None else request_logs.render(found, livemode)
+
+    async def endpoints(self, tenant_id: str, livemode: bool) -> list[Endpoint]:
+        """Return a tenant's webhook endpoints, newest first."""
+        scope = Scope(tenant_id, livemode)
+        page = Page(limit=limits.console_rows_max)
+        listed = await self._reads.list_objects(scope, Filter(kind=WebhookEndpoint.prefix), page)
+        stored = [one.object for one in listed if isinstance(one.object, WebhookEndpoint)]
+        states = await self._deliveries.states(scope, [endpoint.id for endpoint in stored])
+        unread = EndpointState(delivered_through=0, lag=0)
+        found = []
+        for endpoint in stored:
+            state = states.get(endpoint.id, unread)
+            found.append(
+                Endpoint(
+                    endpoint.id,
+                    endpoint.url,
+                    endpoint.status,
+                    state.circuit,
+                    state.delivered_through,
+                    state.lag,
+                    endpoint.failing_since,
+                )
+            )
+        return found
+
+    async def attempts(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Attempt]:
+        """Return the latest attempts to deliver to an endpoint, newest first."""
+        if not is_well_formed(endpoint_id, WebhookEndpoint.prefix):
+            return []
+        page = AttemptPage(limit=limits.console_rows_max)
+        made = await self._deliveries.attempts(Scope(tenant_id, livemode), endpoint_id, page)
+        return [
+            Attempt(
+                one.created_ms,
+                one.event_id,
+                one.event_type,
+                one.sequence,
+                one.number,
+                str(one.outcome.status or one.outcome.failure),
+                one.outcome.latency_ms,
+                one.outcome.excerpt,
+            )
+            for one in made[: limits.console_rows_max]
+        ]

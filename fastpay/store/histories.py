@@ -1,0 +1,75 @@
+"""Reads everything about one payment, for the operator's console."""
+
+import uuid
+
+import msgspec
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.plan import Versioned
+from fastpay.store import rows
+from fastpay.store.reads import PostgresReads
+from fastpay.store.statements import SQL
+
+
+class Located(msgspec.Struct, frozen=True):
+    """An object, and whose it is."""
+
+    scope: Scope
+    versioned: Versioned
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """An event. `moment_ms` is since 1970."""
+
+    sequence: int
+    event_id: uuid.UUID
+    type: str
+    object_id: uuid.UUID
+    version: int
+    request_id: str
+    moment_ms: int
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """An attempt to deliver an event: the status of the answer, or why there was none."""
+
+    webhook_endpoint_id: uuid.UUID
+    attempt_id: uuid.UUID
+    event_id: uuid.UUID
+    number: int
+    status: int | None
+    failure: str | None
+    latency_ms: int
+
+
+class PostgresHistories:
+    """Statements over all tenants: only operators may see what they return."""
+
+    def __init__(self, reads: PostgresReads) -> None:
+        self._reads = reads
+
+    async def locate(self, identifier: str) -> Located | None:
+        """Return the object with this identifier, whoever's it is."""
+        found = await self._reads.fetch(SQL["console_find"], digits(identifier))
+        return Located(rows.scope_of(found[0]), rows.versioned(found[0])) if found else None
+
+    async def deliveries(self, scope: Scope, event_ids: list[uuid.UUID]) -> list[Attempted]:
+        """Return the first attempts to deliver these events, in the order of time."""
+        values = (*scope, event_ids, limits.history_attempts_max)
+        found = await self._reads.fetch(SQL["console_deliveries"], *values)
+        return [Attempted(**row) for row in found]
+
+    async def tenants(self) -> list[tuple[uuid.UUID, str]]:
+        """Return the identifier and the name of each tenant, in the order of the names."""
+        return [(row["tenant_id"], row["name"]) for row in await self._reads.fetch(SQL["tenant_list"], None)]
+
+    async def versions(self, scope: Scope, payment_intent: str) -> list[Versioned]:
+        """Return the versions of a payment intent and of what belongs to it, oldest first."""
+        values = (*scope, digits(payment_intent), limits.history_rows_max)
+        return [rows.versioned(row) for row in await self._reads.fetch(SQL["console_versions"], *values)]
+
+    async def events(self, scope: Scope, sequences: list[int]) -> list[Happened]:
+        """Return the events of the commands that ended at these numbers of the sequence, in order."""
+        values = (*scope, sequences, limits.command_events_max)
+        return [Happened(*row) for row in await self._reads.fetch(SQL["console_events"], *values)]

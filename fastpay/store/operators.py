@@ -1,0 +1,107 @@
+"""The operators of the console, their sessions and what they did."""
+
+import uuid
+from typing import Any
+
+import msgspec
+
+from fastpay import limits
+from fastpay.admin.console.ports import Action, Credentials, NewCredentials, Operator
+from fastpay.store.pool import ReaderPool
+from fastpay.store.sealing import Binding, Sealed, Vault
+from fastpay.store.statements import SQL
+
+_NOBODYS = uuid.UUID(int=0)
+
+
+class ListedOperator(msgspec.Struct, frozen=True):
+    """An operator as `fastpay operators list` shows it."""
+
+    name: str
+    role: str
+    disabled: bool
+    is_set_up: bool
+    seen_at: Any
+
+
+class PostgresOperators:
+    """Satisfies `OperatorStore`. Second factors are sealed in the vault."""
+
+    def __init__(self, pool: ReaderPool, vault: Vault) -> None:
+        self._pool = pool
+        self._vault = vault
+
+    async def invited(self, digest: bytes) -> Operator | None:
+        """Return whose invitation this is, while it is good."""
+        found = await self._pool.fetch(SQL["operator_invitation_find"], digest)
+        return Operator(*found[0]) if found else None
+
+    async def accept(self, invitation: bytes, operator: Operator, made: NewCredentials) -> bool:
+        """Use an invitation, and begin a session."""
+        sealed = self._vault.seal(made.secret, _binding(operator.operator_id))
+        values = (invitation, made.password_hash, sealed.content, sealed.under, made.step, made.session)
+        return bool(await self._pool.fetch(SQL["operator_accept"], *values))
+
+    async def find(self, name: str) -> Credentials | None:
+        """Return what a sign-in is compared with. Raises: SecretUnreadable."""
+        found = await self._pool.fetch(SQL["operator_find"], name)
+        if not found:
+            return None
+        (row,) = found
+        operator = Operator(row["operator_id"], row["name"], row["role"])
+        sealed = Sealed(row["sealed_secret"], row["sealed_under"])
+        secret = self._vault.open(sealed, _binding(operator.operator_id))
+        return Credentials(operator, row["password_hash"], secret, row["last_step"], row["is_locked"])
+
+    async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes) -> bool:
+        """Begin a session."""
+        return bool(await self._pool.fetch(SQL["operator_sign_in"], operator_id, step, session))
+
+    async def sign_in_failed(self, operator_id: uuid.UUID) -> None:
+        """Count a wrong password or code."""
+        await self._pool.fetch(
+            SQL["operator_sign_in_failed"],
+            operator_id,
+            limits.sign_in_failures_max,
+            limits.sign_in_lock_ms,
+            limits.sign_in_lock_ms_max,
+        )
+
+    async def session(self, digest: bytes) -> Operator | None:
+        """Return the operator of a session."""
+        bounds = (limits.console_idle_ms, limits.console_session_ms)
+        found = await self._pool.fetch(SQL["operator_session_find"], digest, *bounds)
+        return Operator(*found[0]) if found else None
+
+    async def sign_out(self, digest: bytes, *, everywhere: bool) -> None:
+        """End a session, or all of its operator's."""
+        await self._pool.fetch(SQL["operator_sign_out"], digest, everywhere)
+
+    async def note(self, operator: Operator, action: str, subject: str) -> None:
+        """Note what an operator did, where nothing else is written."""
+        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject)
+
+    async def actions(self, below: int, limit: int, subject: str | None = None) -> list[Action]:
+        """Return the latest actions below an identifier, newest first, on one subject or on all."""
+        found = await self._pool.fetch(SQL["operator_actions"], below, limit, subject)
+        return [Action(*row) for row in found]
+
+
+async def invite(connection: Any, operator_id: uuid.UUID, name: str, role: str, digest: bytes) -> None:
+    """Invite an operator: a new one, or one who has lost the password or the second factor."""
+    values = (operator_id, name, role, digest, limits.invitation_ms)
+    await connection.execute(SQL["operator_invite"], *values)
+
+
+async def disable(connection: Any, name: str) -> bool:
+    """Disable an operator and end all sessions. Return whether there is one of this name."""
+    return bool(await connection.fetch(SQL["operator_disable"], name))
+
+
+async def list_operators(connection: Any) -> list[ListedOperator]:
+    """Return all operators, in the order of their names."""
+    return [ListedOperator(*row) for row in await connection.fetch(SQL["operator_list"])]
+
+
+def _binding(operator_id: uuid.UUID) -> Binding:
+    return Binding("operator", _NOBODYS, None, operator_id)
