@@ -36,6 +36,8 @@ cdef enum:
 cdef unsigned char[256] _CLASSES
 # By encoding: whether a byte can be part of a number.
 cdef unsigned char[3][256] _PARTS
+# Whether a character may follow a backslash in JSON.
+cdef unsigned char[256] _ESCAPED
 cdef int _DIGITS_MIN = limits.card_number_digits_min
 cdef int _SEPARATORS_MAX = limits.card_number_separators_max
 cdef bytes _SPELLED_IN_FORMS = b"%+0123456789abcdefABCDEF"
@@ -58,6 +60,8 @@ cdef void _fill() noexcept:
             _CLASSES[code] = _OTHER
         for spelling in range(3):
             _PARTS[spelling][code] = _CLASSES[code] != _OTHER
+    for code in b"\"\\/bfnrt":
+        _ESCAPED[code] = True
     for code in _SPELLED_IN_FORMS:
         _PARTS[_FORM][code] = True
     for code in _SPELLED_IN_JSON:
@@ -153,6 +157,9 @@ cdef inline unsigned char _escaped(const unsigned char** position, const unsigne
     # Return the class of an escaped JSON character, and skip the escape.
     cdef int code = 0, index, digit
     if position[0][0] != c"u":
+        if not _ESCAPED[position[0][0]]:
+            # No escape of JSON: the character is what it is.
+            return _OTHER
         # An escape of two characters is white space, or ends a number.
         position[0] += 1
         return _SEPARATOR

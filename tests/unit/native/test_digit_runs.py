@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastpay._native import digit_runs
@@ -19,6 +19,7 @@ LOOKS = ("in_form", "in_json")
 
 @pytest.mark.parametrize("name", LOOKS)
 @given(text=TEXTS)
+@example(text=rb"000000000000\00")
 def test_a_look_sees_what_the_oracle_sees(name: str, text: bytes) -> None:
     assert getattr(digit_runs, name)(text) == getattr(oracle, name)(text)
 

@@ -2,10 +2,10 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 
 
 def upgrade() -> None:
-    """Run 0029_operators.sql and then its check."""
+    """Run 0030_operators.sql and then its check."""
     run_scripts(__file__)
