@@ -27,6 +27,7 @@ from fastpay.api.request_notes import RequestNotes, describe
 from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
+from fastpay.engine.ports import Credentials
 from fastpay.observability.metrics import DURATION_BOUNDS_NS
 from fastpay.server.settings import ServerSettings
 from fastpay.store import columns
@@ -123,7 +124,8 @@ def cached_app(notes: RequestNotes | None = None) -> Any:
         encode=lambda entry, whole, accepted: whole,
         long_way=long_way,
     )
-    shortcut.admit(AUTHORIZATION, partition, _FOREVER_NS)
+    owner = Credentials(scope=samples.SCOPE, kind="secret", fingerprint_key=b"k" * 32)
+    shortcut.admit(AUTHORIZATION, partition, _FOREVER_NS, owner)
     if notes is not None:
         shortcut.log(notes.answered, notes.drawn_below)
 
