@@ -56,7 +56,7 @@ class PostgresHistories:
 
     async def deliveries(self, scope: Scope, event_ids: list[uuid.UUID]) -> list[Attempted]:
         """Return the first attempts to deliver these events, in the order of time."""
-        values = (*scope, event_ids, limits.history_attempts_max)
+        values = (*scope, event_ids, limits.history_attempts_max, limits.console_rows_max)
         found = await self._reads.fetch(SQL["console_deliveries"], *values)
         return [Attempted(**row) for row in found]
 

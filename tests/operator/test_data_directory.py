@@ -37,8 +37,13 @@ def port_of(server: RunningServer) -> str:
 
 @pytest.mark.parametrize("command", [CREATE, ("migrate",), ("serve", "--reuse-port")], ids=lambda x: x[0])
 def test_no_second_ledger_is_created_in_another_folder(
-    server: RunningServer, tmp_path: Path, command: tuple[str, ...]
+    request: pytest.FixtureRequest, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
+    if command[0] == "serve":
+        # Otherwise it is refused for the port that is in use.
+        server: RunningServer = request.getfixturevalue("spawn_server")("--reuse-port")
+    else:
+        server = request.getfixturevalue("server")
     done = run_in(tmp_path, *command, FASTPAY_PORT=port_of(server))
     assert done.returncode == 2
     assert f"there is no data directory at {tmp_path / '.fastpay'}" in done.stderr

@@ -4,6 +4,7 @@
 -- $2 livemode boolean
 -- $3 event_ids uuid[]
 -- $4 looked_at integer
+-- $5 endpoints integer: at most
 select
     endpoint.webhook_endpoint_id, attempt.attempt_id, attempt.event_id, attempt.number, attempt.status,
     attempt.failure, attempt.latency_ms
@@ -12,6 +13,8 @@ cross join (
     select webhook_endpoint_id
     from webhook_endpoint
     where tenant_id = $1::uuid and livemode = $2::boolean and not deleted
+    order by webhook_endpoint_id
+    limit $5::integer
 ) as endpoint
 cross join lateral (
     select *

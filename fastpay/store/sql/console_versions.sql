@@ -6,21 +6,37 @@
 with related as (
     select $3::uuid as object_id
     union all
-    select charge_id
-    from charge
-    where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid and status = 'succeeded'
+    (
+        select charge_id
+        from charge
+        where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid
+            and status = 'succeeded'
+    )
     union all
-    select charge_id
-    from charge
-    where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid and status <> 'succeeded'
+    (
+        select charge_id
+        from charge
+        where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid
+            and status <> 'succeeded'
+        order by charge_id
+        limit $4::integer
+    )
     union all
-    select refund_id
-    from refund
-    where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid
+    (
+        select refund_id
+        from refund
+        where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid
+        order by refund_id
+        limit $4::integer
+    )
     union all
-    select dispute_id
-    from dispute
-    where payment_intent_id = $3::uuid and tenant_id = $1::uuid and livemode = $2::boolean
+    (
+        select dispute_id
+        from dispute
+        where payment_intent_id = $3::uuid and tenant_id = $1::uuid and livemode = $2::boolean
+        order by dispute_id
+        limit $4::integer
+    )
 )
 select found.version, found.sequence, found.kind, found.snapshot
 from related

@@ -5,5 +5,6 @@ from (
 ) as expected (name)
 where to_regclass(name) is null
 union all
-select 'trigger operator_action_immutable is missing'
-where not exists (select from pg_trigger where tgname = 'operator_action_immutable' and tgenabled = 'O')
+select 'trigger ' || name || ' is missing'
+from (values ('operator_kept'), ('operator_action_immutable')) as expected (name)
+where not exists (select from pg_trigger where tgname = name and tgenabled = 'O')

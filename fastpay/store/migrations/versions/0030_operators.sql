@@ -21,6 +21,9 @@ create table operator (
     )
 );
 
+create trigger operator_kept before delete or update of operator_id, name or truncate on operator
+for each statement execute function refuse_removal();
+
 create table operator_invitation (
     digest bytea not null,
     operator_id uuid not null,
