@@ -93,8 +93,10 @@ class ObjectCache:
     def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
         entry = self.freshness(scope).partition.entries.get(versioned.object.id)
-        # Not by the version: a later read may have found the same event with another count.
-        if entry is not None and entry.value is versioned:
+        if entry is None or entry.version != versioned.version:
+            return
+        # A later read may have found the same version of an event with another count.
+        if not isinstance(versioned.object, StoredEvent) or entry.value is versioned:
             self.cache.render(entry, response)
 
     def keeps(self, identifier: str) -> bool:

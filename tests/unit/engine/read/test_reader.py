@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from fastpay import limits
@@ -163,7 +164,8 @@ async def test_what_was_rendered_stays_with_its_version() -> None:
     found = await instance.reader.get(TENANT, ONE)
     assert found is not None
     response = CachedResponse("/v1/customers/", b"", b"", b"body", b'"1"', is_encodable=True)
-    instance.reader.rendered(TENANT, found, response)
+    # Of a read that found the same version, too.
+    instance.reader.rendered(TENANT, msgspec.structs.replace(found), response)
     entry = instance.reader.cache.partition(TENANT).entries[ONE]
     assert entry.response is response
     commit = instance.store.write(TENANT, ONE)
