@@ -12,9 +12,6 @@ ROUNDS ?= 3
 # The duration of `make soak`, without a pooler and again with one: make soak MINUTES=60
 MINUTES ?= 10
 
-# The workers of `make test`.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 5)))
-
 .DEFAULT_GOAL := help
 # `make help` shows the first line of each target's comment.
 .PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak fuzz mutants wheel annotate clean
@@ -32,12 +29,11 @@ serve: $(VENV)/.native
 
 # Run every check and every test, on real servers.
 # Programs of the system are installed while the code is built and checked.
-# Each worker of pytest-xdist has servers of its own; a file's tests stay together. There is one worker more than
-# processors, up to 5: a quarter of the time a worker waits for servers and clocks. Files come in the order of
+# Each worker of pytest-xdist has servers of its own; a file's tests stay together. Files come in the order of
 # their names: the small ones of tests/unit are last, so that no worker waits long for another.
 test:
 	@sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
 
 # Run the checks and the tests that need no server.
 check: static
