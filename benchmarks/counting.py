@@ -21,7 +21,15 @@ from rich.table import Table
 
 from benchmarks import samples
 from benchmarks.load.backends import BackendTime
-from benchmarks.load.machine import Machine, empty_database, execute, fetch_value, run_machine, run_on
+from benchmarks.load.machine import (
+    TABLES_OF_INSTANCES,
+    Machine,
+    empty_database,
+    execute,
+    fetch_value,
+    run_machine,
+    run_on,
+)
 from benchmarks.load.options import Several
 from benchmarks.load.proxy import Counts, counting
 from benchmarks.load.report import WIDTH
@@ -131,6 +139,7 @@ def count_rows(machine: Machine, name: str) -> dict[str, dict[str, int]]:
         return {
             row["tablename"]: await connection.fetchval(f"select count(*) from {row['tablename']}")
             for row in tables
+            if row["tablename"] not in TABLES_OF_INSTANCES
         }
 
     with (

@@ -29,7 +29,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load import transfers
-from benchmarks.load.machine import Database, Machine, empty_database, fetch_value, run_machine, run_on
+from benchmarks.load.machine import (
+    TABLES_OF_INSTANCES,
+    Database,
+    Machine,
+    empty_database,
+    fetch_value,
+    run_machine,
+    run_on,
+)
 from benchmarks.load.report import WIDTH, Figures
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.transfers import AMOUNT, SENDERS, Pairs
@@ -265,9 +273,9 @@ def _rows_of_one(target: Target, stand: Stand, machine: Machine) -> dict[str, in
 
 
 def count_rows(database: Database) -> dict[str, int]:
-    """Return how many rows each table has."""
+    """Return how many rows each table has that requests write to."""
     query = "select array_agg(tablename::text) from pg_tables where schemaname = 'public'"
-    tables = sorted(fetch_value(database.url, query))
+    tables = sorted(set(fetch_value(database.url, query)) - TABLES_OF_INSTANCES)
     return {table: fetch_value(database.url, f"select count(*) from {table}") for table in tables}
 
 

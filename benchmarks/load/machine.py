@@ -28,6 +28,15 @@ from fastpay.store.sealing import make_key, render_keys
 SEALING_KEYS = "sealing.keys"
 _Result = TypeVar("_Result")
 
+# What instances write of themselves and by themselves: they join and leave, fill the index of searches when
+# there is time, and try deliveries again. Who counts what requests write leaves these out.
+TABLES_OF_INSTANCES = frozenset(
+    {
+        *("member", "search_entry", "search_progress"),
+        *("webhook_attempt", "webhook_cursor", "webhook_exception", "webhook_instance", "webhook_position"),
+    }
+)
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Where the shared servers are, and a directory for small files. `database_url` may create databases."""

@@ -114,7 +114,11 @@ async def cut_connections(world: World) -> None:
 
 async def cut_links(world: World) -> None:
     """End all connections between instances, some times; what they had forwarded has no answer."""
-    for _ in range(5):
+    before = world.links.cuts
+    for number in range(1_000):
+        # There are none until instances that were restarted have found each other.
+        if number >= 5 and world.links.cuts > before:
+            break
         world.links.cut()
         await asyncio.sleep(world.chance.uniform(0.01, 0.1))
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import asyncpg
 import httpx
 
+from benchmarks.load.machine import TABLES_OF_INSTANCES
 from tests.support.tenants import Tenant
 
 FORM = "application/x-www-form-urlencoded"
@@ -33,19 +34,6 @@ class Bad:
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-
-# What instances write of themselves and by themselves: they join and leave, fill the index of searches when
-# there is time, and try deliveries again.
-_OF_INSTANCES = {
-    "member",
-    "search_entry",
-    "search_progress",
-    "webhook_attempt",
-    "webhook_cursor",
-    "webhook_exception",
-    "webhook_instance",
-    "webhook_position",
-}
 
 # Payouts take their steps, and events tell of what became available.
 _BUSY = """
@@ -80,7 +68,7 @@ class Database:
         """
         while self.fetch(_BUSY)[0][0]:
             time.sleep(0.05)
-        tables = [table for table in self.tables if table not in _OF_INSTANCES]
+        tables = [table for table in self.tables if table not in TABLES_OF_INSTANCES]
         parts = [f"select '{table}', count(*) from {table}" for table in tables]
         parts.append("select 'changes', coalesce(sum(sequence), 0) from book")
         return {str(name): int(count) for name, count in self.fetch(" union all ".join(parts))}
