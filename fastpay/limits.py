@@ -555,6 +555,8 @@ console_idle_ms = 30 * 60_000
 console_session_ms = 12 * 3_600_000
 console_form_bytes_max = 8_192
 console_connections_max = 2
+# Of what a form names, in its path.
+console_name_chars_max = 80
 console_rows_max = 50
 console_samples_max = 120
 console_sample_ms = 900

@@ -33,7 +33,7 @@ def operators() -> None:
 @settings_options
 def invite(config: str | None, name: str, role: str, url: str, **flags: Any) -> None:
     """Print a link that is good once, for a day. It ends the sessions of an operator of this name."""
-    from fastpay.admin.console.sign_in import digest_of, make_token  # noqa: PLC0415
+    from fastpay.admin.console.tokens import digest_of, make_token  # noqa: PLC0415
     from fastpay.clock import SystemClock  # noqa: PLC0415
     from fastpay.store import operators as store  # noqa: PLC0415
     from fastpay.store.random_values import random_uuid  # noqa: PLC0415

@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import importlib
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastpay import limits
 from fastpay._native.histograms import Histograms
@@ -16,13 +17,15 @@ from fastpay.engine.write.measures import MEASURES
 from fastpay.errors import ConfigurationError
 from fastpay.observability.counters import Counters
 from fastpay.observability.metrics import DURATION_BOUNDS_NS, Distribution, Metrics, Sample
-from fastpay.operations.console import open_console
-from fastpay.server.listener import Server, ServerSettings
+from fastpay.server.listener import ASGIApplication, Server, ServerSettings
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.sealing import Vault
 
 if TYPE_CHECKING:
     from fastpay.engine.dependencies import Readiness
+
+
+_ASSEMBLY = "fastpay.operations.console.assembly"
 
 
 class LoopLag:
@@ -90,15 +93,7 @@ class AdminListener:
             return
         console = None
         if vault is not None:
-            console = open_console(
-                self._stack,
-                database,
-                services=self._services,
-                vault=vault,
-                clock=clock,
-                dependencies=self._dependencies,
-                counts=self._counters.read,
-            )
+            console = self._console(database, vault, clock)
         shown = AdminApplication(
             self._metrics, check=self._readiness.check, dependencies=self._dependencies, console=console
         )
@@ -117,6 +112,29 @@ class AdminListener:
         if self._server is not None:
             await self._server.stop()
         await self._stack.aclose()
+
+    def _console(self, database: DatabaseSettings, vault: Vault, clock: Clock) -> ASGIApplication:
+        """Return the console, which is put together at its first request."""
+        opened: list[ASGIApplication] = []
+
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            if not opened:
+                # In a thread, since it takes tens of milliseconds.
+                assembly = await asyncio.to_thread(importlib.import_module, _ASSEMBLY)
+                opened[:] = opened or [
+                    assembly.open_console(
+                        self._stack,
+                        database,
+                        services=self._services,
+                        vault=vault,
+                        clock=clock,
+                        dependencies=self._dependencies,
+                        counts=self._counters.read,
+                    )
+                ]
+            await opened[0](scope, receive, send)
+
+        return answer
 
     def _dependencies(self) -> dict[str, dict[str, object]]:
         return _read_dependencies(self._readiness, self._counters)

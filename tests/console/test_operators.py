@@ -62,7 +62,8 @@ def test_what_is_refused_is_told_and_noted(
 ) -> None:
     page = page_of(tenant, payment)
     for action, amount, status in (
-        ("capture", "26.00", 400), ("capture", "x", 400), ("refund", "", 400), ("nothing", "", 404),
+        ("capture", "26.00", 400), ("capture", "x", 400), ("refund", "", 400),
+        ("nothing", "", 404), ("x" * 200, "", 404),
     ):  # fmt: skip
         assert act(http, page, ada, action, amount=amount).status_code == status, (action, amount)
     query = f"select action from operator_action where subject = '{payment['id']}' order by action_id"

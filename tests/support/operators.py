@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pyotp
 
-from fastpay.admin.console.sign_in import digest_of, make_token
+from fastpay.admin.console.tokens import digest_of, make_token
 from fastpay.store import operators
 from fastpay.store.connections import connected
 from tests.support.servers import RunningServer

@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, quote
 import jinja2
 
 from fastpay import limits
-from fastpay.admin.console import sign_in as signing
 from fastpay.admin.console.answers import Answer, is_tenant, moved
 from fastpay.admin.console.pages import read_static
 from fastpay.admin.console.ports import Desk, Operator, OperatorStore, Order
 from fastpay.admin.console.sign_in import Refused, SignIn
+from fastpay.admin.console.tokens import form_token_of, is_same
 from fastpay.admin.console.views import Views
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
@@ -135,7 +135,7 @@ class Console:
 
     async def _act(self, request: _Request, name: str, operator: Operator) -> Answer:
         """Carry out what a form asks for, and show where it was asked."""
-        if not signing.is_same(request.form.get("token", ""), signing.form_token(request.token)):
+        if not is_same(request.form.get("token", ""), form_token_of(request.token)):
             return self._notice(403, "This form is from another session. Open the page again.")
         if name == "sign-out":
             await self._sign_in.sign_out(request.token, everywhere="everywhere" in request.form)
@@ -210,7 +210,7 @@ class Console:
         token: str = "",
         **values: object,
     ) -> Answer:
-        form_token = signing.form_token(token) if token else ""
+        form_token = form_token_of(token) if token else ""
         text = self._pages.get_template(template).render(
             operator=operator, form_token=form_token, limits=limits, **values
         )
@@ -251,8 +251,8 @@ def _order_of(name: str, form: Mapping[str, str]) -> tuple[Order | None, str]:
     """Return what a form below the console's root asks for, and the page that it is on."""
     match name.split("/"):
         case [("payments" | "endpoints") as folder, tenant_id, ("test" | "live") as mode, subject, action]:
-            key = form.get("key", "")
-            if is_tenant(tenant_id) and _KEY.fullmatch(key):
+            key, is_short = form.get("key", ""), len(subject) + len(action) <= limits.console_name_chars_max
+            if is_tenant(tenant_id) and _KEY.fullmatch(key) and is_short:
                 order = Order(tenant_id, mode == "live", subject, action, form.get("amount", ""), key)
                 return order, f"{ROOT}{folder}/{tenant_id}/{mode}/{quote(subject)}"
     return None, ""

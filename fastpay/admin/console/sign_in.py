@@ -6,7 +6,6 @@ wrong password, and gets the same answer. Tokens are 256 random bits, and only t
 
 import asyncio
 import base64
-import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,12 +16,12 @@ import pyotp
 
 from fastpay import limits
 from fastpay.admin.console.ports import NewCredentials, Operator, OperatorStore
+from fastpay.admin.console.tokens import digest_of, is_same, make_token
 from fastpay.clock import Clock
 from fastpay.errors import Overloaded
 
 REFUSED = "The name, the password or the code is wrong, or too many attempts failed. Try again in a while."
 _CODE_SECONDS = 30
-_TOKEN_BYTES = 32
 
 _Result = TypeVar("_Result")
 
@@ -45,8 +44,9 @@ class SignIn:
         self._store = store
         self._clock = clock
         self._hasher = argon2.PasswordHasher()
-        # Compared with when there is no such operator, so that names cannot be found out by the time.
-        self._nobody = self._hasher.hash(clock.random_bytes(_TOKEN_BYTES))
+        # Compared with when there is no such operator, so that names cannot be found out by the time. Made at
+        # the first sign-in: a hash costs more than the rest of the start.
+        self._nobody: str | None = None
         # A hash takes 64 MB and tens of milliseconds of one core.
         self._hashing = asyncio.Semaphore(1)
         self._waiting = 0
@@ -77,7 +77,7 @@ class SignIn:
         if step is None:
             raise Refused("The code is wrong. Enter the one that your authenticator shows now.")
         hashed = await self._in_turn(lambda: self._hasher.hash(password))
-        session = self._make_token()
+        session = make_token(self._clock)
         made = NewCredentials(hashed, base64.b32decode(secret), step, digest_of(session))
         if not await self._store.accept(digest_of(token), operator, made):
             raise Refused("This invitation was used or has expired. Ask for another one.")
@@ -86,6 +86,8 @@ class SignIn:
     async def sign_in(self, name: str, password: str, code: str) -> Signed:
         """Begin a session. Raises: Refused, Overloaded if many people sign in."""
         found = await self._store.find(name[: limits.operator_name_chars_max])
+        if self._nobody is None:
+            self._nobody = await self._in_turn(lambda: self._hasher.hash(make_token(self._clock)))
         stored = self._nobody if found is None else found.password_hash
         is_right = await self._in_turn(lambda: _is_right(self._hasher, stored, password))
         if found is None or found.is_locked:
@@ -94,7 +96,7 @@ class SignIn:
         if not is_right or step is None:
             await self._store.sign_in_failed(found.operator.operator_id)
             raise Refused(REFUSED)
-        session = self._make_token()
+        session = make_token(self._clock)
         if not await self._store.sign_in(found.operator.operator_id, step, digest_of(session)):
             raise Refused(REFUSED)
         return Signed(found.operator, session)
@@ -127,29 +129,6 @@ class SignIn:
                 return await asyncio.to_thread(work)
         finally:
             self._waiting -= 1
-
-    def _make_token(self) -> str:
-        return make_token(self._clock)
-
-
-def make_token(clock: Clock) -> str:
-    """Return a token for a session or an invitation."""
-    return base64.urlsafe_b64encode(clock.random_bytes(_TOKEN_BYTES)).decode().rstrip("=")
-
-
-def digest_of(token: str) -> bytes:
-    """Return what is stored of a token."""
-    return hashlib.sha256(token.encode()).digest()
-
-
-def is_same(given: str, expected: str) -> bool:
-    """Compare in a time that says nothing about where they differ."""
-    return hmac.compare_digest(given.encode(), expected.encode())
-
-
-def form_token(token: str) -> str:
-    """Return what the forms of a session carry, so that no other page can send them."""
-    return hmac.digest(token.encode(), b"fastpay form", "sha256").hex()
 
 
 def _is_right(hasher: argon2.PasswordHasher, stored: str, password: str) -> bool:

@@ -1,6 +1,6 @@
 """Lets the owner of an embedded database into the console, without a command."""
 
-from fastpay.admin.console.sign_in import digest_of, make_token
+from fastpay.admin.console.tokens import digest_of, make_token
 from fastpay.clock import Clock
 from fastpay.store.connections import connected
 from fastpay.store.operators import invite, list_operators

@@ -1,0 +1,42 @@
+"""Assembles the operator's console. Imported at its first page: its libraries take as long as a start."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+
+from fastpay import limits
+from fastpay.admin.console.app import Console
+from fastpay.admin.console.pages import make_pages
+from fastpay.admin.console.sign_in import SignIn
+from fastpay.admin.console.tenant_views import TenantViews
+from fastpay.admin.console.views import Views
+from fastpay.api.context import Services
+from fastpay.clock import Clock
+from fastpay.domain.money import show_amount
+from fastpay.operations.console.desk import WriterDesk
+from fastpay.operations.console.histories import Histories
+from fastpay.operations.console.tenants import TenantPages
+from fastpay.store.operators import PostgresOperators
+from fastpay.store.pool import ReaderPool
+from fastpay.store.postgres import DatabaseSettings
+from fastpay.store.reads import PostgresReads
+from fastpay.store.sealing import Vault
+
+
+def open_console(
+    stack: AsyncExitStack,
+    database: DatabaseSettings,
+    *,
+    services: Services,
+    vault: Vault,
+    clock: Clock,
+    dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
+    counts: Callable[[], Mapping[str, int]],
+) -> Console:
+    """Open the console, on connections of its own: what people look at takes nothing from payments."""
+    pool = ReaderPool(database, connections_max=limits.console_connections_max)
+    stack.push_async_callback(pool.close)
+    reads, operators = PostgresReads(pool, pool), PostgresOperators(pool, vault)
+    histories, desk = Histories(reads), WriterDesk(services, reads)
+    tenants = TenantViews(histories, TenantPages(pool, reads, clock), clock)
+    views = Views(histories, operators, tenants, clock, dependencies=dependencies, counts=counts)
+    return Console(SignIn(operators, clock), make_pages(show_amount), views, desk, operators)
