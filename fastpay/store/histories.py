@@ -5,8 +5,10 @@ import uuid
 import msgspec
 
 from fastpay import limits
+from fastpay.admin.console.ports import Delivery
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.plan import Versioned
+from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.store import rows
 from fastpay.store.reads import PostgresReads
 from fastpay.store.statements import SQL
@@ -31,18 +33,6 @@ class Happened(msgspec.Struct, frozen=True):
     moment_ms: int
 
 
-class Attempted(msgspec.Struct, frozen=True):
-    """An attempt to deliver an event: the status of the answer, or why there was none."""
-
-    webhook_endpoint_id: uuid.UUID
-    attempt_id: uuid.UUID
-    event_id: uuid.UUID
-    number: int
-    status: int | None
-    failure: str | None
-    latency_ms: int
-
-
 class PostgresHistories:
     """Statements over all tenants: only operators may see what they return."""
 
@@ -54,11 +44,19 @@ class PostgresHistories:
         found = await self._reads.fetch(SQL["console_find"], digits(identifier))
         return Located(rows.scope_of(found[0]), rows.versioned(found[0])) if found else None
 
-    async def deliveries(self, scope: Scope, event_ids: list[uuid.UUID]) -> list[Attempted]:
+    async def deliveries(self, scope: Scope, event_ids: list[uuid.UUID]) -> list[Delivery]:
         """Return the first attempts to deliver these events, in the order of time."""
         values = (*scope, event_ids, limits.history_attempts_max, limits.console_rows_max)
-        found = await self._reads.fetch(SQL["console_deliveries"], *values)
-        return [Attempted(**row) for row in found]
+        return [
+            Delivery(
+                event_id=f"evt_{row['event_id'].hex}",
+                endpoint_id=f"{WebhookEndpoint.prefix}_{row['webhook_endpoint_id'].hex}",
+                number=row["number"],
+                outcome=str(row["status"] or row["failure"]),
+                latency_ms=row["latency_ms"],
+            )
+            for row in await self._reads.fetch(SQL["console_deliveries"], *values)
+        ]
 
     async def tenants(self) -> list[tuple[uuid.UUID, str]]:
         """Return the identifier and the name of each tenant, in the order of the names."""

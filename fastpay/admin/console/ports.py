@@ -256,8 +256,13 @@ class TenantStore(Protocol):
     async def accounts(self, tenant_id: str, livemode: bool, moment_ms: int | None = None) -> list[Account]:
         """Return the accounts that payments move, as they are or as they were at a time."""
 
-    async def statement(self, tenant_id: str, livemode: bool, account: Account, before: str) -> list[Line]:
-        """Return lines of an account older than a transfer, or the latest, newest first."""
+    async def statement(
+        self, tenant_id: str, livemode: bool, currency: str, code: str, before: str
+    ) -> tuple[Account, list[Line]] | None:
+        """Return an account with its lines older than a transfer, or the latest, newest first.
+
+        None if there is no such account.
+        """
 
     async def verify(self, tenant_id: str, livemode: bool) -> Sequence[str]:
         """Compare counters with transfers, and payments with both. Return what is wrong."""

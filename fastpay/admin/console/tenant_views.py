@@ -90,15 +90,13 @@ class TenantViews:
     async def _show_account(
         self, tenant_id: str, mode: str, currency: str, code: str, query: Mapping[str, str]
     ) -> Shown:
-        accounts = await self._tenants.accounts(tenant_id, mode == "live")
-        wanted = (code, currency)
-        account = next((one for one in accounts if (one.code, one.currency) == wanted), None)
-        if account is None:
-            return missing("There is no such account.", f"{_TENANTS}/{tenant_id}/{mode}")
         before = query.get("before", "")
         if not _TRANSFER.fullmatch(before):
             before = ""
-        lines = await self._tenants.statement(tenant_id, mode == "live", account, before)
+        found = await self._tenants.statement(tenant_id, mode == "live", currency, code, before)
+        if found is None:
+            return missing("There is no such account.", f"{_TENANTS}/{tenant_id}/{mode}")
+        account, lines = found
         older = urlencode({"before": lines[-1].transfer_id}) if len(lines) == limits.console_rows_max else ""
         values = {"tenant_id": tenant_id, "mode": mode, "account": account, "lines": lines, "older": older}
         return Shown(200, "account.html", values)

@@ -9,7 +9,6 @@ import msgspec
 from fastpay import limits
 from fastpay.admin.console.ports import (
     Change,
-    Delivery,
     Found,
     History,
     Occurrence,
@@ -22,9 +21,8 @@ from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.kinds import KINDS
 from fastpay.domain.objects import Charge, PaymentIntent, StoredObject
 from fastpay.domain.plan import Versioned
-from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.engine.ports import Page
-from fastpay.store.histories import Attempted, Happened, PostgresHistories
+from fastpay.store.histories import Happened, PostgresHistories
 from fastpay.store.reads import PostgresReads
 
 # Balance transactions are a view of transfers.
@@ -77,7 +75,7 @@ class Histories:
         ]
         told = _occurrences(happened, versions)
         names = [uuid.UUID(occurrence.event_id[-32:]) for occurrence in told]
-        deliveries = [_delivery(one) for one in await self._histories.deliveries(scope, names)]
+        deliveries = await self._histories.deliveries(scope, names)
         profile = await self._reads.read_profile(scope)
         changes = [_change(versioned, livemode) for versioned in versions]
         return History(profile.name, livemode, changes, told, postings, deliveries)
@@ -133,13 +131,3 @@ def _occurrences(happened: Sequence[Happened], versions: Sequence[Versioned]) ->
         for event in happened
         if event.object_id.hex in names
     ]
-
-
-def _delivery(made: Attempted) -> Delivery:
-    return Delivery(
-        event_id=f"evt_{made.event_id.hex}",
-        endpoint_id=f"{WebhookEndpoint.prefix}_{made.webhook_endpoint_id.hex}",
-        number=made.number,
-        outcome=str(made.status or made.failure),
-        latency_ms=made.latency_ms,
-    )

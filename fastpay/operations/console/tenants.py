@@ -40,22 +40,20 @@ class TenantPages:
         if moment_ms is not None:
             sequence = await self._ledger.sequence_at(scope, moment_ms)
             found = await self._ledger.balances(scope, [account.id for account in found], sequence)
-        return [
-            Account(account.code, account.currency, account.balance, account.balance - account.available)
-            for account in found
-        ]
+        return [_shown(account) for account in found]
 
-    async def statement(self, tenant_id: str, livemode: bool, account: Account, before: str) -> list[Line]:
-        """Return lines of an account older than a transfer, or the latest, newest first."""
+    async def statement(
+        self, tenant_id: str, livemode: bool, currency: str, code: str, before: str
+    ) -> tuple[Account, list[Line]] | None:
+        """Return an account with its lines older than a transfer, or the latest, newest first."""
         scope = Scope(tenant_id, livemode)
         known = await self._reads.list_accounts(scope)
-        wanted = (account.code, account.currency)
-        own = next((one for one in known if (one.code, one.currency) == wanted), None)
+        own = next((one for one in known if (one.code, one.currency) == (code, currency)), None)
         if own is None:
-            return []
+            return None
         page = EntryPage(limit=limits.console_rows_max, before=before or None)
         entries = await self._ledger.entries(scope, own, page)
-        return [
+        return _shown(own), [
             Line(
                 entry.transfer_id,
                 entry.source_id,
@@ -137,3 +135,7 @@ class TenantPages:
             )
             for one in made[: limits.console_rows_max]
         ]
+
+
+def _shown(account: ledger.Account) -> Account:
+    return Account(account.code, account.currency, account.balance, account.balance - account.available)
