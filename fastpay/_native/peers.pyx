@@ -17,6 +17,9 @@ cdef enum:
     PEERS_LOOKED_AT_MAX = 64
 
 
+# The collector would set `peer` to None, which `__dealloc__` needs to keep the list intact. A Peer is never
+# part of a cycle: it refers to no object that the collector looks at.
+@cython.no_gc_clear
 cdef class Member(Node):
     """A connection as its peer sees it."""
 

@@ -1,5 +1,7 @@
 """Peers: how many connections each has, and which connection makes room for another."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -87,3 +89,34 @@ def test_a_peer_knows_whether_it_is_exempt() -> None:
     peers = Peers(2, lambda host: host == "10.0.0.1")
     assert peers.find_or_make("10.0.0.1", "10.0.0.1").is_exempt
     assert not peers.find_or_make("10.0.0.2", "10.0.0.2").is_exempt
+
+
+_COLLECTED = """
+import gc
+from fastpay._native.peers import Guest, Peers
+
+peers, evicted = Peers(10, lambda host: False), []
+peer = peers.find_or_make("a", "a")
+
+def enter(name):
+    # The guest is older than what it is in a cycle with, so the collector clears it first.
+    guest = Guest.__new__(Guest)
+    cycle = [guest]
+    guest.__init__(cycle, lambda: (evicted.append(name), peers.exit(guest)))
+    peers.enter(guest, peer)
+    return guest
+
+kept = [enter("first"), enter("second"), enter("third")]
+del kept[1]
+gc.collect()
+fillers = [bytes(size) for size in range(64, 192) for _ in range(100)]
+while peers.make_room():
+    pass
+print(*evicted)
+"""
+
+
+def test_a_member_that_the_collector_takes_leaves_the_list_intact() -> None:
+    # In a process of its own: with a neighbour that still points to the freed member, it dies.
+    ended = subprocess.run([sys.executable, "-c", _COLLECTED], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (0, ["first", "third"])
