@@ -21,6 +21,8 @@ console_connections_max = 2
 # Of what a form names, in its path.
 console_name_chars_max = 80
 console_rows_max = 50
+# Rows that are read at a time for a file.
+audit_export_rows = 500
 console_samples_max = 120
 console_sample_ms = 900
 history_rows_max = 1_000

@@ -22,6 +22,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "store": frozenset(
         {
             "_native",
+            "admin.console.operator_ports",
             "admin.console.ports",
             "domain",
             "engine.gates",
