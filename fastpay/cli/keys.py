@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastpay import limits
 from fastpay.cli.shared import find_tenant_id, key_options, prepare, with_connection
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
@@ -92,7 +93,7 @@ def list_(config: str | None, tenant: str, mode: str, **flags: Any) -> None:
 @click.argument("key_id", type=click.UUID, required=False)
 @click.option(
     "--expires-in-hours",
-    type=click.IntRange(0, 24 * 365),
+    type=click.IntRange(0, limits.overlap_hours_max),
     default=0,
     show_default=True,
     help="How long the old key stays valid.",
@@ -166,7 +167,7 @@ def create_secret(config: str | None, tenant: str, mode: str, key_id: uuid.UUID,
 @click.argument("key_id", type=click.UUID)
 @click.option(
     "--expires-in-hours",
-    type=click.IntRange(0, 24 * 365),
+    type=click.IntRange(0, limits.overlap_hours_max),
     default=0,
     show_default=True,
     help="How long the old secret stays valid.",

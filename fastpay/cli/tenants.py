@@ -21,7 +21,7 @@ _MODES = {"test": (False,), "live": (True,), None: (False, True)}
 
 @click.group()
 def tenants() -> None:
-    """Create and list tenants; show and set their money rules."""
+    """Create, list and rename tenants; show and set their money rules."""
 
 
 def _parse_minimums(
@@ -157,6 +157,21 @@ def set_(name: str, mode: str | None, config: str | None, **flags: Any) -> None:
         return await _find(connection, name)
 
     _show(with_connection(prepare(config, flags), work))
+
+
+@tenants.command()
+@click.argument("name")
+@click.argument("new_name")
+@settings_options
+def rename(name: str, new_name: str, config: str | None, **flags: Any) -> None:
+    """Give a tenant another name. Its keys and payments stay as they are."""
+    from fastpay.store.tenants import rename_tenant  # noqa: PLC0415
+
+    async def work(connection: Any) -> None:
+        await rename_tenant(connection, await find_tenant_id(connection, name), new_name)
+
+    with_connection(prepare(config, flags), work)
+    click.echo(f"renamed {name} to {new_name}")
 
 
 def _take_changes(flags: dict[str, Any]) -> "RuleChanges":

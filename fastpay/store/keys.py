@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,18 +11,17 @@ import msgspec
 
 from fastpay.clock import Clock
 from fastpay.domain.rules import Rules
-from fastpay.errors import InvalidRequest, NotFound
+from fastpay.errors import NotFound
 from fastpay.store.key_records import FoundKey, KeyName, Kind
 from fastpay.store.random_values import ALPHABET, random_text, random_uuid
 from fastpay.store.rows import timestamp
 from fastpay.store.sealing import Binding, Sealed, Vault, open_sealed
 from fastpay.store.signing_secrets import copy_secrets
 from fastpay.store.statements import SQL
-from fastpay.store.tenants import rule_values
+from fastpay.store.tenants import check_name, rule_values
 
 # Connections are `Any`, since asyncpg has no types.
 
-TENANT_NAME_CHARS_MAX = 100
 TAG_CHARS = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PREFIXES: dict[tuple[Kind, bool], str] = {
@@ -85,10 +84,7 @@ async def create_tenant(
     Without a vault the fingerprint key is stored in plain text until there is one.
     Raises: InvalidRequest if the name is empty, too long or not printable.
     """
-    if not 1 <= len(name) <= TENANT_NAME_CHARS_MAX or not name.isprintable():
-        raise InvalidRequest(
-            f"A tenant's name has 1 to {TENANT_NAME_CHARS_MAX} printable characters.", param="name"
-        )
+    check_name(name)
     tenant_id = random_uuid(clock)
     fingerprint_key = clock.random_bytes(32)
     kept: tuple[bytes | None, bytes | None, str | None] = (fingerprint_key, None, None)
@@ -234,3 +230,16 @@ def open_fingerprint_key(found: FoundKey, vault: Vault | None) -> bytes:
     assert found.fingerprint_under is not None
     sealed = Sealed(found.fingerprint_sealed, found.fingerprint_under)
     return open_sealed(sealed, fingerprint_binding(found.tenant_id), vault)
+
+
+async def read_fingerprint_key(
+    fetch: Callable[..., Awaitable[list[Any]]], tenant_id: uuid.UUID, vault: Vault | None
+) -> bytes | None:
+    """Return the fingerprint key of a tenant, None if there is no such tenant. Raises: SecretUnreadable."""
+    found = await fetch(SQL["tenant_key"], tenant_id)
+    if not found:
+        return None
+    plain, sealed, under = found[0]
+    if plain is not None:
+        return bytes(plain)
+    return open_sealed(Sealed(sealed, under), fingerprint_binding(tenant_id), vault)

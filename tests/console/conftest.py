@@ -44,3 +44,9 @@ def payment(server: RunningServer, tenant: Tenant) -> dict[str, str]:
     assert made.status_code == 200, made.text
     found: dict[str, str] = made.json()
     return found
+
+
+@pytest.fixture
+def other(server: RunningServer) -> Tenant:
+    """A tenant that nobody else uses."""
+    return make_tenant(server.database_url)

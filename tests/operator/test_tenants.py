@@ -55,6 +55,20 @@ def test_a_new_tenant_pays_no_fees_and_all_its_rules_are_shown(database_url: str
     assert [listed[name][1:] for name in ("acme", "made with its key")] == [["none", "none"]] * 2
 
 
+def test_a_tenant_is_renamed_unless_the_name_is_taken(database_url: str) -> None:
+    for name in ("acme", "other"):
+        assert tenants(database_url, "create", name).returncode == 0
+    key = make_key(database_url, "acme")
+    assert tenants(database_url, "rename", "acme", "Acme & Sons").stdout == "renamed acme to Acme & Sons\n"
+    for name, new in (("acme", "x"), ("other", "Acme & Sons"), ("other", ""), ("other", "a\nb")):
+        refused = tenants(database_url, "rename", name, new)
+        assert refused.returncode in (1, 2), (name, new)
+        assert "Traceback" not in refused.stderr
+    listed = run_fastpay("keys", "list", "--tenant", "Acme & Sons", "--mode", "test", "--database-url",
+                         database_url)  # fmt: skip
+    assert key[-4:] in listed.stdout
+
+
 def test_rules_are_given_at_the_start_and_changed_one_by_one_and_mode_by_mode(database_url: str) -> None:
     given = ("--fee-basis-points", "290", "--fee-fixed", "30", "--minimum", "usd=50", "--minimum", "EUR=40")
     assert tenants(database_url, "create", "acme", *given, "--funds-delay-days", "7").returncode == 0

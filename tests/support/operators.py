@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 import uuid
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import pyotp
 from fastpay.admin.console.tokens import digest_of, make_token
 from fastpay.store import operators
 from fastpay.store.connections import connected
-from tests.support.servers import RunningServer
+from tests.support.servers import RunningServer, fetch
 from tests.support.tenants import CLOCK, Tenant
 
 PASSWORD = "correct horse battery"
@@ -25,10 +24,6 @@ class SignedIn:
     name: str
     cookie: str
     secret: str
-
-    def next_code(self) -> str:
-        """Return the code of the next time step, which is good already, as clocks differ."""
-        return pyotp.TOTP(self.secret).at(int(time.time()) + 30)
 
 
 def invite(server: RunningServer, *, role: str = "admin", name: str | None = None) -> tuple[str, str]:
@@ -94,3 +89,29 @@ def act(http: httpx.Client, page: str, operator: SignedIn, action: str, **fields
     shown = get(http, page, operator).text
     given = {"token": hidden(shown, "token"), "key": hidden(shown, "key"), **fields}
     return post(http, f"{page}/{action}", operator, **given)
+
+
+def fields_of(http: httpx.Client, page: str, operator: SignedIn) -> dict[str, str]:
+    """Return the hidden fields of the forms of a page."""
+    shown = get(http, page, operator).text
+    names = [name for name in ("token", "key", "seen") if f'name="{name}"' in shown]
+    return {name: hidden(shown, name) for name in names}
+
+
+def send(http: httpx.Client, page: str, path: str, operator: SignedIn, **fields: str) -> httpx.Response:
+    """Send a form of a page."""
+    return post(http, path, operator, **{**fields_of(http, page, operator), **fields})
+
+
+def secret_in(answer: httpx.Response) -> str:
+    """Return the secret that an answer shows."""
+    assert answer.status_code == 200, answer.text
+    found = re.search(r'<code class="secret">([^<]+)</code>', answer.text)
+    assert found is not None, answer.text
+    return found[1]
+
+
+def notes_of(server: RunningServer, subject: str) -> list[tuple[str, str | None]]:
+    """Return the actions on a subject with their details, oldest first."""
+    query = f"select action, detail from operator_action where subject = '{subject}' order by action_id"
+    return [(row["action"], row["detail"]) for row in fetch(server.database_url, query)]

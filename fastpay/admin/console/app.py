@@ -5,25 +5,24 @@ own pages: its Origin is ours, and its form carries a token that only the sessio
 a session cannot be read by scripts and goes to no other site.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 import jinja2
 
 from fastpay import limits
-from fastpay.admin.console.answers import Answer, is_tenant, moved
+from fastpay.admin.console.answers import ROOT, Answer, moved
+from fastpay.admin.console.orders import may, order_of, role_for
 from fastpay.admin.console.pages import read_static
-from fastpay.admin.console.ports import Desk, Operator, OperatorStore, Order
+from fastpay.admin.console.ports import Desk, Operator, OperatorStore
 from fastpay.admin.console.sign_in import Refused, SignIn
 from fastpay.admin.console.tokens import form_token_of, is_same
 from fastpay.admin.console.views import Views
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
-ROOT = "/console/"
 _COOKIE = "__Host-fastpay"
 _ATTRIBUTES = "; Path=/; Secure; HttpOnly; SameSite=Strict"
 _POLICY = (
@@ -39,9 +38,6 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
-# The roles that may change something.
-_ACTING = ("operate", "admin")
-_KEY = re.compile(r"[0-9a-f]{32}")
 _STATIC = {"console.css": "text/css; charset=utf-8", "htmx.min.js": "text/javascript; charset=utf-8"}
 
 _log = telemetry.Log("fastpay.console")
@@ -90,18 +86,13 @@ class Console:
             answer = self._notice(500, "Something went wrong. The process's log says what.")
         headers = [
             (b"content-type", answer.kind.encode()),
-            *([(b"content-length", b"%d" % len(answer.body))] if answer.more is None else ()),
+            (b"content-length", b"%d" % len(answer.body)),
             *_HEADERS,
             *((name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers),
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        is_whole = answer.more is None or scope["method"] == "HEAD"
         body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body, "more_body": not is_whole})
-        if answer.more is not None and not is_whole:
-            async for chunk in answer.more:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, request: _Request) -> Answer:
         folder, _, name = request.path.removeprefix(ROOT).partition("/")
@@ -145,21 +136,25 @@ class Console:
         if name == "sign-out":
             await self._sign_in.sign_out(request.token, everywhere="everywhere" in request.form)
             return moved(ROOT + "sign-in", ("set-cookie", f"{_COOKIE}={_ATTRIBUTES}; Max-Age=0"))
-        order, back = _order_of(name, request.form)
+        return await self._carry_out(request, name, operator)
+
+    async def _carry_out(self, request: _Request, name: str, operator: Operator) -> Answer:
+        order, back = order_of(name, request.form)
         if order is None:
             return self._notice(404, "There is no such page.", operator=operator, token=request.token)
-        if operator.role not in _ACTING:
-            message = "Your role only lets you look. Ask an administrator for the role operate."
-            return self._notice(403, message, operator=operator, token=request.token)
+        if not may(operator.role, order):
+            message = f"Your role does not let you do this. Ask somebody with the role {role_for(order)}."
+            return self._notice(403, message, operator=operator, token=request.token, back=back)
         try:
-            await self._desk.carry_out(operator, order)
+            done = await self._desk.carry_out(operator, order)
         except FastpayError as error:
-            await self._operators.note(
-                operator, f"{order.action}.refused", order.subject, tenant_id=order.tenant_id
-            )
+            await self._operators.note(operator, f"{order.action}.refused", order.subject)
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back
             )
+        back = done.path or back
+        if done.secret:
+            return self._page("made.html", 200, operator=operator, token=request.token, done=done, back=back)
         return moved(back)
 
     async def _begin(self, request: _Request) -> Answer:
@@ -252,17 +247,6 @@ def _fields(text: str) -> dict[str, str]:
     except ValueError:
         return {}
     return {name: values[-1] for name, values in found.items()}
-
-
-def _order_of(name: str, form: Mapping[str, str]) -> tuple[Order | None, str]:
-    """Return what a form below the console's root asks for, and the page that it is on."""
-    match name.split("/"):
-        case [("payments" | "endpoints") as folder, tenant_id, ("test" | "live") as mode, subject, action]:
-            key, is_short = form.get("key", ""), len(subject) + len(action) <= limits.console_name_chars_max
-            if is_tenant(tenant_id) and _KEY.fullmatch(key) and is_short:
-                order = Order(tenant_id, mode == "live", subject, action, form.get("amount", ""), key)
-                return order, f"{ROOT}{folder}/{tenant_id}/{mode}/{quote(subject)}"
-    return None, ""
 
 
 def _token_in(cookies: str) -> str:

@@ -72,13 +72,11 @@ class OperatorStore(Protocol):
     async def sign_out(self, digest: bytes, *, everywhere: bool) -> None:
         """End a session, or all of its operator's."""
 
-    async def note(
-        self, operator: Operator, action: str, subject: str, *, tenant_id: str | None = None
-    ) -> None:
+    async def note(self, operator: Operator, action: str, subject: str) -> None:
         """Note what an operator did, where nothing else is written."""
 
-    async def actions(self, subject: str, rows_max: int) -> list[Action]:
-        """Return the latest actions on one subject, newest first."""
+    async def actions(self, below: int, limit: int, subject: str | None = None) -> list[Action]:
+        """Return the latest actions below an identifier, newest first, on one subject or on all."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -152,6 +150,18 @@ class Tenant(msgspec.Struct, frozen=True):
     name: str
 
 
+class TenantSettings(msgspec.Struct, frozen=True):
+    """A tenant's name and money rules in one mode, as people type them.
+
+    `seen` changes with every change: what is sent from a page that is out of date is refused.
+    """
+
+    name: str
+    created_ms: int
+    rules: Mapping[str, str]
+    seen: str
+
+
 class Account(msgspec.Struct, frozen=True):
     """An account of a tenant that payments move. Amounts are in the smallest unit of the currency."""
 
@@ -181,24 +191,55 @@ class Key(msgspec.Struct, frozen=True):
     last4: str
     state: str
     created_ms: int
+    expires_ms: int | None
     signing: str
+    must_sign: bool
+    signing_secrets: int
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether requests can be made with it."""
+        return self.state in ("good", "expiring")
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """A webhook endpoint of a tenant, and how far its deliveries are."""
+    """A webhook endpoint of a tenant, and how far its deliveries are.
+
+    `version` changes with every change of it. Of headers only the names are shown.
+    """
 
     endpoint_id: str
+    version: int
     url: str
+    description: str
+    events: Sequence[str]
+    order: str
+    payload: str
+    requests_per_second: int | None
+    header_names: Sequence[str]
+    secrets: int
     status: str
+    disabled_reason: str | None
     circuit: str
     delivered_through: int
     lag: int
     failing_since_s: int | None
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """An attempt to deliver an event to an endpoint."""
+class Replay(msgspec.Struct, frozen=True):
+    """Events that somebody wanted delivered again. `types` is empty for all, `event` for a range."""
 
+    created_s: int
+    from_sequence: int
+    to_sequence: int
+    types: Sequence[str]
+    event: str
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt to deliver an event to an endpoint. `position` orders them by time."""
+
+    position: str
     moment_ms: int
     event_id: str
     event_type: str
@@ -207,26 +248,38 @@ class Attempt(msgspec.Struct, frozen=True):
     outcome: str
     latency_ms: int
     excerpt: str
+    is_delivered: bool
+    next_attempt_s: int | None
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What an operator asks for. `subject` is a payment intent or an endpoint, `typed` an amount as text.
+    """What an operator asks for with a form: an action on a subject of one folder of the console.
 
-    `key` is that of the form, so that a form that is sent twice is carried out once.
+    `tenant_id` is empty for a tenant that is to be made. `key` is that of the form, so that a form that is
+    sent twice is carried out once.
     """
 
+    folder: str
     tenant_id: str
     livemode: bool
     subject: str
     action: str
-    typed: str
+    fields: Mapping[str, str]
     key: str
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What came of an order. `secret` is shown this once, as `label`. `path` is where to go, if elsewhere."""
+
+    path: str = ""
+    label: str = ""
+    secret: str = ""
 
 
 class Desk(Protocol):
     """Carries out what operators ask for."""
 
-    async def carry_out(self, operator: Operator, order: Order) -> None:
+    async def carry_out(self, operator: Operator, order: Order) -> Done:
         """Commit it together with the note of it. Raises: FastpayError, whose message is for the operator."""
 
 
@@ -255,6 +308,9 @@ class HistoryStore(Protocol):
 class TenantStore(Protocol):
     """What the pages of one tenant show. All raise DatabaseUnavailable, Overloaded."""
 
+    async def settings(self, tenant_id: str, livemode: bool) -> TenantSettings | None:
+        """Return the name and the money rules, None if there is no such tenant."""
+
     async def accounts(self, tenant_id: str, livemode: bool, moment_ms: int | None = None) -> list[Account]:
         """Return the accounts that payments move, as they are or as they were at a time."""
 
@@ -272,8 +328,23 @@ class TenantStore(Protocol):
     async def endpoints(self, tenant_id: str, livemode: bool) -> list[Endpoint]:
         """Return the webhook endpoints, newest first."""
 
-    async def attempts(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Attempt]:
-        """Return the latest attempts to deliver to an endpoint, newest first."""
+    async def attempts(
+        self,
+        tenant_id: str,
+        livemode: bool,
+        endpoint_id: str,
+        *,
+        below: str = "",
+        event: str = "",
+        failed: bool = False,
+    ) -> list[Attempt]:
+        """Return attempts to deliver to an endpoint, newest first: those below a position, or the latest.
+
+        Of one event, or of those that failed, if that is wanted.
+        """
+
+    async def replays(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Replay]:
+        """Return what was to be delivered again to an endpoint, newest first."""
 
     async def keys(self, tenant_id: str, livemode: bool) -> list[Key]:
         """Return the API keys, oldest first."""

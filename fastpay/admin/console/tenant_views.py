@@ -1,4 +1,4 @@
-"""The console's pages of one tenant: payments, accounts and their statements, webhook endpoints, keys."""
+"""The console's pages of one tenant: payments, accounts and their statements, requests."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,9 @@ from functools import partial
 from urllib.parse import urlencode
 
 from fastpay import limits
+from fastpay.admin.console.administration_views import AdministrationViews
 from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
+from fastpay.admin.console.endpoint_views import EndpointViews
 from fastpay.admin.console.ports import HistoryStore, TenantStore
 from fastpay.clock import Clock
 from fastpay.errors import InvalidRequest
@@ -30,6 +32,8 @@ class TenantViews:
         self._histories = histories
         self._tenants = tenants
         self._clock = clock
+        self._administration = AdministrationViews(tenants, clock)
+        self._endpoints = EndpointViews(tenants, clock)
 
     def find(self, name: str) -> View | None:
         """Return the view of a path below the console's root."""
@@ -48,9 +52,8 @@ class TenantViews:
                 return partial(self._show_account, tenant_id, mode, currency, code)
             case "requests", [identifier]:
                 return partial(self._show_request, tenant_id, mode, identifier)
-            case "endpoints", [identifier]:
-                return partial(self._show_endpoint, tenant_id, mode, identifier)
-        return None
+        administration = self._administration.find(folder, tenant_id, mode, rest)
+        return administration or self._endpoints.find(folder, tenant_id, mode, rest)
 
     async def _show_tenant(self, tenant_id: str, mode: str, query: Mapping[str, str]) -> Answer | Shown:
         text, livemode = query.get("q", "").strip()[: limits.search_query_chars_max], mode == "live"
@@ -76,8 +79,6 @@ class TenantViews:
             "problem": problem,
             "payments": payments,
             "accounts": await self._tenants.accounts(tenant_id, livemode, moment_ms),
-            "endpoints": await self._tenants.endpoints(tenant_id, livemode),
-            "keys": await self._tenants.keys(tenant_id, livemode),
         }
         return Shown(400 if problem else 200, "tenant.html", values)
 
@@ -112,22 +113,6 @@ class TenantViews:
             return missing(message, f"{_TENANTS}/{tenant_id}/{mode}")
         values = {"request": found, "tenant_id": tenant_id, "mode": mode}
         return Shown(200, "request.html", values)
-
-    async def _show_endpoint(
-        self, tenant_id: str, mode: str, identifier: str, _query: Mapping[str, str]
-    ) -> Shown:
-        endpoints = await self._tenants.endpoints(tenant_id, mode == "live")
-        endpoint = next((one for one in endpoints if one.endpoint_id == identifier), None)
-        if endpoint is None:
-            return missing("There is no such endpoint.", f"{_TENANTS}/{tenant_id}/{mode}")
-        values = {
-            "key": self._clock.random_bytes(16).hex(),
-            "endpoint": endpoint,
-            "tenant_id": tenant_id,
-            "mode": mode,
-            "attempts": await self._tenants.attempts(tenant_id, mode == "live", identifier),
-        }
-        return Shown(200, "endpoint.html", values)
 
     async def _find_payments(self, tenant_id: str, text: str, *, livemode: bool) -> list[dict[str, object]]:
         if _LAST4.fullmatch(text):

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from fastpay import limits
 from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
-from fastpay.admin.console.audit_views import AuditViews
 from fastpay.admin.console.charts import Charts
 from fastpay.admin.console.ports import HistoryStore, OperatorStore
 from fastpay.admin.console.tenant_views import TenantViews
@@ -22,7 +21,6 @@ class Views:
         histories: HistoryStore,
         operators: OperatorStore,
         tenants: TenantViews,
-        audit: AuditViews,
         clock: Clock,
         *,
         dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
@@ -40,7 +38,7 @@ class Views:
             "tenants": self._list_tenants,
             "health": partial(self._show_health, "health.html"),
             "health/now": partial(self._show_health, "now.html"),
-            **audit.views(),
+            "audit": self._show_audit,
         }
 
     def find(self, name: str) -> View | None:
@@ -73,7 +71,7 @@ class Views:
         if history is None:
             return missing("There is no such payment.", "/console/")
         latest = {change.identifier: change for change in history.changes}
-        done = await self._operators.actions(identifier, limits.console_rows_max)
+        done = await self._operators.actions(2**62, limits.console_rows_max, identifier)
         values = {
             "key": self._clock.random_bytes(16).hex(),
             "actors": {action.request_id: action.operator for action in done},
@@ -88,7 +86,11 @@ class Views:
         return Shown(200, "payment.html", values)
 
     async def _list_tenants(self, _query: Mapping[str, str]) -> Shown:
-        return Shown(200, "tenants.html", {"tenants": await self._histories.tenants()})
+        return Shown(
+            200,
+            "tenants.html",
+            {"key": self._clock.random_bytes(16).hex(), "tenants": await self._histories.tenants()},
+        )
 
     async def _show_health(self, template: str, _query: Mapping[str, str]) -> Shown:
         values = {
@@ -97,6 +99,13 @@ class Views:
             "counts": sorted(self._counts().items()),
         }
         return Shown(200, template, values)
+
+    async def _show_audit(self, query: Mapping[str, str]) -> Shown:
+        given = query.get("below", "")
+        below = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 2**62
+        actions = await self._operators.actions(below, limits.console_rows_max)
+        older = urlencode({"below": actions[-1].action_id}) if len(actions) == limits.console_rows_max else ""
+        return Shown(200, "audit.html", {"actions": actions, "older": older})
 
 
 def _offers(payment: Mapping[str, object]) -> list[str]:

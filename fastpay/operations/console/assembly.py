@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 
 from fastpay import limits
 from fastpay.admin.console.app import Console
-from fastpay.admin.console.audit_views import AuditViews
 from fastpay.admin.console.pages import make_pages
 from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tenant_views import TenantViews
@@ -13,7 +12,9 @@ from fastpay.admin.console.views import Views
 from fastpay.api.context import Services
 from fastpay.clock import Clock
 from fastpay.domain.money import show_amount
-from fastpay.operations.console.desk import WriterDesk
+from fastpay.operations.console.administrator import Administrator
+from fastpay.operations.console.desk import PaymentDesk, Reception
+from fastpay.operations.console.endpoint_desk import EndpointDesk
 from fastpay.operations.console.histories import Histories
 from fastpay.operations.console.tenants import TenantPages
 from fastpay.store.operators import PostgresOperators
@@ -37,8 +38,10 @@ def open_console(
     pool = ReaderPool(database, connections_max=limits.console_connections_max)
     stack.push_async_callback(pool.close)
     reads, operators = PostgresReads(pool, pool), PostgresOperators(pool, vault)
-    histories, desk = Histories(reads), WriterDesk(services, reads)
+    histories = Histories(reads)
+    desk = Reception(
+        PaymentDesk(services, reads), EndpointDesk(services, reads, vault), Administrator(pool, vault)
+    )
     tenants = TenantViews(histories, TenantPages(pool, reads, clock), clock)
-    audit = AuditViews(operators)
-    views = Views(histories, operators, tenants, audit, clock, dependencies=dependencies, counts=counts)
-    return Console(SignIn(operators, clock), make_pages(show_amount), views, desk, operators)
+    views = Views(histories, operators, tenants, clock, dependencies=dependencies, counts=counts)
+    return Console(SignIn(operators, clock), make_pages(show_amount, clock), views, desk, operators)

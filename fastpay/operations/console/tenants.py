@@ -5,21 +5,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fastpay import limits
-from fastpay.admin.console.ports import Account, Attempt, Endpoint, Key, Line
+from fastpay.admin.console.ports import Account, Attempt, Endpoint, Key, Line, Replay, TenantSettings
 from fastpay.api.resources import request_logs
 from fastpay.clock import Clock
 from fastpay.domain import ledger
-from fastpay.domain.identifiers import Scope, is_well_formed
-from fastpay.domain.webhook_endpoints import WebhookEndpoint
+from fastpay.domain.identifiers import HIGHEST, Scope, is_well_formed
+from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.engine.ledger_ports import EntryPage
 from fastpay.engine.ports import Filter, Page
 from fastpay.engine.relay.ports import AttemptPage, EndpointState
+from fastpay.operations.console.rules import seen_of, show_rules
+from fastpay.store.administration import transaction
 from fastpay.store.keys import list_keys
 from fastpay.store.ledger import PostgresLedger
 from fastpay.store.pool import ReaderPool
 from fastpay.store.reads import PostgresReads
 from fastpay.store.relay import PostgresDeliveries
 from fastpay.store.request_log import PostgresRequestLog
+from fastpay.store.tenants import read_tenant
 
 
 class TenantPages:
@@ -32,6 +35,16 @@ class TenantPages:
         self._ledger = PostgresLedger(reads)
         self._deliveries = PostgresDeliveries(reads)
         self._requests = PostgresRequestLog(reads, pool)
+
+    async def settings(self, tenant_id: str, livemode: bool) -> TenantSettings | None:
+        """Return the name and the money rules, None if there is no such tenant."""
+        async with transaction(self._pool) as connection:
+            tenant = await read_tenant(connection, uuid.UUID(tenant_id))
+        if tenant is None:
+            return None
+        rules = tenant.live if livemode else tenant.test
+        created_ms = int(tenant.created_at.timestamp() * 1000)
+        return TenantSettings(tenant.name, created_ms, show_rules(rules), seen_of(tenant, livemode=livemode))
 
     async def accounts(self, tenant_id: str, livemode: bool, moment_ms: int | None = None) -> list[Account]:
         """Return the accounts that payments move, as they are or as they were at a time."""
@@ -72,7 +85,7 @@ class TenantPages:
 
     async def keys(self, tenant_id: str, livemode: bool) -> list[Key]:
         """Return the API keys, oldest first."""
-        async with self._pool.lend() as connection:
+        async with transaction(self._pool) as connection:
             found = await list_keys(connection, uuid.UUID(tenant_id), livemode=livemode, clock=self._clock)
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
         return [
@@ -82,7 +95,10 @@ class TenantPages:
                 key.last4,
                 key.state(now),
                 int(key.created_at.timestamp() * 1000),
+                None if key.expires_at is None else int(key.expires_at.timestamp() * 1000),
                 key.signing(),
+                key.signature_required,
+                key.signing_secrets,
             )
             for key in found
         ]
@@ -95,35 +111,39 @@ class TenantPages:
     async def endpoints(self, tenant_id: str, livemode: bool) -> list[Endpoint]:
         """Return a tenant's webhook endpoints, newest first."""
         scope = Scope(tenant_id, livemode)
-        page = Page(limit=limits.console_rows_max)
+        page = Page(limit=limits.webhook_endpoints_max)
         listed = await self._reads.list_objects(scope, Filter(kind=WebhookEndpoint.prefix), page)
-        stored = [one.object for one in listed if isinstance(one.object, WebhookEndpoint)]
-        states = await self._deliveries.states(scope, [endpoint.id for endpoint in stored])
+        states = await self._deliveries.states(scope, [one.object.id for one in listed])
         unread = EndpointState(delivered_through=0, lag=0)
-        found = []
-        for endpoint in stored:
-            state = states.get(endpoint.id, unread)
-            found.append(
-                Endpoint(
-                    endpoint.id,
-                    endpoint.url,
-                    endpoint.status,
-                    state.circuit,
-                    state.delivered_through,
-                    state.lag,
-                    endpoint.failing_since,
-                )
-            )
-        return found
+        return [
+            _endpoint(one.version, one.object, states.get(one.object.id, unread))
+            for one in listed
+            if isinstance(one.object, WebhookEndpoint)
+        ]
 
-    async def attempts(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Attempt]:
-        """Return the latest attempts to deliver to an endpoint, newest first."""
+    async def attempts(
+        self,
+        tenant_id: str,
+        livemode: bool,
+        endpoint_id: str,
+        *,
+        below: str = "",
+        event: str = "",
+        failed: bool = False,
+    ) -> list[Attempt]:
+        """Return attempts to deliver to an endpoint, newest first: those below a position, or the latest."""
         if not is_well_formed(endpoint_id, WebhookEndpoint.prefix):
             return []
-        page = AttemptPage(limit=limits.console_rows_max)
+        page = AttemptPage(
+            limit=limits.console_rows_max,
+            below=below or HIGHEST,
+            is_delivered=False if failed else None,
+            event_id=event or None,
+        )
         made = await self._deliveries.attempts(Scope(tenant_id, livemode), endpoint_id, page)
         return [
             Attempt(
+                one.digits,
                 one.created_ms,
                 one.event_id,
                 one.event_type,
@@ -132,9 +152,43 @@ class TenantPages:
                 str(one.outcome.status or one.outcome.failure),
                 one.outcome.latency_ms,
                 one.outcome.excerpt,
+                one.outcome.is_delivered,
+                one.next_attempt_at,
             )
             for one in made[: limits.console_rows_max]
         ]
+
+    async def replays(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Replay]:
+        """Return what was to be delivered again to an endpoint, newest first."""
+        wanted = Filter(kind=WebhookReplay.prefix, values=(("webhook_endpoint", endpoint_id),))
+        page = Page(limit=limits.console_replays_max)
+        listed = await self._reads.list_objects(Scope(tenant_id, livemode), wanted, page)
+        found = [one.object for one in listed if isinstance(one.object, WebhookReplay)]
+        return [
+            Replay(one.created, one.from_sequence, one.to_sequence, one.types, one.event or "")
+            for one in found[: limits.console_replays_max]
+        ]
+
+
+def _endpoint(version: int, endpoint: WebhookEndpoint, state: EndpointState) -> Endpoint:
+    return Endpoint(
+        endpoint_id=endpoint.id,
+        version=version,
+        url=endpoint.url,
+        description=endpoint.description or "",
+        events=endpoint.enabled_events,
+        order=endpoint.order,
+        payload=endpoint.payload,
+        requests_per_second=endpoint.requests_per_second,
+        header_names=sorted(endpoint.headers),
+        secrets=len(endpoint.secrets),
+        status=endpoint.status,
+        disabled_reason=endpoint.disabled_reason,
+        circuit=state.circuit,
+        delivered_through=state.delivered_through,
+        lag=state.lag,
+        failing_since_s=endpoint.failing_since,
+    )
 
 
 def _shown(account: ledger.Account) -> Account:
