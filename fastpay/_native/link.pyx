@@ -71,7 +71,8 @@ cdef class Link(Channel):
             self.transport.abort()
 
     cdef int _pause_reading(self) except -1:
-        if not self.read_paused and self.transport is not None:
+        # A connection that is ending reads on, and discards what it reads.
+        if not (self.read_paused or self.lingering or self.closing) and self.transport is not None:
             self.read_paused = True
             self.transport.pause_reading()
         return 0

@@ -21,11 +21,8 @@ cdef class Poller:
     cdef object listener
     cdef object retry
     cdef object family
-    # Streams that ended during a turn, whose events may still be in the list from the kernel.
-    cdef list ended
     cdef int epoll
     cdef int listening
-    cdef bint turning
 
     cdef object address_of(self, int descriptor, bint of_peer, object default)
     cdef int adopt(self, int descriptor, Endpoint endpoint) except -1

@@ -10,9 +10,9 @@ A Stream is an asyncio transport as far as protocols use it. `tls.pyx` is a prot
 
 Invariants:
 
-- The set holds a reference to every stream that it watches, because an event holds a bare pointer to it.
-- A stream that ends during a turn is kept alive until the turn is over: later events of the same list may
-  point to it.
+- The poller holds a reference to every stream until its descriptor is closed, which is in a later turn: an
+  event holds a bare pointer to it. So no connection is garbage before `connection_lost`, also while nothing
+  is watched and only its deadline can end it.
 - A descriptor is closed only after its protocol was told, in a later turn of the loop, and after it has
   left the set. So the kernel cannot reuse its number for a connection that is still in use here.
 - `connection_lost` is never called from inside a protocol's own call.
@@ -78,7 +78,6 @@ cdef class Poller:
         self.handler = None
         self.family = listener.family
         self.retry = None
-        self.ended = []
         self.listening = listener.fileno()
         self.epoll = epoll_create1(EPOLL_CLOEXEC)
         if self.epoll < 0:
@@ -141,8 +140,6 @@ cdef class Poller:
         cdef int count = epoll_wait(self.epoll, events, EVENTS_MAX, 0)
         cdef int index
         cdef Stream stream
-        # From here until `ended.clear()` every ended stream must stay alive: `events` holds bare pointers.
-        self.turning = True
         for index in range(count):
             if events[index].data.ptr == NULL:
                 self.handler.open_some()
@@ -154,8 +151,6 @@ cdef class Poller:
                 # A bug here ends this connection only.
                 logger.exception("connection_failed")
                 stream.abort()
-        self.turning = False
-        self.ended.clear()
 
     cdef int _serve(self, Stream stream, unsigned int events) except -1:
         # An error or a hang-up is reported by the next recv or send.
@@ -171,6 +166,8 @@ cdef class Poller:
         cdef Stream stream = Stream.__new__(Stream)
         stream.poller = self
         stream.descriptor = descriptor
+        # The poller's own reference, which `_tell` drops.
+        Py_INCREF(stream)
         try:
             stream._begin(endpoint)
         except Exception:
@@ -193,22 +190,13 @@ cdef class Poller:
             return 0
         if stream.watched == 0:
             operation = EPOLL_CTL_ADD
-            # The set's own reference, as long as it holds a pointer to the stream.
-            Py_INCREF(stream)
         elif events == 0:
             operation = EPOLL_CTL_DEL
         event.events = events
         event.data.ptr = <void*>stream
         if epoll_ctl(self.epoll, operation, stream.descriptor, &event) < 0:
-            if operation == EPOLL_CTL_ADD:
-                Py_DECREF(stream)
             raise OSError(last_error, os.strerror(last_error))
         stream.watched = events
-        if events == 0:
-            if self.turning:
-                # Keep it alive to the end of the turn, because the reference below may be the last one.
-                self.ended.append(stream)
-            Py_DECREF(stream)
         return 0
 
 
@@ -308,8 +296,11 @@ cdef class Stream:
             self._want()
         else:
             self.pending += data
-        if PyByteArray_GET_SIZE(self.pending) > HOLDING_BYTES_MIN and self._hold():
-            return 0
+        if PyByteArray_GET_SIZE(self.pending) > HOLDING_BYTES_MIN:
+            self._hold()
+            # The budget may have ended this connection for these bytes, or for those of its own request.
+            if self.pending is None:
+                return 0
         if not self.protocol_paused and PyByteArray_GET_SIZE(self.pending) > PAUSE_BYTES:
             self.protocol_paused = True
             self.protocol.pause_writing()
@@ -386,16 +377,19 @@ cdef class Stream:
         if self.lost:
             return 0
         self.lost = self.closing = True
+        # First: whatever fails here, the protocol is told and the descriptor is closed.
+        self.poller.loop.call_soon(self._tell, error)
+        self.poller._watch(self, 0)
         if self.holding is not None:
             self.holding.release()
             self.holding = None
-        self.poller._watch(self, 0)
-        self.poller.loop.call_soon(self._tell, error)
         return 0
 
     def _tell(self, error):
         # Closed last: an open descriptor keeps its number from being reused while the protocol cleans up.
         cdef int descriptor = self.descriptor
+        if descriptor < 0:
+            return
         protocol = self.protocol
         self.protocol = self.endpoint = None
         self.descriptor = -1
@@ -404,6 +398,7 @@ cdef class Stream:
                 protocol.connection_lost(error)
         finally:
             close(descriptor)
+            Py_DECREF(self)
 
     cdef int _want(self) except -1:
         # Watch for the events that are needed now, or leave the set.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fastpay import limits
 from fastpay.server.listener import Server
 from tests.support.doors import Certificate
 from tests.support.h2_client import Client, fields
@@ -188,5 +189,32 @@ def test_a_stream_that_was_begun_is_never_given_up_for_others() -> None:
             for _, writer in held:
                 writer.transport.abort()
         await all_let_go(server)
+
+    run(main())
+
+
+def test_a_response_that_gives_up_its_own_request_ends_both() -> None:
+    ended: list[str] = []
+
+    async def answering_early(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        # The part of the body that came is what has not grown for longest when the response needs room.
+        await asyncio.sleep(limits.stalled_ms / 1000 + 0.1)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(2_000_000), "more_body": True})
+        try:
+            await send({"type": "http.response.body", "body": b"more", "more_body": True})
+        except OSError as error:
+            ended.append(type(error).__name__)
+
+    async def main() -> None:
+        async with serving(answering_early, ahead_bytes_max=0, inflight_bytes_max=600_000) as server:
+            _, writer = await connect(server)
+            writer.write(post(1_000_000) + BODY[:60_000])
+            await until(lambda: held_by(server.bytes_budget, "127.0.0.1") > 0)
+            await until(lambda: ended == ["ClientDisconnected"])
+            await all_let_go(server)
+            writer.close()
 
     run(main())
