@@ -113,6 +113,15 @@ def test_each_compiled_module_has_its_contract_and_its_oracle() -> None:
     assert compiled.check_compiled(files, sources) == []
 
 
+def test_no_compiled_class_is_freed_by_what_the_collector_has_cleared() -> None:
+    faults: list[str] = []
+    for path in tree.under("fastpay/_native", ".pyx"):
+        layout = path.with_suffix(".pxd")
+        source = tree.read(layout) if layout in tree.under("fastpay/_native", ".pxd") else ""
+        faults += compiled.check_freeing(path.as_posix(), source + "\n\n" + tree.read(path))
+    assert faults == []
+
+
 # Copied as they are published. A test compares their digests.
 _OF_OTHERS = "fastpay/api/openapi/assets/swagger-ui/"
 
@@ -128,6 +137,17 @@ def test_no_file_holds_notes_to_self_or_paths_of_a_machine() -> None:
             continue  # A picture, or another file without words.
     assert faults == []
 
+
+_FREED = """
+cdef class Member(Node):
+    cdef {kind}peer
+
+
+{above}
+cdef class Member(Node):
+    def __dealloc__(self):
+        {use}
+"""
 
 _VIOLATIONS: list[tuple[_Check, str, str]] = [
     (imports.check_directions, "domain/money.py", "from fastpay.engine import ports\n"),
@@ -203,6 +223,12 @@ _VIOLATIONS: list[tuple[_Check, str, str]] = [
     (statements.check_file, "a.sql", "-- Untyped.\n-- $1 tenant\nselect $1\n"),
     (statements.check_file, "a.sql", "-- Half.\n-- $1 tenant and mode\nselect $1\n"),
     (statements.check_file, "a.sql", "-- Unused.\n-- $1 tenant uuid\n-- $2 mode text\nselect $1\n"),
+    (
+        compiled.check_freeing,
+        "a.pyx",
+        _FREED.format(above="@cython.final", kind="Peer ", use="self.peer.go()"),
+    ),
+    (compiled.check_freeing, "a.pyx", _FREED.format(above="", kind="void* ", use="_leave(self)")),
     (words.check_words, "a.md", "# TO" + "DO: later\n"),
     (words.check_words, "a.py", "# FIX" + "ME\n"),
     (words.check_words, "a.md", "See /ho" + "me/somebody/notes\n"),
@@ -252,6 +278,13 @@ _LAWFUL: list[tuple[_Check, str, str]] = [
         "a.sql",
         "-- One.\n-- $1 uuid[]   ids\n-- $2 mode text, $3 int n\nselect $1, $2, $3\n",
     ),
+    (
+        compiled.check_freeing,
+        "a.pyx",
+        _FREED.format(above="@cython.no_gc", kind="Peer ", use="self.peer.go()"),
+    ),
+    (compiled.check_freeing, "a.pyx", _FREED.format(above="", kind="void* ", use="free(self.peer)  # self")),
+    (compiled.check_freeing, "a.pyx", _FREED.format(above="", kind="long long ", use="close(self.peer)")),
     (words.check_words, "a.md", "What to do at https://example.org/job/home\n"),
 ]
 

@@ -49,3 +49,34 @@ def _imports_oracle(path: str, source: str, name: str) -> bool:
     direct = rf"^\s*(from|import) tests\.reference\.{name}\b"
     listed = rf"^\s*from tests\.reference import [^#\n]*\b{name}\b"
     return re.search(f"{direct}|{listed}", source, re.MULTILINE) is not None
+
+
+_CLASS = re.compile(r"^cdef class (\w+)[^\n]*:\n((?:[ \t]+[^\n]*\n|\n)*)", re.MULTILINE)
+_FIELD = re.compile(r"^    cdef (?:readonly |public )?([^(\n=]+?)(\**)(\w+)$", re.MULTILINE)
+_FREEING = re.compile(r"^    def __dealloc__\(self\):\n((?:        [^\n]*\n|\n)+)", re.MULTILINE)
+_PLAIN_TYPE = re.compile(
+    r"(unsigned |signed )?(char|short|int|long|long long|size_t|double|float|bint|Py_ssize_t|u?int\d+_t)"
+)
+
+
+def check_freeing(path: str, source: str) -> list[str]:
+    """Find a `__dealloc__` that uses an object of a class whose attributes the collector may clear before.
+
+    `source` is the .pxd, where there is one, and then the .pyx. Of an object in a garbage cycle the collector
+    first sets the attributes that are objects to None, unless the class says `no_gc_clear` or `no_gc`.
+    """
+    plain: dict[str, set[str]] = {}
+    faults = []
+    for found in _CLASS.finditer(source):
+        name, body = found.groups()
+        for kind, stars, attribute in _FIELD.findall(body):
+            if stars or "*" in kind or "[" in kind or _PLAIN_TYPE.fullmatch(kind.strip()):
+                plain.setdefault(name, set()).add(attribute)
+        freeing = _FREEING.search(body)
+        lines_above = source[: found.start()].rsplit("\n\n", 1)[-1]
+        if freeing is None or re.search(r"^@cython\.no_gc(_clear)?$", lines_above, re.MULTILINE):
+            continue
+        code = re.sub(r"#[^\n]*", "", freeing[1])
+        used = set(re.findall(r"\bself\.(\w+)", code)) | set(re.findall(r"\bself\b(?!\.)", code))
+        faults += [f"{path}: {name} is freed by {one}" for one in sorted(used - plain.get(name, set()))]
+    return faults
