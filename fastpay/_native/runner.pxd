@@ -12,6 +12,8 @@ cdef class Carrier:
     cdef object clean
     cdef readonly object task
     cdef bint waits
+    # Whether the future that the coroutine awaits is one that a Task has to wait for.
+    cdef bint blocks
     cdef bint retired
     cdef bint dead
     cdef bint touched

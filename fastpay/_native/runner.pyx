@@ -39,6 +39,7 @@ cdef extern from "Python.h":
 
 cdef object count_weak_references = weakref.getweakrefcount
 cdef str NAME = "http"
+cdef str BLOCKING = "_asyncio_future_blocking"
 cdef object current_task = asyncio.current_task
 cdef object enter_task = _enter_task
 cdef object leave_task = _leave_task
@@ -114,6 +115,8 @@ cdef class Carrier:
             self.waits = False
             yielded = self.yielded
             self.yielded = None
+            if self.blocks:
+                yielded._asyncio_future_blocking = True
             return yielded
         if self.coroutine is not None:
             return self._resume(value, None)
@@ -137,8 +140,6 @@ cdef class Carrier:
                     return self.send(None)
             self.waits = False
             self.yielded = None
-            if future is not None:
-                future._asyncio_future_blocking = False
         if self.coroutine is not None:
             return self._resume(None, error)
         self.dead = True
@@ -280,6 +281,11 @@ cdef class Runner:
             carrier.coroutine = coroutine
             carrier.yielded = <object>result
             carrier.waits = True
+            carrier.blocks = getattr(carrier.yielded, BLOCKING, False) is True
+            if carrier.blocks:
+                # As a Task does at once: until then no other coroutine could await the same future. The
+                # carrier sets it again when it hands the future over to its Task.
+                carrier.yielded._asyncio_future_blocking = False
             Py_XDECREF(result)
             self.carriers.add(carrier)
             carrier._wake()

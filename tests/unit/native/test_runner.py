@@ -188,6 +188,35 @@ def test_all_cases_together_do_not_disturb_each_other() -> None:
     run(main())
 
 
+def test_coroutines_await_one_future_together() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        runner, future, seen = Runner(loop), loop.create_future(), []
+
+        async def wait() -> None:
+            seen.append(await future)
+
+        def start() -> None:
+            tasks.append(loop.create_task(wait()))
+            for _ in range(3):
+                runner.run(wait(), seen.append)
+
+        tasks: list[asyncio.Task[None]] = []
+        loop.call_soon(start)
+        # One comes in the turn after, when the first of them may have told the future that it is awaited.
+        loop.call_soon(lambda: loop.call_soon(runner.run, wait(), seen.append))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        future.set_result("it")
+        await tasks[0]
+        assert await runner.wait(5)
+        assert seen.count("it") == 5
+        assert seen.count(None) == 4
+        await runner.close()
+
+    run(main())
+
+
 def test_coroutines_that_do_not_wait_share_one_task_and_end_at_once() -> None:
     async def main() -> None:
         runner = Runner(asyncio.get_running_loop())
