@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from fastpay import limits
 from fastpay._native.service import CONNECTION_RATE, CONNECTION_SHARE, HANDSHAKE_RATE
-from fastpay.addresses import TokenBuckets, group_of
 from fastpay.clock import Clock
+from fastpay.server.addresses import TokenBuckets, group_of
 from fastpay.server.settings import ServerSettings
 
 logger = logging.getLogger(__name__)

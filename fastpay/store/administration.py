@@ -1,5 +1,6 @@
 """Commits what administrators do in the console, each together with the note of it."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,10 +42,17 @@ async def transaction(pool: ReaderPool) -> AsyncIterator[Any]:
 
 
 async def note(
-    connection: Any, operator: Operator, order: Order, *, action: str, subject: str, detail: str
+    connection: Any,
+    operator: Operator,
+    order: Order,
+    *,
+    action: str,
+    subject: str,
+    detail: str,
+    tenant_id: uuid.UUID,
 ) -> None:
-    """Note what an operator did, in the same transaction. To be done last."""
-    # With the name, since no operator may use up the forms of another one.
+    """Note what an operator did to a tenant, in the same transaction. To be done last."""
+    # With the operator, since nobody may use up the forms of another one.
     form_key = f"{operator.operator_id.hex} {order.key}"
-    values = (operator.name, action, subject, detail[: limits.operator_detail_chars_max], form_key)
-    await connection.execute(SQL["operator_note_form"], *values)
+    values = (action, subject, detail[: limits.operator_detail_chars_max], form_key, tenant_id)
+    await connection.execute(SQL["operator_note_form"], operator.name, *values)

@@ -33,6 +33,9 @@ class PostgresBatches:
         self._connection: Connection | None = None
         # Whether the last COMMIT was `commit and chain`, so that a transaction is open.
         self._has_begun = False
+        # When the transaction that runs must have ended, a time of the loop, and what looks then.
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._side: Connection | None = None
         # A connection runs one statement at a time.
         self._side_lock = asyncio.Lock()
@@ -58,12 +61,15 @@ class PostgresBatches:
         timeout_ms: float = limits.commit_timeout_ms,
     ) -> None:
         """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
-        # One timer for the transaction: a timeout for each statement would cost several times as much.
-        watch = asyncio.get_running_loop().call_later(timeout_ms / 1000, self._give_up)
+        # One timer serves many transactions. One for each would cost half a turn of the event loop, and a
+        # timeout for each statement several times as much.
+        due = self._due = asyncio.get_running_loop().time() + timeout_ms / 1000
+        if self._timer is None or due < self._timer.when():
+            self._wake_at(due)
         try:
             await self._run_batch(work, goes_on, timeout_ms)
         finally:
-            watch.cancel()
+            self._due = None
 
     async def _run_batch(self, work: BatchWork, goes_on: Callable[[], bool], timeout_ms: float) -> None:
         transaction = None
@@ -136,6 +142,8 @@ class PostgresBatches:
         """Close the connections."""
         for lane in self._lanes:
             await lane.close()
+        if self._timer is not None:
+            self._timer.cancel()
         self._drop_side()
         await self._close()
 
@@ -143,6 +151,21 @@ class PostgresBatches:
         side, self._side = self._side, None
         if side is not None and not side.is_closed():
             side.terminate()
+
+    def _wake_at(self, time: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(time, self._watch)
+
+    def _watch(self) -> None:
+        """Abort the connection of a transaction that is due, or look again when it is."""
+        self._timer, due = None, self._due
+        if due is None:
+            return
+        if due > asyncio.get_running_loop().time():
+            self._wake_at(due)
+        else:
+            self._give_up()
 
     def _give_up(self) -> None:
         """Abort a connection that hangs. Its waiters get an error that it was lost."""

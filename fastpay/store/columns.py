@@ -252,6 +252,7 @@ _FIELDS: dict[str, tuple[Field, ...]] = {
         "write_operator_actions",
         (Submission, OperatorAction),
         *("1.operator", "1.action", "1.subject", "0.request_id"),
+        "0.scope.tenant_id",
     ),
     "write_books": _fields("write_books", (Scope,), *_OF_SCOPE, "1"),
     "require_books": _fields("require_books", (Book,), *_OF_SUBMISSION, "0.sequence", "1"),

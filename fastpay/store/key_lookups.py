@@ -20,9 +20,9 @@ from typing import NamedTuple
 import asyncpg
 
 from fastpay import limits
-from fastpay.addresses import TokenBuckets, group_of
 from fastpay.clock import Clock
 from fastpay.errors import DatabaseUnavailable, RateLimited
+from fastpay.server.addresses import TokenBuckets, group_of
 from fastpay.store.failures import LOST
 from fastpay.store.key_records import FoundKey
 from fastpay.store.keys import find_keys, has_tag, hash_key, read_tag_key

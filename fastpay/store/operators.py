@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
+from fastpay.admin.console.operator_ports import AuditEntry, AuditFilter
 from fastpay.admin.console.ports import Action, Credentials, NewCredentials, Operator
 from fastpay.store.pool import ReaderPool
 from fastpay.store.sealing import Binding, Sealed, Vault
@@ -38,7 +39,7 @@ class PostgresOperators:
 
     async def accept(self, invitation: bytes, operator: Operator, made: NewCredentials) -> bool:
         """Use an invitation, and begin a session."""
-        sealed = self._vault.seal(made.secret, _binding(operator.operator_id))
+        sealed = self._vault.seal(made.secret, second_factor_binding(operator.operator_id))
         values = (invitation, made.password_hash, sealed.content, sealed.under, made.step, made.session)
         return bool(await self._pool.fetch(SQL["operator_accept"], *values))
 
@@ -50,7 +51,7 @@ class PostgresOperators:
         (row,) = found
         operator = Operator(row["operator_id"], row["name"], row["role"])
         sealed = Sealed(row["sealed_secret"], row["sealed_under"])
-        secret = self._vault.open(sealed, _binding(operator.operator_id))
+        secret = self._vault.open(sealed, second_factor_binding(operator.operator_id))
         return Credentials(operator, row["password_hash"], secret, row["last_step"], row["is_locked"])
 
     async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes) -> bool:
@@ -77,14 +78,22 @@ class PostgresOperators:
         """End a session, or all of its operator's."""
         await self._pool.fetch(SQL["operator_sign_out"], digest, everywhere)
 
-    async def note(self, operator: Operator, action: str, subject: str) -> None:
+    async def note(
+        self, operator: Operator, action: str, subject: str, *, tenant_id: str | None = None
+    ) -> None:
         """Note what an operator did, where nothing else is written."""
-        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject)
+        tenant = None if tenant_id is None else uuid.UUID(tenant_id)
+        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject, tenant)
 
-    async def actions(self, below: int, limit: int, subject: str | None = None) -> list[Action]:
-        """Return the latest actions below an identifier, newest first, on one subject or on all."""
-        found = await self._pool.fetch(SQL["operator_actions"], below, limit, subject)
-        return [Action(*row) for row in found]
+    async def actions(self, subject: str, rows_max: int) -> list[Action]:
+        """Return the latest actions on one subject, newest first."""
+        return [Action(*row) for row in await self._pool.fetch(SQL["operator_actions"], subject, rows_max)]
+
+    async def audit(self, wanted: AuditFilter, below: int, rows_max: int) -> list[AuditEntry]:
+        """Return the latest actions below an identifier, newest first."""
+        filters = msgspec.structs.astuple(wanted)
+        found = await self._pool.fetch(SQL["operator_audit"], below, rows_max, *filters)
+        return [AuditEntry(*row) for row in found]
 
 
 async def invite(connection: Any, operator_id: uuid.UUID, name: str, role: str, digest: bytes) -> None:
@@ -103,5 +112,6 @@ async def list_operators(connection: Any) -> list[ListedOperator]:
     return [ListedOperator(*row) for row in await connection.fetch(SQL["operator_list"])]
 
 
-def _binding(operator_id: uuid.UUID) -> Binding:
+def second_factor_binding(operator_id: uuid.UUID) -> Binding:
+    """Return what the sealed secret of an operator's authenticator is bound to."""
     return Binding("operator", _NOBODYS, None, operator_id)

@@ -7,6 +7,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.store.keys import fingerprint_binding
+from fastpay.store.operators import second_factor_binding
 from fastpay.store.sealing import Binding, Sealed, Vault
 from fastpay.store.statements import SQL
 
@@ -36,7 +37,10 @@ async def reseal(connection: Any, vault: Vault, *, only_plain: bool = False) -> 
     Raises: SecretUnreadable if a secret cannot be opened.
     """
     moved = await _reseal_tenants(connection, vault, only_plain=only_plain)
-    return moved if only_plain else moved + await _reseal_signing_secrets(connection, vault)
+    if not only_plain:
+        moved += await _reseal_signing_secrets(connection, vault)
+        moved += await _reseal_operators(connection, vault)
+    return moved
 
 
 async def _reseal_tenants(connection: Any, vault: Vault, *, only_plain: bool) -> int:
@@ -69,5 +73,20 @@ async def _reseal_signing_secrets(connection: Any, vault: Vault) -> int:
             sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
             change = (*after, sealed.content, sealed.under, under)
             moved += await connection.execute(SQL["reseal_signing_secret"], *change) == "UPDATE 1"
+        if len(rows) < limits.sealing_rows_max:
+            return moved
+
+
+async def _reseal_operators(connection: Any, vault: Vault) -> int:
+    moved, after = 0, _LOWEST
+    while True:
+        wanted = (vault.newest, after, limits.sealing_rows_max)
+        rows = await connection.fetch(SQL["reseal_operators"], *wanted)
+        for operator_id, content, under in rows:
+            after = operator_id
+            binding = second_factor_binding(operator_id)
+            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
+            change = (operator_id, sealed.content, sealed.under, content)
+            moved += await connection.execute(SQL["reseal_operator"], *change) == "UPDATE 1"
         if len(rows) < limits.sealing_rows_max:
             return moved

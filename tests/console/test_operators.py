@@ -32,11 +32,12 @@ def test_an_operator_captures_and_refunds_and_the_note_is_in_the_same_commit(
     assert shown.count(f"by {ada.name}") == 2
     noted = fetch(
         server.database_url,
-        "select action, operator_action.xmin::text = event.xmin::text as is_same from operator_action "
+        "select action, operator_action.xmin::text = event.xmin::text as is_same, "
+        "operator_action.tenant_id = event.tenant_id as is_of_the_tenant from operator_action "
         f"join event using (request_id) where subject = '{payment['id']}'",
     )
     assert {row["action"] for row in noted} == {"payment.capture", "payment.refund"}
-    assert all(row["is_same"] for row in noted)
+    assert all(row["is_same"] and row["is_of_the_tenant"] for row in noted)
     with open_client(server.url, tenant.secret) as api:
         found = api.get(f"/v1/payment_intents/{payment['id']}", params={"expand[]": "latest_charge"}).json()
     assert (found["amount_received"], found["latest_charge"]["amount_refunded"]) == (2000, 500)

@@ -1,7 +1,6 @@
 """Who gets into the console, and who does not."""
 
 import re
-import time
 
 import httpx
 import pyotp
@@ -62,7 +61,7 @@ def test_a_password_with_a_code_begins_a_session_of_its_own(
 ) -> None:
     operator = join(http, server)
     # The code of the invitation is used up; those of neighbouring steps are not.
-    code = next_code(operator)
+    code = operator.next_code()
     form = {"name": operator.name, "password": PASSWORD, "code": code}
     # A cookie that somebody else has planted becomes no session.
     planted = f"__Host-fastpay={'A' * 43}"
@@ -83,11 +82,6 @@ def test_a_password_with_a_code_begins_a_session_of_its_own(
     assert http.post("/console/sign-in", data=form).status_code == 403
 
 
-def next_code(operator: SignedIn) -> str:
-    """Return the code of the next time step, which is good already, as clocks differ."""
-    return pyotp.TOTP(operator.secret).at(int(time.time()) + 30)
-
-
 def test_wrong_passwords_lock_for_a_while_and_names_cannot_be_found_out(
     http: httpx.Client, server: RunningServer
 ) -> None:
@@ -101,7 +95,7 @@ def test_wrong_passwords_lock_for_a_while_and_names_cannot_be_found_out(
     right = {
         **wrong,
         "password": PASSWORD,
-        "code": next_code(operator),
+        "code": operator.next_code(),
     }
     locked = http.post("/console/sign-in", data=right)
     assert locked.status_code == 403
@@ -114,7 +108,7 @@ def test_wrong_passwords_lock_for_a_while_and_names_cannot_be_found_out(
 def test_signing_out_ends_one_session_or_all(http: httpx.Client, server: RunningServer) -> None:
     operator = join(http, server)
     right = {"name": operator.name, "password": PASSWORD}
-    code = next_code(operator)
+    code = operator.next_code()
     other = SignedIn(
         operator.name, cookie_of(http.post("/console/sign-in", data={**right, "code": code})), ""
     )

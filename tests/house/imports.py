@@ -9,7 +9,7 @@ COMMON = frozenset({"errors", "limits", "clock", "config", "observability"})
 
 # Whatever the operator's floors put together.
 _SERVING = frozenset(
-    {"_native", "addresses", "admin", "api", "domain", "engine", "outbound", "server", "signing", "store"}
+    {"_native", "admin", "api", "domain", "engine", "outbound", "server", "signing", "store"}
 )
 
 # Floor or module -> the floors and modules of fastpay that it may import, beside itself and COMMON.
@@ -17,12 +17,12 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "_native": frozenset(),
     "admin": frozenset(),
     "observability": frozenset({"_native"}),
-    "server": frozenset({"_native", "addresses"}),
+    "server": frozenset({"_native"}),
     "engine": frozenset({"_native", "domain"}),
     "store": frozenset(
         {
             "_native",
-            "addresses",
+            "admin.console.operator_ports",
             "admin.console.ports",
             "domain",
             "engine.gates",
@@ -39,6 +39,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.relay.lease_ports",
             "engine.relay.ports",
             "engine.request_log_ports",
+            "server.addresses",
         }
     ),
     "outbound": frozenset({"_native", "domain", "engine.ports", "engine.relay.ports", "engine.failures"}),

@@ -13,7 +13,8 @@ from fastpay.config import Settings
 from fastpay.errors import ConfigurationError
 from fastpay.operations import sealing_keys
 from fastpay.signing import HttpxAuth, sign_request
-from fastpay.store.sealing import KEY_FILE, read_keys
+from fastpay.store.sealing import KEY_FILE, read_keys, render_keys
+from tests.support.operators import PASSWORD, join
 from tests.support.servers import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
 INTENTS = "/v1/payment_intents"
@@ -92,18 +93,34 @@ def test_a_new_sealing_key_under_a_running_server(spawn_server: SpawnServer) -> 
     path = server.data_dir / KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     key, secret = operator.run("keys", "create", *WHOSE, "--signing").split()
+    with httpx.Client(
+        base_url=server.admin_url, headers={"Origin": server.admin_url}, timeout=60, trust_env=False
+    ) as console:
+        ada = join(console, server)
     [old] = [key.key_id for key in read_keys(path)]
     new = operator.run("sealing", "add")
     assert [key.key_id for key in read_keys(path)] == [new, old]
-    assert f"{old}  3 secrets  still needed" in operator.run("sealing", "list")
-    assert operator.run("sealing", "reseal") == f"sealed 3 secrets under {new}"
+    # Fingerprints of two tenants, one signing secret, and one operator's second factor.
+    assert f"{old}  4 secrets  still needed" in operator.run("sealing", "list")
+    assert operator.run("sealing", "reseal") == f"sealed 4 secrets under {new}"
     assert operator.run("sealing", "reseal") == "nothing to do"
     assert operator.run("sealing", "list").splitlines() == [
-        f"{new}  3 secrets  newest",
+        f"{new}  4 secrets  newest",
         f"{old}  0 secrets  may be removed",
     ]
     assert status(server, key, secret) == 200
     assert status(server, server.test_key) == 200
+    # The old key is gone: what opens now opens under the new one.
+    path.write_bytes(render_keys(read_keys(path)[:1]))
+    form = {"name": ada.name, "password": PASSWORD, "code": ada.next_code()}
+    signed = httpx.post(
+        f"{server.admin_url}/console/sign-in",
+        data=form,
+        headers={"Origin": server.admin_url},
+        timeout=60,
+        trust_env=False,
+    )
+    assert signed.status_code == 303
     assert "secret_open_failed" not in server.output
 
 

@@ -1,18 +1,19 @@
 """What the console answers with: a page, or a response that is none."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 ROOT = "/console/"
 
 
 class Answer(NamedTuple):
-    """An HTTP response. `kind` is its Content-Type."""
+    """An HTTP response. `kind` is its Content-Type; `more` yields what follows the body."""
 
     status: int
     body: bytes
     kind: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = ()
+    more: AsyncIterator[bytes] | None = None
 
 
 class Shown(NamedTuple):

@@ -86,13 +86,18 @@ class Console:
             answer = self._notice(500, "Something went wrong. The process's log says what.")
         headers = [
             (b"content-type", answer.kind.encode()),
-            (b"content-length", b"%d" % len(answer.body)),
+            *([(b"content-length", b"%d" % len(answer.body))] if answer.more is None else ()),
             *_HEADERS,
             *((name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers),
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        is_whole = answer.more is None or scope["method"] == "HEAD"
         body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": body, "more_body": not is_whole})
+        if answer.more is not None and not is_whole:
+            async for chunk in answer.more:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
 
     async def _answer(self, request: _Request) -> Answer:
         folder, _, name = request.path.removeprefix(ROOT).partition("/")
@@ -148,7 +153,9 @@ class Console:
         try:
             done = await self._desk.carry_out(operator, order)
         except FastpayError as error:
-            await self._operators.note(operator, f"{order.action}.refused", order.subject)
+            await self._operators.note(
+                operator, f"{order.action}.refused", order.subject, tenant_id=order.tenant_id or None
+            )
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back
             )

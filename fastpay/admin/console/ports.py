@@ -72,11 +72,13 @@ class OperatorStore(Protocol):
     async def sign_out(self, digest: bytes, *, everywhere: bool) -> None:
         """End a session, or all of its operator's."""
 
-    async def note(self, operator: Operator, action: str, subject: str) -> None:
+    async def note(
+        self, operator: Operator, action: str, subject: str, *, tenant_id: str | None = None
+    ) -> None:
         """Note what an operator did, where nothing else is written."""
 
-    async def actions(self, below: int, limit: int, subject: str | None = None) -> list[Action]:
-        """Return the latest actions below an identifier, newest first, on one subject or on all."""
+    async def actions(self, subject: str, rows_max: int) -> list[Action]:
+        """Return the latest actions on one subject, newest first."""
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from fastpay import limits
 from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
+from fastpay.admin.console.audit_views import AuditViews
 from fastpay.admin.console.charts import Charts
 from fastpay.admin.console.ports import HistoryStore, OperatorStore
 from fastpay.admin.console.tenant_views import TenantViews
@@ -21,6 +22,7 @@ class Views:
         histories: HistoryStore,
         operators: OperatorStore,
         tenants: TenantViews,
+        audit: AuditViews,
         clock: Clock,
         *,
         dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
@@ -38,7 +40,7 @@ class Views:
             "tenants": self._list_tenants,
             "health": partial(self._show_health, "health.html"),
             "health/now": partial(self._show_health, "now.html"),
-            "audit": self._show_audit,
+            **audit.views(),
         }
 
     def find(self, name: str) -> View | None:
@@ -71,7 +73,7 @@ class Views:
         if history is None:
             return missing("There is no such payment.", "/console/")
         latest = {change.identifier: change for change in history.changes}
-        done = await self._operators.actions(2**62, limits.console_rows_max, identifier)
+        done = await self._operators.actions(identifier, limits.console_rows_max)
         values = {
             "key": self._clock.random_bytes(16).hex(),
             "actors": {action.request_id: action.operator for action in done},
@@ -99,13 +101,6 @@ class Views:
             "counts": sorted(self._counts().items()),
         }
         return Shown(200, template, values)
-
-    async def _show_audit(self, query: Mapping[str, str]) -> Shown:
-        given = query.get("below", "")
-        below = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 2**62
-        actions = await self._operators.actions(below, limits.console_rows_max)
-        older = urlencode({"below": actions[-1].action_id}) if len(actions) == limits.console_rows_max else ""
-        return Shown(200, "audit.html", {"actions": actions, "older": older})
 
 
 def _offers(payment: Mapping[str, object]) -> list[str]:

@@ -74,7 +74,7 @@ class BatchLoop:
         self._observer = observer
         self._supervise = supervise
         self.settled: Callable[[], None] = lambda: None
-        self.wake = asyncio.Event()
+        self.wake = _Wake()
         self._prefetch = Prefetch(store, clock, failed)
         self._decider = Decider(self._prefetch, clock, background)
         self._pace = Pace(clock)
@@ -104,11 +104,16 @@ class BatchLoop:
         self._prefetch.doubt_keys()
         while True:
             self.settled()
+            if not self.pipeline.open.entries and not self._queue.is_ready and not self._closing:
+                # The table says the same, for a tenth of the instructions.
+                await self._wait()
+                continue
             step = choose_step(*self.pipeline.state(), closing=self._closing)
             if step == "commit":
                 self._begin_commit()
-                # Lets the statement leave before anything more is decided, which may need no wait at all.
-                await asyncio.sleep(0)
+                if self._queue.is_ready:
+                    # Lets the statement leave before anything more is decided, which may need no wait at all.
+                    await asyncio.sleep(0)
             elif step == "take":
                 await self._take()
             elif step == "gather":
@@ -167,7 +172,6 @@ class BatchLoop:
         if not self.pipeline and not len(self._queue) and not self._queue.has_parked:
             # A busy period ends, and with it all debts between tenants.
             self._queue.reset()
-        self.wake.clear()
         await self.wake.wait()
 
     async def _take(self) -> None:
@@ -209,10 +213,18 @@ class BatchLoop:
 
     async def _gather(self) -> bool:
         """Wait for clients that were just answered and send their next request. Tell whether one came."""
-        try:
-            async with asyncio.timeout(min(self._pace.patience_ns(), limits.gather_gap_us * 1000) / 1e9):
-                await self._wait()
-        except TimeoutError:
+        is_over = False
+
+        def end() -> None:
+            nonlocal is_over
+            is_over = True
+            self.wake.set()
+
+        patience_ns = min(self._pace.patience_ns(), limits.gather_gap_us * 1000)
+        timer = asyncio.get_running_loop().call_later(patience_ns / 1e9, end)
+        await self._wait()
+        timer.cancel()
+        if is_over:
             # On a busy loop the time is over before it has looked for requests that are there already.
             await asyncio.sleep(0)
             return self._queue.is_ready
@@ -265,3 +277,21 @@ class BatchLoop:
             self.lanes.park({entry.submission.scope for entry in left})
         self._queue.put_back([*left, *self.pipeline.clear(), *self._decider.void()])
         self.wake.set()
+
+
+class _Wake:
+    """Wakes the loop's task. Unlike an event of asyncio it keeps nothing: the task looks before it waits."""
+
+    def __init__(self) -> None:
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        """Wake the task if it waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait until `set` is called."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter

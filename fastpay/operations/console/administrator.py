@@ -76,6 +76,7 @@ class Administrator:
                 action=noted.action,
                 subject=noted.subject,
                 detail=noted.detail,
+                tenant_id=uuid.UUID(order.tenant_id or noted.subject),
             )
         return noted.done
 

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 from fastpay import limits
 from fastpay.admin.console.app import Console
+from fastpay.admin.console.audit_views import AuditViews
 from fastpay.admin.console.pages import make_pages
 from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tenant_views import TenantViews
@@ -43,5 +44,6 @@ def open_console(
         PaymentDesk(services, reads), EndpointDesk(services, reads, vault), Administrator(pool, vault)
     )
     tenants = TenantViews(histories, TenantPages(pool, reads, clock), clock)
-    views = Views(histories, operators, tenants, clock, dependencies=dependencies, counts=counts)
+    audit = AuditViews(operators)
+    views = Views(histories, operators, tenants, audit, clock, dependencies=dependencies, counts=counts)
     return Console(SignIn(operators, clock), make_pages(show_amount, clock), views, desk, operators)

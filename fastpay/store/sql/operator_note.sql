@@ -2,4 +2,6 @@
 -- $1 text operator
 -- $2 text action
 -- $3 text subject
-insert into operator_action (operator, action, subject) values ($1::text, $2::text, $3::text)
+-- $4 uuid tenant: null if it is about none
+insert into operator_action (operator, action, subject, tenant_id)
+values ($1::text, $2::text, $3::text, $4::uuid)

@@ -6,4 +6,9 @@ union all
 select 'signing', sealed_under, count(*)
 from signing_secret
 group by sealed_under
+union all
+select 'operator', sealed_under, count(*)
+from operator
+where sealed_under is not null
+group by sealed_under
 order by purpose, sealed_under

@@ -3,5 +3,6 @@
 -- $2 text[] actions
 -- $3 text[] subjects
 -- $4 text[] request identifiers
-insert into operator_action (operator, action, subject, request_id)
-select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[])
+-- $5 uuid[] tenants
+insert into operator_action (operator, action, subject, request_id, tenant_id)
+select unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::uuid[])

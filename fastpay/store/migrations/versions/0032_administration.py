@@ -2,10 +2,10 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0031"
-down_revision = "0030"
+revision = "0032"
+down_revision = "0031"
 
 
 def upgrade() -> None:
-    """Run 0031_administration.sql and then its check."""
+    """Run 0032_administration.sql and then its check."""
     run_scripts(__file__)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastpay.addresses import TokenBuckets, group_of
+from fastpay.server.addresses import TokenBuckets, group_of
 
 SECOND_NS = 1_000_000_000
 

@@ -1,0 +1,29 @@
+"""Bounds of members and of what they forward to each other."""
+
+# A member whose row was not renewed for so long is gone.
+member_alive_ms = 4_000
+members_max = 64
+forwards_waiting_max = 8_192
+# A larger command is written by the instance that got it. A frame has several commands, which are not larger
+# together.
+forwarded_bytes_max = 4 << 20
+home_frame_bytes_max = 64 << 20
+home_buffer_bytes = 4 << 20
+# How long an answer is waited for, and how long a sign of life, which is asked for in such steps.
+home_answer_ms = 2_500
+home_silence_ms = 500
+home_check_ms = 100
+# How long after it was sent an answer is still listened for: as long as a home can take that is not gone.
+home_late_answer_ms = 10_000
+# How long a tenant is refused after its home found its line too long.
+home_refusal_ms = 50
+# How long commits of a tenant are told to an instance that forwards nothing of it any more, and how long they
+# wait for others that go the same way: commits that changed what it may hold, and those of new objects only.
+home_interest_ms = 10_000
+home_notice_ms = 5
+home_notice_of_new_ms = 50
+home_connect_timeout_ms = 1_000
+home_backoff_ms = 50
+home_backoff_max_ms = 1_000
+
+assert home_backoff_ms <= home_backoff_max_ms
