@@ -87,6 +87,7 @@ soak: $(VENV)/.test $(VENV)/.native packages
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)
+	$(BIN)/python -m tests.operator.soak_upgrades
 
 # Send thousands of requests that are made from the OpenAPI document, right and wrong.
 # EXAMPLES is for each operation and kind: make fuzz EXAMPLES=100

@@ -18,6 +18,9 @@ from fastpay.errors import ConfigurationError
 PREFIX = "FASTPAY_"
 ADMIN_PORT = 8001
 CONFIG_VARIABLE = "FASTPAY_CONFIG"
+# Set by a running instance for the program that replaces it: `operations/predecessor.py`.
+PREDECESSOR_VARIABLE = "FASTPAY_PREDECESSOR"
+_NO_SETTINGS = {CONFIG_VARIABLE, PREDECESSOR_VARIABLE}
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 AdminPort = Port | Literal["off"]
@@ -37,6 +40,7 @@ Connections = Annotated[int, Meta(ge=1, le=100)]
 ScanConnections = Annotated[int, Meta(ge=2, le=100)]
 Hours = Annotated[int, Meta(ge=limits.idempotency_retention_hours_min, le=24 * 365)]
 DrainTime = Annotated[int, Meta(ge=0, le=600_000)]
+StartTime = Annotated[int, Meta(ge=1_000, le=3_600_000)]
 LogDays = Annotated[int, Meta(ge=0, le=limits.request_log_days_max)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 AttemptDays = Annotated[int, Meta(ge=1, le=limits.webhook_attempt_days_max)]
@@ -111,6 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     idle_timeout_ms: Patience = limits.idle_timeout_ms
     write_timeout_ms: Patience = limits.write_timeout_ms
     drain_timeout_ms: DrainTime = limits.drain_timeout_ms
+    upgrade_timeout_ms: StartTime = limits.upgrade_timeout_ms
+    upgrade_drain_ms: DrainTime = limits.upgrade_drain_ms
     body_bytes_max: Bytes = limits.body_bytes_max
     contended_requests_max: Count = limits.contended_requests_max
     reader_connections_max: Connections = limits.reader_connections_max
@@ -218,7 +224,7 @@ def _read_file(path: str) -> dict[str, Any]:
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for variable, value in sorted(environment.items()):
-        if variable.startswith(PREFIX) and variable != CONFIG_VARIABLE and value:
+        if variable.startswith(PREFIX) and variable not in _NO_SETTINGS and value:
             name = variable.removeprefix(PREFIX).lower()
             values[name] = _convert(name, value, f"the environment variable {variable}", strict=False)
     return values

@@ -63,7 +63,7 @@ cdef class Link(Channel):
         return self.service.date
 
     cdef bint is_draining(self) noexcept:
-        return self.service.draining
+        return self.service.draining or self.service.retiring
 
     def abort(self):
         self.closing = True

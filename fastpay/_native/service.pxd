@@ -20,6 +20,8 @@ cdef class Service:
     cdef public dict state
     cdef public object forwarded
     cdef public bint draining
+    # Another process takes the new connections: each response ends its connection.
+    cdef public bint retiring
     cdef readonly Py_ssize_t connection_count
     cdef readonly Py_ssize_t request_count
     # The durations of requests, a series for each route, protocol and class of status. None: not counted.

@@ -72,6 +72,7 @@ class Service:
     state: dict[str, Any] | None
     forwarded: Callable[[dict[str, Any]], None] | None
     draining: bool
+    retiring: bool
     date_value: bytes
     http2_connections: set[Any]
     connection_count: int

@@ -13,6 +13,7 @@ from fastpay.cli.operators import operators
 from fastpay.cli.sealing import sealing
 from fastpay.cli.shared import EPILOGUE, open_database_of, prepare, settings_options
 from fastpay.cli.tenants import tenants
+from fastpay.cli.upgrade import upgrade
 from fastpay.cli.webhooks import events, webhooks
 from fastpay.errors import ConfigurationError, FastpayError
 
@@ -45,6 +46,7 @@ commands.add_command(openapi)
 commands.add_command(operators)
 commands.add_command(sealing)
 commands.add_command(tenants)
+commands.add_command(upgrade)
 commands.add_command(events)
 commands.add_command(webhooks)
 

@@ -21,6 +21,10 @@ disk_free_bytes_min = 64 << 20
 drain_timeout_ms = 3_000
 stop_timeout_ms = 5_000
 stop_reserve_ms = 700
+# How long the next program may take to start before the upgrade is given up.
+upgrade_timeout_ms = 60_000
+# How long the old program serves the connections that it has.
+upgrade_drain_ms = 30_000
 
 # The clock.
 clock_skew_ms_max = 2_000

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import importlib
+import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -54,8 +55,18 @@ class LoopLag:
 class AdminListener:
     """The operator's listener, and what it shows."""
 
-    def __init__(self, settings: Settings, app: Application, server: Server, counters: Counters) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        app: Application,
+        server: Server,
+        counters: Counters,
+        *,
+        inherited: socket.socket | None = None,
+    ) -> None:
+        """`inherited` is a socket that listens already."""
         self._settings = settings
+        self._inherited = inherited
         self._server: Server | None = None
         self._lag = LoopLag()
         self._stack = AsyncExitStack()
@@ -82,6 +93,11 @@ class AdminListener:
         """Where it listens, None if it is turned off."""
         return None if self._server is None else self._server.url
 
+    @property
+    def listening(self) -> socket.socket | None:
+        """The socket that listens, None if it is turned off."""
+        return None if self._server is None else self._server.listening
+
     async def start(self, database: DatabaseSettings, *, vault: Vault | None, clock: Clock) -> None:
         """Listen. Without a vault there is no console.
 
@@ -97,7 +113,7 @@ class AdminListener:
         shown = AdminApplication(
             self._metrics, check=self._readiness.check, dependencies=self._dependencies, console=console
         )
-        self._server = Server(shown, _door(self._settings, port))
+        self._server = Server(shown, _door(self._settings, port), inherited=self._inherited)
         try:
             await self._server.start()
         except ConfigurationError as error:

@@ -18,10 +18,14 @@ from fastpay.operations.embedded.postgres import find_wheel
 from fastpay.server.forwarded import create_reader
 
 
-def require_all(settings: Settings) -> None:
-    """Require everything in `REQUIREMENTS`. Raises: ConfigurationError for the first that is not met."""
+def require_all(settings: Settings, *, is_inherited: bool = False) -> None:
+    """Require everything in `REQUIREMENTS`. Raises: ConfigurationError for the first that is not met.
+
+    With an inherited socket nothing is bound, so the address is not looked at.
+    """
     for require in REQUIREMENTS.values():
-        require(settings)
+        if not (is_inherited and require is require_address):
+            require(settings)
 
 
 def require_tls_pair(settings: Settings) -> None:

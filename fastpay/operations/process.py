@@ -11,8 +11,9 @@ import functools
 import os
 import resource
 import signal
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -27,11 +28,15 @@ from fastpay.operations import gc
 from fastpay.operations.deadline import Deadline
 from fastpay.operations.embedded.directory import DataDirectory, has_directory
 from fastpay.operations.embedded.servers import EmbeddedServers
+from fastpay.operations.predecessor import ADMIN, PUBLIC, Inheritance, inherit
 from fastpay.operations.preflight import open_files_missing, require_all
-from fastpay.operations.readiness import Ready, greet, ready_file
+from fastpay.operations.readiness import Ready, ReadyFile, greet
+from fastpay.operations.service_manager import Watchdog, notify
+from fastpay.operations.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from fastpay.api.app import Application
+    from fastpay.operations.admin import AdminListener
     from fastpay.server.listener import Server
 
 WATCH_SECONDS = 0.25
@@ -44,7 +49,8 @@ def run(settings: Settings) -> int:
     """
     # A crash in compiled code leaves the stack of every thread on stderr.
     faulthandler.enable()
-    require_all(settings)
+    inheritance = inherit()
+    require_all(settings, is_inherited=inheritance.socket_of(PUBLIC) is not None)
     trace_setup.set_up_tracing()
     _raise_file_limit()
     deadline = Deadline(settings.drain_timeout_ms)
@@ -73,7 +79,7 @@ def run(settings: Settings) -> int:
 
         if servers is not None:
             servers.wait_ready()
-        return uvloop.run(_serve(settings, directory, servers, deadline))
+        return uvloop.run(_serve(settings, directory, servers, deadline, inheritance))
 
 
 async def _serve(
@@ -81,6 +87,7 @@ async def _serve(
     directory: DataDirectory | None,
     servers: EmbeddedServers | None,
     deadline: Deadline,
+    inheritance: Inheritance,
 ) -> int:
     from fastpay.operations.admin import AdminListener  # noqa: PLC0415 - see `run`
     from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
@@ -88,10 +95,9 @@ async def _serve(
     from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
     from fastpay.store.postgres import DatabaseSettings  # noqa: PLC0415
 
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, stopping, ending = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, functools.partial(_begin_stop, stopping, deadline))
+        loop.add_signal_handler(number, functools.partial(_begin_stop, stopping, ending, deadline))
     clock = SystemClock()
     database_url = settings.database_url or (servers.database_url if servers is not None else None)
     redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
@@ -117,9 +123,9 @@ async def _serve(
                 stopping=stopping,
             )
         )
-        server = _make_server(app, settings)
+        server = _make_server(app, settings, inheritance.socket_of(PUBLIC))
         await server.start()
-        admin = AdminListener(settings, app, server, counters)
+        admin = AdminListener(settings, app, server, counters, inherited=inheritance.socket_of(ADMIN))
         stack.push_async_callback(admin.stop)
         database = DatabaseSettings(url=database_url, session_state=not settings.transaction_pooling)
         await admin.start(database, vault=vault, clock=clock)
@@ -127,14 +133,20 @@ async def _serve(
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         gc.spare()
         ready = Ready(server.url, os.getpid(), database_url, redis_url, admin.url, test_key or msgspec.UNSET)
-        with ready_file(settings.ready_file, ready):
-            greet(ready, settings, invitation)
-            watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
-            await stopping.wait()
-            deadline.start()
-            telemetry.log.info("stop_requested")
-            # A stream has no end of its own that the server could wait for.
-            app.drain()
+        greet(ready, settings, invitation)
+        file = ReadyFile(settings.ready_file, ready)
+        file.write()
+        stack.callback(file.remove)
+        watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
+        upgrade = await stack.enter_async_context(_upgradable(settings, server, admin, stopping, file))
+        _tell_ready(inheritance)
+        await stopping.wait()
+        # A stream has no end of its own that the server could wait for.
+        app.drain()
+        await _hand_over(settings, server, admin, is_replaced=upgrade.is_done, until=ending)
+        deadline.start()
+        telemetry.log.info("stop_requested")
+        file.remove()
         status = 0 if await watcher else 1
     telemetry.log.info("counters_reported", **counters.read())
     telemetry.log.info("process_stopped")
@@ -184,7 +196,54 @@ async def _inspect(database_url: str, *, allow_unsafe: bool) -> bool:
         return bool(await pending_on(connection))
 
 
-def _make_server(app: "Application", settings: Settings) -> "Server":
+@asynccontextmanager
+async def _upgradable(
+    settings: Settings, server: "Server", admin: "AdminListener", stopping: asyncio.Event, file: ReadyFile
+) -> AsyncIterator[Upgrade]:
+    """Let SIGUSR2 start the next program, and stop this one when that serves; keep the watchdog quiet."""
+
+    def replaced(pid: int) -> None:
+        notify(f"MAINPID={pid}")
+        stopping.set()
+
+    sockets = {PUBLIC: server.listening, ADMIN: admin.listening}
+    upgrade = Upgrade(
+        settings,
+        {name: one for name, one in sockets.items() if one is not None},
+        replaced=replaced,
+        failed=file.note_failure,
+    )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, upgrade.begin)
+    watchdog = Watchdog()
+    watchdog.start()
+    try:
+        yield upgrade
+    finally:
+        watchdog.stop()
+        await upgrade.close()
+
+
+def _tell_ready(inheritance: Inheritance) -> None:
+    if inheritance.has_predecessor:
+        # The manager takes messages from the process that it knows, which tells it of this one.
+        inheritance.tell_ready()
+    else:
+        notify("READY=1")
+
+
+async def _hand_over(
+    settings: Settings, server: "Server", admin: "AdminListener", *, is_replaced: bool, until: asyncio.Event
+) -> None:
+    """Serve the open connections for a while if another process takes the new ones."""
+    if not is_replaced or until.is_set():
+        notify("STOPPING=1")
+        return
+    # A scrape is to find the process that serves.
+    await admin.stop()
+    await server.hand_over(period_ms=settings.upgrade_drain_ms, until=until)
+
+
+def _make_server(app: "Application", settings: Settings, inherited: socket.socket | None) -> "Server":
     from fastpay.server.listener import Server, ServerSettings  # noqa: PLC0415 - see `run`
 
     names = (field.name for field in msgspec.structs.fields(ServerSettings))
@@ -192,7 +251,7 @@ def _make_server(app: "Application", settings: Settings) -> "Server":
     chosen = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     # The application checks the limit of each path. The transport uses the largest of them.
     chosen["body_bytes_max"] = settings.body_bytes_max * limits.ledger_batch_body_factor
-    return Server(app, ServerSettings(**chosen), request_times=app.request_times)
+    return Server(app, ServerSettings(**chosen), request_times=app.request_times, inherited=inherited)
 
 
 async def _stop_server(server: "Server", deadline: Deadline) -> None:
@@ -216,8 +275,9 @@ async def _watch(servers: EmbeddedServers | None, stopping: asyncio.Event) -> bo
     return True
 
 
-def _begin_stop(stopping: asyncio.Event, deadline: Deadline) -> None:
+def _begin_stop(stopping: asyncio.Event, ending: asyncio.Event, deadline: Deadline) -> None:
     deadline.start()
+    ending.set()
     stopping.set()
 
 

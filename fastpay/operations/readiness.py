@@ -1,11 +1,11 @@
 """What the process announces when it serves: the ready file for programs, a greeting for people."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import msgspec
+from msgspec.structs import replace
 
 from fastpay.config import Settings
 from fastpay.errors import ConfigurationError
@@ -23,22 +23,46 @@ class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
     redis_url: str | None
     admin_url: str | None = None
     test_key: str | msgspec.UnsetType = msgspec.UNSET
+    # How many upgrades of this process have failed, and why the last one did.
+    upgrades_failed: int = 0
+    upgrade_failure: str | None = None
 
 
-@contextmanager
-def ready_file(path: str | None, ready: Ready) -> Iterator[None]:
-    """Keep the ready file while requests are served."""
-    if path is None:
-        yield
-        return
-    try:
-        write_private(Path(path).absolute(), msgspec.json.encode(ready) + b"\n")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write the ready file {path}: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        Path(path).unlink(missing_ok=True)
+class ReadyFile:
+    """The ready file, which is there while requests are served."""
+
+    def __init__(self, path: str | None, ready: Ready) -> None:
+        self._path = None if path is None else Path(path).absolute()
+        self._ready = ready
+
+    def write(self) -> None:
+        """Write it. Raises: ConfigurationError."""
+        if self._path is None:
+            return
+        try:
+            write_private(self._path, msgspec.json.encode(self._ready) + b"\n")
+        except OSError as error:
+            raise ConfigurationError(f"cannot write the ready file {self._path}: {error.strerror}") from error
+
+    def note_failure(self, reason: str) -> None:
+        """Say why an upgrade has failed."""
+        count = self._ready.upgrades_failed + 1
+        self._ready = replace(self._ready, upgrades_failed=count, upgrade_failure=reason)
+        with suppress(ConfigurationError):
+            self.write()
+
+    def remove(self) -> None:
+        """Remove it, unless it is another process's by now."""
+        if self._path is None:
+            return
+        with suppress(OSError, msgspec.DecodeError):
+            if read_ready(self._path).pid == self._ready.pid:
+                self._path.unlink()
+
+
+def read_ready(path: Path) -> Ready:
+    """Return what a ready file says. Raises: OSError, msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=Ready)
 
 
 def greet(ready: Ready, settings: Settings, invitation: str | None = None) -> None:

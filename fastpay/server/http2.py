@@ -3,6 +3,7 @@
 A connection passes through these states and never goes back:
 
     serving   -> answering   a connection error, a spent budget, the end of input, or too long idle
+    serving   -> lingering   no request is open, and another process takes the new connections
     answering -> lingering   every complete request is answered, or drain_timeout_ms are over: GOAWAY
     lingering -> closed      the client closes too, or linger_timeout_ms are over
 
@@ -180,8 +181,8 @@ class Http2Connection(asyncio.Protocol):
             self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)
         elif guard.streams:
             self._idle_since = 0.0
-        elif self._ending is not None:
-            self._say_goodbye(self._ending)
+        elif self._ending is not None or self._service.retiring:
+            self._say_goodbye(self._ending or ErrorCodes.NO_ERROR)
         elif guard.terminated:
             self._close()
         else:

@@ -35,9 +35,16 @@ class Server:
     """Serves one ASGI application until it is stopped."""
 
     def __init__(
-        self, app: ASGIApplication, settings: ServerSettings, *, request_times: Histograms | None = None
+        self,
+        app: ASGIApplication,
+        settings: ServerSettings,
+        *,
+        request_times: Histograms | None = None,
+        inherited: socket.socket | None = None,
     ) -> None:
+        """`inherited` is a socket that listens already; then the address of the settings is not bound."""
         self._app = app
+        self._inherited = inherited
         self._settings = settings
         self._request_times = request_times
         self._refuser = Refuser(SystemClock())
@@ -56,6 +63,8 @@ class Server:
         self._forwarded: Callable[[dict[str, Any]], None] | None = None
         self._unix_identity: tuple[int, int] | None = None
         self.url = ""
+        # The socket that listens, which the process of the next program inherits.
+        self.listening: socket.socket | None = None
 
     @property
     def connection_count(self) -> int:
@@ -86,7 +95,7 @@ class Server:
         if settings.tls_cert is not None:
             self._context = tls.create_context(settings.tls_cert, settings.tls_key, http2=settings.http2)
         self._forwarded = forwarded.create_reader(settings.trusted_proxies)
-        listener = self._bind()
+        listener = self.listening = self._bind()
         try:
             await self._lifespan.start()
         except BaseException:
@@ -96,6 +105,29 @@ class Server:
         service = self._service = self._create_service(listener)
         self._accept(listener, service)
         service.wheel.start()
+
+    async def hand_over(self, *, period_ms: int, until: asyncio.Event) -> None:
+        """Accept nothing new, and serve the open connections until they end, the period is over or `until`.
+
+        The listening socket stays open in the process that has inherited it. Over HTTP/1.1 the next response
+        ends its connection. Over HTTP/2 GOAWAY comes when no request is open, because many clients give up
+        requests that are open then; those that cross it are safe to send again (RFC 9113 6.8). Call `stop`
+        afterwards.
+        """
+        service, poller = self._service, self._poller
+        if service is None or poller is None:
+            return
+        poller.close()
+        # The path of a Unix socket belongs to the other process now.
+        self._unix_identity = None
+        service.retiring = True
+        for connection in list(service.http2_connections):
+            connection.flush()
+        emptied, ended = asyncio.ensure_future(self._wait_empty(service)), asyncio.ensure_future(until.wait())
+        waited = {emptied, ended}
+        await asyncio.wait(waited, timeout=period_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waited:
+            waiter.cancel()
 
     async def stop(self) -> None:
         """Accept nothing new, finish running requests within the drain timeout, and close."""
@@ -125,10 +157,9 @@ class Server:
     async def _drain(self, service: Service) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.drain_timeout_ms / 1000
-        service.when_empty(self._emptied.set)
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
-                await self._emptied.wait()
+                await self._wait_empty(service)
         await service.runner.wait(max(0.0, deadline - loop.time()))
         for connection in self._connections(service):
             connection.abort()
@@ -136,6 +167,10 @@ class Server:
         await service.runner.wait(limits.cancel_timeout_ms / 1000)
         # Transports report their end one turn of the loop later.
         await asyncio.sleep(0)
+
+    async def _wait_empty(self, service: Service) -> None:
+        service.when_empty(self._emptied.set)
+        await self._emptied.wait()
 
     def _connections(self, service: Service) -> list[Any]:
         nodes = [node for node in service.wheel.nodes() if isinstance(node, Connection | Tls)]
@@ -178,12 +213,24 @@ class Server:
 
     def _bind(self) -> socket.socket:
         settings = self._settings
+        if self._inherited is not None:
+            return self._adopt(self._inherited)
         try:
             listener = self._bind_unix(settings.unix) if settings.unix is not None else self._bind_tcp()
         except OSError as error:
             address = settings.unix or f"{settings.host}:{settings.port}"
             raise ConfigurationError(f"cannot listen on {address}: {error.strerror or error}") from error
         listener.setblocking(False)
+        return listener
+
+    def _adopt(self, listener: socket.socket) -> socket.socket:
+        listener.setblocking(False)
+        if listener.family == socket.AF_UNIX:
+            self._settings = replace(self._settings, unix=listener.getsockname())
+            status = os.stat(listener.getsockname())
+            self._unix_identity = (status.st_dev, status.st_ino)
+        else:
+            self._settings = replace(self._settings, unix=None, host=listener.getsockname()[0])
         return listener
 
     def _bind_tcp(self) -> socket.socket:

@@ -9,10 +9,13 @@ import asyncpg
 from fastpay import limits
 from fastpay.config import redact
 from fastpay.errors import ConfigurationError
+from fastpay.observability import telemetry
 from fastpay.store.connections import connect, connected
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+_log = telemetry.Log("fastpay.migrations")
 
 SCRIPTS = Path(__file__).parent / "migrations"
 # An arbitrary number that is the same for every instance: "fastpay" in ASCII.
@@ -28,8 +31,9 @@ OWNERSHIP = (
 async def pending(database_url: str) -> list[str]:
     """Return the revisions that the database lacks, oldest first: all of them if it is empty.
 
-    Costs one query, so that every start can call it. Raises: ConfigurationError if the database cannot be
-    reached, or is newer than this program.
+    Costs one query, so that every start can call it. A newer schema on which this program works lacks none:
+    so an old program goes on while a new one starts, and comes back after one step. Raises:
+    ConfigurationError if the database cannot be reached, or is too new for this program.
     """
     async with connected(database_url) as connection:
         return await pending_on(connection)
@@ -43,10 +47,14 @@ async def pending_on(connection: Any) -> list[str]:
         current = None
     known = _revisions()
     if current is not None and current not in known:
-        raise ConfigurationError(
-            f"the database is at revision {current}, but this fastpay knows only {known[-1]} and older: "
-            "run the newer fastpay that migrated it"
-        )
+        oldest = await connection.fetchval("select oldest_program from schema_compatibility")
+        if oldest is None or oldest > known[-1]:
+            raise ConfigurationError(
+                f"the database is at revision {current}, but this fastpay knows only {known[-1]} and older: "
+                "run the newer fastpay that migrated it"
+            )
+        _log.warning("newer_schema_accepted", revision=current, known=known[-1], oldest=oldest)
+        return []
     return [revision for revision in known if current is None or revision > current]
 
 
@@ -104,6 +112,8 @@ async def migrate(database_url: str) -> list[str]:
 def _upgrade(connection: "Connection", applied: list[str]) -> None:
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from sqlalchemy import text  # noqa: PLC0415
 
     def note(**step: Any) -> None:
         applied.append(step["step"].up_revision_id)
@@ -113,6 +123,11 @@ def _upgrade(connection: "Connection", applied: list[str]) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes |= {"connection": connection, "on_version_apply": note}
     command.upgrade(config, "head")
+    scripts = ScriptDirectory.from_config(config)
+    floors = [getattr(scripts.get_revision(revision).module, "works_with", None) for revision in applied]
+    if known := [floor for floor in floors if floor is not None]:
+        statement = "update schema_compatibility set oldest_program = greatest(oldest_program, :oldest)"
+        connection.execute(text(statement), {"oldest": max(known)})
 
 
 def _revisions() -> list[str]:

@@ -141,7 +141,7 @@ async def running(database_url: str, *, key_cache_ms: int = 60_000) -> AsyncIter
     async with open_application(
         chosen, database_url=database_url, redis_url=None, clock=SystemClock(), deadline=deadline
     ) as app:
-        server = _make_server(app, chosen)
+        server = _make_server(app, chosen, None)
         await server.start()
         instance = Instance(app, server, database_url)
         try:

@@ -1,6 +1,8 @@
 """fastpay/store/migrate.py against a real PostgreSQL."""
 
 import asyncio
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,10 +115,56 @@ async def test_the_doctor_finds_a_role_that_may_not_make_tables(guest_url: str) 
     assert "grant create on schema public" in found.advice
 
 
-async def test_a_database_of_a_newer_program_is_refused(database_url: str) -> None:
-    await asyncio.to_thread(execute, database_url, "update alembic_version set version_num = '9999'")
-    with pytest.raises(ConfigurationError, match="at revision 9999"):
+async def migrate_as_the_next_release(
+    database_url: str, place: Path, monkeypatch: pytest.MonkeyPatch, *, works_with: str
+) -> str:
+    """Apply one more migration than there is, and return its number."""
+    shutil.copytree(module.SCRIPTS, place)
+    number, name = f"{int(EVERY[-1]) + 1:04}", place / "versions" / f"{int(EVERY[-1]) + 1:04}_next"
+    body = f'revision = "{number}"\ndown_revision = "{EVERY[-1]}"\nworks_with = "{works_with}"\n'
+    name.with_suffix(".py").write_text(
+        f"from fastpay.store.migrations import run_scripts\n{body}"
+        "def upgrade() -> None:\n    run_scripts(__file__)\n"
+    )
+    name.with_suffix(".sql").write_text("create table next_release ();")
+    name.with_suffix(".check.sql").write_text("select '' where to_regclass('next_release') is null")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SCRIPTS", place)
+        assert await migrate(database_url) == [number]
+    return number
+
+
+async def test_a_schema_that_needs_a_newer_program_is_refused(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next_one = f"{int(EVERY[-1]) + 1:04}"
+    await migrate_as_the_next_release(database_url, tmp_path / "next", monkeypatch, works_with=next_one)
+    with pytest.raises(ConfigurationError, match=f"at revision {next_one}, but this fastpay knows only"):
         await pending(database_url)
+
+
+async def test_a_program_works_on_a_newer_schema_that_says_so(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate_as_the_next_release(database_url, tmp_path / "next", monkeypatch, works_with=EVERY[-1])
+    assert await pending(database_url) == []
+    assert await migrate(database_url) == []
+
+
+# What takes something away from a program that was there before, or asks something new of it.
+_TAKES_AWAY = re.compile(
+    r"\b(drop (table|column|view|function|constraint)|rename|set not null|add constraint)\b"
+    r"|\balter column \w+ type\b"
+)
+
+
+def test_a_migration_that_takes_something_away_says_that_it_needs_its_own_program() -> None:
+    for number in EVERY[EVERY.index("0033") :]:
+        script = next((module.SCRIPTS / "versions").glob(f"{number}_*.py"))
+        works_with = re.search(r'^works_with = "(\d{4})"$', script.read_text(encoding="utf-8"), re.M)
+        assert works_with is not None, script.name
+        if _TAKES_AWAY.search(script.with_suffix(".sql").read_text(encoding="utf-8")):
+            assert works_with[1] == number, script.name
 
 
 async def test_a_database_that_cannot_be_reached_is_named_without_its_password() -> None:

@@ -154,6 +154,8 @@ def start_server(
     *arguments: str,
     environment: dict[str, str] | None = None,
     prefix: Sequence[str] = (),
+    program: Sequence[str] = (sys.executable, "-m", "fastpay"),
+    pass_fds: Sequence[int] = (),
 ) -> RunningServer:
     """Start `fastpay serve` on a free port and return at once."""
     number = next(NUMBERS)
@@ -164,12 +166,13 @@ def start_server(
     own = ["--port", "0", "--data-dir", str(data_dir), "--ready-file", str(ready_file)]
     with open(output, "wb") as file:
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "fastpay", "serve", *own, *arguments],
+            [*prefix, *program, "serve", *own, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             text=True,
             env=clean_environment(**settings),
+            pass_fds=pass_fds,
         )
     return RunningServer(process, data_dir=data_dir, ready_file=ready_file, output=output)
 

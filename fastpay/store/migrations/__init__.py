@@ -14,11 +14,18 @@ A migration is three files in `versions/`, here for number 0002:
 
         revision = "0002"
         down_revision = "0001"
+        works_with = "0001"
 
 
         def upgrade() -> None:
             \"\"\"Run 0002_books.sql and then its check.\"\"\"
             run_scripts(__file__)
+
+`works_with` is the newest revision that a program must know to work on the schema after this migration. What
+only adds (tables, columns that may be null or have a default, indexes) names the revision before it. So the
+program of the release before goes on working while the new one starts, and can be put back. What takes away
+or renames names its own revision, and comes in the release after the one that stopped using it. Migrations
+before 0033 have none: no release came before it.
 
 Numbers have four digits, begin at 0001 and have no gaps. There is no downgrade: the next migration corrects a
 deployed one. Statements that cannot run in a transaction (`create index concurrently`) are not allowed.
