@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fastpay.domain.cards import Behaviour
+from fastpay.domain.cards import BEHAVIOURS, Behaviour, Card, overcapture_max
 from fastpay.domain.objects import PaymentIntent, PaymentMethod
 from fastpay.domain.options import AttemptOptions, Authentication, CardOptions, ChargeExtras, PaymentExtras
 
@@ -62,10 +62,9 @@ def asks_cardholder(
     )
 
 
-def charge_extras(
-    intent: PaymentIntent, behaviour: Behaviour, *, was_challenged: bool
-) -> ChargeExtras | None:
+def charge_extras(intent: PaymentIntent, paid_by: Card, *, was_challenged: bool) -> ChargeExtras | None:
     """Return what the charge of this attempt shows of the payment's options."""
+    behaviour = BEHAVIOURS[paid_by.behaviour]
     kept = intent.extras or PaymentExtras()
     card, once = _card_options(intent), options_of(intent)
     authentication = once.authentication
@@ -81,6 +80,11 @@ def charge_extras(
         has_multicapture=manual and card.request_multicapture == AVAILABLE,
         level3=kept.level3,
         moto=True if once.moto else None,
+        overcapture_max=(
+            overcapture_max(paid_by, intent.amount)
+            if manual and card.request_overcapture == AVAILABLE
+            else None
+        ),
         network=card.network,
         network_transaction_id=once.network_transaction_id,
         radar_options=kept.radar_options,

@@ -7,7 +7,7 @@ import msgspec
 from fastpay import limits
 from fastpay.domain import bank_payments, charging, destinations, disputes, ledger
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.cards import DISPUTED
+from fastpay.domain.cards import DISPUTED, overcapture_max
 from fastpay.domain.destinations import AS_AGREED, Split
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.options import ChargeExtras
@@ -84,10 +84,15 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
                 param="amount",
             )
         charging.void(draft, charge)
+        most = extras.overcapture_max
         held = msgspec.structs.replace(
             charge,
             amount=self.amount,
-            extras=msgspec.structs.replace(extras, increments=extras.increments + 1),
+            extras=msgspec.structs.replace(
+                extras,
+                increments=extras.increments + 1,
+                overcapture_max=None if most is None else overcapture_max(charge.card, self.amount),
+            ),
             hold=charging.hold(draft, charge, amount=self.amount),
         )
         raised = msgspec.structs.replace(
@@ -166,17 +171,18 @@ def capture(
     """Post the hold of an authorized payment, or `amount` of it, and write intent and charge.
 
     An amount of 0 ends a payment that was captured in part. A capture that is not final leaves the rest
-    authorized. Raises: InvalidRequest about `param` above the held amount, or for a part below the
-    currency's minimum; UnexpectedState if the authorization has expired.
+    authorized. The only capture of a payment may take more than is held, if it was authorized for that.
+    Raises: InvalidRequest about `param` above this amount, or for a part below the currency's minimum;
+    UnexpectedState if the authorization has expired.
     """
     amount = intent.amount_capturable if amount is None else amount
     if amount == 0:
         _finish(draft, intent, charge)
         return
-    if amount > intent.amount_capturable:
+    most = _most_capturable(intent, charge, is_final=is_final)
+    if amount > most:
         raise InvalidRequest(
-            f"The amount left to capture on this PaymentIntent is {intent.amount_capturable}, but you "
-            f"tried to capture {amount}.",
+            f"The amount left to capture on this PaymentIntent is {most}, but you tried to capture {amount}.",
             code="amount_too_large",
             param=param,
         )
@@ -187,6 +193,10 @@ def capture(
     if not is_final:
         _require_multicapture(charge)
     is_final = is_final or amount == intent.amount_capturable
+    if amount > intent.amount_capturable:
+        # No hold is posted by more than it holds.
+        charging.void(draft, charge)
+        charge = msgspec.structs.replace(charge, hold=None)
     if split != AS_AGREED:
         intent = destinations.split(intent, charge, split)
         charge = destinations.noted(charge, intent)
@@ -202,6 +212,11 @@ def capture(
         intent, amount_capturable=intent.amount_capturable - amount, amount_received=received
     )
     draft.put(partly, "payment_intent.amount_capturable_updated")
+
+
+def _most_capturable(intent: PaymentIntent, charge: Charge, *, is_final: bool) -> int:
+    most = None if charge.extras is None else charge.extras.overcapture_max
+    return intent.amount_capturable if most is None or charge.captured or not is_final else most
 
 
 def _end(

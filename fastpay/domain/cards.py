@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.card_table import BY_COUNTRY, PLAIN
 from fastpay.domain.options import Authentication
 from fastpay.errors import CardDeclined
@@ -291,6 +292,11 @@ _MAGIC_NUMBERS: dict[str, str] = {
 # Cards whose payments the cardholder disputes: their captures move the account of disputes as well.
 DISPUTED = frozenset(name for name, behaviour in BEHAVIOURS.items() if behaviour.dispute_reason is not None)
 
+# How many percent more than was authorized a capture may take, where it was asked for. The networks' own
+# limits also depend on the merchant's trade. Networks that are not here allow nothing.
+_OVERCAPTURE_PERCENT = {"amex": 15, "discover": 20, "mastercard": 20, "visa": 15}
+assert max(_OVERCAPTURE_PERCENT.values()) <= limits.overcapture_percent_max
+
 MAGIC_PAYMENT_METHODS: dict[str, str] = {f"pm_card_{name}": number for name, number in _MAGIC_NUMBERS.items()}
 MAGIC_TOKENS: dict[str, str] = {f"tok_{name}": number for name, number in _MAGIC_NUMBERS.items()}
 
@@ -312,6 +318,12 @@ def test_card(number: str, *, exp_month: int, exp_year: int, cvc_given: bool, fi
         address_line1_check=behaviour.address_line1_check,
         address_postal_code_check=behaviour.address_postal_code_check,
     )
+
+
+def overcapture_max(card: Card, amount: int) -> int | None:
+    """Return how much can be captured of an authorized amount, None if no more than that."""
+    percent = _OVERCAPTURE_PERCENT.get(card.brand)
+    return None if percent is None else min(amount + amount * percent // 100, limits.amount_max)
 
 
 def check_valid(card: Card, *, moment_s: int, param: str) -> None:

@@ -68,7 +68,7 @@ def attempt(
         asks = not terms.authenticated and attempts.asks_cardholder(
             intent, method, behaviour, is_absent=is_absent
         )
-        extras = attempts.charge_extras(intent, behaviour, was_challenged=terms.authenticated)
+        extras = attempts.charge_extras(intent, method.card, was_challenged=terms.authenticated)
         intent = destinations.grouped(attempts.without_options(intent))
         is_absent = is_absent or once.moto
         if asks and (is_absent or terms.error_on_requires_action):

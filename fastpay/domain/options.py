@@ -124,6 +124,7 @@ class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
     """What few charges have. `captures` are set once a capture was not the final one, `transferred` is what
     connected accounts have of it: transfers took it, reversals and application fees brought it back.
+    `overcapture_max` is how much can be captured, None if no more than was authorized.
 
     `method` is the type of the payment method. `transfer` and `application_fee` are the latest ones.
     `network_transaction_id` is the one of the earlier transaction that the merchant gave.
@@ -150,6 +151,7 @@ class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     on_behalf_of: str | None = None
     transfer: str | None = None
     transfer_amount: int | None = None
+    overcapture_max: int | None = None
 
     @property
     def passed_on(self) -> Sequence[tuple[str, str | None]]:

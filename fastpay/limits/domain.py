@@ -23,9 +23,12 @@ evidence_chars_max = 150_000
 name_chars_max = 256
 email_chars_max = 512
 phone_chars_max = 40
+secret_number_chars_max = 40  # of a card, a bank account or a security code
 descriptor_chars_max = 22
 # Captures of one payment, and increments of its authorization.
 captures_max = 50
+# How much more than was authorized a capture may take, at most: the database has the same bound.
+overcapture_percent_max = 20
 increments_max = 10
 line_items_max = 200
 locales_max = 10

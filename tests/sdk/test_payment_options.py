@@ -78,6 +78,27 @@ def test_a_payment_that_did_not_ask_is_captured_once(client: stripe.StripeClient
     assert unavailable.value.code == "payment_intent_unexpected_state"
 
 
+def test_a_capture_takes_more_than_was_authorized_if_that_was_asked_for(client: stripe.StripeClient) -> None:
+    intents = client.v1.payment_intents
+    asking = {"request_overcapture": "if_available", "request_incremental_authorization": "if_available"}
+    held = pay(client, asking, amount=2000, capture_method="manual")
+    most = {"maximum_amount_capturable": 2300, "status": "available"}
+    assert (held.amount_capturable, details(held)["overcapture"]) == (2000, most)
+    intents.increment_authorization(held.id, {"amount": 3000})
+    wrong: Any
+    for wrong in ({"amount_to_capture": 3451}, {"amount_to_capture": 3450, "final_capture": False}):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            intents.capture(held.id, wrong)
+        assert (refused.value.code, refused.value.param) == ("amount_too_large", "amount_to_capture")
+    paid = intents.capture(held.id, {"amount_to_capture": 3450, "expand": ["latest_charge"]})
+    assert (paid.status, paid.amount, paid.amount_received) == ("succeeded", 3000, 3450)
+    assert (charge(paid)["amount"], charge(paid)["amount_captured"]) == (3000, 3450)
+    assert client.v1.balance_transactions.retrieve(charge(paid)["balance_transaction"]).amount == 3450
+    assert client.v1.refunds.create({"payment_intent": paid.id}).amount == 3450
+    other = pay(client, asking, payment_method="pm_card_jcb", capture_method="manual")
+    assert details(other)["overcapture"]["status"] == "unavailable"
+
+
 def test_authentication_of_another_provider_counts_and_is_shown(client: stripe.StripeClient) -> None:
     external = {
         "version": "2.1.0",

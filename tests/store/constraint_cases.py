@@ -72,7 +72,7 @@ CASES: dict[str, list[Row]] = {
     "payment_intent_status_known": [{"status": "paid", "amount_received": 0}],
     "payment_intent_currency_form": [{"currency": "USD"}, {"currency": "us"}, {"currency": "usd\n"}],
     "payment_intent_amount_positive": [{"amount": 0, "amount_received": 0, "status": "canceled"}],
-    "payment_intent_received_within_amount": [{"amount_received": 101}],
+    "payment_intent_received_within_overcapture": [{"amount_received": 121}],
     "payment_intent_capturable_within_amount": [
         {"amount_received": 0, "amount_capturable": 101, "status": "requires_capture"}
     ],
@@ -94,7 +94,7 @@ CASES: dict[str, list[Row]] = {
     "charge_amount_positive": [
         {"amount": 0, "captured": False, "amount_captured": 0, "amount_refunded": 0, "fee": 0}
     ],
-    "charge_captured_within_amount": [{"amount_captured": 101}],
+    "charge_captured_within_overcapture": [{"amount_captured": 121}],
     "charge_refunded_within_captured": [{"amount_refunded": 91}, {"amount_refunded": -1}],
     "charge_fee_within_captured": [{"fee": 91}, {"fee": -1}],
     "charge_captured_has_amount": [{"captured": False}],

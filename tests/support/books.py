@@ -384,20 +384,21 @@ def _payments(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
         moved = (by_source[scope, name, kind] for kind in ("capture", "fee"))
         if told != (*moved, refunded[scope, name]):
             yield f"charge: {name} does not say what its transfers and refunds say"
-        if not charge["amount_refunded"] <= amount <= charge["amount"]:
-            yield f"charge: {name} has more refunded than captured, or captured than paid"
+        # A capture may take a fifth more than was authorized, where the payment asked for that.
+        if not charge["amount_refunded"] <= amount <= charge["amount"] * 6 // 5:
+            yield f"charge: {name} has more refunded than captured, or captured than can be"
         if charge["captured"] != (amount > 0):
             yield f"charge: {name} is captured without an amount, or the reverse"
     for intent in tables["payment_intent"]:
         own = (_scope(intent), intent["payment_intent_id"])
-        status, received = intent["status"], intent["amount_received"]
+        status, received, left = intent["status"], intent["amount_received"], intent["amount_capturable"]
         if (
             received != captured[own]
             or good[own] > 1
             or (status in {"succeeded", "requires_capture"} and good[own] != 1)
             or (received > 0 and status not in {"succeeded", "requires_capture"})
             or (received == 0 and status == "succeeded")
-            or received + intent["amount_capturable"] > intent["amount"]
-            or (intent["amount_capturable"] > 0) != (status == "requires_capture")
+            or received + left > intent["amount"] * (5 if left else 6) // 5
+            or (left > 0) != (status == "requires_capture")
         ):
             yield f"payment: {intent['payment_intent_id']} ({status}) does not say what its charges say"

@@ -36,7 +36,6 @@ WITHOUT_EFFECT = frozenset(
         "on_behalf_of",
         "payment_details",
         "payment_method_options[card][network]",
-        "payment_method_options[card][request_overcapture]",
         "payment_method_options[card][require_cvc_recollection]",
         "payment_method_options[card][statement_descriptor_suffix_kana]",
         "payment_method_options[card][statement_descriptor_suffix_kanji]",

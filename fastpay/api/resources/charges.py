@@ -132,6 +132,7 @@ def _status(field: str, name: str, otherwise: str) -> Shape:
     return {"status": _of_extras(When(field, name, otherwise=otherwise), otherwise=otherwise)}
 
 
+_NO_OVERCAPTURE: Shape = {"maximum_amount_capturable": Field("amount"), "status": "unavailable"}
 _CARD_DETAILS: Shape = {
     "card": {
         "amount_authorized": When("status", Field("amount"), equals="succeeded"),
@@ -165,7 +166,15 @@ _CARD_DETAILS: Shape = {
             ),
             otherwise=Field("id"),
         ),
-        "overcapture": {"maximum_amount_capturable": Field("amount"), "status": "unavailable"},
+        "overcapture": When(
+            "extras",
+            When(
+                "extras.overcapture_max",
+                {"maximum_amount_capturable": Field("extras.overcapture_max"), "status": "available"},
+                otherwise=_NO_OVERCAPTURE,
+            ),
+            otherwise=_NO_OVERCAPTURE,
+        ),
         "regulated_status": None,
         "three_d_secure": _of_extras(_THREE_D_SECURE, otherwise=None),
         "transaction_link_id": None,

@@ -10,10 +10,11 @@ from fastpay.domain.captures import (
     ExpirePaymentIntent,
     IncrementAuthorization,
 )
+from fastpay.domain.cards import overcapture_max
 from fastpay.domain.charging import AUTHORIZATION_VALID_S, EXTENDED_AUTHORIZATION_VALID_S
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.refunds import CreateRefund
-from tests.support.world import HOLD, World, of_type
+from tests.support.world import HOLD, World, card, of_type
 
 FLEXIBLE = {
     "card": dict.fromkeys(
@@ -53,6 +54,39 @@ def test_several_captures_receive_the_sum_and_cost_one_fee() -> None:
     # Nothing is held any more.
     assert world.account("processor").debits_pending == 0
     world.check()
+
+
+def test_the_only_capture_may_take_more_than_was_authorized() -> None:
+    world = World()
+    intent, parts, plain = held(world), held(world), world.hold()
+    raised = IncrementAuthorization(id=intent.id, amount=1001)
+    world.do(raised)
+    most = 1151
+    for command in (
+        CapturePaymentIntent(id=intent.id, amount=most + 1),
+        CapturePaymentIntent(id=intent.id, amount=most, is_final=False),
+        CapturePaymentIntent(id=plain.id, amount=1001),
+    ):
+        assert world.refused(command).code == "amount_too_large"
+    world.do(CapturePaymentIntent(id=intent.id, amount=most))
+    paid, charge = world.intent(intent.id), world.charge_of(intent)
+    assert (paid.status, paid.amount, paid.amount_received) == ("succeeded", 1001, most)
+    assert (charge.amount, charge.amount_captured, charge.hold) == (1001, most, None)
+    world.check()
+    world.do(CreateRefund(payment_intent=intent.id))
+    # A payment that is captured in part ends with what was authorized.
+    world.do(CapturePaymentIntent(id=parts.id, amount=100, is_final=False))
+    assert world.refused(CapturePaymentIntent(id=parts.id, amount=901)).code == "amount_too_large"
+    world.do(CapturePaymentIntent(id=parts.id))
+    # Nothing but the payment that did not ask is held any more.
+    assert world.account("processor").debits_pending == plain.amount
+    world.check()
+
+
+def test_networks_that_do_not_allow_it_authorize_no_overcapture() -> None:
+    for brand, most in (("visa", 1150), ("mastercard", 1200), ("jcb", None)):
+        charge_card = msgspec.structs.replace(card().card, brand=brand)
+        assert overcapture_max(charge_card, 1000) == most
 
 
 def test_a_capture_of_all_that_is_left_is_the_final_one() -> None:

@@ -103,6 +103,7 @@ OTHER_NAMES = {
     ("type", "bank_transfer"),
     ("id", "request_id"),
     ("maximum_amount_capturable", "amount"),
+    ("maximum_amount_capturable", "extras.overcapture_max"),
     ("network", "brand"),
     ("network", "card.brand"),
     ("network_status", "outcome_type"),
