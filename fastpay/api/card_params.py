@@ -12,6 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
+from fastpay.api import bank_account_params
+from fastpay.api.bank_account_params import SepaDebitParams
 from fastpay.api.common_params import (
     BillingDetailsParams,
     Metadata,
@@ -21,7 +23,8 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.showing import path_of
-from fastpay.domain import bank_accounts, cards, kinds, sources
+from fastpay.api.test_numbers import refuse_in_live_mode, unknown_number
+from fastpay.domain import cards, iban_table, kinds, sources
 from fastpay.domain.payment_methods import Choice, NewCard, TokenCard
 from fastpay.domain.tokens import missing_token
 from fastpay.errors import CardDeclined, InvalidRequest
@@ -40,7 +43,6 @@ _EXPIRY_YEARS_AHEAD_MAX = 50
 _SEPARATORS = re.compile(r"[ -]")
 _NUMBER = re.compile(r"[0-9]{12,19}", re.ASCII)
 _CVC = re.compile(r"[0-9]{3,4}", re.ASCII)
-_SECRET_CHARS_MAX = 40
 
 
 class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,27 +50,15 @@ class CardParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     is_forgotten: ClassVar[bool] = True
 
-    number: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)] | UnsetType = UNSET
+    number: Annotated[str, Meta(max_length=limits.secret_number_chars_max)] | UnsetType = UNSET
     exp_month: int | UnsetType = UNSET
     exp_year: int | UnsetType = UNSET
-    cvc: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)] | UnsetType = UNSET
+    cvc: Annotated[str, Meta(max_length=limits.secret_number_chars_max)] | UnsetType = UNSET
     token: Annotated[str, Meta(max_length=limits.identifier_chars_max)] | UnsetType = UNSET
 
     def __repr__(self) -> str:
         """Show nothing of the card."""
         return "CardParams(...)"
-
-
-class SepaDebitParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A bank account."""
-
-    is_forgotten: ClassVar[bool] = True
-
-    iban: Annotated[str, Meta(max_length=_SECRET_CHARS_MAX)]
-
-    def __repr__(self) -> str:
-        """Show nothing of the account."""
-        return "SepaDebitParams(...)"
 
 
 class CustomerBalanceParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,29 +124,9 @@ def _new_bank_account(call: Call, data: PaymentMethodData, *, param: str) -> New
                 code="parameter_missing",
                 param=name("billing_details", field),
             )
-    number = _SEPARATORS.sub("", account.iban).upper()
-    if not bank_accounts.is_iban(number):
-        raise InvalidRequest(
-            "This is not a valid IBAN.", code="account_number_invalid", param=name("sepa_debit", "iban")
-        )
-    if call.scope.livemode:
-        raise _unknown_number(call)
-    behaviour = bank_accounts.IBANS.get(number)
-    if behaviour is None:
-        raise InvalidRequest(
-            "In test mode, use the IBAN of a test account.",
-            code="bank_account_unusable",
-            param=name("sepa_debit", "iban"),
-        )
     return NewCard(
         type="sepa_debit",
-        sepa_debit=bank_accounts.SepaDebit(
-            bank_code=number[4:12] if number.startswith("DE") else number[4:9],
-            behaviour=behaviour,
-            country=number[:2],
-            fingerprint=cards.fingerprint(number, call.credentials.fingerprint_key),
-            last4=number[-4:],
-        ),
+        sepa_debit=bank_account_params.sepa_debit(call, account, param=name("sepa_debit", "iban")),
         billing_details=details,
         metadata=data.metadata or {},
         allow_redisplay=data.allow_redisplay,
@@ -164,14 +134,17 @@ def _new_bank_account(call: Call, data: PaymentMethodData, *, param: str) -> New
 
 
 def choice(call: Call, payment_method: str) -> Choice:
-    """Return a payment method's identifier, or the test card of a magic one. A source names one too.
+    """Return a payment method's identifier, or the card or account of a magic one. A source names one too.
 
     Raises: NotFound for a malformed identifier, CardDeclined for a magic one in live mode.
     """
     number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
     if number is not None:
         return NewCard(card=magic_card(call, number))
-    return named(payment_method)
+    if kinds.could_be(kinds.PAYMENT_METHOD, payment_method):
+        return payment_method
+    number = iban_table.MAGIC_PAYMENT_METHODS.get(payment_method)
+    return named(payment_method) if number is None else bank_account_params.magic_account(call, number)
 
 
 def named(identifier: str) -> str:
@@ -244,7 +217,7 @@ def token_card(
 
 def magic_card(call: Call, number: str) -> cards.Card:
     """Return the card of a magic payment method or token. Raises: CardDeclined in live mode."""
-    _refuse_in_live_mode(call)
+    refuse_in_live_mode(call)
     return _magic_card(number, _this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD, call.credentials.fingerprint_key)
 
 
@@ -259,8 +232,8 @@ def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
     if not isinstance(params.cvc, UnsetType):
         _check_cvc(params.cvc, digits, f"{name}[cvc]")
     if digits not in cards.NUMBERS:
-        raise _unknown_number(call)
-    _refuse_in_live_mode(call)
+        raise unknown_number(call)
+    refuse_in_live_mode(call)
     return cards.test_card(
         digits,
         exp_month=month,
@@ -306,9 +279,8 @@ def canonical(data: Part) -> Part:
         if data.sepa_debit is not UNSET:
             data = msgspec.structs.replace(data, sepa_debit=canonical(data.sepa_debit))
         return data if data.card is UNSET else msgspec.structs.replace(data, card=canonical(data.card))
-    iban = getattr(data, "iban", UNSET)
-    if isinstance(iban, str):
-        return msgspec.structs.replace(data, iban=_SEPARATORS.sub("", iban).upper())
+    if isinstance(data, SepaDebitParams):
+        return data.canonical()
     number, year = getattr(data, "number", UNSET), getattr(data, "exp_year", UNSET)
     spelled: dict[str, object] = {}
     if isinstance(number, str):
@@ -353,26 +325,6 @@ def _check_cvc(cvc: str, number: str, param: str) -> None:
     wanted = 4 if number.startswith(("34", "37")) else 3
     if _CVC.fullmatch(cvc) is None or len(cvc) not in {3, wanted}:
         raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param=param)
-
-
-def _unknown_number(call: Call) -> CardDeclined | InvalidRequest:
-    if call.scope.livemode:
-        return InvalidRequest(
-            "No processor is configured for live payments, so no card can be taken.",
-            code="processor_not_configured",
-        )
-    return CardDeclined(
-        "Your card was declined. The request was in test mode, and the card is not a test card.",
-        decline_code="test_mode_live_card",
-    )
-
-
-def _refuse_in_live_mode(call: Call) -> None:
-    if call.scope.livemode:
-        raise CardDeclined(
-            "Your card was declined. The request was in live mode, and the card is a test card.",
-            decline_code="live_mode_test_card",
-        )
 
 
 def _this_year(call: Call) -> int:

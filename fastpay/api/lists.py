@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
+import msgspec
 from msgspec import Raw, UnsetType
 
 from fastpay import limits
@@ -143,6 +144,31 @@ class Search:
             everything = Page(limit=limits.search_total_max - 1)
             body["total_count"] = len(await call.services.reader.search(call.scope, query, everything))
         return Reply(body=answers.encode(body))
+
+
+async def rows_that(
+    fits: Callable[[StoredObject], bool],
+    page: Page,
+    read: Callable[[Page], Awaitable[Sequence[Versioned]]],
+    *,
+    refusal: InvalidRequest,
+) -> Sequence[Versioned]:
+    """Return the rows of a page whose objects fit, where no index tells which ones do.
+
+    `read` returns the rows of a page. Raises: `refusal` if too few of many fit.
+    """
+    found: list[Versioned] = []
+    for _ in range(limits.filtered_pages_max):
+        rows = await read(page)
+        fitting = [row for row in rows if fits(row.object)]
+        found = [*fitting, *found] if page.ascending else [*found, *fitting]
+        if len(rows) <= page.limit or len(found) > page.limit:
+            return found[-page.limit - 1 :] if page.ascending else found[: page.limit + 1]
+        if page.ascending:
+            page = msgspec.structs.replace(page, above=digits(rows[0].object.id))
+        else:
+            page = msgspec.structs.replace(page, below=digits(rows[-1].object.id))
+    raise refusal
 
 
 async def require_owner(call: Call, kind: Kind) -> StoredObject:

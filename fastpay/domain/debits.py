@@ -3,14 +3,15 @@
     requires_confirmation -> processing -> succeeded
                                         -> requires_payment_method
 
-While a debit is processing, its amount is held. The bank's answer posts or voids the hold.
+While a debit is processing, its amount is held. The bank's answer posts or voids the hold. The holder of the
+account can dispute a debit that was paid: the money goes back at once, and there is no appeal.
 """
 
 from collections.abc import Iterable
 
 import msgspec
 
-from fastpay.domain import attempts, charging, destinations, ledger, mandates
+from fastpay.domain import attempts, charging, destinations, disputes, ledger, mandates
 from fastpay.domain.bank_accounts import DEBITS
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.charging import Terms
@@ -40,7 +41,9 @@ class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             return (self.id,)
         accounts = ledger.account_ids(workspace.scope, intent.currency)
         passed_on = destinations.needs(workspace, intent.extras, intent.currency)
-        return (self.id, intent.latest_charge, *accounts, *passed_on)
+        # Any debit may be disputed at once, which only the charge tells: so the account comes with all.
+        disputed = ledger.account_id(workspace.scope, intent.currency, "disputes")
+        return (self.id, intent.latest_charge, *accounts, *passed_on, disputed)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Settle or fail the debit. Do nothing if another instance has, or if it is not due."""
@@ -54,7 +57,7 @@ class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if draft.moment_s < charge.created + self.delay_s * debit.delay_factor:
             return self.id
         if debit.failure_code is None:
-            _settle(workspace, draft, intent, charge)
+            _settle(workspace, draft, intent, charge, is_disputed=debit.is_disputed)
         else:
             _fail(draft, intent, charge, code=debit.failure_code, message=debit.failure_message or "")
         return self.id
@@ -158,9 +161,14 @@ def _mandate(
     return terms.mandate or kept, False
 
 
-def _settle(workspace: Workspace, draft: Draft, intent: PaymentIntent, charge: Charge) -> None:
+def _settle(
+    workspace: Workspace, draft: Draft, intent: PaymentIntent, charge: Charge, *, is_disputed: bool
+) -> None:
     paid = msgspec.structs.replace(charge, status="succeeded")
-    draft.put(charging.capture(workspace, draft, paid, amount=charge.amount), "charge.succeeded")
+    captured = charging.capture(workspace, draft, paid, amount=charge.amount)
+    draft.put(captured, "charge.succeeded")
+    if is_disputed:
+        disputes.open_by_debit(workspace, draft, captured)
     draft.put(
         msgspec.structs.replace(intent, status="succeeded", amount_received=charge.amount),
         "payment_intent.succeeded",

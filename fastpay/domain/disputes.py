@@ -7,18 +7,19 @@
 An inquiry moves no money. Every other dispute withdraws what is disputed from the available balance to the
 account `disputes`. From there it returns if the dispute is won, and leaves through the processor if it is
 lost. In test mode the evidence decides.
+
+A direct debit is different: the bank returns the money to the holder of the account without asking, so the
+dispute is lost as soon as it is there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from fastpay import limits
 from fastpay.domain import funds, ledger
-from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, DISPUTED, NO_CARD
 from fastpay.domain.dispute_objects import (
-    AWAITS_EVIDENCE,
     INQUIRIES,
     OPEN,
     Adjustment,
@@ -31,8 +32,8 @@ from fastpay.errors import InvalidRequest
 _DAY_S = 24 * 3600
 # The cardholder's bank waits until the end of this day for a response.
 RESPONSE_DAYS = 8
-# What decides a dispute in test mode, in `uncategorized_text`. Source: the dialect's testing documentation.
-WINNING, LOSING, ESCALATING = "winning_evidence", "losing_evidence", "escalate_inquiry_evidence"
+# Why the holder of a bank account disputes a debit.
+_NOT_AUTHORIZED = "debit_not_authorized"
 # The card network's code for a reason.
 _VISA_CODES = {
     "credit_not_processed": "13.7",
@@ -61,8 +62,10 @@ class CreateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Open the dispute and write the charge."""
         charge = workspace.require(Charge, self.charge)
-        if charge.card == NO_CARD:
-            raise InvalidRequest(f"Charge {charge.id} is no card payment, so nobody can dispute it.")
+        if charge.card == NO_CARD and not _is_debit(charge):
+            raise InvalidRequest(
+                f"Charge {charge.id} is neither a card payment nor a debit, so nobody can dispute it."
+            )
         if not charge.captured:
             raise InvalidRequest(
                 f"Charge {charge.id} has not been captured, so there is nothing to dispute.",
@@ -73,7 +76,7 @@ class CreateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             raise InvalidRequest(
                 f"Charge {charge.id} has {limits.charge_disputes_max} disputes. It can have no more."
             )
-        left = _disputable(charge, earlier)
+        left = disputable(charge, earlier)
         amount = left if self.amount is None else self.amount
         if amount > left or amount == 0:
             raise InvalidRequest(
@@ -83,83 +86,6 @@ class CreateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             )
         dispute = _open(workspace, draft, charge, amount, (self.reason, self.case_type))
         draft.put(msgspec.structs.replace(charge, dispute=dispute.id), "charge.updated")
-        return dispute.id
-
-
-class UpdateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Add evidence, and submit it if `submit` is set. `metadata` None clears all of it.
-
-    A text of None is removed. `submit` None submits if there is evidence in the request.
-    """
-
-    id: str
-    evidence: Mapping[str, str | None] = {}
-    metadata: Mapping[str, str] | None = {}
-    submit: bool | None = None
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return dispute_needs(workspace, self.id)
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write the changed dispute. The documented texts decide it."""
-        dispute = workspace.require(Dispute, self.id)
-        submits = bool(self.evidence) if self.submit is None else self.submit
-        if self.evidence or submits:
-            _check_awaits_evidence(dispute)
-        evidence = msgspec.structs.replace(dispute.evidence, **self.evidence)
-        texts = [text for text in msgspec.structs.astuple(evidence) if text is not None]
-        if sum(map(len, texts)) > limits.evidence_chars_max:
-            raise InvalidRequest(
-                f"All evidence together can have at most {limits.evidence_chars_max} characters.",
-                param="evidence",
-            )
-        changed = msgspec.structs.replace(
-            dispute,
-            evidence=evidence,
-            has_evidence=bool(texts),
-            metadata=metadata_rules.merge(dispute.metadata, self.metadata),
-        )
-        if not submits:
-            draft.put(changed, "charge.dispute.updated")
-            return dispute.id
-        if not texts:
-            raise InvalidRequest("There is no evidence to submit.", param="evidence")
-        _submit(workspace, draft, changed)
-        return dispute.id
-
-
-class CloseDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Accept a dispute. It is lost."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return dispute_needs(workspace, self.id)
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write the end of the dispute."""
-        dispute = workspace.require(Dispute, self.id)
-        _check_awaits_evidence(dispute)
-        draft.put(_lose(draft, dispute), "charge.dispute.closed")
-        return dispute.id
-
-
-class ExpireDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Lose a dispute that nobody responded to in time. The expiry task sends this command."""
-
-    id: str
-
-    def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return the identifiers to load."""
-        return dispute_needs(workspace, self.id)
-
-    def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write the end of the dispute. Do nothing if it is under review, decided or not due."""
-        dispute = workspace.require(Dispute, self.id)
-        if dispute.changes_at is not None and draft.moment_s >= dispute.changes_at:
-            draft.put(_lose(draft, dispute), "charge.dispute.closed")
         return dispute.id
 
 
@@ -175,6 +101,12 @@ def open_by_card(workspace: Workspace, draft: Draft, charge: Charge) -> None:
         charge = msgspec.structs.replace(charge, dispute=dispute.id)
         left -= amount
     draft.put(charge, None)
+
+
+def open_by_debit(workspace: Workspace, draft: Draft, charge: Charge) -> None:
+    """Open the dispute of a direct debit that was just paid, and write the charge."""
+    dispute = _open(workspace, draft, charge, charge.amount_captured, (_NOT_AUTHORIZED, "chargeback"))
+    draft.put(msgspec.structs.replace(charge, dispute=dispute.id), None)
 
 
 def charge_needs(workspace: Workspace, charge_id: str) -> Sequence[str]:
@@ -248,13 +180,21 @@ def _open(workspace: Workspace, draft: Draft, charge: Charge, amount: int, terms
         is_charge_refundable=True,
         network_reason_code=_VISA_CODES.get(reason) if charge.card.brand == "visa" else None,
     )
-    if case_type == "inquiry":
+    if case_type == "inquiry" and not _is_debit(charge):
         draft.put(dispute, "charge.dispute.created")
         return dispute
-    withdrawn = _withdraw(workspace, draft, dispute)
+    withdrawn = withdraw(workspace, draft, dispute)
+    if _is_debit(charge):
+        withdrawn = lose(draft, msgspec.structs.replace(withdrawn, due_by=0))
     draft.put(withdrawn, "charge.dispute.created")
     draft.announce("charge.dispute.funds_withdrawn", dispute.id)
+    if withdrawn.status == "lost":
+        draft.announce("charge.dispute.closed", dispute.id)
     return withdrawn
+
+
+def _is_debit(charge: Charge) -> bool:
+    return charge.extras is not None and charge.extras.sepa_debit is not None
 
 
 def _earlier(workspace: Workspace, draft: Draft, charge: Charge) -> tuple[str, ...]:
@@ -266,63 +206,13 @@ def _earlier(workspace: Workspace, draft: Draft, charge: Charge) -> tuple[str, .
     return (*latest.earlier, latest.id)
 
 
-def _disputable(charge: Charge, disputes: Sequence[Dispute]) -> int:
+def disputable(charge: Charge, disputes: Sequence[Dispute]) -> int:
     """Return how much of a charge is neither refunded nor disputed, nor lost in a dispute."""
     gone = sum(one.amount for one in disputes if one.status in OPEN or one.status == "lost")
     return max(charge.amount_captured - charge.amount_refunded - gone, 0)
 
 
-def _check_awaits_evidence(dispute: Dispute) -> None:
-    if dispute.status not in OPEN:
-        raise InvalidRequest("This dispute is already closed")
-    if dispute.status not in AWAITS_EVIDENCE:
-        raise InvalidRequest(
-            f"Dispute {dispute.id} is under review: evidence was submitted, which is possible only once."
-        )
-
-
-def _submit(workspace: Workspace, draft: Draft, dispute: Dispute) -> None:
-    """Write a dispute whose evidence is submitted, and what follows from the documented texts."""
-    is_inquiry = dispute.status in INQUIRIES
-    submitted = msgspec.structs.replace(
-        dispute,
-        status="warning_under_review" if is_inquiry else "under_review",
-        changes_at=None,
-        is_submitted=True,
-        submission_count=dispute.submission_count + 1,
-    )
-    text = dispute.evidence.uncategorized_text
-    if text == ESCALATING and is_inquiry:
-        _escalate(workspace, draft, submitted)
-    elif text == WINNING and not is_inquiry:
-        draft.put(_win(draft, submitted), "charge.dispute.updated")
-        draft.announce("charge.dispute.funds_reinstated", dispute.id)
-        draft.announce("charge.dispute.closed", dispute.id)
-    elif text in {WINNING, LOSING}:
-        draft.put(_lose(draft, submitted), "charge.dispute.updated")
-        draft.announce("charge.dispute.closed", dispute.id)
-    else:
-        draft.put(submitted, "charge.dispute.updated")
-
-
-def _escalate(workspace: Workspace, draft: Draft, inquiry: Dispute) -> None:
-    """Turn an inquiry into a chargeback of what is not refunded. Close it if nothing is left."""
-    charge = workspace.find(inquiry.charge)
-    assert isinstance(charge, Charge)
-    others = [one for one in of_charge(workspace, charge) if one.id != inquiry.id]
-    amount = min(inquiry.amount, _disputable(charge, others))
-    if amount == 0:
-        draft.put(_lose(draft, inquiry), "charge.dispute.updated")
-        draft.announce("charge.dispute.closed", inquiry.id)
-        return
-    chargeback = msgspec.structs.replace(
-        inquiry, amount=amount, case_type="chargeback", changes_at=inquiry.due_by
-    )
-    draft.put(_withdraw(workspace, draft, chargeback), "charge.dispute.updated")
-    draft.announce("charge.dispute.funds_withdrawn", inquiry.id)
-
-
-def _withdraw(workspace: Workspace, draft: Draft, dispute: Dispute) -> Dispute:
+def withdraw(workspace: Workspace, draft: Draft, dispute: Dispute) -> Dispute:
     """Move what is disputed out of the available balance, and take the fee."""
     transfer = _move(draft, dispute, "dispute", debit="available", credit="disputes")
     fee = workspace.book.rules.dispute_fee
@@ -337,7 +227,7 @@ def _withdraw(workspace: Workspace, draft: Draft, dispute: Dispute) -> Dispute:
     )
 
 
-def _win(draft: Draft, dispute: Dispute) -> Dispute:
+def win(draft: Draft, dispute: Dispute) -> Dispute:
     """Move the money back to the available balance, with the fee."""
     transfer = _move(draft, dispute, "dispute_won", debit="disputes", credit="available")
     if dispute.fee:
@@ -351,7 +241,7 @@ def _win(draft: Draft, dispute: Dispute) -> Dispute:
     )
 
 
-def _lose(draft: Draft, dispute: Dispute) -> Dispute:
+def lose(draft: Draft, dispute: Dispute) -> Dispute:
     """End a dispute against the merchant: the money goes back to the cardholder. An inquiry just ends."""
     if dispute.status in INQUIRIES:
         return msgspec.structs.replace(dispute, status="warning_closed", changes_at=None)

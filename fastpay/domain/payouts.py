@@ -40,6 +40,8 @@ _FAILURES: Mapping[str, str] = {
     "no_account": "The bank account details on file are probably incorrect. No bank account could be located "
     "with those details.",
 }
+# How many steps a payout takes until it arrives.
+ARRIVAL_STEPS = 2
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -215,7 +217,7 @@ class ReversePayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             created=draft.moment_s,
             amount=-payout.amount,
             currency=payout.currency,
-            arrival_date=draft.moment_s + 2 * self.step_s,
+            arrival_date=draft.moment_s + ARRIVAL_STEPS * self.step_s,
             description=payout.description,
             destination=payout.destination,
             due_at=draft.moment_s + self.step_s,
@@ -296,7 +298,7 @@ def _create(draft: Draft, amount: int, currency: str, step_s: int, fields: Mappi
             "created": draft.moment_s,
             "amount": amount,
             "currency": currency,
-            "arrival_date": draft.moment_s + 2 * step_s,
+            "arrival_date": draft.moment_s + ARRIVAL_STEPS * step_s,
             "due_at": draft.moment_s + step_s,
             "step_s": step_s,
             **fields,

@@ -12,7 +12,7 @@ from fastpay.clock import Clock
 from fastpay.domain.captures import ExpirePaymentIntent
 from fastpay.domain.debits import SettleDebit
 from fastpay.domain.dispute_objects import Dispute
-from fastpay.domain.disputes import ExpireDispute
+from fastpay.domain.dispute_responses import ExpireDispute
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
 from fastpay.domain.objects import Refund

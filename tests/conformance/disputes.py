@@ -1,5 +1,6 @@
 """Disputes in every state, and refunds that are not at their end, or come after it."""
 
+import time
 from typing import Any
 
 DISPUTE_STATES = {
@@ -24,10 +25,20 @@ def disputes(shop: Any) -> dict[str, Any]:
             return dispute
         return shop.post(f"/v1/disputes/{dispute['id']}", {"evidence[uncategorized_text]": text})
 
+    debited = shop.intent(
+        currency="eur",
+        confirm="true",
+        payment_method="pm_success_de",
+        payment_method_types__0="sepa_debit",
+        mandate_data__customer_acceptance__type="offline",
+    )
+    while shop.get(f"/v1/payment_intents/{debited['id']}")["status"] == "processing":
+        time.sleep(0.05)
     won = disputed("", "winning_evidence")
     closed = shop.post(f"/v1/disputes/{disputed('Inquiry')['id']}/close")
     return {
         "dispute: new": disputed(""),
+        "dispute: of a debit": shop.post(f"/v1/test_helpers/charges/{debited['latest_charge']}/dispute"),
         "dispute: reviewed": disputed("", "He was there."),
         "dispute: won": won,
         "dispute: lost": disputed("", "losing_evidence"),

@@ -120,6 +120,8 @@ def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
         metadata__order="1",
     )
     held, released, captured = (shop.pay(capture_method="manual") for _ in range(3))
+    over = shop.pay(capture_method="manual", payment_method_options__card__request_overcapture="if_available")
+    over = shop.post(f"/v1/payment_intents/{over['id']}/capture", {"amount_to_capture": "2100"})
     canceled = shop.post(f"/v1/payment_intents/{released['id']}/cancel", {"cancellation_reason": "duplicate"})
     captured = shop.post(f"/v1/payment_intents/{captured['id']}/capture", {"amount_to_capture": "1500"})
     refused = shop.pay("pm_card_chargeDeclined", status=402)["error"]
@@ -136,6 +138,7 @@ def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
     return {
         "intent: by debit": debited,
         "charge: by debit": shop.charge(debited),
+        "method: a magic bank account": shop.get("/v1/payment_methods/pm_success_fr"),
         "method: a bank account": shop.get(f"/v1/payment_methods/{debited['payment_method']}"),
         "intent: new": shop.intent(),
         "intent: cards only": shop.intent(payment_method_types__0="card"),
@@ -146,6 +149,8 @@ def payments_made(shop: Shop, people: dict[str, Any]) -> dict[str, Any]:
         ),
         "intent: held": held,
         "intent: captured in part": captured,
+        "intent: captured beyond": over,
+        "charge: captured beyond": shop.charge(over),
         "intent: canceled": shop.post(f"/v1/payment_intents/{shop.intent()['id']}/cancel"),
         "intent: canceled and released": canceled,
         "intent: paid": paid,

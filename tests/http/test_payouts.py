@@ -137,6 +137,26 @@ def test_lists_can_be_filtered(client: httpx.Client) -> None:
     assert get(client, PATH, starting_after=first["id"], limit="1")["data"] == [second]
 
 
+def test_payouts_are_found_by_the_time_of_their_arrival(client: httpx.Client) -> None:
+    first, second = pay_out(client), pay_out(client, "5")
+    found = [one["id"] for one in get(client, PATH, limit="100")["data"]]
+    date = second["arrival_date"]
+
+    def ids(**query: str) -> list[str]:
+        return [one["id"] for one in get(client, PATH, **query)["data"]]
+
+    assert {first["id"], second["id"]} <= set(ids(**{"arrival_date[gte]": str(first["arrival_date"])}))
+    assert second["id"] in ids(arrival_date=str(date))
+    assert ids(**{"arrival_date[gt]": str(date)}) == []
+    assert ids(**{"arrival_date[lt]": "1"}) == ids(arrival_date="-5") == []
+    assert ids(**{"arrival_date[lte]": str(date), "limit": "100"}) == found
+    # With another filter, and page by page from either end.
+    within = {"arrival_date[lte]": str(date), "limit": "1"}
+    assert ids(**within, starting_after=second["id"]) == [first["id"]]
+    assert ids(**within, ending_before=first["id"]) == [second["id"]]
+    assert ids(**within, destination="ba_accountClosed") == ids(destination="ba_accountClosed", limit="1")
+
+
 def test_more_than_is_available_is_refused(client: httpx.Client) -> None:
     error = check_error(
         client.post(PATH, data={"amount": "99999999", "currency": "usd"}), 402, kind="invalid_request_error"

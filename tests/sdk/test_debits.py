@@ -69,6 +69,35 @@ def test_a_debit_is_processing_and_succeeds_later(client: stripe.StripeClient) -
     ]
 
 
+def test_a_debit_may_be_disputed_once_it_has_paid(client: stripe.StripeClient) -> None:
+    fields: Any = {
+        "amount": 1500,
+        "currency": "eur",
+        "payment_method": "pm_disputed_de",
+        "payment_method_types": ["sepa_debit"],
+        "mandate_data": ACCEPTED,
+        "confirm": True,
+    }
+    paid = wait(client, client.v1.payment_intents.create(fields))
+    charge: Any = paid.latest_charge
+    assert (paid.status, charge.disputed, charge.payment_method_details.sepa_debit.last4) == (
+        "succeeded",
+        True,
+        "3002",
+    )
+    dispute = client.v1.disputes.retrieve(charge.dispute, {"expand": ["charge"]})
+    assert violations(dispute.to_dict(), stripe.Dispute) == []
+    assert (dispute.status, dispute.reason, dispute.amount) == ("lost", "debit_not_authorized", 1500)
+    assert [row.amount for row in dispute.balance_transactions] == [-1500]
+    types = [event.type for event in client.v1.events.list({"type": "charge.dispute.*"}).data]
+    assert types == [f"charge.dispute.{name}" for name in ("closed", "funds_withdrawn", "created")]
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.disputes.close(dispute.id)
+    shown: Any = client.v1.payment_methods.retrieve("pm_disputed_de")
+    assert (shown.type, shown.sepa_debit["country"]) == ("sepa_debit", "DE")
+    assert violations(shown.to_dict(), stripe.PaymentMethod) == []
+
+
 def test_a_debit_may_fail_later(client: stripe.StripeClient) -> None:
     failed = wait(client, pay(client, "AT861904300235473202"))
     charge: Any = failed.latest_charge

@@ -20,7 +20,8 @@ from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
 from fastpay.domain.debits import SettleDebit
 from fastpay.domain.destinations import Split
-from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
+from fastpay.domain.dispute_responses import CloseDispute, UpdateDispute
+from fastpay.domain.disputes import CreateDispute
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, CreatePaymentMethod, DetachPaymentMethod

@@ -18,7 +18,8 @@ from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
 from fastpay.domain.dispute_objects import Adjustment, Evidence
-from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
+from fastpay.domain.dispute_responses import CloseDispute, UpdateDispute
+from fastpay.domain.disputes import CreateDispute
 from fastpay.domain.kinds import presentable
 from fastpay.errors import InvalidRequest
 
@@ -139,15 +140,21 @@ _SHAPE: Shape = {
     "is_charge_refundable": Field("is_charge_refundable"),
     "livemode": Mode(),
     **fields("metadata", "network_reason_code", "payment_intent"),
-    "payment_method_details": {
-        "card": {
-            "brand": Field("brand"),
-            "case_type": Field("case_type"),
-            "network": Field("brand"),
-            "network_reason_code": Field("network_reason_code"),
+    # A debit has no brand, and the dialect has no details of it here.
+    "payment_method_details": When(
+        "brand",
+        None,
+        otherwise={
+            "card": {
+                "brand": Field("brand"),
+                "case_type": Field("case_type"),
+                "network": Field("brand"),
+                "network_reason_code": Field("network_reason_code"),
+            },
+            "type": "card",
         },
-        "type": "card",
-    },
+        equals="",
+    ),
     "reason": Field("reason"),
     "status": Field("status"),
 }

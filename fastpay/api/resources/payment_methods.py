@@ -4,18 +4,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar, TypeVar
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-from fastpay import limits
-from fastpay.api import answers, card_params
+from fastpay.api import answers, bank_account_params, card_params
+from fastpay.api.bank_account_params import SepaDebitParams
 from fastpay.api.card_params import (
     AllowRedisplay,
     CardParams,
     CustomerBalanceParams,
     MethodType,
     PaymentMethodData,
-    SepaDebitParams,
 )
 from fastpay.api.common_params import (
     AddressParams,
@@ -36,16 +34,15 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.layout import Choice, Field, Mode, Nested, Shape, When, fields
 from fastpay.api.list_params import ListParams
-from fastpay.api.lists import List, Owner, RetrieveBelow
+from fastpay.api.lists import List, Owner, RetrieveBelow, rows_that
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.snapshots import Snapshots
 from fastpay.api.writes import Write
-from fastpay.domain import kinds
+from fastpay.domain import iban_table, kinds
 from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cards import MAGIC_PAYMENT_METHODS
-from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import Address, PaymentMethod
 from fastpay.domain.payment_methods import (
     AttachPaymentMethod,
@@ -241,20 +238,14 @@ async def rows_of_type(
 
     Raises: InvalidRequest if too few of many are of this type.
     """
-    found: list[Versioned] = []
-    for _ in range(limits.filtered_pages_max):
-        rows = await read(page)
-        of_type = [row for row in rows if getattr(row.object, "type", "") == method_type]
-        found = [*of_type, *found] if page.ascending else [*found, *of_type]
-        if len(rows) <= page.limit or len(found) > page.limit:
-            return found[-page.limit - 1 :] if page.ascending else found[: page.limit + 1]
-        if page.ascending:
-            page = msgspec.structs.replace(page, above=digits(rows[0].object.id))
-        else:
-            page = msgspec.structs.replace(page, below=digits(rows[-1].object.id))
-    raise InvalidRequest(
-        "Too few of the payment methods are of this type. Give a customer, or leave the type out.",
-        param="type",
+    return await rows_that(
+        lambda stored: getattr(stored, "type", "") == method_type,
+        page,
+        read,
+        refusal=InvalidRequest(
+            "Too few of the payment methods are of this type. Give a customer, or leave the type out.",
+            param="type",
+        ),
     )
 
 
@@ -296,10 +287,22 @@ def detach(call: Call, params: NoParams) -> DetachPaymentMethod:
 
 def magic(call: Call, identifier: str) -> PaymentMethod | None:
     """Return a magic payment method without storing it, None for any other."""
-    number = MAGIC_PAYMENT_METHODS.get(identifier)
-    if number is None or call.scope.livemode:
+    if call.scope.livemode:
         return None
-    return PaymentMethod(id=identifier, created=0, card=card_params.magic_card(call, number))
+    number = MAGIC_PAYMENT_METHODS.get(identifier)
+    if number is not None:
+        return PaymentMethod(id=identifier, created=0, card=card_params.magic_card(call, number))
+    number = iban_table.MAGIC_PAYMENT_METHODS.get(identifier)
+    if number is None:
+        return None
+    account = bank_account_params.magic_account(call, number)
+    return PaymentMethod(
+        id=identifier,
+        created=0,
+        billing_details=account.billing_details,
+        type=account.type,
+        sepa_debit=account.sepa_debit,
+    )
 
 
 def _billing_changes(params: BillingDetailsChanges | UnsetType) -> dict[str, object]:

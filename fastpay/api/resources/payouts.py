@@ -1,9 +1,13 @@
 """Payouts: money that leaves the balance for a bank account."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Literal
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
+from fastpay import limits
 from fastpay.api.common_params import (
     Descriptor,
     Identifier,
@@ -18,21 +22,26 @@ from fastpay.api.common_params import (
 )
 from fastpay.api.context import Call
 from fastpay.api.layout import Field, Mode, Shape, When, fields
-from fastpay.api.list_params import CreatedListParams
-from fastpay.api.lists import List
+from fastpay.api.list_params import CreatedListParams, CreatedRange
+from fastpay.api.lists import List, created_bounds, created_seconds, rows_that
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
 from fastpay.domain.kinds import presentable
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.payouts import (
+    ARRIVAL_STEPS,
     TEST_BANK_ACCOUNTS,
     CancelPayout,
     CreatePayout,
+    Payout,
     ReversePayout,
     UpdatePayout,
 )
+from fastpay.domain.plan import Versioned
+from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
 
 
@@ -52,8 +61,9 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class PayoutListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Payouts, those in one state or to one bank account."""
+    """Payouts, those in one state or to one bank account, or that arrive at some time."""
 
+    arrival_date: CreatedRange | int | UnsetType = UNSET
     destination: Identifier | UnsetType = UNSET
     status: Literal["canceled", "failed", "in_transit", "paid", "pending"] | UnsetType = UNSET
 
@@ -89,6 +99,43 @@ PAYOUT = Resource(
         "destination": ALWAYS_NULL,
     },
 )
+
+
+class PayoutList(List[PayoutListParams]):
+    """The list of payouts.
+
+    No index has the time of arrival. But a payout takes a known number of steps, so only payouts that were
+    made in a range of time can arrive in another, and few of these do not.
+    """
+
+    async def _rows(
+        self, call: Call, params: PayoutListParams, wanted: Filter, page: Page
+    ) -> Sequence[Versioned]:
+        if isinstance(params.arrival_date, UnsetType):
+            return await super()._rows(call, params, wanted, page)
+        since_s, until_s = created_seconds(params.arrival_date)
+        earliest, _ = created_bounds(
+            CreatedRange(gte=UNSET if since_s is None else since_s - ARRIVAL_STEPS * limits.test_delay_s_max)
+        )
+        _, latest = created_bounds(CreatedRange(lt=UNSET if until_s is None else until_s))
+        narrowed = msgspec.structs.replace(
+            page, above=max(page.above, earliest), below=min(page.below, latest)
+        )
+
+        def arrives(stored: StoredObject) -> bool:
+            assert isinstance(stored, Payout)
+            date = stored.arrival_date
+            return (since_s is None or date >= since_s) and (until_s is None or date < until_s)
+
+        return await rows_that(
+            arrives,
+            narrowed,
+            partial(super()._rows, call, params, wanted),
+            refusal=InvalidRequest(
+                "Too few of the payouts that were made then arrive at this time. Give a shorter range.",
+                param="arrival_date",
+            ),
+        )
 
 
 def create(call: Call, params: CreateParams) -> CreatePayout:
@@ -134,7 +181,9 @@ RESOURCES = (PAYOUT,)
 ROUTES = (
     Route("POST", "/v1/payouts", Write(PAYOUT, CreateParams, create)),
     Route(
-        "GET", "/v1/payouts", List(PAYOUT, PayoutListParams, filters={"destination": None, "status": None})
+        "GET",
+        "/v1/payouts",
+        PayoutList(PAYOUT, PayoutListParams, filters={"destination": None, "status": None}),
     ),
     Route("GET", "/v1/payouts/{id}", Retrieve(PAYOUT, NoParams)),
     Route("POST", "/v1/payouts/{id}", Write(PAYOUT, MetadataParams, update, path_kind=kinds.PAYOUT)),

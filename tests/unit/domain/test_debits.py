@@ -4,11 +4,15 @@ import msgspec
 import pytest
 
 from fastpay.domain import bank_accounts
-from fastpay.domain.bank_accounts import DEBITS, IBANS
+from fastpay.domain.bank_accounts import DEBITS
 from fastpay.domain.captures import CancelPaymentIntent
 from fastpay.domain.charging import Terms
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.debits import SettleDebit
+from fastpay.domain.dispute_objects import Dispute
+from fastpay.domain.dispute_responses import CloseDispute, UpdateDispute
+from fastpay.domain.disputes import CreateDispute
+from fastpay.domain.iban_table import IBANS, MAGIC_PAYMENT_METHODS
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.payment_methods import CreatePaymentMethod
@@ -17,6 +21,7 @@ from fastpay.domain.setup_objects import Mandate
 from tests.support.world import ACCEPTED, World, account, card, of_type
 
 DELAY_S = 5
+DISPUTED = ["charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.closed"]
 
 
 PAY = CreatePaymentIntent(
@@ -61,7 +66,8 @@ def test_a_debit_is_processing_until_the_bank_answers(behaviour: str) -> None:
     assert world.account("processor", "eur").debits_pending == 0
     if debit.failure_code is None:
         assert (settled.status, settled.amount_received, charge.captured) == ("succeeded", 1000, True)
-        assert types(world)[-2:] == ["charge.succeeded", "payment_intent.succeeded"]
+        disputed = DISPUTED if debit.is_disputed else []
+        assert types(world)[3:] == ["charge.succeeded", *disputed, "payment_intent.succeeded"]
         assert world.balance("pending", "eur") == 1000 - charge.fee
     else:
         assert (settled.status, charge.status) == ("requires_payment_method", "failed")
@@ -70,6 +76,26 @@ def test_a_debit_is_processing_until_the_bank_answers(behaviour: str) -> None:
         assert settled.last_payment_error.code == "payment_intent_payment_attempt_failed"
         assert charge.failure_code == debit.failure_code
         assert world.balance("pending", "eur") == 0
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_disputed_debit_is_lost_at_once(asks: bool) -> None:
+    world = World()
+    intent = pay(world, "success" if asks else "disputed")
+    world.moment_s += DELAY_S
+    charge = world.charge_of(settle(world, intent))
+    if asks:
+        world.do(CreateDispute(charge=charge.id, reason="general"))
+        charge = world.charge_of(intent)
+    dispute = of_type(world.objects[charge.dispute or ""].object, Dispute)
+    assert (dispute.status, dispute.amount, dispute.due_by, dispute.changes_at) == ("lost", 1000, 0, None)
+    assert dispute.withdrawal is not None
+    assert world.balance("available", "eur") == -1000 - dispute.fee
+    assert world.balance("disputes", "eur") == 0
+    assert world.refused(UpdateDispute(id=dispute.id, evidence={"customer_name": "Ada"})).status == 400
+    assert world.refused(CloseDispute(id=dispute.id)).status == 400
+    assert world.refused(CreateRefund(charge=charge.id)).code == "charge_disputed"
+    world.check()
 
 
 def test_a_debit_settles_once() -> None:
@@ -174,3 +200,5 @@ def test_every_test_account_is_a_valid_iban_and_a_changed_one_is_not() -> None:
         digit = (int(number[-1], 36) + 1) % 10
         assert not bank_accounts.is_iban(f"{number[:-1]}{digit}")
     assert not bank_accounts.is_iban("DE89")
+    assert MAGIC_PAYMENT_METHODS["pm_disputed_de"] == "DE35370400440532013002"
+    assert IBANS[MAGIC_PAYMENT_METHODS["pm_exceedsWeeklyVolumeLimit_fr"]] == "source_limit"

@@ -19,7 +19,8 @@ from fastpay.domain.cash_balances import ApplyCashBalance, FundCashBalance, Upda
 from fastpay.domain.charges import CaptureCharge
 from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
-from fastpay.domain.disputes import CloseDispute, CreateDispute, UpdateDispute
+from fastpay.domain.dispute_responses import CloseDispute, UpdateDispute
+from fastpay.domain.disputes import CreateDispute
 from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent, UpdatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod, DetachPaymentMethod
