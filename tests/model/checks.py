@@ -30,13 +30,15 @@ def learn(books: Books, payment: Payment | None, body: dict[str, Any]) -> None:
         charge = intent["latest_charge"]
         if isinstance(charge, dict):
             payment.charge_id = charge["id"]
+            if payment.disputes:
+                payment.disputes[-1].identifier = charge["dispute"]
             _learn_passed(payment, charge)
     match body.get("object"):
         case "dispute" if payment is not None:
             payment.disputes[-1].identifier = body["id"]
         case "transfer" if payment is not None:
             payment.passed[-1].identifier = body["id"]
-        case "payout":
+        case "payout" if body["status"] != "canceled":
             books.payouts[-1].identifier = body["id"]
 
 
@@ -92,6 +94,9 @@ def questions(books: Books) -> Iterator[Question]:
     for seller, identifier in enumerate(books.sellers.identifiers):
         query = {"code": identifier, "expand[]": "data.balance"}
         yield "/v1/ledger/accounts", query, _check_account(books, seller)
+    for payout in books.payouts:
+        if payout.is_canceled:
+            yield f"/v1/payouts/{payout.identifier}", {}, _check_shown({"amount": payout.amount}, "canceled")
     for payment in books.payments:
         for passed in payment.passed:
             if passed.identifier:
@@ -120,8 +125,9 @@ def _check_account(books: Books, seller: int) -> Callable[[Any], None]:
     return check
 
 
-def _check_shown(wanted: dict[str, int]) -> Callable[[Any], None]:
+def _check_shown(wanted: dict[str, int], status: str | None = None) -> Callable[[Any], None]:
     def check(body: Any) -> None:
         assert {name: body[name] for name in wanted} == wanted, body
+        assert status in {None, body.get("status")}, body
 
     return check

@@ -63,7 +63,7 @@ class Payment:
     charge_id: str = ""
     disputes: list[Dispute] = field(default_factory=list)
     passed: list[Passed] = field(default_factory=list)
-    # The last attempt was no card's: nobody disputes it.
+    # The last attempt was by cash: nobody disputes it.
     undisputable: bool = False
     # Captured in parts: each becomes available by itself, so refunds debit what is available.
     in_parts: bool = False
@@ -72,6 +72,11 @@ class Payment:
     def capturable(self) -> int:
         """What is still authorized."""
         return self.amount - self.captured if self.status == "requires_capture" else 0
+
+    @property
+    def most_capturable(self) -> int:
+        """What the next capture can take, if it is the final one."""
+        return self.amount * 115 // 100 if self.flexible and not self.captured else self.capturable
 
     @property
     def applied(self) -> int:
@@ -117,6 +122,7 @@ class Payout:
     is_reversal: bool = False
     identifier: str = ""
     is_reversed: bool = False
+    is_canceled: bool = False
     # Its end is still to come, and brings the money back.
     comes_back: bool = False
 

@@ -26,6 +26,7 @@ INCREMENTS_MAX = 10
 OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_action"))
 # A capture that is not the final one, where several were not asked for.
 NOT_SEVERAL = "capture_must_be_final"
+NOT_CANCELABLE = "payout_not_cancelable"
 NOT_BY_METHOD = "payment_intent_incompatible_payment_method"
 
 
@@ -58,6 +59,8 @@ class Books:
                 return self._bring_cash(step)
             case "pay_out":
                 return self._pay_out(step)
+            case "cancel_payout":
+                return self._cancel_payout(step)
             case "reverse_payout":
                 return self._reverse_payout(step)
         payment = self.subject = self.payments[step.place]
@@ -91,11 +94,19 @@ class Books:
 
     def settle(self, payment: Payment) -> None:
         """Write what the bank says of a debit that is processing."""
-        if payment.method == "debit":
-            payment.status = "succeeded"
-            self._receive(payment, payment.amount)
-        else:
+        if payment.method == "badDebit":
             payment.status, payment.method, payment.charge = "requires_payment_method", None, "failed"
+            return
+        payment.status = "succeeded"
+        self._receive(payment, payment.amount)
+        if payment.method == "disputedDebit":
+            payment.disputes.append(Dispute(payment.amount, status="lost"))
+            self.balances[payment.currency, "available"] -= payment.amount
+
+    def keep_payout(self, payout: Payout) -> None:
+        """Write that a payout was sent before it could be canceled."""
+        payout.is_canceled = False
+        self.balances[payout.currency, "available"] -= payout.amount
 
     def end_payout(self, payout: Payout) -> None:
         """Write that a payout has failed, or a reversal has arrived."""
@@ -157,7 +168,7 @@ class Books:
             payment.charge, payment.undisputable = "failed", False
             return Expected(402, "card_declined")
         if payment.method in IBANS:
-            payment.status, payment.charge, payment.undisputable = "processing", "pending", True
+            payment.status, payment.charge, payment.undisputable = "processing", "pending", False
         elif payment.method == "cash":
             payment.status = "requires_action"
             if payment.awaited is None:
@@ -240,7 +251,8 @@ class Books:
     def _capture(self, payment: Payment, step: Step) -> Expected:
         if payment.status != "requires_capture":
             raise Refused(WRONG_STATE)
-        amount = part_of(payment.capturable, step.amount)
+        most = payment.most_capturable if step.final else payment.capturable
+        amount = payment.capturable if step.amount is None else part_of(most, step.amount)
         if not step.final and not payment.flexible:
             raise Refused(NOT_SEVERAL)
         is_final = step.final or amount == payment.capturable
@@ -319,9 +331,11 @@ class Books:
         amount = left if step.amount is None else step.amount
         if amount > left or amount == 0:
             raise Refused(TOO_LARGE)
-        payment.disputes.append(Dispute(amount))
+        # The bank of a debited account asks nobody.
+        status = "lost" if payment.method in IBANS else "needs_response"
+        payment.disputes.append(Dispute(amount, status=status))
         self.balances[payment.currency, "available"] -= amount
-        return Expected(200, "needs_response", amount)
+        return Expected(200, status, amount)
 
     def _decide(self, payment: Payment, status: str) -> Expected:
         if not payment.disputes:
@@ -342,9 +356,18 @@ class Books:
         self.payouts.append(Payout(step.amount, step.currency, step.succeeds))
         return Expected(200, "pending", step.amount)
 
+    def _cancel_payout(self, step: Step) -> Expected:
+        """Cancel a payout. Time may have sent one that still can be: see `keep_payout`."""
+        payout = self.payouts[step.place]
+        if payout.is_reversal or payout.is_reversed or payout.is_canceled or not payout.succeeds:
+            raise Refused(NOT_CANCELABLE)
+        payout.is_canceled = True
+        self.balances[payout.currency, "available"] += payout.amount
+        return Expected(200, "canceled", payout.amount)
+
     def _reverse_payout(self, step: Step) -> Expected:
         payout = self.payouts[step.place]
-        if payout.is_reversal or payout.is_reversed or not payout.succeeds:
+        if payout.is_reversal or payout.is_reversed or payout.is_canceled or not payout.succeeds:
             raise Refused("payout_reversal_not_allowed")
         payout.is_reversed = True
         self.payouts.append(Payout(payout.amount, payout.currency, succeeds=True, is_reversal=True))

@@ -16,7 +16,8 @@ ANY: tuple[Verb, ...] = (
 )
 DISPUTES: tuple[Verb, ...] = ("dispute", "respond", "close")
 # What depends on what is available, which nobody else may change meanwhile.
-ALONE: tuple[Verb, ...] = ("transfer", "pay_out", "pay_out", "reverse_payout")
+ALONE: tuple[Verb, ...] = ("transfer", "pay_out", "pay_out", "cancel_payout", "reverse_payout")
+_ABOUT_PAYOUTS = frozenset(("cancel_payout", "reverse_payout"))
 # Those whose outcome is known at once.
 CARDS_AND_CASH = tuple(method for method in METHODS if method not in IBANS)
 
@@ -35,7 +36,7 @@ _LEFT: Mapping[Verb, Callable[[Payment], int]] = {
     "apply": lambda payment: payment.awaited or 0,
     "authenticate": lambda payment: payment.status == "requires_action" and payment.awaited is None,
     "cancel": _is("requires_action", "requires_capture"),
-    "capture": lambda payment: payment.capturable,
+    "capture": lambda payment: payment.most_capturable if payment.capturable else 0,
     "close": lambda payment: payment.awaits_response,
     "confirm": _is(*OPEN),
     "dispute": lambda payment: 0 if payment.undisputable else payment.captured - payment.refunded,
@@ -112,15 +113,19 @@ def _subject(chance: random.Random, books: Books, verbs: Sequence[Verb]) -> tupl
     if chance.random() < 0.9:
         verbs = [verb for verb in verbs if fitting[verb]] or verbs
     verb = chance.choice(verbs)
-    places = fitting[verb] or range(len(books.payouts if verb == "reverse_payout" else books.payments))
-    # A payout that there is not cannot be reversed.
+    places = fitting[verb] or range(len(books.payouts if verb in _ABOUT_PAYOUTS else books.payments))
+    # A payout that there is not can be neither reversed nor canceled.
     return (verb, chance.choice(places[-3:])) if places else ("pay_out", 0)
 
 
 def _fitting(verb: Verb, books: Books) -> Sequence[int]:
     """Return the places of what a step of this kind had best be about."""
-    if verb == "reverse_payout":
-        return [place for place, one in enumerate(books.payouts) if one.succeeds and not one.is_reversal]
+    if verb in _ABOUT_PAYOUTS:
+        return [
+            place
+            for place, one in enumerate(books.payouts)
+            if one.succeeds and not one.is_reversal and not one.is_canceled
+        ]
     if verb == "apply" and all(books.customers.automatic):
         return []
     left = _LEFT.get(verb)
@@ -143,8 +148,9 @@ def request_of(step: Step, books: Books) -> tuple[str, Form]:
         case "pay_out":
             form = _amount(step) | {"currency": step.currency}
             return "/v1/payouts", form if step.succeeds else form | {"destination": "ba_noAccount"}
-        case "reverse_payout":
-            return f"/v1/payouts/{books.payouts[step.place].identifier}/reverse", {}
+        case "cancel_payout" | "reverse_payout":
+            action = step.verb.removesuffix("_payout")
+            return f"/v1/payouts/{books.payouts[step.place].identifier}/{action}", {}
     payment = books.payments[step.place]
     match step.verb:
         case "dispute" | "respond" | "close":
@@ -169,6 +175,7 @@ def _creation(step: Step, books: Books) -> Form:
         options = "payment_method_options[card]"
         form[f"{options}[request_multicapture]"] = "if_available"
         form[f"{options}[request_incremental_authorization]"] = "if_available"
+        form[f"{options}[request_overcapture]"] = "if_available"
     if step.confirm and step.method is not None:
         form["confirm"] = "true"
         if step.method in IBANS:

@@ -8,16 +8,22 @@ Verb = Literal[
     "dispute", "respond", "close",
     "fund", "apply", "set_mode",
     "transfer", "reverse", "return_fee",
-    "pay_out", "reverse_payout",
+    "pay_out", "cancel_payout", "reverse_payout",
 ]  # fmt: skip
-# Cards, bank accounts whose debits are paid or fail, and customers' cash, which bank transfers fill.
+# Cards, bank accounts whose debits are paid, fail or are disputed, and customers' cash, which bank transfers
+# fill.
 Method = Literal[
-    "visa", "bypassPending", "chargeDeclined", "authenticationRequired", "debit", "badDebit", "cash"
+    "visa", "bypassPending", "chargeDeclined", "authenticationRequired",
+    "debit", "badDebit", "disputedDebit", "cash"
 ]  # fmt: skip
 Text = Literal["winning_evidence", "losing_evidence", "Something else."]
 
 METHODS: tuple[Method, ...] = get_args(Method)
-IBANS = {"debit": "DE89370400440532013000", "badDebit": "DE62370400440532013001"}
+IBANS = {
+    "debit": "DE89370400440532013000",
+    "badDebit": "DE62370400440532013001",
+    "disputedDebit": "DE35370400440532013002",
+}
 TEXTS: tuple[Text, ...] = get_args(Text)
 CURRENCIES = ("usd", "eur")
 # Each client has so many customers, and so many connected accounts to sell for: few, so that payments meet.
@@ -47,7 +53,7 @@ class Step:
     fee: int | None = None
     part: int | None = None
     manual: bool = False
-    # Asks for several captures and for increments of the authorization.
+    # Asks for several captures, for increments of the authorization, and for a capture of more than it.
     flexible: bool = False
     final: bool = True
     confirm: bool = False

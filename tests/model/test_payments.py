@@ -212,9 +212,9 @@ class Payments(RuleBasedStateMachine):
         self.do(Step(verb="pay_out", **fields))
 
     @precondition(lambda self: self.books.payouts)
-    @rule(place=PLACES)
-    def reverse_payout(self, place: int) -> None:
-        self.do(Step(verb="reverse_payout", place=place % len(self.books.payouts)))
+    @rule(place=PLACES, verb=st.sampled_from(("cancel_payout", "reverse_payout")))
+    def end_payout(self, place: int, verb: Verb) -> None:
+        self.do(Step(verb=verb, place=place % len(self.books.payouts)))
 
     @precondition(lambda self: self.sent)
     @rule(number=st.integers(0, 100))
