@@ -29,6 +29,7 @@ from fastpay.api.decoding import may_be_form
 from fastpay.api.encodings import encoded
 from fastpay.api.etags import conditional
 from fastpay.api.idempotency_keys import is_idempotency_key
+from fastpay.api.instead import INSTEAD
 from fastpay.api.request_notes import NOTE, Note
 from fastpay.api.routes import Endpoint, Policy
 from fastpay.api.sending import head_of, respond, respond_in_parts
@@ -142,7 +143,7 @@ class ServedPath(_Path):
         method: str = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110 9.3.2
         endpoint = self._endpoints.get(method)
         if endpoint is None:
-            return _method_refused(scope["method"], _allowed(self._endpoints), headers)
+            return _method_refused(scope["method"], _allowed(self._endpoints), headers, self._template)
         check_version(headers.get("stripe-version"))
         refuse_secret_key(headers)
         policy, services = endpoint.policy, self._services
@@ -362,6 +363,9 @@ def _allowed(endpoints: Mapping[str, Endpoint]) -> list[str]:
     return sorted({*endpoints, *(("HEAD",) if "GET" in endpoints else ())})
 
 
-def _method_refused(method: str, allowed: list[str], headers: Mapping[str, str]) -> Reply:
-    error = MethodNotAllowed(f"This path does not answer to {method[:20]}.")
+def _method_refused(
+    method: str, allowed: list[str], headers: Mapping[str, str], template: str | None = None
+) -> Reply:
+    instead = INSTEAD.get((method, template or ""), "")
+    error = MethodNotAllowed(f"This path does not answer to {method[:20]}. {instead}".rstrip())
     return failure(error, headers, more=((b"allow", ", ".join(allowed).encode()),))

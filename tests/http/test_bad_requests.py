@@ -155,6 +155,13 @@ def test_a_wrong_method_says_which_are_right(http: httpx.Client, tenant: Tenant,
     assert database.counts() == before
 
 
+def test_a_request_that_once_was_says_what_takes_its_place(http: httpx.Client, tenant: Tenant) -> None:
+    key = {"Authorization": f"Bearer {tenant.secret}"}
+    form = {"amount": "5", "currency": "usd", "source": "tok_visa"}
+    error = check_error(http.post("/v1/charges", data=form, headers=key), 405)
+    assert "POST /v1/payment_intents" in error["message"]
+
+
 BODIES = [
     *(Bad(INTENTS, b"{}", content_type, status=415) for content_type in (
         "text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonp", "json",
