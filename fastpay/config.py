@@ -88,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reuse_port: bool = False
     admin_host: Text = "127.0.0.1"
     admin_port: AdminPort | None = None
+    console_url: Origin | None = None
     homes: bool = True
     homes_address: HomesAddress | None = None
     tls_cert: Text | None = None

@@ -10,6 +10,15 @@ password_chars_min = 12
 password_chars_max = 200
 invitation_ms = 24 * 3_600_000
 sign_ins_waiting_max = 8
+# Of one operator.
+passkeys_max = 20
+passkey_name_chars_max = 60
+# How long a page may be open before its passkey is asked for.
+challenge_ms = 10 * 60_000
+# For how long a password with a code, or a passkey, lets an operator change how operators sign in.
+proof_ms = 15 * 60_000
+# Of what a browser says it is.
+agent_chars_max = 200
 sign_in_failures_max = 5
 sign_in_lock_ms = 30_000
 sign_in_lock_ms_max = 15 * 60_000

@@ -144,6 +144,7 @@ class AdminListener:
                         services=self._services,
                         vault=vault,
                         clock=clock,
+                        url=self._settings.console_url,
                         dependencies=self._dependencies,
                         counts=self._counters.read,
                     )

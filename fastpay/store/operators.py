@@ -1,7 +1,6 @@
 """The operators of the console, their sessions and what they did."""
 
 import uuid
-from typing import Any
 
 import msgspec
 
@@ -13,16 +12,6 @@ from fastpay.store.sealing import Binding, Sealed, Vault
 from fastpay.store.statements import SQL
 
 _NOBODYS = uuid.UUID(int=0)
-
-
-class ListedOperator(msgspec.Struct, frozen=True):
-    """An operator as `fastpay operators list` shows it."""
-
-    name: str
-    role: str
-    disabled: bool
-    is_set_up: bool
-    seen_at: Any
 
 
 class PostgresOperators:
@@ -40,7 +29,15 @@ class PostgresOperators:
     async def accept(self, invitation: bytes, operator: Operator, made: NewCredentials) -> bool:
         """Use an invitation, and begin a session."""
         sealed = self._vault.seal(made.secret, second_factor_binding(operator.operator_id))
-        values = (invitation, made.password_hash, sealed.content, sealed.under, made.step, made.session)
+        values = (
+            invitation,
+            made.password_hash,
+            sealed.content,
+            sealed.under,
+            made.step,
+            made.session,
+            made.agent,
+        )
         return bool(await self._pool.fetch(SQL["operator_accept"], *values))
 
     async def find(self, name: str) -> Credentials | None:
@@ -54,9 +51,9 @@ class PostgresOperators:
         secret = self._vault.open(sealed, second_factor_binding(operator.operator_id))
         return Credentials(operator, row["password_hash"], secret, row["last_step"], row["is_locked"])
 
-    async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes) -> bool:
+    async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes, agent: str) -> bool:
         """Begin a session."""
-        return bool(await self._pool.fetch(SQL["operator_sign_in"], operator_id, step, session))
+        return bool(await self._pool.fetch(SQL["operator_sign_in"], operator_id, step, session, agent))
 
     async def sign_in_failed(self, operator_id: uuid.UUID) -> None:
         """Count a wrong password or code."""
@@ -70,7 +67,7 @@ class PostgresOperators:
 
     async def session(self, digest: bytes) -> Operator | None:
         """Return the operator of a session."""
-        bounds = (limits.console_idle_ms, limits.console_session_ms)
+        bounds = (limits.console_idle_ms, limits.console_session_ms, limits.proof_ms)
         found = await self._pool.fetch(SQL["operator_session_find"], digest, *bounds)
         return Operator(*found[0]) if found else None
 
@@ -94,22 +91,6 @@ class PostgresOperators:
         filters = msgspec.structs.astuple(wanted)
         found = await self._pool.fetch(SQL["operator_audit"], below, rows_max, *filters)
         return [AuditEntry(*row) for row in found]
-
-
-async def invite(connection: Any, operator_id: uuid.UUID, name: str, role: str, digest: bytes) -> None:
-    """Invite an operator: a new one, or one who has lost the password or the second factor."""
-    values = (operator_id, name, role, digest, limits.invitation_ms)
-    await connection.execute(SQL["operator_invite"], *values)
-
-
-async def disable(connection: Any, name: str) -> bool:
-    """Disable an operator and end all sessions. Return whether there is one of this name."""
-    return bool(await connection.fetch(SQL["operator_disable"], name))
-
-
-async def list_operators(connection: Any) -> list[ListedOperator]:
-    """Return all operators, in the order of their names."""
-    return [ListedOperator(*row) for row in await connection.fetch(SQL["operator_list"])]
 
 
 def second_factor_binding(operator_id: uuid.UUID) -> Binding:

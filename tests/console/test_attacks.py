@@ -19,6 +19,7 @@ from tests.support.servers import RunningServer, execute
 from tests.support.tenants import Tenant, make_tenant
 
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>"
+OWN_SCRIPTS = ("/console/static/htmx.min.js", "/console/static/passkeys.js")
 PAGES = ("", "tenants", "health", "health/now", "audit", "nothing", "payments/x/test/y")
 
 
@@ -99,7 +100,7 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Look at an element."""
-        own = tag == "script" and dict(attrs).get("src") == "/console/static/htmx.min.js"
+        own = tag == "script" and dict(attrs).get("src") in OWN_SCRIPTS
         if (tag in ("script", "img", "iframe", "object") and not own) or any(
             name[:2] == "on" for name, _ in attrs
         ):

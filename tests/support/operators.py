@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import httpx
 import pyotp
 
-from fastpay.admin.console.tokens import digest_of, make_token
-from fastpay.store import operators
 from fastpay.store.connections import connected
+from fastpay.store.roster import Roster
 from tests.support.servers import RunningServer, fetch
 from tests.support.tenants import CLOCK, Tenant
 
@@ -34,14 +33,12 @@ class SignedIn:
 def invite(server: RunningServer, *, role: str = "admin", name: str | None = None) -> tuple[str, str]:
     """Return a new operator's name, and the path of the invitation."""
     name = name or f"operator {uuid.uuid4().hex[:8]}"
-    token = make_token(CLOCK)
 
-    async def work() -> None:
+    async def work() -> str | None:
         async with connected(server.database_url) as connection:
-            await operators.invite(connection, uuid.uuid4(), name, role, digest_of(token))
+            return await Roster(connection.fetch, CLOCK).invite("command line", name, role)
 
-    asyncio.run(work())
-    return name, f"/console/invitation/{token}"
+    return name, f"/console/invitation/{asyncio.run(work())}"
 
 
 def secret_on(page: str) -> str:

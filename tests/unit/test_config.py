@@ -185,6 +185,15 @@ def test_the_public_url_has_no_slash_at_its_end() -> None:
             load_settings(environment={"FASTPAY_PUBLIC_URL": value})
 
 
+def test_the_console_has_an_origin_and_no_path() -> None:
+    assert load_settings(environment={}).console_url is None
+    environment = {"FASTPAY_CONSOLE_URL": "https://ops.example:8443"}
+    assert load_settings(environment=environment).console_url == "https://ops.example:8443"
+    for value in ("https://ops.example/", "https://ops.example/console", "ops.example", "*"):
+        with pytest.raises(ConfigurationError, match="a value like https://shop"):
+            load_settings(environment={"FASTPAY_CONSOLE_URL": value})
+
+
 def test_every_setting_of_the_transport_that_has_a_default_of_its_own_keeps_it() -> None:
     ours, door = load_settings(environment={}), ServerSettings()
     for name in msgspec.structs.asdict(door):

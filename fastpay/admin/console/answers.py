@@ -22,6 +22,7 @@ class Shown(NamedTuple):
     status: int
     template: str
     values: Mapping[str, object]
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 View: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Answer | Shown]]

@@ -5,26 +5,26 @@ own pages: its Origin is ours, and its form carries a token that only the sessio
 a session cannot be read by scripts and goes to no other site.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import jinja2
 
 from fastpay import limits
-from fastpay.admin.console.answers import ROOT, Answer, moved
+from fastpay.admin.console.answers import ROOT, Answer, Shown, moved
+from fastpay.admin.console.entrance import Entrance
+from fastpay.admin.console.operator_pages import OperatorPages
 from fastpay.admin.console.orders import may, order_of, role_for
+from fastpay.admin.console.own_pages import OperatorPage, OwnPages
 from fastpay.admin.console.pages import read_static
 from fastpay.admin.console.ports import Desk, Operator, OperatorStore
-from fastpay.admin.console.sign_in import Refused, SignIn
+from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tokens import form_token_of, is_same
 from fastpay.admin.console.views import Views
+from fastpay.admin.console.visits import Visit, read, session_cookie
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
-_COOKIE = "__Host-fastpay"
-_ATTRIBUTES = "; Path=/; Secure; HttpOnly; SameSite=Strict"
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -38,32 +38,34 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 )
-_STATIC = {"console.css": "text/css; charset=utf-8", "htmx.min.js": "text/javascript; charset=utf-8"}
+_STATIC = {
+    "console.css": "text/css; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "passkeys.js": "text/javascript; charset=utf-8",
+}
 
 _log = telemetry.Log("fastpay.console")
 
 
-class _Request(NamedTuple):
-    method: str
-    path: str
-    query: Mapping[str, str]
-    form: Mapping[str, str]
-    headers: Mapping[str, str]
-    token: str
-
-
 class Console:
-    """The console. `pages` are its templates."""
+    """The console. `pages` are its templates; `url` is where browsers find it, None for where they say."""
 
     def __init__(
         self,
         sign_in: SignIn,
+        entrance: Entrance,
         pages: jinja2.Environment,
         views: Views,
+        people: Sequence[OwnPages | OperatorPages],
         desk: Desk,
         operators: OperatorStore,
+        *,
+        url: str | None,
     ) -> None:
         self._sign_in = sign_in
+        self._entrance = entrance
+        self._people = people
+        self._url = url
         self._desk = desk
         self._operators = operators
         self._pages = pages
@@ -78,7 +80,7 @@ class Console:
     ) -> None:
         """Answer one request."""
         try:
-            answer = await self._answer(await _read(scope, receive))
+            answer = await self._answer(await read(scope, receive))
         except FastpayError as error:
             answer = self._notice(error.status, error.message)
         except Exception:  # noqa: BLE001  whatever it is, the person gets a page
@@ -99,26 +101,26 @@ class Console:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 
-    async def _answer(self, request: _Request) -> Answer:
+    async def _answer(self, request: Visit) -> Answer:
         folder, _, name = request.path.removeprefix(ROOT).partition("/")
         if request.method not in ("GET", "HEAD", "POST"):
             allowed = ("allow", "GET, HEAD, POST")
             answer = self._notice(405, "The console does not answer to this method.", allowed)
         elif folder == "static":
             answer = self._show_static(name)
-        elif request.method == "POST" and not _is_own(request.headers):
+        elif request.method == "POST" and not _is_own(request.headers, self._url):
             answer = self._notice(
                 403, "This form was sent from another page. Open the console and try again."
             )
         elif folder == "sign-in":
-            answer = await self._begin(request)
+            answer = self._render(await self._entrance.sign_in(request))
         elif folder == "invitation":
-            answer = await self._join(request, name)
+            answer = self._render(await self._entrance.join(request, name))
         else:
             answer = await self._answer_operator(request)
         return answer
 
-    async def _answer_operator(self, request: _Request) -> Answer:
+    async def _answer_operator(self, request: Visit) -> Answer:
         """Answer who is signed in, and send everybody else to the form for that."""
         name, token = request.path.removeprefix(ROOT), request.token
         operator = await self._sign_in.find(token) if token else None
@@ -126,24 +128,26 @@ class Console:
             return moved(ROOT + "sign-in")
         if request.method == "POST":
             return await self._act(request, name, operator)
-        view = self._views.find(name)
+        page, view = self._page_about_people(name, request.method), self._views.find(name)
+        if page is not None:
+            return await self._show_people(request, page, operator)
         if view is None:
             return self._notice(404, "There is no such page.", operator=operator, token=token)
-        shown = await view(request.query)
-        if isinstance(shown, Answer):
-            return shown
-        return self._page(shown.template, shown.status, operator=operator, token=token, **shown.values)
+        return self._render(await view(request.query), operator=operator, token=token)
 
-    async def _act(self, request: _Request, name: str, operator: Operator) -> Answer:
+    async def _act(self, request: Visit, name: str, operator: Operator) -> Answer:
         """Carry out what a form asks for, and show where it was asked."""
         if not is_same(request.form.get("token", ""), form_token_of(request.token)):
             return self._notice(403, "This form is from another session. Open the page again.")
         if name == "sign-out":
             await self._sign_in.sign_out(request.token, everywhere="everywhere" in request.form)
-            return moved(ROOT + "sign-in", ("set-cookie", f"{_COOKIE}={_ATTRIBUTES}; Max-Age=0"))
+            return moved(ROOT + "sign-in", session_cookie(""))
+        page = self._page_about_people(name, request.method)
+        if page is not None:
+            return await self._show_people(request, page, operator)
         return await self._carry_out(request, name, operator)
 
-    async def _carry_out(self, request: _Request, name: str, operator: Operator) -> Answer:
+    async def _carry_out(self, request: Visit, name: str, operator: Operator) -> Answer:
         order, back = order_of(name, request.form)
         if order is None:
             return self._notice(404, "There is no such page.", operator=operator, token=request.token)
@@ -164,34 +168,32 @@ class Console:
             return self._page("made.html", 200, operator=operator, token=request.token, done=done, back=back)
         return moved(back)
 
-    async def _begin(self, request: _Request) -> Answer:
-        if request.method != "POST":
-            return self._page("sign_in.html", 200, problem="")
-        form = request.form
-        try:
-            signed = await self._sign_in.sign_in(
-                form.get("name", ""), form.get("password", ""), form.get("code", "")
-            )
-        except Refused as refused:
-            return self._page("sign_in.html", 403, problem=str(refused))
-        return moved(ROOT, _cookie(signed.token))
+    def _page_about_people(self, name: str, method: str) -> OperatorPage | None:
+        """Return a page about operators, or about the one who asks."""
+        return next((page for pages in self._people if (page := pages.find(name, method))), None)
 
-    async def _join(self, request: _Request, token: str) -> Answer:
-        operator = await self._sign_in.invited(token)
-        if operator is None:
-            return self._notice(404, "This invitation was used or has expired. Ask for another one.")
-        problem = ""
-        if request.method == "POST":
-            try:
-                form = request.form
-                signed = await self._sign_in.accept(token, form.get("password", ""), form.get("code", ""))
-            except Refused as refused:
-                problem = str(refused)
-            else:
-                return moved(ROOT, _cookie(signed.token))
-        secret = self._sign_in.secret_for(token)
-        status = 403 if problem else 200
-        return self._page("invitation.html", status, invited=operator, secret=secret, problem=problem)
+    async def _show_people(self, request: Visit, page: OperatorPage, operator: Operator) -> Answer:
+        """Show such a page, or carry out its form. What is refused is noted."""
+        try:
+            shown = await page(operator, request)
+        except FastpayError as error:
+            if request.method == "POST":
+                action = request.path.rpartition("/")[2]
+                subject = "".join(filter(str.isprintable, request.form.get("name", "")))
+                subject = subject[: limits.operator_name_chars_max]
+                await self._operators.note(operator, f"operator.{action}.refused", subject)
+            back = ROOT + ("operators" if operator.role == "admin" else "")
+            return self._notice(
+                error.status, error.message, operator=operator, token=request.token, back=back
+            )
+        return self._render(shown, operator=operator, token=request.token)
+
+    def _render(self, shown: Answer | Shown, *, operator: Operator | None = None, token: str = "") -> Answer:
+        if isinstance(shown, Answer):
+            return shown
+        return self._page(
+            shown.template, shown.status, *shown.headers, operator=operator, token=token, **shown.values
+        )
 
     def _show_static(self, name: str) -> Answer:
         if name not in self._static:
@@ -226,49 +228,7 @@ class Console:
         return Answer(status, text.encode(), "text/html; charset=utf-8", headers)
 
 
-async def _read(scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]]) -> _Request:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    body = b""
-    while scope["method"] == "POST":
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > limits.console_form_bytes_max:
-            body = b""
-        if not message.get("more_body"):
-            break
-    query = scope["query_string"].decode("latin-1")
-    return _Request(
-        scope["method"],
-        scope["path"],
-        _fields(query),
-        _fields(body.decode("latin-1")),
-        headers,
-        _token_in(headers.get("cookie", "")),
-    )
-
-
-def _fields(text: str) -> dict[str, str]:
-    """Return the fields of a form or a query. Of a name that stands twice, the last one counts."""
-    try:
-        found = parse_qs(text, keep_blank_values=True, max_num_fields=20)
-    except ValueError:
-        return {}
-    return {name: values[-1] for name, values in found.items()}
-
-
-def _token_in(cookies: str) -> str:
-    try:
-        found = SimpleCookie(cookies).get(_COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
-
-
-def _is_own(headers: Mapping[str, str]) -> bool:
+def _is_own(headers: Mapping[str, str], url: str | None) -> bool:
     """Tell whether a form comes from a page of this origin. All browsers send Origin with a POST."""
     origin = headers.get("origin", "")
-    return origin.partition("://")[2] == headers.get("host", "") != ""
-
-
-def _cookie(token: str) -> tuple[str, str]:
-    return ("set-cookie", f"{_COOKIE}={token}{_ATTRIBUTES}")
+    return origin == url or origin.partition("://")[2] == headers.get("host", "") != ""

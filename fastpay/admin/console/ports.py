@@ -8,11 +8,12 @@ import msgspec
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """Who is signed in. `role` is view, operate or admin."""
+    """Who is signed in. `role` is view, operate or admin; `is_proved` if it was shown a short while ago."""
 
     operator_id: uuid.UUID
     name: str
     role: str
+    is_proved: bool = False
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -32,6 +33,7 @@ class NewCredentials(msgspec.Struct, frozen=True):
     secret: bytes
     step: int
     session: bytes
+    agent: str
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ class OperatorStore(Protocol):
     async def find(self, name: str) -> Credentials | None:
         """Return what a sign-in is compared with. Raises: FastpayError if the secret cannot be opened."""
 
-    async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes) -> bool:
+    async def sign_in(self, operator_id: uuid.UUID, step: int, session: bytes, agent: str) -> bool:
         """Begin a session. Return False if the code was used before, or the operator is locked."""
 
     async def sign_in_failed(self, operator_id: uuid.UUID) -> None:

@@ -6,7 +6,14 @@ from contextlib import AsyncExitStack
 from fastpay import limits
 from fastpay.admin.console.app import Console
 from fastpay.admin.console.audit_views import AuditViews
+from fastpay.admin.console.challenges import Challenges
+from fastpay.admin.console.entrance import Entrance
+from fastpay.admin.console.operator_pages import OperatorPages
+from fastpay.admin.console.own_access import OwnAccess
+from fastpay.admin.console.own_pages import OwnPages
 from fastpay.admin.console.pages import make_pages
+from fastpay.admin.console.passkeys import Passkeys
+from fastpay.admin.console.passwords import Passwords
 from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tenant_views import TenantViews
 from fastpay.admin.console.views import Views
@@ -18,10 +25,13 @@ from fastpay.operations.console.desk import PaymentDesk, Reception
 from fastpay.operations.console.endpoint_desk import EndpointDesk
 from fastpay.operations.console.histories import Histories
 from fastpay.operations.console.tenants import TenantPages
+from fastpay.store.operator_access import PostgresAccess
 from fastpay.store.operators import PostgresOperators
+from fastpay.store.passkeys import PostgresPasskeys
 from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
+from fastpay.store.roster import Roster
 from fastpay.store.sealing import Vault
 
 
@@ -32,6 +42,7 @@ def open_console(
     services: Services,
     vault: Vault,
     clock: Clock,
+    url: str | None,
     dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
     counts: Callable[[], Mapping[str, int]],
 ) -> Console:
@@ -46,4 +57,14 @@ def open_console(
     tenants = TenantViews(histories, TenantPages(pool, reads, clock), clock)
     audit = AuditViews(operators)
     views = Views(histories, operators, tenants, audit, clock, dependencies=dependencies, counts=counts)
-    return Console(SignIn(operators, clock), make_pages(show_amount, clock), views, desk, operators)
+    passwords = Passwords(clock)
+    sign_in = SignIn(operators, passwords, clock)
+    challenges = Challenges(lambda: vault.derive("console challenge"), clock)
+    passkeys = Passkeys(PostgresPasskeys(pool, clock), challenges, clock)
+    access = OwnAccess(PostgresAccess(pool, vault), sign_in, passwords)
+    people = (
+        OwnPages(access, passkeys, clock, url),
+        OperatorPages(Roster(pool.fetch, clock), url),
+    )
+    entrance = Entrance(sign_in, passkeys, clock, url)
+    return Console(sign_in, entrance, make_pages(show_amount, clock), views, people, desk, operators, url=url)

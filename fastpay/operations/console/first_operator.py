@@ -1,10 +1,9 @@
 """Lets the owner of an embedded database into the console, without a command."""
 
-from fastpay.admin.console.tokens import digest_of, make_token
+from fastpay.admin.console.names import COMMAND_LINE
 from fastpay.clock import Clock
 from fastpay.store.connections import connected
-from fastpay.store.operators import invite, list_operators
-from fastpay.store.random_values import random_uuid
+from fastpay.store.roster import Roster
 
 _NAME = "owner"
 
@@ -15,8 +14,8 @@ async def invite_owner(database_url: str, clock: Clock) -> str | None:
     Until then each start makes another one, which ends the one before.
     """
     async with connected(database_url) as connection:
-        if any(operator.is_set_up for operator in await list_operators(connection)):
+        roster = Roster(connection.fetch, clock)
+        if any(one.has_password or one.passkeys for one in await roster.list()):
             return None
-        token = make_token(clock)
-        await invite(connection, random_uuid(clock), _NAME, "admin", digest_of(token))
+        token = await roster.invite(COMMAND_LINE, _NAME, "admin")
     return f"/console/invitation/{token}"

@@ -5,6 +5,7 @@
 -- $4 sealed_under text
 -- $5 step bigint: the time step of the code
 -- $6 session bytea: SHA-256 of the session's token
+-- $7 agent text: the browser
 with used as (
     update operator_invitation set used_at = now()
     where digest = $1::bytea and used_at is null and expires_at > now()
@@ -21,7 +22,7 @@ with used as (
     select name, 'operator.joined', name
     from accepted
 )
-insert into operator_session (digest, operator_id)
-select $6::bytea, operator_id
+insert into operator_session (digest, operator_id, way, agent)
+select $6::bytea, operator_id, 'invitation', $7::text
 from accepted
 returning operator_id

@@ -2,8 +2,11 @@
 -- $1 digest bytea
 -- $2 idle_ms integer
 -- $3 age_ms integer
+-- $4 proof_ms integer: for how long a proof is recent
 with found as (
-    select operator_session.digest, operator_session.seen_at, operator.operator_id, operator.name, operator.role
+    select
+        operator_session.digest, operator_session.seen_at, operator.operator_id, operator.name, operator.role,
+        operator_session.proved_at > now() - make_interval(secs => $4::integer / 1000.0) as is_proved
     from operator_session
     join operator on operator.operator_id = operator_session.operator_id
     where operator_session.digest = $1::bytea
@@ -15,4 +18,4 @@ with found as (
     update operator_session set seen_at = now()
     where digest = (select digest from found where seen_at < now() - interval '1 minute')
 )
-select operator_id, name, role from found
+select operator_id, name, role, is_proved from found
