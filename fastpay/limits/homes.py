@@ -3,6 +3,8 @@
 # A member whose row was not renewed for so long is gone.
 member_alive_ms = 4_000
 members_max = 64
+# A home and the database's process that serves it.
+processors_per_home = 2
 forwards_waiting_max = 8_192
 # A larger command is written by the instance that got it. A frame has several commands, which are not larger
 # together.

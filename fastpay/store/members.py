@@ -35,11 +35,20 @@ class PostgresMembers:
             own.release,
             own.socket,
             own.address,
+            own.host,
+            own.processors,
             msgspec.json.encode(report).decode(),
             limits.member_alive_ms,
         )
         members = [
-            Member(row["member_id"].hex, own.release, row["socket"], row["address"])
+            Member(
+                row["member_id"].hex,
+                own.release,
+                row["socket"],
+                row["address"],
+                row["host"],
+                row["processors"],
+            )
             for row in found
             if row["member_id"] is not None
         ]

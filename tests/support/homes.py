@@ -132,7 +132,8 @@ async def instance(database_url: str, release: str = "this") -> AsyncIterator[In
         network = CableNetwork(f"fastpay-test-{member_id}")
         membership = Membership(PostgresMembers(own.pool), own.reads)
         homes = Homes(
-            Member(member_id, release, f"fastpay-test-{member_id}"),
+            # A host of its own, so that each is the home of some tenants.
+            Member(member_id, release, f"fastpay-test-{member_id}", host=member_id),
             own.writer,
             network,
             membership,

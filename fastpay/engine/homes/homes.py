@@ -28,7 +28,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.failures import UnknownOutcome
-from fastpay.engine.homes.choice import choose_home
+from fastpay.engine.homes.choice import choose_home, homes_among
 from fastpay.engine.homes.link import Link, Unanswered, Unbegun
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Follower, Member, Network, OwnWriter
@@ -154,8 +154,8 @@ class Homes:
     def _choose_anew(self) -> None:
         """Choose homes among those that stay, this instance included."""
         self._homes.clear()
-        staying = [member_id for member_id, link in self._links.items() if not link.is_leaving]
-        self._choices = staying if self._has_left and staying else [self._own.member_id, *staying]
+        staying = [link.member for link in self._links.values() if not link.is_leaving]
+        self._choices = homes_among(staying if self._has_left and staying else [self._own, *staying])
 
     def _home(self, scope: Scope) -> Link | None:
         """Return the link to the home of a tenant, None if that is this instance."""

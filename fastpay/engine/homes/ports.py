@@ -10,12 +10,17 @@ from fastpay.engine.ports import Commit, Reply, Submission, Writer
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts."""
+    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts.
+
+    Identifiers of older members sort first. Members with the same `host` share its processors.
+    """
 
     member_id: str
     release: str
     socket: str
     address: str | None = None
+    host: str = ""
+    processors: int = 1
 
 
 class Roll(NamedTuple):
