@@ -41,6 +41,8 @@ relay_page_events = 100
 # Events of one endpoint above its position, and its exceptions.
 relay_line_max = 512
 relay_exceptions_max = 1_000
+# How often the stored exceptions of an endpoint change before they are written anew.
+relay_generation_changes_max = 4_000
 # Attempts in flight: of all endpoints, and of one; retries get this share of an endpoint's window.
 relay_in_flight_max = 1_024
 relay_window_start = 8
@@ -89,6 +91,7 @@ assert relay_grace_ms + relay_beat_ms < relay_handover_ms
 assert relay_replay_page_events <= relay_page_events
 assert relay_replays_per_second_min <= relay_replays_per_second
 assert relay_page_events < relay_line_max < relay_exceptions_max
+assert 2 * relay_exceptions_max < relay_generation_changes_max
 assert relay_window_start <= relay_window_max <= relay_in_flight_max <= webhook_connections_max
 assert relay_window_max <= webhook_endpoint_connections_max
 assert relay_probe_ms <= relay_probe_max_ms < relay_disable_ms

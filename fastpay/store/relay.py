@@ -45,7 +45,9 @@ class PostgresLeases:
         fences = {_name(row): row["fence"] for row in claimed}
         positions = await self._pool.fetch(SQL["relay_positions"], *_columns(fences))
         parked: dict[EndpointName, list[Parked]] = {name: [] for name in fences}
-        for row in await self._pool.fetch(SQL["relay_exceptions"], *_columns(parked)):
+        generations = {_name(row): row["generation"] for row in positions}
+        columns = *_columns(generations), list(generations.values())
+        for row in await self._pool.fetch(SQL["relay_exceptions"], *columns):
             parked[_name(row)].append(
                 Parked(
                     row["sequence"],
@@ -66,6 +68,8 @@ class PostgresLeases:
                 resume_ms=row["resume_ms"] or 0,
                 replayed=row["replayed_id"].hex,
                 replayed_through=row["replayed_through"],
+                generation=row["generation"],
+                changes=row["changes"],
                 parked=tuple(parked[_name(row)]),
             )
             for row in positions
@@ -95,7 +99,7 @@ class PostgresLeases:
             SQL["relay_record"],
             instance_id,
             *_columns(record.name for record in records),
-            *_transpose(9, (record[1:10] for record in records)),
+            *_transpose(12, (record[1:13] for record in records)),
             *_transpose(2, removed),
             *_transpose(6, kept),
             *_transpose(12, made),

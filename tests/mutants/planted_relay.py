@@ -91,6 +91,20 @@ RELAY = (
         ("tests/relay/test_old_snapshots.py",),
     ),
     Mutant(
+        "let-dead-exceptions-gather",
+        f"{FOLDER}/channel.py",
+        "if changes > limits.relay_generation_changes_max:",
+        "if changes > 100_000:",
+        ("tests/relay/test_old_snapshots.py", CHANNEL),
+    ),
+    Mutant(
+        "write-anew-only-what-changed",
+        f"{FOLDER}/channel.py",
+        "generation + 1, list(progress.parked.values())",
+        "generation + 1, kept",
+        ("tests/relay/test_old_snapshots.py", CHANNEL),
+    ),
+    Mutant(
         "send-other-bytes-from-another-process",
         "fastpay/domain/events.py",
         "for name in {**before, **after}:",

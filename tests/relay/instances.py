@@ -135,7 +135,7 @@ async def fetch(database_url: str, statement: str, *values: Any) -> list[dict[st
 async def cursor(database_url: str, endpoint_id: str) -> dict[str, Any]:
     """Return the cursor of an endpoint, with what it claims to have delivered."""
     statement = (
-        "select *, coalesce(least(position, (select min(sequence) - 1 from webhook_exception e where "
+        "select c.*, coalesce(least(position, (select min(sequence) - 1 from webhook_exception e where "
         "e.webhook_endpoint_id = c.webhook_endpoint_id)), -1) as delivered_through, "
         "(select sequence from book b where b.tenant_id = c.tenant_id and b.livemode = c.livemode) as last "
         "from webhook_progress c where webhook_endpoint_id = $1"

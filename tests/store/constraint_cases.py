@@ -140,6 +140,8 @@ CASES: dict[str, list[Row]] = {
     "webhook_position_not_negative": [{"position_before": -1}],
     "webhook_position_forward": [{"position_before": 10}],
     "webhook_position_previous_before": [{"previous_sequence": 10}],
+    "webhook_position_generation_not_negative": [{"generation": -1}, {"changes": -1}],
+    "webhook_position_delivered_before": [{"delivered_through": 10}],
     "webhook_exception_cursor_fkey": [{"webhook_endpoint_id": name(999)}, STRANGER],
     "webhook_exception_previous_before": [{"previous_sequence": 3}],
     "webhook_exception_attempts_not_negative": [{"attempts": -1}],

@@ -132,7 +132,7 @@ _ONE = [
     "'GET', '/', 200",
     f"webhook_exception select {_early(repr(SEVENTH) + '::uuid', _ID['tenant'])}, false, "
     f"{_early(repr(SEVENTH_ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, number, 0, {_ID['charge']}, 1, "
-    f"{_MOMENT}",
+    f"{_MOMENT}, 0",
 ]
 _RARE = f"number <= {FEW} and {_IS_ODD}"
 _EVENT_TYPE = _case(_RARE, "'charge.failed'", "'charge.succeeded'")
@@ -173,7 +173,7 @@ _TENTH = [
         for scope in (_OWN, _OTHER)
         for table, values in (
             ("webhook_cursor", "null, 1"),
-            ("webhook_position", f"1, 1, number, 0, 0, 0, null, null, {_ID['nobody']}, 0"),
+            ("webhook_position", f"1, 1, number, 0, 0, 0, null, null, {_ID['nobody']}, 0, 0, 0, number"),
         )
     ),
     f"webhook_replay select {_OWN}, {_ID['webhook_replay']}, 1, "

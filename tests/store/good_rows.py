@@ -86,9 +86,13 @@ GOOD: dict[str, Row] = {
         "failures": 0,
         "replayed_id": name(2),
         "replayed_through": 0,
+        "generation": 1,
+        "changes": 1,
+        "delivered_through": 2,
     },
     "webhook_exception": {
         "webhook_endpoint_id": name(117),
+        "generation": 1,
         "sequence": 3,
         "previous_sequence": 2,
         "object_id": name(2),

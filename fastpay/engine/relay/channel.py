@@ -43,6 +43,8 @@ class Channel:
             previous=start if lease.position is None else lease.previous,
             parked=map(_entry, lease.parked),
         )
+        # Of the exceptions as they are stored.
+        self._generation, self._changes = lease.generation, lease.changes
         self.end = self.progress.position
         self.find_replay = shared.find_replay
         self._shared = shared
@@ -148,6 +150,12 @@ class Channel:
         """Return the state to store, with the exceptions that have changed."""
         progress, circuit = self.progress, self.circuit
         changed = list(progress.changed.items())
+        generation, changes = self._generation, self._changes + len(changed)
+        kept = [entry for _, entry in changed if entry is not None]
+        if changes > limits.relay_generation_changes_max:
+            # It stays too many until it is stored, so what is not known to be stored is stored the same way.
+            generation, kept = generation + 1, list(progress.parked.values())
+            changes = len(kept)
         return Record(
             name=self.name,
             fence=self.fence,
@@ -159,9 +167,16 @@ class Channel:
             replayed=self.replaying.replayed,
             replayed_through=self.replaying.through,
             version=self.configuration.version,
-            kept=[_parked(entry) for _, entry in changed if entry is not None],
+            generation=generation,
+            changes=changes,
+            delivered_through=progress.delivered_through,
+            kept=[_parked(entry) for entry in kept],
             removed=[sequence for sequence, entry in changed if entry is None],
         )
+
+    def recorded(self, record: Record) -> None:
+        """Note that a state is stored."""
+        self._generation, self._changes = record.generation, record.changes
 
     async def leave(self, grace_ms: int) -> None:
         """Begin nothing more, and wait for what is in flight; after `grace_ms` end it."""

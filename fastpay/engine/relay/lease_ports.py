@@ -39,7 +39,8 @@ class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An endpoint that this instance reads for, under a fencing number, with its state as it was stored.
 
     `position` is None if nobody has read for it yet. `replayed` are the digits of the last replay that has
-    ended, and `replayed_through` is how far the one after it has come.
+    ended, and `replayed_through` is how far the one after it has come. `generation` is that of the
+    exceptions, and `changes` is how many there were in it.
     """
 
     name: EndpointName
@@ -52,12 +53,14 @@ class Lease(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     replayed: str = LOWEST
     replayed_through: int = 0
     parked: tuple[Parked, ...] = ()
+    generation: int = 0
+    changes: int = 0
 
 
 class Record(NamedTuple):
     """What became of an endpoint's deliveries since the last record. `removed` are no exceptions any more.
 
-    `version` is that of the endpoint.
+    `version` is that of the endpoint. Under another `generation` than before, `kept` are all exceptions.
     """
 
     name: EndpointName
@@ -70,6 +73,9 @@ class Record(NamedTuple):
     replayed: str
     replayed_through: int
     version: int
+    generation: int
+    changes: int
+    delivered_through: int
     kept: Sequence[Parked] = ()
     removed: Sequence[int] = ()
 

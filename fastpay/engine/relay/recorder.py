@@ -25,6 +25,9 @@ class Recorded(Protocol):
     def record(self) -> Record:
         """Return the state to store, with the exceptions that have changed."""
 
+    def recorded(self, record: Record) -> None:
+        """Note that a state is stored."""
+
 
 class Recorder:
     """Gathers for a moment, and then stores everything. What could not be stored is kept, and stored later.
@@ -117,6 +120,7 @@ class Recorder:
         for channel, record in records.items():
             if (record.name, record.fence) in held:
                 self._stored[channel] = record._replace(kept=[], removed=[])
+                channel.recorded(record)
             else:
                 self._fenced(channel)
         return True

@@ -12,6 +12,7 @@ select
         where webhook_exception.tenant_id = $1::uuid
             and webhook_exception.livemode = $2::boolean
             and webhook_exception.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
+            and webhook_exception.generation = webhook_progress.generation
             and webhook_exception.sequence < $3::bigint and webhook_exception.sequence > $4::bigint
     ) as parked
 from webhook_endpoint

@@ -3,14 +3,7 @@
 -- $2 boolean mode
 -- $3 uuid[]  endpoints
 select
-    webhook_progress.webhook_endpoint_id, least(webhook_progress.position, (
-        select min(webhook_exception.sequence) - 1
-        from webhook_exception
-        where webhook_exception.tenant_id = $1::uuid
-            and webhook_exception.livemode = $2::boolean
-            and webhook_exception.webhook_endpoint_id = webhook_progress.webhook_endpoint_id
-    )) as delivered_through,
-    book.sequence, webhook_progress.failures, webhook_progress.resume_at > clock_timestamp() as is_paused
+    webhook_progress.webhook_endpoint_id, webhook_progress.delivered_through, book.sequence, webhook_progress.failures, webhook_progress.resume_at > clock_timestamp() as is_paused
 from webhook_progress
 join book using (tenant_id, livemode)
 where webhook_progress.tenant_id = $1::uuid

@@ -28,15 +28,16 @@ with standing as (
         where seen_at > now() - make_interval(secs => $1::integer / 1000.0)
     ) as live on live.instance_id = webhook_progress.holder
     cross join lateral (
-        select count(*) as count, min(sequence) as first
+        select count(*) as count
         from webhook_exception
         where webhook_exception.tenant_id = webhook_endpoint.tenant_id
             and webhook_exception.livemode = webhook_endpoint.livemode
             and webhook_exception.webhook_endpoint_id = webhook_endpoint.webhook_endpoint_id
+            and webhook_exception.generation = webhook_progress.generation
     ) as parked
     cross join lateral (
         -- Before anybody has read for an endpoint, it has everything still to come.
-        select least(coalesce(webhook_progress.position, book.sequence), parked.first - 1) as sequence
+        select coalesce(webhook_progress.delivered_through, book.sequence) as sequence
     ) as through
     where not webhook_endpoint.deleted
 )

@@ -17,6 +17,7 @@ select
         where webhook_exception.tenant_id = place.tenant_id
             and webhook_exception.livemode = place.livemode
             and webhook_exception.webhook_endpoint_id = endpoint.webhook_endpoint_id
+            and webhook_exception.generation = webhook_progress.generation
             and webhook_exception.sequence = any(array(
                 select head.sequence from head where head.ordinal = place.ordinal
             ))

@@ -66,6 +66,35 @@ async def test_an_endpoint_that_asked_for_a_pause_is_woken_by_its_end(
     assert world.receiver.begun == []
 
 
+async def test_exceptions_that_changed_too_often_are_written_anew_until_that_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "relay_generation_changes_max", 7)
+    world = World()
+    world.receiver.status = 500
+    await world.commit(4)
+    await world.receiver.answer()
+    channel, first = world.channel, world.channel.record()
+    assert (first.generation, first.changes, len(first.kept)) == (0, 4, 4)
+    channel.progress.changed = {}
+    channel.recorded(first)
+    channel.progress.hasten()
+    for _ in range(4):
+        entry = channel.progress.take(0, first_max=0, retries_max=1)
+        assert entry is not None
+        channel.progress.acknowledge(entry)
+        # What is not known to be stored is stored the same way, though more has changed since.
+        record = channel.record()
+        gone = len(record.removed)
+        is_new = 4 + gone > 7
+        assert (record.generation, len(record.kept)) == (int(is_new), 4 - gone if is_new else 0)
+    assert gone == 4
+    channel.progress.changed = {}
+    channel.recorded(record)
+    again = channel.record()
+    assert (again.generation, again.changes, again.kept, again.removed) == (1, 0, [], [])
+
+
 OLD = 200
 
 
