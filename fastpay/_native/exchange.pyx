@@ -215,7 +215,11 @@ cdef class Exchange(Job):
 
     cdef bint _note(self, bytes name, bytes value) except -1:
         # Record a field of the response; return whether the connection sends it.
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(name)
+        cdef Py_ssize_t size
+        if name is None or value is None:
+            # A parameter of type bytes may be None, which has no bytes to read.
+            raise TypeError("the name and the value of a response header must be bytes")
+        size = PyBytes_GET_SIZE(name)
         if not is_clean(name) or not is_clean(value):
             raise ValueError("a line break or NUL in a response header")
         # Compare names only if the length is that of a field that the connection handles itself.

@@ -203,10 +203,15 @@ cdef class Connection(Link):
         self.transport = self.stream = None
         self.reading = None
         self._let_go(None)
-        protocol = self.service.switch_to_http2(self.service)
-        protocol.peer = peer
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
+        try:
+            protocol = self.service.switch_to_http2(self.service)
+            protocol.peer = peer
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+        except Exception:
+            # Nobody else would end it: this connection has let go of it, and has no deadline any more.
+            transport.abort()
+            raise
         if data:
             protocol.data_received(data)
         return 0

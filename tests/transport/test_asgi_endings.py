@@ -148,13 +148,18 @@ def test_half_an_answer_ends_the_connection_without_its_end(
     run(main())
 
 
+BODY: Message = {"type": "http.response.body", "body": b"x"}
+
+
 @pytest.mark.parametrize(
     "messages",
     [
-        [{"type": "http.response.body", "body": b"x"}],
+        [BODY],
         [{"type": "http.response.start", "status": 99, "headers": []}],
         [{"type": "http.response.start", "status": 200, "headers": [(b"a", b"b\r\nc: d")]}],
         [{"type": "http.response.start", "status": 200, "headers": [(b"a\n", b"b")]}],
+        [{"type": "http.response.start", "status": 200, "headers": [(b"a", None)]}, BODY],
+        [{"type": "http.response.start", "status": 200, "headers": [(None, b"b")]}, BODY],
         [{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1, 2")]}],
         [{"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")] * 2}],
         [{"type": "websocket.accept"}],

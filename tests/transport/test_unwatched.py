@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from fastpay import limits
 from fastpay._native.poller import Stream
+from fastpay.server import http2
+from fastpay.server.http2_frames import PREFACE
 from fastpay.server.listener import Server
 from tests.support.doors import Certificate
 from tests.support.http_server import GET, client_context, connect, respond, run, serving
@@ -60,6 +63,25 @@ def test_a_body_is_discarded_after_an_answer_that_came_before_its_end(
             await emptied(server)
 
     run(main())
+
+
+def test_a_connection_that_cannot_become_http2_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(service: Any) -> Any:
+        raise RuntimeError("no memory")
+
+    async def main() -> None:
+        monkeypatch.setattr(http2, "create_factory", lambda *_: fail)
+        async with serving(refusing) as server:
+            reader, writer = await connect(server)
+            writer.write(PREFACE)
+            try:
+                with suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            finally:
+                writer.close()
+            await emptied(server)
+
+    run(main(), timeout_seconds=10)
 
 
 def test_a_connection_that_is_not_watched_is_kept_until_its_deadline() -> None:
