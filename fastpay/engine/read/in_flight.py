@@ -1,13 +1,17 @@
 """Reads in flight: each is shared by everybody who wants the same object, and sent in batches."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.errors import DatabaseUnavailable, Overloaded
+
+logger = logging.getLogger(__name__)
 
 Key = tuple[Scope, str]
 
@@ -40,7 +44,7 @@ class InFlightRead:
         return asyncio.shield(self._future)
 
     def watch(self, on_done: Callable[[Versioned | None], None]) -> None:
-        """Call `on_done` when the read ends, before the waiters wake up. It must not raise."""
+        """Call `on_done` when the read ends, before the waiters wake up."""
         self._watchers.append(on_done)
 
     def resolve(self, versioned: Versioned | None) -> None:
@@ -60,7 +64,11 @@ class InFlightRead:
     def _tell(self, versioned: Versioned | None) -> None:
         watchers, self._watchers = self._watchers, []
         for on_done in watchers:
-            on_done(versioned)
+            try:
+                on_done(versioned)
+            except Exception:
+                # The others are requests as well, which nobody else would answer.
+                logger.exception("read_watcher_failed")
 
 
 class InFlightReads:
@@ -151,17 +159,16 @@ class InFlightReads:
     def _look_for_missing(self) -> None:
         missing, self._missing = self._missing, []
         for start in range(0, len(missing), limits.batch_reads_max):
-            task = asyncio.create_task(self._look_for(missing[start : start + limits.batch_reads_max]))
+            batch = missing[start : start + limits.batch_reads_max]
+            task = asyncio.create_task(self._look_for(batch))
             self._lookers.add(task)
             task.add_done_callback(self._lookers.discard)
+            task.add_done_callback(partial(_fail_if_cancelled, batch))
 
     async def _look_for(self, batch: Sequence[InFlightRead]) -> None:
         self._looked_for += len(batch)
         try:
             left = await self._look(batch)
-        except asyncio.CancelledError:
-            _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
-            raise
         finally:
             self._looked_for -= len(batch)
             self._ended([read for read in batch if read.is_done])
@@ -179,14 +186,12 @@ class InFlightReads:
             task = asyncio.create_task(self._run(batch))
             self._tasks.add(task)
             task.add_done_callback(self._finished)
+            task.add_done_callback(partial(_fail_if_cancelled, batch))
             self.sent += 1
 
     async def _run(self, batch: Sequence[InFlightRead]) -> None:
         try:
             await self._read(batch)
-        except asyncio.CancelledError:
-            _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
-            raise
         except Exception as error:  # noqa: BLE001  the waiters raise it
             if isinstance(error, DatabaseUnavailable):
                 batch = [*batch, *self._fail_for_a_while(error, batch[0])]
@@ -208,6 +213,12 @@ class InFlightReads:
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         self._send()
+
+
+def _fail_if_cancelled(batch: Sequence[InFlightRead], task: "asyncio.Task[None]") -> None:
+    # Not in the task itself: one that is cancelled before its first step runs nothing.
+    if task.cancelled():
+        _fail(batch, DatabaseUnavailable("The server is stopping. Try again."))
 
 
 def _fail(batch: Sequence[InFlightRead], error: Exception) -> None:

@@ -82,3 +82,34 @@ async def test_a_read_that_fails_at_once_makes_nobody_else_fail() -> None:
     assert not await world.ask("one")
     world.is_away = False
     assert await world.ask("one")
+
+
+async def test_reads_fail_when_they_are_cancelled_before_their_statement_began() -> None:
+    world = World()
+    for looks in (False, True):
+        in_flight = InFlightReads(world._read, clock=world.clock, look=world._look, ended=lambda reads: None)
+        read = in_flight.begin((TENANT, "one"), looks=looks)
+        # Its first step is in the turn in which the task of the read is made.
+        await asyncio.create_task(in_flight.close())
+        assert read.is_done
+        with pytest.raises(DatabaseUnavailable, match="stopping"):
+            await read.wait()
+    assert world.reads == 0
+
+
+async def test_a_watcher_that_fails_keeps_no_other_from_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.is_away = False
+    told: list[object] = []
+
+    def fail(versioned: object) -> None:
+        raise LookupError("broken")
+
+    read = world.in_flight.begin((TENANT, "one"))
+    read.watch(fail)
+    read.watch(told.append)
+    await read.wait()
+    assert told == [None]
+    assert "read_watcher_failed" in caplog.text
