@@ -4,6 +4,7 @@ from fastpay.store.migrations import run_scripts
 
 revision = "0034"
 down_revision = "0033"
+works_with = "0033"
 
 
 def upgrade() -> None:

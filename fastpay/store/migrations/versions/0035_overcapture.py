@@ -2,10 +2,11 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0033"
-down_revision = "0032"
+revision = "0035"
+down_revision = "0034"
+works_with = "0035"
 
 
 def upgrade() -> None:
-    """Run 0033_overcapture.sql and then its check."""
+    """Run 0035_overcapture.sql and then its check."""
     run_scripts(__file__)
