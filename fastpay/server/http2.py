@@ -181,8 +181,11 @@ class Http2Connection(asyncio.Protocol):
             self._send_away(ErrorCodes.ENHANCE_YOUR_CALM)
         elif guard.streams:
             self._idle_since = 0.0
-        elif self._ending is not None or self._service.retiring:
-            self._say_goodbye(self._ending or ErrorCodes.NO_ERROR)
+        elif self._ending is not None:
+            self._say_goodbye(self._ending)
+        elif self._service.retiring and guard.last_stream:
+            # The first request of a new connection is on its way, and some clients give it up at a GOAWAY.
+            self._say_goodbye(ErrorCodes.NO_ERROR)
         elif guard.terminated:
             self._close()
         else:

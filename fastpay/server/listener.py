@@ -123,8 +123,8 @@ class Server:
         service.retiring = True
         for connection in list(service.http2_connections):
             connection.flush()
-        emptied, ended = asyncio.ensure_future(self._wait_empty(service)), asyncio.ensure_future(until.wait())
-        waited = {emptied, ended}
+        emptied = asyncio.ensure_future(self._wait_left(service))
+        waited = {emptied, asyncio.ensure_future(until.wait())}
         await asyncio.wait(waited, timeout=period_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waited:
             waiter.cancel()
@@ -168,7 +168,14 @@ class Server:
         # Transports report their end one turn of the loop later.
         await asyncio.sleep(0)
 
+    async def _wait_left(self, service: Service) -> None:
+        """Wait until no connection is left, also none whose TLS handshake is not complete."""
+        while self._connections(service):
+            await self._wait_empty(service)
+            await asyncio.sleep(limits.tick_ms / 1000)
+
     async def _wait_empty(self, service: Service) -> None:
+        self._emptied.clear()
         service.when_empty(self._emptied.set)
         await self._emptied.wait()
 
