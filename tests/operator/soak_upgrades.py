@@ -104,6 +104,8 @@ def _play(
             paid |= more
             faults += failures
         seconds = time.monotonic() - started
+        if faults:
+            faults.append(running.output)
         print(f"{times} upgrades, {len(paid)} payments, {len(paid) / seconds:.0f} a second")  # noqa: T201
     found = fetch(database_url, "select count(*) from payment_intent where status = 'succeeded'")[0][0]
     if not found == len(paid) == len(set(paid.values())):

@@ -1,5 +1,6 @@
 """An instance that is replaced again and again, and clients who pay meanwhile and note what they saw."""
 
+import datetime as dt
 import itertools
 import json
 import signal
@@ -150,7 +151,8 @@ class Crowd:
         try:
             way(keys)
         except Exception as failure:  # noqa: BLE001 - what a client saw is the result
-            self.failures.append(f"{name}: {failure!r}")
+            moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+            self.failures.append(f"{moment} {name}: {failure!r}")
 
     def _keep(self, keys: Iterator[str]) -> None:
         with self._client() as client:
