@@ -10,7 +10,7 @@ from fastpay._native.signature import Signer
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_rows import LedgerRows
-from fastpay.domain.plan import Answer, Book, Command, Draft, Versioned
+from fastpay.domain.plan import Answer, Book, Command, Draft, Event, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.domain.search import Query
 from fastpay.engine.timing import Timing
@@ -88,7 +88,8 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
     """What was committed for one tenant: the sequence before and after, and the versions between.
 
     Versions are in the order in which they came about. An object that changed twice has two. `elsewhere` are
-    the identifiers of new objects that another instance has asked for, and shows.
+    the identifiers of new objects that another instance has asked for, and shows. `events` are all of it,
+    None if they are not known here.
     """
 
     scope: Scope
@@ -96,6 +97,7 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
     after: int
     versions: list[Versioned]
     elsewhere: set[str] = set()
+    events: list[Event] | None = None
 
 
 class Changes(msgspec.Struct):
@@ -132,15 +134,19 @@ class Changes(msgspec.Struct):
     def commits(self, found: Mapping[Scope, Book]) -> list[Commit]:
         """Return what a commit changes for each tenant. `found` are the books before the batch."""
         made = {
-            scope: Commit(scope, found[scope].sequence, sequence, [])
+            scope: Commit(scope, found[scope].sequence, sequence, [], events=[])
             for scope, sequence in self.sequences.items()
         }
         for scope, versioned in self.versions:
             made[scope].versions.append(versioned)
         for submission, draft in self.drafts:
-            if submission.is_forwarded and draft.events:
-                new = [versioned.object.id for versioned in draft.versions if versioned.version == 1]
-                made[submission.scope].elsewhere.update(new)
+            if draft.events:
+                commit = made[submission.scope]
+                assert commit.events is not None, "it was made above"
+                commit.events.extend(draft.events)
+                if submission.is_forwarded:
+                    new = [versioned.object.id for versioned in draft.versions if versioned.version == 1]
+                    commit.elsewhere.update(new)
         return list(made.values())
 
 

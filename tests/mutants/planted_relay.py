@@ -91,6 +91,13 @@ RELAY = (
         ("tests/relay/test_old_snapshots.py",),
     ),
     Mutant(
+        "pass-what-another-instance-committed",
+        f"{FOLDER}/channel.py",
+        "if types is None or before != self.end or not self.types.isdisjoint(types):",
+        "if types is None or not self.types.isdisjoint(types):",
+        (f"{CHANNEL}::test_what_an_endpoint_does_not_want_is_passed_without_a_read",),
+    ),
+    Mutant(
         "let-dead-exceptions-gather",
         f"{FOLDER}/channel.py",
         "if changes > limits.relay_generation_changes_max:",

@@ -5,6 +5,7 @@ when an attempt or a read has ended, when a time has come, and after a lease was
 """
 
 import asyncio
+from collections.abc import Set
 
 from fastpay import limits
 from fastpay.domain.identifiers import digits
@@ -51,6 +52,8 @@ class Channel:
         self._window = Window()
         self._rate = Rate(endpoint.requests_per_second)
         self._is_stale = False
+        # What is above this, up to `end`, is not wanted: it need not be read.
+        self._wanted_through = self.end
         self._reading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         # Whether it is being disabled: nothing is sent until that is known to have happened, or not.
@@ -68,13 +71,18 @@ class Channel:
             through=lease.replayed_through,
         )
 
-    def heard(self, sequence: int | None) -> None:
-        """Note how far the tenant's sequence has come, further than is known if that is None."""
+    def heard(self, sequence: int | None, *, before: int = 0, types: Set[str] | None = None) -> None:
+        """Note how far the tenant's sequence has come, further than is known if that is None.
+
+        `types` are those of all events above `before`, None if they are not known.
+        """
         if sequence is None:
             self._is_stale = True
         elif sequence > self.end:
+            if types is None or before != self.end or not self.types.isdisjoint(types):
+                self._wanted_through = sequence
             self.end = sequence
-        if not self._is_paused:
+        if not self._is_paused and not self._pass_unwanted():
             self.pump()
 
     def halt(self) -> None:
@@ -211,8 +219,18 @@ class Channel:
     def _is_behind(self) -> bool:
         return self._is_stale or self.progress.read_through < self.end
 
+    def _pass_unwanted(self) -> bool:
+        """Pass what need not be read, so that an endpoint that wants little asks the database for little."""
+        progress = self.progress
+        if self._reading is not None or not self._wanted_through <= progress.read_through < self.end:
+            return False
+        progress.offer([], self.end)
+        self.touch()
+        return True
+
     def _read_on(self, now_ms: int) -> None:
         progress = self.progress
+        self._pass_unwanted()
         if self._reading is not None or not self._is_behind or progress.waiting > self._window.size:
             return
         if self.circuit.state(now_ms) == "open":
@@ -240,7 +258,8 @@ class Channel:
             progress.offer(
                 [one for one in page.events if one.type != PING or one.object_id == own], page.through
             )
-            self.end = max(self.end, page.end)
+            if page.end > self.end:
+                self.end = self._wanted_through = page.end
             self.touch()
         finally:
             self._reading = None

@@ -151,8 +151,12 @@ class Relay:
         if self.leases.channels:
             self._shared.peak.committed(commits, self._clock.monotonic_ns())
             for commit in commits:
-                for channel in list(self.leases.of_scope(commit.scope)):
-                    channel.heard(commit.after)
+                channels = list(self.leases.of_scope(commit.scope))
+                types = None
+                if channels and commit.events is not None:
+                    types = {event.type for event in commit.events}
+                for channel in channels:
+                    channel.heard(commit.after, before=commit.before, types=types)
 
     def heard(self, scope: Scope) -> None:
         """Wake the channels of a tenant: another instance has changed something of it."""

@@ -1,7 +1,7 @@
 """A channel over ports of the test's own: the log, the receiver and what is stored."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from typing import cast
 
 from fastpay.domain.identifiers import Scope
@@ -21,6 +21,8 @@ from tests.unit.engine.hand_clock import HandClock
 
 SCOPE = Scope("1" * 32, livemode=False)
 NAME = EndpointName(SCOPE, "we_" + "2" * 32)
+# Of all events.
+TYPE = "customer.created"
 
 
 class Log:
@@ -29,14 +31,23 @@ class Log:
     def __init__(self) -> None:
         self.end = 0
         self.reads: list[int] = []
+        self.is_slow = False
+        self._may_return = asyncio.Event()
+
+    def go_on(self) -> None:
+        """Let slow reads return what they have found."""
+        self._may_return.set()
 
     async def read(
         self, scope: Scope, after: int, types: frozenset[str], form: Form, *, limit: int = 100
     ) -> LogPage:
         """Return a page."""
         self.reads.append(after)
-        through = min(self.end, after + limit)
-        return LogPage([logged(number) for number in range(after + 1, through + 1)], through, self.end)
+        end, through = self.end, min(self.end, after + limit)
+        if self.is_slow:
+            await self._may_return.wait()
+        numbers = range(after + 1, through + 1) if TYPE in types else ()
+        return LogPage([logged(number) for number in numbers], through, end)
 
     async def read_one(self, scope: Scope, sequence: int, form: Form) -> Logged:
         """Return one event."""
@@ -131,16 +142,17 @@ class World:
         configuration = EndpointConfiguration(scope=SCOPE, endpoint=endpoint, version=1, secrets=())
         self.channel = Channel(shared, Lease(name=NAME, fence=1), configuration)
 
-    async def commit(self, events: int = 1) -> None:
-        """Have so many more events, and tell the channel."""
+    async def commit(self, events: int = 1, *, types: Set[str] | None = None) -> None:
+        """Have so many more events, and tell the channel, with their types if these are given."""
+        before = self.log.end
         self.log.end += events
-        self.channel.heard(self.log.end)
+        self.channel.heard(self.log.end, before=before, types=types)
         await settle()
 
 
 def logged(number: int) -> Logged:
     """Return the event with a number."""
-    return Logged(number, f"evt_{number:032x}", "customer.created", f"{number:032x}", b"{}")
+    return Logged(number, f"evt_{number:032x}", TYPE, f"{number:032x}", b"{}")
 
 
 async def settle() -> None:

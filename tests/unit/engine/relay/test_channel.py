@@ -9,7 +9,7 @@ from fastpay import limits
 from fastpay.domain.webhook_endpoints import WebhookReplay
 from fastpay.engine.relay.progress import Entry
 from tests.support.seeds import SEED
-from tests.unit.engine.relay.channels import World
+from tests.unit.engine.relay.channels import World, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +93,44 @@ async def test_exceptions_that_changed_too_often_are_written_anew_until_that_is_
     channel.recorded(record)
     again = channel.record()
     assert (again.generation, again.changes, again.kept, again.removed) == (1, 0, [], [])
+
+
+async def test_what_an_endpoint_does_not_want_is_passed_without_a_read() -> None:
+    """Where it knows all types since its last read. Of another instance's commits it knows none."""
+    world = World(start=5)
+    channel, log = world.channel, world.log
+    channel.types = frozenset({"payout.paid"})
+    await world.commit()
+    reads = len(log.reads)
+    for _ in range(1_000):
+        await world.commit(3, types={"customer.created", "charge.succeeded"})
+    assert (len(log.reads), channel.progress.position) == (reads, log.end)
+    await world.commit(2, types={"payout.paid", "charge.succeeded"})
+    assert len(log.reads) == reads + 1
+    await world.commit(2)
+    assert len(log.reads) == reads + 2
+    # A commit before this one has not been heard of.
+    log.end += 3
+    await world.commit(2, types={"charge.succeeded"})
+    assert len(log.reads) == reads + 3
+    channel.heard(None)
+    await world.commit(2, types={"charge.succeeded"})
+    assert len(log.reads) == reads + 4
+    assert channel.progress.position == log.end
+
+
+async def test_what_is_committed_during_a_read_is_passed_if_it_is_not_wanted() -> None:
+    world = World(start=5)
+    channel, log = world.channel, world.log
+    channel.types = frozenset({"customer.created"})
+    log.is_slow = True
+    await world.commit(types={"customer.created"})
+    await world.commit(4, types={"charge.succeeded"})
+    assert len(log.reads) == 1
+    log.go_on()
+    await settle()
+    await world.receiver.answer()
+    assert (len(log.reads), channel.progress.position) == (1, log.end)
 
 
 OLD = 200
