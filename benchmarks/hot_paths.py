@@ -10,6 +10,7 @@ import uvloop
 
 from benchmarks import samples
 from benchmarks.asking import Asking
+from benchmarks.delivering import delivering
 from benchmarks.following import commit_paths
 from benchmarks.forwarding import forwarding
 from benchmarks.listing import Rows, pages
@@ -161,6 +162,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         pages() as lists,
         connection(cached_app(notes)) as feed_logged,
         forwarding() as (there_and_back, serve_forwarded),
+        delivering() as deliver,
     ):
         yield {
             "GET through a connection": lambda: feed(GET),
@@ -181,6 +183,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
             "forward 16 payments and serve them": there_and_back,
             "serve 16 forwarded payments": serve_forwarded,
+            "deliver 16 events, signed twice": deliver,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
             **lists,
             **commit_paths(Rows({})),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yarl
+from multidict import CIMultiDict, istr
 
 import fastpay
 from fastpay import limits
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 # Returns what `getaddrinfo` returns for a host and a port.
 Resolve = Callable[[str, int], Awaitable[Sequence[Any]]]
 
+# What is looked up again and again knows its own lower case.
+_SIGNED = {
+    name.encode(): istr(name.title())
+    for name in ("stripe-signature", "webhook-id", "webhook-timestamp", "webhook-signature")
+}
+_SEQUENCE, _PREVIOUS, _ATTEMPT = map(
+    istr, ("Fastpay-Sequence", "Fastpay-Previous-Sequence", "Fastpay-Attempt")
+)
 _FIXED = {
     "Content-Type": "application/json; charset=utf-8",
     "User-Agent": f"fastpay/{fastpay.__version__} (+webhooks)",
@@ -50,6 +59,8 @@ class _Prepared(msgspec.Struct, frozen=True):
     target: Target
     url: yarl.URL
     signer: WebhookSigner
+    # The endpoint's own, and those that are the same for all deliveries.
+    headers: CIMultiDict[str]
     slots: asyncio.Semaphore
 
 
@@ -128,7 +139,7 @@ class WebhookDeliverer:
             tracer.delivered(trace, url.scheme, url.host or "", url.port or 443, status=status)
 
     async def _post(
-        self, prepared: _Prepared, delivery: Delivery, headers: Mapping[str, str]
+        self, prepared: _Prepared, delivery: Delivery, headers: CIMultiDict[str]
     ) -> tuple[int, Mapping[str, str], bytes]:
         url, live = prepared.url, prepared.target.livemode
         async with self._session(is_plain=live and url.scheme == "http").post(
@@ -146,16 +157,15 @@ class WebhookDeliverer:
                     break
             return response.status, response.headers, bytes(body[: limits.webhook_excerpt_bytes_max])
 
-    def _headers(self, prepared: _Prepared, delivery: Delivery) -> dict[str, str]:
+    def _headers(self, prepared: _Prepared, delivery: Delivery) -> CIMultiDict[str]:
         """Return the headers. Those of the endpoint come first: none of them can replace one of ours."""
-        headers = dict(prepared.target.headers)
-        headers.update(_FIXED)
+        headers = prepared.headers.copy()
         timestamp = self._clock.now_ms() // 1000
         for name, value in prepared.signer.headers(delivery.event_id, delivery.body, timestamp):
-            headers[name.decode().title()] = value.decode()
-        headers["Fastpay-Sequence"] = str(delivery.sequence)
-        headers["Fastpay-Previous-Sequence"] = str(delivery.previous_sequence)
-        headers["Fastpay-Attempt"] = str(delivery.attempt)
+            headers[_SIGNED[name]] = value.decode()
+        headers[_SEQUENCE] = str(delivery.sequence)
+        headers[_PREVIOUS] = str(delivery.previous_sequence)
+        headers[_ATTEMPT] = str(delivery.attempt)
         return headers
 
     def _prepare(self, target: Target) -> _Prepared:
@@ -181,6 +191,7 @@ class WebhookDeliverer:
             target,
             url.with_fragment(None),
             WebhookSigner(*target.secrets),
+            _lasting_headers(target),
             asyncio.Semaphore(limits.webhook_endpoint_connections_max),
         )
         if len(self._prepared) >= limits.webhook_targets_kept:
@@ -203,23 +214,28 @@ class WebhookDeliverer:
     def _open(self, policy: AddressPolicy) -> "aiohttp.ClientSession":
         import aiohttp  # noqa: PLC0415 - see `_load`
 
-        is_direct = self._settings.proxy is None
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=limits.webhook_connections_max,
-                keepalive_timeout=limits.webhook_idle_connection_ms / 1000,
-                ttl_dns_cache=limits.webhook_resolved_ms // 1000,
-                dns_cache_max_size=limits.webhook_targets_kept,
-                resolver=_resolver(self._resolve, policy if is_direct else None),
-                socket_factory=_socket_factory(policy) if is_direct else None,
-                ssl=self._tls or True,
-            ),
+            connector=self._connector(policy),
             timeout=aiohttp.ClientTimeout(
                 total=self._timeout_ms / 1000,
                 sock_connect=min(self._timeout_ms, limits.webhook_connect_timeout_ms) / 1000,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+        )
+
+    def _connector(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
+        import aiohttp  # noqa: PLC0415 - see `_load`
+
+        is_direct = self._settings.proxy is None
+        return aiohttp.TCPConnector(
+            limit=limits.webhook_connections_max,
+            keepalive_timeout=limits.webhook_idle_connection_ms / 1000,
+            ttl_dns_cache=limits.webhook_resolved_ms // 1000,
+            dns_cache_max_size=limits.webhook_targets_kept,
+            resolver=_resolver(self._resolve, policy if is_direct else None),
+            socket_factory=_socket_factory(policy) if is_direct else None,
+            ssl=self._tls or True,
         )
 
     def _failed(self, failure: Failure, reason: str, begun_ns: int) -> DeliveryOutcome:
@@ -242,6 +258,13 @@ class WebhookDeliverer:
                 return None
             seconds = int(until_s) - self._clock.now_ms() // 1000
         return min(max(seconds, 0), limits.webhook_retry_after_s_max)
+
+
+def _lasting_headers(target: Target) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name, value in (*target.headers, *_FIXED.items()):
+        headers[istr(name)] = value
+    return headers
 
 
 def _load() -> ssl.SSLContext:
