@@ -7,7 +7,8 @@ The receiver is a process on the same machine, and takes processor time as well.
     drain    how many events a second one endpoint gets from a log that is there already
     replay   from the command's time to the arrival of the first attempt, while payments come at `--rate` a
              second, of three events each: alone and beside a replay of old events, in turns
-    snapshot the same alone and beside a transaction in REPEATABLE READ that stays open, in turns
+    snapshot the same alone and beside a transaction in REPEATABLE READ that stays open, in turns, while one
+             event of ten fails at first; and with one that stays open for `--held` seconds, load after load
     cost     payments with an endpoint that gets everything, and with one whose receiver refuses connections,
              each between two loads of the same server without an endpoint
     takeover how many seconds after its end another instance has all endpoints of one that is killed, and of
@@ -88,12 +89,13 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--seconds", default=5.0, show_default=True, help="How long each load lasts.")
 @click.option("--rounds", default=5, show_default=True, help="How often each comparison is made.")
 @click.option("--rate", default=333, show_default=True, help="Payments a second while delays are measured.")
+@click.option("--held", default=0.0, show_default=True, help="Seconds that one snapshot stays open at last.")
 @click.option("--directory", default="/var/tmp", show_default=True, help="Where the database is put.")
-def main(only: tuple[str, ...], seconds: float, rounds: int, rate: int, directory: str) -> None:
+def main(only: tuple[str, ...], seconds: float, rounds: int, rate: int, held: float, directory: str) -> None:
     """Measure deliveries, their delays and their cost."""
     console = Console(width=WIDTH)
     with run_machine(directory, database_url=None, redis_url=None) as machine:
-        found = run(machine, only, seconds=seconds, rounds=rounds, rate=rate)
+        found = run(machine, only, seconds=seconds, rounds=rounds, rate=rate, held=held)
     console.print(found)
     record = {"machine": machine_facts(), "rate": rate, "found": msgspec.to_builtins(found)}
     console.print(f"written to {write_results('webhooks', record)}")
@@ -106,6 +108,7 @@ def run(
     seconds: float,
     rounds: int,
     rate: int,
+    held: float = 0.0,
     replayed: int = REPLAYED,
 ) -> dict[str, Any]:
     """Return what was found, by part."""
@@ -130,7 +133,7 @@ def run(
         if "replay" in only:
             found["replay"] = _replay(api, rate=rate, seconds=seconds, rounds=rounds, replayed=replayed)
         if "snapshot" in only:
-            found["snapshot"] = _snapshot(api, rate=rate, seconds=seconds, rounds=rounds)
+            found["snapshot"] = _snapshot(api, rate=rate, seconds=seconds, rounds=rounds, held=held)
         if "cost" in only:
             found["cost"] = _cost(api, machine, seconds=seconds, rounds=rounds)
         if "takeover" in only:
@@ -266,16 +269,30 @@ def _delays(api: Api, *, rate: int, seconds: float) -> Delays:
     )
 
 
-def _snapshot(api: Api, *, rate: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Return the delays alone and beside an old snapshot, and the median of their ratios by round."""
+def _snapshot(api: Api, *, rate: int, seconds: float, rounds: int, held: float) -> dict[str, Any]:
+    """Return the delays alone and beside an old snapshot, and the median of their ratios by round.
+
+    `held` are those beside one snapshot that stays open, and `held_ratio` is the second half to the first.
+    """
     alone: list[Delays] = []
     beside: list[Delays] = []
-    with api.endpoint():
+    during: list[Delays] = []
+    with api.endpoint(f"http://127.0.0.1:{api.port}/some"):
         for _ in range(rounds):
             alone.append(_delays(api, rate=rate, seconds=seconds))
             with old_snapshot(api.database.url):
                 beside.append(_delays(api, rate=rate, seconds=seconds))
-    return {"alone": alone, "beside": beside, "p99_ratio": _ratio(alone, beside)}
+        if held:
+            with old_snapshot(api.database.url):
+                during = [_delays(api, rate=rate, seconds=seconds) for _ in range(round(held / seconds))]
+    half = len(during) // 2
+    return {
+        "alone": alone,
+        "beside": beside,
+        "p99_ratio": _ratio(alone, beside),
+        "held": during,
+        "held_ratio": _ratio(during[:half], during[-half:]) if half else None,
+    }
 
 
 def _ratio(alone: list[Delays], beside: list[Delays]) -> float:

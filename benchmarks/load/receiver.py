@@ -1,4 +1,7 @@
-"""A receiver of webhooks as a process of its own: it acknowledges everything, and notes when it came."""
+"""A receiver of webhooks as a process of its own: it acknowledges deliveries, and notes when they came.
+
+At /some it refuses the first attempt of one event in ten.
+"""
 
 import asyncio
 import json
@@ -15,6 +18,7 @@ import uvloop
 from benchmarks.load.serving import ROOT, free_port
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_REFUSAL = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
@@ -67,8 +71,11 @@ class _Receiver(asyncio.Protocol):
                 self._report(head.split(b" ")[1].decode())
                 continue
             _Receiver.deliveries += 1
-            self.arrived.setdefault(int(_field(head, b"fastpay-sequence") or 0), time.time())
-            self._transport.write(_ANSWER)
+            number = int(_field(head, b"fastpay-sequence") or 0)
+            self.arrived.setdefault(number, time.time())
+            fails = head.startswith(b"post /some ") and number % 10 == 0
+            is_refused = fails and _field(head, b"fastpay-attempt") == b"1"
+            self._transport.write(_REFUSAL if is_refused else _ANSWER)
 
     def _report(self, path: str) -> None:
         after = path.removeprefix("/report/")

@@ -51,9 +51,13 @@ def following(server: RunningServer, tenant: Tenant, *words: str) -> Iterator["s
     process = subprocess.Popen(
         command(server, tenant, *words), stdout=subprocess.PIPE, text=True, env=clean_environment()
     )
+    # A line that never comes, since the server has ended, must not be waited for without an end.
+    guard = threading.Timer(PATIENCE_SECONDS, process.kill)
+    guard.start()
     try:
         yield process
     finally:
+        guard.cancel()
         process.kill()
         process.communicate()
 
