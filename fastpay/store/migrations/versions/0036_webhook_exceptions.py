@@ -2,11 +2,11 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0034"
-down_revision = "0033"
-works_with = "0034"
+revision = "0036"
+down_revision = "0035"
+works_with = "0036"
 
 
 def upgrade() -> None:
-    """Run 0034_webhook_exceptions.sql and then its check."""
+    """Run 0036_webhook_exceptions.sql and then its check."""
     run_scripts(__file__)
