@@ -260,12 +260,14 @@ class GuardedH2(ServedStreams):
             self._credit = 0
 
     def _schedule(self, stream: Stream) -> None:
-        if not stream.running and not stream.head_sent:
-            stream.running = True
+        if not stream.scheduled and not stream.head_sent:
+            stream.scheduled = True
             self._ready.append(stream)
 
     def _run(self, stream: Stream) -> None:
         self.service.count_request()
+        # Not before: a stream that is lost until then has no handler, whose end would release its bytes.
+        stream.running = True
         try:
             coroutine = self.service.app(stream.scope, stream.receive, stream.send)
         except Exception as error:  # noqa: BLE001 - whatever an application raises is answered 500

@@ -54,6 +54,8 @@ class Stream:
         self.head_bytes = 0
         self.malformed = False
         self.expects = False
+        # A handler is to be started at the end of the packet; a handler runs.
+        self.scheduled = False
         self.running = False
         self.pending = bytearray()
         self.pending_since = 0.0

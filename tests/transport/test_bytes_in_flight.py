@@ -105,6 +105,23 @@ def test_streams_that_are_refused_or_reset_let_go() -> None:
     run(main())
 
 
+def test_a_stream_that_is_reset_before_its_handler_starts_lets_go() -> None:
+    async def main() -> None:
+        async with serving(app) as server, Client(server) as client:
+            for _ in range(3):
+                # All of it in one packet.
+                stream = client.connection.get_next_available_stream_id()
+                client.connection.send_headers(stream, fields("POST"))
+                client.connection.send_data(stream, b"x" * 10_000, end_stream=True)
+                client.connection.reset_stream(stream)
+            client.flush()
+            await client.until(client.request(fields("POST"), b"x"))
+            assert server.request_count == 1
+            await all_let_go(server)
+
+    run(main())
+
+
 def test_behind_a_trusted_proxy_each_client_has_a_share_of_its_own() -> None:
     async def main() -> None:
         async with serving(app, inflight_bytes_max=BUDGET, trusted_proxies=("127.0.0.1",)) as server:
