@@ -232,11 +232,12 @@ cdef class Tls(Endpoint):
     cdef int _deliver(self) except -1:
         # Records that arrived together are delivered together, as without TLS.
         cdef list records = self.records
+        cdef Endpoint endpoint = self.endpoint
         if records and not self.closing:
             data = records[0] if len(records) == 1 else b"".join(records)
             records.clear()
-            if self.endpoint is not None:
-                self.endpoint.received(data)
+            if endpoint is not None:
+                endpoint.received(data)
             else:
                 self.protocol.data_received(data)
         if self.ended and not self.closing:

@@ -1,7 +1,6 @@
 """Reads in flight: each is shared by everybody who wants the same object, and sent in batches."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -10,8 +9,9 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.errors import DatabaseUnavailable, Overloaded
+from fastpay.observability import telemetry
 
-logger = logging.getLogger(__name__)
+_log = telemetry.Log("fastpay.reads")
 
 Key = tuple[Scope, str]
 
@@ -66,9 +66,8 @@ class InFlightRead:
         for on_done in watchers:
             try:
                 on_done(versioned)
-            except Exception:
-                # The others are requests as well, which nobody else would answer.
-                logger.exception("read_watcher_failed")
+            except Exception:  # noqa: BLE001  the others are requests as well, which nobody else would answer
+                _log.exception("read_watcher_failed")
 
 
 class InFlightReads:
