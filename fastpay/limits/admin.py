@@ -31,6 +31,9 @@ console_connections_max = 2
 console_name_chars_max = 80
 console_rows_max = 50
 console_replays_max = 10
+# A search over all tenants asks so many at most, and begins no other one after this time.
+console_search_tenants_max = 500
+console_search_ms = 2_000
 operator_detail_chars_max = 2_000
 # Rows that are read at a time for a file.
 audit_export_rows = 500

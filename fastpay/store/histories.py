@@ -5,8 +5,8 @@ import uuid
 import msgspec
 
 from fastpay import limits
-from fastpay.admin.console.ports import Delivery
-from fastpay.domain.identifiers import Scope, digits
+from fastpay.admin.console.ports import Delivery, Request
+from fastpay.domain.identifiers import Scope, digits, placed, position_of
 from fastpay.domain.plan import Versioned
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.store import rows
@@ -43,6 +43,53 @@ class PostgresHistories:
         """Return the object with this identifier, whoever's it is."""
         found = await self._reads.fetch(SQL["console_find"], digits(identifier))
         return Located(rows.scope_of(found[0]), rows.versioned(found[0])) if found else None
+
+    async def locate_event(self, identifier: str) -> tuple[Scope, str] | None:
+        """Return whose an event is, and the digits of its object."""
+        sequence, _ = position_of(identifier)
+        half = digits(identifier)[:16]
+        found = await self._reads.fetch(SQL["console_find_event"], sequence, half + 16 * "0", half + 16 * "f")
+        for row in found:
+            if placed("evt", row["event_id"].bytes, sequence) == identifier:
+                return rows.scope_of(row), row["object_id"].hex
+        return None
+
+    async def locate_transfer(self, identifier: str) -> str | None:
+        """Return what a transfer of payments is for."""
+        found = await self._reads.fetch(SQL["console_find_transfer"], digits(identifier))
+        return rows.source_of(found[0]) if found else None
+
+    async def locate_key(self, key_id: uuid.UUID) -> Scope | None:
+        """Return whose an API key is."""
+        found = await self._reads.fetch(SQL["console_find_key"], key_id)
+        return rows.scope_of(found[0]) if found else None
+
+    async def locate_request(self, request_id: str) -> Scope | None:
+        """Return whose a request of the log is."""
+        found = await self._reads.fetch(SQL["console_find_request"], request_id)
+        return rows.scope_of(found[0]) if found else None
+
+    async def object_versions(self, scope: Scope, identifier: str) -> list[Versioned]:
+        """Return the versions of one object, oldest first."""
+        values = (*scope, digits(identifier), limits.history_rows_max)
+        return [rows.versioned(row) for row in await self._reads.fetch(SQL["console_object"], *values)]
+
+    async def requests(self, scope: Scope, identifiers: list[str]) -> list[Request]:
+        """Return what the request log has of changes of these objects, asked for or refused, oldest first."""
+        values = (*scope, identifiers, limits.console_rows_max)
+        return [
+            Request(
+                row["request_id"],
+                row["moment_ms"],
+                row["duration_us"] / 1000,
+                row["method"],
+                row["path"],
+                row["status"],
+                row["original_request_id"] or "",
+                row["error_message"] or "",
+            )
+            for row in await self._reads.fetch(SQL["console_requests"], *values)
+        ]
 
     async def deliveries(self, scope: Scope, event_ids: list[uuid.UUID]) -> list[Delivery]:
         """Return the first attempts to deliver these events, in the order of time."""

@@ -71,6 +71,10 @@ async def test_everybody_can_use_the_console(
         }).json()  # fmt: skip
         api.post(f"/v1/payment_intents/{payment['id']}/capture", data={"amount_to_capture": "2000"})
         api.post("/v1/refunds", data={"payment_intent": payment["id"], "amount": "500"})
+        customer = api.post("/v1/customers", data={"email": "ada@example.com", "name": "Ada " * 30}).json()
+        created = api.post("/v1/webhook_endpoints", data={
+            "url": f"https://example.com/{'long/' * 40}", "enabled_events[]": "*",
+        }).json()  # fmt: skip
     async with browser.tab() as tab:
         await tab.call("Page.enable")
         # The policy stops scripts that tests put in, too, unless the browser is told otherwise.
@@ -90,9 +94,41 @@ async def test_everybody_can_use_the_console(
         await tab.press("Enter", "\r")
         assert await tab.run("return document.querySelector('details').open")
         await _look(tab, axe, "payment")
-        for name in (f"tenants/{tenant.tenant_id.hex}/test", "audit", "tenants"):
-            await tab.open(f"{server.admin_url}/console/{name}")
-            await _look(tab, axe, name.partition("/")[0] + ("-one" if "/" in name else ""))
+        place = f"{tenant.tenant_id.hex}/test"
+        endpoint = created["id"]
+        for name, path in (
+            ("tenant", f"tenants/{place}?q=25.00"),
+            ("account", f"tenants/{place}/accounts/usd/pending"),
+            ("verified", f"tenants/{place}/verify"),
+            ("settings", f"settings/{place}"),
+            ("keys", f"keys/{place}"),
+            ("endpoints", f"endpoints/{place}"),
+            ("endpoint", f"endpoints/{place}/{endpoint}"),
+            ("object", f"objects/{place}/{customer['id']}"),
+            ("found", "?q=25.00"),
+            ("audit", "audit"),
+            ("tenants", "tenants"),
+        ):
+            await tab.open(f"{server.admin_url}/console/{path}")
+            if name == "endpoint":
+                await tab.run("document.querySelectorAll('details').forEach(one => one.open = true)")
+            await _look(tab, axe, name)
+        await _make_a_key(tab, f"{server.admin_url}/console/keys/{place}")
+        await _look(tab, axe, "made")
+        await tab.run("document.querySelector('main a').focus()")
+        await tab.press("Enter", "\r")
+        await tab.wait_for("location.pathname.split('/').length === 6 && document.readyState === 'complete'")
+        await _look(tab, axe, "key")
+
+
+async def _make_a_key(tab: Tab, page: str) -> None:
+    """Create an API key by keyboard, without a script."""
+    await tab.open(page)
+    await tab.run("document.getElementById('kind').focus()")
+    await tab.press("Tab")
+    await tab.press("Enter", "\r")
+    await tab.wait_for("document.querySelector('.secret') !== null && document.readyState === 'complete'")
+    assert (await tab.run("return document.querySelector('.secret').textContent")).startswith("sk_test_")
 
 
 async def test_the_page_of_health_is_live_under_its_policy(

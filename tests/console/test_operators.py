@@ -2,6 +2,7 @@
 
 import re
 import time
+import uuid
 from urllib.parse import quote
 
 import asyncpg
@@ -12,6 +13,7 @@ from tests.support.api import open_client
 from tests.support.operators import (
     SignedIn,
     act,
+    fields_of,
     get,
     hidden,
     join,
@@ -102,35 +104,94 @@ def test_an_object_is_found_by_any_identifier_of_its_payment(
         refund = api.post("/v1/refunds", data={"payment_intent": made["id"], "amount": "10"}).json()
     for identifier in (made["id"], made["latest_charge"], refund["id"]):
         found = get(http, f"/console/?q={identifier}", ada)
-        assert found.headers["location"] == page_of(tenant, made), identifier
-    assert get(http, f"/console/?q={made['payment_method']}", ada).status_code == 200
-    wrong = "re_" + made["id"][-32:]
-    for text in (wrong, "nothing", "pi_" + "0" * 32, "ü", "%00"):
+        assert found.headers.get("location") == page_of(tenant, made), (identifier, found.text)
+    mode = f"{tenant.tenant_id.hex}/test"
+    with open_client(server.url, tenant.secret) as api:
+        posting = api.get("/v1/balance_transactions", params={"source": made["latest_charge"]}).json()
+        customer = api.post("/v1/customers").json()["id"]
+        event = api.get("/v1/events", params={"type": "charge.refunded"}).json()["data"][0]
+    assert event["id"] in get(http, page_of(tenant, made), ada).text
+    for identifier in (event["id"], posting["data"][0]["id"]):
+        found = get(http, f"/console/?q={identifier}", ada)
+        assert found.headers.get("location") == page_of(tenant, made), (identifier, found.text)
+    key_id = fetch(server.database_url, "select key_id from api_key where not livemode and kind = 'secret' "
+                   f"and tenant_id = '{tenant.tenant_id}' order by created_at")[0]["key_id"]  # fmt: skip
+    method = made["payment_method"]
+    for identifier, path in (
+        (method, f"objects/{mode}/{method}"),
+        (customer, f"tenants/{mode}?q={customer}"),
+        (str(key_id), f"keys/{mode}/{key_id}"),
+        (tenant.tenant_id.hex, f"settings/{mode}"),
+    ):
+        found = get(http, f"/console/?q={identifier}", ada)
+        assert found.headers["location"] == f"/console/{path}", identifier
+        assert get(http, found.headers["location"], ada).status_code == 200, identifier
+    # An object is shown below its own tenant, and a payment as a payment only.
+    other = make_tenant(server.database_url).tenant_id.hex
+    for path in (f"{other}/test/{method}", f"{mode}/{made['id']}", f"{mode}/pm_{'0' * 32}", f"{mode}/x"):
+        assert get(http, f"/console/objects/{path}", ada).status_code == 404, path
+    wrong, no_event = "re_" + made["id"][-32:], event["id"][:-1] + "01"[event["id"][-1] == "0"]
+    for text in (wrong, no_event, "nothing", "pi_" + "0" * 32, "ü", "%00"):
         assert get(http, f"/console/?q={text}", ada).status_code == 404, text
 
 
-def test_payments_are_found_by_customer_amount_and_card_within_a_tenant(
+def test_payments_are_found_by_customer_email_amount_and_card_within_a_tenant_and_in_all(
     http: httpx.Client, server: RunningServer, ada: SignedIn
 ) -> None:
-    tenant = make_tenant(server.database_url)
+    tenant, stranger = make_tenant(server.database_url), make_tenant(server.database_url)
+    email = f"{uuid.uuid4().hex}@example.com"
+    paid = {"currency": "usd", "confirm": "true", "payment_method_types[]": "card"}
     with open_client(server.url, tenant.secret) as api:
-        customer = api.post("/v1/customers").json()["id"]
-        paid = {"currency": "usd", "confirm": "true", "payment_method_types[]": "card"}
-        mine, other = (
+        customer = api.post("/v1/customers", data={"email": email}).json()["id"]
+        mine, other, yen = (
             api.post("/v1/payment_intents", data={**paid, **more}).json()["id"]
             for more in (
                 {"amount": "1234", "payment_method": "pm_card_mastercard", "customer": customer},
                 {"amount": "99", "payment_method": "pm_card_visa"},
+                {"amount": "777000", "payment_method": "pm_card_visa", "currency": "jpy"},
             )
         )
+    with open_client(server.url, stranger.live_secret) as api:
+        live = api.post("/v1/payment_intents", data={"amount": "1234", "currency": "usd"}).json()["id"]
     page = f"/console/tenants/{tenant.tenant_id.hex}/test"
     assert get(http, f"/console/?q={customer}", ada).headers["location"] == f"{page}?q={customer}"
-    for typed in (customer, "12.34", "4444", 'status:"succeeded" and amount:1234'):
+    query = 'status:"succeeded" and amount:1234'
+    for typed in (customer, email, "12.34", "12.34 usd", "4444", query):
         shown = get(http, f"{page}?q={quote(typed)}", ada).text
         assert mine in shown, typed
         assert other not in shown, typed
+    for typed in (email, "12.34", "12.34 USD", "4444", query):
+        shown = get(http, f"/console/?q={quote(typed)}", ada).text
+        assert f"/console/payments/{tenant.tenant_id.hex}/test/{mine}" in shown, typed
+        assert other not in shown, typed
+        is_by_amount = typed.startswith("12.34")
+        assert (f"/console/payments/{stranger.tenant_id.hex}/live/{live}" in shown) is is_by_amount, typed
+    # An amount has the decimals of its currency.
+    assert yen in get(http, f"/console/?q={quote('777000 jpy')}", ada).text
+    assert get(http, f"/console/?q={quote('7770.00 jpy')}", ada).status_code == 400
+    assert "No payment matches" in get(http, f"/console/?q={quote('nobody@example.com')}", ada).text
     for typed in ("amount::", "x" * 2000, "nothing:1"):
         assert get(http, f"{page}?q={quote(typed)}", ada).status_code == 400, typed
+    for typed in ("amount::", "nothing:1"):
+        assert get(http, f"/console/?q={quote(typed)}", ada).status_code == 400, typed
+
+
+def test_a_refund_from_a_page_that_is_out_of_date_is_refused(
+    http: httpx.Client, server: RunningServer, ada: SignedIn, tenant: Tenant, payment: dict[str, str]
+) -> None:
+    page = page_of(tenant, payment)
+    assert act(http, page, ada, "capture").status_code == 303
+    old = {**fields_of(http, page, ada), "amount": "5.00"}
+    with open_client(server.url, tenant.secret) as api:
+        api.post("/v1/refunds", data={"payment_intent": payment["id"], "amount": "500"}).raise_for_status()
+        refused = post(http, f"{page}/refund", ada, **old)
+        assert (refused.status_code, "changed since" in refused.text) == (400, True)
+        new = {**fields_of(http, page, ada), "amount": "5.00"}
+        for _ in range(2):
+            assert post(http, f"{page}/refund", ada, **new).status_code == 303
+        refunds = api.get("/v1/refunds", params={"payment_intent": payment["id"]}).json()["data"]
+    assert [refund["amount"] for refund in refunds] == [500, 500]
+    assert "15.00 USD" in get(http, page, ada).text
 
 
 def test_accounts_are_shown_as_of_a_time_with_their_statements_and_the_books_are_verified(
@@ -157,28 +218,45 @@ def test_accounts_are_shown_as_of_a_time_with_their_statements_and_the_books_are
     assert tenant.secret not in shown
 
 
-def test_a_request_is_shown_from_the_request_log_and_missing_where_it_is_off(
+def test_requests_are_on_the_timeline_with_replays_and_refusals_and_found_without_their_tenant(
     http: httpx.Client, spawn_server: SpawnServer, ada: SignedIn, tenant: Tenant, payment: dict[str, str]
 ) -> None:
-    page = page_of(tenant, payment)
-    link = re.search(r'href="(/console/requests/[^"]+)"', get(http, page, ada).text)
-    assert link is not None
-    assert get(http, link[1], ada).status_code == 404
+    # Here the request log is off: the timeline names requests, and leads to none.
+    assert "/console/requests/" not in get(http, page_of(tenant, payment), ada).text
+    unlogged = f"/console/requests/{tenant.tenant_id.hex}/test/req_{'0' * 24}"
+    assert get(http, unlogged, ada).status_code == 404
+    assert get(http, f"/console/?q=req_{'0' * 24}", ada).status_code == 404
     logging = spawn_server(environment={"FASTPAY_REQUEST_LOG": "complete"})
     own = make_tenant(logging.database_url)
     key = {"Idempotency-Key": "order 7"}
+    data = {"amount": "700", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true",
+            "capture_method": "manual", "payment_method_types[]": "card"}  # fmt: skip
     with open_client(logging.url, own.secret) as api:
-        answers = [api.post("/v1/customers", data={"name": "Ada"}, headers=key) for _ in range(2)]
+        answers = [api.post("/v1/payment_intents", data=data, headers=key) for _ in range(2)]
+        made = answers[0].json()
+        path = f"/v1/payment_intents/{made['id']}"
+        refused = api.post(f"{path}/capture", data={"amount_to_capture": "701"})
+        api.get(path)
     first, replay = (answer.headers["request-id"] for answer in answers)
     origin = {"Origin": logging.admin_url}
     with httpx.Client(base_url=logging.admin_url, headers=origin, timeout=60, trust_env=False) as console:
         operator = join(console, logging)
-        found = get(console, f"/console/tenants/{own.tenant_id.hex}/test?q={replay}", operator)
+        page = page_of(own, made)
         for _ in range(600):
-            shown = get(console, found.headers["location"], operator)
-            if shown.status_code == 200:
+            shown = get(console, page, operator).text
+            # They are written beside the path, a moment later.
+            if shown.count("/console/requests/") == 3:
                 break
-            # It is written beside the path, a moment later.
             time.sleep(0.1)
-        assert first in shown.text
-        assert "POST /v1/customers" in shown.text
+        assert re.findall(r"/console/requests/[^\"]+/(req_[0-9a-f]+)", shown) == [
+            first, replay, refused.headers["request-id"],
+        ]  # fmt: skip
+        assert f"is a replay of <code>{first}</code>" in shown
+        assert refused.json()["error"]["message"].split("'")[0][:20] in shown
+        found = get(console, f"/console/?q={replay}", operator)
+        assert found.headers["location"] == f"/console/requests/{own.tenant_id.hex}/test/{replay}"
+        of_request = get(console, found.headers["location"], operator).text
+        assert first in of_request
+        assert "POST /v1/payment_intents" in of_request
+        # And back to the payment.
+        assert f"/console/?q={made['id']}" in of_request

@@ -38,3 +38,7 @@ def test_an_operator_replays_one_event_a_type_and_a_range_and_sees_the_attempts(
         assert get(http, page, bob).text.count(f"{TYPE}<br>") == 9
         assert get(http, f"{page}?event={second}", bob).text.count(f"{TYPE}<br>") == 4
         assert get(http, f"{page}?failed=1", bob).text.count(f"{TYPE}<br>") == 0
+        with shop.client() as client:
+            customer = client.get("/v1/customers").json()["data"][-1]["id"]
+        timeline = get(http, f"/console/objects/{shop.scope.tenant_id}/test/{customer}", bob).text
+        assert f"/{endpoint}?event=" in timeline

@@ -91,6 +91,8 @@ _POSITIONS = (ledger_rows.NOW, 0, 0, 0)
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "console_deliveries": (*_SCOPE, _CHARGES, 10, 5),
     "console_events": (*_SCOPE, [FEW - 5], 16),
+    "console_object": (*_SCOPE, CHARGE, WANTED),
+    "console_requests": (*_SCOPE, [f"pi_{7:032x}"], WANTED),
     "console_versions": (*_SCOPE, PAYMENT_INTENT, WANTED),
     "event_written": (*_SCOPE, 7, digits_of("tenant", 7)),
     "find_sequence": (*_SCOPE, 55_500),

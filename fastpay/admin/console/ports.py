@@ -84,12 +84,29 @@ class OperatorStore(Protocol):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Where an object is: `payment_intent` is the payment that it belongs to, None if it belongs to none."""
+    """The page of something that was looked for: a folder of the console, and the name in it."""
 
+    folder: str
     tenant_id: str
     livemode: bool
-    identifier: str
-    payment_intent: str | None
+    name: str
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A payment that a search has found, as the API shows it, and whose it is."""
+
+    tenant_id: str
+    tenant: str
+    livemode: bool
+    payment: Mapping[str, object]
+
+
+class Hits(msgspec.Struct, frozen=True):
+    """What a search over all tenants has found. Of so many tenants, the first `searched` were asked."""
+
+    hits: Sequence[Hit]
+    searched: int
+    tenants: int
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -136,8 +153,21 @@ class Delivery(msgspec.Struct, frozen=True):
     latency_ms: int
 
 
+class Request(msgspec.Struct, frozen=True):
+    """A request of the request log. `original_request_id` is set on a replay, `error` on a refusal."""
+
+    request_id: str
+    moment_ms: int
+    duration_ms: float
+    method: str
+    path: str
+    status: int
+    original_request_id: str
+    error: str
+
+
 class History(msgspec.Struct, frozen=True):
-    """All that is known of a payment."""
+    """All that is known of a payment, or of another object."""
 
     tenant: str
     livemode: bool
@@ -145,6 +175,12 @@ class History(msgspec.Struct, frozen=True):
     occurrences: Sequence[Occurrence]
     postings: Sequence[Posting]
     deliveries: Sequence[Delivery]
+    requests: Sequence[Request] = ()
+
+    @property
+    def seen(self) -> str:
+        """What a page has seen of it: it changes with every change of an object."""
+        return str(max((change.sequence for change in self.changes), default=0))
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -290,23 +326,23 @@ class Desk(Protocol):
 class HistoryStore(Protocol):
     """What the pages show. All raise DatabaseUnavailable, Overloaded."""
 
-    async def locate(self, identifier: str) -> Found | None:
-        """Find an object by its identifier, whoever's it is."""
+    async def locate(self, text: str) -> Found | None:
+        """Find the page of an identifier, whoever's it is."""
 
-    async def history(self, tenant_id: str, livemode: bool, payment_intent: str) -> History | None:
-        """Return all that is known of a payment, None if there is no such payment."""
+    async def history(self, tenant_id: str, livemode: bool, identifier: str) -> History | None:
+        """Return all that is known of a payment, or of another object; None if there is no such object."""
 
     async def tenants(self) -> list[Tenant]:
         """Return all tenants, in the order of their names."""
 
-    async def search(self, tenant_id: str, livemode: bool, query: str) -> list[dict[str, object]]:
-        """Return payments that match a query of the API's search, newest first, as the API shows them.
+    async def search(self, tenant_id: str, livemode: bool, text: str) -> list[dict[str, object]]:
+        """Return payments of a customer, an email address, a card, an amount, or that match a query.
 
-        Raises: InvalidRequest for a query that cannot be read.
+        The newest come first, as the API shows them. Raises: InvalidRequest for a query that cannot be read.
         """
 
-    async def search_cards(self, tenant_id: str, livemode: bool, last4: str) -> list[dict[str, object]]:
-        """Return payments whose charge was on a card with these last digits, newest first."""
+    async def search_everywhere(self, text: str) -> Hits:
+        """Return the payments of all tenants in both modes. Raises: InvalidRequest."""
 
 
 class TenantStore(Protocol):

@@ -17,12 +17,6 @@ from fastpay.errors import InvalidRequest
 _TENANTS = "/console/tenants"
 _TRANSFER = re.compile(r"(?:tr|ltr)_[0-9a-f]{32}")
 _REQUEST = re.compile(r"req_[0-9a-f]{24}")
-_LAST4 = re.compile(r"[0-9]{4}")
-# What people type, and what the API's search calls it.
-_TYPED = (
-    (re.compile(r"cus_[0-9a-f]{32}"), 'customer:"{0}"'),
-    (re.compile(r"([0-9]{1,10})\.([0-9]{2})"), "amount:{1}{2}"),
-)
 
 
 class TenantViews:
@@ -59,20 +53,20 @@ class TenantViews:
         text, livemode = query.get("q", "").strip()[: limits.search_query_chars_max], mode == "live"
         if _REQUEST.fullmatch(text):
             return moved(f"/console/requests/{tenant_id}/{mode}/{text}")
-        name = await self._name_of(tenant_id)
-        if name is None:
+        settings = await self._tenants.settings(tenant_id, livemode)
+        if settings is None:
             return missing("There is no such tenant.", _TENANTS)
         payments: list[dict[str, object]] = []
         problem = ""
         try:
             moment_ms = _moment_of(query.get("at", ""))
             if text:
-                payments = await self._find_payments(tenant_id, text, livemode=livemode)
+                payments = await self._histories.search(tenant_id, livemode, text)
         except InvalidRequest as refusal:
             moment_ms, problem = None, refusal.message
         values = {
             "tenant_id": tenant_id,
-            "name": name,
+            "name": settings.name,
             "mode": mode,
             "q": text,
             "at": query.get("at", ""),
@@ -83,7 +77,7 @@ class TenantViews:
         return Shown(400 if problem else 200, "tenant.html", values)
 
     async def _verify(self, tenant_id: str, mode: str, _query: Mapping[str, str]) -> Shown:
-        if await self._name_of(tenant_id) is None:
+        if await self._tenants.settings(tenant_id, mode == "live") is None:
             return missing("There is no such tenant.", _TENANTS)
         problems = await self._tenants.verify(tenant_id, mode == "live")
         return Shown(200, "verified.html", {"tenant_id": tenant_id, "mode": mode, "problems": problems})
@@ -113,24 +107,6 @@ class TenantViews:
             return missing(message, f"{_TENANTS}/{tenant_id}/{mode}")
         values = {"request": found, "tenant_id": tenant_id, "mode": mode}
         return Shown(200, "request.html", values)
-
-    async def _find_payments(self, tenant_id: str, text: str, *, livemode: bool) -> list[dict[str, object]]:
-        if _LAST4.fullmatch(text):
-            return await self._histories.search_cards(tenant_id, livemode, text)
-        return await self._histories.search(tenant_id, livemode, _query_of(text))
-
-    async def _name_of(self, tenant_id: str) -> str | None:
-        tenants = await self._histories.tenants()
-        return next((tenant.name for tenant in tenants if tenant.tenant_id == tenant_id), None)
-
-
-def _query_of(typed: str) -> str:
-    """Return the query of the API's search that people mean, or what they typed if it is one itself."""
-    for pattern, query in _TYPED:
-        found = pattern.fullmatch(typed)
-        if found is not None:
-            return query.format(typed, *found.groups())
-    return typed
 
 
 def _moment_of(typed: str) -> int | None:

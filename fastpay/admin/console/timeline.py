@@ -4,18 +4,22 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fastpay.admin.console.ports import Change, Delivery, History, Occurrence, Posting
+from fastpay.admin.console.ports import Change, Delivery, History, Occurrence, Posting, Request
 
 # Fields that follow from others, or that say what the heading of an entry says.
 _QUIET = frozenset({"client_secret", "created", "id", "livemode", "object"})
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A field that a change has set. `before` is empty if the object is new."""
+    """A field that a change has set. `before` is empty if the object is new.
+
+    An amount is a number in the smallest unit of `currency`, which is empty for all else.
+    """
 
     name: str
     before: str
     after: str
+    currency: str = ""
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -26,7 +30,10 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What one command did, at one moment. `request_id` is empty if time or a processor brought it about."""
+    """What one command did, at one moment. `request_id` is empty if time or a processor brought it about.
+
+    `request` is what the request log has of it. A request that was refused, or a replay, did nothing else.
+    """
 
     moment_ms: int
     sequence: int
@@ -35,6 +42,7 @@ class Entry(msgspec.Struct, frozen=True):
     occurrences: Sequence[Occurrence]
     postings: Sequence[Posting]
     deliveries: Sequence[Delivery]
+    request: Request | None = None
 
 
 def build(history: History) -> list[Entry]:
@@ -47,6 +55,7 @@ def build(history: History) -> list[Entry]:
             occurrences[end].append(occurrence)
     latest: dict[str, Change] = {}
     entries = []
+    requests = {request.request_id: request for request in history.requests}
     left = sorted(history.postings, key=lambda posting: (posting.moment_ms, posting.transfer_id))
     for end in ends:
         updates = []
@@ -62,8 +71,11 @@ def build(history: History) -> list[Entry]:
         request_id = told[0].request_id if told else ""
         names = {occurrence.event_id for occurrence in told}
         delivered = [delivery for delivery in history.deliveries if delivery.event_id in names]
-        entries.append(Entry(moment_ms, end, request_id, updates, told, own, delivered))
-    return entries
+        request = requests.pop(request_id, None)
+        entries.append(Entry(moment_ms, end, request_id, updates, told, own, delivered, request))
+    for name, request in requests.items():
+        entries.append(Entry(request.moment_ms, 0, name, (), (), (), (), request))
+    return sorted(entries, key=lambda entry: entry.moment_ms) if requests else entries
 
 
 def _differences(before: Change | None, after: Change) -> list[Difference]:
@@ -73,8 +85,13 @@ def _differences(before: Change | None, after: Change) -> list[Difference]:
         if name in _QUIET or value == earlier.get(name):
             continue
         was = "" if before is None else _text(earlier.get(name))
-        found.append(Difference(name, was, _text(value)))
+        currency = str(after.shown.get("currency") or "") if _is_amount(name, value) else ""
+        found.append(Difference(name, was, _text(value), currency))
     return found
+
+
+def _is_amount(name: str, value: object) -> bool:
+    return name.startswith("amount") and type(value) is int
 
 
 def _text(value: object) -> str:

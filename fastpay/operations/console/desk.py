@@ -12,8 +12,9 @@ from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Submission
 from fastpay.errors import InvalidRequest, NotFound
-from fastpay.operations.console.administrator import Administrator
-from fastpay.operations.console.endpoint_desk import EndpointDesk, OperatorsWriter
+from fastpay.operations.console.administrator import STALE, Administrator
+from fastpay.operations.console.endpoint_desk import EndpointDesk, OperatorsWriter, is_carried_out
+from fastpay.store.histories import PostgresHistories
 from fastpay.store.reads import PostgresReads
 
 _ON_PAYMENTS: Mapping[str, Callable[[str, int | None], Command]] = {
@@ -48,11 +49,14 @@ class PaymentDesk:
     def __init__(self, services: Services, reads: PostgresReads) -> None:
         self._services = services
         self._reads = reads
+        self._histories = PostgresHistories(reads)
 
     async def carry_out(self, operator: Operator, order: Order) -> Done:
         """Commit it together with the note of it. Raises: FastpayError."""
         scope = Scope(order.tenant_id, order.livemode)
         command = await self._command(scope, order)
+        if "seen" in order.fields:
+            await self._check_seen(scope, order)
         services = self._services
         stamp = services.identifiers.stamp()
         writer = OperatorsWriter(services.writer, operator, order, action=f"payment.{order.action}")
@@ -72,6 +76,13 @@ class PaymentDesk:
         if error is not None:
             raise InvalidRequest(error.message)
         return Done()
+
+    async def _check_seen(self, scope: Scope, order: Order) -> None:
+        """Raise InvalidRequest if the payment has changed since the page was opened, but not by this form."""
+        versions = await self._histories.versions(scope, order.subject)
+        seen = str(max((versioned.sequence for versioned in versions), default=0))
+        if seen != order.fields["seen"] and not await is_carried_out(self._reads, order):
+            raise InvalidRequest(STALE)
 
     async def _command(self, scope: Scope, order: Order) -> Command:
         if not is_well_formed(order.subject, PaymentIntent.prefix) or order.action not in _ON_PAYMENTS:

@@ -6,22 +6,21 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from fastpay import limits
 from fastpay.admin.console.ports import (
     Change,
     Found,
     History,
+    Hits,
     Occurrence,
     Posting,
     Tenant,
 )
 from fastpay.api.app import RESOURCES
-from fastpay.api.search import parse
-from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
-from fastpay.domain.kinds import KINDS
-from fastpay.domain.objects import Charge, PaymentIntent, StoredObject
+from fastpay.domain.identifiers import Scope, is_well_formed, placed, prefix_of
+from fastpay.domain.kinds import STORED
+from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.plan import Versioned
-from fastpay.engine.ports import Page
+from fastpay.operations.console.searching import Locations, Searches
 from fastpay.store.histories import Happened, PostgresHistories
 from fastpay.store.reads import PostgresReads
 
@@ -35,27 +34,30 @@ class Histories:
     def __init__(self, reads: PostgresReads) -> None:
         self._reads = reads
         self._histories = PostgresHistories(reads)
+        self._searches = Searches(reads)
 
-    async def locate(self, identifier: str) -> Found | None:
-        """Find an object by its identifier, whoever's it is."""
-        prefix = prefix_of(identifier)
-        if prefix not in KINDS or not is_well_formed(identifier, prefix):
-            return None
-        located = await self._histories.locate(identifier)
-        # Digits of one kind behind the prefix of another name nothing.
-        if located is None or located.versioned.object.id != identifier:
-            return None
-        payment = identifier if prefix == PaymentIntent.prefix else None
-        payment = payment or getattr(located.versioned.object, "payment_intent", None)
-        return Found(*located.scope, identifier, payment)
+    async def locate(self, text: str) -> Found | None:
+        """Find the page of an identifier, whoever's it is."""
+        return await Locations(self._histories).find(text)
 
-    async def history(self, tenant_id: str, livemode: bool, payment_intent: str) -> History | None:
-        """Return all that is known of a payment, None if there is no such payment."""
-        scope = Scope(tenant_id, livemode)
-        if not is_well_formed(payment_intent, PaymentIntent.prefix):
+    async def search(self, tenant_id: str, livemode: bool, text: str) -> list[dict[str, object]]:
+        """Return payments, newest first. Raises: InvalidRequest."""
+        return await self._searches.search(Scope(tenant_id, livemode), text)
+
+    async def search_everywhere(self, text: str) -> Hits:
+        """Return the payments of all tenants in both modes. Raises: InvalidRequest."""
+        return await self._searches.search_everywhere(await self.tenants(), text)
+
+    async def history(self, tenant_id: str, livemode: bool, identifier: str) -> History | None:
+        """Return all that is known of a payment, or of another object; None if there is no such object."""
+        scope, prefix = Scope(tenant_id, livemode), prefix_of(identifier)
+        if prefix not in STORED or not is_well_formed(identifier, prefix):
             return None
-        versions = await self._histories.versions(scope, payment_intent)
-        if not any(versioned.object.id == payment_intent for versioned in versions):
+        if prefix == PaymentIntent.prefix:
+            versions = await self._histories.versions(scope, identifier)
+        else:
+            versions = await self._histories.object_versions(scope, identifier)
+        if not any(versioned.object.id == identifier for versioned in versions):
             return None
         happened = await self._histories.events(scope, sorted({found.sequence for found in versions}))
         accounts = {account.id: account.code for account in await self._reads.list_accounts(scope)}
@@ -74,34 +76,18 @@ class Histories:
             for transfer, moment_ms in transfers
         ]
         told = _occurrences(happened, versions)
-        names = [uuid.UUID(occurrence.event_id[-32:]) for occurrence in told]
-        deliveries = await self._histories.deliveries(scope, names)
+        events = [uuid.UUID(occurrence.event_id[-32:]) for occurrence in told]
+        deliveries = await self._histories.deliveries(scope, events)
         profile = await self._reads.read_profile(scope)
         changes = [_change(versioned, livemode) for versioned in versions]
-        return History(profile.name, livemode, changes, told, postings, deliveries)
+        requests = await self._histories.requests(
+            scope, list(dict.fromkeys(one.identifier for one in changes))
+        )
+        return History(profile.name, livemode, changes, told, postings, deliveries, requests)
 
     async def tenants(self) -> list[Tenant]:
         """Return all tenants, in the order of their names."""
         return [Tenant(tenant_id.hex, name) for tenant_id, name in await self._histories.tenants()]
-
-    async def search(self, tenant_id: str, livemode: bool, query: str) -> list[dict[str, object]]:
-        """Return payments that match a query of the API's search. Raises: InvalidRequest."""
-        found = await self._search(Scope(tenant_id, livemode), query, PaymentIntent.prefix)
-        return [RESOURCES.render(stored, livemode) for stored in found]
-
-    async def search_cards(self, tenant_id: str, livemode: bool, last4: str) -> list[dict[str, object]]:
-        """Return payments whose charge was on a card with these last digits, newest first."""
-        scope, query = Scope(tenant_id, livemode), f'payment_method_details.card.last4:"{last4}"'
-        charges = await self._search(scope, query, Charge.prefix)
-        wanted = dict.fromkeys(charge.payment_intent for charge in charges if isinstance(charge, Charge))
-        reading = await self._reads.read_latest([(scope, identifier) for identifier in wanted])
-        found = {versioned.object.id: versioned.object for _, versioned in reading.objects}
-        return [RESOURCES.render(found[identifier], livemode) for identifier in wanted if identifier in found]
-
-    async def _search(self, scope: Scope, query: str, prefix: str) -> list[StoredObject]:
-        page = Page(limit=limits.console_rows_max)
-        found = await self._reads.search(scope, parse(query, KINDS[prefix]), page)
-        return [versioned.object for versioned in found[: limits.console_rows_max]]
 
 
 def _change(versioned: Versioned, livemode: bool) -> Change:
@@ -122,7 +108,7 @@ def _occurrences(happened: Sequence[Happened], versions: Sequence[Versioned]) ->
     return [
         Occurrence(
             event.sequence,
-            "evt_" + event.event_id.hex,
+            placed("evt", event.event_id.bytes, event.sequence),
             event.type,
             names[event.object_id.hex],
             event.request_id,
