@@ -2,10 +2,11 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0033"
-down_revision = "0032"
+revision = "0037"
+down_revision = "0036"
+works_with = "0036"
 
 
 def upgrade() -> None:
-    """Run 0033_request_log_indexes.sql and then its check."""
+    """Run 0037_request_log_indexes.sql and then its check."""
     run_scripts(__file__)
