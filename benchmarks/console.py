@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import time
-import uuid
 from pathlib import Path
 from statistics import median
 
@@ -21,10 +20,9 @@ import pyotp
 
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine
 from benchmarks.load.serving import free_port, serve
-from fastpay.admin.console.tokens import digest_of, make_token
 from fastpay.clock import SystemClock
-from fastpay.store import operators
 from fastpay.store.connections import connected
+from fastpay.store.roster import Roster
 
 _PASSWORD = "correct horse battery"
 _FIRST_INSTANCE = 200
@@ -109,14 +107,12 @@ def _pay(url: str, key: str, refunds: int) -> tuple[str, int]:
 
 def _join(client: httpx.Client, database_url: str, origin: str) -> str:
     """Return the cookie of a new operator."""
-    token = make_token(SystemClock())
 
-    async def invite() -> None:
+    async def invite() -> str | None:
         async with connected(database_url) as connection:
-            await operators.invite(connection, uuid.uuid4(), "bench", "view", digest_of(token))
+            return await Roster(connection.fetch, SystemClock()).invite("benchmark", "bench", "view")
 
-    asyncio.run(invite())
-    path = f"/console/invitation/{token}"
+    path = f"/console/invitation/{asyncio.run(invite())}"
     secret = client.get(path).text.partition("<dd><code>")[2].partition("<")[0]
     form = {"password": _PASSWORD, "code": pyotp.TOTP(secret).now()}
     joined = client.post(path, data=form, headers={"Origin": origin})
