@@ -1,7 +1,10 @@
 """From the SDK to the receiver and back: what is delivered, and what the API says of it."""
 
 import json
-from collections.abc import Iterator
+import re
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -9,10 +12,11 @@ import pytest
 import standardwebhooks
 import stripe
 
+from fastpay.domain.events import TYPES
 from tests.relay.shop import Shop
 from tests.support.api import post
 from tests.support.receiver import Receiver
-from tests.support.servers import fetch
+from tests.support.servers import RunningServer, fetch
 
 PATH = "/v1/webhook_endpoints"
 
@@ -172,3 +176,57 @@ def test_headers_of_an_endpoint_are_sent_and_not_found_in_the_database(
     thin = {"object": {name: event["data"]["object"][name] for name in ("id", "object")}}
     # A delivery says that nothing is pending; this one may not be acknowledged yet where it is listed.
     assert json.loads(line["body"]) == event | {"data": thin, "pending_webhooks": 0}
+
+
+def count(server: RunningServer, name: str) -> int:
+    """Return a counter of the server."""
+    with urllib.request.urlopen(f"{server.admin_url}/metrics") as response:
+        found = re.search(rf"^fastpay_{name}(?:_total)? (\d+)", response.read().decode(), re.M)
+    assert found is not None, name
+    return int(found[1])
+
+
+def at_once(work: Callable[[], Any], times: int) -> None:
+    """Do something so often at the same time."""
+    threads = [threading.Thread(target=work) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_endpoints_that_nothing_is_for_read_nothing(
+    shop: Shop, relaying_server: RunningServer, receiver: Receiver
+) -> None:
+    with shop.client() as http:
+        made = [
+            post(http, PATH, **{"url": f"{receiver.url}/nothing", "enabled_events[]": one})
+            for one in sorted(TYPES - {"customer.created"})[:8]
+        ]
+        shop.make_events(1)
+
+        def is_through() -> bool:
+            states = [http.get(f"{PATH}/{one['id']}").json()["fastpay"] for one in made]
+            return all(state["lag"] == 0 for state in states)
+
+        receiver.wait_for(is_through)
+        before = count(relaying_server, "relay_reads")
+        shop.make_events(20)
+        receiver.wait_for(is_through)
+    # A beat may find a commit before it is told of it.
+    assert count(relaying_server, "relay_reads") - before < 20
+    assert receiver.got("nothing") == []
+
+
+def test_a_range_that_is_replayed_twice_at_once_comes_twice_with_the_same_bytes(
+    shop: Shop, receiver: Receiver
+) -> None:
+    with shop.client() as http:
+        made = post(http, PATH, **{"url": f"{receiver.url}/twice", "enabled_events[]": "customer.*"})
+        shop.make_events(30)
+        last = str(shop.sequence())
+        receiver.wait_for(lambda: len(receiver.acknowledged("twice")) == 30)
+        at_once(lambda: post(http, f"{PATH}/{made['id']}/replay", from_sequence="1", to_sequence=last), 2)
+        receiver.wait_for(lambda: len(receiver.got("twice")) == 90)
+    bodies = {(line["headers"]["webhook-id"], line["body"]) for line in receiver.got("twice")}
+    assert len(bodies) == 30
