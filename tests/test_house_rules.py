@@ -1,5 +1,6 @@
 """The plan of the house, held against the whole tree; and each rule against what would break it."""
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,16 @@ _PROJECT_RULES: list[tuple[_Check, str, tuple[str, ...]]] = [
     (code.check_size, "benchmarks", (".py",)),
     (code.check_size, "tests", (".py",)),
 ]
+
+
+def test_each_migration_has_the_number_after_the_one_before() -> None:
+    """Two branches that take the same number do not conflict in git, and no database could be migrated."""
+    scripts = sorted((tree.ROOT / "fastpay/store/migrations/versions").glob("[0-9]*.py"))
+    assert [script.name[:4] for script in scripts] == [
+        f"{number:04}" for number in range(1, len(scripts) + 1)
+    ]
+    for before, script in itertools.pairwise(scripts):
+        assert f'\ndown_revision = "{before.name[:4]}"\n' in script.read_text(encoding="utf-8"), script.name
 
 
 @pytest.mark.parametrize(("check", "folder", "suffixes"), _PACKAGE_RULES)
