@@ -13,7 +13,7 @@ import jinja2
 from fastpay import limits
 from fastpay.admin.console.answers import ROOT, Answer, Shown, moved
 from fastpay.admin.console.entrance import Entrance
-from fastpay.admin.console.operator_pages import OperatorPages
+from fastpay.admin.console.operator_pages import ACTIONS, OperatorPages
 from fastpay.admin.console.orders import may, order_of, role_for
 from fastpay.admin.console.own_pages import OperatorPage, OwnPages
 from fastpay.admin.console.pages import read_static
@@ -177,11 +177,11 @@ class Console:
         try:
             shown = await page(operator, request)
         except FastpayError as error:
-            if request.method == "POST":
-                action = request.path.rpartition("/")[2]
+            action = ACTIONS.get(request.path.rpartition("/")[2])
+            if request.method == "POST" and action is not None:
                 subject = "".join(filter(str.isprintable, request.form.get("name", "")))
                 subject = subject[: limits.operator_name_chars_max]
-                await self._operators.note(operator, f"operator.{action}.refused", subject)
+                await self._operators.note(operator, f"{action}.refused", subject)
             back = ROOT + ("operators" if operator.role == "admin" else "")
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back

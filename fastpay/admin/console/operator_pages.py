@@ -16,8 +16,8 @@ _PROBLEMS: dict[Outcome, FastpayError] = {
         "This is the last administrator who can sign in. Make somebody else an administrator first."
     ),
 }
-# What the note of a change is called.
-_NAMES = {
+# By what a form asks for, the name of the action in the audit trail.
+ACTIONS = {
     "invite": "operator.invited",
     "reset": "operator.reset",
     "role": "operator.role_changed",
@@ -41,7 +41,7 @@ class OperatorPages:
             return None
         if method != "POST":
             return None if action else self._show
-        return self._change if action in _NAMES else None
+        return self._change if action in ACTIONS else None
 
     async def _show(self, operator: Operator, _visit: Visit) -> Answer | Shown:
         """Raises: Forbidden."""
