@@ -1,6 +1,7 @@
 """Bugs that an engine for money must not have, each as the smallest change that makes it, and who notices."""
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.planted_console import CONSOLE
 from tests.mutants.planted_feeds import FEEDS
 from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
@@ -330,6 +331,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "if True:",
         ("tests/unit/engine/test_long_requests.py",),
     ),
+    *CONSOLE,
     *FEEDS,
     *LANES,
     *FORWARDED,
