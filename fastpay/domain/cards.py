@@ -37,8 +37,8 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     pass. A card with a code and `needs_authentication` is declined after the authentication. A card that
     `is_enrolled` authenticates if the merchant asks for it; of any other the result is `unenrolled`.
     `funds_available` skips the pending account. A card that is not `attachable` cannot be saved to a
-    customer. If there is a `dispute_reason`, the cardholder disputes what is captured, `disputes` times.
-    `refunds` says what becomes of a refund.
+    customer. If there is a `dispute_reason`, the cardholder disputes what is captured, `disputes` times;
+    one who `has_compelling_history` did not dispute earlier ones. `refunds` says what becomes of a refund.
     """
 
     code: str | None = None
@@ -62,6 +62,7 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     dispute_reason: str | None = None
     dispute_case: DisputeCase = "chargeback"
     disputes: int = 1
+    has_compelling_history: bool = False
     refunds: RefundOutcome = "succeed"
 
 
@@ -162,6 +163,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     ),
     "two_networks": Behaviour(),
     "disputed_fraudulent": Behaviour(dispute_reason="fraudulent"),
+    "disputed_with_history": Behaviour(dispute_reason="fraudulent", has_compelling_history=True),
     "disputed_not_received": Behaviour(dispute_reason="product_not_received"),
     "disputed_inquiry": Behaviour(dispute_reason="general", dispute_case="inquiry"),
     "disputed_noncompliant": Behaviour(dispute_reason="noncompliant", dispute_case="compliance"),
@@ -211,7 +213,7 @@ NUMBERS: dict[str, tuple[str, str, str, str]] = {
     "4000000000000259": ("visa", "credit", "US", "disputed_fraudulent"),
     "4000000000002685": ("visa", "credit", "US", "disputed_not_received"),
     "4000000000001976": ("visa", "credit", "US", "disputed_inquiry"),
-    "4000000404000038": ("visa", "credit", "US", "disputed_fraudulent"),
+    "4000000404000038": ("visa", "credit", "US", "disputed_with_history"),
     "4000000404000079": ("visa", "credit", "US", "disputed_twice"),
     "4000008400000779": ("visa", "credit", "US", "disputed_noncompliant"),
     # The issuer warns of fraud. There are no early fraud warnings here, so this is an ordinary payment.

@@ -88,3 +88,7 @@ class Dispute(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     reinstatement: Adjustment | None = None
     submission_count: int = 0
     withdrawal: Adjustment | None = None
+    # Programs of the network that it is eligible for; as JSON what they still ask for, and their evidence.
+    enhanced_eligibility_types: tuple[str, ...] = ()
+    enhanced_eligibility: str = "{}"
+    enhanced_evidence: str = "{}"

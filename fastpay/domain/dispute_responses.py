@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import disputes
+from fastpay.domain import disputes, enhanced_evidence
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.dispute_objects import AWAITS_EVIDENCE, INQUIRIES, OPEN, Dispute
 from fastpay.domain.objects import Charge
@@ -18,28 +18,38 @@ from fastpay.errors import InvalidRequest
 # What decides a dispute in test mode, in `uncategorized_text`. Source: the dialect's testing documentation.
 WINNING, LOSING, ESCALATING = "winning_evidence", "losing_evidence", "escalate_inquiry_evidence"
 
+_PRIOR = "evidence[enhanced_evidence][visa_compelling_evidence_3][prior_undisputed_transactions]"
+
 
 class UpdateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Add evidence, and submit it if `submit` is set. `metadata` None clears all of it.
 
-    A text of None is removed. `submit` None submits if there is evidence in the request.
+    A text of None is removed. `submit` None submits if there is evidence in the request. `enhanced` is
+    evidence for programs of the network, as JSON, which names the charges `prior_charges`.
     """
 
     id: str
     evidence: Mapping[str, str | None] = {}
     metadata: Mapping[str, str] | None = {}
     submit: bool | None = None
+    enhanced: str | None = None
+    prior_charges: tuple[str, ...] = ()
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return disputes.dispute_needs(workspace, self.id)
+        return (*disputes.dispute_needs(workspace, self.id), *self.prior_charges)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the changed dispute. The documented texts decide it."""
         dispute = workspace.require(Dispute, self.id)
-        submits = bool(self.evidence) if self.submit is None else self.submit
-        if self.evidence or submits:
+        is_given = bool(self.evidence) or self.enhanced is not None
+        submits = is_given if self.submit is None else self.submit
+        if is_given or submits:
             _check_awaits_evidence(dispute)
+        if self.enhanced is not None:
+            for place, charge in enumerate(self.prior_charges):
+                workspace.require(Charge, charge, param=f"{_PRIOR}[{place}][charge]")
+            dispute = enhanced_evidence.added(dispute, self.enhanced)
         evidence = msgspec.structs.replace(dispute.evidence, **self.evidence)
         texts = [text for text in msgspec.structs.astuple(evidence) if text is not None]
         if sum(map(len, texts)) > limits.evidence_chars_max:
@@ -50,14 +60,15 @@ class UpdateDispute(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         changed = msgspec.structs.replace(
             dispute,
             evidence=evidence,
-            has_evidence=bool(texts),
+            has_evidence=bool(texts) or dispute.enhanced_evidence != "{}",
             metadata=metadata_rules.merge(dispute.metadata, self.metadata),
         )
         if not submits:
             draft.put(changed, "charge.dispute.updated")
             return dispute.id
-        if not texts:
+        if not changed.has_evidence:
             raise InvalidRequest("There is no evidence to submit.", param="evidence")
+        enhanced_evidence.check_acknowledged(changed)
         _submit(workspace, draft, changed)
         return dispute.id
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import funds, ledger
+from fastpay.domain import enhanced_evidence, funds, ledger
 from fastpay.domain.cards import BEHAVIOURS, DISPUTED, NO_CARD
 from fastpay.domain.dispute_objects import (
     INQUIRIES,
@@ -180,6 +180,7 @@ def _open(workspace: Workspace, draft: Draft, charge: Charge, amount: int, terms
         is_charge_refundable=True,
         network_reason_code=_VISA_CODES.get(reason) if charge.card.brand == "visa" else None,
     )
+    dispute = enhanced_evidence.begun(dispute, charge)
     if case_type == "inquiry" and not _is_debit(charge):
         draft.put(dispute, "charge.dispute.created")
         return dispute

@@ -35,9 +35,30 @@ def disputes(shop: Any) -> dict[str, Any]:
     while shop.get(f"/v1/payment_intents/{debited['id']}")["status"] == "processing":
         time.sleep(0.05)
     won = disputed("", "winning_evidence")
+    history = shop.pay("pm_card_createCe3EligibleDispute")["latest_charge"]
+    (compelling,) = shop.get("/v1/disputes", charge=history)["data"]
+    prior = [shop.pay()["latest_charge"] for _ in range(2)]
+    program = "evidence[enhanced_evidence][visa_compelling_evidence_3]"
+    answered = shop.post(
+        f"/v1/disputes/{compelling['id']}",
+        {
+            f"{program}[disputed_transaction][product_description]": "A book",
+            f"{program}[disputed_transaction][shipping_address][city]": "Bern",
+            **{
+                f"{program}[prior_undisputed_transactions][{place}][charge]": charge
+                for place, charge in enumerate(prior)
+            },
+            "submit": "false",
+        },
+    )
+    ruled = shop.pay("pm_card_createComplianceDispute")["latest_charge"]
+    (compliance,) = shop.get("/v1/disputes", charge=ruled)["data"]
     closed = shop.post(f"/v1/disputes/{disputed('Inquiry')['id']}/close")
     return {
         "dispute: new": disputed(""),
+        "dispute: eligible": compelling,
+        "dispute: with enhanced evidence": answered,
+        "dispute: of compliance": compliance,
         "dispute: of a debit": shop.post(f"/v1/test_helpers/charges/{debited['latest_charge']}/dispute"),
         "dispute: reviewed": disputed("", "He was there."),
         "dispute: won": won,

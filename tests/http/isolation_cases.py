@@ -38,6 +38,7 @@ def case(request: str, /, **fields: str) -> Case:
 
 # What a list must be given.
 REQUIRED = {"/v1/setup_attempts": {"setup_intent": "seti_" + "0" * 32}}
+PRIOR = "evidence[enhanced_evidence][visa_compelling_evidence_3][prior_undisputed_transactions]"
 CASES = [
     case("POST /v1/payment_intents", amount="5", currency="usd", customer="{cus}"),
     case("POST /v1/payment_intents", amount="5", currency="usd", payment_method="{pm}"),
@@ -224,6 +225,10 @@ CASES = [
     case("GET /v1/disputes", ending_before="{dp}"),
     case("GET /v1/disputes/{dp}"),
     case("POST /v1/disputes/{dp}", metadata__a="1"),
+    case(
+        "POST /v1/disputes/{dp}",
+        **{f"{PRIOR}[0][charge]": "{ch}"},
+    ),
     case("POST /v1/disputes/{dp}/close"),
     case("POST /v1/test_helpers/charges/{ch}/dispute"),
     case("POST /v1/test_helpers/refunds/{re}/expire"),

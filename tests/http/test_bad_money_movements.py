@@ -15,7 +15,24 @@ INTENTS = "/v1/payment_intents"
 CHARGE = "ch_" + "0" * 32
 INTEGER = "parameter_invalid_integer"
 PAID = {"amount": "5", "currency": "usd"}
+DISPUTE = f"/v1/disputes/du_{'0' * 32}"
+ENHANCED = "evidence[enhanced_evidence]"
+COMPELLING = f"{ENHANCED}[visa_compelling_evidence_3]"
+DISPUTED = f"{COMPELLING}[disputed_transaction]"
+PRIOR = f"{COMPELLING}[prior_undisputed_transactions]"
+
+
+def evidence(name: str, value: str, *, param: str | None = None, code: str | None = None) -> Bad:
+    """Return a response to a dispute with one bad piece of enhanced evidence."""
+    return form(DISPUTE, code=code, param=param or name, **{name: value})
+
+
 CASES = [
+    evidence(f"{ENHANCED}[amex]", "x", code=UNKNOWN),
+    evidence(f"{ENHANCED}[visa_compliance][fee_acknowledged]", "x"),
+    evidence(f"{PRIOR}[0][customer_account_id]", "x", param=f"{PRIOR}[0][charge]", code=MISSING),
+    evidence(f"{DISPUTED}[customer_device_id]", "short"),
+    evidence(f"{DISPUTED}[merchandise_or_services]", "x"),
     form(PAYOUTS, code=MISSING, param="currency", amount="5"),
     form(PAYOUTS, code=MISSING, param="amount", currency="usd"),
     form(PAYOUTS, code="amount_too_small", param="amount", amount="0", currency="usd"),

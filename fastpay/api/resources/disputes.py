@@ -8,12 +8,14 @@ from msgspec import UNSET, Meta, UnsetType
 from fastpay import limits
 from fastpay.api.common_params import Identifier, Metadata, NoParams, Params, Part, value_or
 from fastpay.api.context import Call
-from fastpay.api.layout import Field, Mode, Nested, Shape, When, fields
+from fastpay.api.layout import Field, Json, Mode, Nested, Shape, When, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
+from fastpay.api.resources import enhanced_evidence
 from fastpay.api.resources.balances import ADJUSTMENT_SHAPE
+from fastpay.api.resources.enhanced_evidence import EnhancedEligibility, EnhancedEvidenceParams
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -69,6 +71,7 @@ class EvidenceParams(Part, frozen=True, kw_only=True, forbid_unknown_fields=True
     shipping_date: _OptionalText = UNSET
     shipping_documentation: _OptionalFile = UNSET
     shipping_tracking_number: _OptionalText = UNSET
+    enhanced_evidence: EnhancedEvidenceParams | UnsetType = UNSET
     uncategorized_file: _OptionalFile = UNSET
     uncategorized_text: _OptionalText = UNSET
 
@@ -119,17 +122,18 @@ _SHAPE: Shape = {
         otherwise=When("withdrawal", [_WITHDRAWAL], otherwise=[]),
     ),
     **fields("charge", "created", "currency"),
-    "enhanced_eligibility_types": [],
+    "enhanced_eligibility_types": Field("enhanced_eligibility_types"),
     "evidence": {
         **{
             name: None if name in FILES else Field(f"evidence.{name}")
             for name in EvidenceParams.__struct_fields__
+            if name != "enhanced_evidence"
         },
-        "enhanced_evidence": {},
+        "enhanced_evidence": Json("enhanced_evidence", EnhancedEvidenceParams),
     },
     "evidence_details": {
         "due_by": Field("due_by"),
-        "enhanced_eligibility": {},
+        "enhanced_eligibility": Json("enhanced_eligibility", EnhancedEligibility),
         "has_evidence": Field("has_evidence"),
         # Nothing can be submitted after the day on which a dispute without a response is lost.
         "past_due": False,
@@ -173,6 +177,7 @@ DISPUTE = Resource(
 def update(call: Call, params: UpdateParams) -> UpdateDispute:
     """Respond to a dispute."""
     evidence: dict[str, str | None] = {}
+    enhanced: EnhancedEvidenceParams | None = None
     if not isinstance(params.evidence, UnsetType):
         given = {
             name: value
@@ -187,6 +192,7 @@ def update(call: Call, params: UpdateParams) -> UpdateDispute:
                     code="resource_missing",
                     param=f"evidence[{name}]",
                 )
+        enhanced = given.pop("enhanced_evidence", None)
         evidence = given
     assert evidence.keys() <= set(Evidence.__struct_fields__)
     return UpdateDispute(
@@ -194,6 +200,12 @@ def update(call: Call, params: UpdateParams) -> UpdateDispute:
         evidence=evidence,
         metadata=value_or(params.metadata, {}),
         submit=value_or(params.submit, None),
+        enhanced=None if enhanced is None else enhanced_evidence.kept(enhanced),
+        prior_charges=(
+            ()
+            if enhanced is None
+            else enhanced_evidence.prior_charges(enhanced, param="evidence[enhanced_evidence]")
+        ),
     )
 
 

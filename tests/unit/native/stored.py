@@ -15,7 +15,15 @@ TEXTS = st.text(max_size=40) | st.text(alphabet='"\\/\b\f\n\r\t\0\x1f\x7f\x80Ã©â
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 # Fields that hold JSON as a text.
 _JSON_FIELDS = frozenset(
-    ("amount_details", "financial_addresses", "level3", "payment_details", "radar_options")
+    (
+        "amount_details",
+        "financial_addresses",
+        "level3",
+        "enhanced_eligibility",
+        "enhanced_evidence",
+        "payment_details",
+        "radar_options",
+    )
 )
 _JSON = st.none() | st.dictionaries(TEXTS, TEXTS, max_size=2).map(
     lambda found: msgspec.json.encode(found).decode()
