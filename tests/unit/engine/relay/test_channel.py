@@ -69,7 +69,7 @@ async def test_an_endpoint_that_asked_for_a_pause_is_woken_by_its_end(
 async def test_exceptions_that_changed_too_often_are_written_anew_until_that_is_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "relay_generation_changes_max", 7)
+    monkeypatch.setattr(limits, "relay_generation_changes_max", 6)
     world = World()
     world.receiver.status = 500
     await world.commit(4)
@@ -86,7 +86,7 @@ async def test_exceptions_that_changed_too_often_are_written_anew_until_that_is_
         # What is not known to be stored is stored the same way, though more has changed since.
         record = channel.record()
         gone = len(record.removed)
-        is_new = 4 + gone > 7
+        is_new = 4 + gone > 6
         assert (record.generation, len(record.kept)) == (int(is_new), 4 - gone if is_new else 0)
     assert gone == 4
     channel.progress.changed = {}
