@@ -29,7 +29,7 @@ from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
 from fastpay.engine.ports import Credentials
-from fastpay.observability.metrics import DURATION_BOUNDS_NS
+from fastpay.observability.buckets import DURATION_BOUNDS_NS
 from fastpay.server.settings import ServerSettings
 from fastpay.store import columns
 from fastpay.store.request_log import to_columns

@@ -8,3 +8,6 @@ cdef class Sampler:
     cdef readonly long long refused
 
     cdef bint draw(self, bytes parent, long long now_ns) noexcept
+
+
+cdef int flag_of(bytes parent) noexcept

@@ -31,7 +31,7 @@ cdef class Sampler:
         cdef unsigned long long state
         cdef int flag = -1
         if parent is not None and self.follows_callers:
-            flag = _flag(parent)
+            flag = flag_of(parent)
         if flag == 0:
             return False
         if flag < 0:
@@ -56,10 +56,10 @@ cdef class Sampler:
 
 def sampled_flag(bytes parent not None):
     """Return the flag "sampled" of a traceparent, 0 or 1, and -1 if it is invalid."""
-    return _flag(parent)
+    return flag_of(parent)
 
 
-cdef int _flag(bytes parent) noexcept:
+cdef int flag_of(bytes parent) noexcept:
     # version "-" 32 digits "-" 16 digits "-" 2 digits; a later version may append "-" and more.
     cdef const char* text = PyBytes_AS_STRING(parent)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(parent)

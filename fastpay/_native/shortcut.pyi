@@ -43,11 +43,17 @@ class Shortcut:
         encode: Callable[[Entry | None, CachedResponse, bytes], CachedResponse],
         long_way: Callable[[Any, Any, Any], Awaitable[None]],
     ) -> None: ...
-    def trace(self, sampler: Sampler, traced: Callable[..., None], slow_ns: int) -> None:
+    def trace(
+        self,
+        sampler: Sampler,
+        record: Callable[[Any], None],
+        keep: Callable[[Any], None],
+        slow_ns: int,
+    ) -> None:
         """Draw requests that are answered here from now on.
 
-        `traced(scope, path, status, request_id, begun_ns, traceparent, tracestate, is_drawn)` is called after
-        the answer, for one that is drawn or took as long as `slow_ns`. `path` ends before the identifier.
+        After the answer `record` is called for one that is drawn, and `keep` for another one that took as
+        long as `slow_ns`, with a tuple that has the fields of `Request` in observability/traces.py.
         """
 
     def log(self, noted: Callable[[MutableMapping[str, Any], Any, int, str, int], None], below: str) -> None:

@@ -129,7 +129,8 @@ cdef class Shortcut:
     cdef object long_way
     # None while no traces are made.
     cdef Sampler sampler
-    cdef object traced
+    cdef object record
+    cdef object keep
     cdef long long slow_ns
     # Is told of answers whose identifier is below another one; None if requests are not logged.
     cdef object noted
@@ -166,9 +167,10 @@ cdef class Shortcut:
         self.fields = Fields.__new__(Fields)
         self.is_open = True
 
-    def trace(self, Sampler sampler not None, traced, long long slow_ns):
+    def trace(self, Sampler sampler not None, record, keep, long long slow_ns):
         self.sampler = sampler
-        self.traced = traced
+        self.record = record
+        self.keep = keep
         self.slow_ns = slow_ns
 
     def log(self, noted not None, str below not None):
@@ -298,15 +300,37 @@ cdef class Shortcut:
         # Hand an answered request over to the request log, and to traces if it is drawn or slow. Only one
         # that waited can be slow.
         cdef bint is_drawn
+        cdef long long ended_ns
+        cdef tuple done
         if self.noted is not None and request_id < self.noted_below:
             self.noted(scope, access.owner, begun_ns, request_id, status)
         if self.sampler is None:
             return 0
         is_drawn = self.sampler.draw(traceparent, begun_ns)
-        if is_drawn or (was_parked and self.monotonic_ns() - begun_ns >= self.slow_ns):
-            self.traced(
-                scope, response.path, status, request_id, begun_ns, traceparent, tracestate, is_drawn
-            )
+        if not is_drawn and not was_parked:
+            return 0
+        ended_ns = self.monotonic_ns()
+        if not is_drawn and ended_ns - begun_ns < self.slow_ns:
+            return 0
+        # The fields of `Request` in observability/traces.py.
+        done = (
+            None,
+            scope["method"],
+            scope["path"],
+            scope["scheme"],
+            scope["http_version"],
+            response.path + "{id}",
+            status,
+            request_id,
+            begun_ns,
+            ended_ns,
+            None if traceparent is None else traceparent.decode("latin-1"),
+            None if tracestate is None else tracestate.decode("latin-1"),
+        )
+        if is_drawn:
+            self.record(done)
+        else:
+            self.keep(done)
         return 0
 
     cdef bint is_of_its_kind(self, str path, Py_ssize_t cut, str identifier) except -1:

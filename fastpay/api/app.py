@@ -54,7 +54,7 @@ from fastpay.api.routes import Endpoint, Route
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
 from fastpay.observability import traces
-from fastpay.observability.metrics import DURATION_BOUNDS_NS
+from fastpay.observability.buckets import DURATION_BOUNDS_NS
 
 # Every module of `api/resources/`. Add a new resource here.
 _MODULES = (
@@ -113,7 +113,7 @@ class Application:
             by_path.setdefault(route.path, {})[route.method] = route.endpoint
         self._shortcut = _create_shortcut(services, self._go_long)
         if (tracer := traces.tracer()) is not None:
-            self._shortcut.trace(tracer.sampler, tracer.shortcut_answered, tracer.slow_ns)
+            self._shortcut.trace(tracer.sampler, tracer.record, tracer.keep, tracer.slow_ns)
         if services.request_notes is not None:
             self._shortcut.log(services.request_notes.answered, services.request_notes.drawn_below)
         paths = {

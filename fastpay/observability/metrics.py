@@ -8,14 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from fastpay.observability.counters import Counters
+from fastpay.observability.exemplars import Exemplar, Series
 
 Labels = Mapping[str, str]
-# The upper bounds of the buckets of durations, in nanoseconds: 0.25 ms to 10 s.
-DURATION_BOUNDS_NS = tuple(
-    int(milliseconds * 1_000_000)
-    for milliseconds in (0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
-)
-BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,11 +36,15 @@ class Histogram(Protocol):
 
 
 class Distribution(NamedTuple):
-    """A histogram with the labels of its series, and what its values are divided by when shown."""
+    """A histogram with the labels of its series, and what its values are divided by when shown.
+
+    `exemplars` returns those of a series by the number of the bucket.
+    """
 
     histogram: Histogram
     labels: Sequence[Labels] = ({},)
     divisor: int = 1
+    exemplars: Callable[[Series], Mapping[int, Exemplar]] | None = None
 
 
 Sample = tuple[str, Labels, int | float]
@@ -171,6 +170,15 @@ TABLE: tuple[Metric, ...] = (
     ),
     Metric("fastpay_redis_refused", "counter", "Copies that were not used", labels=("reason",)),
     *_counted(
+        "traces_",
+        "counter",
+        {
+            "exported_spans": "Spans that the collector has taken",
+            "dropped_spans": "Spans that it did not take",
+            "refused": "Traces that were not made, being above the ceiling of a second",
+        },
+    ),
+    *_counted(
         "card_numbers_",
         "counter",
         {"allowed": "Card numbers found in texts and let through", "refused": "Card numbers refused"},
@@ -214,7 +222,7 @@ class Metrics:
                 continue
             lines += _heading(metric, openmetrics=openmetrics)
             if found is not None:
-                lines += _buckets(metric.name, found)
+                lines += _buckets(metric.name, found, openmetrics=openmetrics)
             suffix = "_total" if metric.kind == "counter" else ""
             lines += [
                 f"{metric.name}{suffix}{_shown(labels)} {value}"
@@ -244,7 +252,7 @@ def _heading(metric: Metric, *, openmetrics: bool) -> list[str]:
     return [f"# HELP {name} {metric.help}.", f"# TYPE {name} {metric.kind}"]
 
 
-def _buckets(name: str, distribution: Distribution) -> Iterator[str]:
+def _buckets(name: str, distribution: Distribution, *, openmetrics: bool) -> Iterator[str]:
     histogram, divisor = distribution.histogram, distribution.divisor
     bounds = [*(_number(bound / divisor) for bound in histogram.bounds), "+Inf"]
     is_one = histogram.series == 1
@@ -253,9 +261,13 @@ def _buckets(name: str, distribution: Distribution) -> Iterator[str]:
         if not is_one and not any(counts):
             continue
         labels, below = distribution.labels[series], 0
-        for bound, count in zip(bounds, counts, strict=True):
+        exemplars: Mapping[int, Exemplar] = {}
+        if openmetrics and distribution.exemplars is not None:
+            exemplars = distribution.exemplars(tuple(labels.values()))
+        for bucket, (bound, count) in enumerate(zip(bounds, counts, strict=True)):
             below += count
-            yield f"{name}_bucket{_shown({**labels, 'le': bound})} {below}"
+            exemplar = f" {exemplars[bucket]}" if bucket in exemplars else ""
+            yield f"{name}_bucket{_shown({**labels, 'le': bound})} {below}{exemplar}"
         yield f"{name}_sum{_shown(labels)} {_number(total / divisor)}"
         yield f"{name}_count{_shown(labels)} {below}"
 

@@ -12,6 +12,7 @@ from fastpay._native.sampling import Sampler
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
 from fastpay.observability import traces
+from fastpay.observability.collector import Collector, read_settings
 from fastpay.observability.program_name import install_command
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
     exporter = _choose_exporter(environment)
     if exporter is None:
         return False
+    interval_ms = _interval_ms(environment)
+    # Fails before anything runs if a variable is wrong.
+    collector = Collector(read_settings(environment)) if exporter == "otlp" else None
     try:
         from fastpay.observability import tracing  # noqa: PLC0415 - imports the SDK, which only the otel extra brings
     except ImportError as error:
@@ -47,7 +51,8 @@ def set_up_tracing(environment: Mapping[str, str] | None = None) -> bool:
         per_second_max=limits.traces_per_second_max,
     )
     tracer = traces.Tracer(sampler, clock)
-    _thread = tracing.ExportThread(tracer, tracing.make_exporter(exporter), clock)
+    chosen = tracing.make_exporter(tracer, collector, clock)
+    _thread = tracing.ExportThread(chosen, interval_ms=interval_ms)
     _thread.start()
     traces.use(tracer)
     return True
@@ -73,6 +78,18 @@ def root_share(environment: Mapping[str, str]) -> float:
         except ValueError:
             return 1.0
     return 1.0
+
+
+def _interval_ms(environment: Mapping[str, str]) -> int:
+    text = environment.get("OTEL_BSP_SCHEDULE_DELAY", "").strip()
+    if not text:
+        return limits.trace_export_interval_ms
+    if not text.isdecimal() or not 0 < int(text) <= limits.trace_export_interval_ms_max:
+        raise ConfigurationError(
+            f"setting OTEL_BSP_SCHEDULE_DELAY = {text!r} is not allowed; it must be milliseconds, "
+            f"from 1 to {limits.trace_export_interval_ms_max}"
+        )
+    return int(text)
 
 
 def _sampler_of(environment: Mapping[str, str]) -> str:

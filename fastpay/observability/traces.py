@@ -1,15 +1,17 @@
 """Traces: which requests are drawn, and their spans.
 
 A request is drawn before anything is made for it. One that is not drawn costs a draw, and two readings of
-the clock on the long way. Spans are made after the answer, from timestamps, and wait in a ring for the thread
-that exports them (`tracing.py`). A request that was not drawn but was slow or failed (an unknown outcome is a
-failure) leaves its span in a reservoir, so that the traces show what operators look for.
+the clock on the long way. One that is drawn leaves a record in a ring after its answer; compiled code does
+that on the short way. The thread that exports (`tracing.py`) makes spans of the records. A request that was
+not drawn but was slow or failed (an unknown outcome is a failure) leaves its record in a reservoir, so that
+the traces show what operators look for.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -17,6 +19,7 @@ from fastpay import limits
 from fastpay._native import digit_runs
 from fastpay._native.sampling import Sampler, sampled_flag
 from fastpay.clock import Clock
+from fastpay.observability.exemplars import Exemplars
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
@@ -35,16 +38,67 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
         return f"00-{self.trace_id:032x}-{self.span_id:016x}-01", self.state
 
 
-class Span(msgspec.Struct, frozen=True):
-    """A span that has ended. Times are of the monotonic clock; `error` is what kind of failure it was."""
+class About(msgspec.Struct, frozen=True, eq=False):
+    """What many spans have in common, kept once.
+
+    If `route` is given, each span has a `url.path` of its own: the path, or the route if the path may hold a
+    card number. `series` has the labels of the request in the metrics.
+    """
 
     name: str
     kind: Literal["server", "client"]
+    attributes: Mapping[str, str | int] = {}
+    error: str | None = None
+    route: str | None = None
+    series: tuple[str, str, str, str] | None = None
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A span that has ended. Times are of the monotonic clock; `error` is what kind of failure it was."""
+
+    about: About
     trace: Trace
     ended_ns: int
-    attributes: Mapping[str, str | int]
+    # The attributes that other spans of the same kind do not share.
+    own: Mapping[str, str | int] = {}
     error: str | None = None
     links: Sequence[Trace] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.about.name
+
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        """All attributes."""
+        return {**self.about.attributes, **self.own}
+
+
+class Request(NamedTuple):
+    """The record of a request that was answered. Compiled code makes it as a plain tuple.
+
+    Without a `trace` its identifiers are made at export, below those of the caller's headers `parent` and
+    `state`. `route` is the template of its path, None if there is none.
+    """
+
+    trace: Trace | None
+    method: str
+    path: str
+    scheme: str
+    version: str
+    route: str | None
+    status: int
+    request_id: str
+    begun_ns: int
+    ended_ns: int
+    parent: str | None
+    state: str | None
+
+
+_HOME = About("HOME fastpay", "server")
+_BATCH = About("BATCH fastpay", "client", {"db.system.name": "postgresql", "db.operation.name": "BATCH"})
+_DELIVERY = About("POST", "client", {"http.request.method": "POST"})
 
 
 class NoSpan:
@@ -85,14 +139,19 @@ class _LiveSpan(NoSpan):
 
 
 class Tracer:
-    """Draws requests, and keeps the spans of those that are drawn, slow or failed until they are exported."""
+    """Draws requests, and keeps what is drawn, slow or failed until it is exported."""
 
     def __init__(self, sampler: Sampler, clock: Clock, *, slow_ms: int = limits.trace_slow_ms) -> None:
         self.sampler = sampler
         self.slow_ns = slow_ms * 1_000_000
         self._clock = clock
-        self._ring: deque[Span] = deque(maxlen=limits.trace_ring_spans)
-        self._kept: list[Span] = []
+        self.exemplars = Exemplars()
+        self.spans_exported = 0
+        self.spans_dropped = 0
+        self._ring: deque[Span | Request] = deque(maxlen=limits.trace_ring_spans)
+        # Called by compiled code too, with a tuple that has the fields of `Request`.
+        self.record: Callable[[Span | Request], None] = self._ring.append
+        self._kept: list[Request] = []
         self._seen = 0
 
     def now_ns(self) -> int:
@@ -117,34 +176,28 @@ class Tracer:
         begun_ns: int,
         headers: Mapping[str, str],
     ) -> None:
-        """Make the span of a request that is drawn, slow or failed. `route` is the template of its path."""
+        """Record a request that is drawn, slow or failed. `route` is the template of its path."""
+        ended_ns = self.now_ns()
+        if trace is None and status < 500 and ended_ns - begun_ns < self.slow_ns:
+            return
+        done = Request(
+            trace,
+            scope["method"],
+            scope["path"],
+            scope.get("scheme", "http"),
+            scope.get("http_version", "1.1"),
+            route,
+            status,
+            request_id,
+            begun_ns,
+            ended_ns,
+            headers.get("traceparent"),
+            headers.get("tracestate"),
+        )
         if trace is None:
-            if status < 500 and self.now_ns() - begun_ns < self.slow_ns:
-                return
-            undrawn = self._trace(headers.get("traceparent"), headers.get("tracestate"), begun_ns)
-            self._keep(self._request_span(undrawn, scope, route, status, request_id))
+            self.keep(done)
         else:
-            self._ring.append(self._request_span(trace, scope, route, status, request_id))
-
-    def shortcut_answered(
-        self,
-        scope: Mapping[str, Any],
-        path: str,
-        status: int,
-        request_id: str,
-        begun_ns: int,
-        parent: bytes | None,
-        state: bytes | None,
-        is_drawn: bool,
-    ) -> None:
-        """Make the span of a request that took the short way. `path` ends before the identifier."""
-        texts = [None if one is None else one.decode("latin-1") for one in (parent, state)]
-        trace = self._trace(texts[0], texts[1], begun_ns)
-        span = self._request_span(trace, scope, path + "{id}", status, request_id)
-        if is_drawn:
-            self._ring.append(span)
-        else:
-            self._keep(span)
+            self.record(done)
 
     def forwarded(self, context: tuple[str, str]) -> Trace:
         """Return what begins for a command that another instance has forwarded, under its request's span."""
@@ -152,16 +205,19 @@ class Tracer:
 
     def forwarded_ended(self, trace: Trace) -> None:
         """Make the span of a forwarded command."""
-        self._ring.append(Span("HOME fastpay", "server", trace, self.now_ns(), {}))
+        self.record(Span(_HOME, trace, self.now_ns()))
 
     def batch(self, commands: int, drawn: Sequence[Trace]) -> NoSpan:
         """Return the span of a batch with drawn requests in it: below the first, linked to the others."""
         first, *others = drawn
         begun = self._trace(*first.to_headers(), self.now_ns())
-        attributes: dict[str, str | int] = {"db.system.name": "postgresql", "db.operation.name": "BATCH"}
-        if commands > 1:  # The database conventions: a batch of one is not a batch.
-            attributes["db.operation.batch.size"] = commands
-        return self._live("BATCH fastpay", begun, attributes, others)
+        # The database conventions: a batch of one is not a batch.
+        own: dict[str, str | int] = {"db.operation.batch.size": commands} if commands > 1 else {}
+
+        def made(error: str | None) -> None:
+            self.record(Span(_BATCH, begun, self.now_ns(), own, error, others))
+
+        return _LiveSpan(made)
 
     def delivery(self) -> Trace | None:
         """Draw an attempt to deliver to a webhook endpoint, which begins now."""
@@ -171,37 +227,50 @@ class Tracer:
     def delivered(self, trace: Trace, scheme: str, host: str, port: int, *, status: int | None) -> None:
         """Make the span of an attempt. Without a status there was no answer."""
         # The rest of the URL may carry the owner's secrets.
-        attributes: dict[str, str | int] = {
-            "http.request.method": "POST",
+        own: dict[str, str | int] = {
             "server.address": host,
             "server.port": port,
             "url.full": f"{scheme}://{host}:{port}/REDACTED",
         }
         if status is not None:
-            attributes["http.response.status_code"] = status
+            own["http.response.status_code"] = status
         error = "no_answer" if status is None else str(status) if status >= 400 else None
-        self._ring.append(Span("POST", "client", trace, self.now_ns(), attributes, error))
+        self.record(Span(_DELIVERY, trace, self.now_ns(), own, error))
 
-    def drain(self) -> list[Span]:
-        """Return the spans since the last call. Another thread may call this."""
-        kept, self._kept, self._seen = self._kept, [], 0
-        found = []
-        while self._ring:
-            found.append(self._ring.popleft())
-        return found + kept
-
-    def _keep(self, span: Span) -> None:
-        """Put a span into the reservoir: of all since the last export, each is kept with the same chance.
+    def keep(self, done: Request) -> None:
+        """Put a record into the reservoir: of all since the last export, each is kept with the same chance.
 
         Source: Vitter, "Random Sampling with a Reservoir" (1985), algorithm R.
         """
         self._seen += 1
         if len(self._kept) < limits.trace_reservoir_spans:
-            self._kept.append(span)
+            self._kept.append(done)
             return
         place = int.from_bytes(self._clock.random_bytes(8), "big") % self._seen
         if place < limits.trace_reservoir_spans:
-            self._kept[place] = span
+            self._kept[place] = done
+
+    def drain(self) -> list[Span]:
+        """Return the spans since the last call."""
+        return [one if isinstance(one, Span) else self._request_span(Request(*one)) for one in self.take()]
+
+    def take(self) -> list[Span | Request]:
+        """Return what was recorded since the last call. Another thread may call this, always the same one."""
+        found: list[Span | Request] = []
+        while self._ring:
+            found.append(self._ring.popleft())
+        if self._kept:
+            kept, self._kept, self._seen = self._kept, [], 0
+            found += kept
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters since the start."""
+        return {
+            "traces_exported_spans": self.spans_exported,
+            "traces_dropped_spans": self.spans_dropped,
+            "traces_refused": self.sampler.refused,
+        }
 
     def _trace(self, parent: str | None, state: str | None, begun_ns: int) -> Trace:
         random = self._clock.random_bytes
@@ -210,44 +279,41 @@ class Tracer:
             return Trace(int(parent[3:35], 16), span_id, int(parent[36:52], 16), state or "", begun_ns)
         return Trace(int.from_bytes(random(16), "big") or 1, span_id, 0, "", begun_ns)
 
-    def _request_span(
-        self, trace: Trace, scope: Mapping[str, Any], route: str | None, status: int, request_id: str
-    ) -> Span:
-        # The caller chooses the method, so only known ones become labels.
-        method: str = scope["method"]
-        known = method if method in METHODS else "_OTHER"
-        attributes: dict[str, str | int] = {
-            "http.request.method": known,
-            "url.scheme": scope.get("scheme", "http"),
-            "url.path": _shown(scope["path"], route),
-            "network.protocol.version": scope.get("http_version", "1.1"),
-            "http.response.status_code": status,
-            "fastpay.request_id": request_id,
-        }
-        if route is not None:
-            attributes["http.route"] = route
-        if known != method:
-            attributes["http.request.method_original"] = method[:20]
-        name = "HTTP" if known == "_OTHER" else known
-        error = str(status) if status >= 500 else None
-        full = name if route is None else f"{name} {route}"
-        return Span(full, "server", trace, self.now_ns(), attributes, error)
-
-    def _live(
-        self, name: str, trace: Trace, attributes: Mapping[str, str | int], links: Sequence[Trace]
-    ) -> NoSpan:
-        def made(error: str | None) -> None:
-            self._ring.append(Span(name, "client", trace, self.now_ns(), attributes, error, links))
-
-        return _LiveSpan(made)
+    def _request_span(self, done: Request) -> Span:
+        about = about_request(done.method, done.route, done.status, done.scheme, done.version)
+        own: dict[str, str | int] = {}
+        if about.route is not None:
+            own["url.path"] = about.route if digit_runs.in_text(done.path) else done.path
+        own["fastpay.request_id"] = done.request_id
+        trace = done.trace or self._trace(done.parent, done.state, done.begun_ns)
+        return Span(about, trace, done.ended_ns, own, about.error)
 
 
-def _shown(path: str, route: str | None) -> str:
-    """Return a path, or its template if it may hold a secret or a card number."""
+@lru_cache(limits.trace_templates_max)
+def about_request(method: str, route: str | None, status: int, scheme: str, version: str) -> About:
+    """Return what the spans of such requests have in common. Without a route the path may hold anything."""
+    # The caller chooses the method, so only known ones become labels.
+    known = method if method in METHODS else "_OTHER"
+    attributes: dict[str, str | int] = {
+        "http.request.method": known,
+        "url.scheme": scheme,
+        "network.protocol.version": version,
+        "http.response.status_code": status,
+    }
+    if known != method:
+        attributes["http.request.method_original"] = method[:20]
+    name = "HTTP" if known == "_OTHER" else known
+    error = str(status) if status >= 500 else None
     if route is None:
-        return "REDACTED"
+        return About(name, "server", attributes | {"url.path": "REDACTED"}, error)
+    attributes["http.route"] = route
     # The token in the path of a cardholder's page is a secret.
-    return route if "{token}" in route or digit_runs.in_text(path) else path
+    is_secret = "{token}" in route
+    if is_secret:
+        attributes["url.path"] = route
+    series = (known, route, "2" if version == "2" else "1.1", f"{status // 100}xx")
+    shown = None if is_secret else route
+    return About(f"{name} {route}", "server", attributes, error, shown, series)
 
 
 _tracer: Tracer | None = None

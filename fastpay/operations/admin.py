@@ -16,8 +16,10 @@ from fastpay.clock import Clock
 from fastpay.config import Settings, admin_port
 from fastpay.engine.write.measures import MEASURES
 from fastpay.errors import ConfigurationError
+from fastpay.observability import traces
+from fastpay.observability.buckets import DURATION_BOUNDS_NS
 from fastpay.observability.counters import Counters
-from fastpay.observability.metrics import DURATION_BOUNDS_NS, Distribution, Metrics, Sample
+from fastpay.observability.metrics import Distribution, Metrics, Sample
 from fastpay.server.listener import ASGIApplication, Server, ServerSettings
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.sealing import Vault
@@ -75,7 +77,11 @@ class AdminListener:
         self._counters = counters
         counters.add(server, MEASURES)
         self._metrics = metrics = Metrics(counters)
-        durations = Distribution(app.request_times, app.request_labels, 1_000_000_000)
+        tracer = traces.tracer()
+        if tracer is not None:
+            counters.add(tracer)
+        exemplars = None if tracer is None else tracer.exemplars.of
+        durations = Distribution(app.request_times, app.request_labels, 1_000_000_000, exemplars)
         metrics.add_histogram("http_server_request_duration_seconds", durations)
         metrics.add_histogram("fastpay_batch_commands", Distribution(MEASURES.batch_commands))
         for name, histogram in (

@@ -1,5 +1,6 @@
 """Traces of a real server, as a collector receives them: by OTLP, with the names of the conventions."""
 
+import re
 from typing import Any
 
 import httpx
@@ -12,8 +13,9 @@ from opentelemetry.semconv.attributes import (
     url_attributes,
 )
 
+from fastpay.operations.embedded import children
 from tests.support.otlp_receiver import attributes_of, receiving
-from tests.support.servers import SpawnServer
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 _MODULES = (
@@ -30,7 +32,9 @@ REQUIRED = {"http.request.method", "url.path", "url.scheme"}
 
 def test_a_collector_gets_spans_by_the_conventions_below_the_callers(spawn_server: SpawnServer) -> None:
     with receiving() as receiver:
-        running = spawn_server(environment={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint})
+        running = spawn_server(
+            environment={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "20"}
+        )
         with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
             client.headers["authorization"] = f"Bearer {running.test_key}"
             caller = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
@@ -51,6 +55,23 @@ def test_a_collector_gets_spans_by_the_conventions_below_the_callers(spawn_serve
         for span in spans.values():
             _check_conventions(span)
         assert {one["service.name"] for one in receiver.resources} == {"fastpay"}
+        assert receiver.connections == 1
+        exemplars = _exemplars(running)
+        assert exemplars["POST /v1/payment_intents"] == TRACE
+        assert exemplars["GET /v1/payment_intents/{id}"] in {span.trace_id.hex() for span in receiver.spans}
+
+
+def _exemplars(running: RunningServer) -> dict[str, str]:
+    """Return the trace of an exemplar, by method and route. A trace becomes one once the collector has it."""
+
+    def read() -> dict[str, str]:
+        accept = {"accept": "application/openmetrics-text"}
+        text = httpx.get(f"{running.admin_url}/metrics", headers=accept, trust_env=False).text
+        found = re.findall(r'_method="(\w+)",http_route="([^"]+)".* # \{trace_id="(\w{32})"\} [\d.]+', text)
+        return {f"{method} {route}": trace for method, route, trace in found}
+
+    assert children.wait_until(lambda: len(read()) == 2, timeout_ms=PATIENCE_SECONDS * 1000)
+    return read()
 
 
 def _check_conventions(span: Any) -> None:

@@ -20,7 +20,7 @@ NOT_SAMPLED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}
 
 def requests_in(tracer: Tracer) -> list[Span]:
     """Return the spans of requests, and forget them."""
-    return [span for span in tracer.drain() if span.kind == "server"]
+    return [span for span in tracer.drain() if span.about.kind == "server"]
 
 
 @asynccontextmanager

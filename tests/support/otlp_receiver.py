@@ -21,6 +21,7 @@ class OtlpReceiver(ThreadingHTTPServer):
         self.spans: list[Any] = []
         self.resources: list[dict[str, Any]] = []
         self.arrived = threading.Condition()
+        self.connections = 0
 
     @property
     def endpoint(self) -> str:
@@ -39,6 +40,12 @@ class OtlpReceiver(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: OtlpReceiver
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        """Count the connection."""
+        super().setup()
+        self.server.connections += 1
 
     def do_POST(self) -> None:
         """Take one export."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastpay import limits
 from fastpay._native.histograms import Histograms
 from fastpay.engine.write.queued import QueuedSubmission
-from fastpay.observability.metrics import BATCH_BOUNDS, DURATION_BOUNDS_NS
+from fastpay.observability.buckets import BATCH_BOUNDS, DURATION_BOUNDS_NS
 
 
 class Measures:

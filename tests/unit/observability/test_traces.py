@@ -1,14 +1,12 @@
 """fastpay/observability/traces.py"""
 
-from typing import Any
-
 import pytest
 
 from fastpay import limits
 from fastpay._native.sampling import Sampler
 from fastpay.clock import SystemClock
 from fastpay.observability import traces
-from fastpay.observability.traces import Span, Trace, Tracer
+from fastpay.observability.traces import Request, Span, Trace, Tracer
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "a=b"}
@@ -53,6 +51,10 @@ def answer(
     return tracer.drain()
 
 
+def record(*, request_id: str, status: int = 200) -> Request:
+    return Request(None, "GET", "/", "http", "1.1", "/", status, request_id, 0, 1, None, None)
+
+
 def test_a_request_that_is_not_drawn_is_no_object() -> None:
     tracer = new_tracer(0.0)
     assert tracer.begin({}, Clock.now) is None
@@ -64,7 +66,7 @@ def test_a_span_of_a_request_follows_the_http_conventions() -> None:
     trace = tracer.begin(CALLER, Clock.now)
     assert trace is not None
     (span,) = answer(tracer, trace, status=201)
-    assert (span.name, span.kind, span.error) == ("POST /v1/refunds", "server", None)
+    assert (span.name, span.about.kind, span.error) == ("POST /v1/refunds", "server", None)
     assert span.attributes == {
         "http.request.method": "POST",
         "http.route": "/v1/refunds",
@@ -119,9 +121,8 @@ def test_slow_and_failed_requests_are_kept_though_they_were_not_drawn() -> None:
 def test_the_reservoir_is_bounded_and_keeps_early_and_late_failures_alike() -> None:
     tracer = new_tracer(0.0)
     count = 4 * limits.trace_reservoir_spans
-    scope: dict[str, Any] = {"method": "GET", "path": "/"}
     for number in range(count):
-        tracer.answered(None, scope, "/", status=500, request_id=str(number), begun_ns=0, headers={})
+        tracer.keep(record(status=500, request_id=str(number)))
     kept = [int(span.attributes["fastpay.request_id"]) for span in tracer.drain()]
     assert len(kept) == limits.trace_reservoir_spans
     assert min(kept) < count / 2 < max(kept)
@@ -131,10 +132,19 @@ def test_the_reservoir_is_bounded_and_keeps_early_and_late_failures_alike() -> N
 def test_the_ring_is_bounded_and_forgets_the_oldest() -> None:
     tracer = new_tracer()
     for number in range(limits.trace_ring_spans + 5):
-        tracer.shortcut_answered({"method": "GET", "path": "/"}, "/", 200, str(number), 0, None, None, True)
+        # As compiled code makes it.
+        tracer.record(tuple(record(request_id=str(number))))  # type: ignore[arg-type]
     found = tracer.drain()
     assert len(found) == limits.trace_ring_spans
     assert found[0].attributes["fastpay.request_id"] == "5"
+
+
+def test_spans_of_one_route_share_what_they_have_in_common() -> None:
+    tracer = new_tracer()
+    for number in range(3):
+        tracer.record(record(request_id=str(number), status=200 if number else 404))
+    first, *others = tracer.drain()
+    assert others[0].about is others[1].about is not first.about
 
 
 def test_a_batch_has_a_span_only_if_a_drawn_request_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
