@@ -23,6 +23,7 @@ from fastpay.domain.kinds import Kind
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown
+from fastpay.observability import traces
 
 _Params = TypeVar("_Params", bound=Params)
 
@@ -130,6 +131,8 @@ class Write(Generic[_Params]):
         if self._is_trial is not None and self._is_trial(params):
             idempotency_key = signed = None
         command = self._command(call, params)
+        if call.trace is not None and (tracer := traces.tracer()) is not None:
+            tracer.remember(call.request_id, call.trace)
         stamp = call.services.identifiers.stamp()
         return Submission(
             scope=call.scope,

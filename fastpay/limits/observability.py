@@ -18,5 +18,7 @@ trace_exemplar_batches_kept = 128
 traces_per_second_max = 100
 trace_ring_spans = 4_096
 trace_reservoir_spans = 64
+# Requests whose events are delivered in their traces.
+trace_requests_remembered = 1_024
 trace_slow_ms = 1_000
 log_value_chars_max = 500

@@ -151,6 +151,8 @@ class Tracer:
         self._ring: deque[Span | Request] = deque(maxlen=limits.trace_ring_spans)
         # Called by compiled code too, with a tuple that has the fields of `Request`.
         self.record: Callable[[Span | Request], None] = self._ring.append
+        # Requests that were drawn a short time ago: the webhooks that they cause are part of their traces.
+        self._requests: dict[str, Trace] = {}
         self._kept: list[Request] = []
         self._seen = 0
 
@@ -219,9 +221,22 @@ class Tracer:
 
         return _LiveSpan(made)
 
-    def delivery(self) -> Trace | None:
-        """Draw an attempt to deliver to a webhook endpoint, which begins now."""
+    def remember(self, request_id: str, trace: Trace) -> None:
+        """Note the trace of a request that may cause events."""
+        self._requests[request_id] = trace
+        if len(self._requests) > limits.trace_requests_remembered:
+            del self._requests[next(iter(self._requests))]
+
+    def delivery(self, request_id: str | None) -> Trace | None:
+        """Return what begins for an attempt to deliver an event, None if it is not drawn.
+
+        It is drawn if the request that caused the event was, and is in its trace then. That holds for as long
+        as the request is remembered, at the instance that carried it out.
+        """
         begun_ns = self.now_ns()
+        request = None if request_id is None else self._requests.get(request_id)
+        if request is not None:
+            return self._trace(*request.to_headers(), begun_ns)
         return self._trace(None, None, begun_ns) if self.sampler.is_drawn(None, begun_ns) else None
 
     def delivered(self, trace: Trace, scheme: str, host: str, port: int, *, status: int | None) -> None:

@@ -126,9 +126,9 @@ class WebhookDeliverer:
         url = prepared.url
         headers = self._headers(prepared, delivery)
         tracer = traces.tracer()
-        if tracer is None or (trace := tracer.delivery()) is None:
+        if tracer is None or (trace := tracer.delivery(delivery.request_id)) is None:
             return await self._post(prepared, delivery, headers)
-        # The endpoint's own headers may not choose the trace.
+        # The endpoint's own headers may not choose the trace. The caller's tracestate is not the receiver's.
         headers["Traceparent"], _ = trace.to_headers()
         status = None
         try:

@@ -33,29 +33,45 @@ REQUIRED = {"http.request.method", "url.path", "url.scheme"}
 def test_a_collector_gets_spans_by_the_conventions_below_the_callers(spawn_server: SpawnServer) -> None:
     with receiving() as receiver:
         running = spawn_server(
-            environment={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "20"}
+            environment={
+                "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+                "OTEL_BSP_SCHEDULE_DELAY": "20",
+                "FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
+                # Whatever can count is shown by the metrics below.
+                "FASTPAY_REQUEST_LOG": "complete",
+            }
         )
         with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
             client.headers["authorization"] = f"Bearer {running.test_key}"
-            caller = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+            caller = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "a=b"}
+            hook = {"url": f"{receiver.endpoint}/hook", "enabled_events[]": "payment_intent.succeeded"}
+            assert client.post("/v1/webhook_endpoints", data=hook).status_code == 200
             form = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
             answer = client.post("/v1/payment_intents", data=form, headers=caller)
             paid = answer.json()["id"]
             for _ in range(3):
                 client.get(f"/v1/payment_intents/{paid}")
             client.get("/v1/tea")
-        names = ("POST /v1/payment_intents", "BATCH fastpay", "GET /v1/payment_intents/{id}", "GET")
-        spans = {span.name: span for span in receiver.wait_for(*names)}
+        names = ("POST /v1/payment_intents", "BATCH fastpay", "GET /v1/payment_intents/{id}", "GET", "POST")
+        found = receiver.wait_for(*names)
+        # Of the batches only the one of the payment.
+        spans = {span.name: span for span in found if span.name != names[1] or span.trace_id.hex() == TRACE}
         post, batch = spans["POST /v1/payment_intents"], spans["BATCH fastpay"]
         assert post.trace_id.hex() == batch.trace_id.hex() == TRACE
         assert (post.parent_span_id.hex(), batch.parent_span_id) == ("b7ad6b7169203331", post.span_id)
         assert post.start_time_unix_nano <= batch.start_time_unix_nano
         assert batch.end_time_unix_nano <= post.end_time_unix_nano
         assert attributes_of(post)["fastpay.request_id"] == answer.headers["request-id"]
+        # The caller's trace goes on with the webhook that the payment causes.
+        delivery = spans["POST"]
+        assert (delivery.trace_id, delivery.parent_span_id) == (post.trace_id, post.span_id)
+        assert receiver.hooks[0]["traceparent"] == f"00-{TRACE}-{delivery.span_id.hex()}-01"
+        assert "tracestate" not in receiver.hooks[0]
         for span in spans.values():
             _check_conventions(span)
         assert {one["service.name"] for one in receiver.resources} == {"fastpay"}
-        assert receiver.connections == 1
+        assert post.trace_state == batch.trace_state == "a=b"
+        assert len(receiver.collecting) == 1
         exemplars = _exemplars(running)
         assert exemplars["POST /v1/payment_intents"] == TRACE
         assert exemplars["GET /v1/payment_intents/{id}"] in {span.trace_id.hex() for span in receiver.spans}
@@ -70,7 +86,7 @@ def _exemplars(running: RunningServer) -> dict[str, str]:
         found = re.findall(r'_method="(\w+)",http_route="([^"]+)".* # \{trace_id="(\w{32})"\} [\d.]+', text)
         return {f"{method} {route}": trace for method, route, trace in found}
 
-    assert children.wait_until(lambda: len(read()) == 2, timeout_ms=PATIENCE_SECONDS * 1000)
+    assert children.wait_until(lambda: len(read()) == 3, timeout_ms=PATIENCE_SECONDS * 1000)
     return read()
 
 

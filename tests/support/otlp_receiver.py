@@ -1,4 +1,4 @@
-"""A receiver of traces by OTLP over HTTP, as a collector has it."""
+"""A receiver of traces by OTLP over HTTP, as a collector has it, and of webhooks at /hook."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,10 @@ class OtlpReceiver(ThreadingHTTPServer):
         self.spans: list[Any] = []
         self.resources: list[dict[str, Any]] = []
         self.arrived = threading.Condition()
-        self.connections = 0
+        # The connections that spans came by.
+        self.collecting: set[Any] = set()
+        # The headers of webhooks.
+        self.hooks: list[dict[str, str]] = []
 
     @property
     def endpoint(self) -> str:
@@ -42,15 +45,18 @@ class _Handler(BaseHTTPRequestHandler):
     server: OtlpReceiver
     protocol_version = "HTTP/1.1"
 
-    def setup(self) -> None:
-        """Count the connection."""
-        super().setup()
-        self.server.connections += 1
-
     def do_POST(self) -> None:
         """Take one export."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/hook":
+            with self.server.arrived:
+                self.server.hooks.append({name.lower(): value for name, value in self.headers.items()})
+                self.server.arrived.notify_all()
+            self._answer()
+            return
         assert self.path == "/v1/traces"
+        with self.server.arrived:
+            self.server.collecting.add(self.client_address)
         request = ExportTraceServiceRequest.FromString(body)
         with self.server.arrived:
             for resource_spans in request.resource_spans:
@@ -58,6 +64,9 @@ class _Handler(BaseHTTPRequestHandler):
                 for scope_spans in resource_spans.scope_spans:
                     self.server.spans += scope_spans.spans
             self.server.arrived.notify_all()
+        self._answer()
+
+    def _answer(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/x-protobuf")
         self.send_header("Content-Length", "0")

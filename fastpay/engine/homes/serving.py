@@ -216,6 +216,7 @@ class _Guest:
             submission = codec.decode_submission(forwarded, scope, now_ns)
             if forwarded.trace is not None and (tracer := traces.tracer()) is not None:
                 reply.trace = tracer.forwarded(forwarded.trace)
+                tracer.remember(submission.request_id, reply.trace)
                 submission = msgspec.structs.replace(submission, trace=reply.trace)
             self._writer.put(submission, reply)
         except (msgspec.MsgspecError, UnsupportedFrame) as error:

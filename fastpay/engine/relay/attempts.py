@@ -112,6 +112,7 @@ class Attempts:
             previous_sequence=entry.previous,
             attempt=entry.attempts + 1,
             body=logged.body,
+            request_id=logged.request_id,
         )
 
     def _settle(

@@ -105,8 +105,8 @@ class EventLog:
             return []
         bodies = await self._render(scope, found, form)
         return [
-            Logged(one.event.sequence, one.event.id, one.event.type, digits(one.event.object_id), body)
-            for one, body in zip(found, bodies, strict=True)
+            Logged(event.sequence, event.id, event.type, digits(event.object_id), body, event.request_id)
+            for event, body in zip((one.event for one in found), bodies, strict=True)
         ]
 
     def _forget(

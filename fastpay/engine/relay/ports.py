@@ -116,7 +116,7 @@ class Delivery(NamedTuple):
     """One attempt: the event's identifier, its number, and that of the one before that the endpoint wants.
 
     `body` is the same on every attempt. `previous_sequence` is 0 for the first event of an endpoint that
-    started at 0. `attempt` counts from 1.
+    started at 0. `attempt` counts from 1. `request_id` names the request that caused the event.
     """
 
     target: Target
@@ -125,6 +125,7 @@ class Delivery(NamedTuple):
     previous_sequence: int
     attempt: int
     body: bytes
+    request_id: str | None = None
 
 
 class DeliveryOutcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):

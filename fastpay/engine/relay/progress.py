@@ -38,6 +38,8 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     type: str
     object_id: str
     body: bytes
+    # The request that caused it.
+    request_id: str | None = None
 
 
 class Entry:

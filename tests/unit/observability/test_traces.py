@@ -164,3 +164,13 @@ def test_a_batch_has_a_span_only_if_a_drawn_request_is_in_it(monkeypatch: pytest
     (span,) = tracer.drain()
     assert span.error == "KeyError"
     assert "db.operation.batch.size" not in span.attributes
+
+
+def test_the_requests_that_are_remembered_for_their_webhooks_are_bounded() -> None:
+    tracer = new_tracer(0.0)
+    for number in range(limits.trace_requests_remembered + 1):
+        tracer.remember(str(number), Trace(number + 1, 1, 0, "", 0))
+    assert tracer.delivery("0") is None
+    last = tracer.delivery(str(limits.trace_requests_remembered))
+    assert last is not None
+    assert last.trace_id == limits.trace_requests_remembered + 1
