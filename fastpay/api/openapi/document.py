@@ -77,11 +77,14 @@ _SHOWN_IN_ERRORS = ("payment_intent", "payment_method", "setup_intent")
 def _webhook(event_type: str, objects: Objects) -> Schema:
     """Return what is delivered when an event of a type happens."""
     shown = objects.of_event(event_type)
-    data = {} if shown is None else {"properties": {"object": shown}}
+    data = {} if shown is None else {"properties": {"object": objects.shown(shown)}}
+    example = {**examples.answer(EVENT), "type": event_type}
+    if shown is not None:
+        example["data"] = {"object": examples.answer(shown)}
     event: Schema = {
         "allOf": [reference("event"), {"properties": {"type": constant(event_type), "data": data}}]
     }
-    body = {"schema": event, "example": {**examples.answer(EVENT), "type": event_type}}
+    body = {"schema": event, "example": example}
     return {
         "post": {
             "operationId": "on_" + event_type.replace(".", "_"),

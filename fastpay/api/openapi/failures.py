@@ -11,6 +11,7 @@ from fastpay.errors import (
     BodyTooLarge,
     CardDeclined,
     FastpayError,
+    InvalidRequest,
     MethodNotAllowed,
     UnknownRoute,
     UnsupportedMediaType,
@@ -20,7 +21,7 @@ _DEFAULT = "error"
 # These are about paths that are not in the document.
 _NOT_DESCRIBED = (MethodNotAllowed, UnknownRoute)
 _ABOUT_BODIES = frozenset((BodyTooLarge.status, UnsupportedMediaType.status))
-_EXAMPLE = CardDeclined("Your card was declined.", decline_code="generic_decline")
+_DECLINED = CardDeclined("Your card was declined.", decline_code="generic_decline")
 
 
 def schemas(objects: Mapping[str, Schema]) -> dict[str, Schema]:
@@ -48,15 +49,20 @@ def schemas(objects: Mapping[str, Schema]) -> dict[str, Schema]:
 def responses() -> dict[str, Schema]:
     """Return a response for each status, and one for what the transport refuses."""
     tree: dict[int, list[str]] = {}
+    shown: dict[int, FastpayError] = {_DECLINED.status: _DECLINED}
     for kind in _kinds(FastpayError):
         if kind not in _NOT_DESCRIBED:
             doc = (kind.__doc__ or "").partition("\n\n")[0]
             code = "" if kind.default_code is None else f" (`{kind.default_code}`)"
             tree.setdefault(kind.status, []).append(f"- {doc.removesuffix('.')}{code}.")
+            shown.setdefault(kind.status, kind(doc))
     transport = "The request was refused before it was read as one of this API: docs/HTTP.md says why."
     return {
-        **{str(status): _response("\n".join(lines), status) for status, lines in sorted(tree.items())},
-        _DEFAULT: _response(transport),
+        **{
+            str(status): _response(f"{HTTPStatus(status).phrase}.\n\n" + "\n".join(lines), shown[status])
+            for status, lines in sorted(tree.items())
+        },
+        _DEFAULT: _response(transport, InvalidRequest("The request is not valid HTTP.")),
     }
 
 
@@ -80,16 +86,13 @@ def _types() -> Schema:
     return union(*({"type": "string", "const": name} for name in names))
 
 
-def _response(description: str, status: int | None = None) -> Schema:
+def _response(description: str, example: FastpayError) -> Schema:
+    # Each has an example: the page would make its own from the schema, of every object that can be expanded.
     content: Schema = {
-        JSON_TYPE: {"schema": reference("error")},
-        PROBLEM_TYPE: {"schema": reference("problem")},
+        JSON_TYPE: {"schema": reference("error"), "example": error_body(example, request_log_url=None)},
+        PROBLEM_TYPE: {"schema": reference("problem"), "example": problem_body(example, instance=None)},
     }
-    # Each has one: the page would make its own from the schema, of every object that can be expanded.
-    content[JSON_TYPE]["example"] = error_body(_EXAMPLE, request_log_url=None)
-    content[PROBLEM_TYPE]["example"] = problem_body(_EXAMPLE, instance=None)
-    title = "" if status is None else f"{HTTPStatus(status).phrase}.\n\n"
-    return {"description": title + description, "content": content}
+    return {"description": description, "content": content}
 
 
 def _reference(name: str) -> Schema:

@@ -64,14 +64,14 @@ class Objects:
         """Return the schema of the objects of a kind."""
         return self.shown(self._resources.of_kind(kind))
 
-    def of_event(self, event_type: str) -> Schema | None:
-        """Return the schema of what events of a type show: the resource that the type names last."""
+    def of_event(self, event_type: str) -> Resource | None:
+        """Return what events of a type show: the resource that the type names last."""
         words = "_" + event_type.rpartition(".")[0].replace(".", "_")
         # A card is called a source where it is one.
         nouns = {resource.kind.noun: resource for resource in self._resources}
         named = nouns | {name_of(resource): resource for resource in self._resources}
         fitting = [name for name in named if words.endswith("_" + name)]
-        return self.shown(named[max(fitting, key=len)]) if fitting else None
+        return named[max(fitting, key=len)] if fitting else None
 
     def add(self, resource: Resource) -> None:
         """Put the schemas of a resource into the document."""

@@ -198,15 +198,22 @@ def test_the_examples_are_as_the_document_says(route: Route) -> None:
 def test_each_type_of_event_is_a_webhook_with_its_object() -> None:
     assert set(DOCUMENT["webhooks"]) == events.TYPES
     for name, item in DOCUMENT["webhooks"].items():
-        schema = item["post"]["requestBody"]["content"]["application/json"]["schema"]
-        of_event = schema["allOf"][1]["properties"]
+        body = item["post"]["requestBody"]["content"]["application/json"]
+        assert problems(body["schema"], body["example"]) == [], name
+        of_event = body["schema"]["allOf"][1]["properties"]
         assert of_event["type"]["const"] == name
         assert list(alternatives(of_event["data"]["properties"]["object"])), name
 
 
 def test_each_status_of_the_errors_is_a_response() -> None:
     statuses = {str(kind.status) for kind in kinds_of(FastpayError)} - {"405"}
-    assert DOCUMENT["components"]["responses"].keys() == statuses | {"error"}
+    responses = DOCUMENT["components"]["responses"]
+    assert responses.keys() == statuses | {"error"}
+    for status, response in responses.items():
+        for media_type, body in response["content"].items():
+            assert problems(body["schema"], body["example"]) == [], (status, media_type)
+            if status != "error" and media_type == "application/problem+json":
+                assert str(body["example"]["status"]) == status
 
 
 def kinds_of(kind: type[FastpayError]) -> Iterator[type[FastpayError]]:
