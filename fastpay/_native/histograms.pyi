@@ -16,3 +16,6 @@ class Histograms:
 
     def read(self, series: int = 0) -> tuple[list[int], int]:
         """Return the count of each bucket, and the sum of all values. Raises: IndexError."""
+
+    def used(self) -> list[int]:
+        """Return the series that have a value."""

@@ -52,6 +52,18 @@ cdef class Histograms:
         row = self.cells + series * self.width
         return [row[index] for index in range(self.bound_count + 1)], row[self.width - 1]
 
+    def used(self):
+        cdef Py_ssize_t series, index
+        cdef long long* row
+        cdef list found = []
+        for series in range(self.series):
+            row = self.cells + series * self.width
+            for index in range(self.bound_count + 1):
+                if row[index]:
+                    found.append(series)
+                    break
+        return found
+
 
 cdef long long monotonic() noexcept:
     cdef timespec now

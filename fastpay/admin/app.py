@@ -18,9 +18,10 @@ _JSON = "application/json"
 
 
 class AdminApplication:
-    """An ASGI application. `check` raises why requests cannot be served; `dependencies` has their states.
+    """An ASGI application. `check` raises why requests cannot be served.
 
-    `console` is the application below `/console/`, None if there is none.
+    `dependencies` and `pools` have the states of what they need. `console` is the application below
+    `/console/`, None if there is none.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class AdminApplication:
         *,
         check: Callable[[], None],
         dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
+        pools: Callable[[], Mapping[str, Mapping[str, int]]],
         console: Callable[..., Awaitable[None]] | None = None,
     ) -> None:
         self._console = console
         self._metrics = metrics
         self._check = check
         self._dependencies = dependencies
+        self._pools = pools
         self._pages: dict[str, Page] = {
             "/metrics": self._show_metrics,
             "/healthz": _show_health,
@@ -83,7 +86,7 @@ class AdminApplication:
         except FastpayError as error:
             status = 503
             shown = {"status": "unavailable", "code": error.code, "message": str(error)}
-        return status, _JSON, _encode(shown | {"dependencies": self._dependencies()})
+        return status, _JSON, _encode(shown | {"dependencies": self._dependencies(), "pools": self._pools()})
 
 
 def _show_health(_: Mapping[bytes, bytes]) -> tuple[int, str, bytes]:

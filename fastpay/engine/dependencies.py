@@ -9,7 +9,7 @@ is one log line and not one for each attempt.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -57,6 +57,7 @@ class Dependency:
         # When the last losses were logged: a dependency that flaps must not fill the log.
         self._logged_ns: deque[int] = deque(maxlen=limits.outage_lines_max)
         self._is_logged = False
+        self._figures: dict[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -64,12 +65,16 @@ class Dependency:
         return self._name
 
     def state(self) -> dict[str, object]:
-        """Return what is known now: "ok", or "lost" with the reason and since when."""
+        """Return what is known now: "ok", or "lost" with the reason and since when; and what was measured."""
         if self._lost_since_ns is None:
-            return {"status": "ok"}
+            return {"status": "ok", **self._figures}
         reason = next(part.reason for part in self._parts if part.is_lost)
         away_s = float(_seconds(self._clock.monotonic_ns() - self._lost_since_ns))
-        return {"status": "lost", "reason": reason, "away_s": away_s}
+        return {"status": "lost", "reason": reason, "away_s": away_s, **self._figures}
+
+    def measured(self, **figures: int) -> None:
+        """Note what was measured of it last."""
+        self._figures = figures
 
     def part(self) -> Part:
         """Return a new part, which works until it is reported lost."""
@@ -110,15 +115,24 @@ class Dependency:
 
 
 class Readiness:
-    """Tells whether requests can be served, from what is known already."""
+    """Tells whether requests can be served, from what is known already, and the states of what they need."""
 
     def __init__(self, dependencies: Sequence[Dependency] = ()) -> None:
         self._conditions: list[Condition] = []
+        self._pools: dict[str, Callable[[], Mapping[str, int]]] = {}
         self._dependencies = dependencies
 
     def require(self, condition: Condition) -> None:
         """Add a condition that must be met."""
         self._conditions.append(condition)
+
+    def watch_pool(self, name: str, state: Callable[[], Mapping[str, int]]) -> None:
+        """Show the state of a pool of connections to the database. `state` must not wait."""
+        self._pools[name] = state
+
+    def pools(self) -> dict[str, Mapping[str, int]]:
+        """Return the state of each pool of connections to the database, by its name."""
+        return {name: state() for name, state in self._pools.items()}
 
     def check(self) -> None:
         """Raise the error of the first condition that is not met."""

@@ -112,6 +112,7 @@ class DiskWatch:
 
     def __init__(self, free_bytes: Callable[[], int], dependency: Dependency) -> None:
         self._free_bytes = free_bytes
+        self._dependency = dependency
         self._room = dependency.part()
 
     async def look(self) -> None:
@@ -121,6 +122,7 @@ class DiskWatch:
         except OSError as error:
             self._room.lost(error.strerror or str(error))
             return
+        self._dependency.measured(free_bytes=free)
         if free < limits.disk_free_bytes_min:
             self._room.lost(f"{free >> 20} MiB are free, and {limits.disk_free_bytes_min >> 20} are needed")
         else:

@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -53,9 +53,14 @@ class CollectorSettings(NamedTuple):
 
 
 class Collector:
-    """A collector. One thread uses it."""
+    """A collector. One thread uses it. `connect` takes an address and a timeout."""
 
-    def __init__(self, settings: CollectorSettings) -> None:
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        *,
+        connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection,
+    ) -> None:
         """Load the certificates, if there are any. Raises: ConfigurationError."""
         where = urlsplit(settings.url)
         self._is_compressed = settings.is_compressed
@@ -63,6 +68,7 @@ class Collector:
         self._host = where.hostname or ""
         self._port = where.port or (443 if where.scheme == "https" else 80)
         self._tls = _open_tls(settings) if where.scheme == "https" else None
+        self._connect_to = connect
         self._socket: socket.socket | None = None
         self._deadline_s = 0.0
         path = (where.path or "/") + (f"?{where.query}" if where.query else "")
@@ -140,7 +146,7 @@ class Collector:
         )
 
     def _connect(self) -> socket.socket:
-        made = socket.create_connection((self._host, self._port), self._left_s())
+        made = self._connect_to((self._host, self._port), self._left_s())
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made if self._tls is None else self._tls.wrap_socket(made, server_hostname=self._host)
 

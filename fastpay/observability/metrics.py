@@ -5,6 +5,7 @@ docs/METRICS.md lists the same table. No label has a value that a client chooses
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Literal, NamedTuple, Protocol
 
 from fastpay.observability.counters import Counters
@@ -30,6 +31,9 @@ class Histogram(Protocol):
 
     bounds: tuple[int, ...]
     series: int
+
+    def used(self) -> list[int]:
+        """Return the series that have a value."""
 
     def read(self, series: int = 0) -> tuple[list[int], int]:
         """Return the count of each bucket, and the sum of all values."""
@@ -70,6 +74,27 @@ TABLE: tuple[Metric, ...] = (
     Metric("fastpay_event_loop_lag_seconds", "histogram", "How late the event loop ran a timer"),
     Metric("fastpay_replays", "counter", "Writes answered again for an idempotency key", "replays"),
     Metric("fastpay_dependency_up", "gauge", "1 while it works", labels=("dependency",)),
+    Metric("fastpay_dependency_lost_seconds", "gauge", "How long it has been lost", labels=("dependency",)),
+    Metric("fastpay_dependency_free_bytes", "gauge", "Free bytes of the disk", labels=("dependency",)),
+    Metric(
+        "fastpay_pool_connections",
+        "gauge",
+        "Connections to PostgreSQL",
+        labels=("pool", "state"),
+    ),
+    Metric(
+        "fastpay_pool_connections_max",
+        "gauge",
+        "Connections that a pool may have",
+        labels=("pool",),
+    ),
+    Metric(
+        "fastpay_pool_waiting",
+        "gauge",
+        "Reads that wait for a connection",
+        labels=("pool",),
+    ),
+    Metric("fastpay_queue_commands", "gauge", "Commands that wait for a batch", "queue_commands"),
     Metric("fastpay_ready", "gauge", "1 while requests can be served"),
     Metric("fastpay_gc_collections", "counter", "Runs of the garbage collector", labels=("generation",)),
     Metric("fastpay_gc_collected", "counter", "Objects that it freed", labels=("generation",)),
@@ -168,6 +193,15 @@ TABLE: tuple[Metric, ...] = (
             "bytes_received": "Bytes received from Redis",
         },
     ),
+    *_counted(
+        "requests_",
+        "counter",
+        {
+            "logged": "Requests in the request log",
+            "not_logged": "Requests that the request log had no room for",
+        },
+    ),
+    *_counted("request_log_", "counter", {"batches": "Batches of the request log"}),
     Metric("fastpay_redis_refused", "counter", "Copies that were not used", labels=("reason",)),
     *_counted(
         "traces_",
@@ -200,6 +234,8 @@ class Metrics:
         self._counters = counters
         self._distributions: dict[str, Distribution] = {}
         self._readers: list[Callable[[], Iterable[Sample]]] = []
+        # The texts before the values of a series of a histogram: those of its buckets, its sum, its count.
+        self._heads: dict[tuple[str, int], list[str]] = {}
 
     def add_histogram(self, name: str, distribution: Distribution) -> None:
         """Show a histogram under a name of the table."""
@@ -222,7 +258,7 @@ class Metrics:
                 continue
             lines += _heading(metric, openmetrics=openmetrics)
             if found is not None:
-                lines += _buckets(metric.name, found, openmetrics=openmetrics)
+                lines += self._show_histogram(metric.name, found, openmetrics=openmetrics)
             suffix = "_total" if metric.kind == "counter" else ""
             lines += [
                 f"{metric.name}{suffix}{_shown(labels)} {value}"
@@ -231,6 +267,25 @@ class Metrics:
         if openmetrics:
             lines.append("# EOF")
         return "\n".join([*lines, ""]).encode()
+
+    def _show_histogram(self, name: str, distribution: Distribution, *, openmetrics: bool) -> list[str]:
+        histogram, lines = distribution.histogram, []
+        for series in histogram.used() if histogram.series > 1 else (0,):
+            heads = self._heads.get((name, series))
+            if heads is None:
+                heads = self._heads[name, series] = _heads_of(name, distribution, series)
+            counts, total = histogram.read(series)
+            exemplars: Mapping[int, Exemplar] = {}
+            if openmetrics and distribution.exemplars is not None:
+                exemplars = distribution.exemplars(tuple(distribution.labels[series].values()))
+            below = list(accumulate(counts))
+            shown = [head + str(count) for head, count in zip(heads, below, strict=False)]
+            for bucket, exemplar in exemplars.items():
+                shown[bucket] += f" {exemplar}"
+            lines += shown
+            lines.append(f"{heads[-2]}{_number(total / distribution.divisor)}")
+            lines.append(f"{heads[-1]}{below[-1]}")
+        return lines
 
     def _samples(self) -> Iterator[Sample]:
         for count, value in self._counters.read().items():
@@ -252,24 +307,11 @@ def _heading(metric: Metric, *, openmetrics: bool) -> list[str]:
     return [f"# HELP {name} {metric.help}.", f"# TYPE {name} {metric.kind}"]
 
 
-def _buckets(name: str, distribution: Distribution, *, openmetrics: bool) -> Iterator[str]:
-    histogram, divisor = distribution.histogram, distribution.divisor
-    bounds = [*(_number(bound / divisor) for bound in histogram.bounds), "+Inf"]
-    is_one = histogram.series == 1
-    for series in range(histogram.series):
-        counts, total = histogram.read(series)
-        if not is_one and not any(counts):
-            continue
-        labels, below = distribution.labels[series], 0
-        exemplars: Mapping[int, Exemplar] = {}
-        if openmetrics and distribution.exemplars is not None:
-            exemplars = distribution.exemplars(tuple(labels.values()))
-        for bucket, (bound, count) in enumerate(zip(bounds, counts, strict=True)):
-            below += count
-            exemplar = f" {exemplars[bucket]}" if bucket in exemplars else ""
-            yield f"{name}_bucket{_shown({**labels, 'le': bound})} {below}{exemplar}"
-        yield f"{name}_sum{_shown(labels)} {_number(total / divisor)}"
-        yield f"{name}_count{_shown(labels)} {below}"
+def _heads_of(name: str, distribution: Distribution, series: int) -> list[str]:
+    labels = distribution.labels[series]
+    bounds = [*(_number(bound / distribution.divisor) for bound in distribution.histogram.bounds), "+Inf"]
+    buckets = [f"{name}_bucket{_shown({**labels, 'le': bound})} " for bound in bounds]
+    return [*buckets, f"{name}_sum{_shown(labels)} ", f"{name}_count{_shown(labels)} "]
 
 
 def _number(value: float) -> str:

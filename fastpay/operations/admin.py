@@ -117,7 +117,11 @@ class AdminListener:
         if vault is not None:
             console = self._console(database, vault, clock)
         shown = AdminApplication(
-            self._metrics, check=self._readiness.check, dependencies=self._dependencies, console=console
+            self._metrics,
+            check=self._readiness.check,
+            dependencies=self._dependencies,
+            pools=self._readiness.pools,
+            console=console,
         )
         self._server = Server(shown, _door(self._settings, port), inherited=self._inherited)
         try:
@@ -191,7 +195,18 @@ def _read_dependencies(readiness: "Readiness", counters: Counters) -> dict[str, 
 def _read_readiness(readiness: "Readiness") -> Iterator[Sample]:
     yield "fastpay_ready", {}, int(readiness.is_met())
     for name, state in readiness.states().items():
-        yield "fastpay_dependency_up", {"dependency": name}, int(state["status"] == "ok")
+        labels, away_s, free_bytes = {"dependency": name}, state.get("away_s", 0), state.get("free_bytes")
+        yield "fastpay_dependency_up", labels, int(state["status"] == "ok")
+        assert isinstance(away_s, int | float)
+        yield "fastpay_dependency_lost_seconds", labels, away_s
+        if isinstance(free_bytes, int):
+            yield "fastpay_dependency_free_bytes", labels, free_bytes
+    for name, pool in readiness.pools().items():
+        labels = {"pool": name}
+        for state_name, count in (("idle", pool["open"] - pool["used"]), ("used", pool["used"])):
+            yield "fastpay_pool_connections", labels | {"state": state_name}, count
+        yield "fastpay_pool_connections_max", labels, pool["connections_max"]
+        yield "fastpay_pool_waiting", labels, pool["waiting"]
 
 
 def _read_gc() -> Iterator[Sample]:

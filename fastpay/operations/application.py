@@ -15,7 +15,7 @@ from fastpay.config import Settings
 from fastpay.domain.identifiers import Scope
 from fastpay.engine import ports
 from fastpay.engine.background import Background
-from fastpay.engine.dependencies import Dependency
+from fastpay.engine.dependencies import Dependency, Readiness
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.feeds import Feeds
@@ -77,9 +77,9 @@ async def open_application(
     database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
     async with AsyncExitStack() as stack:
         watch = (outages := watch_dependencies(settings, database, redis_url, clock=clock)).database
-        open_pool = partial(_open_pool, stack, database, watch.failed, deadline)
-        pool, scan_pool = await open_pool(readers), await open_pool(settings.scan_connections_max)
-        key_pool = await open_pool(limits.key_connections_max)
+        open_pool = partial(_open_pool, stack, database, watch.failed, deadline, outages.readiness)
+        pool, scan_pool = open_pool("reads", readers), open_pool("scans", settings.scan_connections_max)
+        key_pool = open_pool("keys", limits.key_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
         membership, store = Membership(PostgresMembers(pool), reads), PostgresHousekeeping(pool)
@@ -99,7 +99,7 @@ async def open_application(
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
         keep(_create_housekeeper(settings, store, machine_clock, is_away))
         keep(*_create_timed(settings, store, writer, clock, identifiers, is_away=is_away))
-        notes, log_parts = await open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
+        notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)
         counters.add(card_texts := CardTexts(refuses=settings.card_numbers_in_text == "refuse"), feeds, own)
         services = context.Services(
@@ -213,15 +213,18 @@ def _open_batches(stack: AsyncExitStack, database: DatabaseSettings, deadline: D
     return batches
 
 
-async def _open_pool(
+def _open_pool(
     stack: AsyncExitStack,
     database: DatabaseSettings,
     failed: Callable[[TransientFailure], None],
     deadline: Deadline,
+    readiness: Readiness,
+    name: str,
     connections_max: int,
 ) -> ReaderPool:
-    """Open a pool, and close it at the end of the stack."""
+    """Open a pool, show its state under this name, and close it at the end of the stack."""
     pool = ReaderPool(database, connections_max=connections_max, failed=failed)
+    readiness.watch_pool(name, pool.state)
     stack.push_async_callback(_close_in_time, pool.close, deadline)
     return pool
 

@@ -1,6 +1,6 @@
 """Puts the request log together."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from fastpay import limits
 from fastpay.api.request_notes import Note, RequestNotes, describe
@@ -38,11 +38,11 @@ class Partitions(PeriodicWork):
         await self._store.drop_partitions(retention_days=self._retention_days)
 
 
-async def open_request_log(
+def open_request_log(
     settings: Settings,
     reads: PostgresReads,
     pool: ReaderPool,
-    open_pool: Callable[[int], Awaitable[ReaderPool]],
+    open_pool: Callable[[str, int], ReaderPool],
     counters: Counters,
     clock: Clock,
     is_away: Callable[[], bool],
@@ -53,7 +53,7 @@ async def open_request_log(
     connection of its own, so that no read waits for it.
     """
     connections = settings.request_log_connections
-    store = PostgresRequestLog(reads, await open_pool(connections) if connections else pool)
+    store = PostgresRequestLog(reads, open_pool("request_log", connections) if connections else pool)
     parts: list[Part] = [Partitions(store, settings, clock=clock, is_away=is_away)]
     if settings.request_log == "off":
         return None, parts

@@ -82,6 +82,15 @@ class ReaderPool:
         is_slow = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
         return DatabaseUnavailable(_TOO_SLOW if is_slow else _UNREACHABLE)
 
+    def state(self) -> dict[str, int]:
+        """Return how many connections there may be, are open and are used, and how many uses wait for one."""
+        return {
+            "connections_max": self.connections_max,
+            "open": self._connections.open,
+            "used": self._connections.used,
+            "waiting": self._waiting,
+        }
+
     async def close(self) -> None:
         """Close all connections, and wait for those in use."""
         await self._connections.close()

@@ -33,6 +33,16 @@ class SharedConnections:
         self._is_closing = False
         self._is_unused = asyncio.Event()
 
+    @property
+    def open(self) -> int:
+        """How many connections there are, and are being opened."""
+        return self._count
+
+    @property
+    def used(self) -> int:
+        """How many of them are used now."""
+        return len(self._in_use)
+
     def take_idle(self) -> Connection | None:
         """Return an open connection, None if there is none that nobody uses."""
         while self._idle:

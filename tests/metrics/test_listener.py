@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.load.proxy import counting
 from fastpay.operations.embedded import children
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
 
 _UNKNOWN_PATHS = 10_000
 _A_CONNECTION = 500
+_SCRAPES = 500
 
 
 def _get(url: str, accept: str = "*/*") -> tuple[int, str]:
@@ -107,6 +109,34 @@ def test_everything_is_answered_while_the_database_hangs(spawn_server: SpawnServ
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
+
+
+def test_pools_and_the_disk_are_shown_as_readiness_knows_them(plain_server: RunningServer) -> None:
+    shown = json.loads(_get(f"{plain_server.admin_url}/readyz")[1])
+    assert {"reads", "scans", "keys"} <= shown["pools"].keys()
+    samples = _samples(plain_server)
+    for name, pool in shown["pools"].items():
+        assert pool.keys() == {"connections_max", "open", "used", "waiting"}
+        label = f'{{pool="{name}"}}'
+        assert samples[f"fastpay_pool_connections_max{label}"] == pool["connections_max"]
+        assert samples[f"fastpay_pool_waiting{label}"] == 0
+    assert shown["dependencies"]["disk"]["free_bytes"] > 0
+    assert samples['fastpay_dependency_free_bytes{dependency="disk"}'] > 0
+    assert samples['fastpay_dependency_lost_seconds{dependency="database"}'] == 0
+
+
+def test_a_scrape_sends_no_statement(spawn_server: SpawnServer, database_url: str, tmp_path: Path) -> None:
+    with counting(database_url, tmp_path / "proxy") as (url, counts):
+        server = spawn_server("--admin-port", "0", environment={"FASTPAY_DATABASE_URL": url})
+        before = counts.copy()
+        for _ in range(_SCRAPES):
+            _samples(server)
+            assert _get(f"{server.admin_url}/readyz")[0] == 200
+        # The server looks after its database and its leases meanwhile, a few times a second.
+        assert counts.since(before).statements < _SCRAPES
+        assert server.process.poll() is None
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(PATIENCE_SECONDS)
 
 
 def test_a_port_that_is_in_use_is_named(spawn_server: SpawnServer, plain_server: RunningServer) -> None:

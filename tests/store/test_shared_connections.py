@@ -112,7 +112,12 @@ async def test_a_block_that_takes_too_long_is_ended_and_its_connection_not_used_
     assert late is first
     async with pool.lend() as other:
         assert other is not first
+        waiting = asyncio.create_task(pool.fetch("select 1"))
+        await asyncio.sleep(0)
+        assert pool.state() == {"connections_max": 1, "open": 1, "used": 1, "waiting": 1}
         assert await other.fetchval("select 1") == 1
+    await waiting
+    assert pool.state() == {"connections_max": 1, "open": 1, "used": 0, "waiting": 0}
     await pool.close()
 
 

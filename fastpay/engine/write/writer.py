@@ -121,8 +121,8 @@ class Writer:
         self._wake.set()
 
     def counts(self) -> dict[str, int]:
-        """Return what was counted since the start, by name."""
-        return self.loop.lanes.counts()
+        """Return what was counted since the start, by name, and what is so now."""
+        return {**self.loop.lanes.counts(), "queue_commands": len(self._queue)}
 
     def holds(self, scope: Scope) -> bool:
         """Tell whether a command of this tenant is not answered yet."""

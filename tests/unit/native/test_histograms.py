@@ -21,6 +21,7 @@ def test_each_series_counts_its_own_values(bounds: list[int], observed: list[tup
     for series in range(4):
         mine = [value for one, value in observed if one == series]
         assert histograms.read(series) == oracle.distribute(bounds, mine)
+    assert histograms.used() == sorted({series for series, _ in observed})
 
 
 @pytest.mark.parametrize("series", [-1, 2])
