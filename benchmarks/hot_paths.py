@@ -11,10 +11,12 @@ import uvloop
 from benchmarks import samples
 from benchmarks.asking import Asking
 from benchmarks.delivering import delivering
+from benchmarks.exporting import Exporting
 from benchmarks.following import commit_paths
 from benchmarks.forwarding import forwarding
 from benchmarks.listing import Rows, pages
 from benchmarks.peers import bare
+from benchmarks.scraping import scraping
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
 from fastpay._native.histograms import Histograms
@@ -30,6 +32,7 @@ from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
 from fastpay.engine.ports import Credentials
 from fastpay.observability.buckets import DURATION_BOUNDS_NS
+from fastpay.observability.traces import Tracer
 from fastpay.server.settings import ServerSettings
 from fastpay.store import columns
 from fastpay.store.request_log import to_columns
@@ -98,10 +101,10 @@ def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
         protocol.connection_lost(None)
 
 
-def cached_app(notes: RequestNotes | None = None) -> Any:
+def cached_app(notes: RequestNotes | None = None, tracer: Tracer | None = None) -> Any:
     """Return an application that answers `GET` from the process's own cache, by the short way.
 
-    With `notes` each request leaves one.
+    With `notes` each request leaves one, with a `tracer` it may be drawn.
     """
     cache, partition_scope = Cache(1 << 20), "tenant"
     partition = cache.partition(partition_scope)
@@ -129,6 +132,8 @@ def cached_app(notes: RequestNotes | None = None) -> Any:
     shortcut.admit(AUTHORIZATION, partition, _FOREVER_NS, owner)
     if notes is not None:
         shortcut.log(notes.answered, notes.drawn_below)
+    if tracer is not None:
+        shortcut.trace(tracer.sampler, tracer.record, tracer.keep, tracer.slow_ns)
 
     def app(scope: Any, receive: Any, send: Any) -> Any:
         return shortcut.answer(scope, receive, send) or long_way(scope, receive, send)
@@ -156,11 +161,15 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     logged.ask()
     notes = RequestNotes(logged.notes, clock=SystemClock(), percent=None, public_url=None)
     rows = [describe(logged.notes.last, 0, 0)] * 64
+    traced, tracer_of_none = Exporting(1.0), Exporting(0.0)
+    scrape = scraping()
     with (
         connection(bare.app) as feed,
         connection(cached_app()) as feed_cached,
         pages() as lists,
         connection(cached_app(notes)) as feed_logged,
+        connection(cached_app(tracer=tracer_of_none.tracer)) as feed_undrawn,
+        connection(cached_app(tracer=traced.tracer)) as feed_drawn,
         forwarding() as (there_and_back, serve_forwarded),
         delivering() as deliver,
     ):
@@ -168,6 +177,11 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "GET through a connection": lambda: feed(GET),
             "GET from the cache": lambda: feed_cached(GET),
             "GET from the cache, logged": lambda: feed_logged(GET),
+            "GET from the cache, not drawn": lambda: feed_undrawn(GET),
+            "GET from the cache, drawn": lambda: feed_drawn(GET),
+            "export a span": lambda: traced.export(1),
+            "export 32 spans": lambda: traced.export(32),
+            "a scrape of the metrics": scrape,
             "POST through a connection": lambda: feed(POST),
             "POST to its answer": asking.ask,
             "POST to its answer, logged": logged.ask,

@@ -11,6 +11,7 @@ trace_batches_kept = 16
 trace_retry_ms_max = 60_000
 trace_collector_timeout_ms = 10_000
 trace_answer_bytes_max = 1 << 16
+trace_clock_check_ms = 60_000
 trace_clock_step_ms = 10
 # Batches of exported requests that no scrape has looked at.
 trace_exemplar_batches_kept = 128

@@ -6,7 +6,8 @@ Source: OpenMetrics 1.0, "Exemplars". A request that is not traced costs nothing
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from fastpay import limits
 from fastpay.observability.buckets import DURATION_BOUNDS_NS
@@ -18,7 +19,7 @@ Series = tuple[str, ...]
 Shown = tuple[Series, bytes, int, int]
 
 
-class Exemplar(NamedTuple):
+class Exemplar(msgspec.Struct, frozen=True, gc=False):
     """A trace of a request, how long the request took, and when it ended."""
 
     trace_id: bytes

@@ -4,8 +4,9 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
@@ -75,7 +76,7 @@ class ExportThread:
         self._exporter.close()
 
 
-class _Batch(NamedTuple):
+class _Batch(msgspec.Struct, frozen=True, gc=False):
     """Spans that were encoded, and what the metrics show of them."""
 
     spans: int
@@ -99,12 +100,12 @@ class OtlpExporter:
         self._batches: deque[_Batch] = deque()
         self._lost_since_ns: int | None = None
         self._failures = 0
-        self._next_ns = 0
+        self._next_ns = self._follow_ns = 0
 
     def export(self) -> None:
         """Send spans in batches, the oldest first, unless the collector has failed a short time ago."""
         records = self._tracer.take()
-        if records:
+        if self._clock.monotonic_ns() >= self._follow_ns:
             self._follow_clock()
         for at in range(0, len(records), limits.trace_export_spans_max):
             batch = records[at : at + limits.trace_export_spans_max]
@@ -114,7 +115,8 @@ class OtlpExporter:
             random = self._clock.random_bytes(24 * len(batch))
             self._batches.append(_Batch(len(batch), *self._encoder.encode(batch, random, self._offset_ns)))
             self._send()
-        self._send()
+        if not records:
+            self._send()
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,6 +124,7 @@ class OtlpExporter:
 
     def _follow_clock(self) -> None:
         # The clock has milliseconds. Follow it where it was set, and otherwise keep spans comparable.
+        self._follow_ns = self._clock.monotonic_ns() + limits.trace_clock_check_ms * 1_000_000
         offset_ns = _wall_offset_ns(self._clock)
         if abs(offset_ns - self._offset_ns) > limits.trace_clock_step_ms * 1_000_000:
             self._offset_ns = offset_ns

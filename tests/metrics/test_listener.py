@@ -2,24 +2,30 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.load.proxy import counting
+from benchmarks.load.machine import execute
 from fastpay.operations.embedded import children
+from tests.pages.blocks import ROOT
+from tests.support.otlp_receiver import receiving
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
 
 _UNKNOWN_PATHS = 10_000
 _A_CONNECTION = 500
-_SCRAPES = 500
+_SCRAPES = 200
 
 
 def _get(url: str, accept: str = "*/*") -> tuple[int, str]:
@@ -125,18 +131,22 @@ def test_pools_and_the_disk_are_shown_as_readiness_knows_them(plain_server: Runn
     assert samples['fastpay_dependency_lost_seconds{dependency="database"}'] == 0
 
 
-def test_a_scrape_sends_no_statement(spawn_server: SpawnServer, database_url: str, tmp_path: Path) -> None:
-    with counting(database_url, tmp_path / "proxy") as (url, counts):
-        server = spawn_server("--admin-port", "0", environment={"FASTPAY_DATABASE_URL": url})
-        before = counts.copy()
-        for _ in range(_SCRAPES):
-            _samples(server)
-            assert _get(f"{server.admin_url}/readyz")[0] == 200
-        # The server looks after its database and its leases meanwhile, a few times a second.
-        assert counts.since(before).statements < _SCRAPES
-        assert server.process.poll() is None
-        server.process.send_signal(signal.SIGTERM)
-        server.process.wait(PATIENCE_SECONDS)
+def test_a_scrape_sends_no_statement(spawn_server: SpawnServer) -> None:
+    server = spawn_server()
+    for statement in ("alter system set log_statement = 'all'", "select pg_reload_conf()"):
+        execute(server.database_url, statement)
+    log = server.data_dir / "postgresql.log"
+
+    def statements() -> int:
+        return len(re.findall(r"LOG:  (?:statement|execute)", log.read_text(encoding="utf-8")))
+
+    # What the server does of itself is in the log by now.
+    assert children.wait_until(lambda: statements() > 0, timeout_ms=PATIENCE_SECONDS * 1000)
+    before = statements()
+    for _ in range(_SCRAPES):
+        _samples(server)
+    # It looks after its database and its leases meanwhile, a few times a second.
+    assert statements() - before < _SCRAPES
 
 
 def test_a_port_that_is_in_use_is_named(spawn_server: SpawnServer, plain_server: RunningServer) -> None:
@@ -148,38 +158,72 @@ def test_a_port_that_is_in_use_is_named(spawn_server: SpawnServer, plain_server:
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus: apt install prometheus")
-def test_a_prometheus_scrapes_two_instances(
+def test_a_prometheus_scrapes_two_instances_their_exemplars_and_evaluates_all_rules(
     spawn_server: SpawnServer, plain_server: RunningServer, tmp_path: Path
 ) -> None:
-    other = spawn_server("--database-url", plain_server.database_url, "--admin-port", "0")
-    targets = [urlsplit(one.admin_url).netloc for one in (plain_server, other)]
-    config = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [{"job_name": "fastpay", "static_configs": [{"targets": targets}]}],
-    }
-    (tmp_path / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
+    with receiving() as receiver:
+        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "20"}
+        other = spawn_server(
+            "--database-url", plain_server.database_url, "--admin-port", "0", environment=traced
+        )
+        _get(f"{other.url}/v1/charges/ch_doesnotexist")
+        (span,) = receiver.wait_for("GET /v1/charges/{id}")
+        targets = [urlsplit(one.admin_url).netloc for one in (plain_server, other)]
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [
+                str(ROOT / "deploy/prometheus" / name) for name in ("alerts.yml", "recording.yml")
+            ],
+            "scrape_configs": [{"job_name": "fastpay", "static_configs": [{"targets": targets}]}],
+        }
+        with _prometheus(config, tmp_path) as api:
+            ready = dict.fromkeys(targets, "1")
+            _wait(lambda: _found(f"{api}/query?query=fastpay_ready") == ready, tmp_path)
+            series = "http_server_request_duration_seconds_bucket"
+            asked = f"{api}/query_exemplars?query={series}&start=0&end=9999999999"
+            _wait(lambda: _traces(asked) == {span.trace_id.hex()}, tmp_path)
+            _wait(lambda: _health_of_rules(f"{api}/rules") == {"ok"}, tmp_path)
+
+
+@contextmanager
+def _prometheus(config: object, folder: Path) -> Iterator[str]:
+    """Run a Prometheus, and give the URL of its API."""
+    (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    arguments = {"config.file": tmp_path / "prometheus.yml", "storage.tsdb.path": tmp_path / "data"}
+    arguments = {"config.file": folder / "prometheus.yml", "storage.tsdb.path": folder / "data"}
     flags = [f"--{name}={value}" for name, value in arguments.items()]
-    with (tmp_path / "log").open("w", encoding="utf-8") as log:
-        prometheus = subprocess.Popen(
-            ["prometheus", *flags, f"--web.listen-address={address}"], stderr=log, stdout=log
-        )
+    flags += [f"--web.listen-address={address}", "--enable-feature=exemplar-storage"]
+    with (folder / "log").open("w", encoding="utf-8") as log:
+        prometheus = subprocess.Popen(["prometheus", *flags], stderr=log, stdout=log)
     try:
-        query = f"http://{address}/api/v1/query?query=fastpay_ready"
-        assert children.wait_until(
-            lambda: _found(query) == dict.fromkeys(targets, "1"), timeout_ms=PATIENCE_SECONDS * 1000
-        ), (tmp_path / "log").read_text(encoding="utf-8")
+        yield f"http://{address}/api/v1"
     finally:
         prometheus.kill()
         prometheus.wait()
 
 
-def _found(query: str) -> dict[str, str]:
+def _wait(condition: Callable[[], bool], folder: Path) -> None:
+    is_met = children.wait_until(condition, timeout_ms=PATIENCE_SECONDS * 1000)
+    assert is_met, (folder / "log").read_text(encoding="utf-8")
+
+
+def _data(url: str) -> Any:
     try:
-        _, text = _get(query)
-        results = json.loads(text)["data"]["result"]
+        return json.loads(_get(url)[1])["data"]
     except (OSError, ValueError, KeyError):
-        return {}
+        return None
+
+
+def _found(query: str) -> dict[str, str]:
+    results = (_data(query) or {"result": []})["result"]
     return {one["metric"]["instance"]: one["value"][1] for one in results}
+
+
+def _traces(query: str) -> set[str]:
+    return {found["labels"]["trace_id"] for series in _data(query) or () for found in series["exemplars"]}
+
+
+def _health_of_rules(url: str) -> set[str]:
+    groups = (_data(url) or {"groups": []})["groups"]
+    return {rule["health"] for group in groups for rule in group["rules"]}

@@ -129,6 +129,7 @@ def test_spans_follow_a_wall_clock_that_was_set_but_not_its_jitter(made: Setup) 
     begun_ns = []
     for step_ms in (0, limits.trace_clock_step_ms, 3_600_000):
         made.clock.wall += step_ms
+        made.clock.go_on(limits.trace_clock_check_ms)
         made.export(1)
         begun_ns.append(made.last_sent().start_time_unix_nano)
     assert begun_ns == [begun_ns[0]] * 2 + [begun_ns[0] + 3_600_010 * 1_000_000]
