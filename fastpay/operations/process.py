@@ -93,6 +93,7 @@ async def _serve(
     from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
     from fastpay.operations.console.first_operator import invite_owner  # noqa: PLC0415
     from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
+    from fastpay.store.connections import connected  # noqa: PLC0415
     from fastpay.store.postgres import DatabaseSettings  # noqa: PLC0415
 
     loop, stopping, ending = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
@@ -103,12 +104,14 @@ async def _serve(
     redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
     assert database_url is not None
     test_key = invitation = None
-    if settings.database_url is None and directory is not None:
+    embedded = directory if settings.database_url is None else None
+    if embedded is not None:
         await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
-    vault = await open_at_start(settings, database_url, clock=clock)
-    if settings.database_url is None and directory is not None:
-        test_key = await keep_test_key(database_url, directory, vault=vault)
-        invitation = None if vault is None else await invite_owner(database_url, clock)
+    async with connected(database_url) as connection:
+        vault = await open_at_start(settings, connection, clock=clock)
+        if embedded is not None:
+            test_key = await keep_test_key(connection, embedded, vault=vault)
+            invitation = None if vault is None else await invite_owner(connection, clock)
     status, counters = 0, Counters()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(

@@ -16,7 +16,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 from fastpay.observability.telemetry import log
 from fastpay.operations.embedded.directory import TEST_TENANT, DataDirectory, write_private
-from fastpay.store.connections import connected, database_clock
+from fastpay.store.connections import database_clock
 from fastpay.store.keys import create_key, create_tenant, find_key, hash_key
 from fastpay.store.resealing import reseal, survey
 from fastpay.store.sealing import KEY_FILE, SealingKey, Vault, make_key, read_keys, render_keys
@@ -57,33 +57,30 @@ async def open_vault(
     return Vault(keys, clock=clock, reread=lambda: read_keys(path))
 
 
-async def open_at_start(settings: Settings, database_url: str, *, clock: Clock) -> Vault | None:
+async def open_at_start(settings: Settings, connection: Any, *, clock: Clock) -> Vault | None:
     """Return the vault of an installation that starts to serve; the embedded default seals plain secrets.
 
     Raises: ConfigurationError.
     """
-    async with connected(database_url) as connection:
-        vault = await open_vault(settings, connection, clock=clock, create=True)
-        # Instances that share a database may not all have the keys yet. There the operator decides when to
-        # seal.
-        if vault is not None and settings.database_url is None:
-            sealed = await reseal(connection, vault, only_plain=True)
-            if sealed:
-                log.info("secrets_sealed", secrets=sealed)
-        return vault
+    vault = await open_vault(settings, connection, clock=clock, create=True)
+    # Instances that share a database may not all have the keys yet. There the operator decides when to seal.
+    if vault is not None and settings.database_url is None:
+        sealed = await reseal(connection, vault, only_plain=True)
+        if sealed:
+            log.info("secrets_sealed", secrets=sealed)
+    return vault
 
 
-async def keep_test_key(database_url: str, directory: DataDirectory, *, vault: Vault | None = None) -> str:
+async def keep_test_key(connection: Any, directory: DataDirectory, *, vault: Vault | None = None) -> str:
     """Return the API key of the embedded test tenant; create both on the first run."""
-    async with connected(database_url) as connection:
-        kept = directory.read_test_key()
-        if kept is not None:
-            found = await find_key(connection, hash_key(kept))
-            if found is not None and found.revoked_at is None and found.expires_at is None:
-                return kept
-        clock = await database_clock(connection)
-        tenant_id = await create_tenant(connection, TEST_TENANT, clock=clock, vault=vault)
-        made = await create_key(connection, tenant_id, livemode=False, clock=clock)
+    kept = directory.read_test_key()
+    if kept is not None:
+        found = await find_key(connection, hash_key(kept))
+        if found is not None and found.revoked_at is None and found.expires_at is None:
+            return kept
+    clock = await database_clock(connection)
+    tenant_id = await create_tenant(connection, TEST_TENANT, clock=clock, vault=vault)
+    made = await create_key(connection, tenant_id, livemode=False, clock=clock)
     directory.write_test_key(made.key)
     return made.key
 

@@ -18,6 +18,7 @@ from tests.support.servers import (
     clean_environment,
     execute,
     fetch,
+    not_forever,
 )
 
 
@@ -133,7 +134,7 @@ def test_the_demo_keeps_its_data_where_it_is_told(spawn_server: SpawnServer, pla
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_demo_and_its_server(place: Path, number: signal.Signals) -> None:
-    with start_demo("--payments", "100000", place=place) as process:
+    with start_demo("--payments", "100000", place=place) as process, not_forever(process):
         assert process.stdout is not None
         said = process.stdout.readline() + process.stdout.readline()
         assert "100,000 payments to" in said
@@ -148,7 +149,7 @@ def test_a_signal_stops_the_demo_and_its_server(place: Path, number: signal.Sign
 
 
 def test_a_killed_demo_takes_its_server_with_it(place: Path) -> None:
-    with start_demo("--payments", "100000", place=place) as process:
+    with start_demo("--payments", "100000", place=place) as process, not_forever(process):
         assert process.stdout is not None
         assert "100,000 payments to" in process.stdout.readline() + process.stdout.readline()
         process.kill()

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from fastpay.cli import commands
 from fastpay.errors import ConfigurationError
 from tests.support.api import open_client
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment, not_forever
 from tests.support.tenants import Tenant, make_tenant
 
 
@@ -55,7 +55,8 @@ def following(server: RunningServer, tenant: Tenant, *words: str) -> Iterator["s
     guard = threading.Timer(PATIENCE_SECONDS, process.kill)
     guard.start()
     try:
-        yield process
+        with not_forever(process):
+            yield process
     finally:
         guard.cancel()
         process.kill()

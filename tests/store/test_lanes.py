@@ -186,7 +186,8 @@ async def test_a_book_is_free_once_its_holder_was_killed(database_url: str) -> N
     )
     try:
         assert holder.stdout is not None
-        assert await holder.stdout.readline() == b"held\n"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await holder.stdout.readline() == b"held\n"
         async with engine(database_url) as instance:
             parked = asyncio.create_task(instance.submit(PAY, scope, key="k"))
             await instance.do(PAY, other)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.servers import NUMBERS, PATIENCE_SECONDS, free_port
+from tests.support.servers import NUMBERS, PATIENCE_SECONDS, free_port, not_forever
 
 SLOW_SECONDS = 0.3
 DRIP_SECONDS = 0.005
@@ -149,7 +149,8 @@ def running_receiver(place: Path) -> Iterator[Receiver]:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == b"ready\n"
+            with not_forever(process):
+                assert process.stdout.readline() == b"ready\n"
             yield Receiver(port, log, process)
         finally:
             process.kill()

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -199,6 +200,17 @@ def running_server(
         assert running.process.poll() in (None, 0, -signal.SIGKILL), running.output
     finally:
         end_server(running)
+
+
+@contextlib.contextmanager
+def not_forever(process: "subprocess.Popen[Any]") -> Iterator[None]:
+    """Kill a process whose output is read for the block if that takes too long: its reader sees the end."""
+    timer = threading.Timer(PATIENCE_SECONDS, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def end_server(running: RunningServer) -> None:
