@@ -19,7 +19,7 @@ from tests.support.tenants import Tenant
 
 EXAMPLES = size(100, soak=2_000)
 # Each is sent to every route: to draw one takes longer than to answer it.
-EXAMPLES_A_ROUTE = size(40, soak=500)
+EXAMPLES_A_ROUTE = size(15, soak=500)
 POSTS = sorted({route.path for route in ROUTES if route.method == "POST"})
 GETS = sorted({route.path for route in ROUTES if route.method == "GET"})
 

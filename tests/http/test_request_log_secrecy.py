@@ -19,6 +19,7 @@ from fastpay.operations.embedded import children
 from tests.http.test_card_secrecy import flatten, holds_a_number
 from tests.http.test_card_secrecy import requests as card_requests
 from tests.support.api import open_client
+from tests.support.seeds import size
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, fetch
 from tests.support.tenants import Tenant, make_tenant
 
@@ -26,6 +27,8 @@ from tests.support.tenants import Tenant, make_tenant
 CODE = "9q7"
 NUMBER = "4242424242424242"
 SECRETS = ("sk_live_9q7secret0123456789", "pi_x_secret_9q7", "whsec_9q7")
+# How often a text is put in a place of the parameters: as its value or as its name, or both.
+CHANGES_A_PLACE = size(1, soak=2)
 TEXTS = (NUMBER, "4242 4242 4242 4242", CODE, f"card {NUMBER} {CODE}", *SECRETS)
 
 
@@ -65,16 +68,17 @@ def renamed(tree: Any, text: str) -> Any:
 
 def bodies() -> Iterator[tuple[str, str, Any]]:
     """Yield methods, paths and parameters."""
-    texts = itertools.cycle(TEXTS)
+    texts, changes = itertools.cycle(TEXTS), itertools.cycle((filled, renamed))
     for route in ROUTES:
         path = route.path
         for name in ("id", "charge", "payment_method", "reversal", "refund", "source", "transaction"):
             path = path.replace(f"{{{name}}}", "x")
         for tree in places(accepted_by(route.endpoint.contract.params)):
-            # Each text in turn, and a security code in every place.
-            for text in (next(texts), CODE):
-                yield route.method, path, filled(tree, text)
-            yield route.method, path, renamed(tree, next(texts))
+            # A security code in every place, and each text in turn as a value or as a name.
+            yield route.method, path, filled(tree, CODE)
+            text = next(texts)
+            for _ in range(CHANGES_A_PLACE):
+                yield route.method, path, next(changes)(tree, text)
     for path, tree in card_requests():
         yield "POST", path, tree
 

@@ -14,7 +14,7 @@ from tests.support.seeds import SEED
 from tests.support.tree import ROOT
 
 # `make mutants` plants all of them.
-PLANTED_IN_A_TEST_RUN = 2
+PLANTED_IN_A_TEST_RUN = 1
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

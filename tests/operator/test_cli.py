@@ -19,8 +19,10 @@ def fastpay(*arguments: str, **environment: str) -> "subprocess.CompletedProcess
     return run_fastpay(*arguments, environment=environment)
 
 
-def test_the_version_is_told() -> None:
-    assert fastpay("--version").stdout == f"fastpay {__version__}\n"
+def test_the_version_is_told_by_a_process_of_its_own() -> None:
+    for command in ([sys.executable, "-m", "fastpay"], [str(Path(sys.executable).with_name("fastpay"))]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == fastpay("--version").stdout == f"fastpay {__version__}\n"
 
 
 def test_help_names_every_command() -> None:

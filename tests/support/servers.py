@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from fastpay.operations.embedded import children
+from tests.support.forked import run_forked
 
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60
@@ -139,13 +140,16 @@ def run_fastpay(
     *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
 ) -> "subprocess.CompletedProcess[str]":
     """Run a fastpay command to its end."""
+    given = environment or {}
+    if arguments[:1] != ("serve",) and not prefix and "LD_PRELOAD" not in given:
+        return run_forked(arguments, clean_environment(**given), timeout_s=PATIENCE_SECONDS)
     return subprocess.run(
         [*prefix, sys.executable, "-m", "fastpay", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
-        env=clean_environment(**(environment or {})),
+        timeout=PATIENCE_SECONDS,
+        env=clean_environment(**given),
     )
 
 

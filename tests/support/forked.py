@@ -1,0 +1,73 @@
+"""Runs commands of the command line in a fork of this process, which has loaded the package already.
+
+Starting Python and loading the package takes longer than most commands. `serve`, and what needs another user or
+another clock, gets a process of its own.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+import fastpay.cli
+
+_MAIN = Path(fastpay.cli.__file__).parents[1] / "__main__.py"
+
+
+def run_forked(
+    arguments: tuple[str, ...], environment: dict[str, str], *, timeout_s: float
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end and return what it printed and its status, negative after a signal."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        pid = os.fork()
+        if pid == 0:
+            _become(arguments, environment, output.fileno(), errors.fileno())
+        status = _wait(pid, timeout_s)
+        output.seek(0)
+        errors.seek(0)
+        said, complained = output.read().decode(), errors.read().decode()
+    return subprocess.CompletedProcess(["fastpay", *arguments], status, said, complained)
+
+
+def _wait(pid: int, timeout_s: float) -> int:
+    descriptor = os.pidfd_open(pid)
+    try:
+        if not select.select([descriptor], [], [], timeout_s)[0]:
+            os.kill(pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    finally:
+        os.close(descriptor)
+
+
+def _become(arguments: tuple[str, ...], environment: dict[str, str], output: int, errors: int) -> None:
+    """Do in the child what `python -m fastpay` does, and end it."""
+    status = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(errors, 2)
+        # The test run has its own of all these.
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        logging.root.handlers.clear()
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = [str(_MAIN), *arguments]
+        fastpay.cli.main()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001  as the interpreter does at the end of a program
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
