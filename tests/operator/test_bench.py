@@ -1,26 +1,14 @@
 """`fastpay bench` from the outside: what it asks for, and what it says of it."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment
+from tests.support.servers import RunningServer, run_fastpay
 
 
 def bench(*arguments: str) -> tuple[int, str]:
     """Run it and return its status and all that it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fastpay", "bench", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=clean_environment(),
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    done = run_fastpay("bench", *arguments)
+    return done.returncode, done.stdout + done.stderr
 
 
 def counts(output: str) -> dict[str, int]:

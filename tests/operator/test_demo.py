@@ -19,6 +19,7 @@ from tests.support.servers import (
     execute,
     fetch,
     not_forever,
+    run_fastpay,
 )
 
 
@@ -30,9 +31,7 @@ def place(scratch: Path) -> Path:
     return directory
 
 
-def start_demo(
-    *arguments: str, place: Path, environment: dict[str, str] | None = None
-) -> "subprocess.Popen[str]":
+def start_demo(*arguments: str, place: Path) -> "subprocess.Popen[str]":
     """Start the demo; whatever it keeps for itself is in `place`."""
     return subprocess.Popen(
         [sys.executable, "-m", "fastpay", "demo", *arguments],
@@ -40,15 +39,14 @@ def start_demo(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=clean_environment(TMPDIR=str(place), **(environment or {})),
+        env=clean_environment(TMPDIR=str(place)),
     )
 
 
 def demo(*arguments: str, place: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
     """Run the demo to its end and return its status and all that it said."""
-    process = start_demo(*arguments, place=place, environment=environment)
-    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
-    return process.returncode, output
+    done = run_fastpay("demo", *arguments, environment={"TMPDIR": str(place), **(environment or {})})
+    return done.returncode, done.stdout + done.stderr
 
 
 def using(server: RunningServer) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Runs commands of the command line in a fork of this process, which has loaded the package already.
 
-Starting Python and loading the package takes longer than most commands. `serve`, and what needs another user or
-another clock, gets a process of its own.
+Starting Python and loading the package takes longer than most commands. `serve`, and what needs another user
+or another clock, gets a process of its own.
 """
 
 import contextlib
@@ -59,6 +59,7 @@ def _become(arguments: tuple[str, ...], environment: dict[str, str], output: int
         warnings.simplefilter("ignore")
         os.environ.clear()
         os.environ.update(environment)
+        tempfile.tempdir = None
         sys.argv = [str(_MAIN), *arguments]
         fastpay.cli.main()
         status = 0
