@@ -143,7 +143,7 @@ def test_a_key_is_shown_once_rolled_with_an_overlap_and_revoked(
     key_id = page[1].rpartition("/")[2]
     tenant = f"tenant {other.tenant_id.hex} live"
     assert notes_of(server, key_id) == [
-        ("key.created", f"{tenant}: secret key"), ("key.revoked", tenant), ("revoke.refused", None),
+        ("key.created", f"{tenant}: secret key"), ("key.revoked", tenant), ("key.revoke.refused", None),
     ]  # fmt: skip
     publishable = secret_in(send(http, keys, f"{keys}/create", ada, kind="publishable"))
     assert publishable.startswith("pk_live_")

@@ -71,7 +71,7 @@ def test_what_is_refused_is_told_and_noted(
         assert act(http, page, ada, action, amount=amount).status_code == status, (action, amount)
     query = f"select action from operator_action where subject = '{payment['id']}' order by action_id"
     actions = [row["action"] for row in fetch(server.database_url, query)]
-    assert actions == ["capture.refused", "capture.refused", "refund.refused", "nothing.refused"]
+    assert actions == [f"payment.{action}.refused" for action in ("capture", "capture", "refund", "nothing")]
 
 
 def test_who_may_only_look_changes_nothing(

@@ -220,8 +220,9 @@ def test_a_tenant_that_was_there_before_keeps_its_fees(
         return [name for name in names if name[:4].isdigit() and name[:4] > "0011"]
 
     shutil.copytree(module.SCRIPTS, tmp_path / "then", ignore=is_later)
-    monkeypatch.setattr(module, "SCRIPTS", tmp_path / "then")
-    assert asyncio.run(migrate(url))[-1] == "0011"
+    with monkeypatch.context() as then:
+        then.setattr(module, "SCRIPTS", tmp_path / "then")
+        assert asyncio.run(migrate(url))[-1] == "0011"
     tenant_id = uuid.uuid4()
     execute(
         url,

@@ -158,7 +158,7 @@ class Console:
             done = await self._desk.carry_out(operator, order)
         except FastpayError as error:
             await self._operators.note(
-                operator, f"{order.action}.refused", order.subject, tenant_id=order.tenant_id or None
+                operator, f"{order.name}.refused", order.subject, tenant_id=order.tenant_id or None
             )
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back

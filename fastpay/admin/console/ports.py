@@ -307,6 +307,11 @@ class Order(msgspec.Struct, frozen=True):
     fields: Mapping[str, str]
     key: str
 
+    @property
+    def name(self) -> str:
+        """What notes call it, done or refused."""
+        return f"{self.folder.removesuffix('s')}.{self.action}"
+
 
 class Done(msgspec.Struct, frozen=True):
     """What came of an order. `secret` is shown this once, as `label`. `path` is where to go, if elsewhere."""

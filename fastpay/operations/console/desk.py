@@ -59,7 +59,7 @@ class PaymentDesk:
             await self._check_seen(scope, order)
         services = self._services
         stamp = services.identifiers.stamp()
-        writer = OperatorsWriter(services.writer, operator, order, action=f"payment.{order.action}")
+        writer = OperatorsWriter(services.writer, operator, order)
         writer.admit(scope)
         outcome = await writer.submit(
             Submission(

@@ -45,9 +45,9 @@ class _Asked(NamedTuple):
 class OperatorsWriter:
     """The writer as one order uses it: it notes the operator, and carries the form out once."""
 
-    def __init__(self, writer: Writer, operator: Operator, order: Order, *, action: str) -> None:
+    def __init__(self, writer: Writer, operator: Operator, order: Order) -> None:
         self._writer = writer
-        self._action = OperatorAction(operator.name, action, order.subject)
+        self._action = OperatorAction(operator.name, order.name, order.subject)
         self._idempotency_key = idempotency_key(order)
         asked = (operator.operator_id.hex, order.subject, order.action, *_typed(order))
         self._fingerprint = hashlib.sha256("\0".join(asked).encode()).digest()
@@ -87,7 +87,7 @@ class EndpointDesk:
             raise NotFound("There is no such tenant.")
         if "seen" in order.fields:
             await self._check_seen(scope, order)
-        writer = OperatorsWriter(self._services.writer, operator, order, action=f"endpoint.{order.action}")
+        writer = OperatorsWriter(self._services.writer, operator, order)
         services = self._services
         call = Call(
             services=msgspec.structs.replace(services, writer=writer, request_notes=None),
