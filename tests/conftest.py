@@ -44,7 +44,7 @@ hypothesis.settings.load_profile("shared")
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """Run async tests (marked with anyio) on the loop of production."""
+    """Run async tests on the loop of production."""
     return "asyncio", {"use_uvloop": True}
 
 

@@ -15,8 +15,6 @@ from tests.attacks.requests import Answer, Request, send, statuses
 from tests.support.servers import RunningServer, running_server
 from tests.support.tenants import Tenant, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 PAYMENT = "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true"
 MOST = limits.ledger_batch_transfers_max
 

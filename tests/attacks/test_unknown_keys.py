@@ -17,8 +17,6 @@ from tests.attacks.requests import Answer, Request, send, statuses, until, until
 from tests.support.servers import RunningServer, running_server
 from tests.support.tenants import Tenant, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 CLOCK = SystemClock()
 PAYMENT = "amount=500&currency=usd&payment_method=pm_card_visa&confirm=true"
 

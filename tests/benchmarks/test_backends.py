@@ -11,7 +11,6 @@ from fastpay.store.connections import connected
 _WORK = "select count(*) from generate_series(1, 1000000)"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_counted", [True, False])
 async def test_backends_of_one_database_are_counted(
     is_counted: bool, postgres_url: str, database_url: str

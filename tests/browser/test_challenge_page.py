@@ -9,8 +9,6 @@ from tests.support.browser import Browser, Tab
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
-pytestmark = pytest.mark.anyio
-
 ASKED = {
     "amount": "1999",
     "currency": "usd",

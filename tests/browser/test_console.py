@@ -12,8 +12,6 @@ from tests.support.operators import PASSWORD, invite
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
-pytestmark = pytest.mark.anyio
-
 # For people to look at.
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 _WATCH = """

@@ -10,8 +10,6 @@ from tests.support.browser import Browser, Tab, quoted
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
-pytestmark = pytest.mark.anyio
-
 CARD = "type=card&card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=2034&card[cvc]=123"
 HEADERS = ["request-id", "stripe-version", "idempotency-key", "idempotent-replayed", "original-request"]
 

@@ -1,12 +1,8 @@
 """The API reference in a browser: it shows the operations, and its policy stops nothing of it."""
 
-import pytest
-
 from tests.support.browser import Browser, quoted
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
-
-pytestmark = pytest.mark.anyio
 
 _WATCH = """
 window.blocked = [];

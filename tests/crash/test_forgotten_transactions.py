@@ -10,8 +10,6 @@ from tests.support.engine import engine, make_tenant
 from tests.support.postgres_proxy import Proxy
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 
 async def committed_transaction(database_url: str) -> str:
     """Return the number of a transaction that was committed, and is not ours."""

@@ -23,8 +23,6 @@ from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import HOLD, PAY
 
-pytestmark = pytest.mark.anyio
-
 # The messages that have an answer of their own; to cut at another's answer is to cut after it.
 ANSWERED = frozenset(("Sync", "begin", "commit"))
 # A storm lasts until it has struck often enough to have proved something, but not for ever.

@@ -24,8 +24,6 @@ from tests.support.postgres_proxy import Manner, Proxy
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 # As short as an outage may be noticed: nothing can be answered in time, however long it is.
 _SHORT_MS = {
     "key_timeout_ms": 100,

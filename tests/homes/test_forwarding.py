@@ -23,8 +23,6 @@ from tests.support.homes import Instance, home_of, instance, introduce, rewritte
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture
 async def scope(database_url: str) -> Scope:

@@ -18,8 +18,6 @@ from tests.support.seeds import SEED, size
 from tests.support.servers import fetch
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 CLIENTS = 9
 PAYMENTS = size(8, soak=200)
 

@@ -15,8 +15,6 @@ from tests.support.homes import Cable, Instance, home_of, instance, introduce
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 # Where the home stops being heard: before it gets the command, or after it has committed it.
 Where = Literal["questions", "answers"]
 KEYS = pytest.mark.parametrize("key", [None, "key"], ids=["without a key", "with a key"])

@@ -29,8 +29,6 @@ from fastpay.store.reads import PostgresReads
 from fastpay.store.sealing import Vault, make_key
 from tests.support.servers import PATIENCE_SECONDS, free_port
 
-pytestmark = pytest.mark.anyio
-
 OLD, NEW, OTHER = ({name: name[0].encode() * 32} for name in ("old", "new", "stranger"))
 
 

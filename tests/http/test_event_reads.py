@@ -7,8 +7,6 @@ import pytest
 from fastpay.store.reads import PostgresReads
 from tests.http.instances import FORM, PAY, Instance, running
 
-pytestmark = pytest.mark.anyio
-
 
 class Statements:
     """How many statements are sent to read something."""

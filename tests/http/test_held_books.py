@@ -3,14 +3,11 @@
 import asyncio
 
 import httpx
-import pytest
 
 from benchmarks.samples import BODY, FEES
 from fastpay.store.connections import connected
 from tests.support.servers import PATIENCE_SECONDS, RunningServer
 from tests.support.tenants import make_tenant
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_one_merchants_held_book_delays_no_other_merchant(server: RunningServer) -> None:

@@ -10,8 +10,6 @@ import pytest
 from fastpay.api import encodings
 from tests.http.instances import Instance, running
 
-pytestmark = pytest.mark.anyio
-
 GZIP = {"accept-encoding": "gzip"}
 
 

@@ -14,8 +14,6 @@ from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
 from tests.http.instances import Instance, parts, running
 
-pytestmark = pytest.mark.anyio
-
 PATIENCE_S = 30
 
 

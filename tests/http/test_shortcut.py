@@ -4,13 +4,9 @@ import asyncio
 import itertools
 from typing import Any
 
-import pytest
-
 from fastpay._native.ordinary_headers import HARMLESS, OF_TRACES
 from fastpay.store.connections import connected
 from tests.http.instances import parts, running
-
-pytestmark = pytest.mark.anyio
 
 # A request has one Host, and these of a connection are judged before either way.
 OF_THE_CONNECTION = {"host", "connection", "keep-alive"}

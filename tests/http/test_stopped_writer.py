@@ -5,8 +5,6 @@ import pytest
 from fastpay.engine.write.loop import BatchLoop
 from tests.http.instances import FORM, PAY, running
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_a_writer_that_has_failed_answers_503_and_is_not_ready(
     database_url: str, monkeypatch: pytest.MonkeyPatch

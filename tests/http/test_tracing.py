@@ -11,8 +11,6 @@ from fastpay.observability import traces
 from fastpay.observability.traces import Span, Tracer
 from tests.http.instances import Instance, running
 
-pytestmark = pytest.mark.anyio
-
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "a=b"}
 NOT_SAMPLED = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}

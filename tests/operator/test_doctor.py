@@ -52,7 +52,6 @@ def faults(findings: dict[str, Finding]) -> list[str]:
     return [name for name, finding in findings.items() if finding.state == "fault"]
 
 
-@pytest.mark.anyio
 async def test_a_good_database_has_no_faults(database_url: str) -> None:
     findings = await examine(database_url)
     assert faults(findings) == []
@@ -81,7 +80,6 @@ def careless_url(scratch: Path) -> Iterator[str]:
     shutil.rmtree(directory.path)
 
 
-@pytest.mark.anyio
 async def test_each_setting_by_which_payments_may_be_lost_is_found(careless_url: str) -> None:
     findings = await examine(careless_url)
     assert faults(findings) == ["fsync", "synchronous_commit", "full_page_writes", "migrations"]
@@ -92,7 +90,6 @@ async def test_each_setting_by_which_payments_may_be_lost_is_found(careless_url:
     assert "fastpay migrate" in findings["migrations"].advice
 
 
-@pytest.mark.anyio
 async def test_a_setting_of_the_role_or_database_alone_is_found(database_url: str) -> None:
     name = database_url.partition("@/")[2].partition("?")[0]
     async with connected(database_url) as connection:
@@ -100,7 +97,6 @@ async def test_a_setting_of_the_role_or_database_alone_is_found(database_url: st
     assert faults(await examine(database_url)) == ["synchronous_commit"]
 
 
-@pytest.mark.anyio
 async def test_a_database_that_cannot_be_reached_is_found() -> None:
     findings = await examine("postgresql://me:secret@127.0.0.1:1/x")
     assert faults(findings) == ["database"]
@@ -108,7 +104,6 @@ async def test_a_database_that_cannot_be_reached_is_found() -> None:
     assert "FASTPAY_DATABASE_URL" in findings["database"].advice
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("shift_ms", [-60_000, 60_000])
 async def test_a_clock_apart_from_the_databases_is_found(database_url: str, shift_ms: int) -> None:
     assert faults(await examine(database_url, clock=ShiftedClock(shift_ms))) == ["database clock"]
@@ -158,7 +153,6 @@ def test_an_old_or_a_newer_version_is_told() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.anyio
 async def test_redis_is_reached_or_not(redis_url: str) -> None:
     assert (await doctor.check_redis(redis_url)).state == "good"
     away = await doctor.check_redis("redis://:secret@127.0.0.1:1/0")
@@ -167,7 +161,6 @@ async def test_redis_is_reached_or_not(redis_url: str) -> None:
     assert "secret" not in away.seen
 
 
-@pytest.mark.anyio
 async def test_a_redis_that_serve_would_start_is_good_and_none_at_all_is_worth_a_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -365,7 +358,6 @@ def test_the_doctor_makes_nothing(tmp_path: Path, database_url: str, redis_only:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.anyio
 async def test_an_instance_that_may_open_more_connections_than_there_are_is_a_fault(
     database_url: str,
 ) -> None:

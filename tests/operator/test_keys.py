@@ -16,7 +16,6 @@ from fastpay.store.key_records import Kind
 from fastpay.store.random_values import ALPHABET
 from fastpay.store.statements import SQL
 
-pytestmark = pytest.mark.anyio
 CLOCK = SystemClock()
 
 

@@ -18,7 +18,6 @@ from fastpay.store import migrate as module
 from fastpay.store.migrate import migrate, pending
 from tests.support.servers import execute, fetch, run_fastpay
 
-pytestmark = pytest.mark.anyio
 EVERY = module._revisions()
 
 

@@ -15,8 +15,6 @@ from tests.support.database_clock import give_clock, move_clock
 from tests.support.engine import make_tenant
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.anyio
-
 TYPE = "customer.created"
 HOUR_MS = 3_600_000
 DAY_HOURS = 24

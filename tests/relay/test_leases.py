@@ -16,8 +16,6 @@ from tests.support.engine import make_tenant
 from tests.support.postgres_proxy import Manner, Proxy
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.anyio
-
 TYPE = "customer.created"
 
 

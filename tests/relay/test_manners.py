@@ -11,8 +11,6 @@ from tests.relay.instances import Instance, attempts, cursor, fetch, instance, i
 from tests.support.engine import make_tenant
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.anyio
-
 # What is stored of an attempt, by the manner of the receiver.
 OUTCOMES = {
     "500": (500, None),

@@ -25,8 +25,6 @@ from tests.store.touching import counters
 from tests.support.engine import engine, make_tenant
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.anyio
-
 ROUNDS, EVENTS = 8, 20
 # How often an instance beats and stores a position before the first look, and before the last one.
 FEW, MANY = 50, 400

@@ -14,8 +14,6 @@ from tests.relay.instances import Instance, attempts, cursor, fetch, instance, i
 from tests.support.engine import make_tenant
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.anyio
-
 TYPE = "customer.created"
 
 

@@ -15,8 +15,6 @@ from tests.relay.instances import cursor, instance, is_delivered, until
 from tests.support.engine import make_tenant
 from tests.support.receiver import Receiver
 
-pytestmark = pytest.mark.anyio
-
 
 async def survey(database_url: str) -> DeliverySurvey:
     async with connected(database_url) as connection:

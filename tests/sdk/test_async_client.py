@@ -10,7 +10,6 @@ from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
 pytestmark = [
-    pytest.mark.anyio,
     # The client hands httpx certificates and bodies in ways that newer versions advise against.
     pytest.mark.filterwarnings("ignore:.verify=<str>:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Use .content=:DeprecationWarning"),

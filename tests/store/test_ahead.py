@@ -15,8 +15,6 @@ from tests.support.engine import count, engine, make_tenant, settle
 from tests.support.postgres_proxy import CUTS, Manner, Proxy
 from tests.support.world import HOLD, PAY
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize("session_state", [True, False])
 async def test_what_is_read_for_one_batch_does_not_disturb_what_is_read_for_another(

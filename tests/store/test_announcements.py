@@ -26,8 +26,6 @@ from tests.support.engine import engine, make_tenant
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.support.servers import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.anyio
-
 LONG_MS = 60_000
 ONE, OTHER = (f"cus_{number:032x}" for number in (1, 2))
 

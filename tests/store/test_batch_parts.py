@@ -19,7 +19,6 @@ from fastpay.store.connections import connected
 from tests.support.books import check_database
 from tests.support.engine import engine, make_tenant
 
-pytestmark = pytest.mark.anyio
 ACCOUNTS, TRANSFERS, ROWS_MAX = 60, 230, 50
 STATEMENTS = -(-TRANSFERS // ROWS_MAX)
 

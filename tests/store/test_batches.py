@@ -43,8 +43,6 @@ from tests.support.engine import (
 )
 from tests.support.world import PAY, card
 
-pytestmark = pytest.mark.anyio
-
 ADDRESS = Address(city="Zürich", country="CH", line1="1", line2="2", postal_code="8000", state="ZH")
 SHIPPING = Shipping(address=ADDRESS, carrier="c", name="n", phone="p", tracking_number="t")
 BILLING = BillingDetails(address=ADDRESS, email="e@example.com", name="名前", phone="p", tax_id="t")

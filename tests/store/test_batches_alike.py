@@ -25,8 +25,6 @@ from tests.support.random_commands import make_round
 from tests.support.seeds import SEED
 from tests.support.servers import fresh_database
 
-pytestmark = pytest.mark.anyio
-
 ROUNDS = 40
 # What commands write. Times of creation are those of the submissions, the same everywhere.
 TABLES = (

@@ -5,8 +5,6 @@ import pytest
 
 from fastpay.store.connections import connected
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize(
     ("constraint", "only_one", "key_bytes"),

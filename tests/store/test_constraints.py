@@ -12,8 +12,6 @@ from tests.store.good_rows import GOOD, Row
 from tests.support.engine import make_tenant
 from tests.support.servers import fetch
 
-pytestmark = pytest.mark.anyio
-
 # What triggers hold up, a statement at a time.
 TRIGGERED = {
     "cash_transaction_payment_intent_fkey",

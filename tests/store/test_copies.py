@@ -23,7 +23,7 @@ from tests.store.test_announcements import until
 from tests.store.test_reader import count_reads, make_customers, name_of, rename
 from tests.support.engine import engine, make_tenant
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
+pytestmark = pytest.mark.usefixtures("trusted_redis")
 
 
 async def test_a_thousand_cold_objects_are_one_question_to_redis_and_none_to_the_database(

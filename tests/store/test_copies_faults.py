@@ -25,8 +25,6 @@ from tests.store.test_announcements import own_redis, until
 from tests.store.test_reader import make_customers, rename
 from tests.support.engine import Engine, engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture(autouse=True)
 def worth(monkeypatch: pytest.MonkeyPatch) -> None:

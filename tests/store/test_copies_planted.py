@@ -14,7 +14,7 @@ from tests.store.sharing import counted, form_of, prove, settled, share, sharing
 from tests.store.test_reader import count_reads, make_customers
 from tests.support.engine import make_tenant
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("trusted_redis")]
+pytestmark = pytest.mark.usefixtures("trusted_redis")
 
 CLOCK = SystemClock()
 

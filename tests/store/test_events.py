@@ -15,8 +15,6 @@ from fastpay.engine.event_ports import EventPage, Occurrence
 from fastpay.store.events import PostgresEvents
 from tests.support.engine import Engine, engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 ABOVE_ALL = 1 << 48
 
 

@@ -29,8 +29,6 @@ from tests.support.database_clock import give_clock, move_clock
 from tests.support.engine import CLOCK, Engine, engine, make_tenant, read_objects
 from tests.support.world import ACCEPTED, account, card
 
-pytestmark = pytest.mark.anyio
-
 
 class Later(SystemClock):
     """A clock that is ahead by some seconds."""

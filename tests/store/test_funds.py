@@ -22,7 +22,6 @@ from tests.support.database_clock import give_clock, move_clock
 from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.world import card
 
-pytestmark = pytest.mark.anyio
 STEP_S = 60
 
 

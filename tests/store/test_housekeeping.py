@@ -18,8 +18,6 @@ from fastpay.store.statements import SQL
 from tests.support.database_clock import give_clock, move_clock
 from tests.support.engine import CLOCK, Engine, engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 HOUR_MS = 3_600_000
 RETENTION_HOURS = 24
 STEP = limits.purge_blocks_max

@@ -26,8 +26,6 @@ from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import HOLD, PAY
 
-pytestmark = pytest.mark.anyio
-
 ACCOUNT = CreateLedgerAccount(currency="usd", code="a", normal_side="C")
 KEYS = 60
 BURSTS = 40

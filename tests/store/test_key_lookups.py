@@ -22,8 +22,6 @@ from tests.store.test_keyring import CountingPool
 from tests.support.engine import CLOCK, make_tenant
 from tests.support.servers import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.anyio
-
 ATTACKER = "192.0.2.1"
 OTHER = "198.51.100.1"
 

@@ -21,8 +21,6 @@ from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from tests.support.engine import CLOCK, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 CACHE_MS = 1_000
 
 

@@ -24,8 +24,6 @@ from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import PAY
 from tests.unit.engine.write.test_lanes import note_waits
 
-pytestmark = pytest.mark.anyio
-
 LOCK = "select from book where tenant_id = $1 and livemode = $2 for update"
 HOLDER = """
 import asyncio, sys, asyncpg

@@ -17,8 +17,6 @@ from fastpay.store.connections import connected
 from tests.support.books import check_database
 from tests.support.engine import Engine, engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 
 @asynccontextmanager
 async def held_up(database_url: str, scope: Scope) -> AsyncIterator[None]:

@@ -13,8 +13,6 @@ from fastpay.store.postgres import DatabaseSettings, connect
 from fastpay.store.statements import SQL
 from tests.support.engine import Engine, engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 # What is changed behind the ledger's back, and a word of each problem that verification then names.
 TAMPERED = {
     "update account set debits_posted = debits_posted + 1, credits_posted = credits_posted + 1": [

@@ -17,8 +17,6 @@ from tests.store.test_ledger_ahead import held_up
 from tests.support.books import check_database
 from tests.support.engine import Engine, engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 BOOKS = (Account("usd", "C", None), *(Account("usd", "C", 0) for _ in range(3)))
 BATCHES, TRANSFERS = 8, 400
 

@@ -14,8 +14,6 @@ from fastpay.store.connections import connected
 from tests.support.engine import check_books, engine, make_tenant, read_objects
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 
 async def count_payments(database_url: str, scope: Scope) -> int:
     """Return how many payments a tenant has."""

@@ -44,8 +44,6 @@ from tests.store.filling import (
 from tests.store.touching import Case, Touched, make_case, prepare, touch
 from tests.support.seeds import size
 
-pytestmark = pytest.mark.anyio
-
 # Ten thousand rows in the tables that grow fastest, a million in `make soak`.
 MORE = size(5_000, soak=500_000)
 WANTED = 20

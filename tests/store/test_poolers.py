@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-import pytest
-
 from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.refunds import CreateRefund
@@ -16,8 +14,6 @@ from tests.faults.crowd import gather_crowd
 from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant, read_objects
 from tests.support.postgres_proxy import Proxy
 from tests.support.world import HOLD, PAY
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_payments_go_through_a_pooler_in_transaction_mode(

@@ -7,8 +7,6 @@ from fastpay.operations import process
 from fastpay.store.connections import ConnectionLost, connected
 from tests.support.postgres_proxy import Proxy
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_a_start_goes_on_though_its_first_connection_is_lost(database_url: str) -> None:
     """A pooler does that after a restart of PostgreSQL."""

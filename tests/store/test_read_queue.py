@@ -14,8 +14,6 @@ from fastpay.store.keyring import PostgresKeyRing
 from tests.support.engine import CLOCK, engine, make_tenant
 from tests.support.servers import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 
-import pytest
-
 from fastpay.domain.customers import CreateCustomer, UpdateCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Customer
@@ -15,8 +13,6 @@ from fastpay.store.connections import connected
 from fastpay.store.pool import ReaderPool
 from fastpay.store.reads import PostgresReads
 from tests.support.engine import Engine, engine, make_tenant
-
-pytestmark = pytest.mark.anyio
 
 LONG_MS = 60_000
 SHORT_MS = 40

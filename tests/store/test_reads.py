@@ -16,8 +16,6 @@ from fastpay.store.tables import TABLES
 from tests.support.engine import Engine, engine, make_tenant, read_objects
 from tests.support.world import card
 
-pytestmark = pytest.mark.anyio
-
 
 async def make_customers(instance: Engine, scope: Scope, count: int, **fields: object) -> list[str]:
     """Make customers and return their identifiers, newest first."""

@@ -15,8 +15,6 @@ from fastpay.store.redis_link import RedisAwayError, RedisLink
 from tests.store.test_announcements import until
 from tests.support.servers import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.anyio
-
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -10,8 +10,6 @@ from tests.store.good_rows import name
 from tests.store.test_constraints import insert, prepare
 from tests.support.engine import make_tenant
 
-pytestmark = pytest.mark.anyio
-
 
 async def copy_with(connection: Any, table: str, column: str, values: list[object]) -> None:
     """Write copies of a table's first row in one statement, each with its own key and one of the values."""

@@ -18,8 +18,6 @@ from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.request_log import PostgresRequestLog
 from tests.support.engine import engine, make_tenant
 
-pytestmark = pytest.mark.anyio
-
 FULL = LoggedRequest(
     request_id="req_4a1c5d2e7f0b3a6c9d8e1f20",
     scope=Scope("0" * 32, False),

@@ -24,8 +24,6 @@ from tests.reference.search import Condition, finds, query_text
 from tests.support.engine import Engine, engine, make_tenant, read_events, read_versions
 from tests.support.world import card
 
-pytestmark = pytest.mark.anyio
-
 NAMES = ("Ada Lovelace", "ADA", "Grace 'H' Hopper", 'O"Brien \\', "Straße", "ab", None)
 KEYS = ("order", 'odd "key"]', "k")
 VALUES = ("1", "Gold", "gold leaf", "x" * 40)

@@ -13,8 +13,6 @@ from fastpay.store.pool import ReaderPool, due
 from fastpay.store.postgres import Connection, DatabaseSettings
 from fastpay.store.shared_connections import SharedConnections
 
-pytestmark = pytest.mark.anyio
-
 
 async def take_and_wait(connections: SharedConnections) -> "asyncio.Task[Connection]":
     """Return a task that waits for a connection, and is in line."""

@@ -21,8 +21,6 @@ from fastpay.store.sealing import Binding, SecretUnreadable, Vault, make_key
 from tests.store.test_keyring import CACHE_MS, HandClock
 from tests.support.engine import CLOCK, OneConnection
 
-pytestmark = pytest.mark.anyio
-
 OLD, NEW = make_key(CLOCK), make_key(CLOCK)
 VAULT = Vault([OLD], clock=CLOCK)
 BOTH = Vault([NEW, OLD], clock=CLOCK)

@@ -17,8 +17,6 @@ from fastpay.store.tables import BY_PREFIX
 from tests.house.statements import check_file
 from tests.store.filling import FEW, TENANT, fill
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize("name", GENERATED)
 async def test_a_generated_statement_is_as_well_formed_as_a_file(name: str) -> None:

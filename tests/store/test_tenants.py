@@ -31,8 +31,6 @@ from fastpay.store.reads import PostgresReads
 from tests.support.engine import Engine, engine, make_tenant, read_objects, read_transfers, read_versions
 from tests.support.world import card
 
-pytestmark = pytest.mark.anyio
-
 
 class Loot:
     """All identifiers that a tenant has, and what lists of it can be asked by."""

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope, digits
 from fastpay.domain.webhook_endpoints import (
     CreateEndpoint,
@@ -21,8 +19,6 @@ from fastpay.store.resealing import reseal
 from fastpay.store.sealing import Sealed, Vault, make_key
 from fastpay.store.webhook_endpoints import PostgresEndpoints
 from tests.support.engine import CLOCK, Engine, engine
-
-pytestmark = pytest.mark.anyio
 
 KEY = make_key(CLOCK)
 VAULT = Vault([KEY], clock=CLOCK)

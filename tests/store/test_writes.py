@@ -25,8 +25,6 @@ from tests.support.engine import check_books, engine, make_tenant, read_versions
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import card
 
-pytestmark = pytest.mark.anyio
-
 
 async def run(batches: PostgresBatches, changes: Changes, *, sequence: int = 0) -> None:
     """Commit changes that were encoded ahead, and decided on books that stand at `sequence`."""

@@ -10,7 +10,6 @@ from fastpay.engine.background import Background
 from fastpay.engine.shares import Shares
 from tests.support.memory import OTHER_TENANT, TENANT
 
-pytestmark = pytest.mark.anyio
 STEPS = 3
 
 

@@ -13,8 +13,6 @@ from fastpay.engine.ports import Commit
 from fastpay.errors import DatabaseUnavailable, Overloaded, RateLimited
 from tests.unit.engine.hand_clock import HandClock
 
-pytestmark = pytest.mark.anyio
-
 SCOPE = Scope("a", livemode=False)
 OTHER = Scope("b", livemode=False)
 

@@ -8,8 +8,6 @@ from fastpay import limits
 from fastpay.engine.gates import Gate
 from fastpay.errors import Overloaded, RateLimited
 
-pytestmark = pytest.mark.anyio
-
 A, B, C = "abc"
 
 

@@ -12,8 +12,6 @@ from fastpay.errors import Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.write.test_writer_ahead import turns as let_go_on
 
-pytestmark = pytest.mark.anyio
-
 MOST = limits.long_requests_tenant_max
 
 

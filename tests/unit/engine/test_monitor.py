@@ -12,8 +12,6 @@ from fastpay.engine.failures import FailureKind, TransientFailure
 from fastpay.engine.monitor import DatabaseWatch, DiskWatch, Monitor
 from tests.unit.engine.hand_clock import HandClock
 
-pytestmark = pytest.mark.anyio
-
 
 def failure(kind: FailureKind) -> TransientFailure:
     """Return what the store raises."""

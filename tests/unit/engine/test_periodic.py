@@ -10,8 +10,6 @@ from fastpay.errors import DatabaseUnavailable
 from fastpay.observability import telemetry
 from tests.unit.engine.hand_clock import HandClock
 
-pytestmark = pytest.mark.anyio
-
 
 class World:
     """Work that fails as it is told to, a second apart."""

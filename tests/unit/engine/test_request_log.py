@@ -15,8 +15,6 @@ from fastpay.engine.request_log_ports import LoggedRequest
 from fastpay.errors import DatabaseUnavailable
 from tests.unit.engine.hand_clock import HandClock
 
-pytestmark = pytest.mark.anyio
-
 SCOPE = Scope("a", False)
 
 

@@ -9,7 +9,6 @@ from fastpay.engine.shares import Shares
 from fastpay.errors import Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT
 
-pytestmark = pytest.mark.anyio
 CONTENDED_NS = limits.contended_ms * 1_000_000
 
 

@@ -12,8 +12,6 @@ from fastpay.errors import ClockSkewed, DatabaseUnavailable
 from tests.support.memory import MOMENT_MS
 from tests.unit.engine.readings import HandClock
 
-pytestmark = pytest.mark.anyio
-
 BOUND_MS = 5_000
 DAY_MS = 86_400_000
 

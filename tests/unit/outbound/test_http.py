@@ -5,7 +5,6 @@ import pytest
 from fastpay.outbound.http import HttpClient, NoAnswerError
 from tests.unit.outbound.test_webhooks import receiving
 
-pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 

@@ -21,8 +21,6 @@ from fastpay.observability import traces
 from fastpay.outbound.webhooks import WebhookDeliverer, WebhookSettings
 from tests.support.doors import Certificate
 
-pytestmark = pytest.mark.anyio
-
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 OLD = "whsec_" + base64.b64encode(b"o" * 32).decode()
 BODY = b'{"id":"evt_1","object":"event"}'

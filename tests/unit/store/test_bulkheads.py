@@ -9,8 +9,6 @@ from fastpay.domain.identifiers import Scope
 from fastpay.errors import RateLimited
 from fastpay.store.bulkheads import Bulkheads
 
-pytestmark = pytest.mark.anyio
-
 TEST_MODE, LIVE_MODE, OTHER = Scope("a", False), Scope("a", True), Scope("b", False)
 
 

@@ -11,8 +11,6 @@ from fastpay import limits
 from fastpay.errors import DatabaseUnavailable
 from tests.unit.api.fakes import PUBLISHABLE, SECRET, Api
 
-pytestmark = pytest.mark.anyio
-
 STREAM = {"accept": "text/event-stream"}
 
 

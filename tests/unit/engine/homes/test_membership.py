@@ -8,8 +8,6 @@ from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Member, Roll
 from fastpay.errors import DatabaseUnavailable
 
-pytestmark = pytest.mark.anyio
-
 OWN, OTHER = (Member(name, "release", name) for name in ("own", "other"))
 
 

@@ -2,13 +2,9 @@
 
 import asyncio
 
-import pytest
-
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.read.computations import Computations
 from tests.support.memory import OTHER_TENANT, TENANT
-
-pytestmark = pytest.mark.anyio
 
 
 class Work:

@@ -3,15 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-import pytest
-
 from fastpay import limits
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.errors import DatabaseUnavailable
 from tests.support.memory import TENANT
 from tests.unit.engine.hand_clock import HandClock
-
-pytestmark = pytest.mark.anyio
 
 
 class World:

@@ -17,8 +17,6 @@ from fastpay.errors import DatabaseUnavailable, Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
-pytestmark = pytest.mark.anyio
-
 QUERY = Query(kind="cus", clauses=(Clause(field="name", operator=":", value="Ada"),))
 
 

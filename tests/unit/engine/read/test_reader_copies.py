@@ -22,9 +22,6 @@ from tests.unit.engine.readings import (
 )
 from tests.unit.engine.shared_copies import Key, MemoryCopies
 
-pytestmark = pytest.mark.anyio
-
-
 UNKNOWN = "cus_" + "9" * 32
 
 

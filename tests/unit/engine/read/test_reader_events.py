@@ -16,8 +16,6 @@ from tests.support.memory import TENANT
 from tests.unit.engine.readings import STALENESS_MS, Instance, settle
 from tests.unit.engine.shared_copies import Key, MemoryCopies
 
-pytestmark = pytest.mark.anyio
-
 EVENT = "evt_" + "e" * 32
 ENDPOINT = WebhookEndpoint(id="we_" + "a" * 32, created=1)
 

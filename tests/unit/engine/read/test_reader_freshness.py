@@ -9,8 +9,6 @@ from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
 from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT
 from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_many_are_found_by_identifier_and_the_missing_left_out() -> None:
     reader = Instance().reader

@@ -11,8 +11,6 @@ from fastpay.engine.relay.progress import Entry
 from tests.support.seeds import SEED
 from tests.unit.engine.relay.channels import World, settle
 
-pytestmark = pytest.mark.anyio
-
 
 async def open_circuit(world: World) -> None:
     """Have attempts fail until nothing is sent any more."""

@@ -15,8 +15,6 @@ from tests.support.commands import Regretful, Unwritable
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, submission
 from tests.support.world import PAY
 
-pytestmark = pytest.mark.anyio
-
 MISSING = UpdateCustomer(id="cus_" + "0" * 32, fields={})
 JOIN = CreateCustomer(fields={"name": "Ada"})
 

@@ -32,7 +32,6 @@ def parked(writer: Writer) -> int:
     return writer.counts()["lanes_parked"]
 
 
-@pytest.mark.anyio
 async def test_a_contended_tenant_stays_in_the_lanes_until_its_book_is_as_it_was_left(
     held_once: MemoryStore,
 ) -> None:
@@ -53,7 +52,6 @@ async def test_a_contended_tenant_stays_in_the_lanes_until_its_book_is_as_it_was
         assert writer.counts()["lanes_tenants"] == 0
 
 
-@pytest.mark.anyio
 async def test_what_waits_of_a_contended_tenant_is_left_to_the_lanes(held_once: MemoryStore) -> None:
     async with running(held_once, batch_commands_max=1) as writer:
         waiting = [start(writer, submission(JOIN)) for _ in range(3)]

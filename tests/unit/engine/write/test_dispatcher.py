@@ -23,8 +23,6 @@ from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import created
 from tests.unit.engine.write.test_writer_ahead import JOIN, turns
 
-pytestmark = pytest.mark.anyio
-
 
 class Heavy(CreateCustomer, frozen=True, kw_only=True):
     """A command that belongs to the bulk writer."""

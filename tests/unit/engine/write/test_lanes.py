@@ -23,8 +23,6 @@ from tests.unit.engine.write.test_writer import created, names_the_unwritable, r
 from tests.unit.engine.write.test_writer_ahead import start, turns
 from tests.unit.engine.write.test_writer_steps import faulty
 
-pytestmark = pytest.mark.anyio
-
 JOIN = CreateCustomer(fields={"name": "Ada"})
 THIRD_TENANT = TENANT._replace(livemode=True)
 

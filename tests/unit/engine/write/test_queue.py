@@ -15,8 +15,6 @@ from fastpay.engine.write.queued import QueuedSubmission, make_entry
 from fastpay.errors import Overloaded
 from tests.support.memory import submission
 
-pytestmark = pytest.mark.anyio
-
 ONE, TWO, THREE = (Scope(letter * 32, False) for letter in "abc")
 
 

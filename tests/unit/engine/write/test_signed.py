@@ -13,8 +13,6 @@ from fastpay.engine.ports import Outcome, Submission
 from tests.support.memory import MemoryStore, check_books, submission
 from tests.unit.engine.write.test_writer import running
 
-pytestmark = pytest.mark.anyio
-
 JOIN = CreateCustomer(fields={"name": "Ada"})
 # Refused by the domain, which moves no sequence.
 REFUSED = CreateRefund(payment_intent="pi_" + "0" * 32, amount=1)

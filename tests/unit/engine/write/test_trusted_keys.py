@@ -16,8 +16,6 @@ from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 from tests.unit.engine.write.test_writer_ahead import start, turns
 
-pytestmark = pytest.mark.anyio
-
 JOIN = CreateCustomer(fields={"name": "Ada"})
 
 

@@ -20,8 +20,6 @@ from tests.support.commands import Faulty, Regretful, Unwritable
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, check_books, submission
 from tests.support.world import PAY, card
 
-pytestmark = pytest.mark.anyio
-
 JOIN = CreateCustomer(fields={"name": "Ada"})
 
 

@@ -21,8 +21,6 @@ from tests.support.random_commands import Known, make_command
 from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import created, names_the_unwritable, running
 
-pytestmark = pytest.mark.anyio
-
 JOIN = CreateCustomer(fields={"name": "Ada"})
 NOBODY = UpdateCustomer(id="cus_" + "0" * 32, fields={})
 

@@ -26,8 +26,6 @@ from tests.unit.engine.write.test_queue import Heavy
 from tests.unit.engine.write.test_writer import created, running
 from tests.unit.engine.write.test_writer_ahead import JOIN, NOBODY, start, turns
 
-pytestmark = pytest.mark.anyio
-
 
 async def test_heavy_commands_of_one_tenant_never_push_plain_ones_of_another_out(
     monkeypatch: pytest.MonkeyPatch,

@@ -12,8 +12,6 @@ from tests.support.memory import MemoryStore, check_books, submission
 from tests.unit.engine.write.test_writer import running
 from tests.unit.engine.write.test_writer_ahead import start, turns
 
-pytestmark = pytest.mark.anyio
-
 JOIN = CreateCustomer(fields={})
 
 

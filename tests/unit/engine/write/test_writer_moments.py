@@ -11,8 +11,6 @@ from tests.support.memory import MOMENT_MS, MemoryStore, check_books, submission
 from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import JOIN, created, running
 
-pytestmark = pytest.mark.anyio
-
 # Submissions carry moments shortly after MOMENT_MS.
 NUMBERS_MAX = 60_000
 WRONG_MS = (-limits.clock_skew_ms_max - 1, limits.creation_ms_max + NUMBERS_MAX, 8 * 86_400_000)

@@ -21,8 +21,6 @@ from tests.support.world import PAY
 from tests.unit.engine.write.test_writer import running
 from tests.unit.engine.write.test_writer_ahead import JOIN, start, turns
 
-pytestmark = pytest.mark.anyio
-
 _COLUMNS = [get_args(OpenBatch), get_args(AtDatabase), get_args(NextCommand), get_args(Mode), ("yes", "no")]
 
 
