@@ -104,6 +104,14 @@ def test_the_cursor_stops_when_too_many_fail() -> None:
     assert (progress.position, progress.delivered_through) == (2, 0)
 
 
+def test_what_waits_behind_a_failure_is_an_exception_only_while_there_is_room() -> None:
+    progress = start("object", exceptions_max=2)
+    progress.offer(log(1, 3, 5, 7), 7)
+    (first,) = take(progress)
+    progress.fail(first, 5_000)
+    assert (sorted(progress.parked), progress.position) == ([1, 3], 4)
+
+
 def test_first_attempts_do_not_queue_behind_retries() -> None:
     progress = start()
     progress.offer(log(*range(1, 9)), 8)
