@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from fastpay import limits
-from fastpay.clock import SystemClock
+from fastpay.clock import Clock, SystemClock
 from fastpay.config import Settings
 from fastpay.errors import ConfigurationError
 from fastpay.observability import telemetry, trace_setup
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fastpay.api.app import Application
     from fastpay.operations.admin import AdminListener
     from fastpay.server.listener import Server
+    from fastpay.store.sealing import Vault
 
 WATCH_SECONDS = 0.25
 
@@ -91,9 +92,6 @@ async def _serve(
 ) -> int:
     from fastpay.operations.admin import AdminListener  # noqa: PLC0415 - see `run`
     from fastpay.operations.application import open_application  # noqa: PLC0415 - see `run`
-    from fastpay.operations.console.first_operator import invite_owner  # noqa: PLC0415
-    from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
-    from fastpay.store.connections import connected  # noqa: PLC0415
     from fastpay.store.postgres import DatabaseSettings  # noqa: PLC0415
 
     loop, stopping, ending = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
@@ -103,15 +101,8 @@ async def _serve(
     database_url = settings.database_url or (servers.database_url if servers is not None else None)
     redis_url = settings.redis_url or (servers.redis_url if servers is not None else None)
     assert database_url is not None
-    test_key = invitation = None
     embedded = directory if settings.database_url is None else None
-    if embedded is not None:
-        await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
-    async with connected(database_url) as connection:
-        vault = await open_at_start(settings, connection, clock=clock)
-        if embedded is not None:
-            test_key = await keep_test_key(connection, embedded, vault=vault)
-            invitation = None if vault is None else await invite_owner(connection, clock)
+    vault, test_key, invitation = await _open_installation(settings, database_url, embedded, clock)
     status, counters = 0, Counters()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(
@@ -154,6 +145,24 @@ async def _serve(
     telemetry.log.info("counters_reported", **counters.read())
     telemetry.log.info("process_stopped")
     return status
+
+
+async def _open_installation(
+    settings: Settings, database_url: str, embedded: DataDirectory | None, clock: Clock
+) -> tuple["Vault | None", str | None, str | None]:
+    """Return the vault and, of an embedded database, the test key and its owner's invitation if one is due."""
+    from fastpay.operations.console.first_operator import invite_owner  # noqa: PLC0415 - see `run`
+    from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
+    from fastpay.store.connections import connected  # noqa: PLC0415
+
+    if embedded is not None:
+        await prepare_database(database_url, allow_unsafe=settings.allow_unsafe_database)
+    async with connected(database_url) as connection:
+        vault = await open_at_start(settings, connection, clock=clock)
+        if embedded is None:
+            return vault, None, None
+        test_key = await keep_test_key(connection, embedded, vault=vault)
+        return vault, test_key, None if vault is None else await invite_owner(connection, clock)
 
 
 async def prepare_database(database_url: str, *, allow_unsafe: bool) -> None:
