@@ -150,7 +150,7 @@ async def _serve(
 async def _open_installation(
     settings: Settings, database_url: str, embedded: DataDirectory | None, clock: Clock
 ) -> tuple["Vault | None", str | None, str | None]:
-    """Return the vault and, of an embedded database, the test key and its owner's invitation if one is due."""
+    """Return the vault and, of an embedded database, the test key and its owner's invitation if due."""
     from fastpay.operations.console.first_operator import invite_owner  # noqa: PLC0415 - see `run`
     from fastpay.operations.sealing_keys import keep_test_key, open_at_start  # noqa: PLC0415
     from fastpay.store.connections import connected  # noqa: PLC0415
