@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from fastpay import limits
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.errors import DatabaseUnavailable
