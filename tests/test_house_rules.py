@@ -97,12 +97,6 @@ def test_the_top_floor_of_the_package_stays_small() -> None:
     assert len(top) <= _TOP_FLOOR_MAX, sorted(top)
 
 
-def test_migrations_are_numbered_one_by_one() -> None:
-    versions = [path.stem for path in tree.under("fastpay/store/migrations/versions", ".py")]
-    numbers = sorted(name[:4] for name in versions if name != "__init__")
-    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)], "renumber the later one"
-
-
 def test_a_bound_has_one_place_and_one_name() -> None:
     named = [
         (name, path.stem)

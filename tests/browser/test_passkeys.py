@@ -10,8 +10,6 @@ from tests.support.looks import look, watch
 from tests.support.operators import PASSWORD, invite
 from tests.support.servers import RunningServer, execute
 
-pytestmark = pytest.mark.anyio
-
 _PROMPT = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
 
 

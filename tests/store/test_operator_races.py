@@ -10,8 +10,6 @@ from fastpay.store.connections import connected
 from fastpay.store.postgres import Connection
 from fastpay.store.statements import SQL
 
-pytestmark = pytest.mark.anyio
-
 ADA, BOB, FIRST, SECOND = (uuid.UUID(int=number) for number in range(1, 5))
 SESSION = bytes(32)
 
