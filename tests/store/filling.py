@@ -129,7 +129,7 @@ _ONE = [
     f"{_case(_IS_ODD, repr(ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, {_ID['webhook_attempt']}, "
     f"{_ID['tenant']}, 'charge.failed', number, 1, 500, null, 5, '', null, null",
     f"request_log_filled select {_OWN}, 'req_' || lpad(to_hex(number), 24, '0'), {_MOMENT}, 5, "
-    "'GET', '/', 200",
+    "'POST', '/v1/payment_intents/pi_' || lpad(to_hex(number), 32, '0') || '/capture', 200",
     f"webhook_exception select {_early(repr(SEVENTH) + '::uuid', _ID['tenant'])}, false, "
     f"{_early(repr(SEVENTH_ENDPOINT) + '::uuid', _ID['webhook_endpoint'])}, number, 0, {_ID['charge']}, 1, "
     f"{_MOMENT}, 0",
