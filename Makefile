@@ -151,5 +151,5 @@ $(VENV)/.bench: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.serve $(NATIVE)
-	$(QUIETLY) $(BIN)/python setup.py --quiet build_ext --inplace
+	$(QUIETLY) $(BIN)/python setup.py --quiet build_ext --inplace --parallel "$$(nproc)"
 	@touch $@

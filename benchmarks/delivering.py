@@ -143,5 +143,14 @@ def delivering() -> Iterator[Callable[[], int]]:
             await recorder.flush()
             return channel.progress.delivered_through
 
-        yield lambda: runner.run(deliver())
+        def run() -> int:
+            # Other paths have set a loop of their own as the running one.
+            running = asyncio._get_running_loop()  # noqa: SLF001
+            asyncio._set_running_loop(None)  # noqa: SLF001
+            try:
+                return runner.run(deliver())
+            finally:
+                asyncio._set_running_loop(running)  # noqa: SLF001
+
+        yield run
         runner.run(deliverer.close())

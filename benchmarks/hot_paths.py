@@ -170,8 +170,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         connection(cached_app(notes)) as feed_logged,
         connection(cached_app(tracer=tracer_of_none.tracer)) as feed_undrawn,
         connection(cached_app(tracer=traced.tracer)) as feed_drawn,
-        forwarding() as (there_and_back, serve_forwarded),
         delivering() as deliver,
+        forwarding() as (there_and_back, serve_forwarded),
     ):
         yield {
             "GET through a connection": lambda: feed(GET),

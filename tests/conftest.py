@@ -164,6 +164,8 @@ def tls_server(
         "FASTPAY_TLS_CERT": str(certificate.cert),
         "FASTPAY_TLS_KEY": str(certificate.key),
         "FASTPAY_TEST_DELAY_S": "0",
+        # It answers by itself what it is asked, as the first one does.
+        "FASTPAY_HOMES": "false",
     }
     with running_server("tls", cluster, environment=environment) as running:
         yield running

@@ -21,7 +21,7 @@ _MODES = {"test": (False,), "live": (True,), None: (False, True)}
 
 @click.group()
 def tenants() -> None:
-    """Create, list and rename tenants; show and set their money rules."""
+    """Make, list and rename tenants; show and set money rules."""
 
 
 def _parse_minimums(

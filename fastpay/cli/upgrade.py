@@ -20,8 +20,9 @@ _LOOK_SECONDS = 0.1
 @click.option("--ready-file", metavar="FILE", help="The ready file of the running instance.")
 @settings_options
 def upgrade(config: str | None, **flags: Any) -> None:
-    """Start the installed program in the place of a running instance, without closing its port.
+    """Replace a running instance without closing its port.
 
+    It starts the installed program again, with its listening sockets.
     Returns when the new process serves. If it cannot start, the old one goes on, and the reason is printed.
     """
     settings = prepare(config, flags)

@@ -128,7 +128,9 @@ async def test_a_form_of_another_site_answers_nothing(
             f"""const form = document.createElement('form');
             form.method = 'post'; form.action = '{url}';
             form.innerHTML = '<input name=outcome value=succeeded>';
-            document.body.append(form); form.submit();"""
+            document.body.append(form);
+            // After the script: a page that is left answers nothing more.
+            setTimeout(() => form.submit(), 0);"""
         )
         await tab.wait_for("document.title === 'This answer was refused'")
     assert state(server, tenant, intent)["status"] == "requires_action"

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.servers import RunningServer
-from tests.support.tenants import Tenant, make_tenant
+from tests.support.servers import RunningServer, SpawnServer
+from tests.support.tenants import Tenant
 
 ASKS = {"fastpay-server-timing": "1"}
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
@@ -28,20 +28,22 @@ def stages(answer: httpx.Response) -> dict[str, float]:
     return {part[1]: float(part[2]) for part in parts if part is not None}
 
 
-def tenant_at_home(http: httpx.Client, server: RunningServer) -> Tenant:
-    """Return a tenant that the asked instance is the home of; other servers of the tests are its members."""
-    while True:
-        tenant = make_tenant(server.database_url)
+def test_a_payment_that_another_instance_carries_out_tells_how_long_that_took(
+    spawn_server: SpawnServer, server: RunningServer, tenant: Tenant
+) -> None:
+    # The younger one on a host with few processors is no home; with many, it is that of some tenants.
+    younger = spawn_server(environment={"FASTPAY_DATABASE_URL": server.database_url})
+    with httpx.Client(base_url=younger.url, trust_env=False) as http:
         told = stages(http.post("/v1/customers", auth=(tenant.secret, ""), headers=ASKS))
-        if "home" not in told:
-            return tenant
-        assert list(told) == ["auth", "decode", "home", "render"]
+    assert list(told) in (
+        ["auth", "decode", "home", "render"],
+        ["auth", "decode", "queue", "commit", "render"],
+    )
 
 
 def test_a_payment_tells_how_long_it_was_in_line_and_at_the_database(
-    http: httpx.Client, server: RunningServer
+    http: httpx.Client, tenant: Tenant
 ) -> None:
-    tenant = tenant_at_home(http, server)
     headers = ASKS | {"idempotency-key": f"timing of a payment over {http.base_url}"}
     first = http.post("/v1/payment_intents", data=PAY, auth=(tenant.secret, ""), headers=headers)
     told = stages(first)

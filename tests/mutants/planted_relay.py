@@ -16,8 +16,8 @@ RELAY = (
     Mutant(
         "wake-a-dead-endpoint-at-every-commit",
         f"{FOLDER}/channel.py",
-        "if not self._is_paused:",
-        "if True:",
+        "if not self._is_paused and not self._pass_unwanted():",
+        "if not self._pass_unwanted():",
         (f"{CHANNEL}::test_a_commit_beside_a_dead_endpoint_reads_nothing_and_looks_at_a_flag",),
     ),
     Mutant(

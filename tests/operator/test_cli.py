@@ -201,6 +201,7 @@ def test_migrate_says_what_it_did(empty_database_url: str) -> None:
 
 def test_migrate_refuses_the_database_of_a_newer_program(database_url: str) -> None:
     execute(database_url, "update alembic_version set version_num = '9999'")
+    execute(database_url, "update schema_compatibility set oldest_program = '9999'")
     done = fastpay("migrate", FASTPAY_DATABASE_URL=database_url)
     assert done.returncode == 2
     assert "run the newer fastpay" in done.stderr

@@ -40,14 +40,18 @@ class Tab:
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:  # Any: what the protocol has
         """Call a method of the protocol."""
+        message = await self._ask(method, params)
+        assert "error" not in message, message
+        result: dict[str, Any] = message["result"]
+        return result
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": params})
         while True:
-            message = await self._socket.receive_json(timeout=PATIENCE_SECONDS)
+            message: dict[str, Any] = await self._socket.receive_json(timeout=PATIENCE_SECONDS)
             if message.get("id") == self._number:
-                assert "error" not in message, message
-                result: dict[str, Any] = message["result"]
-                return result
+                return message
 
     async def run(self, script: str) -> Any:  # Any: what the script returns
         """Run the body of an async function on the page, and return what it returns."""
@@ -69,8 +73,9 @@ class Tab:
         """Wait until an expression is true, also across pages."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
-                done = await self.call("Runtime.evaluate", expression=condition, returnByValue=True)
-                if done["result"].get("value") is True:
+                # A page that is being left answers with an error.
+                done = await self._ask("Runtime.evaluate", {"expression": condition, "returnByValue": True})
+                if done.get("result", {}).get("result", {}).get("value") is True:
                     return
                 await asyncio.sleep(0.02)
 

@@ -76,7 +76,9 @@ def answers(method: str) -> dict[str, Schema]:
 
 
 def _kinds(kind: type[FastpayError]) -> Iterator[type[FastpayError]]:
-    yield kind
+    # Those of other modules are for operators, and there only once somebody has imported them.
+    if kind.__module__ == FastpayError.__module__:
+        yield kind
     for inner in kind.__subclasses__():
         yield from _kinds(inner)
 
