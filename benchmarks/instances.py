@@ -8,7 +8,7 @@ Run: python -m benchmarks.instances paired [--instances 4 --tenants 1,100 --conn
 paired: a closed loop (wrk) of payments over one instance, and over several that share a port and a database.
 Both run at once, and a round loads one after the other, so that what else happens on the machine meets them
 alike. The rows in the database are counted against the answers, and any answer but a 2xx ends the run. The
-figures are the ratios of throughput and of p99. A host has one home for every two processors.
+figures are the ratios of throughput and of p99.
 
 alone: the same for one instance that may have homes and one that may not, which must be alike.
 

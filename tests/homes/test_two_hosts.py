@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fastpay import limits
 from tests.homes.test_over_http import PAY, check_paid, home_of, wait_for
 from tests.support.servers import NUMBERS, PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
 from tests.support.tenants import Tenant, make_tenant
@@ -75,7 +74,7 @@ def test_instances_on_two_hosts_help_each_other_and_a_cut_cable_loses_and_double
     for server in sockets:
         server.wait_ready()
     tenant = make_tenant(database_url)
-    _, asked = home_of(tenant, *sockets, processors=2 * limits.processors_per_home)
+    _, asked = home_of(tenant, *sockets)
     answers: list[httpx.Response] = []
     pay(sockets[asked], tenant, answers)
     wait_for(lambda: forwarded(database_url) >= 1)

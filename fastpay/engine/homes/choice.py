@@ -1,9 +1,8 @@
 """Which member is the home of a tenant and mode: rendezvous hashing among some members of each host.
 
-A home and the database's process that serves it keep two processors busy. With more homes than that, each of
-them makes smaller batches, and a batch of one costs both many times what one more command of a batch does. So
-of the instances on one host, only one for every two processors is a home: those that are there the longest.
-The others forward to them, and take over when they leave.
+The more homes share the processors of a host, the smaller are their batches, and a batch of one costs many
+times what one more command of a batch does. So of the instances on one host only a few for each processor are
+homes: those that are there the longest. The others forward to them, and take over when they leave.
 
 Every instance that sees the same members chooses the same one. A member that joins takes only the tenants
 that it is chosen for, and those of a member that leaves are spread over all others.
@@ -20,13 +19,13 @@ from fastpay.engine.homes.ports import Member
 
 
 def homes_among(members: Iterable[Member]) -> list[str]:
-    """Return the members that are homes: of each host as many as it has processors for, the oldest first."""
+    """Return the members that are homes: of each host as many as its processors allow, the oldest first."""
     hosts: defaultdict[str, list[Member]] = defaultdict(list)
     for member in members:
         hosts[member.host].append(member)
     chosen = []
     for found in hosts.values():
-        count = max(1, max(one.processors for one in found) // limits.processors_per_home)
+        count = max(one.processors for one in found) * limits.homes_per_processor
         # Identifiers begin with the time at which a member started.
         chosen += sorted(one.member_id for one in found)[:count]
     return chosen
