@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.servers import RunningServer, SpawnServer
 from tests.support.tenants import Tenant
 
 ASKS = {"fastpay-server-timing": "1"}
@@ -26,19 +25,6 @@ def stages(answer: httpx.Response) -> dict[str, float]:
     """Return the milliseconds that the answer tells of, by stage."""
     parts = [STAGE.fullmatch(part) for part in answer.headers["server-timing"].split(", ")]
     return {part[1]: float(part[2]) for part in parts if part is not None}
-
-
-def test_a_payment_that_another_instance_carries_out_tells_how_long_that_took(
-    spawn_server: SpawnServer, server: RunningServer, tenant: Tenant
-) -> None:
-    # The younger one on a host with few processors is no home; with many, it is that of some tenants.
-    younger = spawn_server(environment={"FASTPAY_DATABASE_URL": server.database_url})
-    with httpx.Client(base_url=younger.url, trust_env=False) as http:
-        told = stages(http.post("/v1/customers", auth=(tenant.secret, ""), headers=ASKS))
-    assert list(told) in (
-        ["auth", "decode", "home", "render"],
-        ["auth", "decode", "queue", "commit", "render"],
-    )
 
 
 def test_a_payment_tells_how_long_it_was_in_line_and_at_the_database(
