@@ -173,8 +173,8 @@ def _door(settings: Settings, port: int) -> ServerSettings:
         port=port,
         http2=False,
         connections_max=limits.admin_connections_max,
-        # Few clients are expected, and all may come from one address.
-        address_connections_max=limits.admin_connections_max,
+        # A scraper, a probe and people behind one proxy share an address. None may be refused for the others.
+        limits_addresses=False,
         inflight_bytes_max=limits.inflight_bytes_min,
         body_bytes_max=limits.short_body_bytes,
         drain_timeout_ms=limits.cancel_timeout_ms,

@@ -38,6 +38,7 @@ class Admission:
         self.now_ns = clock.monotonic_ns
         self._refuse = refuse
         self._is_trusted = is_trusted
+        self._limits_addresses = settings.limits_addresses
         self._answers = settings.tls_cert is None
         # A client may open as many connections at once as it may hold.
         self.connects = TokenBuckets(
@@ -63,7 +64,7 @@ class Admission:
 
         A Unix socket has no addresses; file permissions control access to it.
         """
-        return host is None or self._is_trusted(host)
+        return host is None or not self._limits_addresses or self._is_trusted(host)
 
     def group_of(self, host: str | None) -> str:
         """Return the name that a client's bounds are counted under; a trusted proxy has a name of its own."""

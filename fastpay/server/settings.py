@@ -19,8 +19,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     complete or `ahead_bytes_max` of it have arrived; 0 starts it with the head. `single_headers` are fields
     that a request may carry only once. The bounds that begin with `address_` apply to each client address
     (a /64 network of IPv6), but not to trusted proxies; without `address_connections_max` one address may
-    hold half of `connections_max`. `inflight_bytes_max` bounds the bytes of all requests and responses in
-    flight.
+    hold half of `connections_max`. With `limits_addresses` off none of them applies: then the connection that
+    has waited longest makes room for a new one. `inflight_bytes_max` bounds the bytes of all requests and
+    responses in flight.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     ahead_bytes_max: int = limits.ahead_bytes_max
     linger_bytes_max: int = limits.linger_bytes_max
     connections_max: int = limits.connections_max
+    limits_addresses: bool = True
     address_connections_max: int | None = None
     address_connections_per_second: int = limits.address_connections_per_second
     address_handshakes_max: int = limits.address_handshakes_max

@@ -10,7 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from benchmarks.load.machine import execute
+from fastpay import limits
 from fastpay.operations.embedded import children
 from tests.pages.blocks import ROOT
 from tests.support.otlp_receiver import receiving
@@ -26,6 +27,7 @@ from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
 _UNKNOWN_PATHS = 10_000
 _A_CONNECTION = 500
 _SCRAPES = 200
+_CONNECTIONS = 1_024
 
 
 def _get(url: str, accept: str = "*/*") -> tuple[int, str]:
@@ -147,6 +149,29 @@ def test_a_scrape_sends_no_statement(spawn_server: SpawnServer) -> None:
         _samples(server)
     # It looks after its database and its leases meanwhile, a few times a second.
     assert statements() - before < _SCRAPES
+
+
+def test_no_scraper_is_refused_for_what_its_address_has_open(plain_server: RunningServer) -> None:
+    where = urlsplit(plain_server.admin_url)
+    address = (where.hostname or "", where.port or 0)
+    with ExitStack() as held:
+        # A proxy on this machine that keeps connections, more than the listener has.
+        for _ in range(2 * limits.admin_connections_max):
+            held.enter_context(socket.create_connection(address))
+            assert _get(f"{plain_server.admin_url}/metrics")[0] == 200
+    asked = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    for _ in range(_CONNECTIONS // limits.admin_connections_max):
+        with ExitStack() as held:
+            opened = [socket.create_connection(address) for _ in range(limits.admin_connections_max)]
+            answers = [held.enter_context(client) for client in opened]
+            for client in answers:
+                client.sendall(asked)
+            assert {_read(client)[:12] for client in answers} == {b"HTTP/1.1 200"}
+
+
+def _read(client: socket.socket) -> bytes:
+    with client.makefile("rb") as said:
+        return said.read()
 
 
 def test_a_port_that_is_in_use_is_named(spawn_server: SpawnServer, plain_server: RunningServer) -> None:
