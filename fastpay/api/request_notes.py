@@ -5,7 +5,7 @@ What `describe` returns has passed `redaction.py`.
 """
 
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -31,6 +31,8 @@ SHOWN_AT = "/v1/request_logs/"
 
 _BODILESS = frozenset(("GET", "HEAD", "DELETE"))
 _SECRET = re.compile(r"(?:sk|pk)_(?:test|live)_|whsec_|fpss_|_secret_", re.ASCII)
+# What a refund and the like are about. A request that names its object in the path is found by that.
+_SUBJECTS = ("payment_intent", "charge", "setup_intent")
 # Draws compare the random digits of a request's identifier with these.
 _DRAWN_DIGITS = 8
 _ALWAYS, _NEVER = "req_g", "req_"
@@ -145,6 +147,9 @@ def describe(note: Note, now_ms: int, now_ns: int) -> LoggedRequest:
         if error is None and answer.error is not None:
             error = answer.error
             object_id = error.payment_intent or error.setup_intent or error.charge
+    parameters, text = _parameters(note, rule, sent.get(b"content-type"))
+    if object_id is None and note.status >= 400:
+        object_id = _subject_in(parameters)
     agent = sent.get(b"user-agent")
     return LoggedRequest(
         request_id=note.request_id,
@@ -157,7 +162,7 @@ def describe(note: Note, now_ms: int, now_ns: int) -> LoggedRequest:
         key_id=note.key_id,
         idempotency_key=_idempotency_key(note.method, sent.get(b"idempotency-key")),
         original_request_id=original,
-        parameters=None if rule is None else _parameters(note, rule, sent.get(b"content-type")),
+        parameters=text,
         object_id=object_id,
         sequence=sequence,
         error=None if error is None else _error(error, rule),
@@ -182,10 +187,18 @@ def _error(error: FastpayError | ErrorRecord, rule: redaction.Rule | None) -> Lo
     return LoggedError(error.type, error.code, error.decline_code, param, message)
 
 
-def _parameters(note: Note, rule: redaction.Rule, content_type: bytes | None) -> str | None:
-    """Return the parameters in JSON, None if they are too long or cannot be read."""
-    if note.body is None:
-        return None
+def _subject_in(parameters: Mapping[str, Any]) -> str | None:
+    """Return what a refused request is about, by the parameter that names it."""
+    named = (parameters.get(name) for name in _SUBJECTS)
+    return next((text for text in named if type(text) is str and redaction.is_identifier(text)), None)
+
+
+def _parameters(
+    note: Note, rule: redaction.Rule | None, content_type: bytes | None
+) -> tuple[Mapping[str, Any], str | None]:
+    """Return what is kept of the parameters, also in JSON: None if they are too long or cannot be read."""
+    if note.body is None or rule is None:
+        return {}, None
     try:
         tree: dict[str, Any] = form.parse(note.query) if note.query else {}
         if note.body and note.method not in _BODILESS:
@@ -194,9 +207,10 @@ def _parameters(note: Note, rule: redaction.Rule, content_type: bytes | None) ->
                 form.parse(note.body) if is_form else strict_json.decode(note.body, limits.json_values_max)
             )
     except (form.FormError, strict_json.JsonError, UnsupportedMediaType):
-        return None
-    kept = msgspec.json.encode(redaction.parameters(rule, tree))
-    return kept.decode() if len(kept) <= limits.request_log_parameters_bytes_max else None
+        return {}, None
+    kept = redaction.parameters(rule, tree)
+    text = msgspec.json.encode(kept)
+    return kept, text.decode() if len(text) <= limits.request_log_parameters_bytes_max else None
 
 
 def _idempotency_key(method: str, header: bytes | None) -> str | None:

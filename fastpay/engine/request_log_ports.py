@@ -22,7 +22,8 @@ class LoggedRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is kept of a request and its answer.
 
     `scope` is None if nobody was authenticated. `parameters` is JSON, redacted; None if they were too long or
-    unreadable. `object_id` and `sequence` say which object a command answered with, and as of when.
+    unreadable. `object_id` and `sequence` say which object a command answered with, and as of when; of a
+    refusal, which payment it was about.
     `original_request_id` is the first request with the idempotency key, if this one is a replay.
     """
 

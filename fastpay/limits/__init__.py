@@ -27,6 +27,7 @@ from fastpay.limits.writes import *
 assert clock_interval_ms + read_timeout_ms < member_alive_ms
 assert home_check_ms < home_silence_ms < home_answer_ms < begin_timeout_ms
 assert begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms <= home_late_answer_ms
+assert home_late_answer_ms < history_margin_ms
 # What the home refuses as late, it refuses before it is given up.
 assert queue_wait_ms_max < home_answer_ms
 assert body_bytes_max * ledger_batch_body_factor <= forwarded_bytes_max < home_frame_bytes_max

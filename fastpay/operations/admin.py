@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastpay import limits
 from fastpay._native.histograms import Histograms
 from fastpay.admin.app import AdminApplication
+from fastpay.admin.console.ports import ProcessState
 from fastpay.api.app import Application
 from fastpay.clock import Clock
 from fastpay.config import Settings, admin_port
@@ -155,8 +156,7 @@ class AdminListener:
                         vault=vault,
                         clock=clock,
                         url=self._settings.console_url,
-                        dependencies=self._dependencies,
-                        counts=self._counters.read,
+                        state=ProcessState(self._dependencies, self._readiness.pools, self._counters.read),
                     )
                 ]
             await opened[0](scope, receive, send)

@@ -6,7 +6,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.admin.console.ports import Delivery, Request
-from fastpay.domain.identifiers import Scope, digits, placed, position_of
+from fastpay.domain.identifiers import Scope, digits, lower_bound, moment_of, placed, position_of
 from fastpay.domain.plan import Versioned
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.store import rows
@@ -104,6 +104,18 @@ class PostgresHistories:
             )
             for row in await self._reads.fetch(SQL["console_deliveries"], *values)
         ]
+
+    async def balances(self, scope: Scope, transfers: list[str]) -> dict[tuple[str, bool], int]:
+        """Return the balances after transfers of payments, of the debited account (True) and of the other.
+
+        It is empty if much was moved since.
+        """
+        if not transfers:
+            return {}
+        oldest = lower_bound((moment_of(min(transfers)) - limits.history_margin_ms) // 1000)
+        values = (*scope, [digits(one) for one in transfers], oldest, limits.history_transfers_max)
+        found = await self._reads.fetch(SQL["console_balances"], *values)
+        return {(f"tr_{row['transfer_id'].hex}", row["is_debit"]): row["balance"] for row in found}
 
     async def tenants(self) -> list[tuple[uuid.UUID, str]]:
         """Return the identifier and the name of each tenant, in the order of the names."""

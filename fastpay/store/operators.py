@@ -76,11 +76,18 @@ class PostgresOperators:
         await self._pool.fetch(SQL["operator_sign_out"], digest, everywhere)
 
     async def note(
-        self, operator: Operator, action: str, subject: str, *, tenant_id: str | None = None
+        self,
+        operator: Operator,
+        action: str,
+        subject: str,
+        *,
+        tenant_id: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Note what an operator did, where nothing else is written."""
         tenant = None if tenant_id is None else uuid.UUID(tenant_id)
-        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject, tenant)
+        said = None if detail is None else detail[: limits.operator_detail_chars_max]
+        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject, tenant, said)
 
     async def actions(self, subject: str, rows_max: int) -> list[Action]:
         """Return the latest actions on one subject, newest first."""

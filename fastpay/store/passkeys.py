@@ -60,7 +60,7 @@ class PostgresPasskeys:
 
     async def note(self, operator: Operator, action: str, subject: str) -> None:
         """Note what an operator did, where nothing else is written."""
-        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject, None)
+        await self._pool.fetch(SQL["operator_note"], operator.name, action, subject, None, None)
 
     def _values(self, made: NewPasskey) -> tuple[uuid.UUID, str, bytes, bytes, str, int]:
         passkey_id = random_uuid(self._clock)

@@ -74,6 +74,48 @@ def test_what_is_refused_is_told_and_noted(
     assert actions == [f"payment.{action}.refused" for action in ("capture", "capture", "refund", "nothing")]
 
 
+def test_what_operators_did_and_what_they_were_refused_is_on_the_timeline_and_in_the_audit(
+    http: httpx.Client, ada: SignedIn, tenant: Tenant, payment: dict[str, str]
+) -> None:
+    page = page_of(tenant, payment)
+    assert act(http, page, ada, "capture", amount="26.00").status_code == 400
+    assert act(http, page, ada, "capture").status_code == 303
+    shown = get(http, page, ada).text
+    entries = [entry for entry in shown.split("<li>")[1:] if f"by {ada.name}" in entry]
+    refused, done = entries
+    assert "<code>payment.capture.refused</code>" in refused
+    assert "you tried to capture 2600" in refused
+    assert "<code>payment.capture</code>" in done
+    assert "requires_capture" in done
+    audit = get(http, f"/console/audit?operator={quote(ada.name)}&action=payment.capture.refused", ada).text
+    assert re.search(r'<td class="detail">[^<]+</td>', audit) is not None, audit
+
+
+def test_the_timeline_has_the_balances_that_the_statements_have(
+    http: httpx.Client, server: RunningServer, ada: SignedIn
+) -> None:
+    tenant = make_tenant(server.database_url)
+    paid = {"amount": "5000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true",
+            "payment_method_types[]": "card"}  # fmt: skip
+    with open_client(server.url, tenant.secret) as api:
+        first, second = (api.post("/v1/payment_intents", data=paid).json() for _ in range(2))
+        # The payments take turns, so that neither of them alone makes the balances.
+        for amount in ("700", "300"):
+            for made in (first, second):
+                refund = {"payment_intent": made["id"], "amount": amount}
+                api.post("/v1/refunds", data=refund).raise_for_status()
+    page = f"/console/tenants/{tenant.tenant_id.hex}/test/accounts/usd"
+    after = r'/accounts/usd/(\w+)">\w+</a> <span class="after">([^<]+)</span>'
+    shown = [re.findall(after, get(http, page_of(tenant, made), ada).text) for made in (first, second)]
+    for code in ("processor", "pending"):
+        found = [[balance for name, balance in one if name == code] for one in shown]
+        balance = r'<td class="amount">[^<]+</td><td class="amount">([^<]+)</td>'
+        lines = re.findall(balance, get(http, f"{page}/{code}", ada).text)[::-1]
+        assert [len(one) for one in found] == [3, 3]
+        assert found[0] == [lines[0], lines[2], lines[4]]
+        assert found[1] == [lines[1], lines[3], lines[5]]
+
+
 def test_who_may_only_look_changes_nothing(
     http: httpx.Client, server: RunningServer, ada: SignedIn, tenant: Tenant, payment: dict[str, str]
 ) -> None:
@@ -235,8 +277,15 @@ def test_requests_are_on_the_timeline_with_replays_and_refusals_and_found_withou
         answers = [api.post("/v1/payment_intents", data=data, headers=key) for _ in range(2)]
         made = answers[0].json()
         path = f"/v1/payment_intents/{made['id']}"
-        refused = api.post(f"{path}/capture", data={"amount_to_capture": "701"})
+        refused = [
+            api.post(f"{path}/capture", data={"amount_to_capture": "701"}),
+            api.post(f"{path}/confirm"),
+            # These name the payment, and its charge, in their parameters.
+            api.post("/v1/refunds", data={"payment_intent": made["id"], "amount": "701"}),
+            api.post("/v1/refunds", data={"charge": made["latest_charge"], "amount": "701"}),
+        ]
         api.get(path)
+    assert {answer.status_code for answer in refused} == {400}
     first, replay = (answer.headers["request-id"] for answer in answers)
     origin = {"Origin": logging.admin_url}
     with httpx.Client(base_url=logging.admin_url, headers=origin, timeout=60, trust_env=False) as console:
@@ -245,14 +294,15 @@ def test_requests_are_on_the_timeline_with_replays_and_refusals_and_found_withou
         for _ in range(600):
             shown = get(console, page, operator).text
             # They are written beside the path, a moment later.
-            if shown.count("/console/requests/") == 3:
+            if shown.count("/console/requests/") == 6:
                 break
             time.sleep(0.1)
         assert re.findall(r"/console/requests/[^\"]+/(req_[0-9a-f]+)", shown) == [
-            first, replay, refused.headers["request-id"],
+            first, replay, *(answer.headers["request-id"] for answer in refused),
         ]  # fmt: skip
         assert f"is a replay of <code>{first}</code>" in shown
-        assert refused.json()["error"]["message"].split("'")[0][:20] in shown
+        for answer in refused:
+            assert answer.json()["error"]["message"].split("'")[0][:20] in shown
         found = get(console, f"/console/?q={replay}", operator)
         assert found.headers["location"] == f"/console/requests/{own.tenant_id.hex}/test/{replay}"
         of_request = get(console, found.headers["location"], operator).text

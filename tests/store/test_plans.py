@@ -87,6 +87,7 @@ _ANY_AMOUNT = (0, 2**53)
 _POSITIONS = (ledger_rows.NOW, 0, 0, 0)
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "console_balances": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS], LOWEST, WANTED),
     "console_deliveries": (*_SCOPE, _CHARGES, 10, 5),
     "console_events": (*_SCOPE, [FEW - 5], 16),
     "console_object": (*_SCOPE, CHARGE, WANTED),
@@ -218,10 +219,10 @@ ELSEWHERE = {
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
 }
 # A plan that is made for the values believes the statistics. For these they have to be true.
-LISTS = ("list_", "relay_pending")
+LISTS = ("console_balances", "list_", "relay_pending")
 # Who asks in vain touches little, however much there is. A book has one balance, and no list shows it. Nobody
-# has tried to deliver these events.
-IN_VAIN = {"console_deliveries", "list_balances up", "list_balances down"}
+# has tried to deliver these events. Too much was moved since these transfers.
+IN_VAIN = {"console_balances", "console_deliveries", "list_balances up", "list_balances down"}
 
 
 def test_every_statement_is_held_to_this_or_named_as_one_that_is_not() -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from fastpay import limits
 from fastpay.admin.console.answers import ROOT, Shown, View, missing
-from fastpay.admin.console.ports import TenantStore
+from fastpay.admin.console.tenant_ports import TenantStore
 from fastpay.clock import Clock
 
 

@@ -158,7 +158,11 @@ class Console:
             done = await self._desk.carry_out(operator, order)
         except FastpayError as error:
             await self._operators.note(
-                operator, f"{order.name}.refused", order.subject, tenant_id=order.tenant_id or None
+                operator,
+                f"{order.name}.refused",
+                order.subject,
+                tenant_id=order.tenant_id or None,
+                detail=error.message,
             )
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back
@@ -181,7 +185,7 @@ class Console:
             if request.method == "POST" and action is not None:
                 subject = "".join(filter(str.isprintable, request.form.get("name", "")))
                 subject = subject[: limits.operator_name_chars_max]
-                await self._operators.note(operator, f"{action}.refused", subject)
+                await self._operators.note(operator, f"{action}.refused", subject, detail=error.message)
             back = ROOT + ("operators" if operator.role == "admin" else "")
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back

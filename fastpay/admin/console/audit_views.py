@@ -103,13 +103,13 @@ def _moment(query: Mapping[str, str], name: str) -> int | None:
         raise _Unreadable(f"The time {name} is not one. Write it as 2026-01-31T18:00.") from None
 
 
-_COLUMNS = ("id", "moment", "operator", "action", "subject", "tenant_id", "tenant", "request_id")
+_COLUMNS = ("id", "moment", "operator", "action", "subject", "detail", "tenant_id", "tenant", "request_id")
 
 
 def _row(entry: AuditEntry) -> tuple[str | int | None, ...]:
     moment = datetime.fromtimestamp(entry.moment_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return (
-        *(entry.action_id, moment, entry.operator, entry.action, entry.subject),
+        *(entry.action_id, moment, entry.operator, entry.action, entry.subject, entry.detail),
         *(entry.tenant_id, entry.tenant, entry.request_id),
     )
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastpay import limits
 from fastpay.admin.console.answers import ROOT, Shown, View, missing
-from fastpay.admin.console.ports import Endpoint, TenantStore
+from fastpay.admin.console.tenant_ports import Endpoint, TenantStore
 from fastpay.clock import Clock
 
 _POSITION = re.compile(r"[0-9a-f]{32}", re.ASCII)

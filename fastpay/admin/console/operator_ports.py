@@ -25,13 +25,14 @@ class AuditFilter(msgspec.Struct, frozen=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """Something that an operator did, and the tenant whose object it was, if there is one."""
+    """Something that an operator did, what was changed, and whose object it was, if there is a tenant."""
 
     action_id: int
     moment_ms: int
     operator: str
     action: str
     subject: str
+    detail: str | None
     request_id: str | None
     tenant_id: str | None
     tenant: str | None

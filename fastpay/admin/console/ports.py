@@ -1,10 +1,21 @@
 """What the console asks of other floors."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
+
+
+class ProcessState(NamedTuple):
+    """What is known of the process, without waiting for anything.
+
+    `dependencies` and `pools` have the state of each, `counts` what was counted since the start.
+    """
+
+    dependencies: Callable[[], Mapping[str, Mapping[str, object]]]
+    pools: Callable[[], Mapping[str, Mapping[str, int]]]
+    counts: Callable[[], Mapping[str, int]]
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -37,14 +48,23 @@ class NewCredentials(msgspec.Struct, frozen=True):
 
 
 class Action(msgspec.Struct, frozen=True):
-    """Something that an operator did. `moment_ms` is since 1970."""
+    """Something that an operator did, or was refused; `detail` says what was changed, or why not.
+
+    `moment_ms` is since 1970.
+    """
 
     action_id: int
     moment_ms: int
     operator: str
     action: str
     subject: str
+    detail: str | None
     request_id: str | None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing was done."""
+        return self.action.endswith(".refused")
 
 
 class OperatorStore(Protocol):
@@ -75,7 +95,13 @@ class OperatorStore(Protocol):
         """End a session, or all of its operator's."""
 
     async def note(
-        self, operator: Operator, action: str, subject: str, *, tenant_id: str | None = None
+        self,
+        operator: Operator,
+        action: str,
+        subject: str,
+        *,
+        tenant_id: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Note what an operator did, where nothing else is written."""
 
@@ -131,7 +157,11 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 
 class Posting(msgspec.Struct, frozen=True):
-    """A transfer between two accounts, named by their codes. `amount` is in the smallest unit."""
+    """A transfer between two accounts, named by their codes. Amounts are in the smallest unit.
+
+    `debit_after` and `credit_after` are the balances of the two after it. They are None if so much was moved
+    since that to add it up would take too long.
+    """
 
     transfer_id: str
     kind: str
@@ -141,6 +171,8 @@ class Posting(msgspec.Struct, frozen=True):
     currency: str
     amount: int
     moment_ms: int
+    debit_after: int | None = None
+    credit_after: int | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -188,108 +220,6 @@ class Tenant(msgspec.Struct, frozen=True):
 
     tenant_id: str
     name: str
-
-
-class TenantSettings(msgspec.Struct, frozen=True):
-    """A tenant's name and money rules in one mode, as people type them.
-
-    `seen` changes with every change: what is sent from a page that is out of date is refused.
-    """
-
-    name: str
-    created_ms: int
-    rules: Mapping[str, str]
-    seen: str
-
-
-class Account(msgspec.Struct, frozen=True):
-    """An account of a tenant that payments move. Amounts are in the smallest unit of the currency."""
-
-    code: str
-    currency: str
-    balance: int
-    pending: int
-
-
-class Line(msgspec.Struct, frozen=True):
-    """A line of an account's statement. `source_id` names what it was for; `balance` is the one after it."""
-
-    transfer_id: str
-    source_id: str | None
-    moment_ms: int
-    side: str
-    phase: str
-    amount: int
-    balance: int
-
-
-class Key(msgspec.Struct, frozen=True):
-    """An API key, of which only the last four characters are known."""
-
-    key_id: str
-    kind: str
-    last4: str
-    state: str
-    created_ms: int
-    expires_ms: int | None
-    signing: str
-    must_sign: bool
-    signing_secrets: int
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether requests can be made with it."""
-        return self.state in ("good", "expiring")
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """A webhook endpoint of a tenant, and how far its deliveries are.
-
-    `version` changes with every change of it. Of headers only the names are shown.
-    """
-
-    endpoint_id: str
-    version: int
-    url: str
-    description: str
-    events: Sequence[str]
-    order: str
-    payload: str
-    requests_per_second: int | None
-    header_names: Sequence[str]
-    secrets: int
-    status: str
-    disabled_reason: str | None
-    circuit: str
-    delivered_through: int
-    lag: int
-    failing_since_s: int | None
-
-
-class Replay(msgspec.Struct, frozen=True):
-    """Events that somebody wanted delivered again. `types` is empty for all, `event` for a range."""
-
-    created_s: int
-    from_sequence: int
-    to_sequence: int
-    types: Sequence[str]
-    event: str
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """An attempt to deliver an event to an endpoint. `position` orders them by time."""
-
-    position: str
-    moment_ms: int
-    event_id: str
-    event_type: str
-    sequence: int
-    number: int
-    outcome: str
-    latency_ms: int
-    excerpt: str
-    is_delivered: bool
-    next_attempt_s: int | None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -348,51 +278,3 @@ class HistoryStore(Protocol):
 
     async def search_everywhere(self, text: str) -> Hits:
         """Return the payments of all tenants in both modes. Raises: InvalidRequest."""
-
-
-class TenantStore(Protocol):
-    """What the pages of one tenant show. All raise DatabaseUnavailable, Overloaded."""
-
-    async def settings(self, tenant_id: str, livemode: bool) -> TenantSettings | None:
-        """Return the name and the money rules, None if there is no such tenant."""
-
-    async def accounts(self, tenant_id: str, livemode: bool, moment_ms: int | None = None) -> list[Account]:
-        """Return the accounts that payments move, as they are or as they were at a time."""
-
-    async def statement(
-        self, tenant_id: str, livemode: bool, currency: str, code: str, before: str
-    ) -> tuple[Account, list[Line]] | None:
-        """Return an account with its lines older than a transfer, or the latest, newest first.
-
-        None if there is no such account.
-        """
-
-    async def verify(self, tenant_id: str, livemode: bool) -> Sequence[str]:
-        """Compare counters with transfers, and payments with both. Return what is wrong."""
-
-    async def endpoints(self, tenant_id: str, livemode: bool) -> list[Endpoint]:
-        """Return the webhook endpoints, newest first."""
-
-    async def attempts(
-        self,
-        tenant_id: str,
-        livemode: bool,
-        endpoint_id: str,
-        *,
-        below: str = "",
-        event: str = "",
-        failed: bool = False,
-    ) -> list[Attempt]:
-        """Return attempts to deliver to an endpoint, newest first: those below a position, or the latest.
-
-        Of one event, or of those that failed, if that is wanted.
-        """
-
-    async def replays(self, tenant_id: str, livemode: bool, endpoint_id: str) -> list[Replay]:
-        """Return what was to be delivered again to an endpoint, newest first."""
-
-    async def keys(self, tenant_id: str, livemode: bool) -> list[Key]:
-        """Return the API keys, oldest first."""
-
-    async def request(self, tenant_id: str, livemode: bool, request_id: str) -> Mapping[str, object] | None:
-        """Return what the request log has of a request, as the API shows it; None if it has nothing."""

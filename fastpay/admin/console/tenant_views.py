@@ -10,7 +10,8 @@ from fastpay import limits
 from fastpay.admin.console.administration_views import AdministrationViews
 from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
 from fastpay.admin.console.endpoint_views import EndpointViews
-from fastpay.admin.console.ports import HistoryStore, TenantStore
+from fastpay.admin.console.ports import HistoryStore
+from fastpay.admin.console.tenant_ports import TenantStore
 from fastpay.clock import Clock
 from fastpay.errors import InvalidRequest
 

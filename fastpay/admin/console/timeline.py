@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec import structs
 
-from fastpay.admin.console.ports import Change, Delivery, History, Occurrence, Posting, Request
+from fastpay.admin.console.ports import Action, Change, Delivery, History, Occurrence, Posting, Request
 
 # Fields that follow from others, or that say what the heading of an entry says.
 _QUIET = frozenset({"client_secret", "created", "id", "livemode", "object"})
@@ -33,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True):
     """What one command did, at one moment. `request_id` is empty if time or a processor brought it about.
 
     `request` is what the request log has of it. A request that was refused, or a replay, did nothing else.
+    `action` is what an operator did, or was refused.
     """
 
     moment_ms: int
@@ -43,10 +45,26 @@ class Entry(msgspec.Struct, frozen=True):
     postings: Sequence[Posting]
     deliveries: Sequence[Delivery]
     request: Request | None = None
+    action: Action | None = None
 
 
-def build(history: History) -> list[Entry]:
-    """Return the entries of a payment, oldest first. Source of all of them are commits, so none overlap."""
+def build(history: History, actions: Sequence[Action] = ()) -> list[Entry]:
+    """Return the entries of a payment, oldest first.
+
+    What operators did is shown where it was committed, and by itself if nothing else came of it.
+    """
+    entries = _commits(history)
+    done = {action.request_id: action for action in actions if action.request_id}
+    entries = [structs.replace(entry, action=done.pop(entry.request_id, None)) for entry in entries]
+    alone = [action for action in actions if not action.request_id or action.request_id in done]
+    entries += [
+        Entry(action.moment_ms, 0, action.request_id or "", (), (), (), (), action=action) for action in alone
+    ]
+    return sorted(entries, key=lambda entry: entry.moment_ms) if alone else entries
+
+
+def _commits(history: History) -> list[Entry]:
+    """Return what was committed, with the requests. Commits do not overlap."""
     ends = sorted({change.sequence for change in history.changes})
     occurrences: dict[int, list[Occurrence]] = {end: [] for end in ends}
     for occurrence in history.occurrences:

@@ -1,7 +1,7 @@
 """The console's pages for people who are signed in: what each shows, and from what."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from urllib.parse import urlencode
 
@@ -9,7 +9,7 @@ from fastpay import limits
 from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
 from fastpay.admin.console.audit_views import AuditViews
 from fastpay.admin.console.charts import Charts
-from fastpay.admin.console.ports import Change, Found, HistoryStore, OperatorStore
+from fastpay.admin.console.ports import Change, Found, HistoryStore, OperatorStore, ProcessState
 from fastpay.admin.console.tenant_views import TenantViews
 from fastpay.admin.console.timeline import build
 from fastpay.clock import Clock
@@ -20,7 +20,7 @@ _SEARCHED = re.compile(r"[0-9]{4}|[0-9.]+ ?[A-Za-z]{3}|[0-9]+\.[0-9]{2}|.*[:~<>@
 
 
 class Views:
-    """The pages. `dependencies` has the state of each; `counts` what the process has counted."""
+    """The pages."""
 
     def __init__(
         self,
@@ -30,16 +30,14 @@ class Views:
         audit: AuditViews,
         clock: Clock,
         *,
-        dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
-        counts: Callable[[], Mapping[str, int]],
+        state: ProcessState,
     ) -> None:
         self._histories = histories
         self._operators = operators
         self._tenants = tenants
         self._clock = clock
-        self._dependencies = dependencies
-        self._counts = counts
-        self._charts = Charts(counts, clock)
+        self._state = state
+        self._charts = Charts(state.counts, clock)
         self._fixed: dict[str, View] = {
             "": self._search,
             "tenants": self._list_tenants,
@@ -93,7 +91,6 @@ class Views:
         done = await self._operators.actions(identifier, limits.console_rows_max)
         values = {
             "key": self._clock.random_bytes(16).hex(),
-            "actors": {action.request_id: action.operator for action in done},
             "offers": _offers(shown) if is_payment else [],
             "history": history,
             "mode": mode,
@@ -102,7 +99,7 @@ class Views:
             "payment": shown,
             "left": _left(latest.values()),
             "objects": list(latest.values()),
-            "entries": build(history),
+            "entries": build(history, done),
         }
         return Shown(200, "payment.html" if is_payment else "object.html", values)
 
@@ -116,8 +113,9 @@ class Views:
     async def _show_health(self, template: str, _query: Mapping[str, str]) -> Shown:
         values = {
             "charts": self._charts.take(),
-            "dependencies": self._dependencies(),
-            "counts": sorted(self._counts().items()),
+            "dependencies": self._state.dependencies(),
+            "pools": self._state.pools(),
+            "counts": sorted(self._state.counts().items()),
         }
         return Shown(200, template, values)
 

@@ -1,6 +1,5 @@
 """Assembles the operator's console. Imported at its first page: its libraries take as long as a start."""
 
-from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 from fastpay import limits
@@ -14,6 +13,7 @@ from fastpay.admin.console.own_pages import OwnPages
 from fastpay.admin.console.pages import make_pages
 from fastpay.admin.console.passkeys import Passkeys
 from fastpay.admin.console.passwords import Passwords
+from fastpay.admin.console.ports import ProcessState
 from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tenant_views import TenantViews
 from fastpay.admin.console.views import Views
@@ -43,8 +43,7 @@ def open_console(
     vault: Vault,
     clock: Clock,
     url: str | None,
-    dependencies: Callable[[], Mapping[str, Mapping[str, object]]],
-    counts: Callable[[], Mapping[str, int]],
+    state: ProcessState,
 ) -> Console:
     """Open the console, on connections of its own: what people look at takes nothing from payments."""
     pool = ReaderPool(database, connections_max=limits.console_connections_max)
@@ -56,7 +55,7 @@ def open_console(
     )
     tenants = TenantViews(histories, TenantPages(pool, reads, clock), clock)
     audit = AuditViews(operators)
-    views = Views(histories, operators, tenants, audit, clock, dependencies=dependencies, counts=counts)
+    views = Views(histories, operators, tenants, audit, clock, state=state)
     passwords = Passwords(clock)
     sign_in = SignIn(operators, passwords, clock)
     challenges = Challenges(lambda: vault.derive("console challenge"), clock)

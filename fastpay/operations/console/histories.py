@@ -62,6 +62,7 @@ class Histories:
         happened = await self._histories.events(scope, sorted({found.sequence for found in versions}))
         accounts = {account.id: account.code for account in await self._reads.list_accounts(scope)}
         transfers = await self._reads.get_transfers(scope, sorted(_transfers_in(versions)))
+        after = await self._histories.balances(scope, [transfer.id for transfer, _ in transfers])
         postings = [
             Posting(
                 transfer_id=transfer.id,
@@ -72,6 +73,8 @@ class Histories:
                 currency=transfer.currency,
                 amount=transfer.amount,
                 moment_ms=moment_ms,
+                debit_after=after.get((transfer.id, True)),
+                credit_after=after.get((transfer.id, False)),
             )
             for transfer, moment_ms in transfers
         ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fastpay import limits
-from fastpay.admin.console.ports import Account, Attempt, Endpoint, Key, Line, Replay, TenantSettings
+from fastpay.admin.console.tenant_ports import Account, Attempt, Endpoint, Key, Line, Replay, TenantSettings
 from fastpay.api.resources import request_logs
 from fastpay.clock import Clock
 from fastpay.domain import ledger

@@ -8,7 +8,8 @@
 -- $7 until_ms bigint: before this moment
 select
     done.action_id, floor(extract(epoch from done.moment) * 1000)::bigint as moment_ms, done.operator, done.action,
-    done.subject, done.request_id, replace(done.tenant_id::text, '-', '') as tenant_id, tenant.name as tenant
+    done.subject, done.detail, done.request_id, replace(done.tenant_id::text, '-', '') as tenant_id,
+    tenant.name as tenant
 from operator_action as done
 left join tenant on tenant.tenant_id = done.tenant_id
 where done.action_id < $1::bigint

@@ -3,5 +3,6 @@
 -- $2 text action
 -- $3 text subject
 -- $4 uuid tenant: null if it is about none
-insert into operator_action (operator, action, subject, tenant_id)
-values ($1::text, $2::text, $3::text, $4::uuid)
+-- $5 text detail: null if there is no more to say
+insert into operator_action (operator, action, subject, tenant_id, detail)
+values ($1::text, $2::text, $3::text, $4::uuid, $5::text)

@@ -1,6 +1,6 @@
 """One payment as one timeline."""
 
-from fastpay.admin.console.ports import Change, Delivery, History, Occurrence, Posting
+from fastpay.admin.console.ports import Action, Change, Delivery, History, Occurrence, Posting
 from fastpay.admin.console.timeline import build
 
 
@@ -40,6 +40,22 @@ def test_each_command_is_an_entry_with_what_it_changed_told_and_moved() -> None:
     )
     assert [one.transfer_id for one in last.postings] == ["tr_2", "tr_9"]
     assert last.deliveries == []
+
+
+def test_what_operators_did_is_where_it_was_committed_or_was_refused() -> None:
+    history = History(
+        "shop", False, [change(3, 1, amount=5), change(7, 2, amount=6)],
+        [occurrence(3, 100), occurrence(7, 300, "req_2")], [], [],
+    )  # fmt: skip
+    done = Action(1, 300, "ada", "payment.capture", "pi_1", None, "req_2")
+    refused = Action(2, 200, "ada", "payment.refund.refused", "pi_1", "Too much.", None)
+    # What was committed in a request that changed nothing here, such as one that lists no event.
+    elsewhere = Action(3, 400, "ada", "payment.cancel", "pi_1", None, "req_3")
+    entries = build(history, [done, refused, elsewhere])
+    assert [(entry.moment_ms, entry.action) for entry in entries] == [
+        (100, None), (200, refused), (300, done), (400, elsewhere),
+    ]  # fmt: skip
+    assert [entry.request_id for entry in entries] == ["req", "", "req_2", "req_3"]
 
 
 def test_a_payment_without_events_is_shown_all_the_same() -> None:
