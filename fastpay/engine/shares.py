@@ -3,7 +3,14 @@
 | state      | entered when                                           | a tenant may have in progress      |
 |------------|--------------------------------------------------------|------------------------------------|
 | alone      | one tenant asked for all of the last second            | any number of requests             |
-| contended  | requests of two tenants came within the last second    | `requests_max`; more waits         |
+| contended  | requests of two tenants came within the last second    | `requests_max`, or a quarter of    |
+|            |                                                        | all, which is `crowded_requests_   |
+|            |                                                        | max` at most; more waits           |
+
+A quarter of all is for many tenants on a slow machine. What a tenant gets done is at most what it has in
+progress by the time that one takes. With a fixed number, the largest of 200 tenants falls behind as soon as
+responses take long, although it asks for no more than it did. A flood beside few others gains nothing: a
+quarter of what is mostly its own is less than what it has.
 
 Searches and verifications are not counted. They may take long, and have limits of their own
 (`store/bulkheads.py`).
@@ -51,11 +58,17 @@ class Shares:
             self._last = scope
             self._alternated_ns = self._monotonic_ns()
         count = self._counts.get(scope, 0)
-        if count >= self._requests_max and self.is_contended():
+        # Who waits is before who comes.
+        if count >= self._requests_max and (scope in self._queues.waiting or not self._has_room(count)):
             return False
         self._counts[scope] = count + 1
         self._count += 1
         return True
+
+    def _has_room(self, count: int) -> bool:
+        """Tell whether a tenant with so many requests in progress may have one more."""
+        crowded = min(self._count // limits.crowded_part, limits.crowded_requests_max)
+        return count < max(self._requests_max, crowded) or not self.is_contended()
 
     async def wait(self, scope: Scope) -> None:
         """Wait until the request may be carried out, and count it. Raises: Overloaded."""
@@ -70,7 +83,10 @@ class Shares:
     def leave(self, scope: Scope) -> None:
         """Count a request as answered, and wake the next one of its tenant."""
         if scope in self._queues.waiting and self._queues.wake(scope):
-            # It takes over the slot, so the count stays.
+            # It takes over the slot, so the count stays. There may be room for more of them by now.
+            while self._has_room(self._counts[scope]) and self._queues.wake(scope):
+                self._counts[scope] += 1
+                self._count += 1
             return
         left = self._counts[scope] - 1
         if left:

@@ -9,6 +9,9 @@ queued_weight_max = 262_144
 queue_wait_ms_max = 2_000
 # While two tenants are active, each has at most this many requests in progress; more wait.
 contended_requests_max = 4
+# Or this part of all requests in progress, and so many at most.
+crowded_part = 4
+crowded_requests_max = 16
 tenant_waiting_max = 4_096
 tenant_wait_ms_max = 2_000
 contended_ms = 1_000

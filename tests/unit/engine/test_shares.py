@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fastpay import limits
+from fastpay.domain.identifiers import Scope
 from fastpay.engine.shares import Shares
 from fastpay.errors import Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT
@@ -109,3 +110,60 @@ async def test_too_long_a_wait_and_too_long_a_line_are_refused(
         await waiting
     shares.leave(TENANT)
     assert shares.enter(TENANT)
+
+
+def crowd(shares: Shares, count: int) -> list[Scope]:
+    """Have so many tenants with a request in progress each."""
+    scopes = [Scope(f"acct_{number:032x}", livemode=False) for number in range(count)]
+    assert all(shares.enter(scope) for scope in scopes)
+    return scopes
+
+
+def filled(shares: Shares) -> int:
+    """Return how many requests of the tenant are let in."""
+    count = 0
+    while shares.enter(TENANT):
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(
+    ("others", "room"),
+    [(1, 4), (15, 4), (16, 5), (30, 9), (51, 16), (1_000, 16)],
+)
+async def test_among_many_others_a_tenant_may_have_a_quarter_of_all(
+    shares: Shares, clock: HandClock, others: int, room: int
+) -> None:
+    contend(shares, clock)
+    crowd(shares, others)
+    assert filled(shares) == room
+
+
+async def test_one_that_comes_does_not_overtake_those_that_wait(shares: Shares, clock: HandClock) -> None:
+    contend(shares, clock)
+    fill(shares)
+    waiting = [asyncio.create_task(shares.wait(TENANT)) for _ in range(3)]
+    await asyncio.sleep(0)
+    crowd(shares, 20)
+    assert not shares.enter(TENANT)
+    # There is room for six by now: the place that becomes free and two more.
+    shares.leave(TENANT)
+    await asyncio.gather(*waiting)
+    assert not shares.enter(TENANT)
+
+
+async def test_all_places_are_given_back(shares: Shares, clock: HandClock) -> None:
+    contend(shares, clock)
+    scopes = crowd(shares, 40)
+    count = filled(shares)
+    waiting = [asyncio.create_task(shares.wait(TENANT)) for _ in range(5)]
+    await asyncio.sleep(0)
+    for scope in scopes:
+        shares.leave(scope)
+    for _ in range(count):
+        shares.leave(TENANT)
+    await asyncio.gather(*waiting)
+    for _ in waiting:
+        shares.leave(TENANT)
+    assert not shares.has_others(OTHER_TENANT)
+    assert filled(shares) == limits.contended_requests_max
