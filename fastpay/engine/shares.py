@@ -4,8 +4,7 @@
 |------------|--------------------------------------------------------|------------------------------------|
 | alone      | one tenant asked for all of the last second            | any number of requests             |
 | contended  | requests of two tenants came within the last second    | `requests_max`, or a quarter of    |
-|            |                                                        | all, which is `crowded_requests_   |
-|            |                                                        | max` at most; more waits           |
+|            |                                                        | all up to 16; more waits           |
 
 A quarter of all is for many tenants on a slow machine. What a tenant gets done is at most what it has in
 progress by the time that one takes. With a fixed number, the largest of 200 tenants falls behind as soon as

@@ -9,8 +9,9 @@ delays, evicts or brings back: an old copy says itself that it is old.
 Copies are encrypted and authenticated (`store/copy_format.py`). Whoever reads Redis learns no more of an
 object than its identifier and size, and whoever writes to it can neither change a copy nor make one up.
 
-If copies are hardly ever found, looking for them and keeping them costs more than it saves. Then both are
-done for one object in 64 only, the same ones on every instance, until copies are found again.
+If few copies can be shown, looking for them and keeping them costs more than it saves. A copy that is too old
+is as useless as none, and those of a tenant that writes every second are too old. Then both are done for one
+object in 64 only, the same ones on every instance, until more copies can be shown.
 
 Nothing waits for a copy to be kept; what cannot be sent is dropped and counted.
 """
@@ -30,8 +31,8 @@ from fastpay.engine.read.copy_ports import Copy
 from fastpay.store.copy_format import REASONS, CopyFormat, Incarnation, RefusedCopyError
 from fastpay.store.redis_link import RedisAwayError, RedisClient, Reply
 
-_WORTH_MAX = 1_024
-_WORTH_SHIFT = 5
+# What is left of the average after one more object was looked for.
+_WORTH_KEPT = 1 - 1 / 32
 _SAMPLED = ("00", "40", "80", "c0")
 _COUNTS = ("hits", "misses", *(f"refused_{reason}" for reason in REASONS))
 _COUNTS += ("copies_sent", "copies_kept", "copies_dropped", "copies_lost")
@@ -54,13 +55,18 @@ class RedisCopies(RedisClient):
         self._format: CopyFormat | None = None
         # Copies to be kept. They are sent together, a moment after the first.
         self._waiting: deque[tuple[Scope, Copy]] = deque()
-        # A moving average: how many of 1,024 copies were found when they were looked for.
-        self._worth = _WORTH_MAX
+        # A moving average: the share of objects looked for whose copy could be shown.
+        self._worth = 1.0
         self._counts = Counter[str]()
 
     def wants(self, identifier: str) -> bool:
         """Tell whether it pays to look for this object now, and to keep a copy of it."""
         return self._link.is_open and (self._worth >= limits.copies_worth_min or _is_sampled(identifier))
+
+    def judge(self, *, looked_for: int, shown: int) -> None:
+        """Note how many objects were looked for, and how many of their copies could be shown."""
+        kept = _WORTH_KEPT**looked_for
+        self._worth = self._worth * kept + shown / looked_for * (1 - kept)
 
     def counts(self) -> Mapping[str, int]:
         """Return what was counted since the start, by name."""
@@ -109,9 +115,7 @@ class RedisCopies(RedisClient):
                 self._counts[f"refused_{refusal.reason}"] += 1
             else:
                 self._counts["hits"] += 1
-                self._worth += (_WORTH_MAX - self._worth) >> _WORTH_SHIFT
                 return copy
-        self._worth -= self._worth >> _WORTH_SHIFT
         return None
 
     def _send_waiting(self) -> None:

@@ -9,7 +9,6 @@ from fastpay import limits
 from tests.store.sharing import (
     LONG_MS,
     counted,
-    form_of,
     prove,
     prove_again,
     put_back,
@@ -24,6 +23,10 @@ from tests.store.test_reader import count_reads, make_customers, name_of, rename
 from tests.support.engine import engine, make_tenant
 
 pytestmark = pytest.mark.usefixtures("trusted_redis")
+
+
+# What `limits.copies_worth_min` is unless a test says otherwise.
+_WORTH_MIN = limits.copies_worth_min
 
 
 async def test_a_thousand_cold_objects_are_one_question_to_redis_and_none_to_the_database(
@@ -183,27 +186,43 @@ async def test_more_than_may_wait_is_dropped_and_the_others_are_sent_in_parts(
         assert counted(one, "copies_kept") == len(cache.keys("fastpay:*")) == 20
 
 
-async def test_copies_that_are_never_found_are_looked_for_less_until_they_are_found_again(
+@pytest.mark.parametrize("why", ["absent", "too old"])
+async def test_copies_that_cannot_be_shown_are_looked_for_less_until_they_can(
+    database_url: str, redis_url: str, cache: "redis.Redis", monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    scope = await make_tenant(database_url)
+    async with sharing(database_url, redis_url) as one, sharing(database_url, redis_url) as other:
+        names = await make_customers(one, scope, 64)
+        if why == "too old":
+            await share(one, scope, *names)
+            await make_customers(one, scope, 1)
+        monkeypatch.setattr(limits, "copies_worth_min", _WORTH_MIN)
+        places = [f"cus_{number:032x}" for number in range(1_024)]
+        assert all(other.copies.wants(name) for name in places)
+        await prove(other, scope)
+        assert len(await other.reader.get_many(scope, names)) == 64
+        assert counted(other, "hits") == (64 if why == "too old" else 0)
+        assert sum(other.copies.wants(name) for name in places) == 16
+        # Nor is anything kept but of those few: these were wanted when they were looked for, and not after.
+        await settled(other)
+        assert counted(other, "copies_sent") == sum(other.copies.wants(name) for name in names)
+        for _ in range(16):
+            other.copies.judge(looked_for=1, shown=1)
+        assert all(other.copies.wants(name) for name in places)
+
+
+async def test_copies_that_can_be_shown_are_looked_for(
     database_url: str, redis_url: str, cache: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "copies_worth_min", 64)
     scope = await make_tenant(database_url)
-    async with sharing(database_url, redis_url) as one:
-        places = [(scope, f"cus_{number:032x}") for number in range(1_024)]
-        assert all(one.copies.wants(name) for _, name in places)
-        await one.copies.find(places)
-        assert sum(one.copies.wants(name) for _, name in places) == 16
-        # Nor is anything kept but of those few.
-        (customer,) = await make_customers(one, scope, 1)
-        key = form_of(one).key(scope, customer)
-        await prove_again(one, scope)
-        assert await shown(one, scope, customer) == "name 0"
-        await settled(one)
-        assert (cache.get(key) is not None) is one.copies.wants(customer)
-        await share(one, scope, customer)
-        for _ in range(10):
-            await one.copies.find([(scope, customer)])
-        assert all(one.copies.wants(name) for _, name in places)
+    async with sharing(database_url, redis_url) as one, sharing(database_url, redis_url) as other:
+        names = await make_customers(one, scope, 64)
+        await share(one, scope, *names)
+        monkeypatch.setattr(limits, "copies_worth_min", _WORTH_MIN)
+        await prove(other, scope)
+        assert len(await other.reader.get_many(scope, names)) == 64
+        assert other.reader.counts()["reads_copies_shown"] == 64
+        assert all(other.copies.wants(name) for name in names)
 
 
 async def test_with_no_staleness_allowed_redis_is_not_asked(

@@ -26,6 +26,9 @@ class CopyStore(Protocol):
     async def find(self, wanted: Sequence[tuple[Scope, str]]) -> Mapping[tuple[Scope, str], Copy]:
         """Return the copies that there are."""
 
+    def judge(self, *, looked_for: int, shown: int) -> None:
+        """Note how many objects were looked for, and how many of their copies could be shown."""
+
     def keep(self, scope: Scope, sequence: int, versions: Sequence[Versioned]) -> None:
         """Keep what one snapshot of PostgreSQL showed, with the tenant's sequence in it. Does not wait."""
 

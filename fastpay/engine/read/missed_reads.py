@@ -77,7 +77,9 @@ class MissedReads:
         for scope in {read.key[0] for read in reads}:
             self._objects.freshness(scope).partition.was_used = True
         found = await self._copies.find([read.key for read in reads])
-        return [read for read in reads if not self._resolve_with_copy(read, found.get(read.key))]
+        left = [read for read in reads if not self._resolve_with_copy(read, found.get(read.key))]
+        self._copies.judge(looked_for=len(reads), shown=len(reads) - len(left))
+        return left
 
     def _resolve_with_copy(self, read: InFlightRead, copy: Copy | None) -> bool:
         """Answer with the copy if it may be shown now: much may have changed since it was asked for."""
