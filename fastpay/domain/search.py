@@ -106,8 +106,7 @@ FIELDS: Mapping[str, Mapping[str, Field]] = {
         "created": Field("number", lambda charge: charge.created),
         "currency": Field("token", lambda charge: charge.currency),
         "customer": Field("token", lambda charge: charge.customer, optional=True),
-        # Disputes are not implemented.
-        "disputed": Field("truth", lambda charge: _truth(False), values=_TRUTHS),
+        "disputed": Field("truth", lambda charge: _truth(charge.dispute is not None), values=_TRUTHS),
         "metadata": METADATA,
         _CARD + "brand": Field("token", lambda charge: charge.card.brand),
         _CARD + "exp_month": Field("token", lambda charge: str(charge.card.exp_month)),

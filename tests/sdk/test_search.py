@@ -68,6 +68,17 @@ def test_charges_are_found_by_what_their_cards_tell(client: stripe.StripeClient)
     assert charges(client, "refunded:false disputed:false") == [amex]
 
 
+def test_charges_are_found_by_whether_they_are_disputed(client: stripe.StripeClient) -> None:
+    calm = pay(client, 1000)
+    at_once = pay(client, 2000, payment_method="pm_card_createDispute").id
+    assert charges(client, "disputed:'true'") == [at_once]
+    assert charges(client, "disputed:'false'") == [calm.id]
+    # The charge was indexed as undisputed before.
+    client.raw_request("post", f"/v1/test_helpers/charges/{calm.latest_charge}/dispute")
+    assert charges(client, "disputed:'true'") == [at_once, calm.id]
+    assert charges(client, "-disputed:'true'") == []
+
+
 def test_a_search_sees_what_was_just_written(client: stripe.StripeClient) -> None:
     for number in range(5):
         query = f'metadata["order"]:"{number}"'
