@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from fastpay import limits
 from fastpay.api.envelopes import render_list
-from fastpay.api.resource import Expandable, Reference, Resource, Resources, Sublist
+from fastpay.api.resource import Expandable, Included, Reference, Resource, Resources, Sublist
 from fastpay.api.suggestions import nearest
 from fastpay.domain.identifiers import digits
 from fastpay.domain.kinds import Kind, presentable
@@ -115,7 +115,11 @@ class _Expansion:
         """Expand level by level. The depth of the tree ends it: each level goes one reference further."""
         level: _Level = [(shown, tree) for shown in rendered]
         while level:
-            level = [*await self._replace_references(level), *await self._add_lists(level)]
+            level = [
+                *await self._replace_references(level),
+                *await self._add_lists(level),
+                *self._included(level),
+            ]
             self._count += len(level)
             if self._count > _OBJECTS_MAX:
                 raise _refusal(
@@ -153,6 +157,18 @@ class _Expansion:
                 value = _view_of(shown, field) if field.is_view else _value_at(shown, path)
                 if value is not None:
                     yield _Reference(shown, path, value, below)
+
+    def _included(self, level: _Level) -> Iterable[tuple[dict[str, object], Tree]]:
+        """Yield the items of lists that are in objects anyway."""
+        for shown, tree in level:
+            for name in self._resolver.resources.lists & tree.keys():
+                resource = _resource_of(self._resolver.resources, shown)
+                if resource is None or not isinstance(resource.expandable.get(name), Included):
+                    continue
+                whole = shown.get(name)
+                items = whole["data"] if isinstance(whole, dict) else whole
+                assert isinstance(items, list)
+                yield from ((item, tree[name]) for item in items)
 
     async def _add_lists(self, level: _Level) -> _Level:
         found: _Level = []
@@ -253,7 +269,7 @@ def _split(resources: Resources, path: str) -> list[str]:
         size = 2 if names[position] in resources.parts else 1
         fields.append(".".join(names[position : position + size]))
         position += size
-        if fields[-1] in resources.sublists and names[position : position + 1] == ["data"]:
+        if fields[-1] in resources.lists and names[position : position + 1] == ["data"]:
             position += 1
     return fields
 

@@ -47,7 +47,13 @@ class Sublist(NamedTuple):
         return (self.shown_as or self.kind,)
 
 
-Expandable = Reference | Sublist
+class Included(NamedTuple):
+    """A list that is always in the object. What its items name can be expanded in each of them."""
+
+    kinds: tuple[Kind, ...] = ()
+
+
+Expandable = Reference | Sublist | Included
 ALWAYS_NULL = Reference()
 
 
@@ -167,7 +173,7 @@ class Resources:
     """All resources that are served.
 
     `parts` are the parts of objects through which the names of expandable fields lead, `sublists` the names
-    of fields that become lists.
+    of fields that become lists, and `lists` those of all fields that are lists then.
     """
 
     def __init__(self, resources: Iterable[Resource]) -> None:
@@ -179,6 +185,7 @@ class Resources:
         fields = [field for resource in self for field in resource.expandable.items()]
         self.parts = frozenset(name.partition(".")[0] for name, _ in fields if "." in name)
         self.sublists = frozenset(name for name, field in fields if isinstance(field, Sublist))
+        self.lists = self.sublists | {name for name, field in fields if isinstance(field, Included)}
 
     def __iter__(self) -> Iterator[Resource]:
         """Iterate over them."""

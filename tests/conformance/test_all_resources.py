@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fastpay.api.app import RESOURCES, ROUTES
-from fastpay.api.resource import Reference
+from fastpay.api.resource import Included, Reference
 from tests.support.api import open_client
 from tests.support.description import CHECKED
 from tests.support.dialect import deviations
@@ -79,6 +79,9 @@ def test_each_field_that_can_be_expanded_becomes_an_object_of_the_dialect(shop: 
                 # A payment is settled by a card that may belong to nobody: then there is nothing to load.
                 assert value is None or isinstance(value, dict) or not expandable.kinds, (field, value)
                 assert (value is None) == (fields_at(item, field) is None), field
+            elif isinstance(expandable, Included):
+                # It is there anyway, and has no deviations, as what is around it.
+                assert value == fields_at(item, field), field
             else:
                 assert value["object"] == "list"
                 assert all(deviations(one) == [] for one in value["data"])

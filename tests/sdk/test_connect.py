@@ -72,3 +72,29 @@ def test_an_account_is_created_with_a_controller(client: stripe.StripeClient) ->
     assert (seller.type, seller.capabilities and seller.capabilities.transfers) == ("none", "active")
     assert violations(seller.to_dict(), stripe.Account) == []
     assert client.v1.accounts.create({"country": "US"}).type == "standard"
+
+
+def test_what_the_items_of_an_included_list_name_is_expanded(client: stripe.StripeClient) -> None:
+    seller = client.v1.accounts.create({"type": "express"}).id
+    card = {"amount": 2000, "currency": "usd", "confirm": True}
+    destination = {"application_fee_amount": 200, "transfer_data": {"destination": seller}}
+    paid = client.v1.payment_intents.create({**card, **destination, "payment_method": "pm_card_visa"})  # type: ignore[typeddict-item]
+    (fee,) = client.v1.application_fees.list({"charge": str(paid.latest_charge)}).data
+    client.v1.application_fees.refunds.create(fee.id, {"amount": 50})
+    (sent,) = client.v1.transfers.list({"destination": seller}).data
+    client.v1.transfers.reversals.create(sent.id, {"amount": 70})
+    (sent,) = client.v1.transfers.list({"expand": ["data.reversals.data.balance_transaction.source"]}).data
+    moved = sent.reversals.data[0].balance_transaction
+    assert isinstance(moved, stripe.BalanceTransaction)
+    assert isinstance(moved.source, stripe.TransferReversal)
+    assert moved.amount == 70
+    (fee,) = client.v1.application_fees.list({"expand": ["data.refunds.data.balance_transaction"]}).data
+    returned = fee.refunds.data[0].balance_transaction
+    assert isinstance(returned, stripe.BalanceTransaction)
+    assert returned.amount == -50
+    client.v1.payment_intents.create({**card, "payment_method": "pm_card_createDispute"})  # type: ignore[typeddict-item]
+    (dispute,) = client.v1.disputes.list({"expand": ["data.balance_transactions.source"]}).data
+    assert isinstance(dispute.balance_transactions[0].source, stripe.Dispute)
+    account = client.v1.accounts.retrieve_current({"expand": ["external_accounts"]})
+    assert account.external_accounts is not None
+    assert account.external_accounts.data == []

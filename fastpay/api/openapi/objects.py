@@ -23,7 +23,7 @@ from fastpay.api.openapi.schemas import (
     union,
     without_null,
 )
-from fastpay.api.resource import Reference, Resource, Resources, Sublist
+from fastpay.api.resource import Included, Reference, Resource, Resources, Sublist
 from fastpay.domain.kinds import Kind
 
 # What is known of a field while a shape is read: its text, or only that it is neither None nor False.
@@ -85,7 +85,7 @@ class Objects:
             else:
                 schema = reader.read(resource.view, variant.shape, variant.known)
             for path, field in resource.expandable.items():
-                is_added = isinstance(field, Sublist) or field.is_view
+                is_added = isinstance(field, Sublist) or (isinstance(field, Reference) and field.is_view)
                 if is_added and path not in schema["properties"]:
                     # Only there if it was asked for.
                     schema["properties"][path] = reader.expanded(NULL, path)
@@ -157,6 +157,8 @@ class _Reader:
     def expanded(self, schema: Schema, path: str) -> Schema:
         """Return the schema of a field that can be expanded."""
         field = self._expandable[path]
+        if isinstance(field, Included):
+            return schema
         objects = [self._objects.of_kind(kind) for kind in field.kinds]
         if isinstance(field, Sublist):
             return union(list_of(union(*objects)), NULL)

@@ -27,7 +27,7 @@ from fastpay.api.decoding import decode_query
 from fastpay.api.layout import Field, Json, Shape, When, fields, template
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
-from fastpay.api.resource import Encoding, Resource
+from fastpay.api.resource import Encoding, Included, Resource
 from fastpay.api.routes import Contract, Policy, Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -296,7 +296,12 @@ def _external_accounts(identifier: str) -> str:
     return f"/v1/accounts/{identifier}/external_accounts"
 
 
-ACCOUNT = Resource(kinds.ACCOUNT, shape=_SHAPE, encode=Encoding(_Shown, _render_connected))
+ACCOUNT = Resource(
+    kinds.ACCOUNT,
+    shape=_SHAPE,
+    encode=Encoding(_Shown, _render_connected),
+    expandable={"external_accounts": Included()},
+)
 
 
 class RetrieveAccount:
@@ -319,7 +324,7 @@ class RetrieveAccount:
                 return Reply(body=ACCOUNT.render_bytes(found.object, call.scope.livemode))
         check_account(call.scope, identifier)
         params = decode_query(NoParams, call.query)
-        answers.check_expansions(call, None, params.expand)
+        answers.check_expansions(call, ACCOUNT, params.expand)
         profile = await call.services.reader.profile(call.scope)
         return Reply(body=render_account(call.scope, profile))
 

@@ -22,7 +22,7 @@ from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, fields, tem
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import Encoding, Reference, Resource, Snapshot
+from fastpay.api.resource import Encoding, Included, Reference, Resource, Snapshot
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -107,6 +107,7 @@ APPLICATION_FEE = Resource(
         "balance_transaction": Reference((kinds.BALANCE_TRANSACTION,)),
         "charge": Reference((kinds.CHARGE,)),
         "originating_transaction": Reference((kinds.CHARGE,)),
+        "refunds": Included((kinds.FEE_REFUND,)),
     },
 )
 

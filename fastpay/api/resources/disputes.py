@@ -12,7 +12,7 @@ from fastpay.api.layout import Field, Json, Mode, Nested, Shape, When, fields
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
+from fastpay.api.resource import ALWAYS_NULL, Included, Reference, Resource
 from fastpay.api.resources import enhanced_evidence
 from fastpay.api.resources.balances import ADJUSTMENT_SHAPE
 from fastpay.api.resources.enhanced_evidence import EnhancedEligibility, EnhancedEvidenceParams
@@ -167,6 +167,7 @@ DISPUTE = Resource(
     kinds.DISPUTE,
     shape=_SHAPE,
     expandable={
+        "balance_transactions": Included((kinds.BALANCE_TRANSACTION,)),
         "charge": Reference((kinds.CHARGE,)),
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         **{f"evidence.{name}": ALWAYS_NULL for name in FILES},

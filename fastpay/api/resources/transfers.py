@@ -23,7 +23,7 @@ from fastpay.api.layout import Field, Mode, Page, Same, Shape, Slot, fields, tem
 from fastpay.api.list_params import CreatedListParams, ListParams
 from fastpay.api.lists import List, Owner, RetrieveBelow
 from fastpay.api.reads import Retrieve
-from fastpay.api.resource import ALWAYS_NULL, Encoding, Reference, Resource
+from fastpay.api.resource import ALWAYS_NULL, Encoding, Included, Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
@@ -129,6 +129,7 @@ TRANSFER = Resource(
         "destination": Reference((kinds.ACCOUNT,)),
         "source_transaction": Reference((kinds.CHARGE,)),
         "destination_payment": ALWAYS_NULL,
+        "reversals": Included((kinds.TRANSFER_REVERSAL,)),
     },
 )
 

@@ -129,6 +129,11 @@ def expanded(stored: Any, *paths: str, fetcher: Fetcher | None = None) -> Any:
         ("cus", "invoice_settings.default_payment_method"),
         ("txn", "source.charge"),
         ("txn", "source.refunds"),
+        ("tr", "reversals"),
+        ("tr", "reversals.data.balance_transaction.source"),
+        ("fee", "refunds.data.balance_transaction"),
+        ("du", "balance_transactions"),
+        ("acct", "external_accounts"),
     ],
 )
 def test_a_path_that_leads_somewhere_is_taken(kind: str, path: str) -> None:

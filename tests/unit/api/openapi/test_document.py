@@ -13,7 +13,7 @@ from fastpay.api.app import RESOURCES, ROUTES
 from fastpay.api.decoding import decode_params
 from fastpay.api.layout import Json, Nested, Page, Shape, Slot, When
 from fastpay.api.openapi import examples
-from fastpay.api.resource import Resource, Sublist
+from fastpay.api.resource import Included, Reference, Resource, Sublist
 from fastpay.api.routes import Route
 from fastpay.domain import cards, events
 from fastpay.errors import CODES, DECLINE_CODES, FastpayError
@@ -149,7 +149,9 @@ def schema_names(schema: Any, skipped: frozenset[str], path: str = "") -> Iterat
 )
 def test_each_field_of_an_object_is_described_and_nothing_else_is(resource: Resource) -> None:
     added = {
-        path for path, field in resource.expandable.items() if isinstance(field, Sublist) or field.is_view
+        path
+        for path, field in resource.expandable.items()
+        if isinstance(field, Sublist) or (isinstance(field, Reference) and field.is_view)
     }
     # What is JSON already, and pages of objects, are described by their types and not by the shape.
     opaque = frozenset(opaque_names(resource.shape))
@@ -171,11 +173,13 @@ def test_what_can_be_expanded_is_described(resource: Resource) -> None:
         for piece in path.split("."):
             parts = [part for part in alternatives(schema) if piece in part.get("properties", {})]
             schema = parts[0]["properties"][piece] if parts else {}
+        if isinstance(field, Included) and schema.get("type") == "array":
+            schema = schema["items"]
         allowed = {part.get("properties", {}).get("object", {}).get("const") for part in alternatives(schema)}
         if field.kinds:
             kinds = (
                 {"list"}
-                if isinstance(field, Sublist)
+                if isinstance(field, Sublist) or (isinstance(field, Included) and "list" in allowed)
                 else {examples.answer(RESOURCES.of_kind(kind))["object"] for kind in field.kinds}
             )
             assert kinds <= allowed, path
