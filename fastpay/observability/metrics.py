@@ -65,6 +65,18 @@ TABLE: tuple[Metric, ...] = (
         "Time from the head of a request to the last byte of its answer",
         labels=("http_request_method", "http_route", "network_protocol_version", "status_class"),
     ),
+    Metric(
+        "db_client_operation_duration_seconds",
+        "histogram",
+        "Time of a statement at PostgreSQL",
+        labels=("db_system_name", "db_query_summary", "error_type"),
+    ),
+    Metric(
+        "http_client_request_duration_seconds",
+        "histogram",
+        "Time of a request to a webhook endpoint",
+        labels=("http_request_method", "status_class", "error_type"),
+    ),
     Metric("fastpay_connections", "gauge", "Open connections of clients", "connections"),
     Metric("fastpay_requests", "counter", "Requests that were passed to the application", "requests"),
     Metric("fastpay_refusals", "counter", "Requests that the transport refused", labels=("status",)),

@@ -21,9 +21,13 @@ from fastpay.observability import traces
 from fastpay.observability.buckets import DURATION_BOUNDS_NS
 from fastpay.observability.counters import Counters
 from fastpay.observability.metrics import Distribution, Metrics, Sample
+from fastpay.outbound import delivery_times
+from fastpay.outbound.delivery_times import DELIVERIES_NS
 from fastpay.server.listener import ASGIApplication, Server, ServerSettings
+from fastpay.store import statement_times
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.sealing import Vault
+from fastpay.store.statement_times import STATEMENTS_NS
 
 if TYPE_CHECKING:
     from fastpay.engine.dependencies import Readiness
@@ -84,6 +88,11 @@ class AdminListener:
         exemplars = None if tracer is None else tracer.exemplars.of
         durations = Distribution(app.request_times, app.request_labels, 1_000_000_000, exemplars)
         metrics.add_histogram("http_server_request_duration_seconds", durations)
+        for name, histogram, labels in (
+            ("db_client_operation_duration_seconds", STATEMENTS_NS, statement_times.LABELS),
+            ("http_client_request_duration_seconds", DELIVERIES_NS, delivery_times.LABELS),
+        ):
+            metrics.add_histogram(name, Distribution(histogram, labels, 1_000_000_000))
         metrics.add_histogram("fastpay_batch_commands", Distribution(MEASURES.batch_commands))
         for name, histogram in (
             ("fastpay_commit_duration_seconds", MEASURES.commits_ns),

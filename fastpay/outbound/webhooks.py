@@ -21,6 +21,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.relay.ports import Delivery, DeliveryOutcome, Failure, Target
 from fastpay.observability import traces
+from fastpay.outbound import delivery_times
 from fastpay.outbound.address_policy import AddressPolicy, AddressRefused
 from fastpay.outbound.signatures import WebhookSigner
 
@@ -97,6 +98,17 @@ class WebhookDeliverer:
     async def deliver(self, delivery: Delivery) -> DeliveryOutcome:
         """Make one attempt, within the time limit. It never raises; cancelling it ends it."""
         begun_ns = self._clock.monotonic_ns()
+        outcome = await self._attempt(delivery, begun_ns)
+        delivery_times.count(outcome, self._clock.monotonic_ns() - begun_ns)
+        return outcome
+
+    async def close(self) -> None:
+        """Close all connections."""
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            await session.close()
+
+    async def _attempt(self, delivery: Delivery, begun_ns: int) -> DeliveryOutcome:
         try:
             prepared = self._prepare(delivery.target)
             if self._tls is None:
@@ -114,12 +126,6 @@ class WebhookDeliverer:
             excerpt=_excerpt(excerpt.decode("utf-8", "replace")),
             retry_after_s=self._retry_after(headers.get("Retry-After")),
         )
-
-    async def close(self) -> None:
-        """Close all connections."""
-        sessions, self._sessions = list(self._sessions.values()), {}
-        for session in sessions:
-            await session.close()
 
     async def _send(self, prepared: _Prepared, delivery: Delivery) -> tuple[int, Mapping[str, str], bytes]:
         """Return the status, the headers and the beginning of the body of the answer."""

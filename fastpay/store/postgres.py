@@ -7,6 +7,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay._native.arrays import ArrayType
+from fastpay.store.statement_times import TimedConnection
 
 # A connection of asyncpg, which has no types.
 Connection = Any
@@ -56,6 +57,7 @@ async def connect(
     connection = await asyncpg.connect(
         settings.url,
         timeout=limits.connect_timeout_ms / 1000,
+        connection_class=TimedConnection,
         statement_cache_size=256 if settings.session_state else 0,
         server_settings={"application_name": "fastpay"},
     )

@@ -136,6 +136,11 @@ SQL: Final = _FILES | GENERATED
 assert len(SQL) == len(_FILES) + len(GENERATED)
 
 
+# What `combine` has returned goes by this name.
+BATCH: Final = "batch"
+combined: set[str] = set()
+
+
 # Batches write to few different sets of tables. The driver prepares each combined statement.
 @functools.lru_cache(maxsize=256)
 def combine(names: tuple[str, ...]) -> str:
@@ -152,7 +157,9 @@ def combine(names: tuple[str, ...]) -> str:
         parts.append(_shift(text, offset).strip())
         offset += max(map(int, _PARAMETER.findall(text)))
     first = [f"{name} as (\n{part}\n)" for name, part in zip(names, parts, strict=True)][:-1]
-    return "with " + ",\n".join(first) + "\n" + parts[-1] if first else parts[-1]
+    statement = "with " + ",\n".join(first) + "\n" + parts[-1] if first else parts[-1]
+    combined.add(statement)
+    return statement
 
 
 def array_types(name: str) -> tuple[str, ...]:

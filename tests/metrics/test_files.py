@@ -12,7 +12,7 @@ from tests.pages.blocks import ROOT
 
 _RULES = ROOT / "deploy/prometheus"
 _ALERTS = (_RULES / "alerts.yml").read_text(encoding="utf-8")
-_NAMES = r"\b(?:fastpay|http_server)_[a-z0-9_]+\b"
+_NAMES = r"\b(?:fastpay|http_server|http_client|db_client)_[a-z0-9_]+\b"
 
 
 def _series() -> set[str]:

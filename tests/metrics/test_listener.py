@@ -15,14 +15,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from benchmarks.load.machine import execute
 from fastpay import limits
 from fastpay.operations.embedded import children
+from fastpay.store.postgres import DatabaseSettings, connect
+from fastpay.store.statement_times import LABELS as STATEMENT_LABELS
+from fastpay.store.statement_times import STATEMENTS_NS
 from tests.pages.blocks import ROOT
+from tests.support.api import open_client
 from tests.support.otlp_receiver import receiving
+from tests.support.receiver import running_receiver
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.support.tenants import make_tenant
 
 _UNKNOWN_PATHS = 10_000
 _A_CONNECTION = 500
@@ -131,6 +138,65 @@ def test_pools_and_the_disk_are_shown_as_readiness_knows_them(plain_server: Runn
     assert shown["dependencies"]["disk"]["free_bytes"] > 0
     assert samples['fastpay_dependency_free_bytes{dependency="disk"}'] > 0
     assert samples['fastpay_dependency_lost_seconds{dependency="database"}'] == 0
+
+
+def test_statements_are_timed_by_name_and_those_that_fail_apart(plain_server: RunningServer) -> None:
+    tenant = make_tenant(plain_server.database_url)
+    name = 'db_client_operation_duration_seconds_count{db_system_name="postgresql",db_query_summary="%s"%s}'
+    batch, read, commit = (name % (one, "") for one in ("batch", "read_latest", "commit"))
+    before = _samples(plain_server)
+    with open_client(plain_server.url, tenant.secret) as api:
+        for _ in range(3):
+            api.post("/v1/customers").raise_for_status()
+        assert api.get("/v1/customers/cus_" + "0" * 32).status_code == 404
+    after = _samples(plain_server)
+    assert after[batch] - before.get(batch, 0) >= 3
+    assert after[commit] - before.get(commit, 0) >= 3
+    assert after[read] - before.get(read, 0) >= 1
+    # A text of SQL is no label.
+    named = [one for one in after if one.startswith("db_client")]
+    assert all(re.search(r'db_query_summary="\w+"', one) for one in named)
+
+
+async def test_a_statement_that_fails_is_counted_apart(database_url: str) -> None:
+    failed = STATEMENT_LABELS.index(
+        {"db_system_name": "postgresql", "db_query_summary": "_OTHER", "error_type": "_OTHER"}
+    )
+    counts = [sum(STATEMENTS_NS.read(series)[0]) for series in (failed - 1, failed)]
+    connection = await connect(DatabaseSettings(url=database_url))
+    try:
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await connection.fetch("select 1 / 0")
+        assert await connection.fetchval("select 7") == 7
+    finally:
+        connection.terminate()
+    # Another one sets up the session.
+    assert [sum(STATEMENTS_NS.read(series)[0]) for series in (failed - 1, failed)] == [
+        counts[0] + 2,
+        counts[1] + 1,
+    ]
+
+
+def test_requests_to_webhook_endpoints_are_timed_by_what_came_of_them(
+    spawn_server: SpawnServer, tmp_path: Path
+) -> None:
+    server = spawn_server(environment={"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"})
+    tenant = make_tenant(server.database_url)
+    name = 'http_client_request_duration_seconds_count{http_request_method="POST",%s}'
+    expected = {name % one for one in ('status_class="2xx"', 'status_class="5xx"', 'error_type="cut_off"')}
+    with running_receiver(tmp_path) as receiver, open_client(server.url, tenant.secret) as api:
+        receiver.behave(bad="500", reset="reset")
+        for path in ("good", "bad", "reset"):
+            url = f"{receiver.url}/{path}"
+            made = api.post(
+                "/v1/webhook_endpoints", data={"url": url, "enabled_events[]": "customer.created"}
+            )
+            made.raise_for_status()
+        api.post("/v1/customers").raise_for_status()
+        assert children.wait_until(
+            lambda: expected <= _samples(server).keys(), timeout_ms=PATIENCE_SECONDS * 1000
+        ), [one for one in _samples(server) if one.startswith("http_client")]
+    assert not any(str(receiver.url) in one for one in _samples(server))
 
 
 def test_a_scrape_sends_no_statement(spawn_server: SpawnServer) -> None:
