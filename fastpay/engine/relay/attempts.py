@@ -29,8 +29,8 @@ class Attempted(Recorded, Reported, Protocol):
     def halt(self) -> None:
         """Begin nothing more, until the endpoint is configured anew."""
 
-    def pump(self) -> None:
-        """Do what can be done now."""
+    def pump_soon(self) -> None:
+        """Do what can be done then."""
 
 
 class Attempts:
@@ -99,7 +99,7 @@ class Attempts:
             if logged is not None and outcome is not None:
                 self._note(entry, number, logged, outcome)
             self._shared.slots.give()
-        self._channel.pump()
+        self._channel.pump_soon()
 
     def _delivery(self, entry: Entry, logged: Logged) -> Delivery:
         now_s = self._shared.clock.now_ms() // 1000

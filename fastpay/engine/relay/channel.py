@@ -60,6 +60,8 @@ class Channel:
         self._is_halted = False
         # Whether nothing may begin before a time that the timer waits for, whatever is committed meanwhile.
         self._is_paused = False
+        # Whether `pump` is called by this turn of the loop, or at the beginning of the next one.
+        self._is_woken = False
         self.is_leaving = False
         self.attempts = Attempts(self, shared)
         self.replaying = Replaying(
@@ -115,9 +117,15 @@ class Channel:
         self.pump()
         return True
 
+    def pump_soon(self) -> None:
+        """Call `pump` once for all attempts that end in this turn of the loop."""
+        if not self._is_woken:
+            self._is_woken = True
+            asyncio.get_running_loop().call_soon(self.pump)
+
     def pump(self) -> None:
         """Send what may be sent now, read more if little is left, and come back when more may be sent."""
-        self._is_paused = False
+        self._is_paused = self._is_woken = False
         if self.is_leaving or self._is_halted or not self._shared.may_send():
             return
         now_ms, now_ns = self._shared.clock.now_ms(), self._shared.clock.monotonic_ns()
