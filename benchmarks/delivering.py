@@ -64,7 +64,7 @@ class _Transport:
 class _Deliverer(WebhookDeliverer):
     """Its connections have no sockets."""
 
-    def _connector(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
+    def _open(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
         import aiohttp  # noqa: PLC0415  as the deliverer does
 
         class Connector(aiohttp.BaseConnector):

@@ -21,6 +21,8 @@ webhook_endpoint_connections_max = 128
 webhook_idle_connection_ms = 4_000
 webhook_answer_bytes_max = 65_536
 webhook_excerpt_bytes_max = 1_024
+# Informational answers (RFC 9110 15.2) before the one that counts.
+webhook_informational_max = 8
 webhook_retry_after_s_max = 86_400
 webhook_resolved_ms = 10_000
 webhook_addresses_max = 16

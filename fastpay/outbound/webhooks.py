@@ -2,19 +2,18 @@
 
 It is aiohttp underneath, for the reasons that `http.py` names. What it needs beyond that client: a hook where
 a socket is made for an address, so that this address is the one that is checked; pools that many endpoints
-share; and an answer that counts by its status, of which only the beginning is read.
+share; and an answer that counts by its status, of which only the beginning is read (`exchange.py`).
 """
 
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yarl
-from multidict import CIMultiDict, istr
 
 import fastpay
 from fastpay import limits
@@ -28,23 +27,26 @@ from fastpay.outbound.signatures import WebhookSigner
 if TYPE_CHECKING:
     import aiohttp
 
+    from fastpay.outbound.exchange import Answer, Destination
+
 # Returns what `getaddrinfo` returns for a host and a port.
 Resolve = Callable[[str, int], Awaitable[Sequence[Any]]]
 
-# What is looked up again and again knows its own lower case.
-_SIGNED = {
-    name.encode(): istr(name.title())
-    for name in ("stripe-signature", "webhook-id", "webhook-timestamp", "webhook-signature")
-}
-_SEQUENCE, _PREVIOUS, _ATTEMPT = map(
-    istr, ("Fastpay-Sequence", "Fastpay-Previous-Sequence", "Fastpay-Attempt")
-)
 _FIXED = {
     "Content-Type": "application/json; charset=utf-8",
     "User-Agent": f"fastpay/{fastpay.__version__} (+webhooks)",
     "Accept": "*/*",
     "Accept-Encoding": "identity",
 }
+_TRACEPARENT = "traceparent"
+# What each delivery has of its own. An endpoint's headers replace neither these nor the fixed ones.
+_CHANGING = frozenset(
+    (
+        *("stripe-signature", "webhook-id", "webhook-timestamp", "webhook-signature"),
+        *("fastpay-sequence", "fastpay-previous-sequence", "fastpay-attempt"),
+        *("host", "content-length", "transfer-encoding", "connection", "expect", "proxy-authorization"),
+    )
+)
 
 
 class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,8 +62,9 @@ class _Prepared(msgspec.Struct, frozen=True):
     target: Target
     url: yarl.URL
     signer: WebhookSigner
-    # The endpoint's own, and those that are the same for all deliveries.
-    headers: CIMultiDict[str]
+    destination: "Destination"
+    # The endpoint's own, which gives way to that of a trace that is drawn.
+    traceparent: tuple[tuple[bytes, bytes], ...]
     slots: asyncio.Semaphore
 
 
@@ -93,7 +96,7 @@ class WebhookDeliverer:
         self._policy = AddressPolicy(settings.allowed_networks)
         self._prepared: dict[str, _Prepared] = {}
         # One for each policy: the pool of one must not hold connections that the other would refuse.
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._connectors: dict[bool, aiohttp.BaseConnector] = {}
 
     async def deliver(self, delivery: Delivery) -> DeliveryOutcome:
         """Make one attempt, within the time limit. It never raises; cancelling it ends it."""
@@ -104,75 +107,49 @@ class WebhookDeliverer:
 
     async def close(self) -> None:
         """Close all connections."""
-        sessions, self._sessions = list(self._sessions.values()), {}
-        for session in sessions:
-            await session.close()
+        connectors, self._connectors = list(self._connectors.values()), {}
+        for connector in connectors:
+            await connector.close()
 
     async def _attempt(self, delivery: Delivery, begun_ns: int) -> DeliveryOutcome:
         try:
-            prepared = self._prepare(delivery.target)
             if self._tls is None:
                 # Once, and beside the event loop: it takes as long as many payments.
                 self._tls = await asyncio.to_thread(_load)
-            async with prepared.slots:
-                status, headers, excerpt = await self._send(prepared, delivery)
+            prepared = self._prepare(delivery.target)
+            async with asyncio.timeout(self._timeout_ms / 1000), prepared.slots:
+                answer = await self._send(prepared, delivery)
         except _Refused as error:
             return self._failed("address_refused", str(error), begun_ns)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
             return self._failed(_failure_of(error), _reason_of(error), begun_ns)
         return DeliveryOutcome(
-            status=status,
+            status=answer.status,
             latency_ms=self._since_ms(begun_ns),
-            excerpt=_excerpt(excerpt.decode("utf-8", "replace")),
-            retry_after_s=self._retry_after(headers.get("Retry-After")),
+            excerpt=_excerpt(answer.excerpt.decode("utf-8", "replace")) if answer.excerpt else "",
+            retry_after_s=self._retry_after(answer.headers.get("Retry-After")),
         )
 
-    async def _send(self, prepared: _Prepared, delivery: Delivery) -> tuple[int, Mapping[str, str], bytes]:
-        """Return the status, the headers and the beginning of the body of the answer."""
-        url = prepared.url
-        headers = self._headers(prepared, delivery)
+    async def _send(self, prepared: _Prepared, delivery: Delivery) -> "Answer":
+        headers = prepared.signer.headers(delivery.event_id, delivery.body, self._clock.now_ms() // 1000)
+        headers += (
+            (b"Fastpay-Sequence", b"%d" % delivery.sequence),
+            (b"Fastpay-Previous-Sequence", b"%d" % delivery.previous_sequence),
+            (b"Fastpay-Attempt", b"%d" % delivery.attempt),
+        )
         tracer = traces.tracer()
         if tracer is None or (trace := tracer.delivery(delivery.request_id)) is None:
-            return await self._post(prepared, delivery, headers)
+            headers += prepared.traceparent
+            return await prepared.destination.post(headers, delivery.body)
         # The endpoint's own headers may not choose the trace. The caller's tracestate is not the receiver's.
-        headers["Traceparent"], _ = trace.to_headers()
-        status = None
+        headers.append((b"Traceparent", trace.to_headers()[0].encode()))
+        status, url = None, prepared.url
         try:
-            answer = await self._post(prepared, delivery, headers)
-            status = answer[0]
+            answer = await prepared.destination.post(headers, delivery.body)
+            status = answer.status
             return answer
         finally:
             tracer.delivered(trace, url.scheme, url.host or "", url.port or 443, status=status)
-
-    async def _post(
-        self, prepared: _Prepared, delivery: Delivery, headers: CIMultiDict[str]
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        url, live = prepared.url, prepared.target.livemode
-        async with self._session(is_plain=live and url.scheme == "http").post(
-            url,
-            data=delivery.body,
-            headers=headers,
-            allow_redirects=False,
-            proxy=self._settings.proxy,
-        ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk[: limits.webhook_excerpt_bytes_max]
-                if response.content.total_bytes > limits.webhook_answer_bytes_max:
-                    response.close()
-                    break
-            return response.status, response.headers, bytes(body[: limits.webhook_excerpt_bytes_max])
-
-    def _headers(self, prepared: _Prepared, delivery: Delivery) -> CIMultiDict[str]:
-        """Return the headers. Those of the endpoint come first: none of them can replace one of ours."""
-        headers = prepared.headers.copy()
-        timestamp = self._clock.now_ms() // 1000
-        for name, value in prepared.signer.headers(delivery.event_id, delivery.body, timestamp):
-            headers[_SIGNED[name]] = value.decode()
-        headers[_SEQUENCE] = str(delivery.sequence)
-        headers[_PREVIOUS] = str(delivery.previous_sequence)
-        headers[_ATTEMPT] = str(delivery.attempt)
-        return headers
 
     def _prepare(self, target: Target) -> _Prepared:
         """Return what is made of a target. Raises: _Refused."""
@@ -195,9 +172,14 @@ class WebhookDeliverer:
                 raise _Refused(str(error)) from error
         prepared = _Prepared(
             target,
-            url.with_fragment(None),
+            url,
             WebhookSigner(*target.secrets),
-            _lasting_headers(target),
+            self._destination(target, url),
+            tuple(
+                (name.encode(), value.encode())
+                for name, value in target.headers
+                if name.lower() == _TRACEPARENT
+            ),
             asyncio.Semaphore(limits.webhook_endpoint_connections_max),
         )
         if len(self._prepared) >= limits.webhook_targets_kept:
@@ -209,28 +191,33 @@ class WebhookDeliverer:
         """Tell whether some addresses may be sent live events without TLS. A proxy hides the address."""
         return bool(self._settings.allowed_networks) and self._settings.proxy is None
 
-    def _session(self, *, is_plain: bool) -> "aiohttp.ClientSession":
-        session = self._sessions.get(is_plain)
-        if session is None:
+    def _destination(self, target: Target, url: yarl.URL) -> "Destination":
+        """Return where deliveries to a target go. Raises: _Refused."""
+        from fastpay.outbound.exchange import Destination  # noqa: PLC0415 - see `_load`
+
+        given = [*_CHANGING, _TRACEPARENT, *(name.lower() for name in _FIXED)]
+        headers = [(name, value) for name, value in target.headers if name.lower() not in given]
+        headers += _FIXED.items()
+        try:
+            return Destination(
+                self._connector(is_plain=target.livemode and url.scheme == "http"),
+                url.with_fragment(None),
+                headers=headers,
+                proxy=self._settings.proxy,
+                connect_timeout_ms=min(self._timeout_ms, limits.webhook_connect_timeout_ms),
+            )
+        except ValueError as error:
+            raise _Refused("the URL or a header is not valid") from error
+
+    def _connector(self, *, is_plain: bool) -> "aiohttp.BaseConnector":
+        connector = self._connectors.get(is_plain)
+        if connector is None:
             policy = AddressPolicy(self._settings.allowed_networks, only_allowed=True)
-            session = self._open(policy if is_plain else self._policy)
-            self._sessions[is_plain] = session
-        return session
+            connector = self._open(policy if is_plain else self._policy)
+            self._connectors[is_plain] = connector
+        return connector
 
-    def _open(self, policy: AddressPolicy) -> "aiohttp.ClientSession":
-        import aiohttp  # noqa: PLC0415 - see `_load`
-
-        return aiohttp.ClientSession(
-            connector=self._connector(policy),
-            timeout=aiohttp.ClientTimeout(
-                total=self._timeout_ms / 1000,
-                sock_connect=min(self._timeout_ms, limits.webhook_connect_timeout_ms) / 1000,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
-
-    def _connector(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
+    def _open(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
         import aiohttp  # noqa: PLC0415 - see `_load`
 
         is_direct = self._settings.proxy is None
@@ -266,16 +253,9 @@ class WebhookDeliverer:
         return min(max(seconds, 0), limits.webhook_retry_after_s_max)
 
 
-def _lasting_headers(target: Target) -> CIMultiDict[str]:
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name, value in (*target.headers, *_FIXED.items()):
-        headers[istr(name)] = value
-    return headers
-
-
 def _load() -> ssl.SSLContext:
     """Import the client, which many processes never need, and return the certificates that are trusted."""
-    import aiohttp  # noqa: F401, PLC0415
+    import fastpay.outbound.exchange  # noqa: F401, PLC0415
 
     return ssl.create_default_context()
 
@@ -336,6 +316,8 @@ def _failure_of(error: Exception) -> Failure:
     """Return what kind of failure an error of the client is."""
     import aiohttp  # noqa: PLC0415 - see `_load`
 
+    from fastpay.outbound.exchange import AnswerMalformedError  # noqa: PLC0415
+
     if isinstance(error, AddressRefused) or isinstance(getattr(error, "os_error", None), AddressRefused):
         return "address_refused"
     # The first that fits: several are each other's base classes.
@@ -346,7 +328,7 @@ def _failure_of(error: Exception) -> Failure:
         (aiohttp.ConnectionTimeoutError, "not_connected"),
         (aiohttp.ClientHttpProxyError, "not_connected"),
         (TimeoutError, "timed_out"),
-        (aiohttp.ClientResponseError, "malformed"),
+        (AnswerMalformedError, "malformed"),
         (aiohttp.InvalidURL, "address_refused"),
     )
     return next((failure for kind, failure in kinds if isinstance(error, kind)), "cut_off")

@@ -3,7 +3,7 @@
 import pytest
 
 from fastpay.outbound.http import HttpClient, NoAnswerError
-from tests.unit.outbound.test_webhooks import receiving
+from tests.unit.outbound.receivers import receiving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

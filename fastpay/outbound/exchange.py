@@ -1,0 +1,120 @@
+"""One POST over a connection of aiohttp's pool, beside aiohttp's session.
+
+The pool, TLS, the proxy and the parser are aiohttp's. Its session makes a request, two copies of the headers,
+a payload with a task that writes it, a timer and a response for each POST. What they decide is the same for
+all deliveries to a target, so it is decided once: a head that lasts, and a request that only names where to
+connect. The figures are in BENCHMARKS.md.
+
+`connect` and `release` are documented by aiohttp; how a connection is told of a response, and reads it, is
+not. So its minor version is fixed in pyproject.toml, and tests go through every way that an answer may end.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import aiohttp
+import yarl
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+
+from fastpay import limits
+
+# A tunnel that a proxy opens is a connection of its own: only a plain request names the whole URL.
+_PLAIN = "http"
+_INFORMATIONAL = range(100, 200)
+# What ends a line, and how many spaces the first one has.
+_ENDS, _SPACES = frozenset("\r\n\0"), 2
+
+
+class Answer(NamedTuple):
+    """A status, the headers, and the beginning of the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    excerpt: bytes
+
+
+class AnswerMalformedError(Exception):
+    """The answer is not HTTP."""
+
+
+class Destination:
+    """Where POSTs go, and what the heads of all of them begin with."""
+
+    def __init__(
+        self,
+        connector: aiohttp.BaseConnector,
+        url: yarl.URL,
+        *,
+        headers: Iterable[tuple[str, str]],
+        proxy: str | None,
+        connect_timeout_ms: int,
+    ) -> None:
+        """`headers` do not have Host or Content-Length. Raises: ValueError for one that is not a line."""
+        self._connector = connector
+        self._timeout = aiohttp.ClientTimeout(sock_connect=connect_timeout_ms / 1000)
+        self._request = aiohttp.ClientRequest("POST", url, proxy=None if proxy is None else yarl.URL(proxy))
+        is_whole = proxy is not None and url.scheme == _PLAIN
+        start = f"POST {url if is_whole else url.raw_path_qs} HTTP/1.1"
+        lines = [start, f"Host: {url.host_port_subcomponent}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        if any(not _ENDS.isdisjoint(line) for line in lines) or start.count(" ") > _SPACES:
+            raise ValueError("a line of the head is not valid")
+        self._head = "\r\n".join(lines).encode()
+
+    async def post(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
+        """Send a POST, and return its answer once that is whole, or too long to be read.
+
+        It never sends twice, and ends when it is cancelled. Raises: aiohttp.ClientError, OSError,
+        AnswerMalformedError, and aiohttp.ConnectionTimeoutError if there was no connection in time.
+        """
+        connection, protocol, transport = await self._connect()
+        try:
+            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+            transport.write(self._message(headers, body))
+            message, content = await protocol.read()
+            for _ in range(limits.webhook_informational_max):
+                if message.code not in _INFORMATIONAL:
+                    break
+                message, content = await protocol.read()
+            if message.code in _INFORMATIONAL:
+                raise AnswerMalformedError("the answer has no final status")
+            excerpt = b""
+            while chunk := await content.readany():
+                excerpt = (excerpt + chunk)[: limits.webhook_excerpt_bytes_max]
+                if content.total_bytes > limits.webhook_answer_bytes_max:
+                    break
+        except aiohttp.http.HttpProcessingError as error:
+            connection.close()
+            raise AnswerMalformedError(error.message) from error
+        except BaseException:
+            connection.close()
+            raise
+        # An answer that was not read to its end closes it.
+        connection.release()
+        return Answer(message.code, message.headers, excerpt)
+
+    async def _connect(self) -> tuple[Connection, ResponseHandler, asyncio.WriteTransport]:
+        """Return a connection on which nothing has come yet."""
+        while True:
+            try:
+                connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError("there was no connection in time") from error
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is not None and transport is not None and not len(protocol):
+                return connection, protocol, transport
+            # It has ended, or something came unasked that would be taken for the answer. Nothing was sent.
+            connection.close()
+
+    def _message(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
+        pieces = [self._head]
+        for name, value in headers:
+            pieces += (b"\r\n", name, b": ", value)
+        # The pool has found it in the proxy's URL.
+        authorization = self._request.headers.get("Proxy-Authorization")
+        if authorization is not None:
+            pieces += (b"\r\nProxy-Authorization: ", authorization.encode())
+        pieces += (b"\r\nContent-Length: ", b"%d" % len(body), b"\r\n\r\n", body)
+        return b"".join(pieces)
