@@ -67,8 +67,9 @@ relay_replay_attempts = 3
 # While live events of an endpoint wait, so many of them are begun for one of its replay.
 relay_live_per_replayed = 8
 
-# How long results are gathered before they are stored, and how many may wait for that.
+# How long results are gathered before they are stored, at a peak as well, and how many may wait for that.
 relay_gather_ms = 20
+relay_gather_busy_ms = 250
 relay_retry_ms = 250
 relay_unrecorded_max = 10_000
 
@@ -81,6 +82,8 @@ relay_peak_events = 72
 relay_events_per_delivery = 50
 relay_peak_per_second_min = 20
 relay_peak_per_second_max = 20_000
+# The share by which the rate grows at each look that finds time.
+relay_peak_growth = 4
 # Failures to store in a row that may be the beginning of an outage, and are not logged.
 relay_failures_quiet = 8
 relay_pause_ms = 1_000
@@ -99,5 +102,6 @@ assert relay_window_max <= webhook_endpoint_connections_max
 assert relay_probe_ms <= relay_probe_max_ms < relay_disable_ms
 assert 0 < relay_peak_per_second_min < relay_peak_per_second_max
 assert relay_look_ms < relay_beat_ms
+assert relay_gather_ms < relay_gather_busy_ms < relay_beat_ms
 assert relay_page_events + relay_window_max < relay_line_max // 2
 assert webhook_attempt_days <= webhook_attempt_days_max

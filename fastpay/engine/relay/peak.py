@@ -8,8 +8,10 @@ more commands wait, the larger are the batches.
     -------------------------------------  ---------------------------------------------------------------
     `relay_demand_max` of the time and     it is halved, down to one for each `relay_events_per_delivery`
     `relay_peak_events` a commit, or more  events, and `relay_peak_per_second_min` at least
-    less of one of them                    it grows, until it has no bound
+    less of one of them                    it grows by a quarter, until it has no bound
     no commit                              it has no bound
+
+It is cut faster than it grows, so that a look which happens to find less, every third or so, changes little.
 
 A slow database makes large batches as well, and a machine that others keep busy takes the processor from few
 payments as well: neither is a reason to let events wait. Replays wait in both cases (see `window.Spare`).
@@ -85,8 +87,8 @@ class Peak:
             before = begun * 1_000_000_000 // passed_ns if per_second is None else per_second
             per_second = max(before // 2, least, limits.relay_peak_per_second_min)
         elif per_second is not None:
-            per_second *= 2
-            per_second = per_second if per_second < limits.relay_peak_per_second_max else None
+            grown = per_second + max(1, per_second // limits.relay_peak_growth)
+            per_second = grown if grown < limits.relay_peak_per_second_max else None
         self._pace(per_second)
 
     def _pace(self, per_second: int | None) -> None:

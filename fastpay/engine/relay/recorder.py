@@ -32,16 +32,25 @@ class Recorded(Protocol):
 class Recorder:
     """Gathers for a moment, and then stores everything. What could not be stored is kept, and stored later.
 
+    While `is_busy` says so it gathers for longer: each record is a commit, for which payments wait as well.
+    What an instance had not stored when it was killed is sent again, and nothing more.
     `fenced` is called with endpoints that another instance has taken over: nothing of them was stored.
     """
 
     def __init__(
-        self, store: LeaseStore, instance_id: str, *, clock: Clock, fenced: Callable[[Recorded], None]
+        self,
+        store: LeaseStore,
+        instance_id: str,
+        *,
+        clock: Clock,
+        fenced: Callable[[Recorded], None],
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
         self._store = store
         self._instance_id = instance_id
         self._fenced = fenced
+        self._is_busy = is_busy
         self._touched: dict[Recorded, None] = {}
         self._stored: dict[Recorded, Record] = {}
         self._attempts: list[tuple[Recorded, MadeAttempt]] = []
@@ -138,7 +147,8 @@ class Recorder:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            await asyncio.sleep(limits.relay_gather_ms / 1000)
+            gather_ms = limits.relay_gather_busy_ms if self._is_busy() else limits.relay_gather_ms
+            await asyncio.sleep(gather_ms / 1000)
             is_stored = False
             try:
                 is_stored = await self.flush()

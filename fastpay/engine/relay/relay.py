@@ -76,7 +76,10 @@ class Relay:
         self._instance_id = instance_id
         self._retention_days = retention_days
         self._stopping = stopping
-        self._recorder = Recorder(ports.store, instance_id, clock=clock, fenced=self._fenced)
+        peak = Peak()
+        self._recorder = Recorder(
+            ports.store, instance_id, clock=clock, fenced=self._fenced, is_busy=lambda: peak.is_on
+        )
         self._reports = Reports(ports.submit)
         self.leases = Leases(
             ports.store,
@@ -99,7 +102,7 @@ class Relay:
             log=ports.log,
             slots=Slots(),
             spare=Spare(),
-            peak=Peak(),
+            peak=peak,
             recorder=self._recorder,
             reports=self._reports,
             may_send=self._may_send,

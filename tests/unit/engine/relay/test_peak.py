@@ -54,6 +54,16 @@ def test_deliveries_are_few_while_the_loop_is_short_of_processor_time(committed_
     assert loop.run(10_000) == pytest.approx(10 * few, rel=0.15)
 
 
+def test_a_look_that_finds_time_now_and_then_changes_little() -> None:
+    loop, begun = Loop(committed_per_ms=4, demand=1.0), 0
+    loop.run(1_000)
+    for number in range(200):
+        loop.demand = number % 2
+        begun += loop.run(2 * loop.gap_ms)
+    few = 4_000 // limits.relay_events_per_delivery * (400 * loop.gap_ms) // 1_000
+    assert begun <= 1.3 * few
+
+
 def test_deliveries_do_not_hide_the_peak_that_they_cause() -> None:
     """What they take lowers the rate of commits: the fewer commits, the more of them would be let through."""
     loop = Loop(committed_per_ms=4, demand=0.6, delivery_demand=0.2)
