@@ -219,6 +219,7 @@ CODES: Mapping[str, str] = {
     "database_unavailable": "The database cannot be reached. The same request may be sent again.",
     "deadline_exceeded": "The client's own deadline has passed. Nothing was begun.",
     "disk_full": "The disk of the database is full. Nothing was written.",
+    "email_invalid": "The text is no email address.",
     "expired_card": "The card has expired.",
     "expires_at_past": "The time of expiry is not in the future.",
     "hold_already_ended": "The hold was posted, voided or has expired before.",

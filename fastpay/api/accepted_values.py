@@ -56,10 +56,15 @@ class Accepted:
 
 
 class Text(msgspec.Struct, frozen=True):
-    """The bounds of a text in characters, and its pattern."""
+    """The bounds of a text in characters, and its pattern.
+
+    `meaning` is what the pattern means in words, and `code` the error code of a text that does not match.
+    """
 
     size: range
     pattern: re.Pattern[str] | None
+    meaning: str | None = None
+    code: str | None = None
 
 
 # Bounded by the number of params types in the program.
@@ -104,6 +109,8 @@ def _add(accepted: Accepted, kind: Any, where: str, open_structs: dict[type, Acc
     match kind:
         case inspect.Metadata():
             _add(accepted, kind.type, where, open_structs)
+            if accepted.text is not None and kind.extra:
+                accepted.text = msgspec.structs.replace(accepted.text, **kind.extra)
         case inspect.UnionType():
             for part in kind.types:
                 _add(accepted, part, where, open_structs)

@@ -99,7 +99,7 @@ def new_card(call: Call, data: PaymentMethodData, *, param: str) -> NewCard | To
         )
     name = f"{param}[card]" if param else "card"
     if isinstance(data.card, UnsetType):
-        raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=name)
+        raise _missing(name)
     if not isinstance(data.card.token, UnsetType):
         return _card_of_token(call, data, data.card, name)
     return NewCard(
@@ -224,9 +224,10 @@ def magic_card(call: Call, number: str) -> cards.Card:
 def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
     """Return the card whose data came with the request. Raises: InvalidRequest, CardDeclined."""
     name = param
-    number = _required(params.number, f"{name}[number]")
-    month = _required(params.exp_month, f"{name}[exp_month]")
-    year = _required(params.exp_year, f"{name}[exp_year]")
+    number, month, year = params.number, params.exp_month, params.exp_year
+    if isinstance(number, UnsetType) or isinstance(month, UnsetType) or isinstance(year, UnsetType):
+        needed = {"number": number, "exp_month": month, "exp_year": year}
+        raise _missing(*(f"{name}[{field}]" for field, value in needed.items() if value is UNSET))
     digits = _checked_number(number, f"{name}[number]")
     exp_year = full_year(call, month, year, prefix=name)
     if not isinstance(params.cvc, UnsetType):
@@ -309,8 +310,13 @@ def _in_four_digits(year: int) -> int:
 
 def _required(value: _Value | UnsetType, param: str) -> _Value:
     if isinstance(value, UnsetType):
-        raise InvalidRequest("The parameter is missing.", code="parameter_missing", param=param)
+        raise _missing(param)
     return value
+
+
+def _missing(*names: str) -> InvalidRequest:
+    lead = "Missing required params" if len(names) > 1 else "Missing required param"
+    return InvalidRequest(f"{lead}: {', '.join(names)}.", code="parameter_missing", param=names[0])
 
 
 def _checked_number(number: str, param: str) -> str:

@@ -9,14 +9,27 @@ from fastpay import limits
 from fastpay.domain.objects import Address, BillingDetails, Shipping
 from fastpay.errors import InvalidRequest
 
+
+def told(meaning: str, *, code: str | None = None) -> dict[str, object]:
+    """Return what an error says of a text that does not match a pattern: what it must be, and a code."""
+    return {"meaning": meaning, "code": code}
+
+
 Text = Annotated[str, Meta(min_length=1, max_length=limits.text_chars_max)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.name_chars_max)]
+
 # The end of a text: in Python, `$` alone also matches before a final line break.
 _END = "$(?!\\n)"
 _PLAIN = "[^<>\\\\'\"*]"
 
 Email = Annotated[
-    str, Meta(min_length=1, max_length=limits.email_chars_max, pattern=f"^[^@\\s]+@[^@\\s]+{_END}")
+    str,
+    Meta(
+        min_length=1,
+        max_length=limits.email_chars_max,
+        pattern=f"^[^@\\s]+@[^@\\s]+{_END}",
+        extra=told("an email address, for example ada@example.com", code="email_invalid"),
+    ),
 ]
 Phone = Annotated[str, Meta(min_length=1, max_length=limits.phone_chars_max)]
 Url = Annotated[str, Meta(min_length=1, max_length=limits.url_chars_max)]
@@ -27,10 +40,17 @@ Descriptor = Annotated[
         min_length=1,
         max_length=limits.descriptor_chars_max,
         pattern=f"^{_PLAIN}*[A-Za-z]{_PLAIN}*{_END}",
+        extra=told("a text with at least one letter, without any of < > \\ ' \" *"),
     ),
 ]
 DescriptorSuffix = Annotated[
-    str, Meta(min_length=1, max_length=limits.descriptor_chars_max, pattern=f"^{_PLAIN}+{_END}")
+    str,
+    Meta(
+        min_length=1,
+        max_length=limits.descriptor_chars_max,
+        pattern=f"^{_PLAIN}+{_END}",
+        extra=told("a text without any of < > \\ ' \" *"),
+    ),
 ]
 Expand = Annotated[tuple[Text, ...], Meta(max_length=limits.expand_paths_max)]
 Metadata = dict[str, str]

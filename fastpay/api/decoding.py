@@ -18,6 +18,7 @@ An empty text is refused if a parameter cannot be unset. Inside of a map it remo
 keeps it as an empty text.
 """
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -39,6 +40,8 @@ _MEDIA_TYPES = frozenset({FORM, _JSON})
 
 _BOOLEANS = {"true": True, "false": False, "True": True, "False": False}
 _DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+# Card numbers have 12 digits or more.
+_LONG = 10**11
 
 
 def decode_params(
@@ -252,7 +255,10 @@ def _check_text(bounds: Text, text: str) -> None:
         low, high = bounds.size.start, bounds.size.stop - 1
         raise ParameterError(f"The text has {len(text)} characters. It must have from {low} to {high}.")
     if bounds.pattern is not None and bounds.pattern.search(text) is None:
-        raise ParameterError(f"The text must match {bounds.pattern.pattern}.", received=text)
+        wanted = (
+            f"It must be {bounds.meaning}" if bounds.meaning else f"It must match {bounds.pattern.pattern}"
+        )
+        raise ParameterError(f"{wanted}.", received=text, code=bounds.code)
 
 
 def _read_object(accepted: Accepted, value: dict[str, Any], from_form: bool) -> Any:
@@ -340,7 +346,8 @@ def _allowed(accepted: Accepted) -> str:
         kinds += ["true", "false"]
     if accepted.integer is not None:
         bounded = accepted.integer.start > -(2**63) or accepted.integer.stop < 2**63
-        bounds = f" from {accepted.integer.start} to {accepted.integer.stop - 1}" if bounded else ""
+        low, high = _bound(accepted.integer.start), _bound(accepted.integer.stop - 1)
+        bounds = f" from {low} to {high}" if bounded else ""
         kinds.append(f"a whole number{bounds}")
     if accepted.text is not None:
         kinds.append("a text")
@@ -351,3 +358,14 @@ def _allowed(accepted: Accepted) -> str:
     if accepted.nullable or accepted.clearable:
         kinds.append("empty, which unsets it")
     return f"It must be {' or '.join(kinds)}."
+
+
+def _bound(number: int) -> str:
+    """Return a bound for a message. A long one is a power, or it would be hidden like a card number."""
+    size = abs(number)
+    for base, exponent in itertools.product((2, 10), range(64)):
+        power = base**exponent
+        if size >= _LONG and size in (power, power - 1):
+            shown = f"{base}^{exponent}" if size == power else f"{base}^{exponent} - 1"
+            return shown if number > 0 else f"-({shown})"
+    return str(number)

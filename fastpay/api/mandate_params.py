@@ -60,8 +60,8 @@ def mandate_data(
     given = params.customer_acceptance
     if given.type == "online" and given.online is None:
         raise InvalidRequest(
-            "The parameter is missing: give the address and the browser of the customer, or "
-            "infer_from_client=true.",
+            "Missing required param: mandate_data[customer_acceptance][online]. Give the address and the "
+            "browser of the customer, or infer_from_client=true.",
             code="parameter_missing",
             param="mandate_data[customer_acceptance][online]",
         )

@@ -240,6 +240,7 @@ _MAGIC_NUMBERS: dict[str, str] = {
     "visa_cartesBancaires": "4000002500001001",
     "mastercard_cartesBancaires": "5555552500001001",
     "bypassPending": "4000000000000077",
+    "bypassPendingInternational": "4000003720000278",
     "visa_chargeDeclined": "4000000000000002",
     "chargeDeclined": "4000000000000002",
     "chargeDeclinedInsufficientFunds": "4000000000009995",

@@ -182,6 +182,31 @@ def test_a_pattern_that_means_no_events_is_refused(http: httpx.Client, events: s
     assert status == 400
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("charge.suceeded", " Did you mean charge.succeeded?"),
+        ("charge.disputes.*", " Did you mean charge.dispute.closed?"),
+        ("payment_method.created", " Did you mean payment_method.updated?"),
+    ],
+)
+def test_a_type_that_there_is_not_is_refused_with_the_nearest(
+    http: httpx.Client, name: str, hint: str
+) -> None:
+    wrong = {"enabled_events[0]": "*", "enabled_events[1]": name}
+    error = http.post(PATH, data={"url": URL, **wrong}).json()["error"]
+    assert error["param"] == "enabled_events[1]"
+    assert error["message"] == f"There are no events of the type '{name}'.{hint}"
+    kept = make(http)
+    assert refused(http.post(own("", kept), data=wrong)) == (400, "enabled_events[1]")
+
+
+def test_types_of_what_is_not_served_are_accepted(http: httpx.Client) -> None:
+    names = ["invoice.paid", "customer.subscription.updated", "checkout.session.completed", "topup.*"]
+    shown = http.post(PATH, json={"url": URL, "enabled_events": names})
+    assert shown.json()["enabled_events"] == names
+
+
 def test_live_endpoints_are_https_and_no_connected_accounts_have_any(
     server: RunningServer, http: httpx.Client, tenant: Tenant
 ) -> None:

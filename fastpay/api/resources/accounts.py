@@ -21,6 +21,7 @@ from fastpay.api.common_params import (
     first_metadata,
     given,
     refuse_together,
+    told,
 )
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
@@ -37,7 +38,10 @@ from fastpay.domain.rules import Rules
 from fastpay.engine.ports import Profile
 from fastpay.errors import InvalidRequest
 
-Country = Annotated[str, Meta(pattern="^[A-Z]{2}$(?!\\n)")]
+Country = Annotated[
+    str,
+    Meta(pattern="^[A-Z]{2}$(?!\\n)", extra=told("a country in two capital letters, for example DE")),
+]
 
 _NOTHING_REQUIRED: Shape = {
     "alternatives": [],

@@ -23,6 +23,7 @@ from fastpay.api.common_params import (
     given,
     refuse_together,
     shipping,
+    told,
     value_or,
 )
 from fastpay.api.common_shapes import ADDRESS, SHIPPING
@@ -43,7 +44,15 @@ from fastpay.domain.sources import source_id
 from fastpay.errors import InvalidRequest
 
 Balance = Annotated[int, Meta(ge=-limits.balance_max, le=limits.balance_max)]
-InvoicePrefix = Annotated[str, Meta(min_length=3, max_length=12, pattern="^[A-Z0-9]+$(?!\\n)")]
+InvoicePrefix = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=12,
+        pattern="^[A-Z0-9]+$(?!\\n)",
+        extra=told("capital letters and digits"),
+    ),
+]
 Locale = Annotated[str, Meta(min_length=2, max_length=20)]
 
 

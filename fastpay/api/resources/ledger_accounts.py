@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api.common_params import Metadata, NoParams, Params, Text, first_metadata
+from fastpay.api.common_params import Metadata, NoParams, Params, Text, first_metadata, told
 from fastpay.api.context import Call
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
@@ -19,7 +19,15 @@ from fastpay.domain.identifiers import digits
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_objects import LedgerAccount
 
-Code = Annotated[str, Meta(min_length=1, max_length=limits.ledger_code_chars_max, pattern="^[!-~]+$(?!\\n)")]
+Code = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=limits.ledger_code_chars_max,
+        pattern="^[!-~]+$(?!\\n)",
+        extra=told("printable ASCII without spaces"),
+    ),
+]
 MinBalance = Annotated[int, Meta(ge=-limits.balance_max, le=0)]
 
 _SIDES = {"debit": "D", "credit": "C"}

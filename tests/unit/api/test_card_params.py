@@ -80,6 +80,12 @@ def test_a_card_that_is_over_is_declined_by_the_command(
 def test_card_data_must_be_whole(api: Api, changes: dict[str, Any], param: str) -> None:
     error = api.refused("POST", "/v1/payment_methods", _card(**changes))
     assert (error["status"], error["code"], error["param"]) == (400, "parameter_missing", param)
+    assert error["message"] == f"Missing required param: {param}."
+
+
+def test_all_card_data_that_is_missing_is_named(api: Api) -> None:
+    error = api.refused("POST", "/v1/payment_methods", _card(number=None, exp_year=None))
+    assert error["message"] == "Missing required params: card[number], card[exp_year]."
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from fastpay import limits
 from fastpay._native.cache import CachedResponse
 from fastpay.api import answers
 from fastpay.api.cached_responses import response_of
-from fastpay.api.common_params import NoParams, refuse_together
+from fastpay.api.common_params import NoParams, refuse_together, told
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
@@ -43,6 +43,7 @@ EventType = Annotated[
         min_length=1,
         max_length=limits.name_chars_max,
         pattern=r"^(?:[a-z0-9_]+\.)*(?:[a-z0-9_]+|\*)$(?!\n)",
+        extra=told("a type of events, for example charge.refunded, or a group of them, charge.*"),
     ),
 ]
 Sequence48 = Annotated[int, Meta(ge=0, lt=_SEQUENCE_MAX)]

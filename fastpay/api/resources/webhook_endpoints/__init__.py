@@ -34,6 +34,7 @@ from fastpay.api.resources.webhook_endpoints.params import (
     RotateParams,
     SettingsParams,
     UpdateParams,
+    check_event_types,
     check_headers,
     check_url,
 )
@@ -236,6 +237,8 @@ async def _decode_replay(call: Call) -> ReplayParams:
 def _fields(call: Call, params: CreateParams | UpdateParams) -> dict[str, object]:
     """Return the checked fields of an endpoint. Raises: InvalidRequest."""
     fields = given(params, "description", "enabled_events")
+    if not isinstance(params.enabled_events, UnsetType):
+        check_event_types(params.enabled_events)
     if not isinstance(params.url, UnsetType):
         must_be_https = call.scope.livemode and not call.services.settings.allows_plain_webhooks
         fields["url"] = check_url(params.url, must_be_https=must_be_https)

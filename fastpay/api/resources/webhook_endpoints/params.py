@@ -1,21 +1,30 @@
 """Parameters of webhook endpoints, and the checks of what cannot be said by a type."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api.common_params import Identifier, Metadata, Params, Part, Text
+from fastpay.api.common_params import Identifier, Metadata, Params, Part, Text, told
 from fastpay.api.list_params import ListParams
 from fastpay.api.resources.events import EventType, Sequence48
+from fastpay.api.suggestions import nearest
+from fastpay.domain import events
 from fastpay.errors import InvalidRequest
 
 Url = Annotated[str, Meta(min_length=1, max_length=limits.url_chars_max)]
 EventTypes = Annotated[tuple[EventType, ...], Meta(min_length=1, max_length=limits.event_types_max)]
 # A version of the dialect: a date, and since 2024 a name. The shape that is served is one.
-ApiVersion = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}(\.[a-z]{1,32})?$(?!\n)")]
+ApiVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d{2}-\d{2}(\.[a-z]{1,32})?$(?!\n)",
+        extra=told("a date, for example 2025-09-30 or 2025-09-30.clover"),
+    ),
+]
 Rate = Annotated[int, Meta(ge=1, le=limits.webhook_requests_per_second_max)]
 Overlap = Annotated[int, Meta(ge=0, le=limits.webhook_overlap_s_max)]
 
@@ -29,6 +38,16 @@ _OWN_HEADERS = frozenset(
         *("keep-alive", "origin", "stripe-signature", "te", "trailer", "transfer-encoding", "upgrade"),
         *("user-agent", "via"),
     )
+)
+# What has events of ours, and types that the dialect defines there for what is not served.
+_GROUPS = frozenset(name.partition(".")[0] for name in events.TYPES)
+_TYPES_ELSEWHERE = (
+    *("customer.bank_account.", "customer.discount.", "customer.source.expiring", "customer.subscription."),
+    *(
+        "customer.tax_id.",
+        "payment_method.automatically_updated",
+        "payment_method.card_automatically_updated",
+    ),
 )
 _OWN_HEADER_PREFIXES = ("content-", "fastpay-", "proxy-", "webhook-", "x-forwarded-")
 
@@ -98,6 +117,21 @@ class AttemptListParams(ListParams, frozen=True, kw_only=True, forbid_unknown_fi
     event: Identifier | UnsetType = UNSET
     sequence: Sequence48 | UnsetType = UNSET
     success: bool | UnsetType = UNSET
+
+
+def check_event_types(types: Sequence[str]) -> None:
+    """Refuse types of events that never come because there are none. Raises: InvalidRequest.
+
+    Types of what is not served are accepted: an integration may name them, and they just never come.
+    """
+    for position, name in enumerate(types):
+        group = name.partition(".")[0]
+        if group in _GROUPS and not events.matching(name) and not name.startswith(_TYPES_ELSEWHERE):
+            near = nearest(name, events.TYPES)
+            hint = f" Did you mean {near}?" if near else ""
+            raise InvalidRequest(
+                f"There are no events of the type '{name}'.{hint}", param=f"enabled_events[{position}]"
+            )
 
 
 def check_url(url: str, *, must_be_https: bool) -> str:
