@@ -79,12 +79,12 @@ def book(row: Row) -> Book:
 
 
 def rules(text: str) -> Rules:
-    """Return the rules in the generated column of a book."""
+    """Return the rules in the column `rules` of a book."""
     return _RULES_DECODER.decode(text)
 
 
 def encode_rules(rules: Rules) -> str:
-    """Return rules exactly as the generated column has them, to compare the two as text."""
+    """Return rules exactly as the trigger `book_rules` writes them, to compare the two as text."""
     return _RULES_ENCODER.encode(rules).decode()
 
 

@@ -12,14 +12,16 @@ from tests.store.good_rows import GOOD, Row
 from tests.support.engine import make_tenant
 from tests.support.servers import fetch
 
-# What triggers hold up, a statement at a time.
-TRIGGERED = {
-    "cash_transaction_payment_intent_fkey",
-    "cash_transaction_refund_fkey",
-    "ledger_transfer_accounts_fkey",
-    "ledger_transfer_hold_fkey",
-    "transfer_credit_account_fkey",
-    "transfer_debit_account_fkey",
+# References that a trigger checks, a statement at a time, beside those that functions of `..._checks` name.
+TRIGGERED = {"cash_transaction_payment_intent_fkey", "cash_transaction_refund_fkey"}
+# Updates that break a constraint, as of the rows of `FIRST`.
+CHANGED = {
+    "payment_method set version = 0": "payment_method_version_from_one",
+    "payment_intent set amount_received = 121": "payment_intent_received_within_overcapture",
+    "charge set amount_refunded = 91": "charge_refunded_within_captured",
+    "refund set status = 'done'": "refund_status_known",
+    "account set debits_pending = -1": "account_debits_pending_not_negative",
+    "account set min_balance = 1, credits_posted = 5, debits_posted = 5": "account_within_min_balance",
 }
 TABLES_OF_OTHERS = (
     *("tenant", "book", "api_key", "signing_secret", "cache_seal", "member", "alembic_version"),
@@ -60,7 +62,7 @@ async def prepare(connection: Any, scope: Scope) -> None:
 
 
 def test_every_constraint_has_a_case(database_url: str) -> None:
-    """Constraints, unique indexes that no constraint made, and triggers that act as foreign keys."""
+    """Constraints, unique indexes that no constraint made, and what triggers refuse in their place."""
     found = fetch(
         database_url,
         "select conname as name from pg_constraint where connamespace = 'public'::regnamespace "
@@ -68,11 +70,14 @@ def test_every_constraint_has_a_case(database_url: str) -> None:
         "union select index.relname from pg_index join pg_class as index on index.oid = indexrelid "
         "where indisunique and index.relnamespace = 'public'::regnamespace "
         "and indrelid::regclass::text <> all($1) "
-        "union select tgname from pg_trigger where tgname ~ '_fkey$' and not tgisinternal",
+        "union select tgname from pg_trigger where tgname ~ '_fkey$' and not tgisinternal "
+        # The functions of the triggers that check all rows of a statement name what they refuse.
+        "union select names[1] from pg_trigger join pg_proc on pg_proc.oid = tgfoid "
+        "cross join regexp_matches(prosrc, $q$(?:then|select|fault,)\\s+'([a-z_]+)'$q$, 'g') as names "
+        "where tgname ~ '_checks(_update)?$'",
         TABLES_OF_OTHERS,
     )
-    # Its trigger speaks for two, and has a name of its own.
-    assert {row["name"] for row in found} - {"transfer_account_fkey"} == set(CASES) - TRIGGERED
+    assert {row["name"] for row in found} == set(CASES) - TRIGGERED
 
 
 async def test_the_good_rows_are_taken(database_url: str) -> None:
@@ -94,6 +99,63 @@ async def test_each_constraint_refuses_by_its_name(database_url: str) -> None:
                 if said != constraint:
                     wrong.append((constraint, changed, said))
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("constraint", "values"),
+    [
+        ("book_fee_basis_points_range", ("fee_basis_points = -1", "fee_basis_points = 10001")),
+        ("book_fee_fixed_range", ("fee_fixed = -1", "fee_fixed = 100000000")),
+        ("book_dispute_fee_range", ("dispute_fee = -1", "dispute_fee = 100000000")),
+        ("book_funds_delay_days_range", ("funds_delay_days = -1", "funds_delay_days = 366")),
+        ("book_payout_interval_known", ("payout_interval = 'hourly'",)),
+        (
+            "book_amount_minimums_shape",
+            (
+                "amount_minimums = '[]'",
+                """amount_minimums = '{"usd": 0}'""",
+                """amount_minimums = '{"us": 1}'""",
+            ),
+        ),
+        ("book_sequence_range", ("sequence = -1",)),
+    ],
+)
+async def test_rules_out_of_their_range_are_refused(
+    database_url: str, constraint: str, values: tuple[str, ...]
+) -> None:
+    await make_tenant(database_url)
+    async with connected(database_url) as connection:
+        for value in values:
+            with pytest.raises(asyncpg.CheckViolationError) as refused:
+                await connection.execute(f"update book set {value}")
+            assert refused.value.constraint_name == constraint
+
+
+async def test_the_rules_of_a_book_are_always_those_of_its_columns(database_url: str) -> None:
+    """Batches compare them as one text."""
+    await make_tenant(database_url)
+    async with connected(database_url) as connection:
+        # A generated column would also follow where other triggers are off.
+        await connection.execute("set session_replication_role = replica")
+        await connection.execute("update book set rules = '[]'")
+        await connection.execute("update book set fee_fixed = 31 where livemode")
+        found = await connection.fetch("select livemode, fee_basis_points, fee_fixed, rules from book")
+        for livemode, basis_points, fixed, rules in found:
+            assert rules.startswith(f"[{basis_points},{fixed},")
+            assert (fixed == 31) == livemode
+        with pytest.raises(asyncpg.NotNullViolationError):
+            await connection.execute("update book set payout_interval = null")
+
+
+async def test_what_an_update_may_change_is_checked_again(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    async with connected(database_url) as connection:
+        await prepare(connection, scope)
+        for statement, constraint in CHANGED.items():
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
+                await connection.execute(f"update {statement}")
+            assert refused.value.constraint_name == constraint
+            assert refused.value.table_name == statement.split()[0]
 
 
 async def refusal(connection: Any, scope: Scope, table: str, changed: Row) -> str | None:

@@ -4,7 +4,7 @@
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences
--- $4 text[]    rules, as the generated column has them
+-- $4 text[]    rules, as the trigger `book_rules` writes them
 select
     require_books(count(*) = cardinality($1::uuid[])) as transaction_id,
     (date_part('epoch', clock_timestamp()) * 1000)::bigint as moment_ms
