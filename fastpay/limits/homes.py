@@ -3,8 +3,6 @@
 # A member whose row was not renewed for so long is gone.
 member_alive_ms = 4_000
 members_max = 64
-# With far fewer, clients of many tenants got 503: docs/decisions/0034-homes-are-hints.md.
-homes_per_processor = 4
 forwards_waiting_max = 8_192
 # A larger command is written by the instance that got it. A frame has several commands, which are not larger
 # together.

@@ -2,10 +2,7 @@
 
 import asyncio
 import functools
-import hashlib
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from fastpay import __version__
 from fastpay.clock import Clock
@@ -25,8 +22,6 @@ from fastpay.store.sealing import Vault
 
 # A member's identifier: when it started, in milliseconds, and a random number.
 _TIME_BYTES, _RANDOM_BYTES = 6, 10
-# What tells hosts apart. Processes in two network namespaces cannot reach each other's sockets.
-_BOOT, _NETWORK = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/net")
 # What the sealing keys are derived for.
 _PURPOSE = "members"
 
@@ -103,9 +98,6 @@ async def open_homes(
         release_name(__version__),
         f"fastpay-{member_id}",
         address,
-        # An instance that cannot tell where it is has a host of its own.
-        host=_host() or member_id,
-        processors=os.cpu_count() or 1,
     )
     tls = None if vault is None else functools.cache(lambda: create_contexts(vault.derive(_PURPOSE)))
     network = FrameNetwork(own.socket, address=address, tls=tls)
@@ -119,15 +111,6 @@ async def open_homes(
             "give an address of this machine that other instances reach, and a free port"
         ) from error
     return homes
-
-
-def _host() -> str | None:
-    """Return the same for all processes that share the processors of this machine and its sockets."""
-    try:
-        place = f"{_BOOT.read_text(encoding='ascii')} {_NETWORK.readlink()}"
-    except OSError:
-        return None
-    return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
 
 
 def describe_member(member: LiveMember) -> str:

@@ -35,20 +35,11 @@ class PostgresMembers:
             own.release,
             own.socket,
             own.address,
-            own.host,
-            own.processors,
             msgspec.json.encode(report).decode(),
             limits.member_alive_ms,
         )
         members = [
-            Member(
-                row["member_id"].hex,
-                own.release,
-                row["socket"],
-                row["address"],
-                row["host"],
-                row["processors"],
-            )
+            Member(row["member_id"].hex, own.release, row["socket"], row["address"])
             for row in found
             if row["member_id"] is not None
         ]

@@ -1,7 +1,6 @@
 """Two processes on one database: the home of a tenant is asked through the other, and taken away from it."""
 
 import asyncio
-import os
 import re
 import signal
 from collections.abc import Callable, Coroutine
@@ -11,8 +10,7 @@ import httpx
 import pytest
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.homes.choice import choose_home, homes_among
-from fastpay.engine.homes.ports import Member
+from fastpay.engine.homes.choice import choose_home
 from fastpay.operations.embedded import children
 from tests.support.api import open_async_client, open_client
 from tests.support.books import check_database
@@ -39,17 +37,12 @@ def pair(spawn_server: SpawnServer, database_url: str, tenant: Tenant) -> Pair:
     return home_of(tenant, *servers)
 
 
-def home_of(tenant: Tenant, *servers: RunningServer, processors: int | None = None) -> Pair:
-    """Return the home of a tenant, and another instance, once all know each other.
-
-    `processors` are those that all of them have together, if not those of this machine.
-    """
+def home_of(tenant: Tenant, *servers: RunningServer) -> Pair:
+    """Return the home of a tenant, and another instance, once all know each other."""
     for server in servers:
         wait_for(lambda server=server: f"members={len(servers)}" in server.output)  # type: ignore[misc]
     by_id = {re.findall(r"homes_changed member=(\w+)", server.output)[-1]: server for server in servers}
-    count = processors or os.cpu_count() or 1
-    members = [Member(one, "", "", processors=count) for one in by_id]
-    home = by_id[choose_home(Scope(tenant.tenant_id.hex, livemode=False), homes_among(members))]
+    home = by_id[choose_home(Scope(tenant.tenant_id.hex, livemode=False), by_id)]
     return home, next(server for server in servers if server is not home)
 
 

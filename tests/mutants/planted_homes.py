@@ -92,8 +92,8 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "believe-a-stale-member",
         "fastpay/store/sql/member_beat.sql",
-        "    and seen_at > clock_timestamp() - make_interval(secs => $8::integer / 1000.0)\n",
-        "    and $8::integer > 0\n",
+        "    and seen_at > clock_timestamp() - make_interval(secs => $6::integer / 1000.0)\n",
+        "    and $6::integer > 0\n",
         (f"{FORWARDING}::test_a_member_of_another_release_and_one_that_is_gone_are_no_members",),
     ),
     Mutant(

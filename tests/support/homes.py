@@ -132,8 +132,7 @@ async def instance(database_url: str, release: str = "this") -> AsyncIterator[In
         network = CableNetwork(f"fastpay-test-{member_id}")
         membership = Membership(PostgresMembers(own.pool), own.reads)
         homes = Homes(
-            # A host of its own, so that each is the home of some tenants.
-            Member(member_id, release, f"fastpay-test-{member_id}", host=member_id),
+            Member(member_id, release, f"fastpay-test-{member_id}"),
             own.writer,
             network,
             membership,

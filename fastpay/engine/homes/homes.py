@@ -28,7 +28,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.failures import UnknownOutcome
-from fastpay.engine.homes.choice import choose_home, homes_among
+from fastpay.engine.homes.choice import choose_home
 from fastpay.engine.homes.link import Link, Unanswered, Unbegun
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Follower, Member, Network, OwnWriter
@@ -155,7 +155,8 @@ class Homes:
         """Choose homes among those that stay, this instance included."""
         self._homes.clear()
         staying = [link.member for link in self._links.values() if not link.is_leaving]
-        self._choices = homes_among(staying if self._has_left and staying else [self._own, *staying])
+        members = staying if self._has_left and staying else [self._own, *staying]
+        self._choices = [member.member_id for member in members]
 
     def _home(self, scope: Scope) -> Link | None:
         """Return the link to the home of a tenant, None if that is this instance."""

@@ -10,17 +10,12 @@ from fastpay.engine.ports import Commit, Reply, Submission, Writer
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts.
-
-    Identifiers of older members sort first. Members with the same `host` share its processors.
-    """
+    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts."""
 
     member_id: str
     release: str
     socket: str
     address: str | None = None
-    host: str = ""
-    processors: int = 1
 
 
 class Roll(NamedTuple):

@@ -3,8 +3,7 @@
 from collections import Counter
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.homes.choice import choose_home, homes_among
-from fastpay.engine.homes.ports import Member
+from fastpay.engine.homes.choice import choose_home
 
 SCOPES = [Scope(f"{number:032x}", livemode=bool(number % 2)) for number in range(2_000)]
 MEMBERS = [f"{number:032x}" for number in range(4)]
@@ -28,34 +27,3 @@ def test_a_member_that_leaves_or_joins_moves_its_own_tenants_only() -> None:
     for scope in SCOPES:
         before, after = choose_home(scope, MEMBERS), choose_home(scope, MEMBERS[:-1])
         assert after == before or before == MEMBERS[-1]
-
-
-def on_host(host: str, *numbers: int, processors: int = 1) -> list[Member]:
-    """Return members on one host. The lower the number, the older the member."""
-    return [
-        Member(f"{number:032x}", "release", f"{number}", host=host, processors=processors)
-        for number in numbers
-    ]
-
-
-def homes(*members: Member) -> list[int]:
-    """Return the numbers of the members that are homes."""
-    return sorted(int(one, 16) for one in homes_among(members))
-
-
-def test_a_host_has_four_homes_for_each_processor_and_these_are_its_oldest_members() -> None:
-    assert homes(*on_host("one", 5, 1, 4, 2, 6, 3)) == [1, 2, 3, 4]
-    assert homes(*on_host("one", 5, 1, 4, 2, 6, 3, processors=2)) == [1, 2, 3, 4, 5, 6]
-
-
-def test_each_host_has_homes_of_its_own() -> None:
-    assert homes(*on_host("one", 1, 2, 3, 4, 5), *on_host("two", 8, 9)) == [1, 2, 3, 4, 8, 9]
-
-
-def test_a_member_that_joins_moves_nothing_on_a_host_that_has_its_homes() -> None:
-    before = on_host("one", 1, 2, 3, 4)
-    assert homes(*before, *on_host("one", 5)) == homes(*before)
-
-
-def test_the_oldest_of_the_others_takes_over_from_a_home_that_leaves() -> None:
-    assert homes(*on_host("one", 2, 3, 4, 5, 6)) == [2, 3, 4, 5]
