@@ -25,6 +25,8 @@ webhook_excerpt_bytes_max = 1_024
 webhook_informational_max = 8
 webhook_retry_after_s_max = 86_400
 webhook_resolved_ms = 10_000
+# Names that are looked up at the same time: more than one tenant has endpoints, in both of its modes.
+webhook_lookups_max = 256
 webhook_addresses_max = 16
 # `fastpay doctor` notes an event that an enabled endpoint has not acknowledged for so long.
 webhook_delay_noted_s = 60
@@ -104,4 +106,5 @@ assert 0 < relay_peak_per_second_min < relay_peak_per_second_max
 assert relay_look_ms < relay_beat_ms
 assert relay_gather_ms < relay_gather_busy_ms < relay_beat_ms
 assert relay_page_events + relay_window_max < relay_line_max // 2
+assert 2 * webhook_endpoints_max < webhook_lookups_max
 assert webhook_attempt_days <= webhook_attempt_days_max

@@ -1,16 +1,15 @@
 """Delivers events to webhook endpoints: one signed POST an attempt, to an address that was checked.
 
 It is aiohttp underneath, for the reasons that `http.py` names. What it needs beyond that client: a hook where
-a socket is made for an address, so that this address is the one that is checked; pools that many endpoints
-share; and an answer that counts by its status, of which only the beginning is read (`exchange.py`).
+a socket is made for an address, so that this address is the one that is checked (`connector.py`); pools that
+many endpoints share; and an answer that counts by its status, of which only the beginning is read
+(`exchange.py`).
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import yarl
@@ -27,10 +26,8 @@ from fastpay.outbound.signatures import WebhookSigner
 if TYPE_CHECKING:
     import aiohttp
 
+    from fastpay.outbound.connector import Resolve
     from fastpay.outbound.exchange import Answer, Destination
-
-# Returns what `getaddrinfo` returns for a host and a port.
-Resolve = Callable[[str, int], Awaitable[Sequence[Any]]]
 
 _FIXED = {
     "Content-Type": "application/json; charset=utf-8",
@@ -84,13 +81,13 @@ class WebhookDeliverer:
         settings: WebhookSettings,
         *,
         clock: Clock,
-        resolve: Resolve | None = None,
+        resolve: "Resolve | None" = None,
         tls: ssl.SSLContext | None = None,
         timeout_ms: int = limits.webhook_timeout_ms,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._resolve = resolve or _system_resolve
+        self._resolve = resolve
         self._tls = tls
         self._timeout_ms = timeout_ms
         self._policy = AddressPolicy(settings.allowed_networks)
@@ -122,7 +119,11 @@ class WebhookDeliverer:
         except _Refused as error:
             return self._failed("address_refused", str(error), begun_ns)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
-            return self._failed(_failure_of(error), _reason_of(error), begun_ns)
+            failure, reason = _failure_of(error), _reason_of(error)
+            if self._settings.proxy is not None and _is_of_the_proxy(error):
+                # Where the proxy is, is nothing that a tenant should read.
+                failure, reason = "not_connected", "the proxy cannot be reached"
+            return self._failed(failure, reason, begun_ns)
         return DeliveryOutcome(
             status=answer.status,
             latency_ms=self._since_ms(begun_ns),
@@ -212,24 +213,19 @@ class WebhookDeliverer:
     def _connector(self, *, is_plain: bool) -> "aiohttp.BaseConnector":
         connector = self._connectors.get(is_plain)
         if connector is None:
-            policy = AddressPolicy(self._settings.allowed_networks, only_allowed=True)
-            connector = self._open(policy if is_plain else self._policy)
+            only_allowed = AddressPolicy(self._settings.allowed_networks, only_allowed=True)
+            connector = self._open(only_allowed if is_plain else self._policy)
             self._connectors[is_plain] = connector
         return connector
 
     def _open(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
-        import aiohttp  # noqa: PLC0415 - see `_load`
+        from fastpay.outbound.connector import Lookups, open_connector  # noqa: PLC0415 - see `_load`
 
+        assert self._tls is not None, "the certificates are loaded before"
+        if self._resolve is None:
+            self._resolve = Lookups().resolve
         is_direct = self._settings.proxy is None
-        return aiohttp.TCPConnector(
-            limit=limits.webhook_connections_max,
-            keepalive_timeout=limits.webhook_idle_connection_ms / 1000,
-            ttl_dns_cache=limits.webhook_resolved_ms // 1000,
-            dns_cache_max_size=limits.webhook_targets_kept,
-            resolver=_resolver(self._resolve, policy if is_direct else None),
-            socket_factory=_socket_factory(policy) if is_direct else None,
-            ssl=self._tls or True,
-        )
+        return open_connector(policy if is_direct else None, tls=self._tls, resolve=self._resolve)
 
     def _failed(self, failure: Failure, reason: str, begun_ns: int) -> DeliveryOutcome:
         return DeliveryOutcome(failure=failure, latency_ms=self._since_ms(begun_ns), excerpt=_excerpt(reason))
@@ -255,61 +251,10 @@ class WebhookDeliverer:
 
 def _load() -> ssl.SSLContext:
     """Import the client, which many processes never need, and return the certificates that are trusted."""
+    import fastpay.outbound.connector  # noqa: PLC0415
     import fastpay.outbound.exchange  # noqa: F401, PLC0415
 
     return ssl.create_default_context()
-
-
-def _socket_factory(policy: AddressPolicy) -> Callable[[Any], socket.socket]:
-    """Return what makes the sockets of connections, for addresses that may be connected to only."""
-
-    def make(found: Any) -> socket.socket:
-        family, kind, protocol, _, address = found
-        policy.check(address[0])
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        return made
-
-    return make
-
-
-def _resolver(resolve: Resolve, policy: AddressPolicy | None) -> Any:
-    """Return a resolver for the client that returns addresses only if each of them may be connected to.
-
-    It is `Any` since its base class is in a library that is imported late.
-    """
-    from aiohttp.abc import AbstractResolver  # noqa: PLC0415 - see `_load`
-
-    class Resolver(AbstractResolver):
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-        ) -> list[Any]:
-            found = (await resolve(host, port))[: limits.webhook_addresses_max]
-            addresses = []
-            for own_family, _, protocol, _, address in found:
-                if policy is not None:
-                    policy.check(address[0])
-                addresses.append(
-                    {
-                        "hostname": host,
-                        "host": address[0],
-                        "port": port,
-                        "family": own_family,
-                        "proto": protocol,
-                        "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                    }
-                )
-            return addresses
-
-        async def close(self) -> None:
-            """Nothing is open."""
-
-    return Resolver()
-
-
-async def _system_resolve(host: str, port: int) -> Sequence[Any]:
-    loop = asyncio.get_running_loop()
-    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
 def _failure_of(error: Exception) -> Failure:
@@ -332,6 +277,13 @@ def _failure_of(error: Exception) -> Failure:
         (aiohttp.InvalidURL, "address_refused"),
     )
     return next((failure for kind, failure in kinds if isinstance(error, kind)), "cut_off")
+
+
+def _is_of_the_proxy(error: Exception) -> bool:
+    """Tell whether there was no connection to the proxy: its answers tell of the receiver."""
+    import aiohttp  # noqa: PLC0415 - see `_load`
+
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _reason_of(error: Exception) -> str:

@@ -42,6 +42,34 @@ RELAY = (
         ("tests/unit/engine/relay/test_recorder.py",),
     ),
     Mutant(
+        "connect-before-all-addresses-are-checked",
+        "fastpay/outbound/connector.py",
+        "                self._policy.check(address[0])",
+        "                pass",
+        ("tests/unit/outbound/test_webhooks.py",),
+    ),
+    Mutant(
+        "let-slow-names-take-every-lookup",
+        "fastpay/outbound/connector.py",
+        "asyncio.Semaphore(count)",
+        "asyncio.Semaphore(min(count, 4))",
+        ("tests/unit/outbound/test_connector.py",),
+    ),
+    Mutant(
+        "give-a-lookups-place-back-before-it-ends",
+        "fastpay/outbound/connector.py",
+        "        return await found\n",
+        "        try:\n            return await found\n        finally:\n            self._slots.release()\n",
+        ("tests/unit/outbound/test_connector.py",),
+    ),
+    Mutant(
+        "read-the-log-however-much-waits",
+        f"{FOLDER}/channel.py",
+        " or progress.waiting > self._window.size:",
+        ":",
+        (f"{CHANNEL}::test_what_an_endpoint_is_behind_by_waits_in_the_log",),
+    ),
+    Mutant(
         "take-what-came-unasked-for-the-answer",
         "fastpay/outbound/exchange.py",
         "and transport is not None and not len(protocol):",
@@ -71,7 +99,7 @@ RELAY = (
     ),
     Mutant(
         "connect-to-any-address",
-        "fastpay/outbound/webhooks.py",
+        "fastpay/outbound/connector.py",
         "        policy.check(address[0])\n        made = ",
         "        made = ",
         ("tests/unit/outbound/test_webhooks.py",),

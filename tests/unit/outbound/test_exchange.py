@@ -168,6 +168,13 @@ async def test_no_header_of_an_endpoint_replaces_one_of_ours() -> None:
     assert found["content-length"] == str(len(BODY))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "proxy.invalid"])
+async def test_nobody_is_told_where_a_proxy_is_that_cannot_be_reached(host: str) -> None:
+    through = WebhookSettings(proxy=f"http://user:word@{host}:1")
+    outcome = await deliver("http://receiver.example/hook", through)
+    assert (outcome.failure, outcome.excerpt) == ("not_connected", "the proxy cannot be reached")
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_is_told_who_asks_and_the_receiver_is_not(scheme: str) -> None:
     expected = "Basic " + base64.b64encode(b"user:word").decode()

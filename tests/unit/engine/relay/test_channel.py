@@ -7,6 +7,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain.webhook_endpoints import WebhookReplay
+from fastpay.engine.relay.ports import Delivery, DeliveryOutcome
 from fastpay.engine.relay.progress import Entry
 from tests.support.seeds import SEED
 from tests.unit.engine.relay.channels import World, settle
@@ -173,3 +174,28 @@ async def test_while_live_events_wait_few_of_a_replay_begin_between_them(
         assert not (is_replay and are_waiting and live < limits.relay_live_per_replayed)
         live = 0 if is_replay else live + 1
     assert set(world.receiver.begun) == set(range(1, world.log.end + 1))
+
+
+async def test_what_an_endpoint_is_behind_by_waits_in_the_log() -> None:
+    """It comes back after 200,000 events, and then refuses one of three. Memory has its bounds."""
+    world = World()
+    answer, progress = world.receiver.deliver, world.channel.progress
+
+    async def deliver(delivery: Delivery) -> DeliveryOutcome:
+        outcome = await answer(delivery)
+        return outcome if delivery.sequence % 3 else DeliveryOutcome(status=500)
+
+    world.receiver.deliver = deliver  # type: ignore[method-assign]
+    lines: list[int] = []
+    await world.commit(200_000)
+    while world.receiver.in_flight and len(lines) < 1_000:
+        await world.receiver.answer()
+        lines.append(progress.line_length)
+    # It stops at the bounds, with the rest in the log.
+    assert world.receiver.in_flight == 0
+    assert max(lines) <= limits.relay_line_max + limits.relay_page_events
+    assert len(progress.parked) == limits.relay_exceptions_max
+    assert progress.read_through < 3 * limits.relay_exceptions_max + 3 * limits.relay_line_max
+    # What was sent is read again for its next attempt: only what waits has its bytes here.
+    held = [entry for entry in (*progress._line, *progress.parked.values()) if entry.logged is not None]
+    assert len(held) <= limits.relay_page_events + limits.relay_window_max
