@@ -6,8 +6,9 @@ from datetime import date
 from fastpay.domain.kinds import presentable
 from fastpay.errors import InvalidRequest
 
-_VERSION_CHARS_MAX = 64
-_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[a-z]+)?(?:; ?[a-z0-9_]+=v[0-9]+)*", re.ASCII)
+VERSION_CHARS_MAX = 64
+VERSION_PATTERN = r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.[a-z]+)?(?:; ?[a-z0-9_]+=v[0-9]+)*"
+_VERSION = re.compile(VERSION_PATTERN, re.ASCII)
 
 
 def check_version(version: str | None) -> None:
@@ -21,7 +22,7 @@ def check_version(version: str | None) -> None:
 
 def is_version(version: str) -> bool:
     """Tell whether a text is a date, with what releases and previews of the dialect put behind it."""
-    found = _VERSION.fullmatch(version) if len(version) <= _VERSION_CHARS_MAX else None
+    found = _VERSION.fullmatch(version) if len(version) <= VERSION_CHARS_MAX else None
     if found is None:
         return False
     try:

@@ -57,6 +57,28 @@ def counted(server: RunningServer) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"homes_(\w+)=(\d+)", line)}
 
 
+def test_server_timing_has_the_way_to_the_home_in_place_of_queue_and_commit(
+    pair: Pair, tenant: Tenant
+) -> None:
+    home, asked = pair
+    asks = {"Fastpay-Server-Timing": "1"}
+
+    def stages(url: str) -> dict[str, float]:
+        with open_client(url, tenant.secret) as client:
+            answer = client.post("/v1/payment_intents", data=PAY, headers=asks).raise_for_status()
+        return {
+            name: float(duration)
+            for name, duration in re.findall(r"(\w+);dur=([0-9.]+)", answer.headers["server-timing"])
+        }
+
+    # Until it is connected, an instance writes by itself.
+    wait_for(lambda: "home" in stages(asked.url))
+    through, direct = stages(asked.url), stages(home.url)
+    assert list(through) == ["auth", "decode", "home", "render"]
+    assert list(direct) == ["auth", "decode", "queue", "commit", "render"]
+    assert through["home"] > 0
+
+
 def pay_meanwhile(
     url: str, tenant: Tenant, disturb: Callable[[], Coroutine[Any, Any, None]]
 ) -> list[httpx.Response]:

@@ -89,6 +89,7 @@ def _webhook(event_type: str, objects: Objects) -> Schema:
         "post": {
             "operationId": "on_" + event_type.replace(".", "_"),
             "summary": event_type,
+            "parameters": operations.headers_of_deliveries(),
             "requestBody": {"required": True, "content": {"application/json": body}},
             "responses": {"2XX": {"description": "Received."}},
         }

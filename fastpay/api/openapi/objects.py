@@ -12,6 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from fastpay.api.layout import Choice, Field, Json, Later, Mode, Nested, Page, Same, Shape, Slot, When
+from fastpay.api.openapi import descriptions
 from fastpay.api.openapi.schemas import (
     BOOLEAN,
     NULL,
@@ -57,7 +58,7 @@ class Objects:
                 self.add(shows)
             return union(*map(reference, names))
         name = _object_of_view(shows)
-        self._schemas[name] = _described_view(shows)
+        self._schemas[name] = _explained(_described_view(shows))
         return reference(name)
 
     def of_kind(self, kind: Kind) -> Schema:
@@ -94,7 +95,7 @@ class Objects:
             ]
             if resource.expandable:
                 schema["x-expandableFields"] = list(resource.expandable)
-            self._schemas[variant.name] |= {"description": _description(resource), **schema}
+            self._schemas[variant.name] |= {"description": _description(resource), **_explained(schema)}
 
 
 class _Reader:
@@ -197,6 +198,22 @@ def _variants(resource: Resource) -> Iterator[_Variant]:
     yield _Variant(f"{name}_deleted" if shape.get("deleted") else name, shape, known)
     for label, inner, facts in variants:
         yield _Variant(f"{name}_{label}", inner, facts)
+
+
+def _explained(schema: Schema) -> Schema:
+    """Return a schema whose fields say what they mean, at any depth."""
+    explained = dict(schema)
+    if "properties" in schema:
+        explained["properties"] = {
+            name: ({} if (meaning := descriptions.of_field(name)) is None else {"description": meaning})
+            | _explained(inner)
+            for name, inner in schema["properties"].items()
+        }
+    if isinstance(schema.get("items"), dict):
+        explained["items"] = _explained(schema["items"])
+    if "anyOf" in schema:
+        explained["anyOf"] = [_explained(part) for part in schema["anyOf"]]
+    return explained
 
 
 def name_of(resource: Resource) -> str:

@@ -1,6 +1,6 @@
 """Operations: what the document says of each route."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from fastpay import limits
 from fastpay.api.decoding import FORM
@@ -12,9 +12,25 @@ from fastpay.api.openapi.parameters import Parameters
 from fastpay.api.openapi.schemas import INTEGER, STRING, Schema, list_of
 from fastpay.api.resource import Resource
 from fastpay.api.routes import Contract, Route
+from fastpay.api.versions import VERSION_CHARS_MAX, VERSION_PATTERN
 
-# Headers of requests, by what refers to them.
-HEADERS: dict[str, Schema] = {
+# Headers of requests, by what refers to them: of all, and of those that change something.
+_OF_ALL: dict[str, Schema] = {
+    "stripe_account": {
+        "name": "Stripe-Account",
+        "in": "header",
+        "description": "The account of the key. Any other one is refused.",
+        "schema": {**STRING, "pattern": "^acct_[0-9a-f]{32}$"},
+    },
+    "stripe_version": {
+        "name": "Stripe-Version",
+        "in": "header",
+        "description": "A version of the dialect. It is echoed, and every version gets the same shapes.",
+        "schema": {**STRING, "maxLength": VERSION_CHARS_MAX, "pattern": f"^{VERSION_PATTERN}$"},
+        "example": "2025-09-30.clover",
+    },
+}
+_OF_CHANGES: dict[str, Schema] = {
     "idempotency_key": {
         "name": "Idempotency-Key",
         "in": "header",
@@ -27,6 +43,50 @@ HEADERS: dict[str, Schema] = {
         "description": "How long the client waits. What has not begun by then is not done.",
         "schema": {**INTEGER, "minimum": 1, "maximum": limits.client_timeout_ms_max},
     },
+}
+# Headers of deliveries to webhook endpoints.
+_OF_DELIVERIES: dict[str, Schema] = {
+    "stripe_signature": {
+        "name": "Stripe-Signature",
+        "description": "`t=<seconds>,v1=<hex>`, one `v1` for each secret: HMAC-SHA256 over `t.body`.",
+        "schema": {**STRING, "pattern": "^t=[0-9]+(,v1=[0-9a-f]{64})+$"},
+    },
+    "webhook_id": {
+        "name": "webhook-id",
+        "description": "The identifier of the event, the same on every attempt.",
+        "schema": {**STRING, "pattern": "^evt_[0-9a-f]{32}$"},
+    },
+    "webhook_timestamp": {
+        "name": "webhook-timestamp",
+        "description": "When the attempt was made, in seconds since 1970.",
+        "schema": INTEGER,
+    },
+    "webhook_signature": {
+        "name": "webhook-signature",
+        "description": "`v1,<base64>` for each secret, as Standard Webhooks has it: HMAC-SHA256 over "
+        "`id.timestamp.body`.",
+        "schema": {**STRING, "pattern": "^v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)*$"},
+    },
+    "fastpay_sequence": {
+        "name": "Fastpay-Sequence",
+        "description": "The number of the event in the sequence of the tenant and mode.",
+        "schema": {**INTEGER, "minimum": 1},
+    },
+    "fastpay_previous_sequence": {
+        "name": "Fastpay-Previous-Sequence",
+        "description": "That of the event before it for this endpoint: a gap shows that one is missing.",
+        "schema": {**INTEGER, "minimum": 0},
+    },
+    "fastpay_attempt": {
+        "name": "Fastpay-Attempt",
+        "description": "Which attempt to deliver the event this is, from 1.",
+        "schema": {**INTEGER, "minimum": 1},
+    },
+}
+HEADERS: dict[str, Schema] = {
+    **_OF_ALL,
+    **_OF_CHANGES,
+    **{name: {"in": "header", "required": True, **header} for name, header in _OF_DELIVERIES.items()},
 }
 _REQUEST_ID: Schema = {"Request-Id": {"description": "Names the request.", "schema": STRING}}
 _ACTIONS = {"list": "list", "search_result": "search", "object": "retrieve"}
@@ -76,12 +136,19 @@ class Operations:
     def _sent(self, route: Route, contract: Contract) -> list[Schema]:
         names = [piece[1:-1] for piece in route.path.split("/") if piece.startswith("{")]
         within: Schema = {**STRING, "minLength": 1, "maxLength": limits.identifier_chars_max}
-        sent = [{"name": name, "in": "path", "required": True, "schema": within} for name in names]
+        sent: list[Schema] = [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": f"Identifier of the {'object' if name == 'id' else name.replace('_', ' ')}.",
+                "schema": within,
+            }
+            for name in names
+        ]
         if route.method != "POST":
             sent += self._parameters.query(contract.params)
-        if route.method != "GET":
-            sent += [{"$ref": f"#/components/parameters/{name}"} for name in HEADERS]
-        return sent
+        return sent + _referred(_OF_ALL if route.method == "GET" else {**_OF_CHANGES, **_OF_ALL})
 
     def _body(self, contract: Contract) -> Schema:
         schema = self._parameters.body(contract.params)
@@ -109,6 +176,15 @@ class Operations:
         content[JSON_TYPE]["example"] = example
         content |= {media_type: {"schema": STRING} for media_type in contract.media_types}
         return {"description": "Done.", "headers": _REQUEST_ID, "content": content}
+
+
+def headers_of_deliveries() -> list[Schema]:
+    """Return the headers that each delivery of an event has."""
+    return _referred(_OF_DELIVERIES)
+
+
+def _referred(headers: Mapping[str, Schema]) -> list[Schema]:
+    return [{"$ref": f"#/components/parameters/{name}"} for name in headers]
 
 
 def tag_of(route: Route) -> str:

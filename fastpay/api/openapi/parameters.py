@@ -9,6 +9,7 @@ from msgspec import UNSET, inspect
 
 from fastpay import limits
 from fastpay.api.common_params import Params
+from fastpay.api.openapi import descriptions
 from fastpay.api.openapi.schemas import NULL, Schema, described, reference, union, without_null
 
 # What unsets a parameter that can be unset. In a form it is the empty text.
@@ -42,6 +43,8 @@ class Parameters:
                     continue
                 found = self._value(part)
                 shown: Schema = {"name": name, "in": "query", "schema": found | _default(field)}
+                if (meaning := descriptions.of_query(name)) is not None:
+                    shown["description"] = meaning
                 if found.get("type") == "array":
                     shown |= {"name": name + "[]", "style": "form", "explode": True}
                 if field.required:
@@ -55,10 +58,10 @@ class Parameters:
         if name not in self._schemas:
             # Before the fields, since a struct may contain itself.
             self._schemas[name] = {}
-            properties = {field.encode_name: self._field(field) for field in kind.fields}
+            properties = {field.encode_name: self._field(name, field) for field in kind.fields}
             self._schemas[name] |= {
                 "type": "object",
-                "description": (kind.cls.__doc__ or "").partition("\n\n")[0],
+                "description": _doc_of(kind),
                 "properties": properties,
                 "additionalProperties": False,
             }
@@ -67,11 +70,16 @@ class Parameters:
                 self._schemas[name]["required"] = required
         return reference(name)
 
-    def _field(self, field: inspect.Field) -> Schema:
+    def _field(self, type_name: str, field: inspect.Field) -> Schema:
         schema = self._value(field.type)
+        inside = next((part for part in _parts(field.type) if isinstance(part, inspect.StructType)), None)
+        meaning = descriptions.of_parameter(type_name, field.encode_name)
+        if meaning is None and inside is not None:
+            meaning = _doc_of(inside)
+        said: Schema = {} if meaning is None else {"description": meaning}
         if field.encode_name == "metadata":
             schema = union(*map(_metadata, schema.get("anyOf", [schema])))
-        return schema if "$ref" in schema else schema | _default(field)
+        return schema | said | ({} if "$ref" in schema else _default(field))
 
     def _value(self, kind: Any) -> Schema:
         schema = described(kind, self._struct, _map)
@@ -92,6 +100,11 @@ def _parts(kind: Any) -> Iterator[Any]:
     elif others:
         yield kind if not structs else inspect.UnionType(tuple(others))
     yield from structs
+
+
+def _doc_of(kind: inspect.StructType) -> str:
+    """Return what the docstring of a type says first."""
+    return " ".join((kind.cls.__doc__ or "").partition("\n\n")[0].split())
 
 
 def _map(kind: inspect.DictType) -> Schema:
