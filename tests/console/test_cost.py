@@ -4,7 +4,10 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
+from fastpay import limits
+from fastpay.admin.console.ports import History
 from fastpay.operations.console.histories import Histories
 from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
@@ -31,10 +34,10 @@ class _Counting(PostgresReads):
         return await super().fetch_for(*arguments, **more)
 
 
-def statements(server: RunningServer, tenant: Tenant, payment: str) -> tuple[int, int]:
-    """Return how many statements a payment's history takes, and how many events it has."""
+def look_up(server: RunningServer, tenant: Tenant, payment: str) -> tuple[int, History]:
+    """Return how many statements a payment's history takes, and the history."""
 
-    async def work() -> tuple[int, int]:
+    async def work() -> tuple[int, History]:
         pool = ReaderPool(DatabaseSettings(url=server.database_url), connections_max=1)
         reads = _Counting(pool)
         try:
@@ -42,7 +45,7 @@ def statements(server: RunningServer, tenant: Tenant, payment: str) -> tuple[int
         finally:
             await pool.close()
         assert history is not None
-        return reads.count, len(history.occurrences)
+        return reads.count, history
 
     return asyncio.run(work())
 
@@ -57,9 +60,23 @@ def test_a_payment_with_a_hundred_events_takes_no_more_statements_than_one_with_
         for _ in range(50):
             refund = {"payment_intent": many["id"], "amount": "100"}
             api.post("/v1/refunds", data=refund).raise_for_status()
-    count, events = statements(server, tenant, few["id"])
-    same_count, more_events = statements(server, tenant, many["id"])
+    count, short = look_up(server, tenant, few["id"])
+    same_count, long = look_up(server, tenant, many["id"])
+    events, more_events = len(short.occurrences), len(long.occurrences)
     assert (same_count, events < 5, more_events > 100) == (count, True, True), (count, events, more_events)
     shown = get(http, page_of(tenant, many), ada).text
     assert shown.count("<li>") == 51
     assert "40.00 USD" in shown
+
+
+def test_a_payment_has_no_balances_if_too_much_was_moved_since(
+    server: RunningServer, tenant: Tenant, payment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_client(server.url, tenant.secret) as api:
+        api.post(f"/v1/payment_intents/{payment['id']}/capture").raise_for_status()
+    _, near = look_up(server, tenant, payment["id"])
+    assert near.postings
+    assert all(one.debit_after is not None and one.credit_after is not None for one in near.postings)
+    monkeypatch.setattr(limits, "history_transfers_max", len(near.postings) - 1)
+    _, far = look_up(server, tenant, payment["id"])
+    assert {(one.debit_after, one.credit_after) for one in far.postings} == {(None, None)}

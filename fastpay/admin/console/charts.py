@@ -16,6 +16,7 @@ _SHOWN = {
     "requests": ("Requests a second", True),
     "connections": ("Connections", False),
     "reads_statements": ("Statements of reads a second", True),
+    "queue_commands": ("Commands that wait for a batch", False),
     "relay_delivered": ("Deliveries a second", True),
     "relay_lag": ("Events not yet delivered", False),
     "cache_bytes": ("Bytes in the cache", False),
