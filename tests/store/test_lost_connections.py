@@ -11,6 +11,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
+from fastpay.store.statement_times import TimedConnection
 from tests.support.engine import check_books, engine, make_tenant, read_objects
 from tests.support.world import PAY
 
@@ -97,7 +98,7 @@ async def test_a_connection_that_the_driver_is_confused_about_is_not_used_again(
 ) -> None:
     scope = await make_tenant(database_url)
     confused: list[asyncpg.Connection] = []
-    whole = {name: getattr(asyncpg.Connection, name) for name in ("fetch", "fetchrow", "fetchval")}
+    whole = {name: getattr(TimedConnection, name) for name in ("fetch", "fetchrow", "fetchval")}
 
     def failing_once(name: str) -> Any:
         async def fail_once(connection: asyncpg.Connection, *arguments: Any, **options: Any) -> Any:
@@ -113,7 +114,7 @@ async def test_a_connection_that_the_driver_is_confused_about_is_not_used_again(
     async with engine(database_url) as instance:
         paid = await instance.do(PAY, scope)
         for name in whole:
-            monkeypatch.setattr(asyncpg.Connection, name, failing_once(name))
+            monkeypatch.setattr(TimedConnection, name, failing_once(name))
         assert len(await read_objects(instance.reads, scope, [paid.id])) == 1
         assert confused.pop().is_closed()
         assert (await instance.submit(PAY, scope)).answer.error is None
