@@ -6,6 +6,8 @@ absent_keys_max = 16_384
 # Look-ups of unknown API keys: see `store/key_lookups.py`.
 key_lookups_batch_max = 256
 key_lookups_gap_ms = 10
+# Keys that are looked up ahead of time, when half of `key_cache_ms` is over, wait for others.
+key_renewal_gap_ms = 100
 key_lookups_waiting_max = 2_048
 key_lookups_suspects_max = 8
 key_failures_burst = 100

@@ -5,7 +5,8 @@ others, a waiting key is in one of three classes:
 
 | class   | the key                                              | is looked up                              |
 |---------|------------------------------------------------------|-------------------------------------------|
-| trusted | was good before, or has the tag of this installation | by the next statement                     |
+| trusted | was good before, or has the tag of this installation | by the next statement; ahead of its time  |
+|         |                                                      | after `key_renewal_gap_ms`, with others   |
 | unknown | comes from an address with few failures              | by a statement every `key_lookups_gap_ms` |
 | suspect | comes from an address with many failures             | the same, or 429: a random sample         |
 
@@ -58,6 +59,9 @@ class KeyLookups:
         self._pool = pool
         self._clock = clock
         self._trusted: list[_Lookup] = []
+        # Trusted ones that can wait for others.
+        self._renewals: list[_Lookup] = []
+        self._renewal: asyncio.TimerHandle | None = None
         self._unknown: list[_Lookup] = []
         self._suspects: list[_Lookup] = []
         # How many suspects came since the last statement; those that wait are a sample of them.
@@ -73,15 +77,22 @@ class KeyLookups:
         self._timer: asyncio.TimerHandle | None = None
         self._due_ns = 0
 
-    def find(self, key: str, *, was_good: bool, client: str | None) -> "asyncio.Future[Landing]":
+    def find(
+        self, key: str, *, was_good: bool, client: str | None, is_urgent: bool = True
+    ) -> "asyncio.Future[Landing]":
         """Return a future with the result for a key. `client` is the address that sent it.
 
+        Trusted keys that are not urgent wait for others: of many keys each is renewed at another moment.
         The future raises DatabaseUnavailable or RateLimited. Raises: RateLimited.
         """
         future: asyncio.Future[Landing] = asyncio.get_running_loop().create_future()
         digest = hash_key(key)
         if was_good or (self._tag_key is not None and has_tag(key, self._tag_key)):
-            self._trusted.append(_Lookup(digest, None, future))
+            lookup = _Lookup(digest, None, future)
+            if not is_urgent:
+                self._wait_for_others(lookup)
+                return future
+            self._trusted.append(lookup)
         else:
             group = group_of(client)
             lookup = _Lookup(digest, group, future)
@@ -93,6 +104,21 @@ class KeyLookups:
                 raise RateLimited(_LIMITED)
         self._schedule()
         return future
+
+    def hurry(self) -> None:
+        """Look up now what waits for others."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            self._renewal = None
+        self._trusted += self._renewals
+        self._renewals = []
+        self._schedule()
+
+    def _wait_for_others(self, lookup: _Lookup) -> None:
+        self._renewals.append(lookup)
+        if self._renewal is None:
+            seconds = limits.key_renewal_gap_ms / 1000
+            self._renewal = asyncio.get_running_loop().call_later(seconds, self.hurry)
 
     def _sample(self, lookup: _Lookup) -> None:
         """Add a suspect to the sample, or refuse it; a full sample drops another suspect for it.

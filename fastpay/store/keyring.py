@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -20,6 +20,18 @@ _Name = TypeVar("_Name")
 _Value = TypeVar("_Value")
 
 
+class _Known(NamedTuple):
+    """Credentials, until when they are valid by the monotonic clock, and the record that they were made of.
+
+    `end` is when the next expiry changes them.
+    """
+
+    credentials: Credentials
+    until_ns: int
+    record: FoundKey
+    end: datetime | None
+
+
 class PostgresKeyRing:
     """Satisfies `KeyRing`. Caches keys for `cache_ms`, and absent keys for at most `negative_cache_ms`.
 
@@ -34,9 +46,9 @@ class PostgresKeyRing:
         self._cache_ns = cache_ms * 1_000_000
         self._absent_ns = min(cache_ms, limits.negative_cache_ms) * 1_000_000
         self._lookups = KeyLookups(pool, clock=clock)
-        # The values say until when an entry is valid. The oldest look-up comes first.
-        self._known: dict[str, tuple[Credentials, int]] = {}
-        # By digest, since an unknown key may be long.
+        # The oldest look-up comes first.
+        self._known: dict[str, _Known] = {}
+        # Until when an entry is valid. By digest, since an unknown key may be long.
         self._absent: dict[bytes, int] = {}
         self._asking: dict[str, asyncio.Future[Credentials | None]] = {}
 
@@ -47,13 +59,12 @@ class PostgresKeyRing:
         """
         known = self._known.get(key)
         if known is not None:
-            credentials, until_ns = known
-            left_ns = until_ns - self._clock.monotonic_ns()
+            left_ns = known.until_ns - self._clock.monotonic_ns()
             if left_ns > 0:
                 if left_ns < self._cache_ns // 2:
                     # Refresh ahead, so that a key in use never waits for a look-up.
-                    self._look_up(key, client)
-                return credentials
+                    self._look_up(key, client, is_urgent=False)
+                return known.credentials
         elif self._clock.monotonic_ns() < self._absent.get(hash_key(key), 0):
             return None
         answer = self._look_up(key, client)
@@ -66,16 +77,22 @@ class PostgresKeyRing:
     def believed_until_ns(self, key: str) -> int:
         """Return until when a cached key is valid, by the monotonic clock. 0 if it is not cached."""
         known = self._known.get(key)
-        return 0 if known is None else known[1]
+        return 0 if known is None else known.until_ns
 
-    def _look_up(self, key: str, client: str | None) -> "asyncio.Future[Credentials | None]":
+    def _look_up(
+        self, key: str, client: str | None, *, is_urgent: bool = True
+    ) -> "asyncio.Future[Credentials | None]":
         """Return a future with the result: one look-up, however many requests wait for it.
 
         Raises: RateLimited.
         """
         answer = self._asking.get(key)
-        if answer is None:
-            landing = self._lookups.find(key, was_good=key in self._known, client=client)
+        if answer is not None:
+            if is_urgent:
+                self._lookups.hurry()
+        else:
+            was_good = key in self._known
+            landing = self._lookups.find(key, was_good=was_good, client=client, is_urgent=is_urgent)
             answer = self._asking[key] = asyncio.get_running_loop().create_future()
             landing.add_done_callback(lambda landed: self._landed(key, landed))
         return answer
@@ -96,8 +113,14 @@ class PostgresKeyRing:
         now_ms = self._clock.now_ms()
         found, asked_ns = landing
         credentials, end = None, None
+        known = self._known.get(key)
         if found is not None and found.revoked_at is None:
-            credentials, end = self._open(found, datetime.fromtimestamp(now_ms / 1000, UTC))
+            now = datetime.fromtimestamp(now_ms / 1000, UTC)
+            if known is not None and known.record == found and (known.end is None or now < known.end):
+                # Most keys are as they were. To open their secrets again takes longer than the look-up.
+                credentials, end = known.credentials, known.end
+            else:
+                credentials, end = self._open(found, now)
         # From when the statement was sent: a change while it runs must not be hidden for longer than that.
         until_ns = asked_ns + (self._absent_ns if credentials is None else self._cache_ns)
         if end is not None:
@@ -108,7 +131,8 @@ class PostgresKeyRing:
         if credentials is None:
             _put(self._absent, digest, until_ns, limits.absent_keys_max)
         else:
-            _put(self._known, key, (credentials, until_ns), limits.known_keys_max)
+            assert found is not None
+            _put(self._known, key, _Known(credentials, until_ns, found, end), limits.known_keys_max)
         return credentials
 
     def _open(self, found: FoundKey, now: datetime) -> tuple[Credentials | None, datetime | None]:

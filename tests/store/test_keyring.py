@@ -12,13 +12,14 @@ import pytest
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.errors import DatabaseUnavailable
-from fastpay.store import keys
+from fastpay.store import keyring, keys
 from fastpay.store.connections import connected
-from fastpay.store.key_records import Kind
+from fastpay.store.key_records import FoundKey, Kind
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.keys import NewKey
 from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
+from fastpay.store.sealing import Vault
 from tests.support.engine import CLOCK, make_tenant
 
 CACHE_MS = 1_000
@@ -146,6 +147,62 @@ async def test_a_key_in_use_is_looked_up_again_before_anybody_has_to_wait_for_it
         assert await own.is_good(made.key)
         await asyncio.gather(*own.keys._asking.values())
         assert own.pool.asked == asked + 2
+
+
+async def test_many_keys_in_use_are_looked_up_again_together(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = [await own.make() for _ in range(20)]
+        for one in made:
+            assert await own.is_good(one.key)
+        asked = own.pool.asked
+        own.clock.moved_ms = CACHE_MS // 2 + 1
+        for one in made:
+            assert await own.is_good(one.key)
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*own.keys._asking.values())
+        assert own.pool.asked == asked + 1
+        own.clock.moved_ms = CACHE_MS + 2
+        assert [await own.is_good(one.key) for one in made] == [True] * 20
+        assert own.pool.asked == asked + 1
+
+
+async def test_who_needs_a_key_does_not_wait_for_others(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "key_renewal_gap_ms", 3_600_000)
+    async with ring(database_url) as own:
+        made = await own.make()
+        assert await own.is_good(made.key)
+        own.clock.moved_ms = CACHE_MS - 1
+        assert await own.is_good(made.key)
+        assert own.keys._asking
+        own.clock.moved_ms = CACHE_MS
+        assert await own.is_good(made.key)
+        assert not own.keys._asking
+
+
+async def test_the_secrets_of_a_key_are_opened_again_only_if_it_has_changed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[FoundKey]()
+
+    def open_counted(found: FoundKey, vault: Vault | None) -> bytes:
+        opened.append(found)
+        return keys.open_fingerprint_key(found, vault)
+
+    monkeypatch.setattr(keyring, "open_fingerprint_key", open_counted)
+    async with ring(database_url) as own:
+        made = await own.make()
+        for number in range(3):
+            own.clock.moved_ms = number * CACHE_MS
+            assert await own.is_good(made.key)
+        assert len(opened) == 1
+        await own.connection.execute("update api_key set signature_required = true")
+        own.clock.moved_ms += CACHE_MS
+        found = await own.keys.authenticate(made.key)
+        assert found is not None
+        assert found.must_sign
+        assert len(opened) == 2
 
 
 async def test_a_key_that_cannot_be_looked_up_ahead_works_to_the_end_of_its_moment(database_url: str) -> None:
