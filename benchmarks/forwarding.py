@@ -56,6 +56,9 @@ class _Writer:
 class _Follower:
     """Shows nothing."""
 
+    def holds(self, *_: object) -> bool:
+        return False
+
     def heard(self, *_: object) -> None:
         pass
 

@@ -90,8 +90,8 @@ class Cache:
         """Keep the entry's response in another content coding, if the response is still in the cache and
         `is_encodable`."""
 
-    def drop(self, partition: Partition, identifier: str, version: int) -> None:
-        """Drop an object unless this version or a later one is cached."""
+    def drop(self, partition: Partition, identifier: str, version: int) -> bool:
+        """Drop an object unless this version or a later one is cached. Return whether it was dropped."""
 
     def void(self, partition: Partition) -> None:
         """Empty a partition and make it invalid."""

@@ -165,8 +165,10 @@ cdef class Cache:
 
     def drop(self, Partition partition not None, str identifier not None, long long version):
         found = partition.entries.get(identifier)
-        if found is not None and (<Entry>found).version < version:
-            self._forget(<Entry>found)
+        if found is None or (<Entry>found).version >= version:
+            return False
+        self._forget(<Entry>found)
+        return True
 
     def void(self, Partition partition not None):
         # Its entries stay in the queues, and count, until they come to the front.

@@ -22,6 +22,8 @@ home_refusal_ms = 50
 home_interest_ms = 10_000
 home_notice_ms = 5
 home_notice_of_new_ms = 50
+# A larger object is named only, and read again by who is asked for it.
+home_notice_bytes_max = 16 << 10
 home_connect_timeout_ms = 1_000
 home_backoff_ms = 50
 home_backoff_max_ms = 1_000

@@ -6,6 +6,8 @@ cache_bytes_max = 64 << 20
 negative_cache_ms = 1_000
 creation_ms_max = 120_000
 cached_scopes_max = 20_000
+# Objects that were cached until another instance changed them: what it tells of them is cached again.
+dropped_objects_max = 4_096
 batch_reads_max = 1_000
 # Few, so that what is missed on a busy machine is read together: a statement costs as much as three reads.
 batch_reads_at_once = 2

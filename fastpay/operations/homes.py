@@ -64,6 +64,7 @@ class Followers:
     def __init__(self, reader: Follower, heard: Callable[[Scope], None]) -> None:
         self._heard = heard
         self._reader = reader
+        self.holds = reader.holds
         self.follow = reader.follow
         self.acknowledged = reader.acknowledged
 

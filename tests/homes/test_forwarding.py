@@ -12,6 +12,7 @@ from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.payment_intents import UpdatePaymentIntent
+from fastpay.domain.plan import Versioned
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.homes import codec
 from fastpay.engine.homes.codec import UnsupportedFrame
@@ -250,6 +251,69 @@ async def test_commits_of_new_objects_are_told_together_and_a_change_at_once(
     assert paid.object.latest_charge in entries
     await home.submit(CreateRefund(payment_intent=paid.object.id), scope)
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while paid.object.latest_charge in entries:  # noqa: ASYNC110  the home tells by itself
+        while entries[paid.object.latest_charge].version == 1:  # noqa: ASYNC110  the home tells by itself
             await asyncio.sleep(0.005)
     assert len(frames) == 1
+
+
+@pytest.mark.parametrize("is_heard_twice", [False, True])
+async def test_what_another_client_changed_is_shown_without_a_read_where_it_is_asked_for(
+    pair: tuple[Instance, Instance], scope: Scope, is_heard_twice: bool
+) -> None:
+    home, asked = home_of(scope, *pair)
+    charge = await _pay_and_show(asked, scope)
+    reader, versions = asked.engine.reader, list[Versioned]()
+    statements = reader.counts()["reads_statements"]
+    for amount in (100, 200):
+        refund = CreateRefund(charge=charge, amount=100)
+        if is_heard_twice:
+            # The same change is announced by Redis, and often before the home tells what it made.
+            reader.heard(scope, [(charge, 2 + len(versions))])
+            assert charge not in reader.partition(scope).entries
+        await home.submit(refund, scope)
+        versions.append(await _shown(asked, scope, charge, version=2 + len(versions)))
+        assert isinstance(versions[-1].object, Charge)
+        assert versions[-1].object.amount_refunded == amount
+    assert reader.counts()["reads_statements"] == statements
+    assert versions[-1] == await home.engine.reader.get(scope, charge)
+
+
+async def test_what_is_too_large_to_be_told_or_not_asked_for_is_read_again(
+    pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, asked = home_of(scope, *pair)
+    charge, other = await _pay_and_show(asked, scope), await _pay_and_show(home, scope)
+    entries = asked.engine.reader.partition(scope).entries
+    # Both are told in one frame at most, so when the second is gone, the first was heard.
+    await home.submit(CreateRefund(charge=other, amount=100), scope)
+    monkeypatch.setattr(limits, "home_notice_bytes_max", 16)
+    await home.submit(CreateRefund(charge=charge, amount=100), scope)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while charge in entries:  # noqa: ASYNC110  the home tells by itself
+            await asyncio.sleep(0.005)
+    assert other not in entries
+    for identifier in (charge, other):
+        found = await asked.engine.reader.get(scope, identifier)
+        assert found is not None
+        assert (found.version, found.object) == (2, (await _shown(home, scope, identifier, version=2)).object)
+
+
+async def _pay_and_show(one: Instance, scope: Scope) -> str:
+    """Pay at an instance, have it show the charge, and return that."""
+    (paid,) = (await one.submit(PAY, scope)).objects.values()
+    assert isinstance(paid.object, PaymentIntent)
+    assert paid.object.latest_charge is not None
+    assert await one.engine.reader.get(scope, paid.object.latest_charge) is not None
+    return paid.object.latest_charge
+
+
+async def _shown(one: Instance, scope: Scope, identifier: str, *, version: int) -> Versioned:
+    """Return what an instance has cached once it has this version."""
+    entries = one.engine.reader.partition(scope).entries
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while identifier not in entries or entries[identifier].version < version:  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.005)
+    found = await one.engine.reader.get(scope, identifier)
+    assert found is not None
+    assert found.version == version
+    return found

@@ -8,15 +8,15 @@ structs and tuples as extensions that name what they are.
 import functools
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 
 import msgspec
 
-from fastpay import errors
+from fastpay import errors, limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Command, Versioned
-from fastpay.engine.homes.messages import PROTOCOL, Answered, Committed, Failed, Forwarded
+from fastpay.engine.homes.messages import PROTOCOL, Answered, Changed, Committed, Failed, Forwarded
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import FastpayError
@@ -123,9 +123,16 @@ def encode_outcome(number: int, scope: Scope, outcome: Outcome) -> bytes:
     return _ENCODER.encode(answered)
 
 
-def encode_commit(committed: Committed) -> bytes:
-    """Return a commit as it travels."""
-    return _ENCODER.encode(committed)
+def encode_commit(scope: Scope, before: int, after: int, changed: Iterable[Versioned]) -> bytes:
+    """Return a commit as it travels (see `Committed`), with the objects that have a later version now."""
+    return _ENCODER.encode((*scope, before, after, [_changed(one) for one in changed]))
+
+
+def _changed(versioned: Versioned) -> tuple[object, ...]:
+    kind, body = _name_of(type(versioned.object)), _ENCODER.encode(versioned.object)
+    is_small = len(body) <= limits.home_notice_bytes_max
+    shown = (kind, msgspec.Raw(body)) if is_small else (None, None)
+    return (versioned.object.id, versioned.version, versioned.sequence, *shown)
 
 
 def encode_failure(
@@ -159,6 +166,16 @@ def decode_outcome(answered: Answered) -> Outcome:
         original_request_id=answered.original_request_id,
         is_signature_spent=answered.is_signature_spent,
     )
+
+
+def decode_changed(changed: Changed) -> Versioned | None:
+    """Return the version that an object has now, None if it came without.
+
+    Raises: msgspec.MsgspecError, UnsupportedFrame.
+    """
+    if changed.kind is None:
+        return None
+    return Versioned(_decoder(changed.kind).decode(changed.body), changed.version, changed.sequence)
 
 
 def decode_failure(failed: Failed) -> FastpayError:

@@ -28,6 +28,7 @@ from fastpay.engine.homes.codec import UnsupportedFrame
 from fastpay.engine.homes.messages import (
     Answered,
     Answers,
+    Changed,
     Committed,
     Failed,
     Hello,
@@ -281,7 +282,10 @@ class Link:
             return None
 
     def _follow(self, commits: Iterable[Committed], outcomes: Mapping[int, Outcome]) -> None:
-        """Have commits shown, with those of their versions that came with an outcome."""
+        """Have commits shown, with the versions that came with an outcome, and those that are asked for here.
+
+        Without the latter the next GET of each changed object would have to be read, on every instance.
+        """
         shown: dict[Scope, list[Versioned]] = {}
         answered: dict[Scope, int] = {}
         for number, outcome in outcomes.items():
@@ -292,7 +296,7 @@ class Link:
             scope, after = codec.scope_of(committed), committed.after
             versions: list[Versioned] = []
             if scope in shown:
-                latest = dict(committed.changed)
+                latest = {one.identifier: one.version for one in committed.changed}
                 versions = [
                     versioned
                     for versioned in shown[scope]
@@ -301,11 +305,28 @@ class Link:
                     and versioned.version == latest.get(versioned.object.id, 1)
                 ]
             if committed.changed:
-                self._follower.heard(scope, committed.changed)
+                self._follower.heard(scope, self._take_changed(scope, committed.changed, versions))
             self._follower.follow([Commit(scope, committed.before, after, versions)])
             answered[scope] = max(after, answered.get(scope, 0))
         for scope, sequence in answered.items():
             self._follower.acknowledged(scope, sequence)
+
+    def _take_changed(
+        self, scope: Scope, changed: Iterable[Changed], versions: list[Versioned]
+    ) -> list[tuple[str, int]]:
+        """Add what is asked for here to the versions to show. Return the others, with their versions."""
+        shown = {versioned.object.id for versioned in versions}
+        left = []
+        for one in changed:
+            if one.identifier in shown:
+                continue
+            wanted = self._follower.holds(scope, one.identifier)
+            versioned = codec.decode_changed(one) if wanted else None
+            if versioned is None:
+                left.append((one.identifier, one.version))
+            else:
+                versions.append(versioned)
+        return left
 
     def _failure(self, scope: Scope, failed: Failed | None) -> Exception:
         if failed is None or failed.is_unknown:

@@ -18,9 +18,7 @@ import msgspec
 from fastpay.domain.plan import Answer
 
 # Raise this whenever messages or their meaning change within a release.
-PROTOCOL = 2
-
-_Changed = tuple[str, int]
+PROTOCOL = 3
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -88,6 +86,16 @@ class Shown(msgspec.Struct, frozen=True, array_like=True):
     body: msgspec.Raw
 
 
+class Changed(msgspec.Struct, frozen=True, array_like=True):
+    """An object that has a later version now. One that is too large comes without kind and body."""
+
+    identifier: str
+    version: int
+    sequence: int
+    kind: str | None
+    body: msgspec.Raw
+
+
 class Failed(msgspec.Struct, frozen=True, array_like=True):
     """An error instead of an outcome.
 
@@ -123,7 +131,7 @@ class Committed(msgspec.Struct, frozen=True, array_like=True):
     livemode: bool
     before: int
     after: int
-    changed: tuple[_Changed, ...]
+    changed: tuple[Changed, ...]
 
 
 class Answers(msgspec.Struct, frozen=True, array_like=True, tag=6):

@@ -84,11 +84,14 @@ class OwnWriter(Writer, Protocol):
 class Follower(Protocol):
     """The read path, which shows what a home has committed for a request of this instance."""
 
+    def holds(self, scope: Scope, identifier: str) -> bool:
+        """Tell whether the object is shown here, or was until it changed."""
+
     def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
         """Forget objects that have these versions now."""
 
     def follow(self, commits: Sequence[Commit]) -> None:
-        """Apply commits of another instance, of which everything that changed was heard."""
+        """Apply commits of another instance, of which everything that changed is in there or was heard."""
 
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing older than this sequence."""

@@ -2,7 +2,7 @@
 
 Answers and commits of one loop turn go out in one frame for each connection, commits first. So the other
 instance shows a commit no later than it answers the request that caused it. A commit that changes what an
-instance may hold is told to it as long as it forwards requests of that tenant.
+instance may hold is told to it, with what it changed, as long as it forwards requests of that tenant.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from fastpay.engine.failures import UnknownOutcome
 from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.codec import UnsupportedFrame
 from fastpay.engine.homes.messages import (
-    Committed,
     Forward,
     Forwarded,
     Hello,
@@ -302,7 +301,7 @@ class _Reply:
 
 
 def _notice(commit: Commit) -> _Notice:
-    latest = {versioned.object.id: versioned.version for versioned in commit.versions}
-    changed = tuple((identifier, version) for identifier, version in latest.items() if version > 1)
-    encoded = codec.encode_commit(Committed(*commit.scope, commit.before, commit.after, changed))
+    latest = {versioned.object.id: versioned for versioned in commit.versions}
+    changed = [versioned for versioned in latest.values() if versioned.version > 1]
+    encoded = codec.encode_commit(commit.scope, commit.before, commit.after, changed)
     return _Notice(commit.scope, encoded, is_urgent=bool(changed))

@@ -30,6 +30,8 @@ class ObjectCache:
         self.cache = Cache(cache_bytes_max if staleness_ms else 0)
         self.scopes: dict[Scope, Freshness] = {}
         self._recent_changes = RecentChanges()
+        # What was dropped because another instance changed it, oldest first.
+        self._dropped: dict[tuple[Scope, str], None] = {}
 
     def freshness(self, scope: Scope) -> Freshness:
         """Return how fresh a tenant is. If too many are followed, all are forgotten."""
@@ -75,7 +77,17 @@ class ObjectCache:
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
                 elif is_awaited or identifier in freshness.partition.entries:
+                    self._dropped.pop((commit.scope, identifier), None)
                     self.put(freshness, identifier, versioned)
+
+    def holds(self, scope: Scope, identifier: str) -> bool:
+        """Tell whether the object is cached, or was until another instance changed it.
+
+        Of an object that was asked for, a change is often heard twice: that it happened, and what it made.
+        """
+        freshness = self.scopes.get(scope)
+        is_cached = freshness is not None and identifier in freshness.partition.entries
+        return is_cached or (scope, identifier) in self._dropped
 
     def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
         """Forget objects that another instance has changed; `versions` are the ones they have now."""
@@ -86,9 +98,15 @@ class ObjectCache:
         now_ns = self._clock.monotonic_ns()
         for identifier, version in versions:
             freshness.changed(identifier, now_ns)
-            self.cache.drop(freshness.partition, identifier, version)
+            if self.cache.drop(freshness.partition, identifier, version):
+                self._note_dropped(scope, identifier)
             if prefix_of(identifier) == ENDPOINT:
                 freshness.revoke()
+
+    def _note_dropped(self, scope: Scope, identifier: str) -> None:
+        if len(self._dropped) >= limits.dropped_objects_max:
+            del self._dropped[next(iter(self._dropped))]
+        self._dropped[scope, identifier] = None
 
     def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""

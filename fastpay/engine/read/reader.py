@@ -175,10 +175,14 @@ class Reader:
             self._announcer.committed(commits)
 
     def follow(self, commits: Sequence[Commit]) -> None:
-        """Do so, without announcing it: another instance committed it, and all that it changed was heard."""
+        """Do so, without announcing it: another instance committed it. What is not in there was heard."""
         self._objects.follow(commits)
         for commit in commits:
             self._lists.outdate(commit.scope)
+
+    def holds(self, scope: Scope, identifier: str) -> bool:
+        """Tell whether the object is cached, or was until another instance changed it."""
+        return self._objects.holds(scope, identifier)
 
     def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:
         """Forget objects that another instance has changed; `versions` are the ones they have now.
