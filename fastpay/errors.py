@@ -194,7 +194,7 @@ class ConfigurationError(Exception):
 # Every code of an error, and what it means.
 CODES: Mapping[str, str] = {
     "account_invalid": "The key does not belong to the account that the request names.",
-    "account_number_invalid": "The number is no valid IBAN.",
+    "account_number_invalid": "The number is not one of a bank account.",
     "amount_details_amount_mismatch": "The details of an amount do not add up to it.",
     "amount_too_large": "The amount is more than is possible, or more than is left.",
     "amount_too_small": "The amount is less than the smallest one in its currency.",
@@ -259,6 +259,7 @@ CODES: Mapping[str, str] = {
     "publishable_key_required": "A web page sent a secret key.",
     "rate_limit": "Too many requests. The same one may be sent again, later.",
     "resource_missing": "There is no such object.",
+    "routing_number_invalid": "The number is not one of a bank.",
     "search_query_too_expensive": "The search would take too long. Make it narrower.",
     "secret_key_required": "This needs a secret key.",
     "setup_intent_authentication_failure": "The cardholder did not authenticate the setup.",

@@ -210,9 +210,14 @@ def token_card(
     number = cards.MAGIC_TOKENS.get(token)
     if number is not None:
         return NewCard(card=magic_card(call, number), param=param, metadata=metadata)
+    return TokenCard(token=stored_token(token, param=param), token_param=param, metadata=metadata)
+
+
+def stored_token(token: str, *, param: str) -> str:
+    """Return the identifier of a token that a command looks up. Raises: InvalidRequest if malformed."""
     if not kinds.could_be(kinds.TOKEN, token):
         raise missing_token(kinds.presentable(token), param=param)
-    return TokenCard(token=token, token_param=param, metadata=metadata)
+    return token
 
 
 def magic_card(call: Call, number: str) -> cards.Card:
@@ -231,7 +236,8 @@ def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
     digits = _checked_number(number, f"{name}[number]")
     exp_year = full_year(call, month, year, prefix=name)
     if not isinstance(params.cvc, UnsetType):
-        _check_cvc(params.cvc, digits, f"{name}[cvc]")
+        # Only an American Express card has four digits.
+        check_cvc(params.cvc, 4 if digits.startswith(("34", "37")) else 3, param=f"{name}[cvc]")
     if digits not in cards.NUMBERS:
         raise unknown_number(call)
     refuse_in_live_mode(call)
@@ -326,10 +332,9 @@ def _checked_number(number: str, param: str) -> str:
     return digits
 
 
-def _check_cvc(cvc: str, number: str, param: str) -> None:
-    # Only an American Express card has four digits.
-    wanted = 4 if number.startswith(("34", "37")) else 3
-    if _CVC.fullmatch(cvc) is None or len(cvc) not in {3, wanted}:
+def check_cvc(cvc: str, digits_max: int, *, param: str) -> None:
+    """Raise CardDeclined for a security code that no card has. `digits_max` is 3 or 4."""
+    if _CVC.fullmatch(cvc) is None or len(cvc) > digits_max:
         raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param=param)
 
 

@@ -1,4 +1,4 @@
-"""How the dialect shows a card on its own: as a source of a customer, or inside of a token."""
+"""How the dialect shows a card or a bank account on its own: as a source, or inside of a token."""
 
 from collections.abc import Sequence
 
@@ -43,6 +43,16 @@ CARD: dict[str, Shape] = {
     "networks": {"preferred": None},
     "regulated_status": None,
     "tokenization_method": None,
+}
+# What a bank account shows, wherever it is.
+BANK_ACCOUNT: dict[str, Shape] = {
+    "object": "bank_account",
+    **fields("account_holder_name", "account_holder_type", "account_type"),
+    "bank_name": "Test bank",
+    **fields("country", "currency", "fingerprint", "last4", "routing_number"),
+    "metadata": {},
+    # Nobody has verified it: test mode has no bank.
+    "status": "new",
 }
 
 

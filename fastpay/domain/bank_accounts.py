@@ -1,4 +1,4 @@
-"""Bank accounts that direct debits collect from.
+"""Bank accounts: those that direct debits collect from, and those that tokens stand for.
 
 The number of a test account (`iban_table.py`) alone decides what becomes of a debit.
 """
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", re.ASCII)
+_ROUTING_NUMBER = re.compile(r"[0-9]{9}", re.ASCII)
 
 
 class SepaDebit(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -24,6 +25,21 @@ class SepaDebit(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=
     behaviour: str = "success"
     branch_code: str = ""
     mandate: str | None = None
+
+
+class BankAccount(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """A bank account of a token, or of the connected `account`. Its number is not stored."""
+
+    id: str = ""
+    account: str | None = None
+    country: str
+    currency: str
+    fingerprint: str
+    last4: str
+    account_holder_name: str | None = None
+    account_holder_type: str | None = None
+    account_type: str | None = None
+    routing_number: str | None = None
 
 
 class Debit(NamedTuple):
@@ -51,6 +67,21 @@ DEBITS: dict[str, Debit] = {
     "source_limit": Debit("charge_exceeds_source_limit", "The amount exceeds the limit of this account."),
     "weekly_limit": Debit("charge_exceeds_weekly_limit", "The amount exceeds the weekly limit."),
 }
+
+
+# Account numbers of test accounts in the United States, and the bank that has them. Source: the dialect's
+# testing documentation of payouts to connected accounts.
+US_ACCOUNTS = frozenset(
+    ("000123456789", "000111111113", "000111111116", "000222222227", "000333333335", "000444444440")
+)
+US_TEST_BANK = "110000000"
+
+
+def is_routing_number(number: str) -> bool:
+    """Tell whether the check digit of a routing number is right. Source: ABA, routing number policy."""
+    if _ROUTING_NUMBER.fullmatch(number) is None:
+        return False
+    return sum(int(digit) * weight for digit, weight in zip(number, (3, 7, 1) * 3, strict=True)) % 10 == 0
 
 
 def is_iban(number: str) -> bool:

@@ -6,7 +6,7 @@ intent and transfers, all in one draft.
 
 import msgspec
 
-from fastpay.domain import attempts, challenges, destinations, disputes, money, payment_methods
+from fastpay.domain import attempts, challenges, destinations, disputes, money, payment_methods, tokens
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.identifiers import digits
 from fastpay.domain.mandates import MandateData
@@ -64,6 +64,11 @@ def attempt(
     # Most payments have neither options nor a card that may ask, and take no time for them.
     if behaviour.needs_authentication is not None or terms.authenticated or intent.extras is not None:
         once = attempts.options_of(intent)
+        if once.cvc_token is not None:
+            method = tokens.recollect_cvc(workspace, draft, method, once.cvc_token)
+            if not is_new:
+                # The issuer's answer is kept with the card, also if the cardholder authenticates first.
+                draft.put(method, None)
         is_absent = terms.off_session or once.is_absent
         asks = not terms.authenticated and attempts.asks_cardholder(
             intent, method, behaviour, is_absent=is_absent

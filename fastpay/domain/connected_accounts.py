@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import msgspec
 
-from fastpay.domain import metadata
+from fastpay.domain import metadata, tokens
+from fastpay.domain.bank_accounts import BankAccount
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Draft, Workspace
 
@@ -37,24 +38,37 @@ class ConnectedAccount(StoredObject, frozen=True, gc=False, array_like=True, kw_
     email: str | None = None
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     type: str = "standard"
+    bank_account: BankAccount | None = None
 
 
 class CreateConnectedAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Create a connected account. `fields` are checked fields of `ConnectedAccount`."""
+    """Create a connected account. `fields` are checked fields of `ConnectedAccount`.
+
+    `bank_account` is a token of its bank account.
+    """
 
     fields: Mapping[str, object] = {}
     metadata: Mapping[str, str] = {}
+    bank_account: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
-        """Return nothing."""
-        return ()
+        """Return the identifiers to load."""
+        return () if self.bank_account is None else (self.bank_account,)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Write the account."""
+        """Write the account. Raises: InvalidRequest if the token cannot be used."""
+        identifier, held = draft.new_id(ConnectedAccount.prefix), None
+        if self.bank_account is not None:
+            token = tokens.redeem(
+                workspace, draft, self.bank_account, param="external_account", wanted=tokens.BANK_ACCOUNT
+            )
+            assert token.bank_account is not None
+            held = msgspec.structs.replace(token.bank_account, account=identifier)
         account = ConnectedAccount(
             **{
-                "id": draft.new_id(ConnectedAccount.prefix),
+                "id": identifier,
                 "created": draft.moment_s,
+                "bank_account": held,
                 "metadata": metadata.merge({}, self.metadata),
                 **self.fields,
             }  # type: ignore[arg-type]

@@ -17,7 +17,9 @@ class MandateData(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     method: str = "card"
 
 
-def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
+def accept(
+    draft: Draft, data: MandateData, payment_method: str, *, on_behalf_of: str | None = None
+) -> Mandate:
     """Write a new mandate. It is accepted now, unless the request says when.
 
     The dialect has no event for it, so the caller must add one for another object.
@@ -33,6 +35,7 @@ def accept(draft: Draft, data: MandateData, payment_method: str) -> Mandate:
         amount=data.amount,
         currency=data.currency,
         method=data.method,
+        on_behalf_of=on_behalf_of,
         type="multi_use" if data.amount is None else "single_use",
     )
     draft.put(mandate, None)

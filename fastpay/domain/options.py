@@ -42,6 +42,8 @@ class AttemptOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_
     is_absent: bool = False
     moto: bool = False
     network_transaction_id: str | None = None
+    # The token of a security code that the cardholder gave again.
+    cvc_token: str | None = None
 
 
 class CardOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -104,6 +106,12 @@ class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_o
     transfer_amount: int | None = None
     cash: CashOptions | None = None
     awaited: AwaitedTransfer | None = None
+
+    @property
+    def references(self) -> list[str]:
+        """The identifiers of what an attempt with these options looks at."""
+        token = None if self.next_attempt is None else self.next_attempt.cvc_token
+        return [name for name in (self.destination, self.on_behalf_of, token) if name is not None]
 
 
 class Capture(msgspec.Struct, frozen=True, gc=False, array_like=True):

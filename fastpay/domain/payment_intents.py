@@ -82,8 +82,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
             needed.extend(_method_needs(workspace, self.payment_method, self.currency, self.customer))
         if self.extras:
             extras = options.merge(None, self.extras)
-            needed.extend(name for name in (extras.destination, extras.on_behalf_of) if name is not None)
-            needed.extend(destinations.needs(workspace, extras, self.currency))
+            needed += [*extras.references, *destinations.needs(workspace, extras, self.currency)]
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -246,6 +245,8 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 needed.append(intent.customer)
             needed.extend(ledger.account_ids(workspace.scope, intent.currency))
             needed.extend(destinations.needs(workspace, intent.extras, intent.currency))
+            if self.extras or intent.extras is not None:
+                needed.extend(options.merge(intent.extras, self.extras).references)
             choice = intent.payment_method if self.payment_method is None else self.payment_method
             if self.confirmation_token is not None:
                 choice = None

@@ -55,6 +55,7 @@ def attempt(
         status="succeeded",
         usage=intent.usage,
         method=method.type,
+        on_behalf_of=intent.on_behalf_of,
     )
     intent = msgspec.structs.replace(
         intent, latest_attempt=made.id, last_setup_error=None, payment_method=method.id
@@ -168,7 +169,7 @@ def _fail(draft: Draft, intent: SetupIntent, made: SetupAttempt, error: SetupErr
 
 def _with_mandate(draft: Draft, intent: SetupIntent, data: MandateData) -> SetupIntent:
     assert intent.payment_method is not None
-    mandate = mandates.accept(draft, data, intent.payment_method)
+    mandate = mandates.accept(draft, data, intent.payment_method, on_behalf_of=intent.on_behalf_of)
     if mandate.type == "single_use":
         return msgspec.structs.replace(intent, single_use_mandate=mandate.id)
     return msgspec.structs.replace(intent, mandate=mandate.id)

@@ -12,6 +12,7 @@ import msgspec
 from fastpay.domain import charging, confirmation_tokens, customers, payment_methods, setting_up
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.confirmation_tokens import ConfirmationToken
+from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
@@ -46,7 +47,8 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             *payment_methods.chosen_ids(self.payment_method),
             *confirmation_tokens.needs(workspace, self.confirmation_token),
         ]
-        return needed if self.customer is None else [*needed, self.customer]
+        named = (self.customer, self.fields.get("on_behalf_of"))
+        return [*needed, *(name for name in named if isinstance(name, str))]
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Create the setup intent."""
@@ -56,6 +58,9 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             )
         if self.customer is not None:
             customers.require(workspace, self.customer, param="customer")
+        account = self.fields.get("on_behalf_of")
+        if isinstance(account, str):
+            workspace.require(ConnectedAccount, account, param="on_behalf_of")
         identifier = draft.new_id(SetupIntent.prefix)
         intent = SetupIntent(
             **{

@@ -50,6 +50,8 @@ class SetupIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=
     usage: str = "off_session"
     # The page on which the cardholder authenticates the latest attempt.
     challenge_url: str | None = None
+    # The connected account that it is for. Only shown.
+    on_behalf_of: str | None = None
 
 
 class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -72,6 +74,7 @@ class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only
     three_d_secure: str | None = None
     usage: str = "off_session"
     method: str = "card"
+    on_behalf_of: str | None = None
 
 
 class CustomerAcceptance(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -100,3 +103,4 @@ class Mandate(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     status: str = "active"
     type: str = "multi_use"
     method: str = "card"
+    on_behalf_of: str | None = None

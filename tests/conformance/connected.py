@@ -7,7 +7,9 @@ from tests.conformance.shop import Shop
 
 def passed_on(shop: Shop) -> dict[str, Any]:
     """Return transfers and fees, new and taken back."""
-    seller = shop.post("/v1/accounts", {"country": "US"})
+    account = {"country": "DE", "account_number": "DE89370400440532013000"}
+    token = shop.post("/v1/tokens", {f"bank_account[{name}]": text for name, text in account.items()})
+    seller = shop.post("/v1/accounts", {"country": "DE", "external_account": token["id"]})
     split = {
         "transfer_data__destination": seller["id"],
         "application_fee_amount": "100",

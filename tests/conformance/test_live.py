@@ -60,6 +60,13 @@ def shown(shop: Shop) -> dict[str, Any]:
     }  # fmt: skip
 
 
+BANK_ACCOUNT = {
+    "bank_account[country]": "US",
+    "bank_account[account_number]": "000123456789",
+    "bank_account[routing_number]": "110000000",
+}
+
+
 def people_and_cards(shop: Shop) -> dict[str, Any]:
     full = shop.post(
         "/v1/customers",
@@ -97,6 +104,8 @@ def people_and_cards(shop: Shop) -> dict[str, Any]:
         "source: asked for": shop.get(f"{sources}/{older['default_source']}"),
         "source: deleted": shop.delete(f"{sources}/{shop.post(sources, {'source': 'tok_visa'})['id']}"),
         "token: new": shop.post("/v1/tokens", {**card, "card[name]": "Ada", "card[address_city]": "Bern"}),
+        "token: of a bank account": shop.post("/v1/tokens", BANK_ACCOUNT),
+        "token: of a security code": shop.post("/v1/tokens", {"cvc_update[cvc]": "123"}),
         "token: magic": shop.get("/v1/tokens/tok_visa"),
         "confirmation token: new": shop.post("/v1/test_helpers/confirmation_tokens", collected),
         "customer: bare": shop.post("/v1/customers"),

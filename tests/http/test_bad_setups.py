@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.support.refusals import Bad, Database, check_refused, form, query
+from tests.support.refusals import Bad, Database, check_refused, encode, form, query
 from tests.support.tenants import Tenant
 
 SETUPS = "/v1/setup_intents"
@@ -18,6 +18,8 @@ INTEGER = "parameter_invalid_integer"
 UNKNOWN = "parameter_unknown"
 MISSING = "parameter_missing"
 CARD = {"card[number]": "4242424242424242", "card[exp_month]": "12", "card[exp_year]": "2034"}
+ACCOUNT = {"country": "US", "account_number": "000123456789", "routing_number": "110000000"}
+GERMAN = "DE89370400440532013000"
 
 ACCEPTED = "mandate_data[customer_acceptance]"
 OFFLINE = {f"{ACCEPTED}[type]": "offline"}
@@ -100,6 +102,50 @@ TOKENS_AND_SOURCES = [
     form(TOKENS, code=MISSING, param="card"),
     form(TOKENS, code=MISSING, param="card[number]", **{"card[exp_month]": "12", "card[exp_year]": "2034"}),
     form(TOKENS, code=UNKNOWN, param="card[colour]", **CARD, **{"card[colour]": "red"}),
+    form(TOKENS, param="cvc_update", **CARD, **{"cvc_update[cvc]": "123"}),
+    *(
+        Bad(
+            TOKENS,
+            encode({"cvc_update[cvc]": cvc}),
+            status=402,
+            code="invalid_cvc",
+            param="cvc_update[cvc]",
+        )
+        for cvc in ("12", "12345", "abc", "４２４")
+    ),
+    *(
+        form(
+            TOKENS,
+            code=code,
+            param=f"bank_account[{param}]",
+            **{f"bank_account[{name}]": text for name, text in {**ACCOUNT, **fields}.items() if text},
+        )
+        for code, param, fields in (
+            (MISSING, "country", {"country": ""}),
+            (MISSING, "account_number", {"account_number": ""}),
+            (MISSING, "routing_number", {"routing_number": ""}),
+            ("routing_number_invalid", "routing_number", {"routing_number": "110000001"}),
+            ("routing_number_invalid", "routing_number", {"routing_number": "1100"}),
+            ("account_number_invalid", "account_number", {"country": "DE"}),
+            ("account_number_invalid", "account_number", {"country": "FR", "account_number": GERMAN}),
+            ("bank_account_unusable", "account_number", {"account_number": "000123456780"}),
+            ("bank_account_unusable", "account_number", {"routing_number": "021000021"}),
+            (None, "currency", {"currency": "zzz"}),
+            (None, "account_holder_type", {"account_holder_type": "person"}),
+            (None, "account_type", {"account_type": "futsu"}),
+            (UNKNOWN, "bank_name", {"bank_name": "x"}),
+        )
+    ),
+    form("/v1/accounts", code="resource_missing", param="external_account", external_account="tok_visa"),
+    Bad(SETUPS, b"on_behalf_of=nobody", status=404, code="resource_missing", param="on_behalf_of"),
+    form(
+        INTENTS,
+        code="resource_missing",
+        param="payment_method_options[card][cvc_token]",
+        amount="5",
+        currency="usd",
+        **{"payment_method_options[card][cvc_token]": "tok_visa"},
+    ),
     form(TOKENS, param="card[token]", **{"card[token]": "tok_visa"}),
     form(TOKENS, param="card[name]", **CARD, **{"card[name]": "x" * 5001}),
     form(SOURCES, code=MISSING, param="source"),

@@ -9,8 +9,10 @@ from msgspec import UNSET, Meta, UnsetType
 from fastpay import limits
 from fastpay.api import answers
 from fastpay.api.authentication import check_account
+from fastpay.api.card_params import stored_token
 from fastpay.api.common_params import (
     Email,
+    Identifier,
     Metadata,
     NoParams,
     Params,
@@ -22,16 +24,19 @@ from fastpay.api.common_params import (
     given,
     refuse_together,
     told,
+    value_or,
 )
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
-from fastpay.api.layout import Field, Json, Shape, When, fields, template
+from fastpay.api.layout import Field, Json, Nested, Shape, When, fields, template
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import List
 from fastpay.api.resource import Encoding, Included, Resource
 from fastpay.api.routes import Contract, Policy, Route
+from fastpay.api.source_shapes import BANK_ACCOUNT
 from fastpay.api.writes import Write
 from fastpay.domain import kinds, money
+from fastpay.domain.bank_accounts import BankAccount
 from fastpay.domain.connected_accounts import BusinessProfile, ConnectedAccount, CreateConnectedAccount
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.rules import Rules
@@ -88,6 +93,15 @@ _SETTINGS: Shape = {
     },
     "sepa_debit_payments": {},
 }
+_EXTERNAL_ACCOUNT: dict[str, Shape] = {
+    "id": Field("id"),
+    **BANK_ACCOUNT,
+    "account": Field("account"),
+    "available_payout_methods": ["standard"],
+    "default_for_currency": True,
+    "future_requirements": _NOTHING_REQUIRED,
+    "requirements": _NOTHING_REQUIRED,
+}
 _CONNECTED: dict[str, Shape] = {
     "id": Field("id"),
     "object": "account",
@@ -111,7 +125,7 @@ _CONNECTED: dict[str, Shape] = {
     **fields("country", "created", "default_currency", "details_submitted", "email"),
     "external_accounts": {
         "object": "list",
-        "data": [],
+        "data": When("bank_account", [Nested("bank_account", BankAccount, _EXTERNAL_ACCOUNT)], otherwise=[]),
         "has_more": False,
         "url": Field("external_accounts_url"),
     },
@@ -131,6 +145,7 @@ class _Shown(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An account as clients see it. `rules` is JSON."""
 
     id: str
+    bank_account: BankAccount | None = None
     business_profile: BusinessProfile
     business_type: str | None = None
     card_payments: str
@@ -221,6 +236,7 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     country: Country = "US"
     default_currency: str | UnsetType | None = UNSET
     email: Email | UnsetType | None = UNSET
+    external_account: Identifier | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     type: Literal["custom", "express", "standard"] | UnsetType = UNSET
 
@@ -243,11 +259,14 @@ def create(call: Call, params: CreateParams) -> CreateConnectedAccount:
             fields["default_currency"] = money.parse_currency(params.default_currency)
         except InvalidRequest as error:
             raise InvalidRequest(error.message, param="default_currency") from None
+    account = value_or(params.external_account, None)
     requested = msgspec.structs.asdict(params.capabilities)
     # Test mode has no onboarding: who requests nothing can receive transfers too.
     names = tuple(name for name, wanted in requested.items() if wanted.requested) or ("transfers",)
     return CreateConnectedAccount(
-        fields={**fields, "capabilities": names}, metadata=first_metadata(params.metadata)
+        fields={**fields, "capabilities": names},
+        metadata=first_metadata(params.metadata),
+        bank_account=None if account is None else stored_token(account, param="external_account"),
     )
 
 
@@ -278,6 +297,7 @@ def _render_connected(stored: msgspec.Struct, livemode: bool, whole: bytes | Non
     states = {name: "active" if name in stored.capabilities else "inactive" for name in CAPABILITIES}
     shown = _Shown(
         id=stored.id,
+        bank_account=stored.bank_account,
         business_profile=stored.business_profile,
         business_type=stored.business_type,
         charges_enabled=False,

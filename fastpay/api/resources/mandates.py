@@ -23,7 +23,7 @@ _SHAPE: Shape = {
     ),
     "livemode": Mode(),
     "multi_use": When("type", {}, equals="multi_use"),
-    "on_behalf_of": None,
+    "on_behalf_of": Field("on_behalf_of"),
     "payment_method": Field("payment_method"),
     "payment_method_details": When(
         "method",

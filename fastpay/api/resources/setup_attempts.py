@@ -58,7 +58,7 @@ _SHAPE: Shape = {
     "customer_account": None,
     "flow_directions": Field("flow_directions"),
     "livemode": Mode(),
-    "on_behalf_of": None,
+    "on_behalf_of": Field("on_behalf_of"),
     "payment_method": Field("payment_method"),
     "payment_method_details": When(
         "method", {"sepa_debit": {}, "type": "sepa_debit"}, otherwise=_CARD_DETAILS, equals="sepa_debit"
@@ -77,7 +77,7 @@ SETUP_ATTEMPT = Resource(
         "setup_error.payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "setup_intent": Reference((kinds.SETUP_INTENT,)),
         "application": ALWAYS_NULL,
-        "on_behalf_of": ALWAYS_NULL,
+        "on_behalf_of": Reference((kinds.ACCOUNT,)),
     },
     whole=Whole("setup_error.payment_method"),
 )

@@ -132,7 +132,7 @@ def test_what_belongs_to_a_confirmation_needs_one(api: Api, name: str) -> None:
             "payment_method_data",
             None,
         ),
-        ("amount=1&currency=usd&payment_method_options[card][cvc_token]=1", None, "parameter_unknown"),
+        ("amount=1&currency=usd&payment_method_options[card][installments]=1", None, "parameter_unknown"),
     ],
 )
 def test_a_payment_that_makes_no_sense_is_refused(

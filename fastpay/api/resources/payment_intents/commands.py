@@ -184,9 +184,11 @@ def check_shown(call: Call, params: RetrieveParams, shown: StoredObject) -> None
 
 async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     """Let a payment be confirmed only with a secret key, or with its client secret."""
-    await client_secrets.check_confirmed(
-        call, kinds.PAYMENT_INTENT, params, params.client_secret, _NOT_FOR_PUBLISHABLE
+    has_cvc = _has_only_a_cvc(params)
+    refused = tuple(
+        name for name in _NOT_FOR_PUBLISHABLE if not (has_cvc and name == "payment_method_options")
     )
+    await client_secrets.check_confirmed(call, kinds.PAYMENT_INTENT, params, params.client_secret, refused)
 
 
 def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams | ConfirmParams) -> None:
@@ -251,6 +253,15 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         page=challenge_page(call, params),
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
+    )
+
+
+def _has_only_a_cvc(params: ConfirmParams) -> bool:
+    """Tell whether the options are the security code alone, which only the cardholder can give again."""
+    given = value_or(params.payment_method_options, None)
+    card = None if given is None else value_or(given.card, None)
+    return card is not None and given == options.PaymentMethodOptions(
+        card=options.CardOptions(cvc_token=card.cvc_token)
     )
 
 

@@ -7,8 +7,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api.common_params import Name, Part, Text, value_or
+from fastpay.api import card_params
+from fastpay.api.common_params import Identifier, Name, Part, Text, value_or
 from fastpay.domain.options import ABSENT_CREDENTIALS, AttemptOptions, Authentication, CashOptions
+from fastpay.domain.tokens import CVC_PARAM
 from fastpay.errors import InvalidRequest
 
 Availability = Literal["if_available", "never"]
@@ -76,6 +78,7 @@ class CardOptions(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options for cards. Null unsets one."""
 
     capture_method: Literal["manual"] | UnsetType | None = UNSET
+    cvc_token: Identifier | UnsetType | None = UNSET
     mit_exemption: MitExemption | UnsetType | None = UNSET
     moto: bool | UnsetType = UNSET
     network: (
@@ -310,12 +313,14 @@ def attempt_options(options: CardOptions) -> AttemptOptions | None:
     exemption = value_or(options.mit_exemption, None) or MitExemption()
     network_transaction_id = value_or(exemption.network_transaction_id, None)
     external = value_or(options.three_d_secure, None)
+    cvc_token = value_or(options.cvc_token, None)
     result = AttemptOptions(
         authentication=None if external is None else _authentication(external),
         has_agreement=network_transaction_id is not None or exemption.claim_without_transaction_id is True,
         is_absent=options.stored_credential_transaction_type in ABSENT_CREDENTIALS,
         moto=options.moto is True,
         network_transaction_id=network_transaction_id,
+        cvc_token=None if cvc_token is None else card_params.stored_token(cvc_token, param=CVC_PARAM),
     )
     return None if result == AttemptOptions() else result
 

@@ -51,6 +51,8 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
     fields = given(params, *_DESCRIBED, "return_url", "usage")
     fields |= automatic_fields(params)
     fields |= method_types(params.payment_method_types) | _options(params)
+    if not isinstance(params.on_behalf_of, UnsetType):
+        fields["on_behalf_of"] = kinds.check(kinds.ACCOUNT, params.on_behalf_of, param="on_behalf_of")
     return CreateSetupIntent(
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,

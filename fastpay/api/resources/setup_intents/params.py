@@ -58,6 +58,7 @@ class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=
     confirm: bool = False
     confirmation_token: Identifier | UnsetType = UNSET
     mandate_data: MandateDataParams | UnsetType | None = UNSET
+    on_behalf_of: Identifier | UnsetType = UNSET
     return_url: Url | UnsetType = UNSET
     single_use: SingleUseParams | UnsetType | None = UNSET
     usage: Usage | UnsetType = UNSET

@@ -35,7 +35,7 @@ _SHAPE: Shape = {
     "mandate": Field("mandate"),
     "metadata": Field("metadata"),
     "next_action": When("status", NEXT_ACTION, equals="requires_action"),
-    "on_behalf_of": None,
+    "on_behalf_of": Field("on_behalf_of"),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
     "payment_method_options": {
@@ -60,7 +60,7 @@ SETUP_INTENT = Resource(
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "single_use_mandate": Reference((kinds.MANDATE,)),
         "application": ALWAYS_NULL,
-        "on_behalf_of": ALWAYS_NULL,
+        "on_behalf_of": Reference((kinds.ACCOUNT,)),
     },
     whole=Whole("last_setup_error.payment_method"),
     # Merchants' own data, which the holder of a client secret must not see.
