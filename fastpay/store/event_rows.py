@@ -1,6 +1,6 @@
 """Converts the rows of events to domain values: the columns of `select_events.sql`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastpay.domain import events
@@ -19,10 +19,14 @@ WITH_PREVIOUS = sorted(events.WITH_PREVIOUS)
 
 
 class EventRows(NamedTuple):
-    """Events, newest first, and the last number of the sequence: each by the ordinal of its tenant."""
+    """Events, newest first, and the last number of the sequence: each by the ordinal of its tenant.
+
+    The tenants `with_endpoints` have webhook endpoints, and they were wanted.
+    """
 
     found: Mapping[int, Sequence[Occurrence]]
     sequences: Mapping[int, int]
+    with_endpoints: Collection[int] = ()
 
 
 class Wanted(NamedTuple):
@@ -56,6 +60,7 @@ def read(found: Iterable[rows.Row]) -> EventRows:
     occurrences: dict[int, list[Occurrence]] = {}
     sequences: dict[int, int] = {}
     endpoints: dict[int, list[Progress]] = {}
+    with_endpoints: set[int] = set()
     # In the order of the columns: a page has a hundred rows, and names would be looked up in each.
     for (
         ordinal,
@@ -75,7 +80,10 @@ def read(found: Iterable[rows.Row]) -> EventRows:
             # Those of books and endpoints come before all events.
             if last is not None:
                 sequences[ordinal], occurrences[ordinal] = last, []
+                if version is not None:
+                    with_endpoints.add(ordinal)
             else:
+                with_endpoints.add(ordinal)
                 endpoints.setdefault(ordinal, []).append(progress(kind, snapshot, as_of, name))
             continue
         stored = decoded.get(snapshot)
@@ -97,7 +105,7 @@ def read(found: Iterable[rows.Row]) -> EventRows:
         )
         previous = None if before is None else rows.stored(kind, before)
         occurrences[ordinal].append(Occurrence(event, stored, previous, as_of))
-    return EventRows(occurrences, sequences)
+    return EventRows(occurrences, sequences, with_endpoints)
 
 
 def versioned(occurrence: Occurrence) -> Versioned:

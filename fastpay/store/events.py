@@ -22,6 +22,8 @@ class PostgresEvents:
 
     def __init__(self, reads: PostgresReads) -> None:
         self._reads = reads
+        # Those that had no webhook endpoints at the last look: their pages are read without them first.
+        self._without_endpoints: set[Scope] = set()
 
     async def list(self, scope: Scope, page: EventPage) -> EventRead:
         """Return a page of events, newest first. The extra one tells that there are more.
@@ -57,10 +59,22 @@ class PostgresEvents:
             *(_moment(page.since_s, _EARLIEST), _moment(page.until_s, _LATEST)),
             *(() if is_rare else (limits.event_numbers_examined_max,)),
         )
-        statement = f"{'list_rare_events' if is_rare else 'list_events'}_{'up' if page.ascending else 'down'}"
-        found = await self._reads.fetch_for(scope, SQL[statement], *arguments)
-        read = event_rows.read(found)
+        name, direction = "list_rare_events" if is_rare else "list_events", "up" if page.ascending else "down"
+        read = None
+        if not page.counts_pending or scope in self._without_endpoints:
+            found = await self._reads.fetch_for(scope, SQL[f"{name}_{direction}"], *arguments)
+            read = event_rows.read(found)
+        if read is None or read.with_endpoints:
+            found = await self._reads.fetch_for(scope, SQL[f"{name}_with_endpoints_{direction}"], *arguments)
+            read = event_rows.read(found)
+            self._note_endpoints(scope, bool(read.with_endpoints))
         return read.found.get(1, ()), read.sequences.get(1, 0)
+
+    def _note_endpoints(self, scope: Scope, has_some: bool) -> None:
+        if has_some:
+            self._without_endpoints.discard(scope)
+        elif len(self._without_endpoints) < limits.cached_scopes_max:
+            self._without_endpoints.add(scope)
 
     async def find(
         self, scope: Scope, numbers: Sequence[int], *, counts_pending: bool = False

@@ -31,7 +31,7 @@ def _generate(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     heads = "union all\n".join(_heads(templates["select_heads"]))
     yield "verify_versions", templates["verify_versions"].format(heads=heads)
     for name, template, values in _event_statements():
-        yield name, _events(templates[template], templates["select_events"], values)
+        yield name, _events(templates, template, values)
     for table in TABLES.values():
         if table.template is not None:
             for filters in table.filter_combinations():
@@ -81,16 +81,29 @@ def _heads(template: str) -> Iterator[str]:
 
 def _event_statements() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield the names, templates and values of the statements on events. Each direction has its own plan."""
-    yield "load_events", "load_events", {}
+    yield "load_events", "load_events", {"endpoints": "select_endpoints"}
     newest, oldest = {"direction": " desc", "near": _NEAR_END}, {"direction": "", "near": _NEAR_BEGINNING}
     for template in ("list_events", "list_rare_events"):
-        yield f"{template}_down", template, newest
-        yield f"{template}_up", template, oldest
+        for direction, values in (("down", newest), ("up", oldest)):
+            yield f"{template}_{direction}", template, values
+            yield (
+                f"{template}_with_endpoints_{direction}",
+                template,
+                {**values, "endpoints": "select_endpoints"},
+            )
 
 
-def _events(template: str, selected: str, values: Mapping[str, str]) -> str:
-    parameters = "".join(f"\n{line}" for line in selected.splitlines() if line.startswith("-- $"))
-    return template.format(parameters=parameters, events=_without_comment(selected), **values)
+def _events(templates: Mapping[str, str], name: str, values: Mapping[str, str]) -> str:
+    selected = templates["select_events"]
+    chosen = templates[values.get("endpoints", "has_endpoints")]
+    part = _without_comment(chosen)
+    parts = {"endpoints": "", "has_endpoints": part.rstrip("\n")}
+    if "endpoints" in values:
+        parts = {"endpoints": part, "has_endpoints": "null::integer"}
+    lines = [*selected.splitlines(), *chosen.splitlines()]
+    parameters = "".join(f"\n{line}" for line in lines if line.startswith("-- $"))
+    events = _without_comment(selected).format(**parts)
+    return templates[name].format(**{**values, "parameters": parameters, "events": events})
 
 
 def _each(templates: Mapping[str, str], table: Table, owner: Column) -> str:

@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -9,13 +11,21 @@ from msgspec.structs import replace
 from fastpay import limits
 from fastpay.domain import events
 from fastpay.domain.customers import CreateCustomer
-from fastpay.domain.identifiers import Scope
+from fastpay.domain.identifiers import HIGHEST, LOWEST, Scope
 from fastpay.domain.payment_intents import CreatePaymentIntent, UpdatePaymentIntent
+from fastpay.domain.webhook_endpoints import CreateEndpoint, DeleteEndpoint
 from fastpay.engine.event_ports import EventPage, Occurrence
+from fastpay.store import event_rows
 from fastpay.store.events import PostgresEvents
+from fastpay.store.postgres import DatabaseSettings, connect
+from fastpay.store.statements import SQL
+from tests.store.touching import make_case, prepare, touch
 from tests.support.engine import Engine, engine, make_tenant
+from tests.support.world import card
 
 ABOVE_ALL = 1 << 48
+EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+PAID = 40
 
 
 async def live(instance: Engine, scope: Scope) -> None:
@@ -109,3 +119,67 @@ async def test_times_out_of_order_hide_no_event(database_url: str) -> None:
                 if (since_s is None or moment_s >= since_s) and (until_s is None or moment_s < until_s)
             ]
             assert sequences((await store.list(scope, page)).found) == wanted[::-1], page
+
+
+async def test_endpoints_are_looked_at_only_where_there_are_some(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    asked: list[str] = []
+    names = {SQL[name]: name for name in SQL if name.startswith("list_events_")}
+    page = EventPage(limit=10, below=ABOVE_ALL, above=0, types=events.TYPES, counts_pending=True)
+    async with engine(database_url) as instance:
+        await live(instance, scope)
+        reads, fetch = instance.reads, instance.reads.fetch_for
+
+        async def noting(scope: Scope, statement: str, *arguments: Any, scans: bool = False) -> Any:
+            asked.append(names[statement])
+            return await fetch(scope, statement, *arguments, scans=scans)
+
+        reads.fetch_for = noting  # type: ignore[method-assign]
+        store = PostgresEvents(reads)
+
+        async def pending() -> set[int]:
+            asked.clear()
+            return {one.event.pending_webhooks for one in (await store.list(scope, page)).found}
+
+        assert (await pending(), asked) == ({0}, ["list_events_with_endpoints_down"])
+        assert (await pending(), asked) == ({0}, ["list_events_down"])
+        fields = {"url": "https://hooks.example", "enabled_events": ("*",)}
+        made = await instance.do(CreateEndpoint(salt="s", fields=fields, start_after_sequence=0), scope)
+        assert (await pending(), asked) == ({1}, ["list_events_down", "list_events_with_endpoints_down"])
+        assert (await pending(), asked) == ({1}, ["list_events_with_endpoints_down"])
+        await instance.do(DeleteEndpoint(id=made.id), scope)
+        assert (await pending(), asked) == ({0}, ["list_events_with_endpoints_down"])
+        assert (await pending(), asked) == ({0}, ["list_events_down"])
+
+
+async def test_a_page_of_events_touches_what_a_page_of_charges_does(database_url: str) -> None:
+    scope = await make_tenant(database_url)
+    own = (scope.tenant_id, scope.livemode)
+    paid = CreatePaymentIntent(
+        amount=5, currency="usd", secret="s", payment_method=card("visa"), confirm=True
+    )
+    async with engine(database_url) as instance:
+        for _ in range(PAID):
+            await instance.do(paid, scope)
+    of_charges = (*own, HIGHEST, LOWEST, False, PAID)
+    of_events = (event_rows.WITH_PREVIOUS, False, *own, ABOVE_ALL, 0, PAID, event_rows.SEEN, *EVER, 10_000)
+    connection = await connect(DatabaseSettings(url=database_url))
+    try:
+        touched = {}
+        for name, arguments in (
+            ("list_charges", of_charges),
+            ("list_events_up", of_events),
+            ("list_events_down", of_events),
+        ):
+            case = await make_case(connection, name, SQL[name], arguments)
+            await prepare(connection, case)
+            touched[name] = await touch(connection, case)
+    finally:
+        await connection.close()
+    charges = touched.pop("list_charges")
+    assert charges.rows == PAID
+    for found in touched.values():
+        # The book's row, and a table more to begin with.
+        assert found.rows == PAID + 1
+        assert found.buffers <= charges.buffers + 16
+        assert found.entries <= charges.entries + 4

@@ -164,6 +164,10 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
         *(FEW - 5, 0, LISTED, ["charge.succeeded"], *_EVER, 1_000),
     )
     ARGUMENTS[f"list_rare_events_{_way}"] = (*_bounds, 1 << 40, 0, LISTED, ["charge.failed"], *_EVER)
+    for _name in ("list_events", "list_rare_events"):
+        _others_of = ARGUMENTS[f"{_name}_{_way}"][4:]
+        for _case in (f"{_name}_with_endpoints_{_way}", f"{_name}_{_way} looking for endpoints"):
+            ARGUMENTS[_case] = (["charge.failed"], True, SEVENTH, False, *_others_of)
     _nothing_more = (None, None, None)
     ARGUMENTS[f"relay_attempts {_way}"] = (
         *(*_SCOPE, ENDPOINT, HIGHEST, LOWEST, _is_ascending, LISTED),
