@@ -35,6 +35,8 @@ _MOVES: Mapping[str, tuple[str, str, str]] = {
     "applied_to_payment": ("cash_applied", _CUSTOMER, "applied_cash"),
     "funded": ("cash_funded", "processor", _CUSTOMER),
     "refunded_from_payment": ("cash_refunded", "processor", _CUSTOMER),
+    "return_canceled": ("cash_return_canceled", "processor", _CUSTOMER),
+    "return_initiated": ("cash_returned", _CUSTOMER, "processor"),
     "unapplied_from_payment": ("cash_unapplied", "applied_cash", _CUSTOMER),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fastpay.domain.identifiers import derived
+from fastpay.errors import InvalidRequest
 
 # The currency of each type.
 CURRENCIES: Mapping[str, str] = {
@@ -51,6 +52,17 @@ _BANK = "Test bank"
 
 # JSON: addresses have fields of their own by type.
 _Fields = dict[str, Any]
+
+
+def type_of(currency: str) -> str:
+    """Return the type of the transfers in a currency. Raises: InvalidRequest if there are none."""
+    transfer = OF_CURRENCY.get(currency)
+    if transfer is None:
+        raise InvalidRequest(
+            f"There are no bank transfers in {currency}. Give one of {', '.join(sorted(OF_CURRENCY))}.",
+            param="currency",
+        )
+    return transfer
 
 
 def country_of(transfer: str, chosen: str | None) -> str:

@@ -59,13 +59,7 @@ class FundCashBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Add the money to the balance, and pay what waits for it."""
         customer = customers.require(workspace, self.customer)
         charging.check_processor(workspace)
-        transfer = bank_transfers.OF_CURRENCY.get(self.currency)
-        if transfer is None:
-            raise InvalidRequest(
-                f"There are no bank transfers in {self.currency}. Give one of "
-                f"{', '.join(sorted(bank_transfers.OF_CURRENCY))}.",
-                param="currency",
-            )
+        transfer = bank_transfers.type_of(self.currency)
         changed, transaction = bank_payments.move(
             draft,
             customer,

@@ -58,6 +58,8 @@ SOURCE_PREFIXES: dict[str, str] = {
     "cash_applied": "ccsbtxn",
     "cash_unapplied": "ccsbtxn",
     "cash_refunded": "ccsbtxn",
+    "cash_returned": "ccsbtxn",
+    "cash_return_canceled": "ccsbtxn",
     "cash_paid": "ch",
 }
 # Connected accounts and customers have an account in each currency, whose code is their identifier.

@@ -235,15 +235,18 @@ class Charge(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
 
 
 class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """Money that is returned to the payer, as a new transfer in the other direction."""
+    """Money that is returned to the payer, as a new transfer in the other direction.
+
+    One without a charge returns what the customer transferred and no payment took.
+    """
 
     prefix: ClassVar[str] = "re"
     noun: ClassVar[str] = "refund"
 
     amount: int
     currency: str
-    charge: str
-    payment_intent: str
+    charge: str | None
+    payment_intent: str | None
     status: str
     balance_transaction: str | None = None
     customer: str | None = None
@@ -259,7 +262,7 @@ class Refund(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True)
     instructions_email: str | None = None
     # What came back from the connected account that the payment was passed on to.
     transfer_reversal: str | None = None
-    # The type of where the money goes: to the card, or to the customer's cash balance.
+    # The type of where the money goes: to the card, to the customer's cash balance, or by a bank transfer.
     destination: str = "card"
 
 

@@ -3,14 +3,15 @@
     succeeded                            -> failed
     pending, requires_action -> succeeded, failed, canceled
 
-The money leaves the balance with the refund, and comes back if the refund fails or is canceled.
+The money leaves the balance with the refund, and comes back if the refund fails or is canceled. Refunds
+without a charge are made in `cash_returns.py`, and follow the same life cycle.
 """
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import bank_payments, destinations, disputes, funds, money
+from fastpay.domain import bank_payments, cash_returns, destinations, disputes, funds, money
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
 from fastpay.domain.cash_objects import CASH
@@ -26,7 +27,6 @@ _STATUSES: Mapping[RefundOutcome, str] = {
     "pending": "pending",
     "require_action": "requires_action",
 }
-ACTION_VALID_S = 45 * 24 * 3600
 # The outcomes that come later than the refund.
 _CHANGING = frozenset(("fail", "pending"))
 
@@ -102,7 +102,9 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 status=_STATUSES[outcome],
                 balance_transaction=transaction,
                 changes_at=draft.moment_s + self.delay_s if outcome in _CHANGING else None,
-                expires_at=draft.moment_s + ACTION_VALID_S if outcome == "require_action" else None,
+                expires_at=draft.moment_s + cash_returns.ACTION_VALID_S
+                if outcome == "require_action"
+                else None,
                 customer=charge.customer,
                 instructions_email=self.instructions_email,
                 metadata=metadata_rules.merge({}, self.metadata),
@@ -200,7 +202,7 @@ class SettleRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             return refund.id
         if refund.status == "succeeded":
             _fail(workspace, draft, refund, "expired_or_canceled_card")
-        elif _is_charged_back(workspace, _charge_of(workspace, refund)):
+        elif refund.charge is not None and _is_charged_back(workspace, _charge_of(workspace, refund)):
             _fail(workspace, draft, refund, "charge_for_pending_refund_disputed")
         else:
             _put_updated(draft, msgspec.structs.replace(refund, status="succeeded", changes_at=None))
@@ -235,6 +237,8 @@ def _refund_needs(workspace: Workspace, identifier: str) -> Iterable[str]:
     refund = workspace.find(identifier)
     if not isinstance(refund, Refund):
         return (identifier,)
+    if refund.charge is None:
+        return (identifier, *cash_returns.needs(workspace, refund))
     balance = funds.balance_id(workspace.scope)
     return (identifier, refund.charge, balance, *disputes.charge_needs(workspace, refund.charge))
 
@@ -250,7 +254,7 @@ def _require_action(workspace: Workspace, identifier: str, verb: str) -> Refund:
 
 
 def _charge_of(workspace: Workspace, refund: Refund) -> Charge:
-    charge = workspace.find(refund.charge)
+    charge = workspace.find(refund.charge or "")
     assert isinstance(charge, Charge)
     return charge
 
@@ -275,11 +279,14 @@ def _fail(workspace: Workspace, draft: Draft, refund: Refund, reason: str) -> No
     draft.announce("refund.failed", refund.id)
 
 
-def _take_back(workspace: Workspace, draft: Draft, refund: Refund) -> str:
+def _take_back(workspace: Workspace, draft: Draft, refund: Refund) -> str | None:
     """Move the money of a refund back to where the charge's money is, and write the charge.
 
-    Return the balance transaction.
+    Return the balance transaction. There is none for cash, which goes back to the customer's balance.
     """
+    if refund.charge is None:
+        cash_returns.take_back(workspace, draft, refund)
+        return None
     charge = _charge_of(workspace, refund)
     transaction = funds.move(
         draft,
@@ -297,6 +304,9 @@ def _take_back(workspace: Workspace, draft: Draft, refund: Refund) -> str:
 
 
 def _put_updated(draft: Draft, refund: Refund) -> None:
-    """Write a changed refund. The dialect has two types for this, an older and a newer one."""
+    """Write a changed refund. The dialect has two types for this, an older one of charges and a newer one."""
+    if refund.charge is None:
+        draft.put(refund, "refund.updated")
+        return
     draft.put(refund, "charge.refund.updated")
     draft.announce("refund.updated", refund.id)

@@ -5,7 +5,14 @@ from typing import Any
 from tests.conformance.shop import Shop
 
 KINDS = {"cash_balance", "customer_cash_balance_transaction", "funding_instructions"}
-TYPES = {"funded", "applied_to_payment", "unapplied_from_payment", "refunded_from_payment"}
+TYPES = {
+    "applied_to_payment",
+    "funded",
+    "refunded_from_payment",
+    "return_canceled",
+    "return_initiated",
+    "unapplied_from_payment",
+}
 
 
 def cash_made(shop: Shop) -> dict[str, Any]:
@@ -42,6 +49,7 @@ def cash_made(shop: Shop) -> dict[str, Any]:
     shop.post(f"/v1/payment_intents/{canceled['id']}/cancel")
     whole = {"reverse_transfer": "true", "refund_application_fee": "true"}
     refund = shop.post("/v1/refunds", {"payment_intent": paid["id"], "amount": "100", **whole})
+    returned = cash_returned(shop, payer)
     transactions = shop.get(f"{base}/cash_balance_transactions", limit="100")["data"]
     assert {one["type"] for one in transactions} == TYPES
     return {
@@ -51,6 +59,7 @@ def cash_made(shop: Shop) -> dict[str, Any]:
         "charge: by transfer": shop.charge(paid),
         "method: a cash balance": shop.get(f"/v1/payment_methods/{paid['payment_method']}"),
         "refund: of a transfer": refund,
+        **returned,
         "cash: none": empty,
         "cash: some": shop.get(f"{base}/cash_balance"),
         "cash: manual": shop.post(f"{base}/cash_balance", {"settings[reconciliation_mode]": "manual"}),
@@ -68,5 +77,20 @@ def cash_made(shop: Shop) -> dict[str, Any]:
         "cash: expanded": shop.get(
             f"{base}/cash_balance_transactions/{transactions[0]['id']}",
             **{"expand[0]": "customer.cash_balance", "expand[1]": "refunded_from_payment.refund"},
+        ),
+    }
+
+
+def cash_returned(shop: Shop, payer: str) -> dict[str, Any]:
+    """Return refunds of cash that no payment took."""
+    cash = {"customer": payer, "currency": "eur", "origin": "customer_balance"}
+    returned = shop.post("/v1/refunds", {**cash, "amount": "50", "metadata[a]": "1"})
+    asked = shop.post("/v1/refunds", {**cash, "amount": "30", "instructions_email": "ada@example.com"})
+    return {
+        "refund: of cash": returned,
+        "refund: of cash, waiting": asked,
+        "refund: of cash, failed": shop.post(f"/v1/test_helpers/refunds/{asked['id']}/expire"),
+        "refund: of cash, expanded": shop.get(
+            f"/v1/refunds/{returned['id']}", **{"expand[0]": "customer", "expand[1]": "charge"}
         ),
     }

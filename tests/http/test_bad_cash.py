@@ -19,6 +19,13 @@ PAID = {"amount": "5", "currency": "eur"}
 FUNDED = {f"{OPTIONS}[funding_type]": "bank_transfer"}
 EURO = {f"{TRANSFER}[type]": "eu_bank_transfer"}
 ASKED = {"currency": "usd", "funding_type": "bank_transfer"}
+REFUNDS = "/v1/refunds"
+RETURNED = {
+    "customer": "cus_" + "0" * 32,
+    "amount": "5",
+    "currency": "usd",
+    "origin": "customer_balance",
+}
 CASES = [
     form(FUND, code=MISSING, param="amount", currency="usd"),
     form(FUND, code=MISSING, param="currency", amount="5"),
@@ -91,6 +98,24 @@ CASES = [
             "payment_method_data[customer_balance][amount]": "5",
         },
     ),
+    *(
+        form(
+            REFUNDS,
+            code=MISSING,
+            param=name,
+            **{other: value for other, value in RETURNED.items() if other != name},
+        )
+        for name in RETURNED
+    ),
+    form(REFUNDS, param="origin", **{**RETURNED, "origin": "bank"}),
+    form(REFUNDS, param="currency", **{**RETURNED, "currency": "zzz"}),
+    form(REFUNDS, code="amount_too_small", param="amount", **{**RETURNED, "amount": "0"}),
+    form(REFUNDS, code="amount_too_large", param="amount", **{**RETURNED, "amount": "100000000"}),
+    form(REFUNDS, param="origin", **RETURNED, charge="ch_" + "0" * 32),
+    form(REFUNDS, param="customer", customer=RETURNED["customer"], payment_intent="pi_" + "0" * 32),
+    form(REFUNDS, param="reverse_transfer", **RETURNED, reverse_transfer="true"),
+    form(REFUNDS, param="currency", charge="ch_" + "0" * 32, currency="usd"),
+    form(REFUNDS, param="instructions_email", **RETURNED, instructions_email="nobody"),
     form(APPLY, code="amount_too_small", param="amount", amount="0"),
     form(APPLY, param="currency", currency="zzz"),
 ]

@@ -9,12 +9,24 @@ from tests.model.steps import PAYERS
 
 
 @dataclass
+class Return:
+    """Cash on its way back to a customer, which can be canceled while it `waits` for them."""
+
+    payer: int
+    amount: int
+    currency: str
+    waits: bool
+    identifier: str = ""
+
+
+@dataclass
 class Customers:
     """What customers have in each currency, and whether it pays by itself."""
 
     available: Counter[tuple[int, str]] = field(default_factory=Counter)
     automatic: list[bool] = field(default_factory=lambda: [True] * PAYERS)
     identifiers: list[str] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
 
     def usable(self, payer: int, currency: str) -> int:
         """Return what pays without being asked to."""

@@ -38,6 +38,8 @@ def learn(books: Books, payment: Payment | None, body: dict[str, Any]) -> None:
             payment.disputes[-1].identifier = body["id"]
         case "transfer" if payment is not None:
             payment.passed[-1].identifier = body["id"]
+        case "refund" if body["charge"] is None and body["status"] != "canceled":
+            books.customers.returns[-1].identifier = body["id"]
         case "payout" if body["status"] != "canceled":
             books.payouts[-1].identifier = body["id"]
 

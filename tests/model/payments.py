@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.model.cash import Customers
+from tests.model.cash import Customers, Return
 from tests.model.connected import NO_FUNDS, Balances, Sellers
 from tests.model.payment import CHARGED_BACK, Dispute, Payment, Payout
 from tests.model.steps import (
@@ -57,6 +57,10 @@ class Books:
                 return self._create(step)
             case "fund" | "set_mode":
                 return self._bring_cash(step)
+            case "return_cash":
+                return self._return_cash(step)
+            case "cancel_return":
+                return self._cancel_return(self.customers.returns[step.place])
             case "pay_out":
                 return self._pay_out(step)
             case "cancel_payout":
@@ -217,6 +221,23 @@ class Books:
             self.customers.available[step.payer, step.currency] += step.amount
         self._reconcile(step.payer)
         return Expected(200, None, step.amount if step.verb == "fund" else None)
+
+    def _return_cash(self, step: Step) -> Expected:
+        assert step.payer is not None
+        assert step.amount is not None
+        if self.customers.available[step.payer, step.currency] < step.amount:
+            raise Refused(NO_FUNDS, 402)
+        self.customers.available[step.payer, step.currency] -= step.amount
+        self.customers.returns.append(Return(step.payer, step.amount, step.currency, step.may_wait))
+        return Expected(200, "requires_action" if step.may_wait else "pending", step.amount)
+
+    def _cancel_return(self, returned: Return) -> Expected:
+        if not returned.waits:
+            raise Refused(None)
+        returned.waits = False
+        self.customers.available[returned.payer, returned.currency] += returned.amount
+        self._reconcile(returned.payer)
+        return Expected(200, "canceled", returned.amount)
 
     def _apply(self, payment: Payment, step: Step) -> Expected:
         if payment.awaited is None:

@@ -13,6 +13,7 @@ NOTHING = "0" * 32
 ANY: tuple[Verb, ...] = (
     *("confirm", "confirm", "authenticate", "update", "cancel", "capture", "capture", "capture", "increment"),
     *("refund", "refund", "refund", "fund", "fund", "apply", "set_mode", "reverse", "return_fee"),
+    *("return_cash", "cancel_return"),
 )
 DISPUTES: tuple[Verb, ...] = ("dispute", "respond", "close")
 # What depends on what is available, which nobody else may change meanwhile.
@@ -59,27 +60,31 @@ def random_step(
     """Return any step of these kinds, most often about one of the last payments that it may be about."""
     verb, place = _subject(chance, books, verbs)
     about = books.payments[place] if place < len(books.payments) else None
-    amount = None
+    amount, method = None, chance.choice((None, *methods, "visa", "bypassPending", "cash", "cash"))
+    currency = _currency(chance, verb, method, books)
     if verb in {"create", "update", "increment"}:
         amount = chance.randint(1, 2_000)
-    elif verb in {"fund", "pay_out"} or chance.random() < 0.6:
+    elif verb in {"fund", "pay_out", "return_cash"} or chance.random() < 0.6:
         left = 0 if about is None or verb not in _LEFT else _LEFT[verb](about)
+        if verb == "return_cash":
+            left = books.customers.available[0, currency]
         amount = chance.randint(1, left if left > 1 and chance.random() < 0.9 else 1_000)
-    method = chance.choice((None, *methods, "visa", "bypassPending", "cash", "cash"))
     keeps = chance.choice(("fee", "fee", "part", "all"))
     kept = chance.randint(0, (amount or 0) * 11 // 10)
     seller = chance.randrange(SELLERS) if chance.random() < 0.5 or verb == "transfer" else None
-    has_payer = verb in {"fund", "set_mode"} or chance.random() < (0.95 if method == "cash" else 0.5)
+    has_payer = verb in {"fund", "set_mode", "return_cash"} or chance.random() < (
+        0.95 if method == "cash" else 0.5
+    )
     passed_on = about is not None and bool(about.passed)
     is_automatic = verb == "create" and method in {*IBANS, "cash"}
     return Step(
         verb=verb,
         place=place,
         amount=amount,
-        currency=_currency(chance, verb, method, books),
+        currency=currency,
         method=method,
         payer=chance.randrange(PAYERS) if has_payer else None,
-        may_wait=chance.random() < 0.9,
+        may_wait=chance.random() < (0.5 if verb == "return_cash" else 0.9),
         seller=seller,
         fee=kept if seller is not None and keeps == "fee" else None,
         part=kept if seller is not None and keeps == "part" else None,
@@ -102,6 +107,9 @@ def _currency(chance: random.Random, verb: Verb, method: Method | None, books: B
             return waiting[-1]
         if verb == "create" and method in IBANS:
             return "eur"
+        owned = [currency for (_, currency), amount in books.customers.available.items() if amount]
+        if verb == "return_cash" and owned:
+            return owned[-1]
     return chance.choice(("usd", *CURRENCIES))
 
 
@@ -113,6 +121,8 @@ def _subject(chance: random.Random, books: Books, verbs: Sequence[Verb]) -> tupl
     if chance.random() < 0.9:
         verbs = [verb for verb in verbs if fitting[verb]] or verbs
     verb = chance.choice(verbs)
+    if verb == "cancel_return" and not books.customers.returns:
+        return "fund", 0
     places = fitting[verb] or range(len(books.payouts if verb in _ABOUT_PAYOUTS else books.payments))
     # A payout that there is not can be neither reversed nor canceled.
     return (verb, chance.choice(places[-3:])) if places else ("pay_out", 0)
@@ -126,6 +136,11 @@ def _fitting(verb: Verb, books: Books) -> Sequence[int]:
             for place, one in enumerate(books.payouts)
             if one.succeeds and not one.is_reversal and not one.is_canceled
         ]
+    if verb == "cancel_return":
+        waiting = [place for place, one in enumerate(books.customers.returns) if one.waits]
+        return waiting or range(len(books.customers.returns))
+    if verb == "return_cash" and not any(books.customers.available.values()):
+        return []
     if verb == "apply" and all(books.customers.automatic):
         return []
     left = _LEFT.get(verb)
@@ -142,9 +157,11 @@ def request_of(step: Step, books: Books) -> tuple[str, Form]:
     match step.verb:
         case "create":
             return "/v1/payment_intents", _creation(step, books)
-        case "fund" | "set_mode":
+        case "fund" | "set_mode" | "return_cash":
             assert step.payer is not None
             return _about_cash(step, books.customers.identifiers[step.payer])
+        case "cancel_return":
+            return f"/v1/refunds/{books.customers.returns[step.place].identifier}/cancel", {}
         case "pay_out":
             form = _amount(step) | {"currency": step.currency}
             return "/v1/payouts", form if step.succeeds else form | {"destination": "ba_noAccount"}
@@ -222,6 +239,9 @@ def _about_cash(step: Step, customer: str) -> tuple[str, Form]:
         mode = "manual" if step.manual else "automatic"
         return f"/v1/customers/{customer}/cash_balance", {"settings[reconciliation_mode]": mode}
     form = _amount(step) | {"currency": step.currency}
+    if step.verb == "return_cash":
+        asked = {"instructions_email": "ada@example.com"} if step.may_wait else {}
+        return "/v1/refunds", form | {"customer": customer, "origin": "customer_balance"} | asked
     return f"/v1/test_helpers/customers/{customer}/fund_cash_balance", form
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 Verb = Literal[
     "create", "confirm", "authenticate", "update", "capture", "increment", "cancel", "refund",
     "dispute", "respond", "close",
-    "fund", "apply", "set_mode",
+    "fund", "apply", "set_mode", "return_cash", "cancel_return",
     "transfer", "reverse", "return_fee",
     "pay_out", "cancel_payout", "reverse_payout",
 ]  # fmt: skip
@@ -46,7 +46,7 @@ class Step:
     method: Method | None = None
     # The customer who pays. Only they have cash.
     payer: int | None = None
-    # Whether a payment by cash may wait for a bank transfer.
+    # Whether a payment by cash may wait for a bank transfer, and a return of cash for the customer.
     may_wait: bool = False
     # The connected account that the payment goes on to, all but a fee, or only a part.
     seller: int | None = None

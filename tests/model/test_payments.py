@@ -185,6 +185,15 @@ class Payments(RuleBasedStateMachine):
     def set_mode(self, **fields: Any) -> None:
         self.do(Step(verb="set_mode", **fields))
 
+    @rule(payer=WHO, amount=AMOUNTS, may_wait=st.booleans())
+    def return_cash(self, **fields: Any) -> None:
+        self.do(Step(verb="return_cash", **fields))
+
+    @precondition(lambda self: self.books.customers.returns)
+    @rule(place=PLACES)
+    def cancel_return(self, place: int) -> None:
+        self.do(Step(verb="cancel_return", place=place % len(self.books.customers.returns)))
+
     @precondition(lambda self: self.books.payments)
     @rule(place=PLACES, fits=FITS, amount=st.none() | AMOUNTS)
     def apply(self, **fields: Any) -> None:

@@ -230,6 +230,40 @@ def test_a_refund_goes_back_to_the_cash_balance(client: stripe.StripeClient) -> 
     assert violations(found.to_dict(), stripe.CustomerCashBalanceTransaction) == []
 
 
+@pytest.mark.parametrize("currency", TRANSFERS)
+def test_cash_goes_back_to_the_customers_bank(client: stripe.StripeClient, currency: str) -> None:
+    payer = customer(client)
+    fund(client, payer, 1000, currency)
+    form: Any = {"customer": payer, "amount": 300, "currency": currency, "origin": "customer_balance"}
+    refund: Any = client.v1.refunds.create(form, {"idempotency_key": "back"})
+    assert violations(refund.to_dict(), stripe.Refund) == []
+    name = TRANSFERS[currency][0]
+    assert (refund.status, refund.charge, refund.balance_transaction) == ("pending", None, None)
+    assert refund.destination_details.to_dict()[name]["reference_status"] == "pending"
+    again: Any = client.v1.refunds.create(form, {"idempotency_key": "back"})
+    assert again.last_response.body == refund.last_response.body
+    assert balance(client, payer)["available"] == {currency: 700}
+    asking: Any = {**form, "instructions_email": "ada@example.com"}
+    asked: Any = client.v1.refunds.create(asking)
+    assert (asked.status, asked.next_action.type) == ("requires_action", "display_details")
+    assert client.v1.refunds.cancel(asked.id).status == "canceled"
+    assert moved(client, payer) == [
+        ("funded", 1000, 1000),
+        ("return_initiated", -300, 700),
+        ("return_initiated", -300, 400),
+        ("return_canceled", 300, 700),
+    ]
+    newest = client.v1.customers.cash_balance_transactions.list(payer, {"limit": 1}).data[0]
+    assert violations(newest.to_dict(), stripe.CustomerCashBalanceTransaction) == []
+    assert [one.id for one in client.v1.refunds.list().data] == [asked.id, refund.id]
+    assert client.v1.balance.retrieve().pending[0].amount == 0
+    with pytest.raises(stripe.CardError) as refusal:
+        client.v1.refunds.create(form | {"amount": 701})
+    assert (refusal.value.code, refusal.value.http_status) == ("balance_insufficient", 402)
+    verified: Any = client.raw_request("get", "/v1/ledger/verify")
+    assert json.loads(verified.body)["problems"] == []
+
+
 def test_a_bank_transfer_is_passed_on_to_a_seller_and_taken_back(client: stripe.StripeClient) -> None:
     payer = customer(client)
     seller = client.v1.accounts.create({"type": "express", "country": "US"}).id

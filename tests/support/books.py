@@ -27,7 +27,7 @@ from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.store.connections import connected
 from tests.support import disputes
-from tests.support.books_of_cash import cash
+from tests.support.books_of_cash import cash, refunds_of_charges
 from tests.support.books_of_payouts import (
     Move,
     Row,
@@ -359,7 +359,7 @@ def _payments(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
         times[move.scope, move.source, move.kind] += 1
     refunded: Counter[tuple[Any, ...]] = Counter()
     succeeded = set()
-    for refund in tables["refund"]:
+    for refund in refunds_of_charges(tables):
         key = (_scope(refund), refund["refund_id"], "refund")
         succeeded.add(key)
         came_back = refund["status"] in {"failed", "canceled"}

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.support.books_of_payouts import Move, Tables, scope_of
+from tests.support.books_of_payouts import Move, Row, Tables, scope_of
 
 _KINDS = {
     "applied_to_payment": "cash_applied",
     "funded": "cash_funded",
     "refunded_from_payment": "cash_refunded",
+    "return_canceled": "cash_return_canceled",
+    "return_initiated": "cash_returned",
     "unapplied_from_payment": "cash_unapplied",
 }
 
@@ -55,7 +57,29 @@ def cash(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
     for key, amount in owned.items():
         if amount:
             yield f"cash: {key} has no account"
+    yield from _returned(tables)
     yield from _stated(tables)
+
+
+def refunds_of_charges(tables: Tables) -> list[Row]:
+    """Return the refunds that take their money from a charge. The others return cash."""
+    return [row for row in tables["refund"] if row.get("charge_id") is not None]
+
+
+def _returned(tables: Tables) -> Iterator[str]:
+    """What was returned left its customer once, and came back once if the refund did not succeed."""
+    amounts: dict[tuple[Any, ...], list[int]] = {}
+    for row in tables["cash_transaction"]:
+        if row["type"] in {"return_initiated", "return_canceled"}:
+            amounts.setdefault((scope_of(row), row["refund_id"]), []).append(row["net_amount"])
+    for row in tables["refund"]:
+        if row.get("charge_id") is None:
+            amount, came_back = row["amount"], row["status"] in {"failed", "canceled"}
+            expected = [-amount, amount] if came_back else [-amount]
+            if sorted(amounts.pop((scope_of(row), row["refund_id"]), [])) != expected:
+                yield f"cash: refund {row['refund_id']} ({row['status']}) has not returned its amount"
+    for key in amounts:
+        yield f"cash: {key} is no refund of cash"
 
 
 def _stated(tables: Tables) -> Iterator[str]:

@@ -66,7 +66,7 @@ def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
         (scope_of(row), row["account_id"]): row for row in tables["account"] if row["code"] == "pending"
     }
     watermarks = {scope_of(row): _hex(row["released_through"]) for row in tables["balance"]}
-    owners = {(scope_of(row), row["refund_id"]): row["charge_id"] for row in tables["refund"]}
+    owners = {(scope_of(row), row["refund_id"]): row.get("charge_id") for row in tables["refund"]}
     for row in tables["account_transfer"]:
         owners[scope_of(row), row["account_transfer_id"]] = row.get("source_transaction_id")
     for row in tables["transfer_reversal"]:

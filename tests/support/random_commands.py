@@ -15,6 +15,7 @@ from fastpay.domain.cash_balances import (
     FundCashBalance,
     UpdateCashBalance,
 )
+from fastpay.domain.cash_returns import ReturnCash
 from fastpay.domain.charging import Terms
 from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer, UpdateCustomer
@@ -219,6 +220,12 @@ def cash_makers(known: Known, chance: random.Random) -> Sequence[Callable[[], Co
             extras=extras,
         ),
         lambda: ConfirmPaymentIntent(id=intent, payment_method=BY_CASH, extras=TRANSFERABLE),
+        lambda: ReturnCash(
+            customer=customer,
+            amount=amount // 4 + 1,
+            currency=currency,
+            instructions_email=chance.choice((None, "ada@example.com")),
+        ),
         lambda: ApplyCashBalance(id=intent, amount=chance.choice((None, amount))),
         lambda: UpdateCashBalance(
             customer=customer, reconciliation_mode=chance.choice((None, "manual", "automatic"))

@@ -11,7 +11,9 @@ from fastpay.api.common_params import (
     MetadataParams,
     NoParams,
     Params,
+    Text,
     first_metadata,
+    refuse_together,
     value_or,
 )
 from fastpay.api.context import Call
@@ -22,7 +24,8 @@ from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
-from fastpay.domain import kinds, money
+from fastpay.domain import bank_transfers, kinds, money
+from fastpay.domain.cash_returns import ReturnCash
 from fastpay.domain.objects import Refund, StoredObject
 from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, UpdateRefund
 from fastpay.errors import InvalidRequest
@@ -31,14 +34,17 @@ Reason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 
 class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Refund a charge, or a part of it."""
+    """Refund a charge, or a part of it; or return a customer's cash."""
 
     creates: ClassVar[bool] = True
 
     amount: int | UnsetType = UNSET
     charge: Identifier | UnsetType = UNSET
+    currency: Text | UnsetType = UNSET
+    customer: Identifier | UnsetType = UNSET
     instructions_email: Email | None = None
     metadata: Metadata | UnsetType | None = UNSET
+    origin: Literal["customer_balance"] | UnsetType = UNSET
     payment_intent: Identifier | UnsetType = UNSET
     reason: Reason | None = None
     refund_application_fee: bool = False
@@ -74,6 +80,15 @@ _NEXT_ACTION: Shape = {
     "type": "display_details",
 }
 
+# The reference of a transfer comes from the bank, and test mode has none.
+_REFERENCE: Shape = {
+    "reference": None,
+    "reference_status": When("status", "pending", otherwise="unavailable", equals="pending"),
+}
+_BY_TRANSFER: dict[str, Shape] = {
+    name: When("destination", _REFERENCE, equals=name) for name in bank_transfers.CURRENCIES
+}
+
 # The dialect has no `livemode` here.
 _SHAPE: Shape = {
     "id": Field("id"),
@@ -87,7 +102,12 @@ _SHAPE: Shape = {
             "card": {"type": When("status", "pending", otherwise="refund", equals="pending")},
             "type": "card",
         },
-        otherwise={"customer_cash_balance": {}, "type": "customer_cash_balance"},
+        otherwise=When(
+            "destination",
+            {"customer_cash_balance": {}, "type": "customer_cash_balance"},
+            otherwise={**_BY_TRANSFER, "type": Field("destination")},
+            equals="customer_cash_balance",
+        ),
         equals="card",
     ),
     **fields("failure_balance_transaction", "failure_reason", "instructions_email", "metadata"),
@@ -120,8 +140,15 @@ REFUND = Resource(
 )
 
 
-def create(call: Call, params: CreateParams) -> CreateRefund:
-    """Refund a charge, or a part of it."""
+def create(call: Call, params: CreateParams) -> CreateRefund | ReturnCash:
+    """Refund a charge, or a part of it; or return a customer's cash."""
+    if params.customer is not UNSET or params.origin is not UNSET:
+        return _return_of_cash(call, params)
+    if params.currency is not UNSET:
+        raise InvalidRequest(
+            "A refund is in the currency of its charge. Give a currency only with origin=customer_balance.",
+            param="currency",
+        )
     charge, payment_intent = value_or(params.charge, None), value_or(params.payment_intent, None)
     if charge is None and payment_intent is None:
         raise InvalidRequest(
@@ -134,6 +161,37 @@ def create(call: Call, params: CreateParams) -> CreateRefund:
     if payment_intent is not None:
         kinds.check(kinds.PAYMENT_INTENT, payment_intent, param="payment_intent")
     return _creation(call, params, charge=charge, payment_intent=payment_intent)
+
+
+def _return_of_cash(call: Call, params: CreateParams) -> ReturnCash:
+    for name in ("charge", "payment_intent"):
+        if getattr(params, name) is not UNSET:
+            raise refuse_together(name, "customer" if params.origin is UNSET else "origin")
+    for name in ("refund_application_fee", "reverse_transfer"):
+        if getattr(params, name):
+            raise InvalidRequest(f"{name} is for refunds of a charge.", param=name)
+    if (
+        isinstance(params.customer, UnsetType)
+        or isinstance(params.amount, UnsetType)
+        or isinstance(params.currency, UnsetType)
+        or params.origin is UNSET
+    ):
+        needed = ("customer", "amount", "currency", "origin")
+        missing = next(name for name in needed if getattr(params, name) is UNSET)
+        raise InvalidRequest(
+            "To return a customer's cash, give customer, amount, currency and origin=customer_balance.",
+            code="parameter_missing",
+            param=missing,
+        )
+    return ReturnCash(
+        customer=kinds.check(kinds.CUSTOMER, params.customer, param="customer"),
+        amount=money.check_amount(params.amount),
+        currency=money.parse_currency(params.currency),
+        reason=params.reason,
+        metadata=first_metadata(params.metadata),
+        instructions_email=params.instructions_email,
+        delay_s=call.services.settings.test_delay_s,
+    )
 
 
 def create_below(call: Call, params: CreateBelowParams) -> CreateRefund:

@@ -32,14 +32,14 @@ claim (object_id, prefix, field, stated, found) as (
     select refund.refund_id, 're', 'amount', refund.amount, coalesce(moved.amount, 0)
     from refund
     left join moved on moved.source_id = refund.refund_id and moved.kind = 'refund'
-    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean
+    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean and refund.charge_id is not null
     union all
     select
         refund.refund_id, 're', 'an amount that came back of',
         case when refund.status in ('failed', 'canceled') then refund.amount else 0 end, coalesce(moved.amount, 0)
     from refund
     left join moved on moved.source_id = refund.refund_id and moved.kind = 'refund_failure'
-    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean
+    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean and refund.charge_id is not null
     union all
     select
         dispute.dispute_id, 'du', expected.field,
@@ -132,6 +132,8 @@ claim (object_id, prefix, field, stated, found) as (
             when 'applied_to_payment' then 'cash_applied'
             when 'unapplied_from_payment' then 'cash_unapplied'
             when 'refunded_from_payment' then 'cash_refunded'
+            when 'return_initiated' then 'cash_returned'
+            when 'return_canceled' then 'cash_return_canceled'
         end
     where cash_transaction.tenant_id = $1::uuid and cash_transaction.livemode = $2::boolean
     union all
@@ -143,6 +145,29 @@ claim (object_id, prefix, field, stated, found) as (
         and refund.livemode = cash_transaction.livemode
         and refund.refund_id = cash_transaction.refund_id
     where cash_transaction.tenant_id = $1::uuid and cash_transaction.livemode = $2::boolean
+        and cash_transaction.type = 'refunded_from_payment'
+    union all
+    -- Cash that was returned left the customer, and came back if the refund did not succeed.
+    select refund.refund_id, 're', told.field, told.stated, told.found
+    from refund
+    left join (
+        select
+            refund_id, -sum(net_amount) filter (where type = 'return_initiated') as gone,
+            sum(net_amount) filter (where type = 'return_canceled') as back
+        from cash_transaction
+        where tenant_id = $1::uuid and livemode = $2::boolean and refund_id is not null
+        group by refund_id
+    ) as cash on cash.refund_id = refund.refund_id
+    cross join lateral (
+        values
+            ('cash returned', refund.amount, coalesce(cash.gone, 0)),
+            (
+                'cash that came back of',
+                case when refund.status in ('failed', 'canceled') then refund.amount else 0 end,
+                coalesce(cash.back, 0)
+            )
+    ) as told (field, stated, found)
+    where refund.tenant_id = $1::uuid and refund.livemode = $2::boolean and refund.charge_id is null
     union all
     -- Cash that was applied to a payment paid all of it, or is there for the rest, or went back.
     select
