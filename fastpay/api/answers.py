@@ -117,9 +117,10 @@ def failure(
     *,
     more: tuple[Header, ...] = (),
     request_log_url: str | None = None,
+    public_url: str | None = None,
 ) -> Reply:
     """Return the answer to a request that failed."""
-    body = error_body(error, request_log_url=request_log_url)
+    body = error_body(error, request_log_url=request_log_url, public_url=public_url)
     return _error_reply(error, body, headers, more=(*retry_headers(error), *more))
 
 
@@ -157,7 +158,8 @@ async def _failed(
     concerned = {name: getattr(error, name) for name in ("payment_intent", "payment_method", "setup_intent")}
     await snapshots.load([identifier for identifier in concerned.values() if identifier is not None])
     objects = {name: await _concerned(call, identifier, snapshots) for name, identifier in concerned.items()}
-    body = error_body(error, request_log_url=request_log_url, objects=objects)
+    public_url = call.services.settings.public_url
+    body = error_body(error, request_log_url=request_log_url, public_url=public_url, objects=objects)
     return _error_reply(error, body, call.headers, more=(*retry_headers(error), *headers))
 
 

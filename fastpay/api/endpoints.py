@@ -79,10 +79,10 @@ class _Path:
             return
         except FastpayError as error:
             headers = headers or _origin_of(scope)
-            reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
+            reply = self._failure(error, headers, note, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             _log.exception("request_failed", request_id=request_id)
-            reply = failure(error, headers, request_log_url=_noted(note, error, request_id))
+            reply = self._failure(error, headers, note, request_id)
         status = reply.status
         reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
         method: str = scope["method"]
@@ -105,6 +105,12 @@ class _Path:
             )
         if reply.stream is not None:
             await respond_in_parts(receive, send, reply.stream, head_of(reply, echoes, request_id), is_head)
+
+    def _failure(
+        self, error: Exception, headers: Mapping[str, str], note: Note | None, request_id: str
+    ) -> Reply:
+        url, public_url = _noted(note, error, request_id), self._services.settings.public_url
+        return failure(error, headers, request_log_url=url, public_url=public_url)
 
     async def _reply(
         self,

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import msgspec
 
 from fastpay._native import digit_runs
+from fastpay.api.openapi import codes_page
 from fastpay.domain import cards
 from fastpay.domain.plan import ErrorRecord
 from fastpay.errors import FastpayError, OutcomeUnknown
@@ -37,13 +38,15 @@ def error_body(
     error: Failure,
     *,
     request_log_url: str | None,
+    public_url: str | None = None,
     charge: str | None = None,
     objects: Mapping[str, Mapping[str, object] | msgspec.Raw | None] = _NO_OBJECTS,
 ) -> dict[str, object]:
     """Return the dialect's error. What has no value is left out, `type` and `message` never are.
 
-    `charge` is an identifier, by default the recorded one. `objects` are the payment intent, the payment
-    method and the setup intent that it is about, rendered, by name.
+    `public_url` is where this server is, with its page about the code. `charge` is an identifier, by default
+    the recorded one. `objects` are the payment intent, the payment method and the setup intent that it is
+    about, rendered, by name.
     """
     known = known_error(error)
     if charge is None and isinstance(known, ErrorRecord):
@@ -52,6 +55,7 @@ def error_body(
         "charge": charge,
         "code": known.code,
         "decline_code": known.decline_code,
+        "doc_url": codes_page.url_of(public_url, known.code),
         "message": without_card_numbers(known.message),
         "param": None if known.param is None else without_card_numbers(known.param),
         "payment_intent": objects.get("payment_intent"),

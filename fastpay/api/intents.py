@@ -87,6 +87,12 @@ def customer_of(identifier: str | UnsetType) -> str | None:
     return kinds.check(kinds.CUSTOMER, identifier, param="customer")
 
 
+def request_log_url(call: Call) -> str | None:
+    """Return where this request can be looked up, None if nothing is stored or no setting says where."""
+    notes = call.services.request_notes
+    return None if notes is None else notes.url_of(call.request_id)
+
+
 def challenge_page(call: Call, params: ConfirmedIntent) -> str | None:
     """Return the URL of the page for this attempt, as `challenges.page` does."""
     return challenges.page(

@@ -29,7 +29,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already.
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
-    `mandate` is one that exists, `mandate_data` one to be created.
+    `mandate` is one that exists, `mandate_data` one to be created. `request_log_url` is where the request can
+    be looked up, which a decline shows.
     """
 
     authenticated: bool = False
@@ -38,6 +39,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     page: str | None = None
     mandate: str | None = None
     mandate_data: MandateData | None = None
+    request_log_url: str | None = None
 
 
 def attempt(
@@ -84,7 +86,7 @@ def attempt(
         if is_new:
             draft.put(method, None)
         if not asks:
-            return _decline(draft, intent, method, behaviour, extras)
+            return _decline(draft, intent, method, behaviour, extras, terms)
         waiting = challenges.begin(intent, terms.page)
         draft.put(waiting, "payment_intent.requires_action")
         return waiting
@@ -317,6 +319,7 @@ def _decline(
     method: PaymentMethod,
     behaviour: Behaviour,
     extras: ChargeExtras | None,
+    terms: Terms,
 ) -> PaymentIntent:
     assert behaviour.code is not None
     charge = msgspec.structs.replace(
@@ -337,6 +340,7 @@ def _decline(
             param=behaviour.param,
             charge=charge.id,
             payment_method=method.id,
+            request_log_url=terms.request_log_url,
         ),
     )
     draft.put(charge, "charge.failed")

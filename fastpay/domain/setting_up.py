@@ -25,12 +25,14 @@ def attempt(
     is_new: bool,
     mandate: MandateData | None = None,
     page: str | None = None,
+    request_log_url: str | None = None,
 ) -> None:
     """Make the attempt and write everything that follows from it.
 
     `is_new` means that the payment method came with the request and is not written yet. `page` is where the
-    cardholder authenticates (see `challenges.begin`). A decline raises nothing: it is written, and the answer
-    is an error. Raises: InvalidRequest if no attempt is possible.
+    cardholder authenticates (see `challenges.begin`), `request_log_url` where the request can be looked up. A
+    decline raises nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is
+    possible.
     """
     charging.check_processor(workspace)
     charging.check_owner(intent, method)
@@ -71,7 +73,7 @@ def attempt(
         if is_new:
             draft.put(method, None)
         if is_declined:
-            _decline(draft, intent, made, behaviour)
+            _decline(draft, intent, made, behaviour, request_log_url)
             return
         if mandate is not None:
             intent = _with_mandate(draft, intent, mandate)
@@ -135,7 +137,9 @@ def _succeed(draft: Draft, intent: SetupIntent, made: SetupAttempt, method: Paym
     draft.put(msgspec.structs.replace(intent, status="succeeded"), "setup_intent.succeeded")
 
 
-def _decline(draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: Behaviour) -> None:
+def _decline(
+    draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: Behaviour, request_log_url: str | None
+) -> None:
     assert behaviour.code is not None
     error = SetupError(
         code=behaviour.code,
@@ -143,6 +147,7 @@ def _decline(draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: B
         decline_code=behaviour.decline_code,
         param=behaviour.param,
         payment_method=made.payment_method,
+        request_log_url=request_log_url,
     )
     _fail(draft, intent, made, error)
     draft.fail(

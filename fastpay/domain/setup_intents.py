@@ -40,6 +40,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     confirmation_token: str | None = None
     mandate: MandateData | None = None
     page: str | None = None
+    request_log_url: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -90,6 +91,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 is_new=is_new,
                 mandate=self.mandate,
                 page=self.page,
+                request_log_url=self.request_log_url,
             )
             return identifier
         if is_new:
@@ -162,6 +164,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     confirmation_token: str | None = None
     mandate: MandateData | None = None
     page: str | None = None
+    request_log_url: str | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the setup intent refers to."""
@@ -201,6 +204,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             is_new=not isinstance(choice, str),
             mandate=self.mandate,
             page=self.page,
+            request_log_url=self.request_log_url,
         )
         return intent.id
 

@@ -144,6 +144,11 @@ def test_a_decline_shows_where_it_can_be_looked_up_and_its_replay_shows_the_same
         assert error["request_log_url"] == f"{PUBLIC_URL}/v1/request_logs/{requests[0]}"
     assert bodies[0] == bodies[1]
     assert requests[0] != requests[1]
+    # The payment says the same, and so does its event.
+    assert error["payment_intent"]["last_payment_error"]["request_log_url"] == error["request_log_url"]
+    (event,) = http.get("/v1/events", params={"type": "payment_intent.payment_failed"}).json()["data"]
+    failed = event["data"]["object"]["last_payment_error"]
+    assert failed["request_log_url"] == error["request_log_url"]
     first, second = (look_up(http, request_id) for request_id in requests)
     assert (first["original_request"], second["original_request"]) == (None, requests[0])
     assert first["status"] == second["status"] == 402
@@ -156,6 +161,49 @@ def test_a_decline_shows_where_it_can_be_looked_up_and_its_replay_shows_the_same
         "message": error["message"],
         "param": None,
     }
+
+
+def test_a_declined_setup_shows_where_it_can_be_looked_up(http: httpx.Client) -> None:
+    form = {"confirm": "true", "payment_method": "pm_card_chargeDeclined"}
+    answer = http.post("/v1/setup_intents", data=form)
+    assert answer.status_code == 402
+    error, url = answer.json()["error"], f"{PUBLIC_URL}/v1/request_logs/{answer.headers['request-id']}"
+    setup = error["setup_intent"]
+    assert (error["request_log_url"], setup["last_setup_error"]["request_log_url"]) == (url, url)
+    (attempt,) = http.get("/v1/setup_attempts", params={"setup_intent": setup["id"]}).json()["data"]
+    assert attempt["setup_error"]["request_log_url"] == url
+    (event,) = http.get("/v1/events", params={"type": "setup_intent.setup_failed"}).json()["data"]
+    assert event["data"]["object"]["last_setup_error"]["request_log_url"] == url
+
+
+def test_an_error_leads_to_a_page_of_ours_about_its_code(http: httpx.Client) -> None:
+    answers = [
+        http.get("/v1/customers/cus_nobody"),
+        http.post("/v1/payment_intents", data={"amount": "x", "currency": "usd"}),
+        http.post(
+            "/v1/payment_intents",
+            data={
+                "amount": "500",
+                "currency": "usd",
+                "confirm": "true",
+                "payment_method": "pm_card_chargeDeclined",
+                "payment_method_types[]": "card",
+            },
+        ),
+    ]
+    errors = [answer.json()["error"] for answer in answers]
+    assert [error["code"] for error in errors] == [
+        "resource_missing",
+        "parameter_invalid_integer",
+        "card_declined",
+    ]
+    for error in errors:
+        url, _, fragment = error["doc_url"].partition("#")
+        page = http.get(url.removeprefix(PUBLIC_URL))
+        assert (page.status_code, fragment) == (200, error["code"])
+        assert f'id="{fragment}"' in page.text
+    # An error without a code has nothing to be explained.
+    assert "doc_url" not in http.get("/v1/nowhere").json()["error"]
 
 
 def test_a_refused_request_is_found_by_the_url_in_its_answer(http: httpx.Client) -> None:

@@ -26,7 +26,7 @@ _DECLINED = CardDeclined("Your card was declined.", decline_code="generic_declin
 
 def schemas(objects: Mapping[str, Schema]) -> dict[str, Schema]:
     """Return the schemas of an error, and of one as problem details. `objects` are what an error may show."""
-    texts = ("charge", "param", "request_log_url")
+    texts = ("charge", "doc_url", "param", "request_log_url")
     codes = {"code": _codes(CODES), "decline_code": _codes(DECLINE_CODES)}
     content: Schema = {
         "type": "object",

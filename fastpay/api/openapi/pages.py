@@ -1,4 +1,4 @@
-"""What anybody may read without a key: the document at `/openapi.json`, and the page about it at `/docs`.
+"""What anybody may read without a key: `/openapi.json`, the page about it at `/docs`, and one about errors.
 
 Each is made on first asking, in a thread, in every coding that clients may ask for, and kept. The page and
 its scripts come from the package. Its policy lets it load nothing from elsewhere.
@@ -14,7 +14,7 @@ from fastpay.api.context import Reply, Services
 from fastpay.api.encodings import CODINGS
 from fastpay.api.endpoints import PublicPath
 from fastpay.api.etags import tag
-from fastpay.api.openapi import document
+from fastpay.api.openapi import codes_page, document
 from fastpay.api.routes import Route
 
 PATH = "/openapi.json"
@@ -53,6 +53,7 @@ def encode(routes: Sequence[Route], services: Services) -> bytes:
 def paths(services: Services, routes: Sequence[Route]) -> Iterator[tuple[str, PublicPath]]:
     """Yield the paths, and what answers them."""
     yield PATH, _Kept(services, PATH, lambda: encode(routes, services), b"application/json")
+    yield codes_page.PATH, _Kept(services, codes_page.PATH, codes_page.make, b"text/html; charset=utf-8")
     for path, (name, content_type) in _FILES.items():
         yield path, _Kept(services, path, (_ASSETS / name).read_bytes, content_type)
 

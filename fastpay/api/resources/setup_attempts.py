@@ -23,7 +23,7 @@ _SETUP_ERROR = Nested(
     {
         **fields("code", "decline_code", "message", "param"),
         "payment_method": Slot("payment_method"),
-        "type": Field("type"),
+        **fields("request_log_url", "type"),
     },
 )
 _THREE_D_SECURE: Shape = {

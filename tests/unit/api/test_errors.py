@@ -7,6 +7,7 @@ import pytest
 
 from fastpay import errors
 from fastpay.api.errors import error_body, problem_body, retry_headers, status_of, wants_problem
+from fastpay.api.openapi import codes_page
 from fastpay.domain.plan import ErrorRecord, record
 from fastpay.errors import FastpayError
 
@@ -56,6 +57,21 @@ def test_what_has_a_value_is_shown() -> None:
         ("setup_intent", setup),
         ("type", "card_error"),
     ]
+
+
+def test_a_code_leads_to_the_page_about_it_where_this_server_has_a_url() -> None:
+    shown = content(DECLINE, public_url="https://pay.example")
+    assert shown["doc_url"] == "https://pay.example/docs/errors#expired_card"
+    assert "doc_url" not in content(DECLINE)
+    assert "doc_url" not in content(errors.UnknownRoute("No."), public_url="https://pay.example")
+
+
+def test_the_page_about_codes_has_each_of_them_once() -> None:
+    page = codes_page.make().decode()
+    for name in errors.CODES:
+        assert page.count(f'id="{name}"') == 1
+    for name in errors.DECLINE_CODES:
+        assert page.count(f'id="decline-{name}"') == 1
 
 
 def test_a_recorded_error_is_shown_as_it_was_the_first_time() -> None:

@@ -11,6 +11,7 @@ from fastpay.api.intents import (
     challenge_page,
     customer_of,
     method_types,
+    request_log_url,
 )
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.payment_intents import options
@@ -253,6 +254,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         page=challenge_page(call, params),
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
+        request_log_url=request_log_url(call),
     )
 
 

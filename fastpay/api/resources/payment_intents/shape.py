@@ -15,7 +15,7 @@ _LAST_PAYMENT_ERROR = Nested(
     {
         **fields("charge", "code", "decline_code", "message", "param"),
         "payment_method": Slot("payment_method"),
-        "type": Field("type"),
+        **fields("request_log_url", "type"),
     },
 )
 

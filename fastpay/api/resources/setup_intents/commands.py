@@ -11,6 +11,7 @@ from fastpay.api.intents import (
     challenge_page,
     customer_of,
     method_types,
+    request_log_url,
 )
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.setup_intents.params import (
@@ -63,6 +64,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, params.single_use),
         page=challenge_page(call, params),
+        request_log_url=request_log_url(call),
     )
 
 
@@ -89,6 +91,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, None),
         page=challenge_page(call, params),
+        request_log_url=request_log_url(call),
     )
 
 

@@ -12,7 +12,7 @@ _LAST_SETUP_ERROR = Nested(
     {
         **fields("code", "decline_code", "message", "param"),
         "payment_method": Slot("payment_method"),
-        "type": Field("type"),
+        **fields("request_log_url", "type"),
     },
 )
 
