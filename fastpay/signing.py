@@ -6,17 +6,29 @@
 A signature is valid for 300 s either way. It covers method, path, query, body and the Idempotency-Key, and
 no other header. Give every POST an Idempotency-Key: a repeated request with a key gets the first response,
 and one without a key is accepted only once.
+
+This file is also the whole of the package `fastpay-signing`, for clients who do not install the server. So it
+imports nothing but the standard library, and httpx where it is there.
 """
 
+import hmac
+import time
 from collections.abc import Generator
-from typing import Any
-
-from fastpay._native.signature import Signer
-from fastpay._native.signature import sign_request as _sign
-from fastpay.clock import Clock, SystemClock
+from hashlib import sha256
+from typing import Any, Protocol
 
 HEADER = "Fastpay-Signature"
 KEY_HEADER = "Idempotency-Key"
+
+# What the server reads: more than enough for every second of the next 30,000 years.
+_TIMESTAMP_CHARS_MAX = 12
+
+
+class Clock(Protocol):
+    """Where the time of a signature comes from."""
+
+    def now_ms(self) -> int:
+        """Return the wall clock in milliseconds since 1970, UTC."""
 
 
 class RequestSigner:
@@ -26,8 +38,11 @@ class RequestSigner:
         """Raises: ValueError for no secret or an empty one."""
         if not secrets:
             raise ValueError("at least one secret is needed, and none may be empty")
-        self._signers = tuple(Signer(secret.encode()) for secret in secrets)
-        self._clock = clock if clock is not None else SystemClock()
+        if not all(secrets):
+            raise ValueError("a signing secret must not be empty")
+        # Each has its key hashed already, and is copied for a signature.
+        self._prepared = tuple(hmac.new(secret.encode(), digestmod=sha256) for secret in secrets)
+        self._clock = clock
 
     def sign(
         self,
@@ -42,13 +57,20 @@ class RequestSigner:
 
         `url` is the address, or only its path and query. It and the body must be given byte for byte as
         they are sent. `idempotency_key` is the value of that header, None without it. Raises: ValueError
-        for characters that no address may contain.
+        for characters that no address may contain, and for a time before 1970.
         """
         if timestamp is None:
-            timestamp = self._clock.now_ms() // 1000
+            timestamp = int(time.time()) if self._clock is None else self._clock.now_ms() // 1000
+        if not 0 <= timestamp < 10**_TIMESTAMP_CHARS_MAX:
+            raise ValueError("a timestamp must be a number of seconds since 1970")
         content = body.encode() if isinstance(body, str) else body
-        key = _field(idempotency_key)
-        return _sign(self._signers, method.upper(), _target(url), content, timestamp, key)
+        # A target may contain full stops too. Without any in the key, the text has only one interpretation.
+        key = _field(idempotency_key).replace(b"%", b"%25").replace(b".", b"%2E")
+        message = b"%d.%s.%s.%s.%s" % (
+            *(timestamp, method.upper().encode(), _target(url), key),
+            sha256(content).hexdigest().encode(),
+        )
+        return ",".join([f"t={timestamp}", *(f"v2={_digest(one, message)}" for one in self._prepared)])
 
 
 def sign_request(
@@ -119,6 +141,13 @@ else:
                 idempotency_key=keys[0] if keys else None,
             )
             yield request
+
+
+def _digest(prepared: hmac.HMAC, message: bytes) -> str:
+    """Return the HMAC-SHA256 of a message in hexadecimal, by the hashed key of a secret."""
+    copy = prepared.copy()
+    copy.update(message)
+    return copy.hexdigest()
 
 
 def _field(value: str | bytes | None) -> bytes:

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 import redis
 
+import fastpay.signing
 from fastpay.operations.embedded.access import run_servers
 from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory
@@ -210,6 +211,14 @@ def pgbouncer_url(empty_database_url: str, scratch: Path) -> Iterator[str]:
         empty_database_url, scratch / f"bouncer{next(NUMBERS)}", account=account
     ) as bouncer:
         yield bouncer.url
+
+
+@pytest.fixture
+def signing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fastpay-signing, which holds this one file: here and in the processes that are started."""
+    (tmp_path / "fastpay_signing.py").symlink_to(Path(fastpay.signing.__file__))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

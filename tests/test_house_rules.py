@@ -26,8 +26,10 @@ _TOP_FLOOR_MAX = 19
 _PROJECT_RULES: list[tuple[_Check, str, tuple[str, ...]]] = [
     (code.check_module_docstring, "fastpay", (".py", ".pyx", ".pyi")),
     (code.check_module_docstring, "benchmarks", (".py",)),
+    (code.check_module_docstring, "release", (".py",)),
     (code.check_size, "fastpay", (".py", ".pyx")),
     (code.check_size, "benchmarks", (".py",)),
+    (code.check_size, "release", (".py",)),
     (code.check_size, "tests", (".py",)),
 ]
 
@@ -205,6 +207,7 @@ _VIOLATIONS: list[tuple[_Check, str, str]] = [
     (imports.check_doors, "engine/write/writer.py", "from opentelemetry import trace\n"),
     (imports.check_doors, "server/listener.py", "from starlette.applications import Starlette\n"),
     (imports.check_doors, "_native/form.pyx", "import asyncpg\n"),
+    (imports.check_directions, "signing.py", "from fastpay.clock import Clock\n"),
     (imports.check_chance, "engine/write/writer.py", "import time\n"),
     (imports.check_chance, "engine/write/writer.py", "from time import monotonic\n"),
     (imports.check_chance, "engine/write/writer.py", "import random\n"),

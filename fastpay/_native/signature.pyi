@@ -1,4 +1,4 @@
-"""HMAC-SHA256 signatures of requests and webhooks: made, and checked in constant time.
+"""HMAC-SHA256 signatures of webhooks, made, and of requests and webhooks, checked in constant time.
 
 A header is `t=<seconds since 1970>,v2=<hex>`: elements `name=value` with commas between and no white space,
 in any order. There is one `t`, without sign or leading zeros, and at least one and at most
@@ -42,20 +42,6 @@ def choose_hashing(direct: bool) -> bool:
     both.
     """
 
-def sign_request(
-    signers: tuple[Signer, ...],
-    method: str,
-    target: bytes,
-    body: bytes,
-    timestamp: int,
-    idempotency_key: bytes = b"",
-) -> str:
-    """Return the Fastpay-Signature of a request, in version 2.
-
-    `target` is path and query exactly as they are sent, `idempotency_key` the header's value likewise.
-    Raises: ValueError without a signer, or for a timestamp that is not a number of seconds since 1970.
-    """
-
 def verify_request(
     signers: tuple[Signer, ...],
     header: bytes,
@@ -75,7 +61,8 @@ def verify_request(
 def sign_webhook(signers: tuple[Signer, ...], body: bytes, timestamp: int) -> str:
     """Return the Stripe-Signature of a webhook, over `t.body`, with the whole text of the secret as key.
 
-    Raises: as `sign_request`. Source: the dialect's documentation.
+    Raises: ValueError without a signer, or for a timestamp that is not a number of seconds since 1970.
+    Source: the dialect's documentation.
     """
 
 def verify_webhook(signers: tuple[Signer, ...], header: bytes, body: bytes, now_s: int) -> int | None:

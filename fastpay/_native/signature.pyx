@@ -21,12 +21,6 @@ cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
 
 
-cdef extern from "dlfcn.h" nogil:
-    int RTLD_LAZY
-    void* dlopen(const char* path, int flags)
-    void* dlsym(void* library, const char* name)
-
-
 cdef enum:
     _DIGEST_BYTES = 32
     _HEX_CHARS = 64
@@ -109,13 +103,6 @@ cdef class Signer:
 
     def digest(self, bytes message not None):
         return _digest(self, message)
-
-
-def sign_request(tuple signers not None, str method not None, bytes target not None, bytes body not None,
-                 long long timestamp, bytes idempotency_key not None=b""):
-    cdef bytes text = _timestamp(timestamp)
-    cdef bytes message = _request(text, len(text), method, target, _spelled(idempotency_key), body)
-    return _header(text, b"v2=", signers, message)
 
 
 def verify_request(tuple signers not None, bytes header not None, str method not None,
@@ -362,22 +349,22 @@ cdef unsigned int _equal(const unsigned char* one, const unsigned char* other) n
 
 
 cdef int _look_up() except -1:
-    # dlsym also searches the library's dependencies: here, OpenSSL.
+    # A symbol is also searched in the library's dependencies: here, OpenSSL. ctypes does it, because dlopen of
+    # glibc 2.34 has a version of its own: a module that is linked to it needs that glibc.
     global _init, _update, _final
-    cdef void* library
-    cdef bytes path
+    cdef _Init init
+    cdef _Update update
+    cdef _Final final
     try:
         import _hashlib
-        path = _hashlib.__file__.encode()
-    except (ImportError, AttributeError):
+        import ctypes
+        library = ctypes.CDLL(_hashlib.__file__)
+        init = <_Init><size_t>ctypes.cast(library.SHA256_Init, ctypes.c_void_p).value
+        update = <_Update><size_t>ctypes.cast(library.SHA256_Update, ctypes.c_void_p).value
+        final = <_Final><size_t>ctypes.cast(library.SHA256_Final, ctypes.c_void_p).value
+    except (ImportError, AttributeError, OSError):
         return 0
-    library = dlopen(path, RTLD_LAZY)
-    if library == NULL:
-        return 0
-    cdef _Init init = <_Init>dlsym(library, b"SHA256_Init")
-    cdef _Update update = <_Update>dlsym(library, b"SHA256_Update")
-    cdef _Final final = <_Final>dlsym(library, b"SHA256_Final")
-    if init != NULL and update != NULL and final != NULL and _is_sound(init, update, final):
+    if _is_sound(init, update, final):
         _init, _update, _final = init, update, final
     return 0
 

@@ -83,6 +83,7 @@ def test_the_requests_are_answered(one: Block, server: RunningServer, tenant: Te
             made[f"lacc_{answer['code'].upper()}"] = answer["id"]
 
 
+@pytest.mark.usefixtures("signing_package")
 @pytest.mark.parametrize("one", of("python"), ids=name)
 def test_the_python_programs_run(one: Block, server: RunningServer) -> None:
     signing = make_signing_key(server)

@@ -60,6 +60,7 @@ def test_through_requests(server: RunningServer, signing: SigningKey, session: r
 
 
 @pytest.mark.filterwarnings("ignore:Use 'content=")  # theirs
+@pytest.mark.usefixtures("signing_package")
 def test_without_waiting_through_the_class_of_the_readme(server: RunningServer, signing: SigningKey) -> None:
     source = block("python", "class SigningClient").replace("fpss_...", signing.secret)
     names: dict[str, Any] = {}
@@ -86,6 +87,7 @@ def test_without_a_signature_the_client_is_told_that_it_is_nobody(
             client.v1.customers.create({"email": "a@example.com"})
 
 
+@pytest.mark.usefixtures("signing_package")
 def test_the_example_of_the_readme(server: RunningServer, signing: SigningKey) -> None:
     source = block("python", "HttpxAuth").replace(ADDRESS, server.url)
     source = source.replace("sk_test_...", signing.key).replace("fpss_...", signing.secret)

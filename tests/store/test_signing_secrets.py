@@ -13,6 +13,7 @@ from fastpay import limits
 from fastpay._native import signature
 from fastpay.engine.ports import Credentials
 from fastpay.errors import InvalidRequest, NotFound
+from fastpay.signing import sign_request
 from fastpay.store import keys, resealing, signing_secrets
 from fastpay.store.connections import connected
 from fastpay.store.key_records import KeyName
@@ -64,7 +65,7 @@ class World:
         signers = (await self.credentials(key)).signers
         found = []
         for secret in secrets:
-            header = signature.sign_request((signature.Signer(secret.encode()),), "GET", b"/", b"", 1)
+            header = sign_request(secret, "GET", "/", timestamp=1)
             found.append(signature.verify_request(signers, header.encode(), "GET", b"/", b"", 1) == 1)
         return found
 

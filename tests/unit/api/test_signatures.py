@@ -7,8 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from fastpay._native import signature
-from fastpay._native.signature import Signer
 from fastpay.engine.write.idempotency import signature_key
 from tests.reference import signature as oracle
 from tests.unit.api.fakes import (
@@ -38,8 +36,7 @@ def sign(
     named: str = "",
 ) -> str:
     """Sign a request that has this idempotency key."""
-    signers = tuple(map(Signer, secrets))
-    return signature.sign_request(signers, method, target.encode(), body.encode(), at, named.encode())
+    return oracle.signed(secrets, method, target.encode(), body.encode(), at, named.encode())
 
 
 def sign_first(body: str = FORM, *, at: int = NOW, secrets: tuple[bytes, ...] = (SIGNING_SECRET,)) -> str:
