@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 # `make help` shows the first line of each target's comment.
-.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak fuzz mutants wheel annotate clean
+.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak fuzz mutants wheel lock annotate clean
 
 # List the targets.
 help:
@@ -42,7 +42,7 @@ check: static
 static: $(VENV)/.test $(VENV)/.native
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(wildcard fastpay tests benchmarks)
+	$(BIN)/mypy $(wildcard fastpay tests benchmarks release)
 	$(if $(filter %.pyx,$(NATIVE)),PATH="$(abspath $(BIN)):$$PATH" cython-lint --max-line-length=110 fastpay/_native)
 
 # Install the programs of the system that some tests use.
@@ -114,9 +114,19 @@ bench-compare: $(VENV)/.native $(VENV)/.test
 		--benchmark-columns=min,median,iqr --benchmark-sort=fullname $(ARGUMENTS)
 	$(BIN)/python -m benchmarks.instructions
 
-# Build one file to deploy.
-wheel: $(VENV)/.native
-	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+# Build the files of a release into dist/, and test each wheel as it is installed.
+# There is one for each of CPython 3.11, 3.12 and 3.13 that this machine has, and the others are named. To insist:
+# make wheel ARGUMENTS='3.11 3.12 3.13'
+wheel: $(VENV)/.test $(VENV)/.native
+	$(QUIETLY) $(BIN)/pip install --quiet --group release
+	$(BIN)/python -m release $(ARGUMENTS)
+
+# Write the locks of a release anew: versions and hashes of what is built with, and of what is installed.
+LOCK = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header
+lock: $(VENV)/.test
+	$(QUIETLY) $(BIN)/pip install --quiet --group release
+	$(LOCK) release/build.in --output-file release/build.lock
+	$(LOCK) --extra embedded --extra otel pyproject.toml --output-file release/requirements.lock
 
 # Show where compiled code still calls Python (fastpay/_native/*.html).
 annotate: $(VENV)/.native

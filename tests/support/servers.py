@@ -23,6 +23,9 @@ from tests.support.forked import run_forked
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60
 NUMBERS = itertools.count(1)
+# Another installation to test than this checkout: `make wheel` names those that it has made.
+_INSTALLED = os.environ.get("FASTPAY_TEST_PROGRAM")
+_PROGRAM = (sys.executable, "-m", "fastpay") if _INSTALLED is None else (_INSTALLED,)
 
 
 class RunningServer:
@@ -159,7 +162,7 @@ def start_server(
     *arguments: str,
     environment: dict[str, str] | None = None,
     prefix: Sequence[str] = (),
-    program: Sequence[str] = (sys.executable, "-m", "fastpay"),
+    program: Sequence[str] = _PROGRAM,
     pass_fds: Sequence[int] = (),
 ) -> RunningServer:
     """Start `fastpay serve` on a free port and return at once."""
