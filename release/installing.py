@@ -32,7 +32,9 @@ def install_alone(python: Path, wheel: Path) -> None:
 
 def bare_environment(python: Path) -> dict[str, str]:
     """Return our environment with nothing on the path but the programs of this installation."""
-    return os.environ | {"PATH": str(python.parent), "CC": "/nonexistent/cc"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    # A checkout on PYTHONPATH would count as installed.
+    return kept | {"PATH": str(python.parent), "CC": "/nonexistent/cc"}
 
 
 def _pip(python: Path) -> list[str | Path]:

@@ -349,7 +349,7 @@ cdef unsigned int _equal(const unsigned char* one, const unsigned char* other) n
 
 
 cdef int _look_up() except -1:
-    # A symbol is also searched in the library's dependencies: here, OpenSSL. ctypes does it, because dlopen of
+    # A symbol is also searched in the library's dependencies: here, OpenSSL. By ctypes, because dlopen of
     # glibc 2.34 has a version of its own: a module that is linked to it needs that glibc.
     global _init, _update, _final
     cdef _Init init
