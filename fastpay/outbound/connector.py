@@ -10,7 +10,7 @@ and there may be more of them than one tenant has endpoints.
 import asyncio
 import socket
 import ssl
-import threading
+from _thread import start_new_thread
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -76,7 +76,8 @@ class Lookups:
                 loop.call_soon_threadsafe(end, addresses, failed)
 
         try:
-            threading.Thread(target=look, name="webhook lookup", daemon=True).start()
+            # `threading` would wait until the thread runs, and the event loop with it.
+            start_new_thread(look, ())
         except RuntimeError as error:
             self._slots.release()
             raise OSError("the system has no thread left") from error
