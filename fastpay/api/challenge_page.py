@@ -21,6 +21,7 @@ from fastpay.api.context import Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
 from fastpay.api.request_notes import NOTE, Note
+from fastpay.domain import attempts
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.identifiers import is_well_formed
 from fastpay.domain.objects import PaymentIntent, PaymentMethod
@@ -161,7 +162,7 @@ class ChallengePage:
             raise NotFound("No such page.")
         found = await self._services.reader.get_many_at(tenant, (identifier,), _LATEST)
         intent = found[identifier].object if identifier in found else None
-        if isinstance(intent, PaymentIntent | SetupIntent) and intent.status in _RESULTS:
+        if isinstance(intent, PaymentIntent | SetupIntent) and _result_of(intent) is not None:
             current = intent.challenge_url or ""
             if hmac.compare_digest(current[-len(page) :].encode(), page.encode()):
                 return intent
@@ -207,6 +208,13 @@ async def _read_outcome(scope: Scope, receive: Receive) -> str:
     return decode_params(AnswerParams, content_type=headers.get("content-type"), body=body, query=b"").outcome
 
 
+def _result_of(intent: _Intent) -> str | None:
+    """Return what came of the page, None if another attempt has followed."""
+    if isinstance(intent, PaymentIntent) and intent.status == "requires_confirmation":
+        return "succeeded" if attempts.is_authenticated(intent, intent.payment_method) else None
+    return _RESULTS.get(intent.status)
+
+
 def _redirect(intent: _Intent) -> _Page:
     """Return the way back to the merchant."""
     assert intent.return_url is not None
@@ -214,7 +222,7 @@ def _redirect(intent: _Intent) -> _Page:
     result = {
         name: intent.id,
         f"{name}_client_secret": intent.client_secret,
-        "redirect_status": _RESULTS[intent.status],
+        "redirect_status": _result_of(intent) or "",
     }
     return _Page(303, b"", with_result(intent.return_url, result))
 

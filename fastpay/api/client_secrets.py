@@ -30,7 +30,12 @@ async def check_confirmed(
     elif isinstance(secret, UnsetType):
         return
     found = await call.services.reader.get(call.scope, call.arguments["id"])
-    check(call, kind, secret, None if found is None else found.object)
+    shown = None if found is None else found.object
+    check(call, kind, secret, shown)
+    if call.is_publishable and getattr(shown, "confirmation_method", "automatic") == "manual":
+        raise Forbidden(
+            "The confirmation_method of this payment_intent is manual: only a secret key can confirm it."
+        )
 
 
 def check(call: Call, kind: StoredKind, secret: str | UnsetType, found: Struct | None) -> None:

@@ -29,6 +29,20 @@ def without_options(intent: PaymentIntent) -> PaymentIntent:
     return msgspec.structs.replace(intent, extras=msgspec.structs.replace(intent.extras, next_attempt=None))
 
 
+def authenticated(intent: PaymentIntent) -> PaymentIntent:
+    """Return the payment for the merchant to confirm: its cardholder has authenticated the next attempt."""
+    assert intent.payment_method is not None
+    agreed = (intent.payment_method, intent.amount, intent.currency)
+    once = msgspec.structs.replace(options_of(intent), authenticated=agreed)
+    extras = msgspec.structs.replace(intent.extras or PaymentExtras(), next_attempt=once)
+    return msgspec.structs.replace(intent, status="requires_confirmation", extras=extras)
+
+
+def is_authenticated(intent: PaymentIntent, payment_method: str | None) -> bool:
+    """Tell whether the cardholder has authenticated the next attempt with this payment method."""
+    return options_of(intent).authenticated == (payment_method, intent.amount, intent.currency)
+
+
 def is_manual(intent: PaymentIntent) -> bool:
     """Tell whether a card that pays is only authorized, and captured by hand."""
     return "manual" in {intent.capture_method, _card_options(intent).capture_method}

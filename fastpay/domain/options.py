@@ -35,6 +35,8 @@ class AttemptOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_
 
     `has_agreement` claims that the cardholder agreed to later payments, in a transaction of another provider
     for example. `is_absent` means that the merchant starts the payment, `moto` a mail or telephone order.
+    `authenticated` is what the cardholder has said yes to before the merchant confirms it: a payment method,
+    an amount and its currency.
     """
 
     authentication: Authentication | None = None
@@ -44,6 +46,7 @@ class AttemptOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_
     network_transaction_id: str | None = None
     # The token of a security code that the cardholder gave again.
     cvc_token: str | None = None
+    authenticated: tuple[str, int, str] | None = None
 
 
 class CardOptions(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from fastpay.domain import (
+    attempts,
     bank_payments,
     charging,
     confirmation_tokens,
@@ -273,12 +274,14 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             # A deleted customer cannot pay.
             customers.require(workspace, intent.customer, param="customer")
         method = payment_methods.take(workspace, draft, choice)
-        if intent.extras is not None and intent.extras.awaited is not None and method.type != CASH:
-            intent = bank_payments.stop_waiting(workspace, draft, intent)
+        terms = self.terms
+        if intent.extras is not None:
+            if intent.extras.awaited is not None and method.type != CASH:
+                intent = bank_payments.stop_waiting(workspace, draft, intent)
+            if attempts.is_authenticated(intent, method.id):
+                terms = msgspec.structs.replace(terms, authenticated=True)
         changed = with_extras(msgspec.structs.replace(intent, **self.fields), self.extras)
-        _attempt(
-            workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=self.terms
-        )
+        _attempt(workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=terms)
         return intent.id
 
     def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "ConfirmPaymentIntent":
@@ -309,6 +312,10 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
             return intent.id
         if not self.succeeds:
             charging.fail_authentication(draft, intent)
+            return intent.id
+        if intent.confirmation_method == "manual":
+            # The merchant's server goes on with the attempt, by confirming it once more.
+            draft.put(attempts.authenticated(intent), "payment_intent.updated")
             return intent.id
         confirm = ConfirmPaymentIntent(id=self.id, terms=Terms(authenticated=True))
         return confirm.execute(workspace, draft)

@@ -266,3 +266,22 @@ def test_a_publishable_key_reaches_nothing_else(
         with pytest.raises(stripe.PermissionError) as closed:
             forbidden()
         assert closed.value.http_status == 403
+
+
+def test_a_server_that_confirms_by_hand_confirms_again_after_the_authentication(
+    client: stripe.StripeClient,
+) -> None:
+    asked = client.v1.payment_intents.create(
+        {
+            "amount": 2000,
+            "currency": "usd",
+            "payment_method": "pm_card_authenticationRequired",
+            "confirmation_method": "manual",
+            "confirm": True,
+        }
+    )
+    assert asked.status == "requires_action"
+    helper = f"/v1/test_helpers/payment_intents/{asked.id}/authenticate"
+    client.raw_request("post", helper, outcome="succeeded")
+    assert client.v1.payment_intents.retrieve(asked.id).status == "requires_confirmation"
+    assert client.v1.payment_intents.confirm(asked.id).status == "succeeded"

@@ -94,6 +94,20 @@ def test_a_second_answer_changes_nothing_and_leads_back_too(api: Api) -> None:
     assert returned(api, intent, api.send("GET", page, key=None)) == ("succeeded", "succeeded")
 
 
+def test_a_payment_that_its_merchant_confirms_by_hand_leads_back_to_be_confirmed(api: Api) -> None:
+    intent = begin(api, "&confirmation_method=manual")
+    page = page_of(intent)
+    for outcome in ("succeeded", "failed"):
+        expected = ("succeeded", "requires_confirmation")
+        assert returned(api, intent, answer(api, page, outcome)) == expected
+    path = f"/v1/payment_intents/{intent['id']}"
+    assert api.post(f"{path}/confirm", "")["status"] == "succeeded"
+    other = begin(api, "&confirmation_method=manual")
+    answer(api, page_of(other), "succeeded")
+    api.post(f"/v1/payment_intents/{other['id']}", "amount=5")
+    assert answer(api, page_of(other), "succeeded").status_code == 404
+
+
 def test_the_page_of_an_earlier_attempt_answers_nothing(api: Api) -> None:
     intent = begin(api)
     again = api.post(f"/v1/payment_intents/{intent['id']}/confirm", f"return_url={QUOTED}")

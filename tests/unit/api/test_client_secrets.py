@@ -72,3 +72,12 @@ def test_a_publishable_key_does_not_decide_in_the_merchants_stead(api: Api, form
     form = f"client_secret={intent['client_secret']}&{form}"
     error = api.refused("POST", f"/v1/payment_intents/{intent['id']}/confirm", form, key=PUBLISHABLE)
     assert error["status"] == 403
+
+
+def test_a_publishable_key_does_not_confirm_what_the_merchant_confirms_by_hand(api: Api) -> None:
+    intent = api.post("/v1/payment_intents", "amount=2000&currency=usd&confirmation_method=manual")
+    path, form = f"/v1/payment_intents/{intent['id']}/confirm", "payment_method=pm_card_visa"
+    secret = f"&client_secret={intent['client_secret']}"
+    error = api.refused("POST", path, form + secret, key=PUBLISHABLE)
+    assert (error["status"], error["code"]) == (403, "secret_key_required")
+    assert api.post(path, form)["status"] == "succeeded"

@@ -9,6 +9,7 @@ from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
     ConfirmPaymentIntent,
     CreatePaymentIntent,
+    UpdatePaymentIntent,
 )
 from fastpay.domain.payment_methods import AttachPaymentMethod
 from tests.support.world import World, card, of_type
@@ -71,6 +72,44 @@ def test_a_holder_who_says_no_leaves_the_payment_without_a_card() -> None:
     assert refused.code == "payment_intent_unexpected_state"
 
 
+def test_a_merchant_who_confirms_by_hand_confirms_after_the_authentication_too() -> None:
+    world = World()
+    asked = ask(world, "authenticationRequired", confirmation_method="manual")
+    world.do(AuthenticatePaymentIntent(id=asked.id, succeeds=True))
+    assert world.intent(asked.id).status == "requires_confirmation"
+    assert world.transfers == []
+    world.do(ConfirmPaymentIntent(id=asked.id))
+    paid = world.intent(asked.id)
+    assert paid.status == "succeeded"
+    extras = world.charge_of(paid).extras
+    assert extras is not None
+    assert extras.authentication is not None
+    assert extras.authentication.flow == "challenge"
+
+
+@pytest.mark.parametrize("change", ["amount", "card", "method", "other attempt"])
+def test_an_authentication_is_good_for_its_amount_and_card_and_for_one_attempt(change: str) -> None:
+    world = World()
+    name = "authenticationRequiredChargeDeclinedInsufficientFunds"
+    asked = ask(world, name, confirmation_method="manual")
+    world.do(AuthenticatePaymentIntent(id=asked.id, succeeds=True))
+    confirm = ConfirmPaymentIntent(id=asked.id)
+    match change:
+        case "amount":
+            world.do(UpdatePaymentIntent(id=asked.id, fields={"amount": 501}))
+        case "card":
+            world.do(UpdatePaymentIntent(id=asked.id, payment_method=card(name)))
+        case "method":
+            confirm = ConfirmPaymentIntent(id=asked.id, payment_method=card(name))
+        case _:
+            error = world.run(confirm).answer.error
+            assert error is not None
+            assert error.code == "card_declined"
+            confirm = ConfirmPaymentIntent(id=asked.id, payment_method=asked.payment_method)
+    world.run(confirm)
+    assert world.intent(asked.id).status == "requires_action"
+
+
 def test_a_deleted_customer_pays_no_more() -> None:
     world = World()
     customer = world.do(CreateCustomer(fields={})).id
@@ -82,7 +121,7 @@ def test_a_deleted_customer_pays_no_more() -> None:
     assert (refusal.code, refusal.param) == ("resource_missing", "customer")
 
 
-def ask(world: World, name: str, *, customer: str | None = None) -> PaymentIntent:
+def ask(world: World, name: str, *, customer: str | None = None, **more: object) -> PaymentIntent:
     """Return a payment that waits for the cardholder; with a customer, one that is to be repeated."""
     fields: dict[str, object] = {} if customer is None else {"setup_future_usage": "off_session"}
     command = CreatePaymentIntent(
@@ -92,7 +131,7 @@ def ask(world: World, name: str, *, customer: str | None = None) -> PaymentInten
         customer=customer,
         payment_method=card(name),
         confirm=True,
-        fields=fields,
+        fields=fields | more,
     )
     intent = of_type(world.do(command), PaymentIntent)
     assert intent.status == "requires_action"
