@@ -2,11 +2,11 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0038"
-down_revision = "0037"
-works_with = "0038"
+revision = "0039"
+down_revision = "0038"
+works_with = "0039"
 
 
 def upgrade() -> None:
-    """Run 0038_cash_returns.sql and then its check."""
+    """Run 0039_cash_returns.sql and then its check."""
     run_scripts(__file__)
