@@ -4,7 +4,6 @@
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -63,7 +62,6 @@ def run_tests(root: Path, tests: Iterable[str]) -> "subprocess.CompletedProcess[
         text=True,
         check=False,
         timeout=PATIENCE_SECONDS,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
     )
 
 
