@@ -1,5 +1,6 @@
 """fastpay/observability/trace_setup.py"""
 
+import subprocess
 import sys
 
 import pytest
@@ -46,12 +47,18 @@ def test_a_value_that_is_not_allowed_is_refused(environment: dict[str, str]) -> 
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "fastpay.observability.tracing", raising=False)
-    monkeypatch.delattr("fastpay.observability.tracing", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
-    with pytest.raises(ConfigurationError, match="-m pip install 'fastpay"):
-        trace_setup.set_up_tracing({"OTEL_TRACES_EXPORTER": "console"})
+def test_opentelemetry_is_an_extra_and_named_where_tracing_is_on_without_it() -> None:
+    code = (
+        "import sys; sys.modules['opentelemetry'] = None\n"
+        "import fastpay.operations.application\n"
+        "from fastpay.observability.trace_setup import set_up_tracing\n"
+        "set_up_tracing({})\n"
+        "set_up_tracing({'OTEL_TRACES_EXPORTER': 'console'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("fastpay.errors.ConfigurationError")
+    assert "-m pip install 'fastpay" in last
 
 
 @pytest.mark.parametrize(
