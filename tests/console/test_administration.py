@@ -144,7 +144,7 @@ def test_a_key_is_shown_once_rolled_with_an_overlap_and_revoked(
     tenant = f"tenant {other.tenant_id.hex} live"
     *done, (refused, reason) = notes_of(server, key_id)
     assert done == [("key.created", f"{tenant}: secret key"), ("key.revoked", tenant)]
-    assert refused == "key.revoke.refused"
+    assert refused == "key.revoke_refused"
     assert reason is not None
     assert reason.startswith("This key was revoked already")
     publishable = secret_in(send(http, keys, f"{keys}/create", ada, kind="publishable"))
@@ -176,8 +176,8 @@ def test_signing_secrets_are_created_required_rolled_and_removed(
         ("key.created", f"{tenant}: secret key"),
         ("signing_secret.created", tenant),
         ("signing_secret.rolled", f"{tenant}: the older ones for 2:00:00 more"),
-        ("key.must_sign", tenant),
-        ("key.need_not_sign", tenant),
+        ("key.signatures_required", tenant),
+        ("key.signatures_waived", tenant),
         ("signing_secret.removed", f"{tenant}: 2"),
     ]
 

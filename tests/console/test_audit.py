@@ -32,8 +32,8 @@ def test_actions_are_found_by_operator_action_tenant_and_time(
     who = f"operator={quote(operator.name)}"
     lines = _lines(http, operator, who)
     assert [line["action"] for line in lines] == [
-        "payment.capture",
-        "payment.capture.refused",
+        "payment.captured",
+        "payment.capture_refused",
         "operator.joined",
     ]
     assert [line["tenant_id"] for line in lines] == [tenant.tenant_id.hex, tenant.tenant_id.hex, None]

@@ -83,7 +83,7 @@ def test_an_endpoint_is_changed_disabled_enabled_and_deleted_and_each_note_is_in
         "select action, operator_action.xmin::text = event.xmin::text as is_same from operator_action "
         f"join event using (request_id) where subject = '{identifier}' order by action_id",
     )
-    actions = ["update", "rotate", "ping", "disable", "enable", "update", "delete"]
+    actions = ["updated", "secret_rotated", "pinged", "disabled", "enabled", "updated", "deleted"]
     assert [row["action"] for row in noted] == [f"endpoint.{action}" for action in actions]
     assert all(row["is_same"] for row in noted)
 

@@ -29,7 +29,7 @@ def test_only_administrators_see_and_change_operators(http: httpx.Client, server
             assert send(http, operator, f"operators/{action}", **fields).status_code == 403, action
         query = "select role from operator where name = $1"
         assert fetch(server.database_url, query, operator.name)[0]["role"] == role
-        query = "select count(*) from operator_action where operator = $1 and action like '%.refused'"
+        query = "select count(*) from operator_action where operator = $1 and action like '%_refused'"
         assert fetch(server.database_url, query, operator.name)[0]["count"] == len(ACTIONS)
 
 
@@ -82,7 +82,7 @@ def test_what_an_administrator_changes_holds_at_once(
     noted = [row["action"] for row in fetch(server.database_url, query, ada.name, operator.name)]
     assert noted == [
         "operator.role_changed", "operator.sessions_ended", "operator.suspended",
-        "operator.reset.refused", "operator.enabled", "operator.reset",
+        "operator.reset_refused", "operator.enabled", "operator.reset",
     ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def test_an_operator_captures_and_refunds_and_the_note_is_in_the_same_commit(
         "operator_action.tenant_id = event.tenant_id as is_of_the_tenant from operator_action "
         f"join event using (request_id) where subject = '{payment['id']}'",
     )
-    assert {row["action"] for row in noted} == {"payment.capture", "payment.refund"}
+    assert {row["action"] for row in noted} == {"payment.captured", "payment.refunded"}
     assert all(row["is_same"] and row["is_of_the_tenant"] for row in noted)
     with open_client(server.url, tenant.secret) as api:
         found = api.get(f"/v1/payment_intents/{payment['id']}", params={"expand[]": "latest_charge"}).json()
@@ -71,7 +71,7 @@ def test_what_is_refused_is_told_and_noted(
         assert act(http, page, ada, action, amount=amount).status_code == status, (action, amount)
     query = f"select action from operator_action where subject = '{payment['id']}' order by action_id"
     actions = [row["action"] for row in fetch(server.database_url, query)]
-    assert actions == [f"payment.{action}.refused" for action in ("capture", "capture", "refund", "nothing")]
+    assert actions == [f"payment.{action}_refused" for action in ("capture", "capture", "refund", "nothing")]
 
 
 def test_what_operators_did_and_what_they_were_refused_is_on_the_timeline_and_in_the_audit(
@@ -83,11 +83,11 @@ def test_what_operators_did_and_what_they_were_refused_is_on_the_timeline_and_in
     shown = get(http, page, ada).text
     entries = [entry for entry in shown.split("<li>")[1:] if f"by {ada.name}" in entry]
     refused, done = entries
-    assert "<code>payment.capture.refused</code>" in refused
+    assert "<code>payment.capture_refused</code>" in refused
     assert "you tried to capture 2600" in refused
-    assert "<code>payment.capture</code>" in done
+    assert "<code>payment.captured</code>" in done
     assert "requires_capture" in done
-    audit = get(http, f"/console/audit?operator={quote(ada.name)}&action=payment.capture.refused", ada).text
+    audit = get(http, f"/console/audit?operator={quote(ada.name)}&action=payment.capture_refused", ada).text
     assert re.search(r'<td class="detail">[^<]+</td>', audit) is not None, audit
 
 

@@ -184,9 +184,7 @@ def test_a_counter_that_goes_back_is_refused_and_noted(local: httpx.Client, serv
     for count in (40, 20, -1):
         device.count = count
         assert "may have been copied" in sign_in(local, device).text, count
-    query = (
-        "select count(*) from operator_action where action = 'passkey.counter_went_back' and operator = $1"
-    )
+    query = "select count(*) from operator_action where action = 'passkey.clone_suspected' and operator = $1"
     assert fetch(server.database_url, query, operator.name)[0]["count"] == 3
     # Whoever has no key for it cannot fill the trail.
     forged = Authenticator()

@@ -36,7 +36,7 @@ def test_an_operator_replays_one_event_a_type_and_a_range_and_sees_the_attempts(
             assert (answer.status_code, answer.headers.get("location")) == (303, page), answer.text
             receiver.wait_for(lambda count=count: len(receiver.got(path)) == count)  # type: ignore[misc]
         assert receiver.got(path)[3]["headers"]["webhook-id"] == second
-        assert [action for action, _ in notes_of(shop.server, endpoint)] == ["endpoint.replay"] * 3
+        assert [action for action, _ in notes_of(shop.server, endpoint)] == ["endpoint.replayed"] * 3
         shown = get(http, page, bob).text
         assert shown.count("<li>") == 3
         receiver.wait_for(lambda: len(shop.attempts(endpoint)) == 9)

@@ -17,7 +17,7 @@ from fastpay.admin.console.operator_pages import ACTIONS, OperatorPages
 from fastpay.admin.console.orders import may, order_of, role_for
 from fastpay.admin.console.own_pages import OperatorPage, OwnPages
 from fastpay.admin.console.pages import read_static
-from fastpay.admin.console.ports import Desk, Operator, OperatorStore
+from fastpay.admin.console.ports import Desk, Operator, OperatorStore, refusal_of
 from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tokens import form_token_of, is_same
 from fastpay.admin.console.views import Views
@@ -159,7 +159,7 @@ class Console:
         except FastpayError as error:
             await self._operators.note(
                 operator,
-                f"{order.name}.refused",
+                order.refusal,
                 order.subject,
                 tenant_id=order.tenant_id or None,
                 detail=error.message,
@@ -181,11 +181,13 @@ class Console:
         try:
             shown = await page(operator, request)
         except FastpayError as error:
-            action = ACTIONS.get(request.path.rpartition("/")[2])
-            if request.method == "POST" and action is not None:
+            action = request.path.rpartition("/")[2]
+            if request.method == "POST" and action in ACTIONS:
                 subject = "".join(filter(str.isprintable, request.form.get("name", "")))
                 subject = subject[: limits.operator_name_chars_max]
-                await self._operators.note(operator, f"{action}.refused", subject, detail=error.message)
+                await self._operators.note(
+                    operator, refusal_of("operators", action), subject, detail=error.message
+                )
             back = ROOT + ("operators" if operator.role == "admin" else "")
             return self._notice(
                 error.status, error.message, operator=operator, token=request.token, back=back

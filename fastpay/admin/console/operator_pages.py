@@ -16,15 +16,8 @@ _PROBLEMS: dict[Outcome, FastpayError] = {
         "This is the last administrator who can sign in. Make somebody else an administrator first."
     ),
 }
-# By what a form asks for, the name of the action in the audit trail.
-ACTIONS = {
-    "invite": "operator.invited",
-    "reset": "operator.reset",
-    "role": "operator.role_changed",
-    "suspend": "operator.suspended",
-    "enable": "operator.enabled",
-    "end-sessions": "operator.sessions_ended",
-}
+# What the forms ask for.
+ACTIONS = frozenset(("invite", "reset", "role", "suspend", "enable", "end-sessions"))
 
 
 class OperatorPages:

@@ -151,7 +151,7 @@ class Passkeys:
             raise Refused(REFUSED)
         count = verified.new_sign_count
         if (count or passkey.sign_count) and count <= passkey.sign_count:
-            await self._store.note(passkey.operator, "passkey.counter_went_back", passkey.name)
+            await self._store.note(passkey.operator, "passkey.clone_suspected", passkey.name)
             raise Refused(_COPIED)
         return passkey, count, spent
 

@@ -64,7 +64,8 @@ class Action(msgspec.Struct, frozen=True):
     @property
     def is_refused(self) -> bool:
         """Whether nothing was done."""
-        return self.action.endswith(".refused")
+        # Older notes end in `.refused`.
+        return self.action.endswith(("_refused", ".refused"))
 
 
 class OperatorStore(Protocol):
@@ -238,9 +239,17 @@ class Order(msgspec.Struct, frozen=True):
     key: str
 
     @property
-    def name(self) -> str:
-        """What notes call it, done or refused."""
-        return f"{self.folder.removesuffix('s')}.{self.action}"
+    def refusal(self) -> str:
+        """What the audit trail calls it if it is refused."""
+        return refusal_of(self.folder, self.action)
+
+
+def refusal_of(folder: str, action: str) -> str:
+    """Return what the audit trail calls an action that was refused: `payment.capture_refused`.
+
+    What was done has a participle instead: `payment.captured`.
+    """
+    return f"{folder.removesuffix('s')}.{action.replace('-', '_')}_refused"
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -192,7 +192,7 @@ async def _require_signatures(task: _Task, *, required: bool) -> _Noted:
     await signing_secrets.require_signatures(
         task.connection, task.key_name(), required=required, clock=task.clock
     )
-    action = "key.must_sign" if required else "key.need_not_sign"
+    action = "key.signatures_required" if required else "key.signatures_waived"
     return _Noted(action, task.order.subject, _of(task))
 
 

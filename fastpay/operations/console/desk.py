@@ -1,6 +1,7 @@
 """Carries out what operators ask for in the console: commands like those of clients, and a note of each."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from fastpay.admin.console.ports import Done, Operator, Order
 from fastpay.api.context import Services
@@ -17,10 +18,24 @@ from fastpay.operations.console.endpoint_desk import EndpointDesk, OperatorsWrit
 from fastpay.store.histories import PostgresHistories
 from fastpay.store.reads import PostgresReads
 
-_ON_PAYMENTS: Mapping[str, Callable[[str, int | None], Command]] = {
-    "capture": lambda identifier, amount: CapturePaymentIntent(id=identifier, amount=amount),
-    "cancel": lambda identifier, _: CancelPaymentIntent(id=identifier, reason="requested_by_customer"),
-    "refund": lambda identifier, amount: CreateRefund(payment_intent=identifier, amount=amount),
+
+class _Asked(NamedTuple):
+    """What the audit trail calls an action, and the command for a payment and an amount."""
+
+    noted: str
+    command: Callable[[str, int | None], Command]
+
+
+_ON_PAYMENTS: Mapping[str, _Asked] = {
+    "capture": _Asked(
+        "captured", lambda identifier, amount: CapturePaymentIntent(id=identifier, amount=amount)
+    ),
+    "cancel": _Asked(
+        "canceled", lambda identifier, _: CancelPaymentIntent(id=identifier, reason="requested_by_customer")
+    ),
+    "refund": _Asked(
+        "refunded", lambda identifier, amount: CreateRefund(payment_intent=identifier, amount=amount)
+    ),
 }
 
 
@@ -59,7 +74,9 @@ class PaymentDesk:
             await self._check_seen(scope, order)
         services = self._services
         stamp = services.identifiers.stamp()
-        writer = OperatorsWriter(services.writer, operator, order)
+        writer = OperatorsWriter(
+            services.writer, operator, order, f"payment.{_ON_PAYMENTS[order.action].noted}"
+        )
         writer.admit(scope)
         outcome = await writer.submit(
             Submission(
@@ -93,4 +110,4 @@ class PaymentDesk:
             raise NotFound("There is no such payment.")
         typed = order.fields.get("amount", "")
         amount = read_amount(typed, found.currency) if typed.strip() else None
-        return _ON_PAYMENTS[order.action](order.subject, amount)
+        return _ON_PAYMENTS[order.action].command(order.subject, amount)

@@ -35,8 +35,9 @@ _ENDPOINTS = {(route.method, route.path): route.endpoint for route in webhook_en
 
 
 class _Asked(NamedTuple):
-    """What an action is in the API: the rest of the path, and the parameters that a form gives."""
+    """An action: its name in the audit trail, its method and path in the API, and its form's parameters."""
 
+    noted: str
     method: str
     rest: str
     params: Callable[[Mapping[str, str]], Pairs]
@@ -45,9 +46,9 @@ class _Asked(NamedTuple):
 class OperatorsWriter:
     """The writer as one order uses it: it notes the operator, and carries the form out once."""
 
-    def __init__(self, writer: Writer, operator: Operator, order: Order) -> None:
+    def __init__(self, writer: Writer, operator: Operator, order: Order, noted: str) -> None:
         self._writer = writer
-        self._action = OperatorAction(operator.name, order.name, order.subject)
+        self._action = OperatorAction(operator.name, noted, order.subject)
         self._idempotency_key = idempotency_key(order)
         asked = (operator.operator_id.hex, order.subject, order.action, *_typed(order))
         self._fingerprint = hashlib.sha256("\0".join(asked).encode()).digest()
@@ -87,7 +88,7 @@ class EndpointDesk:
             raise NotFound("There is no such tenant.")
         if "seen" in order.fields:
             await self._check_seen(scope, order)
-        writer = OperatorsWriter(self._services.writer, operator, order)
+        writer = OperatorsWriter(self._services.writer, operator, order, f"endpoint.{asked.noted}")
         services = self._services
         call = Call(
             services=msgspec.structs.replace(services, writer=writer, request_notes=None),
@@ -200,12 +201,12 @@ def _disable(_: Mapping[str, str]) -> Pairs:
 
 
 _ASKED: Mapping[str, _Asked] = {
-    "create": _Asked("POST", "", _create),
-    "update": _Asked("POST", "", _settings),
-    "disable": _Asked("POST", "", _disable),
-    "enable": _Asked("POST", "/enable", _nothing),
-    "ping": _Asked("POST", "/ping", _nothing),
-    "replay": _Asked("POST", "/replay", _replay),
-    "rotate": _Asked("POST", "/rotate_secret", _rotate),
-    "delete": _Asked("DELETE", "", _nothing),
+    "create": _Asked("created", "POST", "", _create),
+    "update": _Asked("updated", "POST", "", _settings),
+    "disable": _Asked("disabled", "POST", "", _disable),
+    "enable": _Asked("enabled", "POST", "/enable", _nothing),
+    "ping": _Asked("pinged", "POST", "/ping", _nothing),
+    "replay": _Asked("replayed", "POST", "/replay", _replay),
+    "rotate": _Asked("secret_rotated", "POST", "/rotate_secret", _rotate),
+    "delete": _Asked("deleted", "DELETE", "", _nothing),
 }

@@ -47,8 +47,8 @@ def test_what_operators_did_is_where_it_was_committed_or_was_refused() -> None:
         "shop", False, [change(3, 1, amount=5), change(7, 2, amount=6)],
         [occurrence(3, 100), occurrence(7, 300, "req_2")], [], [],
     )  # fmt: skip
-    done = Action(1, 300, "ada", "payment.capture", "pi_1", None, "req_2")
-    refused = Action(2, 200, "ada", "payment.refund.refused", "pi_1", "Too much.", None)
+    done = Action(1, 300, "ada", "payment.captured", "pi_1", None, "req_2")
+    refused = Action(2, 200, "ada", "payment.refund_refused", "pi_1", "Too much.", None)
     # What was committed in a request that changed nothing here, such as one that lists no event.
     elsewhere = Action(3, 400, "ada", "payment.cancel", "pi_1", None, "req_3")
     entries = build(history, [done, refused, elsewhere])
