@@ -1,4 +1,4 @@
-"""Plain requests to the server that all tests share, over HTTP/1.1 and once more over HTTP/2 with TLS."""
+"""Plain requests to the shared server: over HTTP/1.1, or through the `DOORS` that a file names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +7,21 @@ import httpx
 import pytest
 
 from tests.support.api import open_client
-from tests.support.doors import H2, HTTP1, Door
+from tests.support.doors import HTTP1, Door
 from tests.support.refusals import Database
 from tests.support.servers import RunningServer, fresh_database, running_server
 from tests.support.tenants import Tenant, make_tenant
 
 
-@pytest.fixture(scope="module", params=[HTTP1, H2], ids=lambda door: door.name)
-def door(request: pytest.FixtureRequest) -> Door:
-    """The way in: tests/transport/test_application.py goes all four of them."""
-    found: Door = request.param
-    return found
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each file its ways in.
+
+    What is decided once a request is decoded is the same for all of them: tests/transport/test_application.py
+    sends every kind of request and of refusal through all four.
+    """
+    if "door" in metafunc.fixturenames:
+        doors = getattr(metafunc.module, "DOORS", (HTTP1,))
+        metafunc.parametrize("door", doors, ids=[door.name for door in doors], scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,12 @@ import pytest
 
 from fastpay import limits
 from fastpay.api.app import ROUTES
+from tests.support.doors import H2, HTTP1
 from tests.support.refusals import FORM, JSON, Bad, Database, check_error, check_refused, send
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant, revoke_all
+
+DOORS = (HTTP1, H2)
 
 INTENTS = "/v1/payment_intents"
 PAYMENT = b"amount=5&currency=usd&payment_method=pm_card_visa&confirm=true"

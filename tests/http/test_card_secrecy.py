@@ -7,9 +7,12 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
+from tests.support.doors import H2, HTTP1
 from tests.support.refusals import FORM, JSON, Database
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
+
+DOORS = (HTTP1, H2)
 
 # Codes that no other test sends, and that stand in no time, amount or identifier by chance: see `cards`.
 GOOD = "4242424242424242"

@@ -12,8 +12,11 @@ import httpx
 import pytest
 from backports import zstd
 
+from tests.support.doors import H2, HTTP1
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
+
+DOORS = (HTTP1, H2)
 
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstd.decompress,

@@ -10,8 +10,11 @@ import httpx
 import pytest
 
 from tests.support.api import open_client
+from tests.support.doors import H2, HTTP1
 from tests.support.servers import RunningServer, SpawnServer
 from tests.support.tenants import Tenant, make_tenant
+
+DOORS = (HTTP1, H2)
 
 STREAM = {"accept": "text/event-stream"}
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}

@@ -15,7 +15,6 @@ import pytest
 
 from fastpay.api.app import ROUTES
 from tests.http.isolation_cases import CASES, FILTERS, NAMES, REQUIRED, Case
-from tests.support.doors import H2, HTTP1, Door
 from tests.support.refusals import Database
 from tests.support.servers import RunningServer, fetch
 from tests.support.tenants import Tenant, make_tenant
@@ -173,30 +172,15 @@ def unknown(prefix: str, digit: int = 1) -> str:
     return f"{prefix}_01{digit:030x}"
 
 
-# Who asks, and by which protocol: what is decided after the key was found is the same for both.
-ASKING = [("another tenant", HTTP1), ("another tenant", H2), ("the live mode of the same tenant", HTTP1)]
-
-
-@pytest.fixture(scope="module", params=ASKING, ids=lambda asking: f"{asking[0]} by {asking[1].name}")
-def asking(request: pytest.FixtureRequest) -> tuple[str, Door]:
-    found: tuple[str, Door] = request.param
-    return found
-
-
-@pytest.fixture(scope="module")
-def door(asking: tuple[str, Door]) -> Door:
-    return asking[1]
-
-
-@pytest.fixture(scope="module")
-def world(asking: tuple[str, Door], server: RunningServer, http: httpx.Client) -> Iterator[World]:
+@pytest.fixture(scope="module", params=["another tenant", "the live mode of the same tenant"])
+def world(request: pytest.FixtureRequest, server: RunningServer, http: httpx.Client) -> Iterator[World]:
     owner = make_tenant(server.database_url)
     theirs = furnish(http, owner.secret)
     # Time has nothing left to do.
     with contextlib.closing(Database(server.database_url)) as database:
         database.counts()
     before = table_contents(server, owner)
-    if asking[0] == "another tenant":
+    if request.param == "another tenant":
         other = make_tenant(server.database_url)
         yield World(http, theirs, furnish(http, other.secret), other.secret)
     else:

@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from benchmarks.samples import FEES
-from tests.support.doors import Door
 from tests.support.ledger_client import Books, open_books
 from tests.support.refusals import check_error
 from tests.support.servers import RunningServer
@@ -14,8 +13,8 @@ from tests.support.tenants import Tenant, make_tenant
 
 
 @pytest.fixture(scope="module")
-def tenant(door: Door, server: RunningServer) -> Tenant:
-    """A tenant for each of the doors."""
+def tenant(server: RunningServer) -> Tenant:
+    """A tenant whose rules have a fee."""
     return make_tenant(server.database_url, FEES)
 
 

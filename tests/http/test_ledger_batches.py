@@ -8,19 +8,12 @@ import pytest
 
 from fastpay import limits
 from tests.support.api import open_client
-from tests.support.doors import Door
 from tests.support.ledger_client import Books, open_books
 from tests.support.refusals import JSON, Bad, Database, check_refused
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant, make_tenant
 
 Item = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def tenant(door: Door, server: RunningServer) -> Tenant:
-    """A tenant for each of the doors."""
-    return make_tenant(server.database_url)
 
 
 @pytest.fixture

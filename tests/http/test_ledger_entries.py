@@ -7,16 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.doors import Door
 from tests.support.ledger_client import Books, open_books
-from tests.support.servers import RunningServer
-from tests.support.tenants import Tenant, make_tenant
-
-
-@pytest.fixture(scope="module")
-def tenant(door: Door, server: RunningServer) -> Tenant:
-    """A tenant for each of the doors."""
-    return make_tenant(server.database_url)
+from tests.support.tenants import Tenant
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,11 @@ import httpx
 import pytest
 
 from fastpay.operations.description import render
+from tests.support.doors import H2, HTTP1
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
+
+DOORS = (HTTP1, H2)
 
 PAGES = ["/docs", "/docs/page.css", "/docs/page.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"]
 

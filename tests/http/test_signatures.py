@@ -12,9 +12,11 @@ import pytest
 
 from fastpay.signing import HEADER, HttpxAuth, RequestSigner, sign_request
 from tests.support.api import open_client
-from tests.support.doors import Certificate
+from tests.support.doors import H2, HTTP1, Certificate
 from tests.support.servers import RunningServer
 from tests.support.signers import SigningKey, make_signing_key
+
+DOORS = (HTTP1, H2)
 
 INTENTS = "/v1/payment_intents"
 FORM = {"content-type": "application/x-www-form-urlencoded"}

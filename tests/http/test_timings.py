@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.doors import H2, HTTP1
 from tests.support.tenants import Tenant
+
+DOORS = (HTTP1, H2)
 
 ASKS = {"fastpay-server-timing": "1"}
 PAY = {"amount": "2000", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}

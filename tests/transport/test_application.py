@@ -137,6 +137,35 @@ def test_what_cannot_be_served_is_refused(visit: Visit) -> None:
     assert visit.http.get("/v1/balance").status_code == 200
 
 
+# Targets and bodies that a protocol could decode, normalize or cut before the application reads them.
+ODD_TEXTS = ("%00", "%ED%A0%80", "%FF", "%C3%BC", "%2e%2e", "a%2Fb", "%25", "+", "=", "[", "a[b]c", "x" * 300)
+ODD_BODIES = (
+    b"", b"\x00", b"\xff\xfe", b"&&&", b"amount", b"amount=5&amount=6", b"amount=5&currency=usd\r\n",
+    b"{}", b"[1]", b'{"amount": 1e400}', b'{"customer": "\\ud800"}', b"\xef\xbb\xbf{}", b'{"email": "\xc3"}',
+)  # fmt: skip
+
+
+def test_odd_requests_have_the_same_answer_whichever_way_they_come(
+    plain_server: RunningServer, tls_server: RunningServer, certificate: Certificate
+) -> None:
+    key = make_tenant(plain_server.database_url).secret
+    told = []
+    for door in DOORS:
+        with door.open((tls_server if door.is_tls else plain_server).url, certificate) as http:
+            http.headers["Authorization"] = f"Bearer {key}"
+            answers = [http.get(f"{INTENTS}/{text}") for text in ODD_TEXTS]
+            answers += [http.get(f"/v1/customers?{text}&email={text}") for text in ODD_TEXTS]
+            for content in ODD_BODIES:
+                for kind in ("x-www-form-urlencoded", "json"):
+                    sent = {"Content-Type": f"application/{kind}"}
+                    answers.append(http.post(INTENTS, content=content, headers=sent))
+        assert {answer.http_version for answer in answers} == {door.version}
+        told.append([(answer.status_code, answer.content) for answer in answers])
+    assert {status for status, _ in told[0]} == {400, 404}
+    assert len(set(told[0])) > len(ODD_BODIES)
+    assert told[1:] == told[:1] * 3
+
+
 def test_a_body_over_the_limit_is_refused(visit: Visit) -> None:
     body = b"amount=5&currency=usd&description=".ljust(limits.body_bytes_max + 1, b"x")
     # Of no announced length. Over HTTP/2 httpx never reads an answer that comes before its windows are open
