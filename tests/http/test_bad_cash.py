@@ -115,7 +115,7 @@ CASES = [
     form(REFUNDS, param="customer", customer=RETURNED["customer"], payment_intent="pi_" + "0" * 32),
     form(REFUNDS, param="reverse_transfer", **RETURNED, reverse_transfer="true"),
     form(REFUNDS, param="currency", charge="ch_" + "0" * 32, currency="usd"),
-    form(REFUNDS, param="instructions_email", **RETURNED, instructions_email="nobody"),
+    form(REFUNDS, code="email_invalid", param="instructions_email", **RETURNED, instructions_email="nobody"),
     form(APPLY, code="amount_too_small", param="amount", amount="0"),
     form(APPLY, param="currency", currency="zzz"),
 ]
