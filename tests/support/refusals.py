@@ -48,14 +48,22 @@ select exists (select from payout where due_at is not null) or exists (
 """
 
 
+# A partition's rows are those of its table.
+_TABLES = """
+select relname
+from pg_class
+where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p') and not relispartition
+order by 1
+"""
+
+
 class Database:
     """The database of a running server, seen from beside."""
 
     def __init__(self, database_url: str) -> None:
         self._runner = asyncio.Runner()
         self._connection = self._runner.run(asyncpg.connect(database_url))
-        rows = self.fetch("select tablename from pg_tables where schemaname = current_schema() order by 1")
-        self.tables = [str(row[0]) for row in rows]
+        self.tables = [str(row[0]) for row in self.fetch(_TABLES)]
 
     def fetch(self, query: str, *values: Any) -> list[Any]:
         """Run one query."""
@@ -66,12 +74,16 @@ class Database:
 
         Wait for what time brings about by itself.
         """
-        while self.fetch(_BUSY)[0][0]:
-            time.sleep(0.05)
+        self.settle()
         tables = [table for table in self.tables if table not in TABLES_OF_INSTANCES]
         parts = [f"select '{table}', count(*) from {table}" for table in tables]
         parts.append("select 'changes', coalesce(sum(sequence), 0) from book")
         return {str(name): int(count) for name, count in self.fetch(" union all ".join(parts))}
+
+    def settle(self) -> None:
+        """Wait for what time brings about by itself."""
+        while self.fetch(_BUSY)[0][0]:
+            time.sleep(0.05)
 
     def dump(self) -> str:
         """Return every row of every table as text, binary columns with what they say in them."""
