@@ -362,7 +362,8 @@ begin
             when not credits_posted >= 0 then 'account_credits_posted_not_negative'
             when not debits_pending >= 0 then 'account_debits_pending_not_negative'
             when not credits_pending >= 0 then 'account_credits_pending_not_negative'
-            when not case normal_side
+            -- Without a minimum nothing is subtracted: counters may be as large as they get.
+            when min_balance is not null and not case normal_side
                 when 'C' then credits_posted - debits_posted - debits_pending
                 else debits_posted - credits_posted - credits_pending
             end >= min_balance then 'account_within_min_balance'
