@@ -77,7 +77,7 @@ CASES = [
     form(ACCOUNTS, param="country", country="usa"),
     form(ACCOUNTS, param="default_currency", default_currency="zzz"),
     form(ACCOUNTS, param="business_type", business_type="x"),
-    form(ACCOUNTS, param="email", email="x"),
+    form(ACCOUNTS, code="email_invalid", param="email", email="x"),
     query("/v1/balance_transactions?payout=po_x", code="resource_missing", param="payout"),
     query("/v1/balance_transactions?payout=po_x&source=ch_x", param="payout"),
 ]

@@ -157,7 +157,7 @@ def test_bad_requests_for_refunds_are_refused(shop: Shop) -> None:
         ({"amount": "0"}, "amount_too_small", "amount"),
         ({"amount": "1001"}, "amount_too_large", "amount"),
         ({"charge": charge}, "parameter_unknown", "charge"),
-        ({"instructions_email": "nobody"}, None, "instructions_email"),
+        ({"instructions_email": "nobody"}, "email_invalid", "instructions_email"),
         ({"reason": "bored"}, None, "reason"),
     ):
         refused(shop.http.post(path, data=form), 400, code, param)

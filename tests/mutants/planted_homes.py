@@ -106,9 +106,16 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "keep-showing-what-a-home-has-changed",
         LINK,
-        "            self._follower.heard(scope, committed.changed)\n",
-        "",
-        (SHOWN,),
+        "                left.append((one.identifier, one.version))\n",
+        "                pass\n",
+        (f"{FORWARDING}::test_what_is_too_large_to_be_told_or_not_asked_for_is_read_again",),
+    ),
+    Mutant(
+        "cache-nothing-that-a-home-has-changed",
+        LINK,
+        "wanted = self._follower.holds(scope, one.identifier)",
+        "wanted = False",
+        (f"{FORWARDING}::test_what_another_client_changed_is_shown_without_a_read_where_it_is_asked_for",),
     ),
     Mutant(
         "tell-no-commit-to-who-asked-for-it",

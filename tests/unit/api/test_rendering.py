@@ -142,6 +142,7 @@ def test_the_last_error_of_a_payment_tells_why_and_with_what() -> None:
         "message": "Your card was declined.",
         "param": None,
         "payment_method": samples.METHOD_ID,
+        "request_log_url": None,
         "type": "card_error",
     }
 

@@ -101,6 +101,7 @@ OTHER_NAMES = {
     ("email_sent_to", "instructions_email"),
     ("ended_by", "transfer_id"),
     ("type", "bank_transfer"),
+    ("type", "destination"),
     ("id", "request_id"),
     ("maximum_amount_capturable", "amount"),
     ("maximum_amount_capturable", "extras.overcapture_max"),

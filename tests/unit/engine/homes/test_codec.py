@@ -47,6 +47,8 @@ def example(hint: Any) -> Any:
         return LOOSE
     if origin in (dict, Mapping):
         return {example(arguments[0]): example(arguments[1])}
+    if origin is tuple and Ellipsis not in arguments:
+        return tuple(example(one) for one in arguments)
     if origin in (list, tuple):
         return origin([example(arguments[0])])
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
