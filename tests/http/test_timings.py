@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from fastpay.operations.embedded import children
 from tests.support.doors import H2, HTTP1
+from tests.support.servers import PATIENCE_SECONDS
 from tests.support.tenants import Tenant
 
 DOORS = (HTTP1, H2)
@@ -30,11 +32,24 @@ def stages(answer: httpx.Response) -> dict[str, float]:
     return {part[1]: float(part[2]) for part in parts if part is not None}
 
 
+def _pay_here(http: httpx.Client, tenant: Tenant) -> httpx.Response:
+    """Pay where the tenant is at home: an instance that another test has killed is a member for a while."""
+    answers = list[httpx.Response]()
+
+    def pay() -> bool:
+        headers = ASKS | {"idempotency-key": f"timing of payment {len(answers)} over {http.base_url}"}
+        answers.append(http.post("/v1/payment_intents", data=PAY, auth=(tenant.secret, ""), headers=headers))
+        return "home" not in stages(answers[-1])
+
+    children.wait_until(pay, timeout_ms=PATIENCE_SECONDS * 1000)
+    return answers[-1]
+
+
 def test_a_payment_tells_how_long_it_was_in_line_and_at_the_database(
     http: httpx.Client, tenant: Tenant
 ) -> None:
-    headers = ASKS | {"idempotency-key": f"timing of a payment over {http.base_url}"}
-    first = http.post("/v1/payment_intents", data=PAY, auth=(tenant.secret, ""), headers=headers)
+    first = _pay_here(http, tenant)
+    headers = ASKS | {"idempotency-key": first.request.headers["idempotency-key"]}
     told = stages(first)
     assert list(told) == ["auth", "decode", "queue", "commit", "render"]
     # Parameters are read and the database is asked: neither can be free.
