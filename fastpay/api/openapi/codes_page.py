@@ -18,11 +18,11 @@ _PAGE = """<!doctype html>
 <body>
 <main>
 <h1>Error codes</h1>
-<p>An error has a <code>code</code>. Others than these may follow.
+<p>An error has a <code>code</code>. Later versions may have more of them.
 <a href="/docs">The reference</a> says which requests there are.</p>
 {codes}
 <h2>Reasons of an issuer</h2>
-<p>A declined card has a <code>decline_code</code>, too.</p>
+<p>An error about a declined card has a <code>decline_code</code>, too.</p>
 {reasons}
 </main>
 </body>

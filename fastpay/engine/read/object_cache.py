@@ -77,7 +77,6 @@ class ObjectCache:
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
                 elif is_awaited or identifier in freshness.partition.entries:
-                    self._dropped.pop((commit.scope, identifier), None)
                     self.put(freshness, identifier, versioned)
 
     def holds(self, scope: Scope, identifier: str) -> bool:
