@@ -2,12 +2,14 @@
 
 `PARAMETERS` has the meanings that hold wherever a name is used, also for the fields of objects that show what
 was sent. `PARTICULAR` has those of one type of parameters, by its name in the document. A parameter that has
-parameters inside is described by the docstring of its type.
+parameters inside is described by the docstring of its type. Fields of objects have tables of their own.
 """
 
 from collections.abc import Mapping
 
 from fastpay.api.openapi.fields import FIELDS
+from fastpay.api.openapi.particular_fields import PARTICULAR_FIELDS
+from fastpay.api.openapi.schemas import NULL, Schema
 
 PARTICULAR: Mapping[str, Mapping[str, str]] = {
     "acceptance_params": {"type": "How the customer has accepted the mandate."},
@@ -277,7 +279,7 @@ PARAMETERS: Mapping[str, str] = {
     "transaction_id": "Identifier of the authentication.",
     "transfer_group": "Text that groups charges and transfers.",
     "transfers": "Transfers of the batch, in their order.",
-    "type": "Type.",
+    "type": "Which of several kinds it is.",
     "types": "Types of events. Without it all are meant.",
     "uncategorized_file": "Document of another kind.",
     "uncategorized_text": "Evidence of another kind.",
@@ -304,9 +306,34 @@ def of_parameter(type_name: str, name: str) -> str | None:
     return PARTICULAR.get(type_name, {}).get(name) or PARAMETERS.get(name)
 
 
-def of_field(name: str) -> str | None:
-    """Return what a field of an object means."""
-    return FIELDS.get(name) or PARAMETERS.get(name)
+def of_field(*path: str) -> str | None:
+    """Return what a field of an object means. Its path begins with the name of the object's schema."""
+    ends = (".".join(path[start:]) for start in range(len(path) - 1))
+    particular = next((PARTICULAR_FIELDS[end] for end in ends if end in PARTICULAR_FIELDS), None)
+    return particular or FIELDS.get(path[-1]) or PARAMETERS.get(path[-1])
+
+
+def explained(schema: Schema, *path: str) -> Schema:
+    """Return the schema of an object whose fields say what they mean, at any depth. `path` is where it is."""
+    found = dict(schema)
+    if "properties" in schema:
+        found["properties"] = {
+            name: _explained_field(inner, *path, name) for name, inner in schema["properties"].items()
+        }
+    if isinstance(schema.get("items"), dict):
+        found["items"] = explained(schema["items"], *path)
+    if "anyOf" in schema:
+        found["anyOf"] = [explained(part, *path) for part in schema["anyOf"]]
+    return found
+
+
+def _explained_field(schema: Schema, *path: str) -> Schema:
+    meaning = of_field(*path)
+    if meaning is None:
+        return explained(schema, *path)
+    # A field of the dialect that fastpay has nothing for.
+    always_null = " Always null." if schema == NULL else ""
+    return {"description": meaning + always_null} | explained(schema, *path)
 
 
 def of_query(name: str) -> str | None:

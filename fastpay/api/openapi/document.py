@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from fastpay import __version__
 from fastpay.api.openapi import examples, failures, operations
+from fastpay.api.openapi.descriptions import explained
 from fastpay.api.openapi.objects import Objects
 from fastpay.api.openapi.operations import Operations
 from fastpay.api.openapi.parameters import Parameters
@@ -81,9 +82,8 @@ def _webhook(event_type: str, objects: Objects) -> Schema:
     example = {**examples.answer(EVENT), "type": event_type}
     if shown is not None:
         example["data"] = {"object": examples.answer(shown)}
-    event: Schema = {
-        "allOf": [reference("event"), {"properties": {"type": constant(event_type), "data": data}}]
-    }
+    particular: Schema = {"properties": {"type": constant(event_type), "data": data}}
+    event: Schema = {"allOf": [reference("event"), explained(particular, "event")]}
     body = {"schema": event, "example": example}
     return {
         "post": {

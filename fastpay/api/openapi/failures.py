@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 from fastpay.api.errors import JSON_TYPE, PROBLEM_TYPE, error_body, problem_body
+from fastpay.api.openapi.descriptions import explained
 from fastpay.api.openapi.schemas import INTEGER, STRING, Schema, reference, union
 from fastpay.errors import (
     CODES,
@@ -43,7 +44,7 @@ def schemas(objects: Mapping[str, Schema]) -> dict[str, Schema]:
         "required": ["type", "title", "status", "detail"],
     }
     error: Schema = {"type": "object", "properties": {"error": content}, "required": ["error"]}
-    return {"error": error, "problem": problem}
+    return {name: explained(schema, name) for name, schema in {"error": error, "problem": problem}.items()}
 
 
 def responses() -> dict[str, Schema]:

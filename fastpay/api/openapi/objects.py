@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from fastpay.api.layout import Choice, Field, Json, Later, Mode, Nested, Page, Same, Shape, Slot, When
-from fastpay.api.openapi import descriptions
+from fastpay.api.openapi.descriptions import explained
 from fastpay.api.openapi.schemas import (
     BOOLEAN,
     NULL,
@@ -58,7 +58,7 @@ class Objects:
                 self.add(shows)
             return union(*map(reference, names))
         name = _object_of_view(shows)
-        self._schemas[name] = _explained(_described_view(shows))
+        self._schemas[name] = explained(_described_view(shows), name)
         return reference(name)
 
     def of_kind(self, kind: Kind) -> Schema:
@@ -95,7 +95,10 @@ class Objects:
             ]
             if resource.expandable:
                 schema["x-expandableFields"] = list(resource.expandable)
-            self._schemas[variant.name] |= {"description": _description(resource), **_explained(schema)}
+            self._schemas[variant.name] |= {
+                "description": _description(resource),
+                **explained(schema, variant.name),
+            }
 
 
 class _Reader:
@@ -144,7 +147,7 @@ class _Reader:
     def _value(self, struct_type: type, node: Field | Slot | Json, known: _Known) -> Schema:
         if isinstance(node, Slot) and node.filled is not None:
             if isinstance(node.filled, Page):
-                return list_of(self._objects.of_kind(node.filled.kind))
+                return explained(list_of(self._objects.of_kind(node.filled.kind)), "list")
             return _described_view(node.filled)
         schema = _field(struct_type, node.path)
         if isinstance(node, Json):
@@ -162,7 +165,7 @@ class _Reader:
             return schema
         objects = [self._objects.of_kind(kind) for kind in field.kinds]
         if isinstance(field, Sublist):
-            return union(list_of(union(*objects)), NULL)
+            return union(explained(list_of(union(*objects)), "list"), NULL)
         whole = union(schema, *objects)
         return {**whole, "x-expansionResources": {"oneOf": objects}} if objects else whole
 
@@ -198,22 +201,6 @@ def _variants(resource: Resource) -> Iterator[_Variant]:
     yield _Variant(f"{name}_deleted" if shape.get("deleted") else name, shape, known)
     for label, inner, facts in variants:
         yield _Variant(f"{name}_{label}", inner, facts)
-
-
-def _explained(schema: Schema) -> Schema:
-    """Return a schema whose fields say what they mean, at any depth."""
-    explained = dict(schema)
-    if "properties" in schema:
-        explained["properties"] = {
-            name: ({} if (meaning := descriptions.of_field(name)) is None else {"description": meaning})
-            | _explained(inner)
-            for name, inner in schema["properties"].items()
-        }
-    if isinstance(schema.get("items"), dict):
-        explained["items"] = _explained(schema["items"])
-    if "anyOf" in schema:
-        explained["anyOf"] = [_explained(part) for part in schema["anyOf"]]
-    return explained
 
 
 def name_of(resource: Resource) -> str:

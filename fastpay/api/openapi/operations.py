@@ -7,6 +7,7 @@ from fastpay.api.decoding import FORM
 from fastpay.api.envelopes import render_list, render_search_result
 from fastpay.api.errors import JSON_TYPE
 from fastpay.api.openapi import examples, failures
+from fastpay.api.openapi.descriptions import explained
 from fastpay.api.openapi.objects import Objects, name_of
 from fastpay.api.openapi.parameters import Parameters
 from fastpay.api.openapi.schemas import INTEGER, STRING, Schema, list_of
@@ -166,7 +167,7 @@ class Operations:
     def _shown(self, contract: Contract) -> Schema:
         schema = self._objects.shown(contract.shows)
         if contract.answer != "object":
-            schema = list_of(schema, contract.answer, numbers=contract.numbers)
+            schema = explained(list_of(schema, contract.answer, numbers=contract.numbers), contract.answer)
         content: Schema = {JSON_TYPE: {"schema": schema}}
         example = examples.answer(contract.shows)
         if contract.answer == "list":

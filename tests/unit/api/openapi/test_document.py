@@ -12,8 +12,7 @@ from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import RESOURCES, ROUTES
 from fastpay.api.decoding import decode_params
 from fastpay.api.layout import Json, Nested, Page, Shape, Slot, When
-from fastpay.api.openapi import descriptions, examples
-from fastpay.api.openapi.fields import FIELDS
+from fastpay.api.openapi import examples
 from fastpay.api.resource import Included, Reference, Resource, Sublist
 from fastpay.api.routes import Route
 from fastpay.clock import SystemClock
@@ -101,47 +100,6 @@ def test_each_parameter_is_described_and_nothing_else_is(route: Route) -> None:
         assert [one["name"] for one in sent if one.get("required")] == list(accepted.required)
 
 
-def test_no_parameter_is_without_a_description() -> None:
-    bare = [
-        f"{name} {one['name']}"
-        for operations in [*DOCUMENT["paths"].values(), *DOCUMENT["webhooks"].values()]
-        for name, said in ((said["operationId"], said) for said in operations.values())
-        for one in map(parameter, said["parameters"])
-        if not one.get("description")
-    ]
-    bodies = [
-        content["schema"]
-        for operations in DOCUMENT["paths"].values()
-        for said in operations.values()
-        for content in said.get("requestBody", {"content": {}})["content"].values()
-    ]
-    bare += [name for schema in bodies for name in undescribed(schema)]
-    assert bare == []
-
-
-def undescribed(schema: Any, path: str = "") -> Iterator[str]:
-    """Yield the properties of the schema of a body that do not say what they mean, at any depth."""
-    parts = [*alternatives(schema)]
-    parts += [part for one in parts if one.get("type") == "array" for part in alternatives(one["items"])]
-    for part in parts:
-        for name, below in part.get("properties", {}).items():
-            if not below.get("description"):
-                yield f"{path}.{name}"
-            yield from undescribed(below, f"{path}.{name}")
-
-
-def test_each_description_is_of_something() -> None:
-    """A parameter that is taken away takes its description along."""
-    schemas = {name: schema.get("properties", {}) for name, schema in SCHEMAS.items()}
-    names = {one["name"].removesuffix("[]").partition("[")[0] for said in operations() for one in sent(said)}
-    names |= {name for properties in schemas.values() for name in properties}
-    assert descriptions.PARAMETERS.keys() - names == set()
-    assert {name for name in descriptions.PARTICULAR if name not in schemas} == set()
-    for name, meanings in descriptions.PARTICULAR.items():
-        assert meanings.keys() - schemas[name].keys() == set(), name
-    assert FIELDS.keys() - set(tree_of_names(SCHEMAS)) == set()
-
-
 async def test_each_webhook_has_the_headers_that_a_delivery_has() -> None:
     async with receiving() as receiver:
         made = delivery(target(f"{receiver.url}/"))._replace(event_id="evt_" + "0" * 32)
@@ -160,29 +118,12 @@ async def test_each_webhook_has_the_headers_that_a_delivery_has() -> None:
         assert all(one["in"] == "header" and one["required"] for one in headers.values())
 
 
-def operations() -> Iterator[Any]:
-    """Yield all operations, those of webhooks not included."""
-    for methods in DOCUMENT["paths"].values():
-        yield from methods.values()
-
-
 def sent(said: Any) -> list[Any]:
     return [parameter(one) for one in said["parameters"]]
 
 
 def parameter(one: Any) -> Any:
     return DOCUMENT["components"]["parameters"][one["$ref"].rpartition("/")[2]] if "$ref" in one else one
-
-
-def tree_of_names(schema: Any) -> Iterator[str]:
-    """Yield the names of all properties, at any depth."""
-    if isinstance(schema, dict):
-        yield from schema.get("properties", {})
-        for inner in schema.values():
-            yield from tree_of_names(inner)
-    elif isinstance(schema, list):
-        for inner in schema:
-            yield from tree_of_names(inner)
 
 
 def opaque_names(shape: Shape, path: str = "") -> Iterator[str]:
