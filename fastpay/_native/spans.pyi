@@ -42,11 +42,11 @@ class SpanEncoder:
     def encode(
         self, records: list[Any], random: bytes, offset_ns: int
     ) -> tuple[bytes, list[tuple[tuple[str, ...], bytes, int, int]]]:
-        """Return a request to a collector, and what the metrics show of the requests in it.
+        """Return a request to a collector, and what the metrics show of its spans.
 
         Records are `Request` (or a tuple like it) and `Span` of observability/traces.py. `random` has 24
-        bytes for each. Times get `offset_ns` added. Of each request with a series there is a tuple: the
-        series, the trace, its duration and its end.
+        bytes for each. Times get `offset_ns` added. Of each request with a series, and of each measurement of
+        a span, there is a tuple: the series, the trace, the duration and the end.
 
         Raises: ValueError for too few random bytes.
         """

@@ -175,7 +175,7 @@ cdef class SpanEncoder:
             if isinstance(record, tuple):
                 self.put_request(<tuple>record, chance + RANDOM_BYTES * index, offset_ns, requests)
             else:
-                self.put_span(record, offset_ns)
+                self.put_span(record, offset_ns, requests)
             self.all.put_buffer(SPANS, self.span)
         self.span.size = 0
         self.span.put_bytes(self.resource)
@@ -218,11 +218,12 @@ cdef class SpanEncoder:
             requests.append((template.series, trace_id, ended_ns - begun_ns, ended_ns + offset_ns))
         return 0
 
-    cdef int put_span(self, record, long long offset_ns) except -1:
+    cdef int put_span(self, record, long long offset_ns, list measured) except -1:
         cdef Template template = self.template_of(record.about)
         cdef Buffer span = self.span
+        cdef long long ended_ns
         trace, error = record.trace, record.error
-        self.put_trace(span, trace)
+        trace_id = self.put_trace(span, trace)
         self.put_parent(_id(trace.parent_id) if trace.parent_id else None, trace.state, template.is_server)
         span.put_bytes(template.encoded)
         span.put_moment(BEGIN, trace.begun_ns + offset_ns)
@@ -240,6 +241,9 @@ cdef class SpanEncoder:
             self.link.put_byte(LINK_FLAGS)
             self.link.put_bytes(LINK_KNOWN)
             span.put_buffer(LINK, self.link)
+        for series, duration_ns, ended in record.measured:
+            ended_ns = ended
+            measured.append((series, trace_id, duration_ns, ended_ns + offset_ns))
         return 0
 
     cdef bytes put_trace(self, Buffer to, trace):

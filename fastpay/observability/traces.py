@@ -9,6 +9,7 @@ the traces show what operators look for.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar, Token
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -20,6 +21,11 @@ from fastpay._native import digit_runs
 from fastpay._native.sampling import Sampler, sampled_flag
 from fastpay.clock import Clock
 from fastpay.observability.exemplars import Exemplars
+
+# What a histogram has counted: the labels of its series, the duration, and when it ended (monotonic).
+Measurement = tuple[tuple[str, ...], int, int]
+# Of the drawn span around the running code, None if there is none: what is added becomes its exemplars.
+measuring: ContextVar[list[Measurement] | None] = ContextVar("measuring", default=None)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
@@ -63,6 +69,7 @@ class Span(msgspec.Struct, frozen=True):
     own: Mapping[str, str | int] = {}
     error: str | None = None
     links: Sequence[Trace] = ()
+    measured: Sequence[Measurement] = ()
 
     @property
     def name(self) -> str:
@@ -123,19 +130,28 @@ NO_SPAN = NoSpan()
 class _LiveSpan(NoSpan):
     """Makes its span at the end of its `with` block; an exception marks it as failed."""
 
-    def __init__(self, made: Callable[[str | None], None]) -> None:
+    def __init__(self, made: Callable[[str | None, list[Measurement]], None]) -> None:
         self._made = made
         self._error: str | None = None
+        self._measured: list[Measurement] = []
+        self._token: Token[list[Measurement] | None] | None = None
 
     def failed(self, reason: str) -> None:
         """Mark the span as failed."""
         self._error = reason
 
+    def __enter__(self) -> Self:
+        """Collect what is measured from now on."""
+        self._token = measuring.set(self._measured)
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Make the span."""
-        self._made(self._error if kind is None else kind.__qualname__)
+        assert self._token is not None
+        measuring.reset(self._token)
+        self._made(self._error if kind is None else kind.__qualname__, self._measured)
 
 
 class Tracer:
@@ -216,8 +232,8 @@ class Tracer:
         # The database conventions: a batch of one is not a batch.
         own: dict[str, str | int] = {"db.operation.batch.size": commands} if commands > 1 else {}
 
-        def made(error: str | None) -> None:
-            self.record(Span(_BATCH, begun, self.now_ns(), own, error, others))
+        def made(error: str | None, measured: list[Measurement]) -> None:
+            self.record(Span(_BATCH, begun, self.now_ns(), own, error, others, measured))
 
         return _LiveSpan(made)
 
@@ -239,7 +255,16 @@ class Tracer:
             return self._trace(*request.to_headers(), begun_ns)
         return self._trace(None, None, begun_ns) if self.sampler.is_drawn(None, begun_ns) else None
 
-    def delivered(self, trace: Trace, scheme: str, host: str, port: int, *, status: int | None) -> None:
+    def delivered(
+        self,
+        trace: Trace,
+        scheme: str,
+        host: str,
+        port: int,
+        *,
+        status: int | None,
+        measured: Sequence[Measurement] = (),
+    ) -> None:
         """Make the span of an attempt. Without a status there was no answer."""
         # The rest of the URL may carry the owner's secrets.
         own: dict[str, str | int] = {
@@ -250,7 +275,7 @@ class Tracer:
         if status is not None:
             own["http.response.status_code"] = status
         error = "no_answer" if status is None else str(status) if status >= 400 else None
-        self.record(Span(_DELIVERY, trace, self.now_ns(), own, error))
+        self.record(Span(_DELIVERY, trace, self.now_ns(), own, error, (), measured))
 
     def keep(self, done: Request) -> None:
         """Put a record into the reservoir: of all since the last export, each is kept with the same chance.

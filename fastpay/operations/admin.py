@@ -92,7 +92,7 @@ class AdminListener:
             ("db_client_operation_duration_seconds", STATEMENTS_NS, statement_times.LABELS),
             ("http_client_request_duration_seconds", DELIVERIES_NS, delivery_times.LABELS),
         ):
-            metrics.add_histogram(name, Distribution(histogram, labels, 1_000_000_000))
+            metrics.add_histogram(name, Distribution(histogram, labels, 1_000_000_000, exemplars))
         metrics.add_histogram("fastpay_batch_commands", Distribution(MEASURES.batch_commands))
         for name, histogram in (
             ("fastpay_commit_duration_seconds", MEASURES.commits_ns),

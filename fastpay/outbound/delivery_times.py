@@ -21,7 +21,9 @@ LABELS = tuple(
 )
 
 
-def count(outcome: DeliveryOutcome, duration_ns: int) -> None:
-    """Count one request. What has no status that HTTP knows counts as malformed."""
+def count(outcome: DeliveryOutcome, duration_ns: int) -> tuple[str, ...]:
+    """Count one request; return the labels. What has no status that HTTP knows counts as malformed."""
     name = outcome.failure if outcome.status is None else f"{outcome.status // 100}xx"
-    DELIVERIES_NS.observe(duration_ns, _SERIES.get(name or "", _SERIES["malformed"]))
+    series = _SERIES.get(name or "", _SERIES["malformed"])
+    DELIVERIES_NS.observe(duration_ns, series)
+    return tuple(LABELS[series].values())

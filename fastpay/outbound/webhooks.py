@@ -57,7 +57,6 @@ class _Prepared(msgspec.Struct, frozen=True):
     """What is made of a target once."""
 
     target: Target
-    url: yarl.URL
     signer: WebhookSigner
     destination: "Destination"
     # The endpoint's own, which gives way to that of a trace that is drawn.
@@ -98,8 +97,17 @@ class WebhookDeliverer:
     async def deliver(self, delivery: Delivery) -> DeliveryOutcome:
         """Make one attempt, within the time limit. It never raises; cancelling it ends it."""
         begun_ns = self._clock.monotonic_ns()
-        outcome = await self._attempt(delivery, begun_ns)
-        delivery_times.count(outcome, self._clock.monotonic_ns() - begun_ns)
+        tracer = traces.tracer()
+        trace = None if tracer is None else tracer.delivery(delivery.request_id)
+        outcome = await self._attempt(delivery, begun_ns, trace)
+        ended_ns = self._clock.monotonic_ns()
+        series = delivery_times.count(outcome, ended_ns - begun_ns)
+        if tracer is not None and trace is not None and outcome.failure != "address_refused":
+            url = yarl.URL(delivery.target.url, encoded=True)
+            measured = [(series, ended_ns - begun_ns, ended_ns)]
+            tracer.delivered(
+                trace, url.scheme, url.host or "", url.port or 443, status=outcome.status, measured=measured
+            )
         return outcome
 
     async def close(self) -> None:
@@ -108,14 +116,16 @@ class WebhookDeliverer:
         for connector in connectors:
             await connector.close()
 
-    async def _attempt(self, delivery: Delivery, begun_ns: int) -> DeliveryOutcome:
+    async def _attempt(
+        self, delivery: Delivery, begun_ns: int, trace: traces.Trace | None
+    ) -> DeliveryOutcome:
         try:
             if self._tls is None:
                 # Once, and beside the event loop: it takes as long as many payments.
                 self._tls = await asyncio.to_thread(_load)
             prepared = self._prepare(delivery.target)
             async with asyncio.timeout(self._timeout_ms / 1000), prepared.slots:
-                answer = await self._send(prepared, delivery)
+                answer = await self._send(prepared, delivery, trace)
         except _Refused as error:
             return self._failed("address_refused", str(error), begun_ns)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
@@ -131,26 +141,20 @@ class WebhookDeliverer:
             retry_after_s=self._retry_after(answer.headers.get("Retry-After")),
         )
 
-    async def _send(self, prepared: _Prepared, delivery: Delivery) -> "Answer":
+    async def _send(self, prepared: _Prepared, delivery: Delivery, trace: traces.Trace | None) -> "Answer":
         headers = prepared.signer.headers(delivery.event_id, delivery.body, self._clock.now_ms() // 1000)
         headers += (
             (b"Fastpay-Sequence", b"%d" % delivery.sequence),
             (b"Fastpay-Previous-Sequence", b"%d" % delivery.previous_sequence),
             (b"Fastpay-Attempt", b"%d" % delivery.attempt),
         )
-        tracer = traces.tracer()
-        if tracer is None or (trace := tracer.delivery(delivery.request_id)) is None:
+        if trace is None:
             headers += prepared.traceparent
-            return await prepared.destination.post(headers, delivery.body)
-        # The endpoint's own headers may not choose the trace. The caller's tracestate is not the receiver's.
-        headers.append((b"Traceparent", trace.to_headers()[0].encode()))
-        status, url = None, prepared.url
-        try:
-            answer = await prepared.destination.post(headers, delivery.body)
-            status = answer.status
-            return answer
-        finally:
-            tracer.delivered(trace, url.scheme, url.host or "", url.port or 443, status=status)
+        else:
+            # The endpoint's own headers may not choose the trace, and the caller's tracestate is not the
+            # receiver's.
+            headers.append((b"Traceparent", trace.to_headers()[0].encode()))
+        return await prepared.destination.post(headers, delivery.body)
 
     def _prepare(self, target: Target) -> _Prepared:
         """Return what is made of a target. Raises: _Refused."""
@@ -173,7 +177,6 @@ class WebhookDeliverer:
                 raise _Refused(str(error)) from error
         prepared = _Prepared(
             target,
-            url,
             WebhookSigner(*target.secrets),
             self._destination(target, url),
             tuple(

@@ -7,6 +7,7 @@ import asyncpg
 
 from fastpay._native.histograms import Histograms
 from fastpay.clock import SystemClock
+from fastpay.observability import traces
 from fastpay.observability.buckets import DURATION_BOUNDS_NS
 from fastpay.store.statements import BATCH, SQL, combined
 
@@ -38,7 +39,10 @@ def _timed(name: str) -> Any:
             series -= 1
             return found
         finally:
-            STATEMENTS_NS.observe(_now_ns() - begun_ns, series)
+            ended_ns = _now_ns()
+            STATEMENTS_NS.observe(ended_ns - begun_ns, series)
+            if (measuring := traces.measuring.get()) is not None:
+                measuring.append((tuple(LABELS[series].values()), ended_ns - begun_ns, ended_ns))
 
     return functools.update_wrapper(method, run)
 

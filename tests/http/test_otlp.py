@@ -27,6 +27,12 @@ _MODULES = (
     url_attributes,
 )
 CONVENTIONS = {value for module in _MODULES for name, value in vars(module).items() if name.isupper()}
+SERVER, DATABASE, CLIENT = (
+    f"{name}_duration_seconds "
+    for name in ("http_server_request", "db_client_operation", "http_client_request")
+)
+# The label that tells the series of a histogram apart.
+NAMING = ("http_route", "db_query_summary", "status_class", "error_type")
 REQUIRED = {"http.request.method", "url.path", "url.scheme"}
 
 
@@ -73,20 +79,29 @@ def test_a_collector_gets_spans_by_the_conventions_below_the_callers(spawn_serve
         assert post.trace_state == batch.trace_state == "a=b"
         assert len(receiver.collecting) == 1
         exemplars = _exemplars(running)
-        assert exemplars["POST /v1/payment_intents"] == TRACE
-        assert exemplars["GET /v1/payment_intents/{id}"] in {span.trace_id.hex() for span in receiver.spans}
+        assert TRACE in exemplars[f"{SERVER}/v1/payment_intents"]
+        known = {span.trace_id.hex() for span in receiver.spans}
+        assert exemplars[f"{SERVER}/v1/payment_intents/{{id}}"] <= known
+        # The statement of the batch, and the delivery of the event.
+        assert TRACE in exemplars[f"{DATABASE}batch"] <= known
+        assert exemplars[f"{CLIENT}2xx"] == {TRACE}
 
 
-def _exemplars(running: RunningServer) -> dict[str, str]:
-    """Return the trace of an exemplar, by method and route. A trace becomes one once the collector has it."""
+def _exemplars(running: RunningServer) -> dict[str, set[str]]:
+    """Return the traces of exemplars, by histogram and label. It is one once the collector has it."""
+    wanted = {f"{SERVER}/v1/payment_intents/{{id}}", f"{DATABASE}batch", f"{CLIENT}2xx"}
 
-    def read() -> dict[str, str]:
+    def read() -> dict[str, set[str]]:
         accept = {"accept": "application/openmetrics-text"}
         text = httpx.get(f"{running.admin_url}/metrics", headers=accept, trust_env=False).text
-        found = re.findall(r'_method="(\w+)",http_route="([^"]+)".* # \{trace_id="(\w{32})"\} [\d.]+', text)
-        return {f"{method} {route}": trace for method, route, trace in found}
+        found: dict[str, set[str]] = {}
+        for name, labels, trace in re.findall(r'(\w+)_bucket\{(.*)\} \d+ # \{trace_id="(\w{32})"\}', text):
+            values = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            label = next(values[one] for one in NAMING if one in values)
+            found.setdefault(f"{name} {label}", set()).add(trace)
+        return found
 
-    assert children.wait_until(lambda: len(read()) == 3, timeout_ms=PATIENCE_SECONDS * 1000)
+    assert children.wait_until(lambda: read().keys() >= wanted, timeout_ms=PATIENCE_SECONDS * 1000)
     return read()
 
 

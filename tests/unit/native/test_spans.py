@@ -110,6 +110,17 @@ def test_what_the_metrics_show_is_returned_for_requests_with_a_series() -> None:
     ]
 
 
+def test_what_was_measured_within_a_span_is_returned_with_its_trace() -> None:
+    trace = Trace(7, 1, 0, "", 3)
+    span = Span(_ABOUTS[0], trace, 9, {}, None, [], [(("postgresql", "batch"), 5, 8), (("other",), 1, 9)])
+    _, shown = new_encoder().encode([span, request(1)], bytes(48), _OFFSET_NS)
+    trace_id = (7).to_bytes(16, "big")
+    assert shown == [
+        (("postgresql", "batch"), trace_id, 5, _OFFSET_NS + 8),
+        (("other",), trace_id, 1, _OFFSET_NS + 9),
+    ]
+
+
 def test_templates_are_made_once_and_are_bounded() -> None:
     asked: list[Any] = []
 

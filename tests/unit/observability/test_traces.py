@@ -166,6 +166,20 @@ def test_a_batch_has_a_span_only_if_a_drawn_request_is_in_it(monkeypatch: pytest
     assert "db.operation.batch.size" not in span.attributes
 
 
+def test_what_is_measured_within_the_span_of_a_batch_belongs_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracer = new_tracer()
+    monkeypatch.setattr(traces, "_tracer", tracer)
+    with traces.batch_span(2, [None, None]):
+        assert traces.measuring.get() is None
+    with traces.batch_span(1, [tracer.begin({}, 0)]):
+        measured = traces.measuring.get()
+        assert measured is not None
+        measured.append((("postgresql", "batch"), 5, 8))
+    assert traces.measuring.get() is None
+    (span,) = tracer.drain()
+    assert span.measured == [(("postgresql", "batch"), 5, 8)]
+
+
 def test_the_requests_that_are_remembered_for_their_webhooks_are_bounded() -> None:
     tracer = new_tracer(0.0)
     for number in range(limits.trace_requests_remembered + 1):

@@ -82,6 +82,10 @@ async def test_a_delivery_that_is_drawn_carries_its_trace_and_leaves_a_span(
         "client",
         200,
     )
+    # What the metrics have counted is an exemplar of the span.
+    ((series, duration_ns, ended_ns),) = span.measured
+    assert (series, ended_ns <= span.ended_ns) == (("POST", "2xx"), True)
+    assert 0 < duration_ns <= ended_ns - span.trace.begun_ns + 1_000_000
     # The path of an endpoint may be a secret.
     assert span.attributes["url.full"] == f"http://127.0.0.1:{receiver.port}/REDACTED"
 
@@ -100,6 +104,18 @@ async def test_a_delivery_is_in_the_trace_of_its_request(monkeypatch: pytest.Mon
     (span,) = tracer.drain()
     assert (span.trace.trace_id, span.trace.parent_id) == (7, 8)
     assert found == [None, span.trace.to_headers()[0], None]
+
+
+async def test_a_delivery_that_fails_has_a_span_unless_nothing_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampler = Sampler(1.0, b"8 bytes!", follows_callers=True, per_second_max=100)
+    tracer = traces.Tracer(sampler, SystemClock())
+    monkeypatch.setattr(traces, "_tracer", tracer)
+    await deliver("http://127.0.0.1:1/")
+    await deliver("not a URL")
+    (span,) = tracer.drain()
+    assert (span.error, span.measured[0][0]) == ("no_answer", ("POST", "not_connected"))
 
 
 async def test_connections_are_kept_for_the_next_delivery() -> None:
