@@ -92,7 +92,7 @@ class Forwarding:
         clock = SystemClock()
         self._asking, self._home, self._writer = _Wire(), _Wire(), _Writer()
         self._serving = Serving(_MEMBER, cast(OwnWriter, self._writer), clock=clock)
-        self._link = Link(_MEMBER, _MEMBER, self, follower=_Follower(), clock=clock, has_left=lambda: None)
+        self._link = Link(_MEMBER, _MEMBER, self, follower=_Follower(), clock=clock, changed=lambda: None)
         self._submissions = [samples.new_submission(number) for number in range(PAYMENTS)]
         intent = samples.new_intent()
         self._outcome = Outcome(

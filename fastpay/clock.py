@@ -54,6 +54,11 @@ class SystemClock:
             return drawn[:count]
 
 
+def running_ns() -> int:
+    """Return for how long this thread has run, without what it waited for a processor."""
+    return time.thread_time_ns()
+
+
 def processor_ns() -> int:
     """Return for how long this thread has run, or was ready to run and waited for a processor.
 

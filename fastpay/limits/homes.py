@@ -3,6 +3,12 @@
 # A member whose row was not renewed for so long is gone.
 member_alive_ms = 4_000
 members_max = 64
+# There is one home more once they use so much of a processor each, in so many looks at the members, one a
+# second. There is one fewer once the others would use so little.
+home_busy_percent = 85
+home_busy_looks = 3
+home_idle_percent = 50
+home_idle_looks = 30
 forwards_waiting_max = 8_192
 # A larger command is written by the instance that got it. A frame has several commands, which are not larger
 # together.
@@ -29,3 +35,5 @@ home_backoff_ms = 50
 home_backoff_max_ms = 1_000
 
 assert home_backoff_ms <= home_backoff_max_ms
+# What one home less would use is no reason for one more.
+assert home_idle_percent < home_busy_percent

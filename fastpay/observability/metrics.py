@@ -154,7 +154,11 @@ TABLE: tuple[Metric, ...] = (
     ),
     *_counted("feeds_", "gauge", {"followers": "Open event streams", "kept_bytes": "Bytes kept for them"}),
     *_counted("feeds_", "counter", {"dropped": "Streams ended for being slow", "reads": "Reads for streams"}),
-    *_counted("homes_", "gauge", {"members": "Other instances that are connected"}),
+    *_counted(
+        "homes_",
+        "gauge",
+        {"members": "Other instances that are connected", "active": "Instances that are homes of tenants"},
+    ),
     *_counted(
         "homes_",
         "counter",

@@ -190,7 +190,9 @@ def check_members(members: list[LiveMember]) -> Iterator[Finding]:
     """Show the live instances, and what each of them did for the others."""
     releases = len({member.release for member in members})
     advice = "only those of one release help each other" if releases > 1 else ""
-    seen = f"{len(members)} live, of {releases} releases"
+    # They are listed from the oldest on, whose number counts.
+    homes = f", {min(members[0].homes, len(members))} of them homes" if len(members) > 1 else ""
+    seen = f"{len(members)} live, of {releases} releases{homes}"
     yield Finding("instances", "note" if advice else "good", seen, advice)
     for member in members:
         yield Finding(f"instance {member.member_id[:8]}", "good", describe_member(member))

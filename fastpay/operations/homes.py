@@ -127,6 +127,7 @@ def describe_member(member: LiveMember) -> str:
         f"{counts.get('local', 0)} as a home; fallbacks: {', '.join(reasons) or 'none'}; "
         f"left tenants to lanes {counts.get('lanes_parked', 0)} times, {counts.get('lanes_tenants', 0)} now, "
         f"which wrote {counts.get('lanes_commands', 0)}; "
+        f"busy for {member.busy} % of the time; "
         f"{member.address or 'reached on its host only'}; release {member.release}"
     )
 

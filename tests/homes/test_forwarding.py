@@ -42,7 +42,49 @@ async def test_an_instance_that_is_alone_is_its_writer_and_nothing_else(database
         await alone.membership.read_moment()
         assert alone.homes.submit == alone.engine.writer.submit
         assert alone.homes.admit == alone.engine.writer.admit
-        assert not any(alone.homes.counts().values())
+        assert [name for name, count in alone.homes.counts().items() if count] == ["homes_active"]
+
+
+async def test_the_next_oldest_is_the_home_at_once_when_the_connection_to_the_home_ends(
+    database_url: str, scope: Scope
+) -> None:
+    async with instance(database_url) as one, instance(database_url) as two, instance(database_url) as three:
+        home, heir, asked = sorted((one, two, three), key=lambda member: member.member_id)
+        await introduce(one, two, three)
+        await asked.submit(PAY, scope)
+        assert (home.count("served"), asked.count("forwarded")) == (1, 1)
+        for other in (heir, asked):
+            other.network.connects = False
+            for cable in other.network.cables:
+                if cable.wire is other.homes._links[home.member_id]._wire.wire:  # type: ignore[union-attr]
+                    cable.wire.abort()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while any(other.homes._links[home.member_id].is_open for other in (heir, asked)):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        # The row of the home is as young as before.
+        await asked.submit(PAY, scope)
+        await heir.submit(PAY, scope)
+        assert (heir.count("served"), heir.count("local"), asked.count("local")) == (1, 1, 0)
+        assert asked.count("asked_again") == 0
+
+
+async def test_a_busy_home_gets_another_one_beside_it_and_all_choose_the_same(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with instance(database_url) as one, instance(database_url) as two, instance(database_url) as three:
+        fleet = sorted((one, two, three), key=lambda member: member.member_id)
+        await introduce(*fleet)
+        assert [other.count("active") for other in fleet] == [1, 1, 1]
+        monkeypatch.setattr(fleet[0].membership._busy, "percent", lambda: 100)
+        for _ in range(limits.home_busy_looks + 1):
+            for other in fleet:
+                await other.membership.read_moment()
+        assert [other.count("active") for other in fleet] == [2, 2, 2]
+        scopes = [await make_tenant(database_url, f"shop {number}") for number in range(16)]
+        for one_scope in scopes:
+            await fleet[2].submit(PAY, one_scope)
+        assert fleet[2].count("forwarded") == 16
+        assert [other.count("served") > 0 for other in fleet] == [True, True, False]
 
 
 async def test_a_home_decides_what_another_instance_is_asked_for_and_its_answer_is_shown_there(

@@ -1,6 +1,7 @@
 """Three instances whose connections to each other are held up and cut all the time, and that disagree."""
 
 import asyncio
+import itertools
 import random
 import sys
 from collections import Counter
@@ -39,7 +40,7 @@ async def disturb(chance: random.Random, instances: tuple[Instance, ...]) -> Non
     while True:
         one = chance.choice(instances)
         cable = chance.choice(one.network.cables)
-        match chance.randrange(5):
+        match chance.randrange(6):
             case 0:
                 cable.wire.abort()
             case 1:
@@ -47,11 +48,14 @@ async def disturb(chance: random.Random, instances: tuple[Instance, ...]) -> Non
             case 2:
                 cable.holds_answers = True
             case 3:
-                one.homes._see(())
+                one.homes._see((), 1)
+            case 4:
+                one.homes._home_count = chance.randint(1, len(instances))
+                one.homes._choose_anew()
             case _:
                 await one.membership.leave()
                 one.membership._own = one.homes._own
-                one.membership._others = ()
+                one.membership._seen = (), 1
                 await one.membership.read_moment()
         await asyncio.sleep(chance.uniform(0, 0.05))
         for held in [held for other in instances for held in other.network.cables]:
@@ -71,7 +75,10 @@ async def test_whatever_happens_between_instances_each_command_is_carried_out_on
 
     async def live(client: int, instances: tuple[Instance, ...]) -> None:
         scope = scopes[client % len(scopes)]
-        for number in range(PAYMENTS):
+        for number in itertools.count():
+            # Until at least one command had to be asked for.
+            if number >= PAYMENTS and any(one.count("asked_again") for one in instances):
+                break
             key = f"{client} {number}" if chance.random() < 0.5 else None
             paid = await chance.choice(instances).submit(PAY, scope, key=key)
             assert (paid.answer.error, paid.original_request_id) == (None, None)

@@ -18,6 +18,20 @@ AT_HAND = (
 
 FORWARDED: tuple[Mutant, ...] = (
     Mutant(
+        "choose-a-home-that-is-gone",
+        HOMES,
+        "self._links.items() if link.is_open]",
+        "self._links.items()]",
+        (f"{FORWARDING}::test_the_next_oldest_is_the_home_at_once_when_the_connection_to_the_home_ends",),
+    ),
+    Mutant(
+        "keep-to-one-home-however-busy-it-is",
+        "fastpay/engine/homes/membership.py",
+        "Load(self._busy.percent(), self._count.value)",
+        "Load(0, self._count.value)",
+        (f"{FORWARDING}::test_a_busy_home_gets_another_one_beside_it_and_all_choose_the_same",),
+    ),
+    Mutant(
         "forward-without-a-key-and-write-again",
         HOMES,
         "keyed = _with_key(submission)",
@@ -92,8 +106,8 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "believe-a-stale-member",
         "fastpay/store/sql/member_beat.sql",
-        "    and seen_at > clock_timestamp() - make_interval(secs => $6::integer / 1000.0)\n",
-        "    and $6::integer > 0\n",
+        "    and seen_at > clock_timestamp() - make_interval(secs => $8::integer / 1000.0)\n",
+        "    and $8::integer > 0\n",
         (f"{FORWARDING}::test_a_member_of_another_release_and_one_that_is_gone_are_no_members",),
     ),
     Mutant(

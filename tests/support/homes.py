@@ -9,7 +9,7 @@ import msgspec
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Command
 from fastpay.engine.homes import messages
-from fastpay.engine.homes.choice import choose_home
+from fastpay.engine.homes.choice import choose_home, homes_among
 from fastpay.engine.homes.homes import Homes
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Member
@@ -155,7 +155,7 @@ async def introduce(*instances: Instance) -> None:
         await one.membership.read_moment()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not all(  # noqa: ASYNC110  connections come by themselves
-            link.obstacle() is None and len(one.homes._links) == len(instances) - 1
+            link.is_open and len(one.homes._links) == len(instances) - 1
             for one in instances
             for link in one.homes._links.values()
         ):
@@ -163,9 +163,9 @@ async def introduce(*instances: Instance) -> None:
 
 
 def home_of(scope: Scope, *instances: Instance) -> tuple[Instance, Instance]:
-    """Return the home of a tenant, and another instance."""
+    """Return the home of a tenant while one is enough, and another instance."""
     by_id = {one.member_id: one for one in instances}
-    home = by_id[choose_home(scope, by_id)]
+    home = by_id[choose_home(scope, homes_among(by_id, 1))]
     return home, next(one for one in instances if one is not home)
 
 

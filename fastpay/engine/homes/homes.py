@@ -1,12 +1,12 @@
 """The write path of an instance among others: it sends each command to the home of its tenant.
 
-The home is a hint, and never a lock: the book and its sequence decide. An instance that cannot reach the home
-writes by itself, which costs a conflict at most:
+The home is a hint, and never a lock: the book and its sequence decide. Members that this one cannot reach, or
+that are leaving, are not chosen. That another instance chooses differently costs a conflict at most:
 
     what happens                                     the command
     -----------------------------------------------  ------------------------------------------------------
     there are no others, or this is the home         is written here
-    the home cannot be reached, is leaving or full   is written here
+    too much waits for the home                      is written here
     the home answers                                 has that answer; a refusal is an answer as well
     the home has not begun it, and never will        is written here
     no answer, or an answer that says "unknown"      is written here under its key: either it is found done,
@@ -28,7 +28,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.failures import UnknownOutcome
-from fastpay.engine.homes.choice import choose_home
+from fastpay.engine.homes.choice import choose_home, homes_among
 from fastpay.engine.homes.link import Link, Unanswered, Unbegun
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Follower, Member, Network, OwnWriter
@@ -78,6 +78,7 @@ class Homes:
         self._links: dict[str, Link] = {}
         # By tenant and mode; None stands for this instance.
         self._homes: dict[Scope, Link | None] = {}
+        self._home_count = 1
         self._choices = [own.member_id]
         self._has_left = False
         self._closing: set[asyncio.Task[None]] = set()
@@ -106,7 +107,7 @@ class Homes:
         await self.leave()
         await self.serving.close()
         await self._network.close()
-        self._see(())
+        self._see((), 1)
         if self._closing:
             await asyncio.wait(self._closing)
 
@@ -114,6 +115,7 @@ class Homes:
         """Return what was counted since the start, by name."""
         return {
             "homes_members": len(self._links),
+            "homes_active": len(self._choices),
             "homes_forwarded": self._forwarded,
             "homes_served": self.serving.served,
             "homes_local": self._local,
@@ -124,8 +126,9 @@ class Homes:
     def _report(self) -> dict[str, int]:
         return {**self.counts(), **self._writer.counts()}
 
-    def _see(self, members: Sequence[Member]) -> None:
-        """Choose homes among these members and this one from now on."""
+    def _see(self, members: Sequence[Member], home_count: int) -> None:
+        """Choose so many homes among these members and this one from now on."""
+        self._home_count = home_count
         by_id = {member.member_id: member for member in members[: limits.members_max]}
         for member_id in self._links.keys() - by_id.keys():
             task = asyncio.get_running_loop().create_task(self._links.pop(member_id).close())
@@ -137,7 +140,8 @@ class Homes:
         alone = not self._links
         self.admit = self._writer.admit if alone else self._admit
         self.submit = self._writer.submit if alone else self._submit
-        _log.info("homes_changed", member=self._own.member_id, members=len(self._links) + 1)
+        members_count = len(self._links) + 1
+        _log.info("homes_changed", member=self._own.member_id, members=members_count, homes=home_count)
 
     def _connect(self, member: Member) -> Link:
         link = Link(
@@ -146,17 +150,17 @@ class Homes:
             self._network,
             follower=self._follower,
             clock=self._clock,
-            has_left=self._choose_anew,
+            changed=self._choose_anew,
         )
         link.start()
         return link
 
     def _choose_anew(self) -> None:
-        """Choose homes among those that stay, this instance included."""
+        """Choose homes among those that are reached and stay, this instance included."""
         self._homes.clear()
-        staying = [link.member for link in self._links.values() if not link.is_leaving]
-        members = staying if self._has_left and staying else [self._own, *staying]
-        self._choices = [member.member_id for member in members]
+        staying = [member_id for member_id, link in self._links.items() if link.is_open]
+        members = staying if self._has_left and staying else [self._own.member_id, *staying]
+        self._choices = homes_among(members, self._home_count)
 
     def _home(self, scope: Scope) -> Link | None:
         """Return the link to the home of a tenant, None if that is this instance."""
@@ -172,7 +176,7 @@ class Homes:
     def _admit(self, scope: Scope) -> None:
         """Raise Overloaded if a plain command would be refused where it will be written."""
         link = self._home(scope)
-        if link is None or link.obstacle() is not None:
+        if link is None or link.is_full:
             self._writer.admit(scope)
         else:
             link.admit(scope)
@@ -184,9 +188,8 @@ class Homes:
         if link is None:
             self._local += 1
             return await self._writer.submit(submission)
-        obstacle = link.obstacle()
-        if obstacle is not None:
-            return await self._fall_back(submission, obstacle)
+        if link.is_full:
+            return await self._fall_back(submission, "overloaded")
         keyed = _with_key(submission)
         begun_ns = self._clock.monotonic_ns()
         try:
@@ -245,7 +248,7 @@ class Homes:
 
 # Why a command was written here, though its home is elsewhere. The last four may have been done there.
 _FALLBACKS = (
-    *("unreachable", "leaving", "overloaded", "unfit", "unbegun"),
+    *("overloaded", "unfit", "unbegun"),
     *("gone", "silent", "slow", "unknown"),
 )
 

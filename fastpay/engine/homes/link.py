@@ -44,8 +44,8 @@ from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.homes")
 
+State = Literal["unreachable", "open", "leaving"]
 _OVERLOADED = "Too many requests are waiting. Try again in a moment."
-Obstacle = Literal["unreachable", "leaving", "overloaded"]
 
 
 class Unanswered(Exception):
@@ -93,7 +93,7 @@ class _Waiting(msgspec.Struct, eq=False):
 class Link:
     """Keeps connected to a member, and forwards submissions to it: all of one loop turn in one frame.
 
-    `has_left` is called when the home says that it stops.
+    `changed` is called when the state does.
     """
 
     def __init__(
@@ -104,18 +104,16 @@ class Link:
         *,
         follower: Follower,
         clock: Clock,
-        has_left: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self.member = member
-        self._has_left = has_left
+        self._changed = changed
         self._own = own
         self._network = network
         self._follower = follower
         self._clock = clock
         self._wire: Wire | None = None
-        self._state: Literal["unreachable", "open", "leaving"] = "unreachable"
-        # It said so once, and does not come back under this identifier.
-        self.is_leaving = False
+        self._state: State = "unreachable"
         self._task: asyncio.Task[None] | None = None
         self._welcomed, self._ended = asyncio.Event(), asyncio.Event()
         self._numbers = 0
@@ -140,12 +138,15 @@ class Link:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def obstacle(self) -> Obstacle | None:
-        """Return why nothing can be forwarded now, None if it can."""
-        if self._state != "open" or self._wire is None:
-            return "leaving" if self._state == "leaving" else "unreachable"
-        is_full = self._wire.is_full or len(self._waiting) >= limits.forwards_waiting_max
-        return "overloaded" if is_full else None
+    @property
+    def is_open(self) -> bool:
+        """Whether submissions can be sent."""
+        return self._state == "open"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits already for another submission to be sent."""
+        return self._wire is None or self._wire.is_full or len(self._waiting) >= limits.forwards_waiting_max
 
     def admit(self, scope: Scope) -> None:
         """Raise Overloaded if the home has just refused a command of this tenant as one too many."""
@@ -157,7 +158,7 @@ class Link:
         del self._refused[scope]
 
     def forward(self, submission: Submission) -> "asyncio.Future[Outcome]":
-        """Send a submission with all others of this loop turn. Needs that there is no `obstacle`.
+        """Send a submission with all others of this loop turn, if the link is open and not full.
 
         The future raises what the home's writer raised, Unanswered or Unbegun. Raises: TypeError and
         ValueError for a command that cannot travel or is too large. Then nothing is sent.
@@ -219,7 +220,8 @@ class Link:
     def _give_up(self, reason: Literal["gone", "silent"]) -> None:
         """End the connection, and tell everybody who waits that there is no answer."""
         wire, self._wire = self._wire, None
-        self._state, self._pinged_ns = "unreachable", None
+        self._pinged_ns = None
+        self._turn("unreachable")
         if wire is not None:
             wire.abort()
         self._lose()
@@ -227,6 +229,11 @@ class Link:
         self._unsent, self._unsent_bytes = [], 0
         for one in waiting.values():
             one.fail(Unanswered(reason))
+
+    def _turn(self, state: State) -> None:
+        if state != self._state:
+            self._state = state
+            self._changed()
 
     def _receive(self, frame: bytes) -> None:
         if self._wire is None:
@@ -243,11 +250,10 @@ class Link:
         if isinstance(message, Answers):
             self._take_answers(message)
         elif isinstance(message, Welcome):
-            self._state = "open"
+            self._turn("open")
             self._welcomed.set()
         elif isinstance(message, Leaving):
-            self._state, self.is_leaving = "leaving", True
-            self._has_left()
+            self._turn("leaving")
 
     def _take_answers(self, message: Answers) -> None:
         """Show what the home has committed, and then answer."""

@@ -7,21 +7,27 @@ members cost no statement of their own, and an instance that cannot reach the da
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from fastpay.engine.homes.ports import Member, MemberStore
+from fastpay.engine.homes.choice import Busy, HomeCount
+from fastpay.engine.homes.ports import Load, Member, MemberStore, Roll
 from fastpay.engine.timekeeper import MomentStore
 from fastpay.errors import DatabaseUnavailable, Overloaded
 
 
 class Membership:
-    """Satisfies `MomentStore`. `changed` is called with the other members whenever they change."""
+    """Satisfies `MomentStore`.
+
+    `changed` is called with the other members and the number of homes whenever one of both changes.
+    """
 
     def __init__(self, store: MemberStore, moments: MomentStore) -> None:
         self._store = store
         self._moments = moments
         self._own: Member | None = None
         self._report: Callable[[], Mapping[str, int]] = dict
-        self._changed: Callable[[Sequence[Member]], None] = lambda _: None
-        self._others: tuple[Member, ...] = ()
+        self._changed: Callable[[Sequence[Member], int], None] = lambda _, __: None
+        self._seen: tuple[tuple[Member, ...], int] = (), 1
+        self._count = HomeCount()
+        self._busy = Busy()
         self._has_failed = False
 
     async def join(
@@ -29,7 +35,7 @@ class Membership:
         own: Member,
         *,
         report: Callable[[], Mapping[str, int]],
-        changed: Callable[[Sequence[Member]], None],
+        changed: Callable[[Sequence[Member], int], None],
     ) -> None:
         """Become a member, and learn of the others. `report` is shown to operators."""
         self._own, self._report, self._changed = own, report, changed
@@ -55,15 +61,17 @@ class Membership:
             self._has_failed = False
             return await self._moments.read_moment()
         try:
-            roll = await self._store.beat(own, self._report())
+            load = Load(self._busy.percent(), self._count.value)
+            roll = await self._store.beat(own, load, self._report())
         except (DatabaseUnavailable, Overloaded):
             self._has_failed = True
             raise
         if own is self._own:
-            self._see(roll.members)
+            self._see(own, load, roll)
         return roll.moment_us
 
-    def _see(self, others: tuple[Member, ...]) -> None:
-        if others != self._others:
-            self._others = others
-            self._changed(others)
+    def _see(self, own: Member, load: Load, roll: Roll) -> None:
+        seen = roll.members, self._count.see(own.member_id, {**roll.loads, own.member_id: load})
+        if seen != self._seen:
+            self._seen = seen
+            self._changed(*seen)

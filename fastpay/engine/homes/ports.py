@@ -10,7 +10,10 @@ from fastpay.engine.ports import Commit, Reply, Submission, Writer
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts."""
+    """An instance that takes part. `socket` is reached on the same host, `address` from other hosts.
+
+    Identifiers of older members sort first.
+    """
 
     member_id: str
     release: str
@@ -18,17 +21,28 @@ class Member(msgspec.Struct, frozen=True):
     address: str | None = None
 
 
+class Load(NamedTuple):
+    """How busy the loop of a member is, in percent of a processor, and how many homes it knows of."""
+
+    busy: int
+    homes: int
+
+
 class Roll(NamedTuple):
-    """The other live members of one release, and the database's time in microseconds since 1970."""
+    """The other live members of one release, and the database's time in microseconds since 1970.
+
+    `loads` has them by member.
+    """
 
     moment_us: int
     members: tuple[Member, ...]
+    loads: Mapping[str, Load]
 
 
 class MemberStore(Protocol):
     """The list of members in the database, whose time decides who is alive."""
 
-    async def beat(self, own: Member, report: Mapping[str, int]) -> Roll:
+    async def beat(self, own: Member, load: Load, report: Mapping[str, int]) -> Roll:
         """Renew our row and list the others. Raises: DatabaseUnavailable, Overloaded."""
 
     async def leave(self, own: Member) -> None:
