@@ -35,8 +35,8 @@ class Template:
     def put_when(self, path: str, wanted: str | None, then: Template, otherwise: Template) -> None:
         """Append the output of one of two templates for the same struct.
 
-        It is the first template if the field is the wanted text; if none is wanted, unless the field is
-        None or false.
+        It is the first template if the field is the wanted text, or a tuple that has it; if none is wanted,
+        unless the field is None or false.
         """
 
     def put_choice(self, path: str, texts: dict[str, bytes], otherwise: Template) -> None:

@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
 from fastpay._native.json_text cimport (
@@ -31,6 +32,7 @@ from fastpay._native.structs cimport offset_of
 
 
 cdef extern from "Python.h":
+    PyObject* PyTuple_GET_ITEM(PyObject* texts, Py_ssize_t position)
     int PyUnicode_Compare(PyObject* first, PyObject* second) except? -1
 
 
@@ -62,8 +64,8 @@ cdef struct _Step:
     Py_ssize_t text_size
     _Path path
     _Path other
-    # The text that a condition compares with, or NULL for any value except None and false; or the texts of
-    # a choice.
+    # The text that a condition compares with or looks for, or NULL for any value except None and false; or
+    # the texts of a choice.
     PyObject* wanted
     # Templates.
     PyObject* then
@@ -277,8 +279,18 @@ cdef inline PyObject* _find(PyObject* stored, const _Path* path) except NULL:
 
 
 cdef inline bint _holds(PyObject* value, PyObject* wanted) except -1:
+    cdef Py_ssize_t position
     if wanted == NULL:
         return value != NONE and value != FALSE
+    if PyTuple_CheckExact(<object>value):
+        for position in range(PyTuple_GET_SIZE(<object>value)):
+            if _is_text(PyTuple_GET_ITEM(value, position), wanted):
+                return True
+        return False
+    return _is_text(value, wanted)
+
+
+cdef inline bint _is_text(PyObject* value, PyObject* wanted) except -1:
     if value == wanted:
         return True
     return PyUnicode_CheckExact(value) and PyUnicode_Compare(value, wanted) == 0

@@ -1,5 +1,7 @@
 """The parts that several objects show alike."""
 
+from collections.abc import Mapping
+
 from fastpay.api.layout import Field, Nested, Shape, When, fields
 from fastpay.domain.objects import Address, BillingDetails, Shipping
 
@@ -44,3 +46,20 @@ _REDIRECT: Shape = {
 NEXT_ACTION = When("challenge_url", _REDIRECT, otherwise={"type": "use_stripe_sdk", "use_stripe_sdk": {}})
 
 ALLOW_REDIRECTS = When("allow_redirects", Field("allow_redirects"), otherwise="always")
+
+
+def options_of_each(options: Mapping[str, Shape]) -> Shape:
+    """Return the shape of `payment_method_options`: those of each type in `payment_method_types`."""
+    return _options_of(list(options.items()), {})
+
+
+def _options_of(left: list[tuple[str, Shape]], shown: dict[str, Shape]) -> Shape:
+    if not left:
+        return shown
+    (name, shape), *rest = left
+    return When(
+        "payment_method_types",
+        _options_of(rest, {**shown, name: shape}),
+        otherwise=_options_of(rest, shown),
+        contains=name,
+    )

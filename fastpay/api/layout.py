@@ -15,6 +15,7 @@ A shape is a dict, a list or a constant, as in the answer. What depends on the s
     Nested("shipping", Shipping, shape)        a nested struct in its own shape, null for None
     When("hold", shape, otherwise=shape)       the first shape unless the field is None or False
     When("status", shape, equals="canceled")   the first shape if the field has this text
+    When("types", shape, contains="card")      the first shape if this text is among those of the field
     Choice("type", {"a": "A"}, otherwise=...)  a constant by the text of the field
     Same("amount", "amount_refunded")          whether two numbers are equal
 """
@@ -75,12 +76,13 @@ class Nested(msgspec.Struct, frozen=True):
 
 
 class When(msgspec.Struct, frozen=True):
-    """`then` if a field equals a text, or is neither None nor False; else `otherwise`."""
+    """`then` if a field equals a text, contains it, or is neither None nor False; else `otherwise`."""
 
     path: str
     then: "Shape"
     otherwise: "Shape" = None
     equals: str | None = None
+    contains: str | None = None
     # The shape that both were made of by `decided_once`.
     whole: "Shape" = None
 
@@ -133,11 +135,11 @@ def _assume(field: str, shape: Shape, is_there: bool) -> Shape:
             return {name: _assume(field, inner, is_there) for name, inner in shape.items()}
         case list():
             return [_assume(field, inner, is_there) for inner in shape]
-        case When() if shape.path == field and shape.equals is None:
+        case When() if shape.path == field and shape.equals is None and shape.contains is None:
             return _assume(field, shape.then if is_there else shape.otherwise, is_there)
         case When():
             then, otherwise = (_assume(field, inner, is_there) for inner in (shape.then, shape.otherwise))
-            return When(shape.path, then, otherwise, shape.equals)
+            return When(shape.path, then, otherwise, shape.equals, shape.contains)
     return shape
 
 
@@ -162,7 +164,7 @@ def _put(made: Template, struct_type: type[msgspec.Struct], shape: Shape) -> Non
         case When():
             made.put_when(
                 shape.path,
-                shape.equals,
+                shape.contains if shape.equals is None else shape.equals,
                 template(struct_type, shape.then),
                 template(struct_type, shape.otherwise),
             )

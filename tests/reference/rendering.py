@@ -54,7 +54,11 @@ def interpret(shape: Shape, stored: object, livemode: bool, whole: bytes | None 
             found = field(shape.path)
             # An empty text and zero are something, unlike in Python.
             is_something = found is not None and found is not False
-            holds = is_something if shape.equals is None else found == shape.equals
+            if shape.contains is not None:
+                assert isinstance(found, tuple)
+                holds = shape.contains in found
+            else:
+                holds = is_something if shape.equals is None else found == shape.equals
             return inner(shape.then if holds else shape.otherwise)
         case Choice():
             found = field(shape.path)

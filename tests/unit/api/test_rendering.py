@@ -148,6 +148,18 @@ def test_the_last_error_of_a_payment_tells_why_and_with_what() -> None:
 
 
 @pytest.mark.parametrize(
+@pytest.mark.parametrize("types", [("card",), ("sepa_debit",), ("customer_balance",), ("sepa_debit", "card")])
+@pytest.mark.parametrize("name", ["payment_intent", "setup_intent"])
+def test_only_options_of_methods_that_are_taken_are_shown(name: str, types: tuple[str, ...]) -> None:
+    made = getattr(samples, name)(payment_method_types=types)
+    options = part(RESOURCES.render(made, False), "payment_method_options")
+    # What only payments take has no options where something is set up.
+    shown = set(types) - ({"customer_balance"} if name == "setup_intent" else set())
+    assert set(options) == shown
+    if "card" in types:
+        assert options["card"]["request_three_d_secure"] == "automatic"
+
+
     ("changes", "shown"),
     [
         ({}, {"allow_redirects": "always", "enabled": True}),

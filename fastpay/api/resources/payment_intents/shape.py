@@ -1,7 +1,7 @@
 """Payment intents as the dialect shows them, and what can be expanded in them."""
 
 from fastpay.api.bank_shapes import FinancialAddresses
-from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING
+from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING, options_of_each
 from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once, fields
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.api.resources.payment_intents.options import PaymentDetails, ShownAmountDetails
@@ -58,6 +58,7 @@ _CASH_OPTIONS = Nested(
         "setup_future_usage": "none",
     },
 )
+_NO_CASH_OPTIONS: Shape = {"bank_transfer": None, "funding_type": None, "setup_future_usage": "none"}
 # The bank transfer that a payment waits for.
 _AWAITED = Nested(
     "extras",
@@ -119,17 +120,16 @@ _SHAPE: Shape = {
     "payment_details": _of_extras(Json("payment_details", PaymentDetails), otherwise=None),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
-    "payment_method_options": _of_extras(
-        When(
-            "cash",
-            When(
-                "card",
-                {"card": _CARD_OPTIONS, "customer_balance": _CASH_OPTIONS},
-                otherwise={"customer_balance": _CASH_OPTIONS},
+    "payment_method_options": options_of_each(
+        {
+            "card": _of_extras(
+                When("card", _CARD_OPTIONS, otherwise=_NO_CARD_OPTIONS), otherwise=_NO_CARD_OPTIONS
             ),
-            otherwise={"card": When("card", _CARD_OPTIONS, otherwise=_NO_CARD_OPTIONS)},
-        ),
-        otherwise={"card": _NO_CARD_OPTIONS},
+            "customer_balance": _of_extras(
+                When("cash", _CASH_OPTIONS, otherwise=_NO_CASH_OPTIONS), otherwise=_NO_CASH_OPTIONS
+            ),
+            "sepa_debit": {},
+        }
     ),
     "payment_method_types": Field("payment_method_types"),
     "processing": None,

@@ -1,6 +1,6 @@
 """Setup intents as the dialect shows them, and what can be expanded in them."""
 
-from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION
+from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, options_of_each
 from fastpay.api.layout import Field, Mode, Nested, Shape, Slot, When, fields
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
 from fastpay.domain import kinds
@@ -38,11 +38,14 @@ _SHAPE: Shape = {
     "on_behalf_of": Field("on_behalf_of"),
     "payment_method": Field("payment_method"),
     "payment_method_configuration_details": None,
-    "payment_method_options": {
-        "card": {
-            "mandate_options": None,
-            "network": None,
-            "request_three_d_secure": Field("request_three_d_secure"),
+    "payment_method_options": options_of_each(
+        {
+            "card": {
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": Field("request_three_d_secure"),
+            },
+            "sepa_debit": {},
         }
     },
     **fields("payment_method_types", "single_use_mandate", "status", "usage"),
