@@ -20,6 +20,7 @@ from fastpay.api.common_params import Params
 from fastpay.api.context import Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import decode_params
+from fastpay.api.intents import error_links
 from fastpay.api.request_notes import NOTE, Note
 from fastpay.domain import attempts
 from fastpay.domain.identifiers import Scope as TenantScope
@@ -145,7 +146,8 @@ class ChallengePage:
         try:
             intent = await in_time(self._find(tenant, identifier, page))
             if outcome in {"succeeded", "failed"} and intent.status == "requires_action":
-                command = _COMMANDS[type(intent)](id=intent.id, succeeds=outcome == "succeeded")
+                links = error_links(services, request_id)
+                command = _COMMANDS[type(intent)](id=intent.id, succeeds=outcome == "succeeded", links=links)
                 committed = await self._submit(tenant, command, request_id)
                 if note is not None:
                     note.outcome = committed

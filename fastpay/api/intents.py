@@ -7,8 +7,10 @@ from msgspec import UNSET, UnsetType
 from fastpay import limits
 from fastpay.api import card_params, challenges
 from fastpay.api.common_params import Params, Part, refuse_together, value_or
-from fastpay.api.context import Call
+from fastpay.api.context import Call, Services
+from fastpay.api.openapi import codes_page
 from fastpay.domain import kinds
+from fastpay.domain.error_links import ErrorLinks
 from fastpay.errors import InvalidRequest
 
 _METHOD_TYPES = get_args(card_params.MethodType)
@@ -87,10 +89,13 @@ def customer_of(identifier: str | UnsetType) -> str | None:
     return kinds.check(kinds.CUSTOMER, identifier, param="customer")
 
 
-def request_log_url(call: Call) -> str | None:
-    """Return where this request can be looked up, None if nothing is stored or no setting says where."""
-    notes = call.services.request_notes
-    return None if notes is None else notes.url_of(call.request_id)
+def error_links(services: Services, request_id: str) -> ErrorLinks:
+    """Return where an error of this request is explained, as far as it is stored and a setting says where."""
+    notes = services.request_notes
+    return ErrorLinks(
+        codes_url=codes_page.address(services.settings.public_url),
+        request_log_url=None if notes is None else notes.url_of(request_id),
+    )
 
 
 def challenge_page(call: Call, params: ConfirmedIntent) -> str | None:

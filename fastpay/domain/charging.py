@@ -8,6 +8,7 @@ import msgspec
 
 from fastpay.domain import attempts, challenges, destinations, disputes, money, payment_methods, tokens
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import digits
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
@@ -29,8 +30,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already.
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
-    `mandate` is one that exists, `mandate_data` one to be created. `request_log_url` is where the request can
-    be looked up, which a decline shows.
+    `mandate` is one that exists, `mandate_data` one to be created. `links` say where a
+    decline is explained.
     """
 
     authenticated: bool = False
@@ -39,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     page: str | None = None
     mandate: str | None = None
     mandate_data: MandateData | None = None
-    request_log_url: str | None = None
+    links: ErrorLinks = NO_LINKS
 
 
 def attempt(
@@ -94,17 +95,19 @@ def attempt(
     return _succeed(workspace, draft, intent, saved, behaviour, extras)
 
 
-def fail_authentication(draft: Draft, intent: PaymentIntent) -> PaymentIntent:
+def fail_authentication(draft: Draft, intent: PaymentIntent, links: ErrorLinks) -> PaymentIntent:
     """Write that the cardholder did not authenticate. There is no charge, since nothing was sent."""
     failed = msgspec.structs.replace(
         intent,
         status="requires_payment_method",
         payment_method=None,
-        last_payment_error=PaymentError(
-            code="payment_intent_authentication_failure",
-            message="The payment method could not be authenticated. Try another one.",
-            payment_method=intent.payment_method,
-            type="invalid_request_error",
+        last_payment_error=links.added_to(
+            PaymentError(
+                code="payment_intent_authentication_failure",
+                message="The payment method could not be authenticated. Try another one.",
+                payment_method=intent.payment_method,
+                type="invalid_request_error",
+            )
         ),
     )
     draft.put(failed, "payment_intent.payment_failed")
@@ -333,14 +336,15 @@ def _decline(
         status="requires_payment_method",
         latest_charge=charge.id,
         payment_method=None,
-        last_payment_error=PaymentError(
-            code=behaviour.code,
-            message=behaviour.message,
-            decline_code=behaviour.decline_code,
-            param=behaviour.param,
-            charge=charge.id,
-            payment_method=method.id,
-            request_log_url=terms.request_log_url,
+        last_payment_error=terms.links.added_to(
+            PaymentError(
+                code=behaviour.code,
+                message=behaviour.message,
+                decline_code=behaviour.decline_code,
+                param=behaviour.param,
+                charge=charge.id,
+                payment_method=method.id,
+            )
         ),
     )
     draft.put(charge, "charge.failed")

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 import msgspec
 
 from fastpay.domain import attempts, charging, destinations, disputes, ledger, mandates
-from fastpay.domain.bank_accounts import DEBITS
+from fastpay.domain.bank_accounts import DEBITS, Debit
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.charging import Terms
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
 from fastpay.domain.options import ChargeExtras, PaymentExtras
 from fastpay.domain.plan import Draft, Workspace
@@ -33,6 +34,7 @@ class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     id: str
     delay_s: int
+    links: ErrorLinks = NO_LINKS
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -59,7 +61,7 @@ class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if debit.failure_code is None:
             _settle(workspace, draft, intent, charge, is_disputed=debit.is_disputed)
         else:
-            _fail(draft, intent, charge, code=debit.failure_code, message=debit.failure_message or "")
+            _fail(draft, intent, charge, debit, self.links)
         return self.id
 
 
@@ -175,26 +177,30 @@ def _settle(
     )
 
 
-def _fail(draft: Draft, intent: PaymentIntent, charge: Charge, *, code: str, message: str) -> None:
+def _fail(draft: Draft, intent: PaymentIntent, charge: Charge, debit: Debit, links: ErrorLinks) -> None:
+    code = debit.failure_code
     charging.void(draft, charge)
     failed = msgspec.structs.replace(
         charge,
         status="failed",
         failure_code=code,
-        failure_message=message,
+        failure_message=debit.failure_message,
         outcome_reason=code,
         outcome_type="issuer_declined",
     )
     draft.put(failed, "charge.failed")
     error = PaymentError(
         code=_FAILED,
-        message=f"The payment failed: {message}",
+        message=f"The payment failed: {debit.failure_message}",
         decline_code=code,
         charge=charge.id,
         payment_method=charge.payment_method,
         type="invalid_request_error",
     )
     open_again = msgspec.structs.replace(
-        intent, status="requires_payment_method", payment_method=None, last_payment_error=error
+        intent,
+        status="requires_payment_method",
+        payment_method=None,
+        last_payment_error=links.added_to(error),
     )
     draft.put(open_again, "payment_intent.payment_failed")

@@ -151,8 +151,9 @@ class PaymentError(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     charge: str | None = None
     payment_method: str | None = None
     type: str = "card_error"
-    # Where the request that failed can be looked up.
+    # Where the request that failed can be looked up, and the code is explained.
     request_log_url: str | None = None
+    doc_url: str | None = None
 
 
 class PaymentIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

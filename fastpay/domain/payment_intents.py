@@ -32,6 +32,7 @@ from fastpay.domain.cards import DISPUTED
 from fastpay.domain.cash_objects import CASH
 from fastpay.domain.charging import Terms
 from fastpay.domain.confirmation_tokens import ConfirmationToken
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.objects import PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import InvalidRequest, UnexpectedState
@@ -299,6 +300,7 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
 
     id: str
     succeeds: bool
+    links: ErrorLinks = NO_LINKS
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -311,13 +313,12 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
             refuse_state(draft, intent, "authenticate")
             return intent.id
         if not self.succeeds:
-            charging.fail_authentication(draft, intent)
-            return intent.id
+            return charging.fail_authentication(draft, intent, self.links).id
         if intent.confirmation_method == "manual":
             # The merchant's server goes on with the attempt, by confirming it once more.
             draft.put(attempts.authenticated(intent), "payment_intent.updated")
             return intent.id
-        confirm = ConfirmPaymentIntent(id=self.id, terms=Terms(authenticated=True))
+        confirm = ConfirmPaymentIntent(id=self.id, terms=Terms(authenticated=True, links=self.links))
         return confirm.execute(workspace, draft)
 
 

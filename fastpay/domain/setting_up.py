@@ -9,6 +9,7 @@ import msgspec
 
 from fastpay.domain import challenges, charging, mandates, payment_methods
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
@@ -25,13 +26,13 @@ def attempt(
     is_new: bool,
     mandate: MandateData | None = None,
     page: str | None = None,
-    request_log_url: str | None = None,
+    links: ErrorLinks = NO_LINKS,
 ) -> None:
     """Make the attempt and write everything that follows from it.
 
     `is_new` means that the payment method came with the request and is not written yet. `page` is where the
-    cardholder authenticates (see `challenges.begin`), `request_log_url` where the request can be looked up. A
-    decline raises nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is
+    cardholder authenticates (see `challenges.begin`), `links` say where a decline is explained. A decline
+    raises nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is
     possible.
     """
     charging.check_processor(workspace)
@@ -73,7 +74,7 @@ def attempt(
         if is_new:
             draft.put(method, None)
         if is_declined:
-            _decline(draft, intent, made, behaviour, request_log_url)
+            _decline(draft, intent, made, behaviour, links)
             return
         if mandate is not None:
             intent = _with_mandate(draft, intent, mandate)
@@ -102,7 +103,13 @@ def _set_up_debit(
 
 
 def authenticate(
-    draft: Draft, intent: SetupIntent, waiting: SetupAttempt, method: PaymentMethod, *, succeeds: bool
+    draft: Draft,
+    intent: SetupIntent,
+    waiting: SetupAttempt,
+    method: PaymentMethod,
+    *,
+    succeeds: bool,
+    links: ErrorLinks,
 ) -> None:
     """Write the cardholder's answer, and what follows from it."""
     if succeeds:
@@ -115,7 +122,7 @@ def authenticate(
         payment_method=method.id,
         type="invalid_request_error",
     )
-    _fail(draft, intent, msgspec.structs.replace(waiting, three_d_secure="failed"), error)
+    _fail(draft, intent, msgspec.structs.replace(waiting, three_d_secure="failed"), links.added_to(error))
 
 
 def abandon(workspace: Workspace, draft: Draft, intent: SetupIntent) -> None:
@@ -138,7 +145,7 @@ def _succeed(draft: Draft, intent: SetupIntent, made: SetupAttempt, method: Paym
 
 
 def _decline(
-    draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: Behaviour, request_log_url: str | None
+    draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: Behaviour, links: ErrorLinks
 ) -> None:
     assert behaviour.code is not None
     error = SetupError(
@@ -147,9 +154,8 @@ def _decline(
         decline_code=behaviour.decline_code,
         param=behaviour.param,
         payment_method=made.payment_method,
-        request_log_url=request_log_url,
     )
-    _fail(draft, intent, made, error)
+    _fail(draft, intent, made, links.added_to(error))
     draft.fail(
         CardDeclined(
             behaviour.message, code=behaviour.code, decline_code=behaviour.decline_code, param=behaviour.param

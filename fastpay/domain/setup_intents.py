@@ -13,6 +13,7 @@ from fastpay.domain import charging, confirmation_tokens, customers, payment_met
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
@@ -40,7 +41,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     confirmation_token: str | None = None
     mandate: MandateData | None = None
     page: str | None = None
-    request_log_url: str | None = None
+    links: ErrorLinks = NO_LINKS
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -91,7 +92,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 is_new=is_new,
                 mandate=self.mandate,
                 page=self.page,
-                request_log_url=self.request_log_url,
+                links=self.links,
             )
             return identifier
         if is_new:
@@ -164,7 +165,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     confirmation_token: str | None = None
     mandate: MandateData | None = None
     page: str | None = None
-    request_log_url: str | None = None
+    links: ErrorLinks = NO_LINKS
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the setup intent refers to."""
@@ -204,7 +205,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             is_new=not isinstance(choice, str),
             mandate=self.mandate,
             page=self.page,
-            request_log_url=self.request_log_url,
+            links=self.links,
         )
         return intent.id
 
@@ -219,6 +220,7 @@ class AuthenticateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=Tru
 
     id: str
     succeeds: bool
+    links: ErrorLinks = NO_LINKS
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -235,7 +237,7 @@ class AuthenticateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=Tru
             customers.require(workspace, intent.customer, param="customer")
         method = workspace.require(PaymentMethod, waiting.payment_method)
         charging.check_owner(intent, method)
-        setting_up.authenticate(draft, intent, waiting, method, succeeds=self.succeeds)
+        setting_up.authenticate(draft, intent, waiting, method, succeeds=self.succeeds, links=self.links)
         return intent.id
 
 

@@ -13,6 +13,7 @@ from fastpay.domain.captures import ExpirePaymentIntent
 from fastpay.domain.debits import SettleDebit
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.dispute_responses import ExpireDispute
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_transfers import ExpireLedgerTransfer
 from fastpay.domain.objects import Refund
@@ -63,7 +64,7 @@ _CHANGES: Mapping[str, Callable[[str], Command]] = {
 class Expirer(PeriodicWork):
     """Changes what is due periodically, a bounded number at a time.
 
-    A debit in test mode is answered `delay_s` after it was sent.
+    A debit in test mode is answered `delay_s` after it was sent. `links` say where its failure is explained.
     """
 
     def __init__(
@@ -74,10 +75,11 @@ class Expirer(PeriodicWork):
         clock: Clock,
         identifiers: IdentifierFactory,
         delay_s: int = limits.test_delay_s,
+        links: ErrorLinks = NO_LINKS,
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
-        self._delay_s = delay_s
+        self._delay_s, self._links = delay_s, links
         self._commands = TimedCommands(writer, identifiers)
         super().__init__(
             ("expiry", self.expire_holds, limits.expiry_interval_ms),
@@ -104,7 +106,8 @@ class Expirer(PeriodicWork):
     async def settle(self) -> int:
         """Settle all debits that are due, and return how many were listed."""
         return await self._commands.submit_due(
-            self._store.list_processing_payments, lambda one: SettleDebit(id=one, delay_s=self._delay_s)
+            self._store.list_processing_payments,
+            lambda one: SettleDebit(id=one, delay_s=self._delay_s, links=self._links),
         )
 
     async def change_objects(self) -> int:

@@ -10,8 +10,10 @@ from fastpay.api import context
 from fastpay.api.app import RESOURCES, Application, create_app
 from fastpay.api.card_texts import CardTexts
 from fastpay.api.cors import Cors
+from fastpay.api.openapi import codes_page
 from fastpay.clock import Clock, DatabaseClock
 from fastpay.config import Settings
+from fastpay.domain.error_links import ErrorLinks
 from fastpay.domain.identifiers import Scope
 from fastpay.engine import ports
 from fastpay.engine.background import Background
@@ -200,8 +202,17 @@ def _create_timed(
 ) -> list[Part]:
     """Return the parts that submit commands when their time has come."""
     delay_s = settings.test_delay_s
+    links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
     return [
-        Expirer(store, writer, clock=clock, identifiers=identifiers, delay_s=delay_s, is_away=is_away),
+        Expirer(
+            store,
+            writer,
+            clock=clock,
+            identifiers=identifiers,
+            delay_s=delay_s,
+            links=links,
+            is_away=is_away,
+        ),
         FundsMover(store, writer, clock=clock, identifiers=identifiers, step_s=delay_s, is_away=is_away),
     ]
 

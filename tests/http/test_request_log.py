@@ -1,8 +1,10 @@
 """The request log: what a tenant finds in it, and whose it is."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -149,6 +151,7 @@ def test_a_decline_shows_where_it_can_be_looked_up_and_its_replay_shows_the_same
     (event,) = http.get("/v1/events", params={"type": "payment_intent.payment_failed"}).json()["data"]
     failed = event["data"]["object"]["last_payment_error"]
     assert failed["request_log_url"] == error["request_log_url"]
+    assert failed["doc_url"] == error["doc_url"] == f"{PUBLIC_URL}/docs/errors#card_declined"
     first, second = (look_up(http, request_id) for request_id in requests)
     assert (first["original_request"], second["original_request"]) == (None, requests[0])
     assert first["status"] == second["status"] == 402
@@ -163,6 +166,54 @@ def test_a_decline_shows_where_it_can_be_looked_up_and_its_replay_shows_the_same
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "error"), [("payment", "last_payment_error"), ("setup", "last_setup_error")]
+)
+@pytest.mark.parametrize("card", ["authenticationRequired", "threeDSecureRequiredChargeDeclined"])
+def test_what_fails_on_the_cardholders_page_shows_where_it_can_be_looked_up(
+    http: httpx.Client, path: str, error: str, card: str
+) -> None:
+    fields = {"confirm": "true", "payment_method": f"pm_card_{card}", "return_url": "https://shop.example"}
+    if path == "payment":
+        fields |= {"amount": "500", "currency": "usd"}
+    made = http.post(f"/v1/{path}_intents", data=fields).json()
+    outcome = "failed" if card == "authenticationRequired" else "succeeded"
+    page = urlsplit(made["next_action"]["redirect_to_url"]["url"]).path
+    answer = httpx.post(f"{http.base_url}".rstrip("/") + page, data={"outcome": outcome})
+    assert answer.status_code == 303
+    shown = http.get(f"/v1/{path}_intents/{made['id']}").json()
+    if path == "setup" and outcome == "succeeded":
+        # The issuer declines charges alone.
+        assert shown["status"] == "succeeded"
+        return
+    failed = shown[error]
+    assert failed["request_log_url"] == f"{PUBLIC_URL}/v1/request_logs/{answer.headers['request-id']}"
+    assert failed["doc_url"] == f"{PUBLIC_URL}/docs/errors#{failed['code']}"
+    entry = look_up(http, answer.headers["request-id"])
+    assert (entry["status"], entry["result"], entry["api_key"]) == (303, made["id"], None)
+
+
+def test_a_debit_that_fails_later_has_no_request_but_its_code_is_explained(http: httpx.Client) -> None:
+    fields = {
+        "amount": "500",
+        "currency": "eur",
+        "confirm": "true",
+        "payment_method": "pm_failed_de",
+        "payment_method_types[]": "sepa_debit",
+        "mandate_data[customer_acceptance][type]": "offline",
+    }
+    made = http.post("/v1/payment_intents", data=fields).raise_for_status().json()
+    shown = made
+    until = time.monotonic() + PATIENCE_SECONDS
+    while shown["status"] == "processing":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+        shown = http.get(f"/v1/payment_intents/{made['id']}").json()
+    failed = shown["last_payment_error"]
+    assert failed["request_log_url"] is None
+    assert failed["doc_url"] == f"{PUBLIC_URL}/docs/errors#{failed['code']}"
+
+
 def test_a_declined_setup_shows_where_it_can_be_looked_up(http: httpx.Client) -> None:
     form = {"confirm": "true", "payment_method": "pm_card_chargeDeclined"}
     answer = http.post("/v1/setup_intents", data=form)
@@ -170,6 +221,9 @@ def test_a_declined_setup_shows_where_it_can_be_looked_up(http: httpx.Client) ->
     error, url = answer.json()["error"], f"{PUBLIC_URL}/v1/request_logs/{answer.headers['request-id']}"
     setup = error["setup_intent"]
     assert (error["request_log_url"], setup["last_setup_error"]["request_log_url"]) == (url, url)
+    assert (
+        setup["last_setup_error"]["doc_url"] == error["doc_url"] == f"{PUBLIC_URL}/docs/errors#card_declined"
+    )
     (attempt,) = http.get("/v1/setup_attempts", params={"setup_intent": setup["id"]}).json()["data"]
     assert attempt["setup_error"]["request_log_url"] == url
     (event,) = http.get("/v1/events", params={"type": "setup_intent.setup_failed"}).json()["data"]

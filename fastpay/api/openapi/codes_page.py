@@ -37,6 +37,11 @@ def make() -> bytes:
     return _PAGE.format(codes=_list(codes), reasons=_list(reasons)).encode()
 
 
+def address(public_url: str | None) -> str | None:
+    """Return where the page is, None if no setting says where this server is."""
+    return None if public_url is None else public_url + PATH
+
+
 def url_of(public_url: str | None, code: str | None) -> str | None:
     """Return where a code is explained, None if no setting says where this server is, or it has no code."""
     return None if public_url is None or code not in CODES else f"{public_url}{PATH}#{code}"

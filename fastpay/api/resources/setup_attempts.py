@@ -21,7 +21,7 @@ _SETUP_ERROR = Nested(
     "setup_error",
     SetupError,
     {
-        **fields("code", "decline_code", "message", "param"),
+        **fields("code", "decline_code", "doc_url", "message", "param"),
         "payment_method": Slot("payment_method"),
         **fields("request_log_url", "type"),
     },

@@ -139,6 +139,7 @@ def test_the_last_error_of_a_payment_tells_why_and_with_what() -> None:
         "charge": samples.CHARGE_ID,
         "code": "card_declined",
         "decline_code": "generic_decline",
+        "doc_url": None,
         "message": "Your card was declined.",
         "param": None,
         "payment_method": samples.METHOD_ID,
@@ -147,7 +148,6 @@ def test_the_last_error_of_a_payment_tells_why_and_with_what() -> None:
     }
 
 
-@pytest.mark.parametrize(
 @pytest.mark.parametrize("types", [("card",), ("sepa_debit",), ("customer_balance",), ("sepa_debit", "card")])
 @pytest.mark.parametrize("name", ["payment_intent", "setup_intent"])
 def test_only_options_of_methods_that_are_taken_are_shown(name: str, types: tuple[str, ...]) -> None:
@@ -160,6 +160,7 @@ def test_only_options_of_methods_that_are_taken_are_shown(name: str, types: tupl
         assert options["card"]["request_three_d_secure"] == "automatic"
 
 
+@pytest.mark.parametrize(
     ("changes", "shown"),
     [
         ({}, {"allow_redirects": "always", "enabled": True}),

@@ -10,8 +10,8 @@ from fastpay.api.intents import (
     automatic_fields,
     challenge_page,
     customer_of,
+    error_links,
     method_types,
-    request_log_url,
 )
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.payment_intents import options
@@ -131,7 +131,10 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
 
 def authenticate(call: Call, params: AuthenticateParams) -> AuthenticatePaymentIntent:
     """Complete authentication in test mode. In live mode no payment waits for it."""
-    return AuthenticatePaymentIntent(id=call.arguments["id"], succeeds=params.outcome == "succeeded")
+    links = error_links(call.services, call.request_id)
+    return AuthenticatePaymentIntent(
+        id=call.arguments["id"], succeeds=params.outcome == "succeeded", links=links
+    )
 
 
 def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
@@ -254,7 +257,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         page=challenge_page(call, params),
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
-        request_log_url=request_log_url(call),
+        links=error_links(call.services, call.request_id),
     )
 
 

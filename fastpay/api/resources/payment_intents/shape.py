@@ -13,7 +13,7 @@ _LAST_PAYMENT_ERROR = Nested(
     "last_payment_error",
     PaymentError,
     {
-        **fields("charge", "code", "decline_code", "message", "param"),
+        **fields("charge", "code", "decline_code", "doc_url", "message", "param"),
         "payment_method": Slot("payment_method"),
         **fields("request_log_url", "type"),
     },

@@ -10,8 +10,8 @@ from fastpay.api.intents import (
     automatic_fields,
     challenge_page,
     customer_of,
+    error_links,
     method_types,
-    request_log_url,
 )
 from fastpay.api.mandate_params import mandate_data
 from fastpay.api.resources.setup_intents.params import (
@@ -64,7 +64,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, params.single_use),
         page=challenge_page(call, params),
-        request_log_url=request_log_url(call),
+        links=error_links(call.services, call.request_id),
     )
 
 
@@ -91,13 +91,16 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, None),
         page=challenge_page(call, params),
-        request_log_url=request_log_url(call),
+        links=error_links(call.services, call.request_id),
     )
 
 
 def authenticate(call: Call, params: AuthenticateParams) -> AuthenticateSetupIntent:
     """Complete authentication in test mode. In live mode no setup waits for it."""
-    return AuthenticateSetupIntent(id=call.arguments["id"], succeeds=params.outcome == "succeeded")
+    links = error_links(call.services, call.request_id)
+    return AuthenticateSetupIntent(
+        id=call.arguments["id"], succeeds=params.outcome == "succeeded", links=links
+    )
 
 
 def cancel(call: Call, params: CancelParams) -> CancelSetupIntent:

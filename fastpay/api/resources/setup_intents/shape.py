@@ -10,7 +10,7 @@ _LAST_SETUP_ERROR = Nested(
     "last_setup_error",
     SetupError,
     {
-        **fields("code", "decline_code", "message", "param"),
+        **fields("code", "decline_code", "doc_url", "message", "param"),
         "payment_method": Slot("payment_method"),
         **fields("request_log_url", "type"),
     },
@@ -47,7 +47,7 @@ _SHAPE: Shape = {
             },
             "sepa_debit": {},
         }
-    },
+    ),
     **fields("payment_method_types", "single_use_mandate", "status", "usage"),
 }
 
