@@ -5,9 +5,12 @@ these, and what changed the available balance at once between two numbers of the
 payout's amount.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from fastpay import limits
+from fastpay.api.chosen_transfers import Shown, read_chosen
 from fastpay.api.resource import Snapshot
 from fastpay.domain import ledger
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
@@ -18,23 +21,32 @@ from fastpay.domain.payouts import Payout
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.engine.ledger_ports import PaidOut
 from fastpay.engine.ports import Page
-from fastpay.errors import InvalidRequest
 
-_Row = tuple[Transfer, int]
+_Row = tuple[Transfer, int, int]
 # A reversal is of a transfer, which is of a charge.
 _STEPS_TO_CHARGE = 2
 
 
 class PayoutTransactions:
-    """The transfers behind the balance transactions of one automatic payout. `kinds` are those to show."""
+    """The transfers behind the balance transactions of one automatic payout.
 
-    def __init__(self, snapshot: Snapshot, payout: Payout, kinds: Sequence[str]) -> None:
+    `kinds` are those to show, if `is_shown` says so of a transfer and the object that it belongs to.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        payout: Payout,
+        kinds: Sequence[str],
+        is_shown: Callable[[Transfer, StoredObject | None], bool],
+    ) -> None:
         self._snapshot = snapshot
         self._payout = payout
         self._kinds = kinds
+        self._is_shown = is_shown
         self._pending = ledger.account_id(snapshot.scope, payout.currency, "pending")
 
-    async def read(self, page: Page) -> Sequence[_Row]:
+    async def read(self, page: Page) -> Sequence[Shown]:
         """Return up to `page.limit` + 1 transfers with their moments, newest first.
 
         Raises: InvalidRequest if too many transfers must be examined for the page.
@@ -50,27 +62,17 @@ class PayoutTransactions:
             sequence_through=payout.sequence_through,
         )
         latest = lower_bound(payout.created + limits.creation_ms_max // 1000)
-        below, above = min(page.below, latest), max(page.above, payout.released_after)
-        found: list[_Row] = []
-        for _ in range(limits.payout_pages_max):
-            part = Page(limit=limits.payout_page_rows, below=below, above=above, ascending=page.ascending)
-            rows = await self._snapshot.ledger.payout_transfers(
-                self._snapshot.scope, paid_out, part, self._kinds
-            )
-            chosen = await self._choose(rows)
-            found = [*chosen, *found] if page.ascending else [*found, *chosen]
-            if len(found) > page.limit or len(rows) <= part.limit:
-                return found[-page.limit - 1 :] if page.ascending else found[: page.limit + 1]
-            if page.ascending:
-                above = digits(rows[0][0].id)
-            else:
-                below = digits(rows[-1][0].id)
-        raise InvalidRequest(
-            "Too many balance transactions must be examined for this page. Narrow it by type or created.",
-            param="payout",
+        within = msgspec.structs.replace(
+            page, below=min(page.below, latest), above=max(page.above, payout.released_after)
         )
 
-    async def _choose(self, rows: Sequence[tuple[Transfer, int, int]]) -> list[_Row]:
+        async def read(part: Page) -> Sequence[_Row]:
+            snapshot = self._snapshot
+            return await snapshot.ledger.payout_transfers(snapshot.scope, paid_out, part, self._kinds)
+
+        return await read_chosen(within, read, self._choose, rows_first=limits.examined_rows, param="payout")
+
+    async def _choose(self, rows: Sequence[_Row]) -> list[Shown]:
         """Return the rows that the payout pays out. Whether a charge was available at once only it says."""
         sources = await self._snapshot.load(list({transfer.source_id for transfer, _, _ in rows}))
         charges = await self._charges({name: versioned.object for name, versioned in sources.items()})
@@ -89,7 +91,7 @@ class PayoutTransactions:
                 is_paid = source.id == self._payout.id
             else:
                 is_paid = self._is_within(sequence)
-            if is_paid:
+            if is_paid and self._is_shown(transfer, source):
                 chosen.append((transfer, moment_ms))
         return chosen
 

@@ -15,6 +15,7 @@ from fastpay.domain import bank_payments, cash_returns, destinations, disputes, 
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
 from fastpay.domain.cash_objects import CASH
+from fastpay.domain.debits import SEPA_DEBIT
 from fastpay.domain.destinations import Undone
 from fastpay.domain.dispute_objects import CHARGED_BACK
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
@@ -27,6 +28,8 @@ _STATUSES: Mapping[RefundOutcome, str] = {
     "pending": "pending",
     "require_action": "requires_action",
 }
+# Where a refund goes to, by the type of the payment method. A debit is returned by a bank transfer.
+_DESTINATIONS = {"card": "card", CASH: "customer_cash_balance", SEPA_DEBIT: "eu_bank_transfer"}
 # The outcomes that come later than the refund.
 _CHANGING = frozenset(("fail", "pending"))
 
@@ -111,7 +114,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 payment_method=charge.payment_method,
                 reason=self.reason,
                 transfer_reversal=undone.reversal,
-                destination="customer_cash_balance" if is_cash else "card",
+                destination=_DESTINATIONS[charge.extras.method if charge.extras is not None else "card"],
             ),
             "refund.created",
         )

@@ -13,6 +13,6 @@ funds_interval_ms = 1_000
 funds_books_max = 500
 funds_transfers_max = 256
 funds_pages_max = 20
-# Transfers that are examined for a page of what a payout paid out.
-payout_page_rows = 500
-payout_pages_max = 20
+# Transfers that are examined for a page of balance transactions, if only their objects tell which it shows.
+examined_rows = 500
+examined_pages_max = 20

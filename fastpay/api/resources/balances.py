@@ -1,12 +1,13 @@
 """The balance and its transactions: views of the ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from fastpay.api import answers
+from fastpay.api.chosen_transfers import Shown, read_chosen
 from fastpay.api.common_params import Identifier, NoParams, Text, refuse_together, value_or
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
@@ -29,7 +30,7 @@ from fastpay.domain.ledger import Transfer
 from fastpay.domain.objects import Charge, Refund, StoredObject
 from fastpay.domain.payouts import Payout
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
-from fastpay.engine.ports import Reader
+from fastpay.engine.ports import Page, Reader
 from fastpay.errors import InvalidRequest
 
 # The kinds of transfers that change the balance, and the types that they are shown as.
@@ -48,6 +49,8 @@ _TYPES = {
     "application_fee": "application_fee",
     "application_fee_refund": "application_fee_refund",
 }
+# The types of what a payment method that is no card moved.
+_NOT_BY_CARD = {"charge": "payment", "refund": "payment_refund"}
 # Those that take away from it.
 _TAKING = frozenset(("refund", "payout", "transfer", "application_fee_refund"))
 # The categories of reports, where they are not the type.
@@ -57,8 +60,11 @@ _CATEGORIES = {
     "transfer_refund": "transfer_reversal",
     "application_fee": "platform_earning",
     "application_fee_refund": "platform_earning_refund",
+    "payment": "charge",
+    "payment_refund": "refund",
 }
 Source = Charge | Refund | Dispute | Payout | AccountTransfer | TransferReversal | ApplicationFee | FeeRefund
+_IsShown = Callable[[Transfer, StoredObject | None], bool]
 _SOURCES = tuple(kind for kind in kinds.STORED.values() if issubclass(kind.struct, get_args(Source)))
 
 
@@ -210,14 +216,14 @@ class ListBalanceTransactions:
         currency = value_or(params.currency, None)
         if currency is not None:
             currency = money.parse_currency(currency)
-        wanted = tuple(kind for kind, shown in _TYPES.items() if value_or(params.type, shown) == shown)
+        wanted, is_shown = _of_type(value_or(params.type, None))
         source, payout_id = value_or(params.source, None), value_or(params.payout, None)
         if source is not None and payout_id is not None:
             raise refuse_together("source", "payout")
         if source is not None and not any(kinds.could_be(kind, source) for kind in _SOURCES):
             message = f"No such source: '{presentable(source)}'"
             raise InvalidRequest(message, code="resource_missing", param="source")
-        reader, ledger, scope = call.services.reader, call.services.ledger, call.scope
+        reader, scope = call.services.reader, call.scope
 
         async def exists(identifier: str) -> bool:
             return len(await _transfers(reader, scope, [identifier])) > 0
@@ -227,16 +233,17 @@ class ListBalanceTransactions:
         transfers: Sequence[tuple[Transfer, int]]
         if payout_id is not None:
             payout = await _automatic_payout(call, payout_id)
-            within = PayoutTransactions(snapshots, payout, wanted)
+            within = PayoutTransactions(snapshots, payout, wanted, is_shown)
             transfers = await within.read(page) if currency in {None, payout.currency} else ()
         elif source is None:
-            transfers = await ledger.balance_transfers(scope, page, wanted, currency) if wanted else ()
+            transfers = await _of_all(snapshots, page, wanted, is_shown, currency) if wanted else ()
         else:
             transfers = [
                 (transfer, moment_ms)
-                for transfer, moment_ms in await _of_source(reader, scope, source)
+                for transfer, moment_ms, of in await _of_source(reader, scope, source)
                 if page.above < digits(transfer.id) < page.below
                 and transfer.kind in wanted
+                and is_shown(transfer, of)
                 and currency in {None, transfer.currency}
             ]
         rows, has_more = cut(transfers, page)
@@ -246,8 +253,37 @@ class ListBalanceTransactions:
         return Reply(body=answers.encode(render_list(call.path, data, has_more)))
 
 
-async def _of_source(reader: Reader, scope: Scope, source: str) -> Sequence[tuple[Transfer, int]]:
-    """Return what a charge, a refund or a payout did to the balance, with the moments, newest first."""
+def _of_type(name: str | None) -> tuple[Sequence[str], _IsShown]:
+    """Return the kinds of transfers that may be shown as this type, and which of them are; None for all."""
+    kinds_of_type = tuple(
+        kind for kind, shown in _TYPES.items() if name in {None, shown, _NOT_BY_CARD.get(shown, shown)}
+    )
+    return kinds_of_type, lambda transfer, source: name in {None, _shown_type(transfer, source)}
+
+
+async def _of_all(
+    snapshots: Snapshots, page: Page, wanted: Sequence[str], is_shown: _IsShown, currency: str | None
+) -> Sequence[Shown]:
+    """Return up to `page.limit` + 1 transfers with their moments, newest first."""
+    ledger, scope = snapshots.ledger, snapshots.scope
+
+    async def read(part: Page) -> Sequence[Shown]:
+        return await ledger.balance_transfers(scope, part, wanted, currency)
+
+    async def choose(rows: Sequence[Shown]) -> list[Shown]:
+        sources = await snapshots.load(list({transfer.source_id for transfer, _ in rows}))
+        objects = {name: versioned.object for name, versioned in sources.items()}
+        return [row for row in rows if is_shown(row[0], objects.get(row[0].source_id))]
+
+    if len(wanted) == len(_TYPES) or not any(_TYPES[kind] in _NOT_BY_CARD for kind in wanted):
+        return await read(page)
+    return await read_chosen(page, read, choose, rows_first=page.limit, param="type")
+
+
+async def _of_source(
+    reader: Reader, scope: Scope, source: str
+) -> Sequence[tuple[Transfer, int, StoredObject]]:
+    """Return what a charge, a refund or a payout did to the balance, each with its moment and that object."""
     found = await reader.get(scope, source)
     if found is None or not isinstance(found.object, Source):
         return ()
@@ -255,7 +291,8 @@ async def _of_source(reader: Reader, scope: Scope, source: str) -> Sequence[tupl
     if not named:
         return ()
     transfers = await _transfers(reader, scope, list(named))
-    return sorted(transfers, key=lambda moved: digits(moved[0].id), reverse=True)
+    newest_first = sorted(transfers, key=lambda moved: digits(moved[0].id), reverse=True)
+    return [(transfer, moment_ms, found.object) for transfer, moment_ms in newest_first]
 
 
 async def _automatic_payout(call: Call, identifier: str) -> Payout:
@@ -289,6 +326,19 @@ def _fees(source: Source) -> Mapping[str, int]:
             return {} if source.balance_transaction is None else {source.balance_transaction: 0}
 
 
+def _shown_type(transfer: Transfer, source: StoredObject | None) -> str:
+    """Return the type of what a transfer did, which belongs to this object."""
+    shown = _TYPES[transfer.kind]
+    match source:
+        case Charge():
+            by_card = source.extras is None or source.extras.method == "card"
+        case Refund():
+            by_card = source.destination == "card"
+        case _:
+            by_card = True
+    return shown if by_card else _NOT_BY_CARD.get(shown, shown)
+
+
 def render_balance_transaction(
     transfer: Transfer, created_s: int, source: Source, balance: StoredObject | None = None
 ) -> bytes:
@@ -310,7 +360,7 @@ def render_balance_transaction(
         is_available = source.funds_available or is_released(transfer.id, balance)
         delay_s = 0 if source.funds_available else source.funds_delay_days * DAY_S
     amount = -transfer.amount if transfer.kind in _TAKING else transfer.amount
-    shown_type = _TYPES[transfer.kind]
+    shown_type = _shown_type(transfer, source)
     shown = BalanceTransaction(
         id=identifier,
         amount=amount,
