@@ -16,6 +16,8 @@ def told(meaning: str, *, code: str | None = None) -> dict[str, object]:
 
 
 Text = Annotated[str, Meta(min_length=1, max_length=limits.text_chars_max)]
+# Lists are found by it.
+TransferGroup = Annotated[str, Meta(min_length=1, max_length=limits.transfer_group_chars_max)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.name_chars_max)]
 
 # The end of a text: in Python, `$` alone also matches before a final line break.

@@ -17,6 +17,8 @@ metadata_keys_max = 50
 metadata_key_chars_max = 40
 metadata_value_chars_max = 500
 text_chars_max = 5_000
+# Of four bytes each, and in an index: PostgreSQL takes 2,704 bytes an entry.
+transfer_group_chars_max = 500
 # One text of evidence, and all texts of a dispute together.
 evidence_text_chars_max = 20_000
 evidence_chars_max = 150_000

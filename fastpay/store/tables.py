@@ -185,13 +185,14 @@ TABLES: Mapping[kinds.Kind, Table] = {
             _bigint("amount_captured"),
             _bigint("amount_refunded"),
             _bigint("fee"),
+            _text("transfer_group"),
         ),
         fixed=(
             _text("currency"),
             _reference("payment_intent"),
             _reference("customer"),
         ),
-        filters=(_reference("payment_intent"), _reference("customer")),
+        filters=(_reference("payment_intent"), _reference("customer"), _text("transfer_group")),
         own_index=OwnIndex("payment_intent", "status = 'succeeded'", "status <> 'succeeded'"),
     ),
     kinds.REFUND: Table(

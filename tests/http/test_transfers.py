@@ -126,3 +126,45 @@ def test_a_replay_shows_the_transfer_as_it_was(client: httpx.Client, account: An
     post(client, f"{PATH}/{first.json()['id']}/reversals")
     again = client.post(PATH, data=form, headers=headers)
     assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+
+
+def test_charges_are_listed_by_their_group(client: httpx.Client) -> None:
+    def pay(**fields: str) -> Any:
+        card = {"payment_method": "pm_card_visa", "confirm": "true", "currency": "usd", "amount": "500"}
+        return post(client, "/v1/payment_intents", **card, **fields)
+
+    customer = post(client, "/v1/customers")["id"]
+    first, other, second = (pay(transfer_group=group) for group in ("G1", "G2", "G1"))
+    third = pay(customer=customer, transfer_group="G1")
+    alone = pay()["latest_charge"]
+
+    def listed(**query: str) -> list[str]:
+        return [charge["id"] for charge in get(client, "/v1/charges", **query)["data"]]
+
+    of_group = [made["latest_charge"] for made in (third, second, first)]
+    assert listed(transfer_group="G1") == of_group
+    assert listed(transfer_group="G1", limit="1", starting_after=of_group[0]) == of_group[1:2]
+    assert listed(transfer_group="G1", customer=customer) == of_group[:1]
+    assert listed(transfer_group="G1", payment_intent=other["id"]) == []
+    assert listed(transfer_group="G") == []
+    # A charge gets another group, with the capture or later.
+    post(client, f"/v1/charges/{alone}", transfer_group="G2")
+    assert listed(transfer_group="G2") == [alone, other["latest_charge"]]
+    held = pay(capture_method="manual")
+    post(client, f"/v1/charges/{held['latest_charge']}/capture", transfer_group="G3")
+    assert listed(transfer_group="G3") == [held["latest_charge"]]
+
+
+@pytest.mark.parametrize("character", ["a", "€", "😀"])
+def test_the_longest_group_can_be_found(client: httpx.Client, character: str) -> None:
+    # Nothing that PostgreSQL could compress.
+    group = "".join(character + chr(0x10000 + 7 * number) for number in range(250))
+    card = {"payment_method": "pm_card_visa", "confirm": "true", "currency": "usd", "amount": "500"}
+    paid = post(client, "/v1/payment_intents", transfer_group=group, **card)
+    account = post(client, "/v1/accounts", type="express")["id"]
+    made = post(client, PATH, amount="5", currency="usd", destination=account, transfer_group=group)
+    assert get(client, PATH, transfer_group=group)["data"][0]["id"] == made["id"]
+    assert get(client, "/v1/charges", transfer_group=group)["data"][0]["id"] == paid["latest_charge"]
+    for path in (PATH, "/v1/payment_intents", f"/v1/charges/{paid['latest_charge']}"):
+        error = check_error(client.post(path, data={"transfer_group": group + "a"}), 400)
+        assert error["param"] == "transfer_group"

@@ -93,6 +93,7 @@ _CHARGE = ", ".join(
         _case(_IS_ODD, "1", "0"),
         _case(f"{_IS_ODD} or number > {FEW}", _ID["payment_intent"], f"'{PAYMENT_INTENT}'::uuid"),
         _CUSTOMER,
+        _early(repr(GROUP), "number::text"),
     )
 )
 _IS_HELD = "number % 10 = 0"

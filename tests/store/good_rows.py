@@ -35,6 +35,7 @@ GOOD: dict[str, Row] = {
         "fee": 3,
         "payment_intent_id": name(104),
         "customer_id": None,
+        "transfer_group": None,
     },
     "refund": {
         "refund_id": name(6),

@@ -19,8 +19,8 @@ class Case(NamedTuple):
 
     @property
     def handle(self) -> str:
-        """What it is prepared as."""
-        return self.name.replace(" ", "_") + "_prepared"
+        """What it is prepared as: PostgreSQL takes 63 characters, and long names differ at their ends."""
+        return self.name.replace(" ", "_")[-54:] + "_prepared"
 
 
 class Touched(NamedTuple):

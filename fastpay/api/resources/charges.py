@@ -15,6 +15,7 @@ from fastpay.api.common_params import (
     Part,
     ShippingParams,
     Text,
+    TransferGroup,
     given,
     shipping,
     value_or,
@@ -49,7 +50,7 @@ class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     metadata: Metadata | UnsetType | None = UNSET
     receipt_email: Email | UnsetType | None = UNSET
     shipping: ShippingParams | UnsetType | None = UNSET
-    transfer_group: Text | UnsetType | None = UNSET
+    transfer_group: TransferGroup | UnsetType | None = UNSET
 
 
 class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,14 +62,15 @@ class CaptureParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     statement_descriptor: Descriptor | UnsetType | None = UNSET
     statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
     transfer_data: TransferAmount | UnsetType = UNSET
-    transfer_group: Text | UnsetType | None = UNSET
+    transfer_group: TransferGroup | UnsetType | None = UNSET
 
 
 class ChargeListParams(CreatedListParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Charges, those of one customer or one payment intent."""
+    """Charges, those of one customer, one payment intent or one group."""
 
     customer: Identifier | UnsetType = UNSET
     payment_intent: Identifier | UnsetType = UNSET
+    transfer_group: TransferGroup | UnsetType = UNSET
 
 
 _NETWORK_STATUSES = {
@@ -321,7 +323,11 @@ ROUTES = (
         List(
             CHARGE,
             ChargeListParams,
-            filters={"payment_intent": kinds.PAYMENT_INTENT, "customer": kinds.CUSTOMER},
+            filters={
+                "payment_intent": kinds.PAYMENT_INTENT,
+                "customer": kinds.CUSTOMER,
+                "transfer_group": None,
+            },
         ),
     ),
     Route("GET", "/v1/charges/search", Search(CHARGE)),

@@ -13,6 +13,7 @@ from fastpay.api.common_params import (
     NoParams,
     Params,
     Text,
+    TransferGroup,
     first_metadata,
     given,
     value_or,
@@ -49,7 +50,7 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     metadata: Metadata | UnsetType | None = UNSET
     source_transaction: Identifier | UnsetType | None = UNSET
     source_type: Literal["bank_account", "card", "fpx"] = "card"
-    transfer_group: Text | UnsetType | None = UNSET
+    transfer_group: TransferGroup | UnsetType | None = UNSET
 
 
 class UpdateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +75,7 @@ class TransferListParams(CreatedListParams, frozen=True, kw_only=True, forbid_un
     """Transfers, those to one account or of one group."""
 
     destination: Identifier | UnsetType = UNSET
-    transfer_group: Text | UnsetType = UNSET
+    transfer_group: TransferGroup | UnsetType = UNSET
 
 
 # The dialect has no `livemode` here.

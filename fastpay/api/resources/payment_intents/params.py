@@ -15,6 +15,7 @@ from fastpay.api.common_params import (
     Params,
     ShippingParams,
     Text,
+    TransferGroup,
     Url,
 )
 from fastpay.api.intents import AutomaticPaymentMethods
@@ -61,7 +62,7 @@ class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True)
     metadata: Metadata | UnsetType | None = UNSET
     statement_descriptor: Descriptor | UnsetType | None = UNSET
     statement_descriptor_suffix: DescriptorSuffix | UnsetType | None = UNSET
-    transfer_group: Text | UnsetType | None = UNSET
+    transfer_group: TransferGroup | UnsetType | None = UNSET
 
 
 class CreateParams(_Described, frozen=True, kw_only=True, forbid_unknown_fields=True):
