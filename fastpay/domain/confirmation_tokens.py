@@ -7,6 +7,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.domain import payment_methods
+from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cards import Card
 from fastpay.domain.objects import BillingDetails, Shipping, StoredObject
 from fastpay.domain.payment_methods import Choice, NewCard
@@ -15,7 +16,7 @@ from fastpay.errors import InvalidRequest
 
 
 class ConfirmationToken(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
-    """A card, or a payment method that exists, with what the payer chose. It is good for one confirmation."""
+    """A payment method, new or not, with what the payer chose. It is good for one confirmation."""
 
     prefix: ClassVar[str] = "ctoken"
     noun: ClassVar[str] = "confirmation_token"
@@ -32,6 +33,8 @@ class ConfirmationToken(StoredObject, frozen=True, gc=False, array_like=True, kw
     setup_future_usage: str | None = None
     setup_intent: str | None = None
     shipping: Shipping | None = None
+    type: str = "card"
+    sepa_debit: SepaDebit | None = None
 
 
 class CreateConfirmationToken(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -47,11 +50,6 @@ class CreateConfirmationToken(msgspec.Struct, frozen=True, gc=False, kw_only=Tru
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the token. Raises: CardDeclined, InvalidRequest, NotFound."""
         method = payment_methods.take(workspace, draft, self.payment_method)
-        if method.type != "card":
-            raise InvalidRequest(
-                f"A confirmation token holds a card, and no payment method of type {method.type}.",
-                param="payment_method",
-            )
         token = ConfirmationToken(
             **{
                 "id": draft.new_id(ConfirmationToken.prefix),
@@ -61,6 +59,8 @@ class CreateConfirmationToken(msgspec.Struct, frozen=True, gc=False, kw_only=Tru
                 "allow_redisplay": method.allow_redisplay,
                 "billing_details": method.billing_details,
                 "customer": method.customer,
+                "type": method.type,
+                "sepa_debit": method.sepa_debit,
                 "payment_method": method.id if isinstance(self.payment_method, str) else None,
                 **self.fields,
             }  # type: ignore[arg-type]
@@ -115,6 +115,8 @@ def confirm(
         param="confirmation_token",
         billing_details=token.billing_details,
         allow_redisplay=token.allow_redisplay,
+        type=token.type,
+        sepa_debit=token.sepa_debit,
     )
     intent = command.with_token(token, choice).execute(workspace, draft)
     if draft.is_announced:

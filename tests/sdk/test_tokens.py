@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.support.dialect import violations
 from tests.support.tenants import Tenant
 
 ACCOUNT: Any = {
@@ -171,3 +172,51 @@ def test_a_setup_is_shown_on_behalf_of_a_connected_account(client: stripe.Stripe
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         client.v1.setup_intents.create({"on_behalf_of": "acct_" + "0" * 32})
     assert (refusal.value.code, refusal.value.param) == ("resource_missing", "on_behalf_of")
+
+
+@pytest.mark.parametrize("intents", ["payment_intents", "setup_intents"])
+def test_a_confirmation_token_holds_a_bank_account(client: stripe.StripeClient, intents: str) -> None:
+    debited: Any = {
+        "type": "sepa_debit",
+        "sepa_debit": {"iban": "DE89370400440532013000"},
+        "billing_details": {"name": "Ada", "email": "ada@example.com"},
+    }
+    token = client.v1.test_helpers.confirmation_tokens.create({"payment_method_data": debited})
+    assert violations(token.to_dict(), stripe.ConfirmationToken) == []
+    preview: Any = token.payment_method_preview
+    assert (preview.type, preview.sepa_debit.last4, "card" in preview) == ("sepa_debit", "3000", False)
+    fields: Any = {
+        "confirm": True,
+        "confirmation_token": token.id,
+        "payment_method_types": ["sepa_debit"],
+        "mandate_data": {"customer_acceptance": {"type": "offline"}},
+    }
+    if intents == "payment_intents":
+        fields |= {"amount": 500, "currency": "eur"}
+        paid = client.v1.payment_intents.create(fields)
+        assert paid.status == "processing"
+        saved = paid.payment_method
+    else:
+        done = client.v1.setup_intents.create(fields)
+        assert done.status == "succeeded"
+        saved = done.payment_method
+    assert client.v1.payment_methods.retrieve(str(saved)).type == "sepa_debit"
+
+
+def test_a_confirmation_token_pays_with_a_cash_balance(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create().id
+    client.v1.test_helpers.customers.fund_cash_balance(customer, {"amount": 500, "currency": "eur"})
+    cash: Any = {"type": "customer_balance", "customer_balance": {}}
+    token = client.v1.test_helpers.confirmation_tokens.create({"payment_method_data": cash})
+    assert violations(token.to_dict(), stripe.ConfirmationToken) == []
+    preview: Any = token.payment_method_preview
+    assert (preview.type, preview.customer_balance.to_dict()) == ("customer_balance", {})
+    fields: Any = {
+        "amount": 500,
+        "currency": "eur",
+        "customer": customer,
+        "confirm": True,
+        "confirmation_token": token.id,
+        "payment_method_types": ["customer_balance"],
+    }
+    assert client.v1.payment_intents.create(fields).status == "succeeded"

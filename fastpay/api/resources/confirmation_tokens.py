@@ -12,7 +12,7 @@ from fastpay.api.context import Call
 from fastpay.api.layout import Field, Mode, Shape, fields
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Reference, Resource
-from fastpay.api.resources.payment_methods import CARD_DETAILS
+from fastpay.api.resources.payment_methods import by_type
 from fastpay.api.routes import Route
 from fastpay.api.writes import Write
 from fastpay.domain import kinds
@@ -32,6 +32,17 @@ class CreateParams(Params, frozen=True, kw_only=True, forbid_unknown_fields=True
     shipping: ShippingParams | UnsetType = UNSET
 
 
+def _preview(name: str, details: Shape) -> Shape:
+    return {
+        "allow_redisplay": Field("allow_redisplay"),
+        "billing_details": BILLING_DETAILS,
+        name: details,
+        "customer": Field("customer"),
+        "customer_account": None,
+        "type": Field("type"),
+    }
+
+
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "confirmation_token",
@@ -41,14 +52,7 @@ _SHAPE: Shape = {
     "mandate_data": None,
     "payment_intent": Field("payment_intent"),
     "payment_method_options": {"card": {"cvc_token": None}},
-    "payment_method_preview": {
-        "allow_redisplay": Field("allow_redisplay"),
-        "billing_details": BILLING_DETAILS,
-        "card": CARD_DETAILS,
-        "customer": Field("customer"),
-        "customer_account": None,
-        "type": "card",
-    },
+    "payment_method_preview": by_type(_preview),
     **fields("return_url", "setup_future_usage", "setup_intent"),
     "shipping": SHIPPING,
     "use_stripe_sdk": False,

@@ -168,6 +168,21 @@ _SEPA_DEBIT = Nested(
 )
 
 
+def by_type(shape_of: Callable[[str, Shape], Shape]) -> When:
+    """Return the shape for the field `type`: `shape_of` is given the type and the details that it has."""
+    return When(
+        "type",
+        shape_of("sepa_debit", _SEPA_DEBIT),
+        otherwise=When(
+            "type",
+            shape_of("customer_balance", {}),
+            otherwise=shape_of("card", CARD_DETAILS),
+            equals="customer_balance",
+        ),
+        equals="sepa_debit",
+    )
+
+
 def _shape(name: str, details: Shape) -> Shape:
     """Return the shape of a payment method of one type."""
     return {
@@ -187,17 +202,7 @@ def _shape(name: str, details: Shape) -> Shape:
 
 PAYMENT_METHOD = Resource(
     kinds.PAYMENT_METHOD,
-    shape=When(
-        "type",
-        _shape("sepa_debit", _SEPA_DEBIT),
-        otherwise=When(
-            "type",
-            _shape("customer_balance", {}),
-            otherwise=_shape("card", CARD_DETAILS),
-            equals="customer_balance",
-        ),
-        equals="sepa_debit",
-    ),
+    shape=by_type(_shape),
     expandable={"customer": Reference((kinds.CUSTOMER,))},
 )
 
