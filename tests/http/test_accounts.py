@@ -54,6 +54,26 @@ def test_the_account_shows_its_money_rules(client: httpx.Client) -> None:
     assert account["settings"]["payouts"]["schedule"]["delay_days"] == 7
 
 
+@pytest.mark.parametrize(
+    ("interval", "anchor"),
+    [
+        ("manual", {}),
+        ("daily", {}),
+        ("weekly", {"weekly_anchor": "monday"}),
+        ("monthly", {"monthly_anchor": 1}),
+    ],
+)
+def test_the_account_shows_when_payouts_are_made(
+    server: RunningServer, interval: str, anchor: dict[str, object]
+) -> None:
+    tenant = make_tenant(server.database_url, Rules(payout_interval=interval))
+    with open_client(server.url, tenant.secret) as client:
+        account = client.get("/v1/account").raise_for_status().json()
+    assert deviations(account) == []
+    schedule = account["settings"]["payouts"]["schedule"]
+    assert schedule == {"delay_days": 2, "interval": interval, **anchor}
+
+
 def test_both_modes_have_one_account_and_live_mode_takes_no_payments(
     server: RunningServer, shop: Tenant
 ) -> None:

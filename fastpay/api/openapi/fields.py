@@ -188,6 +188,7 @@ FIELDS: Mapping[str, str] = {
     "method": "Speed of the payout.",
     "metadata": "Texts of the client's own, by name.",
     "minority_owned_business_designation": "Groups that own the business.",
+    "monthly_anchor": "Day of the month on which a period of payouts begins.",
     "multicapture": "Whether the payment can be captured in parts.",
     "mx_bank_transfer": "Bank transfer within Mexico.",
     "net": "Amount without the fee.",
@@ -316,5 +317,6 @@ FIELDS: Mapping[str, str] = {
     "visa_compliance": "Compliance case at Visa.",
     "wallet": "Wallet that the card is in.",
     "webhook_endpoint": "Webhook endpoint that it belongs to.",
+    "weekly_anchor": "Day of the week on which a period of payouts begins.",
     "zengin": "Bank details for transfers within Japan (Zengin).",
 }

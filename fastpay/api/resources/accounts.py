@@ -66,6 +66,8 @@ _NO_ADDRESS: Shape = {
     "postal_code": None,
     "state": None,
 }
+# Periods begin with Monday, and with the first of the month.
+_INTERVAL = fields("delay_days", "interval")
 _SETTINGS: Shape = {
     "bacs_debit_payments": {"display_name": None, "service_user_number": None},
     "branding": {"icon": None, "logo": None, "primary_color": None, "secondary_color": None},
@@ -88,7 +90,14 @@ _SETTINGS: Shape = {
     },
     "payouts": {
         "debit_negative_balances": False,
-        "schedule": {"delay_days": Field("delay_days"), "interval": Field("interval")},
+        "schedule": When(
+            "interval",
+            {**_INTERVAL, "weekly_anchor": "monday"},
+            otherwise=When(
+                "interval", {**_INTERVAL, "monthly_anchor": 1}, otherwise=_INTERVAL, equals="monthly"
+            ),
+            equals="weekly",
+        ),
         "statement_descriptor": None,
     },
     "sepa_debit_payments": {},
