@@ -110,10 +110,10 @@ class RetrieveEndpoint:
 
     async def answer(self, call: Call) -> Reply:
         """Show the endpoint. Raises: NotFound, also for one that was deleted."""
-        found = await require_owner(call, kinds.WEBHOOK_ENDPOINT)
-        assert isinstance(found, WebhookEndpoint)
         params = decode_query(NoParams, call.query)
         answers.check_expansions(call, ANSWERED, params.expand)
+        found = await require_owner(call, kinds.WEBHOOK_ENDPOINT)
+        assert isinstance(found, WebhookEndpoint)
         return Reply(body=answers.encode((await _with_states(call, [found]))[0]))
 
 
