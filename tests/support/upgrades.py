@@ -90,7 +90,11 @@ def _is_alive(pid: int, running: RunningServer) -> bool:
 
 
 class Crowd:
-    """Clients who pay, each in its own way, until they are told to stop."""
+    """Clients who pay, each in its own way, until they are told to stop.
+
+    Each has a TLS context of its own. httpcore sets the protocols to ask for on the context at every new
+    connection, so clients of one context ask for each other's protocol at times.
+    """
 
     def __init__(
         self, url: str, key: str, certificate: Certificate | None = None, *, prefix: str = ""
@@ -98,7 +102,7 @@ class Crowd:
         self._url = url
         self._prefix = prefix
         self._key = key
-        self._context = None if certificate is None else ssl.create_default_context(cafile=certificate.cert)
+        self._certificate = certificate
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -134,45 +138,47 @@ class Crowd:
             thread.join(PATIENCE_MS / 1000)
             assert not thread.is_alive()
 
-    def _client(self, *, http2: bool = False) -> httpx.Client:
-        verify = True if self._context is None else self._context
+    def _client(self, context: ssl.SSLContext, *, http2: bool = False) -> httpx.Client:
         return httpx.Client(
             base_url=self._url,
             auth=(self._key, ""),
             http1=not http2,
             http2=http2,
-            verify=verify,
+            verify=context,
             trust_env=False,
             timeout=PATIENCE_MS / 1000,
         )
 
-    def _run(self, name: str, way: Callable[[Iterator[str]], None]) -> None:
+    def _run(self, name: str, way: Callable[[Iterator[str], ssl.SSLContext], None]) -> None:
         keys = (f"{name}-{number}" for number in itertools.count())
+        cafile = None if self._certificate is None else self._certificate.cert
         try:
-            way(keys)
+            way(keys, ssl.create_default_context(cafile=cafile))
         except Exception as failure:  # noqa: BLE001 - what a client saw is the result
             moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
             self.failures.append(f"{moment} {name}: {failure!r}")
 
-    def _keep(self, keys: Iterator[str]) -> None:
-        with self._client() as client:
+    def _keep(self, keys: Iterator[str], context: ssl.SSLContext) -> None:
+        with self._client(context) as client:
             while not self._stopping.is_set():
-                self._pay(client, next(keys))
+                self._pay(client, next(keys), "HTTP/1.1")
 
-    def _renew(self, keys: Iterator[str]) -> None:
+    def _renew(self, keys: Iterator[str], context: ssl.SSLContext) -> None:
         while not self._stopping.is_set():
-            with self._client() as client:
-                self._pay(client, next(keys))
+            with self._client(context) as client:
+                self._pay(client, next(keys), "HTTP/1.1")
 
-    def _multiplex(self, keys: Iterator[str]) -> None:
-        with self._client(http2=True) as client:
+    def _multiplex(self, keys: Iterator[str], context: ssl.SSLContext) -> None:
+        with self._client(context, http2=True) as client:
             while not self._stopping.is_set():
-                self._pay(client, next(keys))
+                self._pay(client, next(keys), "HTTP/2")
 
-    def _pay(self, client: httpx.Client, key: str) -> None:
+    def _pay(self, client: httpx.Client, key: str, version: str) -> None:
         answer = client.post("/v1/payment_intents", data=_PAYMENT, headers={"Idempotency-Key": key})
         if answer.status_code != 200:
             self.failures.append(f"{key}: {answer.status_code} {answer.text}")
             return
+        if answer.http_version != version:
+            self.failures.append(f"{key}: {answer.http_version} instead of {version}")
         with self._lock:
             self.paid[key] = answer.json()["id"]
