@@ -118,12 +118,12 @@ async def _serve(
             )
         )
         server = _make_server(app, settings, inheritance.socket_of(PUBLIC))
-        await server.start()
         admin = AdminListener(settings, app, server, counters, inherited=inheritance.socket_of(ADMIN))
         stack.push_async_callback(admin.stop)
+        stack.push_async_callback(_stop_server, server, deadline)
+        await server.open()
         database = DatabaseSettings(url=database_url, session_state=not settings.transaction_pooling)
         await admin.start(database, vault=vault, clock=clock)
-        stack.push_async_callback(_stop_server, server, deadline)
         loop.add_signal_handler(signal.SIGHUP, functools.partial(_reload, server))
         gc.spare()
         ready = Ready(server.url, os.getpid(), database_url, redis_url, admin.url, test_key or msgspec.UNSET)
@@ -133,6 +133,8 @@ async def _serve(
         stack.callback(file.remove)
         watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
         upgrade = await stack.enter_async_context(_upgradable(settings, server, admin, stopping, file))
+        # Last: the connections of a newcomer that fails before this stay with its predecessor.
+        server.accept()
         _tell_ready(inheritance)
         await stopping.wait()
         # A stream has no end of its own that the server could wait for.

@@ -61,7 +61,9 @@ class Server:
         self._poller: Poller | None = None
         self._emptied = asyncio.Event()
         self._forwarded: Callable[[dict[str, Any]], None] | None = None
+        # The Unix socket whose path is removed at the stop. An inherited one is another's until `accept`.
         self._unix_identity: tuple[int, int] | None = None
+        self._inherited_identity: tuple[int, int] | None = None
         self.url = ""
         # The socket that listens, which the process of the next program inherits.
         self.listening: socket.socket | None = None
@@ -86,7 +88,12 @@ class Server:
         return [("fastpay_refusals", {"status": str(status)}, count) for status, count in counts.items()]
 
     async def start(self) -> None:
-        """Bind, run the application's lifespan startup and accept connections.
+        """Open and accept connections. Raises: ConfigurationError, as `open`."""
+        await self.open()
+        self.accept()
+
+    async def open(self) -> None:
+        """Bind, and run the application's lifespan startup. Connections wait in the kernel until `accept`.
 
         Raises: ConfigurationError if the address is not available, the certificate is unusable, or the
         application cannot start.
@@ -102,8 +109,13 @@ class Server:
             listener.close()
             raise
         self.url = self._describe(listener)
-        service = self._service = self._create_service(listener)
-        self._accept(listener, service)
+
+    def accept(self) -> None:
+        """Accept connections. Nothing may fail after this: an accepted connection is no other process's."""
+        assert self.listening is not None
+        self._unix_identity = self._unix_identity or self._inherited_identity
+        service = self._service = self._create_service(self.listening)
+        self._accept(self.listening, service)
         service.wheel.start()
 
     async def hand_over(self, *, period_ms: int, until: asyncio.Event) -> None:
@@ -111,8 +123,8 @@ class Server:
 
         The listening socket stays open in the process that has inherited it. Over HTTP/1.1 the next response
         ends its connection. Over HTTP/2 GOAWAY comes when no request is open, because many clients give up
-        requests that are open then; those that cross it are safe to send again (RFC 9113 6.8). Call `stop`
-        afterwards.
+        requests that are open then; those that cross it are safe to send again (RFC 9113 6.8). After it the
+        client closes, because it may write the next request before it reads it. Call `stop` afterwards.
         """
         service, poller = self._service, self._poller
         if service is None or poller is None:
@@ -132,6 +144,8 @@ class Server:
     async def stop(self) -> None:
         """Accept nothing new, finish running requests within the drain timeout, and close."""
         service, poller = self._service, self._poller
+        if service is None:
+            await self._close_unaccepted()
         if service is None or poller is None:
             return
         self._poller = None
@@ -154,6 +168,13 @@ class Server:
         if self._context is not None and self._settings.tls_cert is not None:
             tls.reload(self._context, self._settings.tls_cert, self._settings.tls_key)
 
+    async def _close_unaccepted(self) -> None:
+        if self.listening is not None:
+            self.listening.close()
+            self.listening = None
+            self._forget_unix_socket()
+            await self._lifespan.stop(timeout_seconds=self._settings.stop_timeout_ms / 1000)
+
     async def _drain(self, service: Service) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.drain_timeout_ms / 1000
@@ -172,7 +193,7 @@ class Server:
         """Wait until no connection is left, also none whose TLS handshake is not complete."""
         while self._connections(service):
             await self._wait_empty(service)
-            await asyncio.sleep(limits.tick_ms / 1000)
+            await asyncio.sleep(self._settings.tick_ms / 1000)
 
     async def _wait_empty(self, service: Service) -> None:
         self._emptied.clear()
@@ -235,7 +256,7 @@ class Server:
         if listener.family == socket.AF_UNIX:
             self._settings = replace(self._settings, unix=listener.getsockname())
             status = os.stat(listener.getsockname())
-            self._unix_identity = (status.st_dev, status.st_ino)
+            self._inherited_identity = (status.st_dev, status.st_ino)
         else:
             self._settings = replace(self._settings, unix=None, host=listener.getsockname()[0])
         return listener

@@ -63,7 +63,7 @@ def test_clients_notice_nothing_of_upgrades(
         crowd.send_in(kept=2, new=1, http2=2)
         crowd.wait_paid(10)
         # A newcomer that crashes leaves the old one serving, and clients notice nothing of it either.
-        installation.plant("broken", "exit 3")
+        installation.plant_late_death("broken")
         status, said = upgrade(running)
         assert (status, pid_of(running)) == (1, running.pid)
         assert "ended with status 3 before it served" in said

@@ -104,6 +104,10 @@ class Client:
         while not all(stream in self.ended or stream in self.resets for stream in streams):
             assert await self.step(), f"the connection ended, GOAWAY {self.goaway}"
 
+    async def until_goaway(self) -> None:
+        while self.goaway is None:
+            assert await self.step(), "the connection ended without GOAWAY"
+
     async def until_closed(self) -> None:
         while await self.step():
             pass

@@ -5,6 +5,7 @@ import itertools
 import json
 import signal
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,17 @@ class Installation:
         new.unlink(missing_ok=True)
         new.symlink_to(program or self._program)
         new.rename(self.link)
+
+    def plant_late_death(self, name: str) -> None:
+        """Install the program with one fault: it ends with status 3 when it has nearly started."""
+        # For a second clients connect, and would lose what it had accepted.
+        fault = (
+            "import asyncio, os; from fastpay.operations.admin import AdminListener\n"
+            "async def die(*_, **__): await asyncio.sleep(1); os._exit(3)\n"
+            "AdminListener.start = die\n"
+            "from fastpay.cli import main; main()"
+        )
+        self.plant(name, f"exec {sys.executable} -c '{fault}' \"$@\"")
 
     def plant(self, name: str, script: str) -> None:
         """Install a program that does something else."""

@@ -2,13 +2,16 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from fastpay.server.listener import Server
+from fastpay.server.listener import Server, ServerSettings
 from tests.support.doors import Certificate
 from tests.support.h2_client import Client, fields
-from tests.support.http_server import GET, Receive, Scope, Send, connect, run, serving
+from tests.support.http_server import GET, Application, Receive, Scope, Send, answering, connect, run, serving
 from tests.transport.test_bytes_in_flight import until
 
 _FOREVER_MS = 600_000
@@ -54,7 +57,7 @@ def test_a_connection_that_has_sent_nothing_yet_is_served() -> None:
                 assert (await first[0].read()).endswith(b"ok")
                 stream = second.request(fields())
                 await second.until(stream)
-                await second.until_closed()
+                await second.until_goaway()
                 assert (second.statuses[stream], second.goaway) == ([200], 0)
             first[1].close()
             await handing
@@ -75,9 +78,8 @@ def test_over_http2_goaway_comes_when_no_request_is_open() -> None:
             assert not client.closed
             assert client.resets == {}
             await client.until(slow)
-            await client.until_closed()
+            await client.until_goaway()
             assert client.statuses[slow] == [200]
-            assert client.goaway is not None
             client.writer.close()
             await handing
 
@@ -127,5 +129,63 @@ def test_a_stop_ends_it_at_once() -> None:
             await server.stop()
             assert await reader.read() == b""
             writer.close()
+
+    run(main())
+
+
+@asynccontextmanager
+async def _sharing(first: Server, app: Application) -> AsyncIterator[Server]:
+    """Yield another server with the listening socket of the first, which is neither opened nor stopped."""
+    assert first.listening is not None
+    yield Server(app, ServerSettings(port=0), inherited=first.listening.dup())
+
+
+def test_a_connection_that_comes_later_waits_for_the_newcomer() -> None:
+    async def main() -> None:
+        async with serving(answering(b"old")) as old, _sharing(old, answering(b"new")) as new:
+            # The last connection keeps the old server from ending.
+            _, kept = await connect(old)
+            await until(lambda: old.connection_count == 1)
+            handing = await _hand_over(old)
+            reader, writer = await connect(old)
+            writer.write(GET)
+            await asyncio.sleep(0.1)
+            assert old.connection_count == 1
+            await new.start()
+            assert await reader.readuntil(b"new")
+            writer.close()
+            kept.close()
+            await handing
+            await new.stop()
+
+    run(main())
+
+
+def test_a_newcomer_that_fails_before_it_accepts_has_taken_no_connection() -> None:
+    async def main() -> None:
+        async with serving(answering(b"old")) as old, _sharing(old, answering(b"new")) as new:
+            await new.open()
+            for _ in range(20):
+                reader, writer = await connect(old)
+                writer.write(GET)
+                assert await reader.readuntil(b"old")
+                writer.close()
+            await new.stop()
+            reader, writer = await connect(old)
+            writer.write(GET)
+            assert await reader.readuntil(b"old")
+            writer.close()
+
+    run(main())
+
+
+def test_a_newcomer_that_fails_leaves_the_path_of_the_socket(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "socket"
+        async with serving(answering(b"old"), unix=str(path)) as old, _sharing(old, answering()) as new:
+            await new.open()
+            await new.stop()
+            assert path.exists()
+        assert not path.exists()
 
     run(main())
