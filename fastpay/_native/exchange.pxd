@@ -36,6 +36,8 @@ cdef class Exchange(Job):
     cdef bint is_head
     cdef bint is_version_1_0
     cdef bint keep_alive
+    # The client has asked for the end of the connection, so it sends no more requests.
+    cdef bint client_closes
     cdef bint running
     cdef bint message_complete
     cdef bint delivered

@@ -118,7 +118,7 @@ cdef class Connection(Link):
     def retire(self):
         """Close now if no handler runs, otherwise when the response is written."""
         if self.exchange is None or not self.exchange.running:
-            self._close()
+            self._close() if self.exchange is None and self.reading is None else self._linger()
 
     # Reading.
 
@@ -227,9 +227,10 @@ cdef class Connection(Link):
         exchange.begun_ns = monotonic()
         exchange.is_head = is_text(reading.method, b"HEAD", 4)
         exchange.is_version_1_0 = reading.is_version_1_0
-        exchange.keep_alive = not reading.wants_close and (
-            not reading.is_version_1_0 or reading.wants_keep_alive
-        ) and self.requests < service.connection_requests_max
+        exchange.client_closes = reading.wants_close
+        if reading.is_version_1_0 and not reading.wants_keep_alive:
+            exchange.client_closes = True
+        exchange.keep_alive = not exchange.client_closes and self.requests < service.connection_requests_max
         exchange.paused = self.write_paused
         exchange.message_complete = reading.message_complete
         exchange.taken = reading.head_bytes
@@ -355,7 +356,8 @@ cdef class Connection(Link):
         self._let_go(exchange)
         if not exchange.keep_alive:
             self._flush()
-            if self.ended or (exchange.message_complete and not self._has_unread()):
+            # Otherwise the next request may be on its way: a reset for it could overtake the response.
+            if self.ended or exchange.client_closes and exchange.message_complete and not self._has_unread():
                 return self._close()
             return self._linger()
         if self.busy:
@@ -401,8 +403,7 @@ cdef class Connection(Link):
         return 0
 
     cdef int _refuse(self, int reason) except -1:
-        # Answer without the application and end the connection, because the start of the next request is
-        # unknown.
+        # Answer without the application and end the connection: nobody knows where the next request starts.
         cdef Exchange exchange = self.exchange
         cdef bint is_head = False
         if exchange is not None:

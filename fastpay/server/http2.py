@@ -3,13 +3,18 @@
 A connection passes through these states and never goes back:
 
     serving   -> answering   a connection error, a spent budget, the end of input, or too long idle
-    serving   -> lingering   no request is open, and another process takes the new connections
+    serving   -> dismissed   no request is open, and another process takes the new connections: GOAWAY
     answering -> lingering   every complete request is answered, or drain_timeout_ms are over: GOAWAY
+    dismissed -> lingering   the server stops, or idle_timeout_ms are over
+    dismissed -> closed      the client closes
     lingering -> closed      the client closes too, or linger_timeout_ms are over
 
 Responses leave before the GOAWAY: many clients read nothing after it, and a committed payment must get its
 response although another request was at fault. RFC 9113 5.4.1 asks for a GOAWAY before the end of the
 connection, not for an immediate one.
+
+Some clients (httpx) read nothing while they are idle. They write their next request before they find the
+GOAWAY, and send it again only if they could write all of it. So a dismissed connection stays open.
 """
 
 import asyncio
@@ -58,6 +63,8 @@ class Http2Connection(asyncio.Protocol):
         self._idle_since = service.loop.time()
         self._paused_since = 0.0
         self._closing = False
+        self._dismissed = False
+        self._goodbye_sent = False
         # The reason why the connection ends once everything is answered, and the latest time for it.
         self._ending: ErrorCodes | None = None
         self._ending_due = 0.0
@@ -100,6 +107,11 @@ class Http2Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read frames, up to the client's budget."""
         guard = self._guard
+        if self._dismissed:
+            self._read_on_left -= len(data)
+            if self._read_on_left < 0:
+                self.abort()
+            return
         if self._closing or guard is None:
             return
         if self._ending is not None:
@@ -183,19 +195,21 @@ class Http2Connection(asyncio.Protocol):
             self._idle_since = 0.0
         elif self._ending is not None:
             self._say_goodbye(self._ending)
+        elif guard.terminated:
+            self._linger() if self._goodbye_sent else self._say_goodbye(ErrorCodes.NO_ERROR)
         elif self._service.retiring and guard.last_stream:
             # The first request of a new connection is on its way, and some clients give it up at a GOAWAY.
-            self._say_goodbye(ErrorCodes.NO_ERROR)
-        elif guard.terminated:
-            self._close()
+            self._dismiss()
         else:
             self._idle_since = self._idle_since or self._service.loop.time()
             self._service.peers.note_waiting(self._node)
 
     def retire(self) -> None:
         """Accept no new requests, and close when the running ones are answered."""
-        if self._guard is not None and self._transport is not None and not self._closing:
-            self._transport.write(self._guard.goodbye())
+        if self._dismissed:
+            self._linger()
+        elif not self._closing:
+            self._write_goodbye(ErrorCodes.NO_ERROR)
             self.flush()
 
     def abort(self) -> None:
@@ -235,32 +249,41 @@ class Http2Connection(asyncio.Protocol):
             self._guard.give_up_incomplete()
             self.flush()
 
+    def _dismiss(self) -> None:
+        """Send GOAWAY, and leave it to the client to close; it may find the GOAWAY only later."""
+        self._write_goodbye(ErrorCodes.NO_ERROR)
+        self._closing = self._dismissed = True
+        self._service.wheel.set_deadline(self._node, self._settings.idle_timeout_ms / 1000)
+        self._service.peers.note_waiting(self._node)
+
     def _say_goodbye(self, code: ErrorCodes) -> None:
-        if self._guard is not None and self._transport is not None:
-            self._transport.write(self._guard.goodbye(code))
+        self._write_goodbye(code)
+        if self._guard is not None:
             self._guard.lose()
         self._linger()
 
+    def _write_goodbye(self, code: ErrorCodes) -> None:
+        if self._guard is not None and self._transport is not None:
+            self._goodbye_sent = True
+            self._transport.write(self._guard.goodbye(code))
+
     def _linger(self) -> None:
         """Discard input for a while before closing: a reset must not overtake the GOAWAY."""
-        if self._closing or self._transport is None:
+        if self._transport is None or (self._closing and not self._dismissed):
             return
+        self._closing, self._dismissed = True, False
+        self._service.wheel.set_deadline(self._node, self._settings.linger_timeout_ms / 1000)
         if self._input_ended or not self._transport.can_write_eof():
             # No more input can come; or TLS, whose close waits for the other side's close_notify.
-            self._close()
-            return
-        self._closing = True
-        self._service.wheel.set_deadline(self._node, self._settings.linger_timeout_ms / 1000)
-        self._transport.write_eof()
-
-    def _close(self) -> None:
-        if not self._closing and self._transport is not None:
-            self._closing = True
-            self._service.wheel.set_deadline(self._node, self._settings.linger_timeout_ms / 1000)
             self._transport.close()
+        else:
+            self._transport.write_eof()
 
     def _expire(self) -> None:
         guard, now = self._guard, self._service.loop.time()
+        if self._dismissed:
+            self._linger()
+            return
         if self._closing or guard is None:
             self.abort()
             return
