@@ -9,12 +9,12 @@ from fastpay._native.histograms import Histograms
 from fastpay.clock import SystemClock
 from fastpay.observability import traces
 from fastpay.observability.buckets import DURATION_BOUNDS_NS
-from fastpay.store.statements import BATCH, SQL, combined
+from fastpay.store.statements import BATCH_MARK, SQL
 
-# Beside the statements of this program: what begins a transaction, ends it, or sets something up.
-_BEGIN, _COMMIT, _OTHER = "begin", "commit", "_OTHER"
+# Beside this program's statements: what combines them, begins or ends a transaction, or sets up a session.
+_BATCH, _BEGIN, _COMMIT, _OTHER = "batch", "begin", "commit", "_OTHER"
 _now_ns = SystemClock.monotonic_ns
-_NAMES = (*SQL, BATCH, _BEGIN, _COMMIT, _OTHER)
+_NAMES = (*SQL, _BATCH, _BEGIN, _COMMIT, _OTHER)
 _SERIES = {name: 2 * index for index, name in enumerate(_NAMES)}
 _BY_TEXT = {text: _SERIES[name] for name, text in SQL.items()}
 
@@ -62,7 +62,7 @@ def _series_of(query: str) -> int:
     series = _BY_TEXT.get(query)
     if series is not None:
         return series
-    if query in combined:
-        return _SERIES[BATCH]
+    if query.startswith(BATCH_MARK):
+        return _SERIES[_BATCH]
     word = query[:6].lower()
     return _SERIES[_COMMIT if word == "commit" else _BEGIN if word.startswith("begin") else _OTHER]

@@ -149,9 +149,8 @@ SQL: Final = _FILES | GENERATED
 assert len(SQL) == len(_FILES) + len(GENERATED)
 
 
-# What `combine` has returned goes by this name.
-BATCH: Final = "batch"
-combined: set[str] = set()
+# What `combine` returns begins with this, and no other statement does.
+BATCH_MARK: Final = "/* batch */ "
 
 
 # Batches write to few different sets of tables. The driver prepares each combined statement.
@@ -170,9 +169,7 @@ def combine(names: tuple[str, ...]) -> str:
         parts.append(_shift(text, offset).strip())
         offset += max(map(int, _PARAMETER.findall(text)))
     first = [f"{name} as (\n{part}\n)" for name, part in zip(names, parts, strict=True)][:-1]
-    statement = "with " + ",\n".join(first) + "\n" + parts[-1] if first else parts[-1]
-    combined.add(statement)
-    return statement
+    return BATCH_MARK + ("with " + ",\n".join(first) + "\n" if first else "") + parts[-1]
 
 
 def array_types(name: str) -> tuple[str, ...]:

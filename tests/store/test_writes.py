@@ -19,7 +19,7 @@ from fastpay.store import columns
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
-from fastpay.store.statements import combine
+from fastpay.store.statements import BATCH_MARK, combine
 from tests.store.test_batches_alike import writing
 from tests.support.engine import check_books, engine, make_tenant, read_versions
 from tests.support.servers import PATIENCE_SECONDS
@@ -69,13 +69,13 @@ async def test_what_cannot_be_encoded_is_refused_before_anything_is_sent() -> No
 
 def test_combined_statements_number_their_parameters_one_after_the_other() -> None:
     text = combine(("write_new_payment_methods", "write_payment_methods", "write_books"))
-    assert text.startswith("with write_new_payment_methods as (\ninsert into payment_method (")
+    assert text.startswith(f"{BATCH_MARK}with write_new_payment_methods as (\ninsert into payment_method (")
     assert "select unnest($1::uuid[])" in text
     assert "select unnest($6::uuid[]) as tenant_id" in text
     assert "select unnest($11::uuid[]) as tenant_id, unnest($12::boolean[])" in text
     assert text.rstrip().endswith("book.livemode = changed.livemode")
     assert "--" not in text
-    assert combine(("write_books",)).startswith("update book")
+    assert combine(("write_books",)).startswith(f"{BATCH_MARK}update book")
 
 
 def test_rows_of_new_objects_are_told_from_those_of_changed_ones() -> None:
@@ -171,7 +171,9 @@ async def test_batches_that_follow_each_other_need_two_round_trips_each(database
         await instance.do(pay, scope)
         connection = instance.batches._connection
         assert connection is not None
-        connection.add_query_logger(lambda query: seen.append(query.query.split(None, 1)[0]))
+        connection.add_query_logger(
+            lambda query: seen.append(query.query.removeprefix(BATCH_MARK).split(None, 1)[0])
+        )
         await asyncio.gather(*(instance.do(pay, scope) for _ in range(10)))
         # One writes and one commits; only the first had to begin, and the last leaves nothing begun.
         assert seen == ["begin", *["with", "commit"] * 10]
