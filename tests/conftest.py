@@ -1,6 +1,7 @@
 """Real servers for tests: one PostgreSQL and one Redis for all, a database for each, fastpay processes."""
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ import hypothesis
 import pytest
 import redis
 
+import fastpay.operations.gc
 import fastpay.signing
 from fastpay.operations.embedded.access import run_servers
 from fastpay.operations.embedded.account import choose_account
@@ -41,6 +43,18 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("shared")
+
+
+def pytest_configure() -> None:
+    """Leave the collector out of the loading of nine thousand tests: whatever they make is kept."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector look at what tests make, and not at the tests, as a server does after its start."""
+    gc.enable()
+    gc.collect()
+    fastpay.operations.gc.spare()
 
 
 @pytest.fixture(scope="session")

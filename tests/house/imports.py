@@ -1,6 +1,7 @@
 """Who may import whom: the floors among themselves, third parties, time and chance."""
 
 import ast
+import functools
 import re
 from pathlib import PurePath
 
@@ -139,18 +140,20 @@ def check_chance(path: str, source: str) -> list[str]:
             faults.append(f"{path}:{line}: {module} is only for clock.py")
     if path.endswith((".pyx", ".pxd")):
         return faults
+    called = {call.rpartition(".")[2] for call in CHANCE_CALLS}
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.Attribute) and node.attr in called:
             owner = ast.unparse(node.value).rpartition(".")[2]
             if f"{owner}.{node.attr}" in CHANCE_CALLS:
                 faults.append(f"{path}:{node.lineno}: {owner}.{node.attr} is only for clock.py")
     return faults
 
 
-def all_imports(path: str, source: str) -> list[tuple[int, str]]:
+@functools.cache
+def all_imports(path: str, source: str) -> tuple[tuple[int, str], ...]:
     """Return line and full name of all that is imported; of a `from`, the name it brings included."""
     if path.endswith((".pyx", ".pxd")):
-        return _compiled_imports(source)
+        return tuple(_compiled_imports(source))
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -158,7 +161,7 @@ def all_imports(path: str, source: str) -> list[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             module = _absolute(path, node)
             found += [(node.lineno, f"{module}.{alias.name}") for alias in node.names]
-    return found
+    return tuple(found)
 
 
 def _absolute(path: str, node: ast.ImportFrom) -> str:

@@ -16,7 +16,7 @@ import pytest
 from fastpay import limits
 from fastpay.operations.embedded import children
 from fastpay.operations.embedded.account import choose_account
-from tests.support.servers import RunningServer, SpawnServer, execute, fetch, run_fastpay
+from tests.support.servers import RunningServer, SpawnServer, copy_cluster, execute, fetch, run_fastpay
 
 
 def healthy(server: RunningServer) -> bool:
@@ -67,8 +67,9 @@ def test_the_embedded_servers_listen_on_no_port(server: RunningServer) -> None:
             assert not (fields[3] == "0A" and f"socket:[{fields[9]}]" in listening)
 
 
-def test_data_and_key_survive_restarts(spawn_server: SpawnServer, data_dir: Path) -> None:
-    first = spawn_server(data_dir=data_dir)
+def test_data_and_key_survive_restarts(spawn_server: SpawnServer) -> None:
+    first = spawn_server()
+    data_dir = first.data_dir
     execute(first.database_url, "insert into tenant values (gen_random_uuid(), 'kept', sha256('x'), now())")
     assert first.stop() == 0
     second = spawn_server(data_dir=data_dir)
@@ -235,8 +236,8 @@ def test_a_half_made_cluster_is_made_anew(spawn_server: SpawnServer, data_dir: P
     assert not half.exists()
 
 
-def test_the_ready_file_is_never_seen_half_written(spawn_server: SpawnServer, data_dir: Path) -> None:
-    server = spawn_server(data_dir=data_dir, wait=False)
+def test_the_ready_file_is_never_seen_half_written(spawn_server: SpawnServer) -> None:
+    server = spawn_server(wait=False)
     seen: list[bytes] = []
     stop = threading.Event()
 
@@ -280,8 +281,12 @@ def test_a_socket_that_another_instance_has_taken_over_is_left(
     assert not path.exists()
 
 
-def test_a_long_data_directory_name_gets_short_sockets(spawn_server: SpawnServer, data_dir: Path) -> None:
+def test_a_long_data_directory_name_gets_short_sockets(
+    spawn_server: SpawnServer, data_dir: Path, cluster: Path
+) -> None:
     long = data_dir / ("d" * 60) / ("e" * 60)
+    long.parent.mkdir(parents=True)
+    copy_cluster(cluster, long)
     server = spawn_server(data_dir=long)
     assert healthy(server)
     assert fetch(server.database_url, "select 1") == [(1,)]
@@ -297,9 +302,12 @@ def test_a_long_data_directory_name_gets_short_sockets(spawn_server: SpawnServer
     assert not other.exists()
 
 
-def test_a_data_directory_behind_a_symbolic_link_works(spawn_server: SpawnServer, data_dir: Path) -> None:
+def test_a_data_directory_behind_a_symbolic_link_works(
+    spawn_server: SpawnServer, data_dir: Path, cluster: Path
+) -> None:
     real = data_dir / "real"
-    real.mkdir(parents=True)
+    data_dir.mkdir()
+    copy_cluster(cluster, real)
     (data_dir / "link").symlink_to(real)
     server = spawn_server(data_dir=data_dir / "link")
     server.kill()

@@ -15,6 +15,7 @@ import pytest
 from fastpay.operations.embedded import children
 from tests.pages.blocks import ADDRESS, PATIENCE_SECONDS, ROOT, Block, find_blocks, run
 from tests.support.api import open_client
+from tests.support.forked import run_forked
 from tests.support.servers import RunningServer, clean_environment
 from tests.support.signers import make_signing_key
 from tests.support.tenants import Tenant, make_tenant
@@ -135,20 +136,12 @@ class Operator:
             self._environment[variable] = value
             return
         assert words[0] == "fastpay", words
-        command = [sys.executable, "-m", *words]
         if words[1] == "serve":
-            self._serve(command)
+            self._serve([sys.executable, "-m", *words])
             return
         if words[1] == "bench":
-            command += ["--seconds", "0.5"]
-        ran = subprocess.run(
-            command,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+            words += ["--seconds", "0.5"]
+        ran = run_forked(tuple(words[1:]), self._environment, timeout_s=PATIENCE_SECONDS)
         assert ran.returncode == 0, f"{words}\n{ran.stdout}{ran.stderr}"
         if words[1:3] == ["keys", "list"]:
             self._key_id = re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", ran.stdout)[0]

@@ -1,10 +1,16 @@
 """What several of the tests on stores begin with."""
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 import redis
 
 from fastpay import limits
-from tests.support.servers import PATIENCE_SECONDS
+from fastpay.store.connections import connected
+from tests.store.constraint_cases import prepare
+from tests.support.engine import make_tenant
+from tests.support.servers import PATIENCE_SECONDS, fresh_database
 
 
 @pytest.fixture
@@ -20,3 +26,17 @@ def cache(redis_url: str) -> redis.Redis:
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     return client
+
+
+@pytest.fixture(scope="module")
+def written_url(postgres_url: str) -> Iterator[str]:
+    """A database with the rows that others refer to, for statements that it has to refuse."""
+
+    async def write(url: str) -> None:
+        scope = await make_tenant(url)
+        async with connected(url) as connection:
+            await prepare(connection, scope)
+
+    with fresh_database(postgres_url, template="fastpay") as url:
+        asyncio.run(write(url))
+        yield url

@@ -1,7 +1,10 @@
 """The rows of test_constraints.py: those that others refer to, and those that each constraint refuses."""
 
+from typing import Any
+
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import STORED
-from tests.store.good_rows import Row, name
+from tests.store.good_rows import GOOD, Row, name
 
 # Rows that the others refer to or clash with, written first.
 FIRST: list[tuple[str, Row]] = [
@@ -240,3 +243,28 @@ CASES: dict[str, list[Row]] = {
     "idempotency_key_length": [{"idempotency_key": ""}, {"idempotency_key": "k" * 256}],
     "search_progress_sequence_not_negative": [{"sequence": -1}],
 }
+
+
+async def insert(connection: Any, scope: Scope, table: str, changed: Row) -> None:
+    """Write a good row with some of it changed."""
+    row = {"tenant_id": scope.tenant_id, "livemode": scope.livemode, **GOOD[table], **changed}
+    types = {
+        record["attname"]: record["type"]
+        for record in await connection.fetch(
+            "select attname, format_type(atttypid, null) as type from pg_attribute "
+            "where attrelid = $1::text::regclass and attnum > 0",
+            table,
+        )
+    }
+    places = ", ".join(
+        f"${number}::{'bytea' if types[column] == 'bytea' else 'text'}::{types[column]}"
+        for number, column in enumerate(row, start=1)
+    )
+    values = [value if value is None or isinstance(value, bytes) else str(value) for value in row.values()]
+    await connection.execute(f"insert into {table} ({', '.join(row)}) values ({places})", *values)
+
+
+async def prepare(connection: Any, scope: Scope) -> None:
+    """Write the rows that others refer to."""
+    for table, changed in FIRST:
+        await insert(connection, scope, table, changed)

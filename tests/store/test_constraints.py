@@ -7,7 +7,7 @@ import pytest
 
 from fastpay.domain.identifiers import Scope
 from fastpay.store.connections import connected
-from tests.store.constraint_cases import CASES, FIRST
+from tests.store.constraint_cases import CASES, insert, prepare
 from tests.store.good_rows import GOOD, Row
 from tests.support.engine import make_tenant
 from tests.support.servers import fetch
@@ -34,31 +34,6 @@ TABLES_OF_OTHERS = (
 def table_of(constraint: str) -> str:
     """Return the table whose name a constraint's begins with."""
     return max((table for table in GOOD if constraint.startswith(f"{table}_")), key=len)
-
-
-async def insert(connection: Any, scope: Scope, table: str, changed: Row) -> None:
-    """Write a good row with some of it changed."""
-    row = {"tenant_id": scope.tenant_id, "livemode": scope.livemode, **GOOD[table], **changed}
-    types = {
-        record["attname"]: record["type"]
-        for record in await connection.fetch(
-            "select attname, format_type(atttypid, null) as type from pg_attribute "
-            "where attrelid = $1::text::regclass and attnum > 0",
-            table,
-        )
-    }
-    places = ", ".join(
-        f"${number}::{'bytea' if types[column] == 'bytea' else 'text'}::{types[column]}"
-        for number, column in enumerate(row, start=1)
-    )
-    values = [value if value is None or isinstance(value, bytes) else str(value) for value in row.values()]
-    await connection.execute(f"insert into {table} ({', '.join(row)}) values ({places})", *values)
-
-
-async def prepare(connection: Any, scope: Scope) -> None:
-    """Write the rows that others refer to."""
-    for table, changed in FIRST:
-        await insert(connection, scope, table, changed)
 
 
 def test_every_constraint_has_a_case(database_url: str) -> None:
@@ -121,10 +96,9 @@ async def test_each_constraint_refuses_by_its_name(database_url: str) -> None:
     ],
 )
 async def test_rules_out_of_their_range_are_refused(
-    database_url: str, constraint: str, values: tuple[str, ...]
+    written_url: str, constraint: str, values: tuple[str, ...]
 ) -> None:
-    await make_tenant(database_url)
-    async with connected(database_url) as connection:
+    async with connected(written_url) as connection:
         for value in values:
             with pytest.raises(asyncpg.CheckViolationError) as refused:
                 await connection.execute(f"update book set {value}")
@@ -182,12 +156,10 @@ async def refusal(connection: Any, scope: Scope, table: str, changed: Row) -> st
         "do update set livemode = excluded.livemode",
     ],
 )
-async def test_what_is_written_once_is_never_changed(database_url: str, table: str, statement: str) -> None:
-    scope = await make_tenant(database_url)
+async def test_what_is_written_once_is_never_changed(written_url: str, table: str, statement: str) -> None:
     keys = {"object_version": "object_id, version", "transfer": "transfer_id", "event": "sequence"}
     key = keys.get(table, "sequence, position")
-    async with connected(database_url) as connection:
-        await prepare(connection, scope)
+    async with connected(written_url) as connection:
         with pytest.raises(asyncpg.RestrictViolationError) as refused:
             await connection.execute(statement.format(table=table, key=key))
         assert refused.value.constraint_name == f"{table}_immutable"

@@ -6,8 +6,8 @@ import asyncpg
 import pytest
 
 from fastpay.store.connections import connected
+from tests.store.constraint_cases import insert, prepare
 from tests.store.good_rows import name
-from tests.store.test_constraints import insert, prepare
 from tests.support.engine import make_tenant
 
 
@@ -108,10 +108,8 @@ KEPT = {
         "update {table} set {column} = {column}",
     ],
 )
-async def test_what_others_refer_to_is_never_removed(database_url: str, table: str, statement: str) -> None:
-    scope = await make_tenant(database_url)
-    async with connected(database_url) as connection:
-        await prepare(connection, scope)
+async def test_what_others_refer_to_is_never_removed(written_url: str, table: str, statement: str) -> None:
+    async with connected(written_url) as connection:
         with pytest.raises(asyncpg.RestrictViolationError) as refused:
             await connection.execute(statement.format(table=table, column=KEPT[table]))
         assert refused.value.constraint_name == f"{table}_kept"

@@ -64,6 +64,11 @@ class Database:
         self._runner = asyncio.Runner()
         self._connection = self._runner.run(asyncpg.connect(database_url))
         self.tables = [str(row[0]) for row in self.fetch(_TABLES)]
+        counted = [table for table in self.tables if table not in TABLES_OF_INSTANCES]
+        parts = [f"select '{table}', count(*) from {table}" for table in counted]
+        parts.append("select 'changes', coalesce(sum(sequence), 0) from book")
+        parts.append(f"select 'busy', ({_BUSY})::integer")
+        self._counting = " union all ".join(parts)
 
     def fetch(self, query: str, *values: Any) -> list[Any]:
         """Run one query."""
@@ -74,11 +79,11 @@ class Database:
 
         Wait for what time brings about by itself.
         """
-        self.settle()
-        tables = [table for table in self.tables if table not in TABLES_OF_INSTANCES]
-        parts = [f"select '{table}', count(*) from {table}" for table in tables]
-        parts.append("select 'changes', coalesce(sum(sequence), 0) from book")
-        return {str(name): int(count) for name, count in self.fetch(" union all ".join(parts))}
+        while True:
+            counts = {str(name): int(count) for name, count in self.fetch(self._counting)}
+            if not counts.pop("busy"):
+                return counts
+            time.sleep(0.05)
 
     def settle(self) -> None:
         """Wait for what time brings about by itself."""

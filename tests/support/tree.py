@@ -1,12 +1,14 @@
 """The files that the house rules speak of."""
 
+import functools
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def tracked() -> list[Path]:
+@functools.cache
+def tracked() -> tuple[Path, ...]:
     """Return every file that belongs to the project, relative to its root.
 
     Files not yet committed are among them, so that a rule is broken before the commit and not after it.
@@ -16,8 +18,8 @@ def tracked() -> list[Path]:
     if listing.returncode != 0:
         # An unpacked source archive knows no git.
         inside = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
-        return sorted(path for path in inside if not _made(path))
-    return sorted(Path(line) for line in listing.stdout.splitlines() if (ROOT / line).is_file())
+        return tuple(sorted(path for path in inside if not _made(path)))
+    return tuple(sorted(Path(line) for line in listing.stdout.splitlines() if (ROOT / line).is_file()))
 
 
 def under(folder: str, *suffixes: str) -> list[Path]:
