@@ -16,7 +16,7 @@ from tests.support.tenants import Tenant, make_tenant
 def http(server: RunningServer) -> Iterator[httpx.Client]:
     """A client of the operator's listener that says where its forms come from, and keeps no cookie."""
     url = server.admin_url
-    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, trust_env=False) as client:
+    with open_client(url, headers={"Origin": url}) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         yield client
 

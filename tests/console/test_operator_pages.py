@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from fastpay.cli import commands
 from tests.console.test_own_page import send
+from tests.support.api import open_client
 from tests.support.operators import PASSWORD, SignedIn, cookie_of, get, invite, join, secret_on
 from tests.support.servers import RunningServer, SpawnServer, fetch, run_fastpay
 
@@ -121,7 +122,7 @@ def test_the_last_administrator_stays_also_for_the_command_line(spawn_server: Sp
         return done.output if isinstance(done.exception, SystemExit | None) else str(done.exception)
 
     url = server.admin_url
-    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, trust_env=False) as http:
+    with open_client(url, headers={"Origin": url}) as http:
         ada = join(http, server, name="ada")
         for fields in ({"role": "view"}, {"role": "operate"}):
             answer = send(http, ada, "operators/role", name="ada", **fields)

@@ -288,7 +288,7 @@ def test_requests_are_on_the_timeline_with_replays_and_refusals_and_found_withou
     assert {answer.status_code for answer in refused} == {400}
     first, replay = (answer.headers["request-id"] for answer in answers)
     origin = {"Origin": logging.admin_url}
-    with httpx.Client(base_url=logging.admin_url, headers=origin, timeout=60, trust_env=False) as console:
+    with open_client(logging.admin_url, headers=origin) as console:
         operator = join(console, logging)
         page = page_of(own, made)
         for _ in range(600):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.console.test_attacks import EVIL, Elements
+from tests.support.api import ask, open_client
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator, options_on, to_text
 from tests.support.operators import PASSWORD, SignedIn, cookie_of, get, hidden, invite, join, post
 from tests.support.servers import RunningServer, execute, fetch
@@ -22,7 +23,7 @@ REFUSED = "This passkey was not accepted"
 def local(server: RunningServer) -> Iterator[httpx.Client]:
     """A client that finds the console by a name: passkeys do not work at an address."""
     url = server.admin_url.replace("127.0.0.1", "localhost")
-    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, trust_env=False) as client:
+    with open_client(url, headers={"Origin": url}) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         yield client
 
@@ -106,7 +107,7 @@ def test_the_options_ask_for_a_person_and_name_nobody(local: httpx.Client, serve
     assert made["authenticatorSelection"]["residentKey"] == "required"
     assert asked(local)["challenge"] != options["challenge"]
     # At an address there are no passkeys, and the page says where there are.
-    at_address = httpx.get(f"{server.admin_url}/console/sign-in", trust_env=False).text
+    at_address = ask(f"{server.admin_url}/console/sign-in").text
     assert "data-passkey" not in at_address
     assert f"{origin_of(local)}/console/" in at_address
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.homes.test_over_http import PAY, check_paid, counted, home_of, wait_for
-from tests.support.api import open_client
+from tests.support.api import ask, open_client
 from tests.support.servers import NUMBERS, RunningServer, SpawnServer, free_port
 from tests.support.tenants import make_tenant
 from tests.support.tree import ROOT
@@ -96,6 +96,6 @@ def test_an_api_key_keeps_its_instance_and_goes_on_at_another_when_that_one_stop
 def is_up(url: str) -> bool:
     """Tell whether both HAProxy and an instance behind it answer."""
     try:
-        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        return ask(f"{url}/readyz").status_code == 200
     except httpx.TransportError:
         return False

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import httpx
 from opentelemetry.semconv.attributes import (
     db_attributes,
     error_attributes,
@@ -14,6 +13,7 @@ from opentelemetry.semconv.attributes import (
 )
 
 from fastpay.operations.embedded import children
+from tests.support.api import ask, open_client
 from tests.support.otlp_receiver import attributes_of, receiving
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
 
@@ -47,7 +47,7 @@ def test_a_collector_gets_spans_by_the_conventions_below_the_callers(spawn_serve
                 "FASTPAY_REQUEST_LOG": "complete",
             }
         )
-        with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
+        with open_client(running.url) as client:
             client.headers["authorization"] = f"Bearer {running.test_key}"
             caller = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "a=b"}
             hook = {"url": f"{receiver.endpoint}/hook", "enabled_events[]": "payment_intent.succeeded"}
@@ -93,7 +93,7 @@ def _exemplars(running: RunningServer) -> dict[str, set[str]]:
 
     def read() -> dict[str, set[str]]:
         accept = {"accept": "application/openmetrics-text"}
-        text = httpx.get(f"{running.admin_url}/metrics", headers=accept, trust_env=False).text
+        text = ask(f"{running.admin_url}/metrics", headers=accept).text
         found: dict[str, set[str]] = {}
         for name, labels, trace in re.findall(r'(\w+)_bucket\{(.*)\} \d+ # \{trace_id="(\w{32})"\}', text):
             values = dict(re.findall(r'(\w+)="([^"]*)"', labels))

@@ -14,6 +14,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.operations import sealing_keys
 from fastpay.signing import HttpxAuth, sign_request
 from fastpay.store.sealing import KEY_FILE, read_keys, render_keys
+from tests.support.api import ask, open_client
 from tests.support.operators import PASSWORD, join
 from tests.support.servers import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
@@ -55,7 +56,7 @@ def status(server: RunningServer, key: str, *secrets: str) -> int:
     """Return the status of a request with this key, signed with these secrets."""
     auth = HttpxAuth(*secrets) if secrets else None
     headers = {"authorization": f"Bearer {key}"}
-    return httpx.get(f"{server.url}/v1/balance", headers=headers, auth=auth, trust_env=False).status_code
+    return ask(f"{server.url}/v1/balance", headers=headers, auth=auth).status_code
 
 
 def test_signing_from_the_first_key_to_its_end(spawn_server: SpawnServer) -> None:
@@ -93,9 +94,7 @@ def test_a_new_sealing_key_under_a_running_server(spawn_server: SpawnServer) -> 
     path = server.data_dir / KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     key, secret = operator.run("keys", "create", *WHOSE, "--signing").split()
-    with httpx.Client(
-        base_url=server.admin_url, headers={"Origin": server.admin_url}, timeout=60, trust_env=False
-    ) as console:
+    with open_client(server.admin_url, headers={"Origin": server.admin_url}) as console:
         ada = join(console, server)
     [old] = [key.key_id for key in read_keys(path)]
     new = operator.run("sealing", "add")
@@ -180,7 +179,7 @@ def test_a_signed_post_without_a_key_is_not_taken_again_after_a_crash(spawn_serv
     server.stop(signal.SIGKILL)
     server = spawn_server(data_dir=server.data_dir)
     assert [send(), send()] == [401, 401]
-    listed = httpx.get(server.url + INTENTS, auth=HttpxAuth(secret, api_key=key), trust_env=False)
+    listed = ask(server.url + INTENTS, auth=HttpxAuth(secret, api_key=key))
     assert len(listed.json()["data"]) == 1
 
 

@@ -16,11 +16,12 @@ import pytest
 from fastpay import limits
 from fastpay.operations.embedded import children
 from fastpay.operations.embedded.account import choose_account
+from tests.support.api import ask
 from tests.support.servers import RunningServer, SpawnServer, copy_cluster, execute, fetch, run_fastpay
 
 
 def healthy(server: RunningServer) -> bool:
-    return bool(httpx.get(f"{server.url}/healthz").json() == {"status": "ok"})
+    return bool(ask(f"{server.url}/healthz").json() == {"status": "ok"})
 
 
 def test_a_server_serves_and_says_how_to_pay(server: RunningServer) -> None:
@@ -246,7 +247,7 @@ def test_the_ready_file_is_never_seen_half_written(spawn_server: SpawnServer) ->
             with contextlib.suppress(FileNotFoundError):
                 seen.append(server.ready_file.read_bytes())
                 # Once it is there, requests are served.
-                assert httpx.get(json.loads(seen[-1])["url"] + "/healthz").status_code == 200
+                assert ask(json.loads(seen[-1])["url"] + "/healthz").status_code == 200
                 return
 
     watcher = threading.Thread(target=look)

@@ -13,6 +13,7 @@ import pytest
 
 from fastpay.operations.embedded import children
 from tests.pages.blocks import ROOT
+from tests.support.api import ask
 from tests.support.doors import Certificate
 from tests.support.servers import SpawnServer, end_server, execute, fetch, run_fastpay, start_server
 from tests.support.tenants import make_tenant
@@ -93,7 +94,7 @@ def test_a_newcomer_that_hangs_is_ended_and_the_old_one_goes_on(
         assert (status, pid_of(running)) == (1, running.pid)
         assert "did not serve within 1000 ms" in said
         assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
-        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        assert ask(f"{running.url}/healthz").status_code == 200
 
 
 def test_an_instance_with_embedded_servers_refuses_and_says_why(spawn_server: SpawnServer) -> None:
@@ -101,7 +102,7 @@ def test_an_instance_with_embedded_servers_refuses_and_says_why(spawn_server: Sp
     status, said = upgrade(server)
     assert status == 1
     assert "the embedded PostgreSQL and Redis end with this process" in said
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert ask(f"{server.url}/healthz").status_code == 200
 
 
 def test_a_unix_socket_is_handed_over_with_its_path(
@@ -152,13 +153,13 @@ def test_a_service_manager_passes_the_socket_and_is_told(
             running.wait_ready()
             host, port = listener.getsockname()
             assert running.url == f"http://{host}:{port}"
-            assert httpx.get(f"{running.url}/healthz").status_code == 200
+            assert ask(f"{running.url}/healthz").status_code == 200
             assert {told.recv(100), told.recv(100)} == {b"READY=1", b"WATCHDOG=1"}
             # The manager may have other processes' variables in its environment: they are for this one only.
             assert upgrade(running)[0] == 0
             assert told.recv(100) in (b"WATCHDOG=1", f"MAINPID={pid_of(running)}".encode())
             wait_ended(running.pid, running)
-            assert httpx.get(f"{running.url}/healthz").status_code == 200
+            assert ask(f"{running.url}/healthz").status_code == 200
         finally:
             os.kill(pid_of(running), signal.SIGTERM)
             wait_ended(pid_of(running), running)
@@ -189,7 +190,7 @@ def test_one_step_back_is_served(
     execute(database_url, "update alembic_version set version_num = '9001'")
     server = spawn_server(environment=environment)
     assert "newer_schema_accepted revision=9001" in server.output
-    assert httpx.get(f"{server.url}/readyz").status_code == 200
+    assert ask(f"{server.url}/readyz").status_code == 200
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

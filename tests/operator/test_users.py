@@ -9,17 +9,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from fastpay.operations.embedded.account import Account, open_paths
+from tests.support.api import ask
 from tests.support.servers import RunningServer, SpawnServer, run_fastpay
 
 IS_ROOT = os.geteuid() == 0
 
 
 def healthy(server: RunningServer) -> bool:
-    return bool(httpx.get(f"{server.url}/healthz").json() == {"status": "ok"})
+    return bool(ask(f"{server.url}/healthz").json() == {"status": "ok"})
 
 
 @pytest.fixture

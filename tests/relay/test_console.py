@@ -1,8 +1,7 @@
 """Operators have events delivered again, and see the attempts with the answers."""
 
-import httpx
-
 from tests.relay.shop import Shop
+from tests.support.api import open_client
 from tests.support.operators import get, join, notes_of, send
 from tests.support.receiver import Receiver
 
@@ -17,7 +16,7 @@ def test_an_operator_replays_one_event_a_type_and_a_range_and_sees_the_attempts(
     shop.make_events(3)
     receiver.wait_for(lambda: len(receiver.got(path)) == 3)
     url = shop.server.admin_url
-    with httpx.Client(base_url=url, headers={"Origin": url}, timeout=60, trust_env=False) as http:
+    with open_client(url, headers={"Origin": url}) as http:
         bob = join(http, shop.server, role="operate")
         page = f"/console/endpoints/{shop.scope.tenant_id}/test/{endpoint}"
         numbers = shop.wanted([TYPE])
