@@ -82,6 +82,26 @@ def method_types(types: tuple[str, ...] | UnsetType) -> dict[str, object]:
     return {"payment_method_types": tuple(dict.fromkeys(types)), "automatic_payment_methods": False}
 
 
+def allowed_types(
+    allowed: tuple[str, ...] | UnsetType | None, listed: tuple[str, ...] | UnsetType
+) -> dict[str, object]:
+    """Return the fields that follow from `allowed_payment_method_types`. Raises: InvalidRequest.
+
+    Types that are not served are never compatible with a payment, so they are left out.
+    """
+    if isinstance(allowed, UnsetType) or allowed is None:
+        return {}
+    if not isinstance(listed, UnsetType):
+        raise refuse_together("allowed_payment_method_types", "payment_method_types")
+    served = tuple(name for name in dict.fromkeys(allowed) if name in _METHOD_TYPES)
+    if not served:
+        raise InvalidRequest(
+            f"None of these payment method types is served, only {', '.join(_METHOD_TYPES)}.",
+            param="allowed_payment_method_types",
+        )
+    return {"payment_method_types": served}
+
+
 def customer_of(identifier: str | UnsetType) -> str | None:
     """Return the identifier of the customer, or None if there is none in the request. Raises: NotFound."""
     if isinstance(identifier, UnsetType):

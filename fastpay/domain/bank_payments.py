@@ -27,7 +27,7 @@ from fastpay.errors import InvalidRequest, UnexpectedState
 ATTEMPTED = frozenset(
     ("amount", "capture_method", "currency", "customer", "payment_method_types", "setup_future_usage")
 )
-ATTEMPTED_OPTIONS = frozenset(("cash", "excluded_payment_method_types"))
+ATTEMPTED_OPTIONS = frozenset(("allowed_payment_method_types", "cash", "excluded_payment_method_types"))
 
 _CUSTOMER = ""
 # The accounts that each type of transaction moves money between, with the kind of the transfer.

@@ -109,6 +109,7 @@ class PaymentExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_o
     transfer_amount: int | None = None
     cash: CashOptions | None = None
     awaited: AwaitedTransfer | None = None
+    allowed_payment_method_types: tuple[str, ...] | None = None
 
     @property
     def references(self) -> list[str]:

@@ -340,9 +340,7 @@ def _attempt(
     terms: Terms,
 ) -> None:
     """Charge the payment method by the rules of its type. Raises: InvalidRequest if it is not allowed."""
-    is_listed = method.type in intent.payment_method_types or intent.automatic_payment_methods
-    excluded = None if intent.extras is None else intent.extras.excluded_payment_method_types
-    if not is_listed or (excluded is not None and method.type in excluded):
+    if not payment_methods.is_taken(method.type, intent, intent.extras):
         raise InvalidRequest(
             f"The PaymentMethod provided ({method.type}) is not allowed for this PaymentIntent. Name its "
             "type in payment_method_types, or use another one.",

@@ -1,6 +1,7 @@
 """Commands on payment methods."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -245,3 +246,32 @@ def attach(draft: Draft, method: PaymentMethod, customer: str) -> PaymentMethod:
     attached = msgspec.structs.replace(method, customer=customer)
     draft.put(attached, "payment_method.attached")
     return attached
+
+
+class _Listing(Protocol):
+    @property
+    def payment_method_types(self) -> Collection[str]:
+        """The types that an intent takes."""
+
+    @property
+    def automatic_payment_methods(self) -> bool:
+        """Whether it takes the others too."""
+
+
+class _Choice(Protocol):
+    @property
+    def allowed_payment_method_types(self) -> Collection[str] | None:
+        """The only types that it takes, if there are any."""
+
+    @property
+    def excluded_payment_method_types(self) -> Collection[str] | None:
+        """The types that it does not take in any case."""
+
+
+def is_taken(name: str, intent: _Listing, choice: _Choice | None) -> bool:
+    """Tell whether an intent takes payment methods of this type."""
+    if choice is not None and name in (choice.excluded_payment_method_types or ()):
+        return False
+    if choice is not None and choice.allowed_payment_method_types is not None:
+        return name in choice.allowed_payment_method_types
+    return intent.automatic_payment_methods or name in intent.payment_method_types

@@ -37,7 +37,7 @@ def attempt(
     """
     charging.check_processor(workspace)
     charging.check_owner(intent, method)
-    if method.type not in intent.payment_method_types and not intent.automatic_payment_methods:
+    if not payment_methods.is_taken(method.type, intent, intent):
         raise InvalidRequest(
             f"The PaymentMethod provided ({method.type}) is not allowed for this SetupIntent. Name its type "
             "in payment_method_types, or use another one.",

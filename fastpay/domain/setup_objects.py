@@ -55,6 +55,8 @@ class SetupIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=
     challenge_url: str | None = None
     # The connected account that it is for. Only shown.
     on_behalf_of: str | None = None
+    allowed_payment_method_types: tuple[str, ...] | None = None
+    excluded_payment_method_types: tuple[str, ...] | None = None
 
 
 class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):

@@ -165,3 +165,56 @@ def test_an_amount_that_its_details_do_not_add_up_to_is_refused(client: stripe.S
     with pytest.raises(stripe.InvalidRequestError) as refused:
         pay(client, amount_details={"enforce_arithmetic_validation": True, "line_items": items})
     assert refused.value.code == "amount_details_amount_mismatch"
+
+
+DEBIT: Any = {
+    "type": "sepa_debit",
+    "sepa_debit": {"iban": "DE89370400440532013000"},
+    "billing_details": {"name": "Ada", "email": "ada@example.com"},
+}
+
+
+@pytest.mark.parametrize("intents", ["payment_intents", "setup_intents"])
+def test_of_the_types_that_are_allowed_those_are_taken_that_are_served(
+    client: stripe.StripeClient, intents: str
+) -> None:
+    service: Any = getattr(client.v1, intents)
+    kind: Any = stripe.PaymentIntent if intents == "payment_intents" else stripe.SetupIntent
+    amount = {"amount": 500, "currency": "eur"} if intents == "payment_intents" else {}
+    made = service.create({**amount, "allowed_payment_method_types": ["link", "sepa_debit"]})
+    assert violations(made.to_dict(), kind) == []
+    assert made.allowed_payment_method_types == ["link", "sepa_debit"]
+    assert made.payment_method_types == ["sepa_debit"]
+    assert list(made.payment_method_options.to_dict()) == ["sepa_debit"]
+    with pytest.raises(stripe.InvalidRequestError, match=r"\(card\) is not allowed"):
+        service.confirm(made.id, {"payment_method": "pm_card_visa"})
+    accepted = {"customer_acceptance": {"type": "offline"}}
+    done = service.confirm(made.id, {"payment_method_data": DEBIT, "mandate_data": accepted})
+    assert done.status in {"processing", "succeeded"}
+    # They can be changed, and given at the confirmation.
+    other = service.create({**amount, "allowed_payment_method_types": ["sepa_debit"]})
+    changed = service.update(other.id, {"allowed_payment_method_types": ["card"]})
+    assert (changed.allowed_payment_method_types, changed.payment_method_types) == (["card"], ["card"])
+    assert service.confirm(other.id, {"payment_method": "pm_card_visa"}).status == "succeeded"
+    last = service.create(amount)
+    given = {"allowed_payment_method_types": ["sepa_debit"], "payment_method": "pm_card_visa"}
+    with pytest.raises(stripe.InvalidRequestError, match="is not allowed"):
+        service.confirm(last.id, given)
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        service.create({**amount, "allowed_payment_method_types": ["link"]})
+    assert refused.value.param == "allowed_payment_method_types"
+    both = {"allowed_payment_method_types": ["card"], "payment_method_types": ["card"]}
+    with pytest.raises(stripe.InvalidRequestError, match="payment_method_types"):
+        service.create({**amount, **both})
+
+
+@pytest.mark.parametrize("intents", ["payment_intents", "setup_intents"])
+def test_types_that_are_excluded_are_not_taken(client: stripe.StripeClient, intents: str) -> None:
+    service: Any = getattr(client.v1, intents)
+    amount = {"amount": 500, "currency": "eur"} if intents == "payment_intents" else {}
+    made = service.create({**amount, "excluded_payment_method_types": ["card"]})
+    assert made.excluded_payment_method_types == ["card"]
+    with pytest.raises(stripe.InvalidRequestError, match=r"\(card\) is not allowed"):
+        service.confirm(made.id, {"payment_method": "pm_card_visa"})
+    service.update(made.id, {"excluded_payment_method_types": ["sepa_debit"]})
+    assert service.confirm(made.id, {"payment_method": "pm_card_visa"}).status == "succeeded"

@@ -29,7 +29,6 @@ WITHOUT_EFFECT = frozenset(
         "attach_to_self",
         "connect",
         "controller",
-        "excluded_payment_method_types",
         "flow_directions",
         "fulfillment_date",
         "level3",

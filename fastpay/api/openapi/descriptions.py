@@ -75,6 +75,7 @@ PARAMETERS: Mapping[str, str] = {
     "address_zip": "Postal code of the billing address.",
     "after_sequence": "Shows events after this number of the sequence, the oldest first.",
     "allow_redirects": "Whether methods that lead the customer to another page may be used.",
+    "allowed_payment_method_types": "Types of payment methods that may be used, and no others.",
     "allow_redisplay": "Whether the payment method may be shown to the customer again.",
     "amount": "Amount in the smallest unit of the currency.",
     "amount_to_capture": "Amount to capture; all that can be captured by default.",

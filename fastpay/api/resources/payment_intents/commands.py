@@ -7,6 +7,7 @@ from fastpay.api.common_params import first_metadata, given, refuse_together, sh
 from fastpay.api.context import Call
 from fastpay.api.intents import (
     AuthenticateParams,
+    allowed_types,
     automatic_fields,
     challenge_page,
     customer_of,
@@ -61,6 +62,7 @@ _ONLY_WITH_CONFIRM = (
 )
 # Parameters that only the merchant may decide, and no holder of a client secret.
 _NOT_FOR_PUBLISHABLE = (
+    "allowed_payment_method_types",
     "amount_details",
     "capture_method",
     "error_on_requires_action",
@@ -199,6 +201,8 @@ def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams |
     """Add the fields that follow from parameters which create, update and confirm share."""
     if params.payment_method_types is not UNSET:
         fields |= method_types(params.payment_method_types)
+    if params.allowed_payment_method_types is not UNSET:
+        fields |= allowed_types(params.allowed_payment_method_types, params.payment_method_types)
     if params.shipping is not UNSET:
         fields["shipping"] = None if params.shipping is None else shipping(params.shipping)
 
@@ -206,6 +210,8 @@ def _add_shared(fields: dict[str, object], params: CreateParams | UpdateParams |
 def _extras(params: CreateParams | UpdateParams | ConfirmParams, amount: int | None) -> dict[str, object]:
     """Return the changes of the options that few requests use: none, most often."""
     extras = _details(params, amount)
+    if params.allowed_payment_method_types is not UNSET:
+        extras["allowed_payment_method_types"] = params.allowed_payment_method_types
     if params.excluded_payment_method_types is not UNSET:
         extras["excluded_payment_method_types"] = params.excluded_payment_method_types
     if not isinstance(params, UpdateParams) and params.radar_options is not UNSET:

@@ -41,6 +41,7 @@ PaymentMethodTypes = Annotated[
 class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters that create, update and confirm share."""
 
+    allowed_payment_method_types: PaymentMethodTypes | UnsetType | None = UNSET
     amount_details: AmountDetails | UnsetType | None = UNSET
     excluded_payment_method_types: PaymentMethodTypes | UnsetType | None = UNSET
     payment_details: PaymentDetails | UnsetType | None = UNSET

@@ -89,6 +89,7 @@ def _of_extras(shape: Shape, otherwise: Shape) -> Shape:
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "payment_intent",
+    "allowed_payment_method_types": _of_extras(Field("allowed_payment_method_types"), otherwise=None),
     "amount": Field("amount"),
     "amount_capturable": Field("amount_capturable"),
     "amount_details": _of_extras(

@@ -7,6 +7,7 @@ from fastpay.api.common_params import first_metadata, given, value_or
 from fastpay.api.context import Call
 from fastpay.api.intents import (
     AuthenticateParams,
+    allowed_types,
     automatic_fields,
     challenge_page,
     customer_of,
@@ -33,10 +34,10 @@ from fastpay.domain.setup_intents import (
 from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
-_DESCRIBED = ("attach_to_self", "description", "flow_directions")
+_DESCRIBED = ("attach_to_self", "description", "excluded_payment_method_types", "flow_directions")
 _ONLY_WITH_CONFIRM = ("confirmation_token", "mandate_data", "return_url", "single_use")
 # Parameters that only the merchant may decide, and no holder of a client secret.
-_NOT_FOR_PUBLISHABLE = ("payment_method_options",)
+_NOT_FOR_PUBLISHABLE = ("allowed_payment_method_types", "payment_method_options")
 
 
 def create(call: Call, params: CreateParams) -> CreateSetupIntent:
@@ -51,7 +52,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         )
     fields = given(params, *_DESCRIBED, "return_url", "usage")
     fields |= automatic_fields(params)
-    fields |= method_types(params.payment_method_types) | _options(params)
+    fields |= method_types(params.payment_method_types) | _allowed(params) | _options(params)
     if not isinstance(params.on_behalf_of, UnsetType):
         fields["on_behalf_of"] = kinds.check(kinds.ACCOUNT, params.on_behalf_of, param="on_behalf_of")
     return CreateSetupIntent(
@@ -70,7 +71,8 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
 
 def update(call: Call, params: UpdateParams) -> UpdateSetupIntent:
     """Update a setup intent."""
-    fields = given(params, *_DESCRIBED) | method_types(params.payment_method_types) | _options(params)
+    fields = given(params, *_DESCRIBED) | method_types(params.payment_method_types)
+    fields |= _allowed(params) | _options(params)
     if not isinstance(params.customer, UnsetType):
         fields["customer"] = customer_of(params.customer)
     return UpdateSetupIntent(
@@ -86,7 +88,7 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
     """Confirm a setup intent."""
     return ConfirmSetupIntent(
         id=call.arguments["id"],
-        fields=given(params, "return_url") | _options(params),
+        fields=given(params, "return_url") | _allowed(params) | _options(params),
         payment_method=card_params.chosen(call, params),
         confirmation_token=card_params.confirmation_token(params),
         mandate=mandate_data(call, params.mandate_data, None),
@@ -118,6 +120,12 @@ async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     await client_secrets.check_confirmed(
         call, kinds.SETUP_INTENT, params, params.client_secret, _NOT_FOR_PUBLISHABLE
     )
+
+
+def _allowed(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, object]:
+    listed = UNSET if isinstance(params, ConfirmParams) else params.payment_method_types
+    fields = given(params, "allowed_payment_method_types")
+    return fields | allowed_types(params.allowed_payment_method_types, listed)
 
 
 def _options(params: CreateParams | UpdateParams | ConfirmParams) -> dict[str, object]:

@@ -33,6 +33,7 @@ class PaymentMethodOptions(Part, frozen=True, kw_only=True, forbid_unknown_field
 class _Shared(Params, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parameters that create, update and confirm share."""
 
+    allowed_payment_method_types: PaymentMethodTypes | UnsetType | None = UNSET
     payment_method: Identifier | UnsetType | None = UNSET
     payment_method_data: PaymentMethodData | UnsetType = UNSET
     payment_method_options: PaymentMethodOptions | UnsetType | None = UNSET
@@ -44,6 +45,7 @@ class _Described(_Shared, frozen=True, kw_only=True, forbid_unknown_fields=True)
     attach_to_self: bool | UnsetType = UNSET
     customer: Identifier | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
+    excluded_payment_method_types: PaymentMethodTypes | UnsetType | None = UNSET
     flow_directions: FlowDirections | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
     payment_method_types: PaymentMethodTypes | UnsetType = UNSET

@@ -19,6 +19,7 @@ _LAST_SETUP_ERROR = Nested(
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "setup_intent",
+    "allowed_payment_method_types": Field("allowed_payment_method_types"),
     "application": None,
     "attach_to_self": Field("attach_to_self"),
     "automatic_payment_methods": When(
@@ -27,7 +28,7 @@ _SHAPE: Shape = {
     **fields("cancellation_reason", "client_secret", "created", "customer"),
     "customer_account": None,
     "description": Field("description"),
-    "excluded_payment_method_types": None,
+    "excluded_payment_method_types": Field("excluded_payment_method_types"),
     "flow_directions": Field("flow_directions"),
     "last_setup_error": _LAST_SETUP_ERROR,
     "latest_attempt": Field("latest_attempt"),
