@@ -41,9 +41,9 @@ console_samples_max = 120
 console_sample_ms = 900
 history_rows_max = 1_000
 history_attempts_max = 500
-# A payment's timeline has balances unless more was moved since. It looks for that from so long before it:
-# transfers are posted later than their identifiers say, but by less.
-history_transfers_max = 10_000
+# A payment's timeline has balances by itself unless more was moved since. It looks for that from so long
+# before it: transfers are posted later than their identifiers say, but by less.
+history_transfers_max = 50_000
 history_margin_ms = 60_000
 # A command on one payment has no more events than these.
 command_events_max = 16

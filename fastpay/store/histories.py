@@ -13,6 +13,9 @@ from fastpay.store import rows
 from fastpay.store.reads import PostgresReads
 from fastpay.store.statements import SQL
 
+# More transfers than there can be.
+_ALL = 1 << 62
+
 
 class Located(msgspec.Struct, frozen=True):
     """An object, and whose it is."""
@@ -105,16 +108,22 @@ class PostgresHistories:
             for row in await self._reads.fetch(SQL["console_deliveries"], *values)
         ]
 
-    async def balances(self, scope: Scope, transfers: list[str]) -> dict[tuple[str, bool], int]:
+    async def balances(
+        self, scope: Scope, transfers: list[str], *, thorough: bool
+    ) -> dict[tuple[str, bool], int]:
         """Return the balances after transfers of payments, of the debited account (True) and of the other.
 
-        It is empty if much was moved since.
+        It is empty if much was moved since, unless the search is `thorough`: that adds up whatever there is.
         """
         if not transfers:
             return {}
         oldest = lower_bound((moment_of(min(transfers)) - limits.history_margin_ms) // 1000)
-        values = (*scope, [digits(one) for one in transfers], oldest, limits.history_transfers_max)
-        found = await self._reads.fetch(SQL["console_balances"], *values)
+        arguments = (*scope, [digits(one) for one in transfers], oldest)
+        statement = SQL["console_balances"]
+        if thorough:
+            found = await self._reads.fetch_thoroughly(scope, statement, *arguments, _ALL)
+        else:
+            found = await self._reads.fetch(statement, *arguments, limits.history_transfers_max)
         return {(f"tr_{row['transfer_id'].hex}", row["is_debit"]): row["balance"] for row in found}
 
     async def tenants(self) -> list[tuple[uuid.UUID, str]]:

@@ -1,7 +1,8 @@
 """Reads without locks, over shared pools. Every statement names the tenant and the mode."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from fastpay import limits
@@ -226,25 +227,12 @@ class PostgresReads:
 
         Raises: RateLimited, Overloaded, DatabaseUnavailable.
         """
-        try:
-            async with (
-                self._bulkheads.verifying(scope),
-                self._scan_pool.lend(until=due(limits.verify_timeout_ms), is_patient=True) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                # These statements read whole tables, which needs other plans than single rows.
-                await connection.execute(
-                    f"{_PLAN_FOR_MANY}; set local statement_timeout = {limits.verify_timeout_ms}"
-                )
-                balances = await connection.fetch(SQL["verify_balances"], *scope)
-                accounts = await connection.fetch(SQL["verify_accounts"], *scope)
-                payments = await connection.fetch(SQL["verify_payments"], *scope)
-                ledger = await connection.fetch(SQL["verify_ledger"], *scope)
-                versions = await connection.fetch(SQL["verify_versions"], *scope)
-        except Exception as error:
-            if isinstance(translate(error), TransientFailure):
-                raise self._pool.unavailable(error) from error
-            raise
+        async with self._thorough(scope) as connection:
+            balances = await connection.fetch(SQL["verify_balances"], *scope)
+            accounts = await connection.fetch(SQL["verify_accounts"], *scope)
+            payments = await connection.fetch(SQL["verify_payments"], *scope)
+            ledger = await connection.fetch(SQL["verify_ledger"], *scope)
+            versions = await connection.fetch(SQL["verify_versions"], *scope)
         # The sums of all accounts are decimals: they may exceed a bigint.
         unbalanced = [row for row in balances if not _is_balanced(row)]
         problems = [f"The accounts in {row['currency']} do not add up to zero." for row in unbalanced]
@@ -264,6 +252,32 @@ class PostgresReads:
             for row in versions
         ]
         return Verification(balances=tuple(_trial_balance(row) for row in balances), problems=tuple(problems))
+
+    async def fetch_thoroughly(self, scope: Scope, statement: str, *arguments: Any) -> list[rows.Row]:
+        """Run a statement that may read whatever a tenant has, as `verify` does. Raises as that does."""
+        async with self._thorough(scope) as connection:
+            found: list[rows.Row] = await connection.fetch(statement, *arguments)
+            return found
+
+    @asynccontextmanager
+    async def _thorough(self, scope: Scope) -> AsyncIterator[Any]:
+        """Lend a connection for reads of all that a tenant has, in one snapshot."""
+        # Any: asyncpg has no types.
+        try:
+            async with (
+                self._bulkheads.verifying(scope),
+                self._scan_pool.lend(until=due(limits.verify_timeout_ms), is_patient=True) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                # These statements read whole tables, which needs other plans than single rows.
+                await connection.execute(
+                    f"{_PLAN_FOR_MANY}; set local statement_timeout = {limits.verify_timeout_ms}"
+                )
+                yield connection
+        except Exception as error:
+            if isinstance(translate(error), TransientFailure):
+                raise self._pool.unavailable(error) from error
+            raise
 
     async def fetch(self, statement: str, *arguments: Any) -> list[rows.Row]:
         """Run a statement that is not limited to one tenant. Raises: Overloaded, DatabaseUnavailable."""

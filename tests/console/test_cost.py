@@ -1,6 +1,7 @@
 """What a payment's page costs the database: the same statements, however long its history is."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -14,8 +15,8 @@ from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.reads import PostgresReads
 from tests.support.api import open_client
 from tests.support.operators import SignedIn, get, page_of
-from tests.support.servers import RunningServer
-from tests.support.tenants import Tenant
+from tests.support.servers import RunningServer, execute
+from tests.support.tenants import Tenant, make_tenant
 
 
 class _Counting(PostgresReads):
@@ -34,14 +35,16 @@ class _Counting(PostgresReads):
         return await super().fetch_for(*arguments, **more)
 
 
-def look_up(server: RunningServer, tenant: Tenant, payment: str) -> tuple[int, History]:
+def look_up(
+    server: RunningServer, tenant: Tenant, payment: str, *, thorough: bool = False
+) -> tuple[int, History]:
     """Return how many statements a payment's history takes, and the history."""
 
     async def work() -> tuple[int, History]:
         pool = ReaderPool(DatabaseSettings(url=server.database_url), connections_max=1)
         reads = _Counting(pool)
         try:
-            history = await Histories(reads).history(tenant.tenant_id.hex, False, payment)
+            history = await Histories(reads).history(tenant.tenant_id.hex, False, payment, thorough=thorough)
         finally:
             await pool.close()
         assert history is not None
@@ -69,9 +72,10 @@ def test_a_payment_with_a_hundred_events_takes_no_more_statements_than_one_with_
     assert "40.00 USD" in shown
 
 
-def test_a_payment_has_no_balances_if_too_much_was_moved_since(
+def test_balances_are_added_up_when_somebody_asks_if_much_was_moved_since(
     server: RunningServer, tenant: Tenant, payment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A page does bounded work by itself. What it leaves out is found all the same, and is the same."""
     with open_client(server.url, tenant.secret) as api:
         api.post(f"/v1/payment_intents/{payment['id']}/capture").raise_for_status()
     _, near = look_up(server, tenant, payment["id"])
@@ -80,3 +84,41 @@ def test_a_payment_has_no_balances_if_too_much_was_moved_since(
     monkeypatch.setattr(limits, "history_transfers_max", len(near.postings) - 1)
     _, far = look_up(server, tenant, payment["id"])
     assert {(one.debit_after, one.credit_after) for one in far.postings} == {(None, None)}
+    _, asked = look_up(server, tenant, payment["id"], thorough=True)
+    assert asked.postings == near.postings
+
+
+def test_the_page_of_a_payment_before_much_else_leads_to_its_balances(
+    http: httpx.Client, server: RunningServer, ada: SignedIn
+) -> None:
+    """The balances after each of its transfers, whatever other payments have moved between and after."""
+    tenant = make_tenant(server.database_url)
+    paid = {"amount": "700", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true",
+            "payment_method_types[]": "card"}  # fmt: skip
+    with open_client(server.url, tenant.secret) as api:
+        first = api.post("/v1/payment_intents", data=paid).json()
+        api.post("/v1/payment_intents", data=paid).raise_for_status()
+        api.post("/v1/refunds", data={"payment_intent": first["id"], "amount": "100"}).raise_for_status()
+    # As many transfers as a page adds up by itself, there and back between the same accounts.
+    execute(
+        server.database_url,
+        f"""
+        insert into transfer
+        select
+            tenant_id, livemode, ('f' || substr(gen_random_uuid()::text, 2))::uuid, sequence + number,
+            kind, phase,
+            case number % 2 when 0 then debit_account_id else credit_account_id end,
+            case number % 2 when 0 then credit_account_id else debit_account_id end,
+            currency, 1, source_id, null, created_at
+        from generate_series(1, {limits.history_transfers_max}) as number, (
+            select * from transfer where tenant_id = '{tenant.tenant_id}' order by transfer_id desc limit 1
+        ) as latest
+        """,
+    )
+    page = page_of(tenant, first)
+    bare = get(http, page, ada).text
+    assert 'class="after"' not in bare
+    assert '<a href="?balances=all">' in bare
+    shown = get(http, f"{page}?balances=all", ada).text
+    after = re.findall(r'/accounts/usd/processor">\w+</a> <span class="after">([^<]+)</span>', shown)
+    assert after == ["7.00 USD", "13.00 USD"]

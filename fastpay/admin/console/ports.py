@@ -273,8 +273,13 @@ class HistoryStore(Protocol):
     async def locate(self, text: str) -> Found | None:
         """Find the page of an identifier, whoever's it is."""
 
-    async def history(self, tenant_id: str, livemode: bool, identifier: str) -> History | None:
-        """Return all that is known of a payment, or of another object; None if there is no such object."""
+    async def history(
+        self, tenant_id: str, livemode: bool, identifier: str, *, thorough: bool = False
+    ) -> History | None:
+        """Return all that is known of a payment, or of another object; None if there is no such object.
+
+        A `thorough` one has balances however much was moved since. Raises: RateLimited then, too.
+        """
 
     async def tenants(self) -> list[Tenant]:
         """Return all tenants, in the order of their names."""

@@ -77,12 +77,14 @@ class Views:
         return Shown(200, "search.html", values)
 
     async def _show_object(
-        self, folder: str, tenant_id: str, mode: str, identifier: str, _query: Mapping[str, str]
+        self, folder: str, tenant_id: str, mode: str, identifier: str, query: Mapping[str, str]
     ) -> Answer | Shown:
         is_payment = folder == "payments"
         history = None
         if identifier.startswith("pi_") is is_payment:
-            history = await self._histories.history(tenant_id, mode == "live", identifier)
+            history = await self._histories.history(
+                tenant_id, mode == "live", identifier, thorough=query.get("balances") == "all"
+            )
         if history is None:
             noun = "payment" if is_payment else "object"
             return missing(f"There is no such {noun}.", "/console/")

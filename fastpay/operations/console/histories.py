@@ -48,8 +48,13 @@ class Histories:
         """Return the payments of all tenants in both modes. Raises: InvalidRequest."""
         return await self._searches.search_everywhere(await self.tenants(), text)
 
-    async def history(self, tenant_id: str, livemode: bool, identifier: str) -> History | None:
-        """Return all that is known of a payment, or of another object; None if there is no such object."""
+    async def history(
+        self, tenant_id: str, livemode: bool, identifier: str, *, thorough: bool = False
+    ) -> History | None:
+        """Return all that is known of a payment, or of another object; None if there is no such object.
+
+        A `thorough` one has balances however much was moved since.
+        """
         scope, prefix = Scope(tenant_id, livemode), prefix_of(identifier)
         if prefix not in STORED or not is_well_formed(identifier, prefix):
             return None
@@ -62,7 +67,9 @@ class Histories:
         happened = await self._histories.events(scope, sorted({found.sequence for found in versions}))
         accounts = {account.id: account.code for account in await self._reads.list_accounts(scope)}
         transfers = await self._reads.get_transfers(scope, sorted(_transfers_in(versions)))
-        after = await self._histories.balances(scope, [transfer.id for transfer, _ in transfers])
+        after = await self._histories.balances(
+            scope, [transfer.id for transfer, _ in transfers], thorough=thorough
+        )
         postings = [
             Posting(
                 transfer_id=transfer.id,

@@ -1,31 +1,48 @@
 -- The balances of both accounts after each of some transfers of payments: those of now, without what was moved since.
--- Nothing is returned where that is more than a bound, since to add it up would take too long.
+-- What lies between two of their sequence numbers is added up first, so that few rows are put in order. Nothing is
+-- returned where more was moved than a bound.
 -- $1 tenant_id uuid
 -- $2 livemode boolean
 -- $3 transfers uuid[]
 -- $4 oldest uuid: no transfer that came after one of these has a smaller identifier
--- $5 limit integer: of transfers from there on
-with since as materialized (
+-- $5 limit bigint: of transfers from there on
+with wanted as materialized (
+    select array_agg(distinct sequence order by sequence) as sequences
+    from transfer
+    where tenant_id = $1::uuid and livemode = $2::boolean and transfer_id = any($3::uuid[])
+),
+since as (
     select
         transfer_id, sequence, debit_account_id, credit_account_id,
-        case when phase in ('posted', 'post') then amount else 0 end as posted
+        case when phase in ('posted', 'post') then amount else 0 end as posted,
+        -- Of the sequence numbers how many are not larger, and how many are smaller.
+        width_bucket(sequence, (select sequences from wanted)) as reached,
+        width_bucket(sequence - 1, (select sequences from wanted)) as passed
     from transfer
     where tenant_id = $1::uuid and livemode = $2::boolean and transfer_id >= $4::uuid
     order by transfer_id
-    limit $5::integer + 1
+    limit $5::bigint + 1
+),
+moved as materialized (
+    select
+        reached, case when reached > passed then transfer_id end as transfer_id, debit_account_id, credit_account_id,
+        sum(posted) as posted, count(*) as transfers
+    from since
+    group by 1, 2, 3, 4
 ),
 entry as (
-    select transfer_id, sequence, debit_account_id as account_id, true as is_debit, posted
-    from since
+    select reached, transfer_id, debit_account_id as account_id, true as is_debit, posted
+    from moved
     union all
-    select transfer_id, sequence, credit_account_id, false, -posted
-    from since
+    select reached, transfer_id, credit_account_id, false, -posted
+    from moved
 ),
 running as (
+    -- What has no identifier came after the transfers of the sequence number that it follows.
     select
         entry.*,
         sum(posted) over (
-            partition by account_id order by sequence desc, transfer_id desc
+            partition by account_id order by reached desc, transfer_id desc nulls first
             rows between unbounded preceding and 1 preceding
         ) as later
     from entry
@@ -41,4 +58,4 @@ cross join lateral (
     where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.account_id = running.account_id
     offset 0
 ) as account
-where running.transfer_id = any($3::uuid[]) and (select count(*) from since) <= $5::integer
+where running.transfer_id = any($3::uuid[]) and (select sum(transfers) from moved) <= $5::bigint
