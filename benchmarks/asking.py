@@ -27,6 +27,8 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, Outcome, Reader, Submission
 from fastpay.engine.request_log import RequestLog
+from fastpay.observability import traces
+from fastpay.observability.traces import Tracer
 
 _KEY = "sk_test_00000000000000000000000000000000"
 _HEADERS = [
@@ -96,9 +98,13 @@ class _Unread:
 
 
 class Asking:
-    """One request after another through the whole application. With `is_logged` each leaves a note."""
+    """One request after another through the whole application.
 
-    def __init__(self, *, is_logged: bool = False) -> None:
+    With `is_logged` each leaves a note, with a `tracer` it may be drawn.
+    """
+
+    def __init__(self, *, is_logged: bool = False, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         clock = SystemClock()
         self.notes = _Notes()
         notes = RequestNotes(self.notes, clock=clock, percent=None, public_url=None) if is_logged else None
@@ -124,6 +130,7 @@ class Asking:
 
     def ask(self) -> bytes:
         """Send a payment and return the body of its answer."""
+        traces.use(self._tracer)
         self._sent.clear()
         scope = {
             "type": "http",
@@ -136,6 +143,7 @@ class Asking:
         with suppress(StopIteration):
             # Nothing in it waits, so that it ends at the first step.
             self._app(scope, self._receive, self._send).__await__().__next__()
+        traces.use(None)
         start, body = self._sent
         assert start["status"] == 200
         return cast(bytes, body["body"])

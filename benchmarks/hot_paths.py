@@ -185,6 +185,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "POST through a connection": lambda: feed(POST),
             "POST to its answer": asking.ask,
             "POST to its answer, logged": logged.ask,
+            "POST to its answer, not drawn": Asking(tracer=tracer_of_none.tracer).ask,
+            "POST to its answer, drawn": Asking(tracer=traced.tracer).ask,
             "describe a request for the log": lambda: describe(logged.notes.last, 0, 0),
             "64 requests to the log's columns": lambda: to_columns(rows),
             "route": lambda: table.lookup("GET", "/v1/payment_intents/pi_1"),

@@ -116,7 +116,7 @@ class ChallengePage:
         await send({"type": "http.response.start", "status": page.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else page.body
         await send({"type": "http.response.body", "body": body})
-        if tracer is not None:
+        if tracer is not None and (trace is not None or tracer.is_kept(page.status, begun_ns)):
             tracer.answered(
                 trace,
                 scope,

@@ -93,7 +93,7 @@ class _Path:
             note.end(request_id, reply.status)
         if reply.stream is None:
             await respond(send, reply, echoes, request_id, is_head=is_head)
-        if tracer is not None:
+        if tracer is not None and (trace is not None or tracer.is_kept(status, begun_ns)):
             tracer.answered(
                 trace,
                 scope,

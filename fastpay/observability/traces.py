@@ -161,6 +161,8 @@ class Tracer:
         self.sampler = sampler
         self.slow_ns = slow_ms * 1_000_000
         self._clock = clock
+        # The time that spans begin and end by. Without another call in between: every request reads it twice.
+        self.now_ns: Callable[[], int] = clock.monotonic_ns
         self.exemplars = Exemplars()
         self.spans_exported = 0
         self.spans_dropped = 0
@@ -172,16 +174,16 @@ class Tracer:
         self._kept: list[Request] = []
         self._seen = 0
 
-    def now_ns(self) -> int:
-        """Return the time that spans begin and end by."""
-        return self._clock.monotonic_ns()
-
     def begin(self, headers: Mapping[str, str], begun_ns: int) -> Trace | None:
         """Draw a request; return None if it is not drawn."""
         parent = headers.get("traceparent")
         if not self.sampler.is_drawn(None if parent is None else parent.encode("latin-1"), begun_ns):
             return None
         return self._trace(parent, headers.get("tracestate"), begun_ns)
+
+    def is_kept(self, status: int, begun_ns: int) -> bool:
+        """Tell whether a request that was answered now is kept without being drawn: it was slow or failed."""
+        return status >= 500 or self.now_ns() - begun_ns >= self.slow_ns
 
     def answered(
         self,
@@ -194,10 +196,8 @@ class Tracer:
         begun_ns: int,
         headers: Mapping[str, str],
     ) -> None:
-        """Record a request that is drawn, slow or failed. `route` is the template of its path."""
+        """Record a request that is drawn or `is_kept`. `route` is the template of its path."""
         ended_ns = self.now_ns()
-        if trace is None and status < 500 and ended_ns - begun_ns < self.slow_ns:
-            return
         done = Request(
             trace,
             scope["method"],

@@ -39,15 +39,16 @@ def answer(
     headers: dict[str, str] | None = None,
 ) -> list[Span]:
     begun_ns = Clock.now if begun_ns is None else begun_ns
-    tracer.answered(
-        trace,
-        {"method": method, "path": path, "scheme": "http", "http_version": "2"},
-        route,
-        status=status,
-        request_id="req_1",
-        begun_ns=begun_ns,
-        headers=headers or {},
-    )
+    if trace is not None or tracer.is_kept(status, begun_ns):
+        tracer.answered(
+            trace,
+            {"method": method, "path": path, "scheme": "http", "http_version": "2"},
+            route,
+            status=status,
+            request_id="req_1",
+            begun_ns=begun_ns,
+            headers=headers or {},
+        )
     return tracer.drain()
 
 
