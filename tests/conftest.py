@@ -33,7 +33,7 @@ from tests.support.servers import (
     running_server,
     start_server,
 )
-from tests.support.tenants import make_tenant
+from tests.support.tenants import Tenant, make_tenant
 
 # Machines are shared: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile(
@@ -152,6 +152,12 @@ def plain_server(cluster: Path) -> Iterator[RunningServer]:
 def server(plain_server: RunningServer) -> RunningServer:
     """The server that all share; a folder of tests may put another in its place."""
     return plain_server
+
+
+@pytest.fixture
+def tenant(server: RunningServer) -> Tenant:
+    """A tenant that has done nothing yet."""
+    return make_tenant(server.database_url)
 
 
 @pytest.fixture

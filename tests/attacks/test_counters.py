@@ -18,7 +18,7 @@ from fastpay.store.sealing import KEY_FILE
 from tests.support.api import open_client
 from tests.support.ledger_client import Books, open_books
 from tests.support.servers import RunningServer, execute, running_server
-from tests.support.tenants import Tenant, make_tenant
+from tests.support.tenants import Tenant
 
 MOST = limits.ledger_counter_max
 LARGEST = 2**63 - 1
@@ -43,12 +43,6 @@ def second(server: RunningServer, cluster: Path) -> Iterator[RunningServer]:
     }
     with running_server("counters2", cluster, environment=environment) as running:
         yield running
-
-
-@pytest.fixture
-def tenant(server: RunningServer) -> Tenant:
-    """A tenant whom the second instance has never heard of."""
-    return make_tenant(server.database_url)
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import PATIENCE_SECONDS, Browser, found, running_browser
-from tests.support.servers import RunningServer
-from tests.support.tenants import Tenant, make_tenant
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -55,9 +53,3 @@ def shop() -> Iterator[str]:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
-
-
-@pytest.fixture
-def tenant(server: RunningServer) -> Tenant:
-    """A tenant that has done nothing yet."""
-    return make_tenant(server.database_url)

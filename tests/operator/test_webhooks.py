@@ -19,12 +19,7 @@ from fastpay.cli import commands
 from fastpay.errors import ConfigurationError
 from tests.support.api import open_client
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment, not_forever
-from tests.support.tenants import Tenant, make_tenant
-
-
-@pytest.fixture
-def tenant(server: RunningServer) -> Tenant:
-    return make_tenant(server.database_url)
+from tests.support.tenants import Tenant
 
 
 @pytest.fixture

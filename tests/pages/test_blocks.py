@@ -38,12 +38,6 @@ def name(one: Block) -> str:
     return f"{one.page}:{one.line}"
 
 
-@pytest.fixture
-def tenant(server: RunningServer) -> Tenant:
-    """A tenant that has done nothing yet."""
-    return make_tenant(server.database_url)
-
-
 def test_no_block_is_left_out() -> None:
     # A block of "text" is a drawing.
     known = {"make", "curl", "fastpay", "fastpay/", "python", "javascript", "json", "text"}

@@ -16,12 +16,6 @@ PATIENCE_SECONDS = 120
 
 
 @pytest.fixture
-def tenant(server: RunningServer) -> Tenant:
-    """A tenant that has done nothing yet."""
-    return make_tenant(server.database_url)
-
-
-@pytest.fixture
 def connect(server: RunningServer) -> Iterator[Callable[[str], stripe.StripeClient]]:
     """A function that returns a client with this key."""
     transports: list[stripe.RequestsClient] = []
