@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fastpay import __version__, limits
+from fastpay.cli.backup import backup, restore
 from fastpay.cli.keys import keys
 from fastpay.cli.openapi import openapi
 from fastpay.cli.operators import operators
@@ -41,9 +42,11 @@ def commands() -> None:
     """A payment API to host yourself."""
 
 
+commands.add_command(backup)
 commands.add_command(keys)
 commands.add_command(openapi)
 commands.add_command(operators)
+commands.add_command(restore)
 commands.add_command(sealing)
 commands.add_command(tenants)
 commands.add_command(upgrade)

