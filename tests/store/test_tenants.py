@@ -46,7 +46,13 @@ async def fill(instance: Engine, database_url: str, scope: Scope) -> Loot:
     customer = (await instance.do(CreateCustomer(fields={"email": "a@example.com"}), scope)).id
     method = (await instance.do(AttachPaymentMethod(payment_method=card(), customer=customer), scope)).id
     command = CreatePaymentIntent(
-        amount=1000, currency="usd", secret="s", customer=customer, payment_method=method, confirm=True
+        amount=1000,
+        currency="usd",
+        secret="s",
+        fields={"transfer_group": "g"},
+        customer=customer,
+        payment_method=method,
+        confirm=True,
     )
     intent = await instance.do(command, scope)
     refund: Any = await instance.do(CreateRefund(payment_intent=intent.id, amount=500), scope)
