@@ -58,6 +58,7 @@ def payouts(tables: Tables, moves: Iterable[Move]) -> Iterator[str]:
             yield f"payout: {payout['payout_id']} has a transfer of another amount"
     for _, source in made:
         yield f"payout: a transfer is for {source}, which is no payout"
+    yield from _held(tables)
 
 
 def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
@@ -88,6 +89,25 @@ def pending(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
     for key, row in accounts.items():
         if row["credits_posted"] - row["debits_posted"] != left[key]:
             yield f"pending: account {key} has not what its charges left there, {left[key]}"
+
+
+def _held(tables: Tables) -> Iterator[str]:
+    """What is on its way, has arrived or is disputed is what payouts and disputes say."""
+    amounts: Counter[tuple[Any, ...]] = Counter()
+    for row in tables["payout"]:
+        key, amount = (scope_of(row), row["currency"]), row["amount"]
+        if row["status"] in {"pending", "in_transit"}:
+            amounts[*key, "in_transit"] += abs(amount)
+        if amount < 0 or row["status"] == "paid":
+            amounts[*key, "bank"] += amount
+    for row in tables["dispute"]:
+        if row["status"] in {"needs_response", "under_review"}:
+            amounts[scope_of(row), row["currency"], "disputes"] += row["amount"]
+    for row in tables["account"]:
+        balance = row["credits_posted"] - row["debits_posted"]
+        wanted = amounts[scope_of(row), row["currency"], row["code"]]
+        if row["code"] in {"in_transit", "bank", "disputes"} and balance != wanted:
+            yield f"held: {row['code']} has {balance} {row['currency']}, and objects say {wanted}"
 
 
 def _hex(identifier: Any) -> str:

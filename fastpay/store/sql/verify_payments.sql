@@ -218,6 +218,30 @@ claim (object_id, prefix, field, stated, found) as (
         on account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.currency = cash.currency
         and account.code = 'cus_' || replace(cash.customer_id::text, '-', '')
     union all
+    -- What is on its way, has arrived or is disputed is what payouts and disputes say.
+    select
+        account.account_id, 'lacc', 'balance of ' || account.code, coalesce(held.amount, 0),
+        account.credits_posted - account.debits_posted
+    from account
+    left join (
+        select payout.currency, flow.code, sum(flow.amount)::bigint as amount
+        from payout
+        cross join lateral (
+            values
+                ('in_transit', case when payout.status in ('pending', 'in_transit') then abs(payout.amount) else 0 end),
+                ('bank', case when payout.amount < 0 or payout.status = 'paid' then payout.amount else 0 end)
+        ) as flow (code, amount)
+        where payout.tenant_id = $1::uuid and payout.livemode = $2::boolean
+        group by payout.currency, flow.code
+        union all
+        select currency, 'disputes', sum(amount)::bigint
+        from dispute
+        where tenant_id = $1::uuid and livemode = $2::boolean and status in ('needs_response', 'under_review')
+        group by currency
+    ) as held on held.currency = account.currency and held.code = account.code
+    where account.tenant_id = $1::uuid and account.livemode = $2::boolean
+        and account.code in ('in_transit', 'bank', 'disputes')
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance
