@@ -1,7 +1,7 @@
 """Runs commands of the command line in a fork of this process, which has loaded the package already.
 
-Starting Python and loading the package takes longer than most commands. `serve`, and what needs another user
-or another clock, gets a process of its own.
+Starting Python and loading the package takes longer than most commands. A server that is to serve, and what
+needs another user or another clock, gets a process of its own.
 """
 
 import contextlib

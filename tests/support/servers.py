@@ -145,7 +145,7 @@ def run_fastpay(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a fastpay command to its end."""
     given = environment or {}
-    if arguments[:1] != ("serve",) and not prefix and "LD_PRELOAD" not in given:
+    if not prefix and "LD_PRELOAD" not in given:
         return run_forked(arguments, clean_environment(**given), timeout_s=PATIENCE_SECONDS)
     return subprocess.run(
         [*prefix, sys.executable, "-m", "fastpay", *arguments],
