@@ -5,7 +5,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -45,16 +45,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 
-def pytest_configure() -> None:
-    """Leave the collector out of the loading of nine thousand tests: whatever they make is kept."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the collector look at what tests make, and not at the tests, as in a server after its start."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Let the collector look at what tests make, and not at the tests, as a server does after its start."""
-    gc.enable()
-    gc.collect()
-    fastpay.operations.gc.spare()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        fastpay.operations.gc.spare()
 
 
 @pytest.fixture(scope="session")
