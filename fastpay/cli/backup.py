@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,10 +106,18 @@ def _restore_embedded(
         used = backups.restore(directory, cluster, at=at, account=choose_account(cluster))
         if keys is not None:
             write_private(data.path / KEY_FILE, keys.read_bytes())
-        with run_servers(data, with_postgres=True, with_redis=False) as servers:
-            servers.wait_ready()
-            assert servers.database_url is not None
-            asyncio.run(backups.wait_recovered(servers.database_url))
+        try:
+            with run_servers(data, with_postgres=True, with_redis=False) as servers:
+                servers.wait_ready()
+                assert servers.database_url is not None
+                asyncio.run(backups.wait_recovered(servers.database_url))
+        except ConfigurationError as error:
+            # Not left behind: it is the state of no moment that was asked for.
+            shutil.rmtree(cluster)
+            reason = backups.find_failure(data.path / "postgresql.log") or str(error)
+            raise ConfigurationError(
+                f"PostgreSQL did not recover to that moment, and nothing was restored: {reason}"
+            ) from error
         backups.forget_recovery(cluster)
         click.echo(f"restored {used.name} and the log after it into {data.path}")
 

@@ -158,6 +158,13 @@ async def wait_recovered(database_url: str) -> None:
             await asyncio.sleep(_LOOK_SECONDS)
 
 
+def find_failure(log: Path) -> str | None:
+    """Return PostgreSQL's last reason for not starting, None if its log has none."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    reasons = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
+    return next((reason for reason in reversed(reasons) if "starting up" not in reason), None)
+
+
 def forget_recovery(cluster: Path) -> None:
     """Remove the settings of a recovery that is over."""
     path = cluster / "postgresql.auto.conf"

@@ -94,6 +94,9 @@ def test_a_restore_to_a_moment_between_two_payments(
     end_server(server)
 
     restored = scratch / "restored"
+    beyond = run_fastpay("restore", str(backups), "--data-dir", str(restored), "--at", "2999-01-01T00:00:00Z")
+    assert beyond.returncode == 2
+    assert "nothing was restored: recovery ended before configured recovery target" in beyond.stderr
     options = ("--data-dir", str(restored), "--at", moment.isoformat())
     done = run_fastpay("restore", str(backups), *options, "--keys", str(keys))
     assert done.returncode == 0, done.stderr
