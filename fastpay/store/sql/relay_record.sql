@@ -83,18 +83,25 @@ moved as (
         given_generation, given_changes, given_delivered
     from held
 ),
+-- What is deleted is looked for by its key, row by row: a join of tables with few live rows may read all dead ones.
 replaced as (
     delete from webhook_position
     using held
-    where webhook_position.tenant_id = held.tenant_id
-        and webhook_position.livemode = held.livemode
-        and webhook_position.webhook_endpoint_id = held.webhook_endpoint_id
-        and webhook_position.number = held.number_before
+    where webhook_position.ctid = (
+        select found.ctid
+        from webhook_position as found
+        where found.tenant_id = held.tenant_id
+            and found.livemode = held.livemode
+            and found.webhook_endpoint_id = held.webhook_endpoint_id
+            and found.number = held.number_before
+    )
 ),
 outdated as (
     delete from webhook_exception
     using held
-    where held.given_generation > held.generation_before
+    -- Asked once, before anything is read: a generation seldom ends.
+    where (select bool_or(given_generation > generation_before) from held)
+        and held.given_generation > held.generation_before
         and webhook_exception.tenant_id = held.tenant_id
         and webhook_exception.livemode = held.livemode
         and webhook_exception.webhook_endpoint_id = held.webhook_endpoint_id
@@ -104,11 +111,15 @@ removed as (
     delete from webhook_exception
     using held, unnest($17::integer[], $18::bigint[]) as gone (number, sequence)
     where held.number = gone.number
-        and webhook_exception.tenant_id = held.tenant_id
-        and webhook_exception.livemode = held.livemode
-        and webhook_exception.webhook_endpoint_id = held.webhook_endpoint_id
-        and webhook_exception.generation = held.given_generation
-        and webhook_exception.sequence = gone.sequence
+        and webhook_exception.ctid = (
+            select found.ctid
+            from webhook_exception as found
+            where found.tenant_id = held.tenant_id
+                and found.livemode = held.livemode
+                and found.webhook_endpoint_id = held.webhook_endpoint_id
+                and found.generation = held.given_generation
+                and found.sequence = gone.sequence
+        )
 ),
 kept as (
     insert into webhook_exception (
