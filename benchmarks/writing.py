@@ -22,7 +22,7 @@ def test_records_of_a_batch(benchmark: BenchmarkFixture) -> None:
 def test_arguments_of_a_batch(benchmark: BenchmarkFixture) -> None:
     """The records among them."""
     encoded = benchmark(columns.encode, samples.new_changes(_BATCH))
-    assert len(encoded.arguments) == 79
+    assert len(encoded.arguments) == 80
 
 
 def test_snapshot_to_bytes(benchmark: BenchmarkFixture) -> None:

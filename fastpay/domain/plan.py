@@ -177,6 +177,7 @@ class Draft:
         "failure",
         "moment_s",
         "new_id",
+        "opened",
         "rows",
         "transfers",
         "versions",
@@ -197,6 +198,8 @@ class Draft:
         self._announced: list[tuple[str, str]] = []
         self.transfers: list[Transfer] = []
         self.accounts: dict[str, Account] = {}
+        # The identifiers of the accounts that this command is the first one to move.
+        self.opened: list[str] = []
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
         self.failure: ErrorRecord | None = None
@@ -276,8 +279,8 @@ class Draft:
         debit_id, credit_id = chart[debit], chart[credit]
         # `accounts` has the accounts that this draft has moved already.
         accounts, loaded = self.accounts, self._workspace.accounts
-        source = accounts.get(debit_id) or loaded.get(debit_id) or self._workspace.account(currency, debit)
-        target = accounts.get(credit_id) or loaded.get(credit_id) or self._workspace.account(currency, credit)
+        source = accounts.get(debit_id) or loaded.get(debit_id) or self._open(currency, debit)
+        target = accounts.get(credit_id) or loaded.get(credit_id) or self._open(currency, credit)
         accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
         accounts[credit_id] = ledger.credit(target, posted=moved, pending=reserved)
         identifier = self.new_id("tr")
@@ -312,6 +315,11 @@ class Draft:
             events.append(Event(self.new_id("evt"), event_type, number, identifier, numbers[identifier]))
         self.answer = Answer(object_id, sequence, expand, self.failure)
         return self
+
+    def _open(self, currency: str, code: str) -> Account:
+        account = self._workspace.account(currency, code)
+        self.opened.append(account.id)
+        return account
 
 
 def record(

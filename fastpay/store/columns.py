@@ -174,22 +174,22 @@ def _snapshots(changed: list[tuple[Scope, Versioned]], objects: list[StoredObjec
 def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
     """Return the rows of accounts that may not exist yet, and of those that do.
 
-    Accounts of payments are opened on first use. A client's account exists unless this batch opens it.
+    Accounts of payments are opened on first use, and a client's account by a command.
     """
-    uncertain: list[Row] = []
-    certain: list[Row] = []
-    for scope, moved in changes.accounts.items():
-        for account in moved.values():
-            (uncertain if is_own(account.code) else certain).append((scope, account))
-    if certain:
-        opened = {
+    moved = [(scope, account) for scope, found in changes.accounts.items() for account in found.values()]
+    opened = {
+        (submission.scope, identifier) for submission, draft in changes.drafts for identifier in draft.opened
+    }
+    if not all(is_own(account.code) for _, account in moved):
+        opened |= {
             (scope, versioned.object.id)
             for scope, versioned in changes.versions
             if isinstance(versioned.object, LedgerAccount)
         }
-        uncertain += [one for one in certain if (one[0], one[1].id) in opened]
-        certain = [one for one in certain if (one[0], one[1].id) not in opened]
-    return uncertain, certain
+    if not opened:
+        return [], moved
+    uncertain = [one for one in moved if (one[0], one[1].id) in opened]
+    return uncertain, [one for one in moved if (one[0], one[1].id) not in opened]
 
 
 def _fields(statement: str, parts: tuple[Any, ...], *paths: str) -> tuple[Field, ...]:

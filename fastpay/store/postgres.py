@@ -16,7 +16,8 @@ Connection = Any
 # empty and keep it while the table grows.
 _PLANNER = (
     "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
-    "set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off"
+    "set enable_bitmapscan = off; set enable_memoize = off; set plan_cache_mode = force_generic_plan; "
+    "set jit = off"
 )
 
 # The array types of parameters, by their OIDs, which never change.

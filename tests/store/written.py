@@ -222,6 +222,7 @@ def _changes(
     draft.versions, draft.rows = versions, rows
     draft.transfers.extend(transfers)
     draft.accounts |= {account: Account(account, code, "usd", "C", 5, 5) for account, code in accounts}
+    draft.opened.append("lacc_" + digits_of("account", _BEHIND))
     draft.events = [
         Event("evt_" + digits_of("nobody", number), "made", _SEQUENCE + number, written.object.id, 1)
         for number, written in enumerate(versions)

@@ -6,6 +6,7 @@
     410     410                        reset    resets the connection instead of an answer
     302     a redirect to itself       giant    200, and a body without an end
     drip    200, a byte at a time, without an end
+    tenth   500 to the first attempt for each tenth event, else 200
 
 It writes what it got, and whether it acknowledged it, as lines of JSON. A line is there before the answer is.
 """
@@ -45,6 +46,8 @@ class Server:
     def __init__(self, log: Path) -> None:
         self._log = log.open("a", encoding="utf-8", buffering=1)
         self._manners: dict[str, str] = {}
+        # The events that were refused once, of those that are.
+        self._refused: set[str] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of a connection."""
@@ -66,12 +69,21 @@ class Server:
             await writer.drain()
             return True
         manner = self._manners.get("/" + path.split("/")[1], "ok")
+        if manner == "tenth":
+            manner = self._tenth(headers)
         if manner == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         is_ok = manner in ("ok", "slow", "giant")
         line = {"path": path, "headers": headers, "body": body.decode(), "ok": is_ok, "at": time.monotonic()}
         self._log.write(json.dumps(line) + "\n")
         return await self._send(manner, reader, writer)
+
+    def _tenth(self, headers: dict[str, str]) -> str:
+        event = headers["webhook-id"]
+        if int(headers["fastpay-sequence"]) % 10 or event in self._refused:
+            return "ok"
+        self._refused.add(event)
+        return "500"
 
     async def _send(self, manner: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if manner == "hang":

@@ -17,11 +17,20 @@ select
         else '-infinity'
     end > timestamp 'epoch' + coalesce(balance.paid_out_day, -1) * interval '1 day' as is_payable
 from (
-    select tenant_id, livemode, payout_interval, funds_delay_days
-    from book
-    where (tenant_id, livemode) > ($1::uuid, $2::boolean)
-    order by tenant_id, livemode
+    -- Each tenant has both books. Of a book there may be many versions, of a tenant there are few.
+    select tenant.tenant_id, mode.livemode
+    from tenant
+    cross join (values (false), (true)) as mode (livemode)
+    where tenant.tenant_id >= $1::uuid and (tenant.tenant_id, mode.livemode) > ($1::uuid, $2::boolean)
+    order by tenant.tenant_id, mode.livemode
     limit $3::integer
+) as wanted
+cross join lateral (
+    select *
+    from book
+    where book.tenant_id = wanted.tenant_id and book.livemode between wanted.livemode and wanted.livemode
+    order by book.livemode desc
+    limit 1
 ) as book
 left join lateral (
     select released_through, credited, paid_out_day

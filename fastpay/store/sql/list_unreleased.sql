@@ -10,7 +10,9 @@ from (
         as released_through
     from book
     left join balance on balance.tenant_id = book.tenant_id and balance.livemode = book.livemode
-    where book.tenant_id = $1::uuid and book.livemode = $2::boolean
+    where book.tenant_id = $1::uuid and book.livemode between $2::boolean and $2::boolean
+    order by book.livemode desc
+    limit 1
 ) as book
 cross join lateral (
     select transfer_id, kind, phase, source_id, currency

@@ -12,6 +12,7 @@ cross join lateral (
     from account
     where account.tenant_id = wanted.tenant_id
         and account.livemode = wanted.livemode
-        and account.account_id = wanted.account_id
-    offset 0
+        and account.account_id between wanted.account_id and wanted.account_id
+    order by account.account_id desc
+    limit 1
 ) as account

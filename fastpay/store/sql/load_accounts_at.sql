@@ -12,8 +12,11 @@ from unnest($3::uuid[]) as wanted (account_id)
 cross join lateral (
     select *
     from account
-    where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.account_id = wanted.account_id
-    offset 0
+    where account.tenant_id = $1::uuid
+        and account.livemode = $2::boolean
+        and account.account_id between wanted.account_id and wanted.account_id
+    order by account.account_id desc
+    limit 1
 ) as account
 left join lateral (
     select debits_posted, debits_pending

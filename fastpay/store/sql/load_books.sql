@@ -8,6 +8,7 @@ from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
 cross join lateral (
     select *
     from book
-    where book.tenant_id = wanted.tenant_id and book.livemode = wanted.livemode
-    offset 0
+    where book.tenant_id = wanted.tenant_id and book.livemode between wanted.livemode and wanted.livemode
+    order by book.livemode desc
+    limit 1
 ) as book

@@ -25,6 +25,7 @@ from unnest($4::uuid[], $5::boolean[]) with ordinality as wanted (tenant_id, liv
 cross join lateral (
     select book.sequence
     from book
-    where book.tenant_id = wanted.tenant_id and book.livemode = wanted.livemode
-    offset 0
+    where book.tenant_id = wanted.tenant_id and book.livemode between wanted.livemode and wanted.livemode
+    order by book.livemode desc
+    limit 1
 ) as found

@@ -3,9 +3,17 @@
 -- $2 boolean mode
 -- $3 uuid[]  endpoints
 select
-    webhook_progress.webhook_endpoint_id, webhook_progress.delivered_through, book.sequence, webhook_progress.failures, webhook_progress.resume_at > clock_timestamp() as is_paused
+    webhook_progress.webhook_endpoint_id, webhook_progress.delivered_through, book.sequence,
+    webhook_progress.failures, webhook_progress.resume_at > clock_timestamp() as is_paused
 from webhook_progress
-join book using (tenant_id, livemode)
+cross join lateral (
+    select sequence
+    from book
+    where book.tenant_id = webhook_progress.tenant_id
+        and book.livemode between webhook_progress.livemode and webhook_progress.livemode
+    order by book.livemode desc
+    limit 1
+) as book
 where webhook_progress.tenant_id = $1::uuid
     and webhook_progress.livemode = $2::boolean
     and webhook_progress.webhook_endpoint_id = any($3::uuid[])

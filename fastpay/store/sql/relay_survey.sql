@@ -20,7 +20,14 @@ with standing as (
             limit 1
         ) end as age_s
     from webhook_endpoint
-    join book using (tenant_id, livemode)
+    cross join lateral (
+        select sequence
+        from book
+        where book.tenant_id = webhook_endpoint.tenant_id
+            and book.livemode between webhook_endpoint.livemode and webhook_endpoint.livemode
+        order by book.livemode desc
+        limit 1
+    ) as book
     left join webhook_progress using (tenant_id, livemode, webhook_endpoint_id)
     left join (
         select distinct instance_id

@@ -8,8 +8,9 @@ from webhook_progress
 cross join lateral (
     select sequence
     from book
-    where book.tenant_id = webhook_progress.tenant_id and book.livemode = webhook_progress.livemode
-    offset 0
+    where book.tenant_id = webhook_progress.tenant_id and book.livemode between webhook_progress.livemode and webhook_progress.livemode
+    order by book.livemode desc
+    limit 1
 ) as book
 cross join lateral (
     select version

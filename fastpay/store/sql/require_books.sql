@@ -1,6 +1,6 @@
 -- Locks the books of a batch in the given order. Returns the transaction and the time in milliseconds since 1970, or
 -- fails if a book is not as expected, or another transaction holds it. The comparison is with the rows that the lock
--- found, not with the snapshot.
+-- found. They have to be the versions that the snapshot shows, from which the other parts of the statement write on.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 bigint[]  sequences
@@ -11,10 +11,17 @@ select
 from unnest($1::uuid[], $2::boolean[], $3::bigint[], $4::text[])
     as expected (tenant_id, livemode, sequence, rules)
 cross join lateral (
-    select *
+    select book.ctid as place
     from book
-    where book.tenant_id = expected.tenant_id and book.livemode = expected.livemode
+    where book.tenant_id = expected.tenant_id and book.livemode between expected.livemode and expected.livemode
+    order by book.livemode desc
+    limit 1
+) as newest
+cross join lateral (
+    select book.ctid as place, book.sequence, book.rules
+    from book
+    where book.ctid = newest.place
     for update skip locked
     offset 0
 ) as book
-where (book.sequence, book.rules) = (expected.sequence, expected.rules)
+where (book.place, book.sequence, book.rules) = (newest.place, expected.sequence, expected.rules)

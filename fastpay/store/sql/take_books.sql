@@ -11,12 +11,15 @@ from unnest($1::uuid[], $2::boolean[]) as wanted (tenant_id, livemode)
 left join lateral (
     select *
     from book
-    where book.tenant_id = wanted.tenant_id and book.livemode = wanted.livemode
+    where book.tenant_id = wanted.tenant_id and book.livemode between wanted.livemode and wanted.livemode
+    order by book.livemode desc
+    limit 1
     for update skip locked
-    offset 0
 ) as book on true
 where book.sequence is not null or exists (
     select
     from book as held
-    where held.tenant_id = wanted.tenant_id and held.livemode = wanted.livemode
+    where held.tenant_id = wanted.tenant_id and held.livemode between wanted.livemode and wanted.livemode
+    order by held.livemode desc
+    offset 0
 )

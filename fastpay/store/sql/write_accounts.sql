@@ -1,4 +1,4 @@
--- Writes ledger accounts after a batch: one row an account, however many transfers moved it.
+-- Writes ledger accounts that may not exist yet: one row an account, however many transfers moved it.
 -- $1 uuid[]    tenants
 -- $2 boolean[] modes
 -- $3 uuid[]    accounts

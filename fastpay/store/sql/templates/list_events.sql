@@ -12,7 +12,9 @@
 with place as (
     select 1::bigint as ordinal, tenant_id, livemode, sequence
     from book
-    where tenant_id = $3::uuid and livemode = $4::boolean
+    where tenant_id = $3::uuid and livemode between $4::boolean and $4::boolean
+    order by livemode desc
+    limit 1
 ),
 head as (
     select place.ordinal, found.*

@@ -12,8 +12,9 @@ with place as (
     cross join lateral (
         select sequence
         from book
-        where book.tenant_id = wanted.tenant_id and book.livemode = wanted.livemode
-        offset 0
+        where book.tenant_id = wanted.tenant_id and book.livemode between wanted.livemode and wanted.livemode
+        order by book.livemode desc
+        limit 1
     ) as book
 ),
 head as (
