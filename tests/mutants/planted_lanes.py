@@ -6,7 +6,24 @@ HELD = "tests/store/test_lanes.py::test_a_held_book_delays_no_other_tenant_on_an
 CONTENTION = "tests/unit/engine/write/test_contention.py"
 UNIT = "tests/unit/engine/write/test_lanes.py"
 
+BESIDE = "tests/unit/engine/write/test_loads_beside.py"
+
 LANES: tuple[Mutant, ...] = (
+    Mutant(
+        "let-later-commands-overtake-what-is-loaded",
+        "fastpay/engine/write/loop.py",
+        "                waiting.add(scope)\n"
+        "            (aside if scope in waiting else ready).append(entry)",
+        "                aside.append(entry)\n            else:\n                ready.append(entry)",
+        (f"{BESIDE}::test_later_commands_of_the_tenant_wait_as_well_and_keep_their_order",),
+    ),
+    Mutant(
+        "end-with-commands-aside",
+        "fastpay/engine/write/pipeline.py",
+        "self._queue.has_parked or self.aside else",
+        "self._queue.has_parked else",
+        (f"{BESIDE}::test_a_writer_that_closes_carries_out_what_waits_for_a_load",),
+    ),
     Mutant(
         "wait-for-a-held-book-before-writing",
         "fastpay/store/sql/require_books.sql",

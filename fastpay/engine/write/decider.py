@@ -1,6 +1,7 @@
 """Decides commands ahead of their commit, on a working set that is carried from batch to batch."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -13,6 +14,8 @@ from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import DatabaseUnavailable
 
 UNREACHABLE = "The database cannot be reached right now. Try again."
+# Commands are "refused" if one of them cannot be loaded for a reason that another attempt would not remove.
+Loaded = Literal["loaded", "unreachable", "refused"]
 
 
 class Decider:
@@ -36,32 +39,49 @@ class Decider:
         self.working_set = WorkingSet()
         return entries
 
+    @property
+    def trusts_keys(self) -> bool:
+        """Whether keys that the working set does not hold are taken for new."""
+        return self._prefetch.trusts_keys
+
     def must_load(self, entries: Sequence[QueuedSubmission]) -> bool:
         """Tell whether deciding these commands takes a question to the database."""
-        return self.working_set.lacks(entries, with_keys=not self._prefetch.trusts_keys)
+        self.working_set.forget_old_answers(entries)
+        return self.working_set.lacks(entries, with_keys=not self.trusts_keys)
 
-    async def decide(self, batch: DecidedBatch, entries: Sequence[QueuedSubmission]) -> bool:
-        """Load what commands need, and decide them into the batch.
-
-        Returns False if one of them cannot be loaded for a reason that another attempt would not remove: it
-        has to be found under the lock. Does nothing more once the working set was voided meanwhile.
-        """
-        self.entries, working_set = entries, self.working_set
-        trusts_keys = self._prefetch.trusts_keys
-        is_reachable = True
+    async def load(self, entries: Sequence[QueuedSubmission], *, with_keys: bool) -> Loaded:
+        """Load what commands need. It may be voided meanwhile."""
         try:
-            await self._prefetch.load(working_set, entries, with_keys=not trusts_keys)
+            await self._prefetch.load(self.working_set, entries, with_keys=with_keys)
         except TransientFailure:
-            is_reachable = False
+            return "unreachable"
         except Exception:  # noqa: BLE001  a fault in one command must not stop the writer
-            return working_set is not self.working_set
+            return "refused"
+        return "loaded"
+
+    async def load_and_decide(self, batch: DecidedBatch, entries: Sequence[QueuedSubmission]) -> bool:
+        """Load what commands need, and decide them into the batch. Returns False if loading is refused.
+
+        Does nothing more once the working set was voided meanwhile.
+        """
+        self.entries, working_set, trusts_keys = entries, self.working_set, self.trusts_keys
+        loaded = await self.load(entries, with_keys=not trusts_keys)
         if working_set is not self.working_set:
             return True
+        if loaded != "refused":
+            await self.decide(batch, entries, loaded, trusts_keys=trusts_keys)
+        return loaded != "refused"
+
+    async def decide(
+        self, batch: DecidedBatch, entries: Sequence[QueuedSubmission], loaded: Loaded, *, trusts_keys: bool
+    ) -> None:
+        """Decide commands into the batch that are loaded. If none of them is heavy, nothing is awaited."""
+        working_set = self.working_set
         entries = drop_expired(entries, self._clock.monotonic_ns())
         self.entries = []
         batch.trusts_keys |= trusts_keys
         for number, entry in enumerate(entries):
-            if not is_reachable:
+            if loaded == "unreachable":
                 entry.fail(DatabaseUnavailable(UNREACHABLE))
             elif entry.weight <= limits.plain_weight_max:
                 batch.decide(working_set, entry)
@@ -69,6 +89,5 @@ class Decider:
                 self.entries = entries[number:]
                 await batch.decide_in_steps(working_set, entry, self._background)
                 if working_set is not self.working_set:
-                    return True
+                    return
         self.entries = []
-        return True

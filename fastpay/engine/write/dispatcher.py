@@ -56,6 +56,10 @@ class Dispatcher:
         bulk = self._bulk.counts()
         return {name: count + bulk[name] for name, count in self._plain.counts().items()}
 
+    def take_waited_ms(self) -> int:
+        """Return how long plain commands have waited in the queue since the last call, at most."""
+        return self._plain.take_waited_ms()
+
     def admit(self, scope: Scope) -> None:
         """Raise Overloaded if a plain command of this tenant would be refused now."""
         is_bulk = scope in self._states and self._bulk.holds(scope)

@@ -8,8 +8,9 @@ Each batch takes three phases:
     commit     locks the books, compares them with those that the batch was decided on, and writes its net
                effect, in one statement of one transaction
 
-Prefetch and execute run ahead: while one batch is at the database, the next one is loaded and decided on top
-of it. Futures resolve after COMMIT only. Two invariants make this safe:
+Prefetch and execute run ahead: while one batch is at the database, the next one is decided on top of it. A
+command for which something is loaded holds up its own tenant only. Futures resolve after COMMIT only. Two
+invariants make this safe:
 
 - Every change of a tenant increases the sequence in its book, and only under the lock of that book. So books
   that compare equal prove that everything the batch was decided on is unchanged.
@@ -83,7 +84,7 @@ class BatchLoop:
             Committer(Transactions(one, background), self._prefetch, clock, failed) for one in (store, *lanes)
         )
         # Invariant: each command is in exactly one of these, in this order, until it is answered: the queue,
-        # the decider, the open batch, the batch at the database. Or it is in a batch of the lanes.
+        # aside or the decider, the open batch, the batch at the database. Or it is in a batch of the lanes.
         self._queue = queue
         self.lanes = Lanes(
             queue,
@@ -96,6 +97,9 @@ class BatchLoop:
         )
         self.pipeline = Pipeline(queue, self._pace, sizes=sizes)
         self._commit_task: asyncio.Task[None] | None = None
+        self._load_task: asyncio.Task[None] | None = None
+        # How long the first command of what was taken together has waited, at most.
+        self._waited_ns = 0
         self._closing = False
 
     async def run(self) -> None:
@@ -137,6 +141,11 @@ class BatchLoop:
             await asyncio.gather(self._commit_task, return_exceptions=True)
         await self.lanes.close()
 
+    def take_waited_ms(self) -> int:
+        """Return how long commands have waited in the queue since the last call, at most."""
+        waited_ns, self._waited_ns = self._waited_ns, 0
+        return waited_ns // 1_000_000
+
     def holds(self, scope: Scope) -> bool:
         """Tell whether a command of this tenant was taken from the queue and is not answered yet."""
         return (
@@ -152,7 +161,9 @@ class BatchLoop:
     def expire(self, now_ns: int) -> None:
         """Refuse commands that were not begun in time: the batch at the database may hang for longer."""
         if any(
-            entry.begin_by_ns <= now_ns for entry in (*self.pipeline.open.entries, *self._decider.entries)
+            entry.begin_by_ns <= now_ns
+            for entries in (self.pipeline.open.entries, self.pipeline.aside, self._decider.entries)
+            for entry in entries
         ):
             # They were decided on top of the batch that hangs. None of it has left for the database.
             self._start_over()
@@ -175,13 +186,22 @@ class BatchLoop:
         await self.wake.wait()
 
     async def _take(self) -> None:
-        """Move commands from the queue into the open batch, decided in the mode "ahead"."""
-        batch = self.pipeline.open
+        """Move commands from the queue into the open batch, decided in the mode "ahead", or aside."""
+        batch, aside = self.pipeline.open, self.pipeline.aside
+        if len(aside) >= limits.decided_at_once_max:
+            # The rest of the queue stays in its fair order.
+            await self._let_load()
+            return
         commands, weight = self.pipeline.room()
         taken = self._queue.take(
-            min(commands, limits.decided_at_once_max), weight=weight, at_least_one=not len(batch)
+            min(commands, limits.decided_at_once_max - len(aside)),
+            weight=weight,
+            at_least_one=not len(batch) and not aside,
         )
-        entries = drop_expired(taken, self._clock.monotonic_ns())
+        now_ns = self._clock.monotonic_ns()
+        if taken:
+            self._waited_ns = max(self._waited_ns, taken[0].waited_ns(now_ns))
+        entries = drop_expired(taken, now_ns)
         if self.pipeline.locked_left:
             if not isinstance(batch, UndecidedBatch):
                 batch = self.pipeline.open = UndecidedBatch()
@@ -190,26 +210,70 @@ class BatchLoop:
             return
         assert isinstance(batch, DecidedBatch)
         if self._decider.working_set.is_full(sum(entry.weight for entry in entries)):
-            if len(batch) or self.pipeline.committing is not None:
+            if self.pipeline:
                 # What is not committed cannot be loaded again, so it must not be forgotten yet.
                 self._queue.put_back(entries)
                 await self._drain()
                 return
             self._decider.working_set.shrink()
-        is_late = len(batch) > 0 and self.pipeline.committing is None and self._pace.patience_ns() <= 0
-        if is_late and self._decider.must_load(entries):
-            self._begin_commit()
-            batch = self.pipeline.open = DecidedBatch()
-        if not await self._decider.decide(batch, entries):
+        decider = self._decider
+        if not aside and not decider.must_load(entries):
+            await decider.decide(batch, entries, "loaded", trusts_keys=decider.trusts_keys)
+        elif all(entry.weight <= limits.plain_weight_max for entry in entries):
+            ready = self._set_aside(entries)
+            await decider.decide(batch, ready, "loaded", trusts_keys=decider.trusts_keys)
+        elif aside:
+            self._queue.put_back(entries)
+            await self._let_load()
+        elif not await decider.load_and_decide(batch, entries):
             # Under the lock each command is tried by itself, if necessary, and the guilty one fails alone.
             self._start_over(locked_batches=1)
 
+    def _set_aside(self, entries: Sequence[QueuedSubmission]) -> list[QueuedSubmission]:
+        """Return the commands that can be decided now. The others, and what their tenants send later, wait.
+
+        So a command that needs something to be loaded holds up its own tenant only.
+        """
+        aside = self.pipeline.aside
+        waiting = {entry.submission.scope for entry in aside}
+        ready: list[QueuedSubmission] = []
+        for entry in entries:
+            scope = entry.submission.scope
+            if scope not in waiting and self._decider.must_load((entry,)):
+                waiting.add(scope)
+            (aside if scope in waiting else ready).append(entry)
+        if self._load_task is None:
+            self._load_task = asyncio.create_task(self._supervise(self._load()), name="load")
+        return ready
+
+    async def _load(self) -> None:
+        """Load what the commands aside need, all at once, and decide them."""
+        pipeline, decider = self.pipeline, self._decider
+        while pipeline.aside:
+            entries, working_set, trusts_keys = list(pipeline.aside), decider.working_set, decider.trusts_keys
+            loaded = await decider.load(entries, with_keys=not trusts_keys)
+            if working_set is not decider.working_set:
+                # They were put back.
+                continue
+            if loaded == "refused":
+                self._start_over(locked_batches=1)
+                continue
+            del pipeline.aside[: len(entries)]
+            assert isinstance(pipeline.open, DecidedBatch)
+            await decider.decide(pipeline.open, entries, loaded, trusts_keys=trusts_keys)
+            self.wake.set()
+        self._load_task = None
+
+    async def _let_load(self) -> None:
+        """Commit what is decided, and wait until something happens."""
+        if len(self.pipeline.open) and self.pipeline.committing is None:
+            self._begin_commit()
+        await self._wait()
+
     async def _drain(self) -> None:
-        """Commit everything that is decided."""
+        """Commit everything that was taken."""
         while self.pipeline:
-            if self.pipeline.committing is None:
-                self._begin_commit()
-            await self._wait()
+            await self._let_load()
 
     async def _gather(self) -> bool:
         """Wait for clients that were just answered and send their next request. Tell whether one came."""

@@ -1,4 +1,4 @@
-"""The batches that are not answered yet: the open one, and the one at the database."""
+"""What is taken from the queue and not answered yet: commands aside, and the batches."""
 
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.write.batch import Batch, DecidedBatch, UndecidedBatch
@@ -11,7 +11,8 @@ from fastpay.engine.write.steps import AtDatabase, Mode, NextCommand, OpenBatch
 class Pipeline:
     """Tells what the loop's next step depends on (see `steps.py`). `sizes` are a batch's commands and weight.
 
-    Commands go from the queue into the batch `open`, and with it to the database as `committing`.
+    Commands go from the queue into the batch `open`, and with it to the database as `committing`. Those that
+    need something to be loaded are `aside` before, with all later ones of their tenants.
     """
 
     def __init__(self, queue: FairQueue, pace: Pace, *, sizes: tuple[int, int]) -> None:
@@ -20,13 +21,15 @@ class Pipeline:
         self._commands_max, self._weight_max = sizes
         self.open: DecidedBatch | UndecidedBatch = DecidedBatch()
         self.committing: Batch | None = None
+        # In the order in which they came. There is room for all of them in the open batch.
+        self.aside: list[QueuedSubmission] = []
         # How many more batches are decided under the lock. Invariant: the open batch is undecided, or empty,
         # while this is positive, and decided otherwise.
         self.locked_left = 0
 
     def __bool__(self) -> bool:
         """Tell whether there is any command in it."""
-        return self.committing is not None or len(self.open) > 0
+        return self.committing is not None or len(self.open) > 0 or bool(self.aside)
 
     def state(self) -> tuple[OpenBatch, AtDatabase, NextCommand, Mode]:
         """Return the columns of the table of steps, except whether the loop is closing."""
@@ -36,10 +39,16 @@ class Pipeline:
 
     def room(self) -> tuple[int, int]:
         """Return how many more commands the open batch takes, and of what weight."""
-        return self._commands_max - len(self.open), self._weight_max - self.open.weight
+        commands, weight = self._commands_max - len(self.open), self._weight_max - self.open.weight
+        if self.aside:
+            commands -= len(self.aside)
+            weight -= sum(entry.weight for entry in self.aside)
+        return commands, weight
 
     def concerns(self, scope: Scope) -> bool:
-        """Tell whether a command of this tenant is in one of the batches."""
+        """Tell whether a command of this tenant is in one of the batches, or aside."""
+        if any(entry.submission.scope == scope for entry in self.aside):
+            return True
         return self.open.concerns(scope) or (self.committing is not None and self.committing.concerns(scope))
 
     def goes_on(self) -> bool:
@@ -47,8 +56,8 @@ class Pipeline:
         return isinstance(self.open, DecidedBatch) and bool(self.open.changes)
 
     def clear(self) -> list[QueuedSubmission]:
-        """Empty the open batch, and return its commands."""
-        entries, self.open = self.open.entries, DecidedBatch()
+        """Empty the open batch, and return its commands and those aside."""
+        entries, self.open, self.aside = [*self.open.entries, *self.aside], DecidedBatch(), []
         return entries
 
     def expected_wait_ns(self, scope: Scope) -> int:
@@ -73,7 +82,8 @@ class Pipeline:
     def _next_command(self) -> NextCommand:
         if not self._queue.is_ready:
             # Commands of paused or parked tenants only, if any.
-            return "waits" if len(self._queue) or self._queue.has_parked else "none"
+            return "waits" if len(self._queue) or self._queue.has_parked or self.aside else "none"
         # The first command of a batch fits whatever it weighs.
         commands, weight = self.room()
-        return "fits" if not len(self.open) or (commands > 0 and self._queue.fits(weight)) else "waits"
+        is_first = not len(self.open) and not self.aside
+        return "fits" if is_first or (commands > 0 and self._queue.fits(weight)) else "waits"

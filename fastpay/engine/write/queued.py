@@ -43,6 +43,12 @@ class QueuedSubmission(msgspec.Struct, frozen=True, eq=False):
         """The digests of the rows that it may find or write. An empty one stands for no row."""
         return (self.digest, self.signature) if self.signature else (self.digest,)
 
+    def waited_ns(self, now_ns: int) -> int:
+        """Return how long it has waited, 0 if its client set a limit."""
+        if self.submission.deadline_ns is not None:
+            return 0
+        return now_ns - self.begin_by_ns + limits.begin_timeout_ms * 1_000_000
+
     def fail(self, error: Exception) -> None:
         """Answer with an error. Does nothing if the request was answered or cancelled."""
         if not self.future.done():

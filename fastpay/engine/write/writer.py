@@ -124,6 +124,10 @@ class Writer:
         """Return what was counted since the start, by name, and what is so now."""
         return {**self.loop.lanes.counts(), "queue_commands": len(self._queue)}
 
+    def take_waited_ms(self) -> int:
+        """Return how long commands have waited in the queue since the last call, at most."""
+        return self.loop.take_waited_ms()
+
     def holds(self, scope: Scope) -> bool:
         """Tell whether a command of this tenant is not answered yet."""
         return scope in self._queue or self.loop.holds(scope)
