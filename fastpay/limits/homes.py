@@ -9,6 +9,9 @@ home_busy_percent = 85
 home_busy_looks = 3
 home_idle_percent = 50
 home_idle_looks = 30
+# Once commands have waited for so long, all are homes, for so many looks at least.
+home_late_ms = 250
+home_late_looks = 3_600
 forwards_waiting_max = 8_192
 # A larger command is written by the instance that got it. A frame has several commands, which are not larger
 # together.

@@ -11,7 +11,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.homes.codec import release_name
 from fastpay.engine.homes.homes import Homes
 from fastpay.engine.homes.membership import Membership
-from fastpay.engine.homes.ports import Follower, Member, OwnWriter
+from fastpay.engine.homes.ports import LATE, Follower, Member, OwnWriter
 from fastpay.engine.ports import Commit, CommitObserver
 from fastpay.errors import ConfigurationError
 from fastpay.observability import telemetry
@@ -127,7 +127,7 @@ def describe_member(member: LiveMember) -> str:
         f"{counts.get('local', 0)} as a home; fallbacks: {', '.join(reasons) or 'none'}; "
         f"left tenants to lanes {counts.get('lanes_parked', 0)} times, {counts.get('lanes_tenants', 0)} now, "
         f"which wrote {counts.get('lanes_commands', 0)}; "
-        f"busy for {member.busy} % of the time; "
+        f"{'late' if member.busy == LATE else f'busy for {member.busy} % of the time'}; "
         f"{member.address or 'reached on its host only'}; release {member.release}"
     )
 

@@ -27,7 +27,7 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "keep-to-one-home-however-busy-it-is",
         "fastpay/engine/homes/membership.py",
-        "Load(self._busy.percent(), self._count.value)",
+        "Load(LATE if is_late else percent, self._count.value)",
         "Load(0, self._count.value)",
         (f"{FORWARDING}::test_a_busy_home_gets_another_one_beside_it_and_all_choose_the_same",),
     ),

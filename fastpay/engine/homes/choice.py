@@ -6,12 +6,13 @@ says, and the others repeat:
 
     what the oldest member sees                                               how many homes
     ------------------------------------------------------------------------  --------------------------------
+    commands have waited for `home_late_ms` at a home                         all members
     for `home_busy_looks`, homes use `home_busy_percent` of a processor each  one more
     for `home_idle_looks`, one home fewer would use `home_idle_percent` each  one fewer
     anything else                                                             as many
 
-What counts is the processor time that a member's loop has got, and not how late it is: where all members
-share too few processors, one more home would only make their batches smaller.
+A home that is late and not busy does not get the processor: too many others want it, or its container is
+limited. More homes get more of it together. That is dearer, and stays so for `home_late_looks`.
 
 Among the homes, rendezvous hashing chooses. Every instance that sees the same members chooses the same one. A
 home that joins takes only the tenants that it is chosen for, and those of one that leaves are spread over all
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fastpay import limits
 from fastpay.clock import SystemClock, running_ns
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.homes.ports import Load
+from fastpay.engine.homes.ports import LATE, Load
 
 
 def homes_among(member_ids: Iterable[str], count: int) -> list[str]:
@@ -45,20 +46,25 @@ class HomeCount:
         self.value = 1
         self._busy_looks = 0
         self._idle_looks = 0
+        self._late_looks = 0
 
     def see(self, own_id: str, loads: Mapping[str, Load]) -> int:
         """Return how many homes there are now. `loads` are those of all live members, this one included."""
         homes = homes_among(loads, self.value)
         if homes[0] != own_id:
             self.value = loads[homes[0]].homes
-            self._busy_looks = self._idle_looks = 0
+            self._busy_looks = self._idle_looks = self._late_looks = 0
+        elif any(loads[one].busy == LATE for one in homes):
+            self.value = len(loads)
+            self._busy_looks, self._idle_looks, self._late_looks = 0, 0, limits.home_late_looks
         else:
+            self._late_looks -= 1
             self._decide(sum(loads[one].busy for one in homes), len(homes), len(loads))
         return self.value
 
     def _decide(self, busy: int, homes: int, members: int) -> None:
         is_busy = homes < members and busy >= homes * limits.home_busy_percent
-        is_idle = homes > 1 and busy <= (homes - 1) * limits.home_idle_percent
+        is_idle = homes > 1 and self._late_looks <= 0 and busy <= (homes - 1) * limits.home_idle_percent
         self._busy_looks = self._busy_looks + 1 if is_busy else 0
         self._idle_looks = self._idle_looks + 1 if is_idle else 0
         self.value = homes

@@ -90,7 +90,9 @@ class Homes:
     async def open(self) -> None:
         """Accept what others forward, and then become a member. Raises: OSError for a bad address."""
         await self._network.listen(self.serving.accept)
-        await self._membership.join(self._own, report=self._report, changed=self._see)
+        await self._membership.join(
+            self._own, report=self._report, changed=self._see, waited_ms=self._writer.take_waited_ms
+        )
 
     async def leave(self) -> None:
         """Hand all tenants over to the others. What they have forwarded is still answered."""

@@ -7,8 +7,9 @@ members cost no statement of their own, and an instance that cannot reach the da
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from fastpay import limits
 from fastpay.engine.homes.choice import Busy, HomeCount
-from fastpay.engine.homes.ports import Load, Member, MemberStore, Roll
+from fastpay.engine.homes.ports import LATE, Load, Member, MemberStore, Roll
 from fastpay.engine.timekeeper import MomentStore
 from fastpay.errors import DatabaseUnavailable, Overloaded
 
@@ -28,6 +29,7 @@ class Membership:
         self._seen: tuple[tuple[Member, ...], int] = (), 1
         self._count = HomeCount()
         self._busy = Busy()
+        self._waited_ms: Callable[[], int] = lambda: 0
         self._has_failed = False
 
     async def join(
@@ -36,9 +38,13 @@ class Membership:
         *,
         report: Callable[[], Mapping[str, int]],
         changed: Callable[[Sequence[Member], int], None],
+        waited_ms: Callable[[], int] = lambda: 0,
     ) -> None:
-        """Become a member, and learn of the others. `report` is shown to operators."""
-        self._own, self._report, self._changed = own, report, changed
+        """Become a member, and learn of the others.
+
+        `report` is shown to operators, and `waited_ms` is how long commands have waited since the last call.
+        """
+        self._own, self._report, self._changed, self._waited_ms = own, report, changed, waited_ms
         # The timekeeper asks again.
         with suppress(DatabaseUnavailable, Overloaded):
             await self.read_moment()
@@ -61,7 +67,8 @@ class Membership:
             self._has_failed = False
             return await self._moments.read_moment()
         try:
-            load = Load(self._busy.percent(), self._count.value)
+            percent, is_late = self._busy.percent(), self._waited_ms() >= limits.home_late_ms
+            load = Load(LATE if is_late else percent, self._count.value)
             roll = await self._store.beat(own, load, self._report())
         except (DatabaseUnavailable, Overloaded):
             self._has_failed = True

@@ -21,8 +21,14 @@ class Member(msgspec.Struct, frozen=True):
     address: str | None = None
 
 
+LATE = 255
+
+
 class Load(NamedTuple):
-    """How busy the loop of a member is, in percent of a processor, and how many homes it knows of."""
+    """How busy the loop of a member is, in percent of a processor, and how many homes it knows of.
+
+    `LATE` stands for a member whose commands wait for too long, however busy it is.
+    """
 
     busy: int
     homes: int
@@ -87,6 +93,9 @@ class OwnWriter(Writer, Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Return what was counted since the start, by name."""
+
+    def take_waited_ms(self) -> int:
+        """Return how long commands have waited in the queue since the last call, at most."""
 
     def put(self, submission: Submission, reply: Reply) -> None:
         """Queue a command. The reply gets what `submit` would return, or raise once the command is queued.

@@ -5,7 +5,7 @@ from collections import Counter
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.homes.choice import Busy, HomeCount, choose_home, homes_among
-from fastpay.engine.homes.ports import Load
+from fastpay.engine.homes.ports import LATE, Load
 
 SCOPES = [Scope(f"{number:032x}", livemode=bool(number % 2)) for number in range(2_000)]
 MEMBERS = [f"{number:032x}" for number in range(4)]
@@ -74,6 +74,15 @@ def test_a_home_that_is_not_needed_is_one_no_more_and_half_a_load_neither_adds_n
     # One tenant keeps one of them busy: another home does not help it.
     assert fleet.look([95, 5, 0], times=100) == [2, 2, 2]
     assert fleet.look([5, 5, 0], times=limits.home_idle_looks + 1) == [1, 1, 1]
+
+
+def test_all_are_homes_at_once_and_for_long_if_commands_wait_at_one() -> None:
+    fleet = Fleet(4)
+    assert fleet.look([LATE, 10, 10, 10], times=2) == [4, 4, 4, 4]
+    assert fleet.look([5, 5, 5, 5], times=limits.home_late_looks) == [4, 4, 4, 4]
+    assert fleet.look([5, 5, 5, 5], times=limits.home_idle_looks + 1) == [3, 3, 3, 3]
+    # Who is no home says nothing about homes.
+    assert fleet.look([5, 5, 5, LATE], times=limits.home_idle_looks) == [2, 2, 2, 2]
 
 
 def test_who_becomes_the_oldest_goes_on_with_the_homes_that_there_are() -> None:
