@@ -174,9 +174,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "do-not-check-the-sequence",
         PROOF,
-        " = (expected.sequence, ",
-        " = (book.sequence, ",
+        " = (newest.place, expected.sequence, ",
+        " = (newest.place, book.sequence, ",
         (WRITES,),
+    ),
+    Mutant(
+        "look-for-a-book-from-its-oldest-version",
+        PROOF,
+        "    order by book.livemode desc\n",
+        "",
+        ("tests/store/test_newest_version.py",),
     ),
     Mutant(
         "refuse-on-what-no-longer-holds",
