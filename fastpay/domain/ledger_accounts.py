@@ -48,5 +48,6 @@ class CreateLedgerAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             normal_side=opened.normal_side,
             min_balance=opened.min_balance,
         )
+        draft.opened.append(opened.id)
         draft.put(opened, "ledger.account.created")
         return opened.id

@@ -198,7 +198,7 @@ class Draft:
         self._announced: list[tuple[str, str]] = []
         self.transfers: list[Transfer] = []
         self.accounts: dict[str, Account] = {}
-        # The identifiers of the accounts that this command is the first one to move.
+        # The identifiers of the accounts that this command opens.
         self.opened: list[str] = []
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None

@@ -8,9 +8,9 @@ from fastpay import limits
 from fastpay._native.arrays import ArrayType, Field, encode_table, encode_tables
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import number_of
-from fastpay.domain.ledger import Account, Transfer, is_own
+from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_batches import Steps, run_steps
-from fastpay.domain.ledger_objects import LedgerAccount, LedgerTransfer
+from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Book, Draft, Event, Versioned
 from fastpay.engine.ports import Changes, IdempotencyRow, OperatorAction, Submission
@@ -176,20 +176,13 @@ def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
 
     Accounts of payments are opened on first use, and a client's account by a command.
     """
-    moved = [(scope, account) for scope, found in changes.accounts.items() for account in found.values()]
-    opened = {
-        (submission.scope, identifier) for submission, draft in changes.drafts for identifier in draft.opened
-    }
-    if not all(is_own(account.code) for _, account in moved):
-        opened |= {
-            (scope, versioned.object.id)
-            for scope, versioned in changes.versions
-            if isinstance(versioned.object, LedgerAccount)
-        }
-    if not opened:
-        return [], moved
-    uncertain = [one for one in moved if (one[0], one[1].id) in opened]
-    return uncertain, [one for one in moved if (one[0], one[1].id) not in opened]
+    opened = {identifier for _, draft in changes.drafts for identifier in draft.opened}
+    uncertain: list[Row] = []
+    certain: list[Row] = []
+    for scope, moved in changes.accounts.items():
+        for identifier, account in moved.items():
+            (uncertain if identifier in opened else certain).append((scope, account))
+    return uncertain, certain
 
 
 def _fields(statement: str, parts: tuple[Any, ...], *paths: str) -> tuple[Field, ...]:
