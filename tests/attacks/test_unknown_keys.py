@@ -53,7 +53,8 @@ async def flood(url: str, answers: list[Answer]) -> AsyncIterator[None]:
 
     async def work() -> None:
         while not is_over:
-            answers.extend(await send(url, unknown(1_000), connections=300))
+            # Enough on each connection that new ones do not come faster than an address may open them.
+            answers.extend(await send(url, unknown(6_000), connections=300))
 
     task = asyncio.create_task(work())
     try:

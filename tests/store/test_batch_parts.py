@@ -1,5 +1,6 @@
 """A batch of many transfers that is written by several statements of one transaction."""
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -18,6 +19,7 @@ from fastpay.store.batches import PostgresTransaction
 from fastpay.store.connections import connected
 from tests.support.books import check_database
 from tests.support.engine import engine, make_tenant
+from tests.support.world import PAY
 
 ACCOUNTS, TRANSFERS, ROWS_MAX = 60, 230, 50
 STATEMENTS = -(-TRANSFERS // ROWS_MAX)
@@ -91,6 +93,27 @@ async def test_its_parts_are_the_same_transfers_and_accounts(
         )
     held = [rows[name].metadata for name in names if rows[name].metadata]
     assert held == [{"part": "third"}]
+    await check_database(database_url)
+
+
+async def test_plain_commands_of_many_tenants_are_written_by_one_statement_and_give_way_to_nobody(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "transfers_a_statement_max", 2)
+    scopes = [await make_tenant(database_url, f"shop {number}") for number in range(9)]
+    seen: list[str] = []
+    async with engine(database_url) as instance:
+        for scope in scopes:
+            await instance.do(PAY, scope)
+        background = Contended()
+        instance.writer.loop._committer._transactions = Transactions(instance.batches, background)
+        connection = instance.batches._connection
+        assert connection is not None
+        connection.add_query_logger(lambda record: seen.append(record.query))
+        await asyncio.gather(*(instance.do(PAY, scope) for scope in scopes))
+    # The first leaves alone, and the others together.
+    assert len([query for query in seen if "insert into transfer" in query]) <= 2
+    assert background.pauses == 0
     await check_database(database_url)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence, Set
 
+from fastpay import limits
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.engine.background import Background
@@ -127,6 +128,11 @@ class DecidedBatch(Batch):
     def found(self) -> list[Book]:
         """The books that it was decided on, in the order in which they are locked."""
         return [self._found[scope] for scope in sorted(self._found)]
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether one of its commands is heavy."""
+        return any(entry.weight > limits.plain_weight_max for entry in self.entries)
 
     @property
     def is_sound(self) -> bool:

@@ -64,10 +64,12 @@ class Transactions:
     ) -> None:
         """Commit what was decided ahead. Raises: OutdatedBatch, WrongMoment, RefusedBatch.
 
-        While two tenants are active, a large batch is written by short statements and gives way between them.
+        While two tenants are active, a batch with a heavy command is written by short statements, and gives
+        way between them. Plain commands of many tenants do not: they would give way to each other.
         """
         background, scope = self._background, batch.entries[0].submission.scope
-        rows_max = limits.transfers_a_statement_max if background.is_contended() else None
+        gives_way = background.is_contended() and batch.is_heavy
+        rows_max = limits.transfers_a_statement_max if gives_way else None
         encoded = await background.run(scope, self._store.encode(batch.changes, rows_max))
 
         async def write(transaction: BatchTransaction) -> None:
