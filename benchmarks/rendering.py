@@ -14,7 +14,7 @@ from fastpay.api.app import RESOURCES
 from tests.reference import rendering as plain
 from tests.reference import weighing as plain_weighing
 
-_FIELD_COUNT = 43
+_FIELD_COUNT = 44
 
 
 def test_payment_intent_to_bytes(benchmark: BenchmarkFixture) -> None:

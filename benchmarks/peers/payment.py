@@ -204,6 +204,7 @@ def render(intent: dict[str, Any], *, livemode: bool) -> bytes:
         {
             "id": intent["id"],
             "object": "payment_intent",
+            "allowed_payment_method_types": None,
             "amount": intent["amount"],
             "amount_capturable": 0,
             "amount_details": {"tip": {}},

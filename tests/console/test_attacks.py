@@ -110,7 +110,7 @@ def test_every_text_that_a_client_can_set_is_shown_as_text(
         payment, in_payment = create(
             api,
             "/v1/payment_intents",
-            paid | {"customer": customer["id"], "payment_method_types": ["card"]},
+            paid | {"customer": customer["id"], "allowed_payment_method_types": ["card"]},
         )
         _, in_refund = create(api, "/v1/refunds", {"payment_intent": payment["id"]})
         url = "https://example.com/<script>alert(1)</script>"
