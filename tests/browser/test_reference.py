@@ -31,6 +31,15 @@ return largest;
 """
 
 
+# React hears of a value only if it is set as the element's own class sets it.
+_TYPE = """
+const type = (input, text) => {
+  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(input, text);
+  input.dispatchEvent(new Event("input", {bubbles: true}));
+};
+"""
+
+
 async def test_the_page_shows_the_operations_under_its_policy(
     browser: Browser, server: RunningServer, tenant: Tenant
 ) -> None:
@@ -49,3 +58,36 @@ async def test_the_page_shows_the_operations_under_its_policy(
         ran = "const tag = document.createElement('script'); tag.textContent = 'window.ran = 1';"
         assert await tab.run(f"{ran} document.body.append(tag); return window.ran ?? null") is None
         assert await tab.run("return blocked.length") == 1
+
+
+async def test_an_operation_is_tried_from_the_page(
+    browser: Browser, server: RunningServer, tenant: Tenant
+) -> None:
+    """As a reader does it: a key is typed, an operation opened, Execute pressed, and the answer is shown."""
+    async with browser.tab() as tab:
+        await tab.call("Page.enable")
+        await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_WATCH)
+        await tab.open(f"{server.url}/docs")
+
+        async def press(selector: str) -> None:
+            await tab.wait_for(f"document.querySelector({quoted(selector)}) !== null")
+            await tab.run(f"document.querySelector({quoted(selector)}).click()")
+
+        await press(".auth-wrapper .authorize")
+        await tab.wait_for("document.querySelector('.auth-container input') !== null")
+        await tab.run(
+            f"{_TYPE} type(document.querySelector('.auth-container input'), {quoted(tenant.secret)})"
+        )
+        await press(".auth-container .auth.authorize")
+        await press(".auth-container .btn-done")
+        await press("#operations-tag-balance button")
+        await press("#operations-balance-balance_retrieve .opblock-summary-control")
+        await press("#operations-balance-balance_retrieve .execute")
+        shown = "#operations-balance-balance_retrieve .live-responses-table tbody .response-col_status"
+        await tab.wait_for(f"document.querySelector({quoted(shown)}) !== null")
+        assert (await tab.run(f"return document.querySelector({quoted(shown)}).innerText")).strip() == "200"
+        answer = "#operations-balance-balance_retrieve .live-responses-table .microlight"
+        assert '"object": "balance"' in await tab.run(
+            f"return document.querySelector({quoted(answer)}).innerText"
+        )
+        assert await tab.run("return blocked") == []
