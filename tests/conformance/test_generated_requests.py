@@ -38,6 +38,9 @@ def test_no_answer_contradicts_the_description(server: RunningServer, tmp_path: 
     key = tenant.secret
     # Another account is refused, and most texts with the form of a version are no date.
     known = {"Stripe-Account": f"acct_{tenant.tenant_id.hex}", "Stripe-Version": "2025-09-30.clover"}
+    if EXAMPLES > 1:
+        # Sooner or later a request would allow a millisecond, and get the 503 that it asked for.
+        known["Fastpay-Timeout-Ms"] = "30000"
     parameters = "".join(f'"header.{name}" = "{value}"\n' for name, value in known.items())
     (tmp_path / "schemathesis.toml").write_text(f"[parameters]\n{parameters}{CONFIGURATION}")
     command = [
