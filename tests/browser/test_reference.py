@@ -1,6 +1,9 @@
 """The API reference in a browser: it shows the operations, and its policy stops nothing of it."""
 
-from tests.support.browser import Browser, quoted
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.support.browser import Browser, Tab, quoted
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
@@ -40,13 +43,20 @@ const type = (input, text) => {
 """
 
 
-async def test_the_page_shows_the_operations_under_its_policy(
-    browser: Browser, server: RunningServer, tenant: Tenant
-) -> None:
+@asynccontextmanager
+async def reference(browser: Browser, server: RunningServer) -> AsyncIterator[Tab]:
+    """Open the page, which notes what its policy blocks."""
     async with browser.tab() as tab:
         await tab.call("Page.enable")
         await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_WATCH)
         await tab.open(f"{server.url}/docs")
+        yield tab
+
+
+async def test_the_page_shows_the_operations_under_its_policy(
+    browser: Browser, server: RunningServer, tenant: Tenant
+) -> None:
+    async with reference(browser, server) as tab:
         await tab.wait_for("document.querySelectorAll('.opblock').length > 50")
         assert await tab.run("return blocked") == []
         assert 1_000 < await tab.run(_COUNT) < 50_000
@@ -64,10 +74,7 @@ async def test_an_operation_is_tried_from_the_page(
     browser: Browser, server: RunningServer, tenant: Tenant
 ) -> None:
     """As a reader does it: a key is typed, an operation opened, Execute pressed, and the answer is shown."""
-    async with browser.tab() as tab:
-        await tab.call("Page.enable")
-        await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_WATCH)
-        await tab.open(f"{server.url}/docs")
+    async with reference(browser, server) as tab:
 
         async def press(selector: str) -> None:
             await tab.wait_for(f"document.querySelector({quoted(selector)}) !== null")

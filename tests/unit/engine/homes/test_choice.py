@@ -69,8 +69,8 @@ def test_a_home_that_is_not_needed_is_one_no_more_and_half_a_load_neither_adds_n
     fleet.look([100, 100, 100], times=3 * limits.home_busy_looks)
     assert fleet.look([40, 40, 40], times=100) == [3, 3, 3]
     idle = [limits.home_idle_percent // 2, limits.home_idle_percent // 2, 0]
-    assert fleet.look([*idle[:2], 0], times=limits.home_idle_looks - 1) == [3, 3, 3]
-    assert fleet.look([*idle[:2], 0], times=2)[1:] == [2, 2]
+    assert fleet.look(idle, times=limits.home_idle_looks - 1) == [3, 3, 3]
+    assert fleet.look(idle, times=2)[1:] == [2, 2]
     # One tenant keeps one of them busy: another home does not help it.
     assert fleet.look([95, 5, 0], times=100) == [2, 2, 2]
     assert fleet.look([5, 5, 0], times=limits.home_idle_looks + 1) == [1, 1, 1]

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
 import pytest
@@ -11,6 +12,8 @@ from fastpay import limits
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.failures import TransientFailure
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded
 from tests.support.memory import OTHER_TENANT, TENANT, MemoryStore, MemoryTransaction, check_books, submission
 from tests.support.servers import PATIENCE_SECONDS
@@ -19,13 +22,22 @@ from tests.unit.engine.write.test_writer import created, running
 from tests.unit.engine.write.test_writer_ahead import JOIN, start, turns
 
 
-async def test_a_command_that_waits_for_a_load_holds_up_no_other_tenant() -> None:
-    store = MemoryStore()
+@asynccontextmanager
+async def held_up(
+    store: MemoryStore, submitted: Submission
+) -> AsyncIterator[tuple[Writer, "asyncio.Task[Outcome]"]]:
+    """Run a writer that knows the first tenant and has begun a load for this submission, held up."""
     async with running(store) as writer:
         await writer.submit(submission(JOIN))
         store.loads_gate.clear()
-        newcomer = start(writer, submission(JOIN, scope=OTHER_TENANT))
+        waiting = start(writer, submitted)
         await turns()
+        yield writer, waiting
+
+
+async def test_a_command_that_waits_for_a_load_holds_up_no_other_tenant() -> None:
+    store = MemoryStore()
+    async with held_up(store, submission(JOIN, scope=OTHER_TENANT)) as (writer, newcomer):
         for _ in range(3):
             await writer.submit(submission(JOIN))
         assert not newcomer.done()
@@ -39,11 +51,7 @@ async def test_later_commands_of_the_tenant_wait_as_well_and_keep_their_order() 
     store = MemoryStore()
     async with running(store) as writer:
         intent = created(await writer.submit(submission(PAY)))
-    async with running(store) as writer:
-        await writer.submit(submission(JOIN))
-        store.loads_gate.clear()
-        refund = start(writer, submission(CreateRefund(payment_intent=intent)))
-        await turns()
+    async with held_up(store, submission(CreateRefund(payment_intent=intent))) as (writer, refund):
         names = [f"customer {number}" for number in range(limits.decided_at_once_max + 10)]
         later = [start(writer, submission(CreateCustomer(fields={"name": name}))) for name in names]
         await turns()
@@ -74,11 +82,7 @@ async def test_what_waits_for_one_load_is_loaded_by_the_next_together() -> None:
 
 async def test_a_load_that_was_begun_before_a_conflict_decides_nothing() -> None:
     store = MemoryStore()
-    async with running(store) as writer:
-        await writer.submit(submission(JOIN))
-        store.loads_gate.clear()
-        newcomer = start(writer, submission(PAY, scope=OTHER_TENANT))
-        await turns()
+    async with held_up(store, submission(PAY, scope=OTHER_TENANT)) as (writer, newcomer):
         # Another instance writes for the first tenant, whose next command voids everything that is decided.
         [book] = [book for scope, book in store.state.books.items() if scope != OTHER_TENANT]
         store.state.books[book.scope] = msgspec.structs.replace(book, sequence=book.sequence + 7)
@@ -132,11 +136,7 @@ async def test_what_cannot_be_loaded_is_refused_and_no_other_tenant_notices(faul
 
 async def test_nothing_is_forgotten_while_something_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     store = MemoryStore()
-    async with running(store) as writer:
-        await writer.submit(submission(JOIN))
-        store.loads_gate.clear()
-        newcomer = start(writer, submission(JOIN, scope=OTHER_TENANT))
-        await turns()
+    async with held_up(store, submission(JOIN, scope=OTHER_TENANT)) as (writer, newcomer):
         held = writer.loop._decider.working_set
         monkeypatch.setattr(limits, "working_set_entries_max", 1)
         held._uncounted = 0
