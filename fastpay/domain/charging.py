@@ -30,8 +30,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """Conditions of an attempt: the cardholder is absent, must not be asked, or has authenticated already.
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
-    `mandate` is one that exists, `mandate_data` one to be created. `links` say where a
-    decline is explained.
+    `mandate` is one that exists, `mandate_data` one to be created. `links` say where a decline is explained.
     """
 
     authenticated: bool = False

@@ -3,13 +3,13 @@
 # A member whose row was not renewed for so long is gone.
 member_alive_ms = 4_000
 members_max = 64
-# There is one home more once they use so much of a processor each, in so many looks at the members, one a
-# second. There is one fewer once the others would use so little.
+# Members are looked at once a second. In so many looks in a row homes must use so much of a processor each
+# for one more, and the others must need no more than so little for one fewer.
 home_busy_percent = 85
 home_busy_looks = 3
 home_idle_percent = 50
 home_idle_looks = 30
-# Once commands have waited for so long, all are homes, for so many looks at least.
+# If commands have waited for so long at a home, all members are homes, for so many looks at least.
 home_late_ms = 250
 home_late_looks = 3_600
 forwards_waiting_max = 8_192

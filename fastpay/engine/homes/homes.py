@@ -249,10 +249,7 @@ class Homes:
 
 
 # Why a command was written here, though its home is elsewhere. The last four may have been done there.
-_FALLBACKS = (
-    *("overloaded", "unfit", "unbegun"),
-    *("gone", "silent", "slow", "unknown"),
-)
+_FALLBACKS = ("overloaded", "unfit", "unbegun", "gone", "silent", "slow", "unknown")
 
 
 async def _late(late: "asyncio.Future[Outcome]", error: FastpayError) -> Outcome:

@@ -17,13 +17,13 @@ The loop takes one step after another. The first row that matches decides:
     waiting   it has commands, and is neither due nor late
     fits      the queue has a command that may be served, and the open batch has room for it
     commit    send the open batch to the database
-    take      move commands from the queue into the open batch, and decide them in the mode "ahead"; if they
-              have to be loaded and the open batch is late, commit it first
+    take      move commands from the queue into the open batch, and decide them in the mode "ahead"; those for
+              which something must be loaded, and later ones of their tenants, wait aside until it is there
     gather    wait for the clients that were just answered, a little, and commit if none of them comes
     end       stop the loop
-    wait      wait until something happens: a submission, the end of a commit, a command that expired
+    wait      wait until something happens: a submission, a load or commit that ended, a command that expired
 
-While the lanes serve a tenant (see `lanes.py`), the next command is never "none".
+While the lanes serve a tenant (see `lanes.py`), or commands are aside, the next command is never "none".
 """
 
 from typing import Literal
