@@ -89,6 +89,9 @@ async def test_an_operation_is_tried_from_the_page(
         await press(".auth-container .btn-done")
         await press("#operations-tag-balance button")
         await press("#operations-balance-balance_retrieve .opblock-summary-control")
+        # Its parameters are references at first, and Execute does nothing before they are followed.
+        followed = "#operations-balance-balance_retrieve [data-param-name=Stripe-Account]"
+        await tab.wait_for(f"document.querySelector({quoted(followed)}) !== null")
         await press("#operations-balance-balance_retrieve .execute")
         shown = "#operations-balance-balance_retrieve .live-responses-table tbody .response-col_status"
         await tab.wait_for(f"document.querySelector({quoted(shown)}) !== null")
