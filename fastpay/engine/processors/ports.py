@@ -1,0 +1,176 @@
+"""What the engine needs of a processor: what it can do, its operations, and what is known after each.
+
+A processor is a service that moves money: an acquirer, or another payment API. After the first byte of a
+request is out, nobody but the processor knows whether it acted, unless it answers. So an outcome is one of
+these:
+
+    approved         it was done
+    declined         it was not done, and the card's issuer or the processor says why
+    requires_action  the cardholder has to authenticate first (`redirect_url`)
+    pending          it was accepted, and the processor says later what became of it
+    refused          the processor did nothing, since the request or the account is wrong
+    not_sent         no byte of the request went out
+    unknown          anything may have happened
+
+Only after `not_sent`, `refused`, or a decline that allows it may another processor be asked.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope
+
+Status = Literal["approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown"]
+# What a processor keeps under an idempotency key, and shows again: every response, or only that of a success.
+Kept = Literal["responses", "successes"]
+# Who may try a declined payment again: nobody, the customer with another card, or anybody later.
+Retry = Literal["never", "other_card", "later"]
+Operation = Literal["authorize", "capture", "void", "refund"]
+
+
+class Idempotency(msgspec.Struct, frozen=True):
+    """How a processor recognizes a request that it has seen: what it keeps under a key, and for how long."""
+
+    kept: Kept
+    lifetime_s: int
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a processor can do. It never changes while the process runs.
+
+    `currencies` are in lower case; None means all. `finds_references` says that `inquire` finds a payment by
+    our reference. Without `idempotency` no request is ever sent again.
+    """
+
+    methods: frozenset[str] = frozenset(("card",))
+    currencies: frozenset[str] | None = None
+    partial_capture: bool = True
+    multiple_capture: bool = False
+    voids: bool = True
+    finds_references: bool = True
+    receives_webhooks: bool = False
+    redirects: bool = False
+    idempotency: Idempotency | None = None
+
+
+class CardData(msgspec.Struct, frozen=True, kw_only=True):
+    """A card as the client has sent it. It goes to the processor and nowhere else: it has no representation
+    that shows it."""
+
+    number: str
+    exp_month: int
+    exp_year: int
+    cvc: str | None = None
+    holder: str | None = None
+
+    def __repr__(self) -> str:
+        """Show nothing of the card."""
+        return "CardData(...)"
+
+    __str__ = __repr__
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation to be carried out.
+
+    `reference` is ours: unique for the operation, sent with it, and its idempotency key. `amount` is in the
+    currency's smallest unit. `authorization` is the reference under which the payment was authorized, and
+    `processor_id` what the processor calls that payment: for captures, voids and refunds. An authorization
+    has a `card`, or the `token` of a card that the processor keeps. `captures` says that an authorization
+    takes the money at once, or that a capture is the last one.
+    """
+
+    operation: Operation
+    reference: str
+    amount: int
+    currency: str
+    authorization: str | None = None
+    processor_id: str | None = None
+    card: CardData | None = None
+    token: str | None = None
+    captures: bool = True
+    description: str | None = None
+    statement_descriptor: str | None = None
+    return_url: str | None = None
+    metadata: Mapping[str, str] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known after a request, an inquiry or a webhook.
+
+    `processor_id` is what the processor calls the payment, or the refund. `amount` and `currency` are what it
+    says it has moved or reserved; the engine compares them with the order. `code` and `decline_code` are in
+    the words of the dialect. `reason` is for operators, and never shown to clients.
+    """
+
+    status: Status
+    processor_id: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    is_captured: bool = False
+    code: str | None = None
+    decline_code: str | None = None
+    message: str | None = None
+    retry: Retry = "never"
+    redirect_url: str | None = None
+    # A card that the processor keeps for later payments.
+    token: str | None = None
+    reason: str = ""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verified webhook of the processor says. `reference` is ours, if the notice names it."""
+
+    id: str
+    reference: str | None
+    outcome: Outcome
+
+
+class Processor(Protocol):
+    """Carries out operations elsewhere. None of its methods raises: whatever goes wrong is an outcome."""
+
+    declaration: Declaration
+
+    async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
+        """Send an order once, and return what is known. Cancelling it leaves the outcome unknown."""
+
+    async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
+        """Return what became of an order that was sent before, found by its reference.
+
+        None means that the processor answers that it knows of no such order. `unknown` means that it has not
+        answered. The order has no card.
+        """
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Return what a webhook of the processor says, or None if its signature is wrong or it says nothing.
+
+        Names of headers are in lower case.
+        """
+
+    async def check(self, *, timeout_ms: int) -> str | None:
+        """Return None if the processor answers and accepts our credentials, or else the reason."""
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """A processor of a tenant by the name that the operator gave it."""
+
+    name: str
+    processor: Processor
+
+
+class Processors(Protocol):
+    """The processors of all tenants."""
+
+    async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
+        """Return the processors that a payment may go to, the first choice first. Empty if there is none.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+
+    async def find(self, scope: Scope, name: str) -> Processor | None:
+        """Return a processor by its name, also one that is disabled, or None.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
