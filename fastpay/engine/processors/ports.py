@@ -79,7 +79,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     currency's smallest unit. `authorization` is the reference under which the payment was authorized, and
     `processor_id` what the processor calls that payment: for captures, voids and refunds. An authorization
     has a `card`, or the `token` of a card that the processor keeps. `captures` says that an authorization
-    takes the money at once, or that a capture is the last one.
+    takes the money at once, or that a capture is the last one. `sent_ms` is when the order was first sent, in
+    milliseconds since 1970: for inquiries, since nobody may conclude from an early one that it never arrived.
     """
 
     operation: Operation
@@ -95,6 +96,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     statement_descriptor: str | None = None
     return_url: str | None = None
     metadata: Mapping[str, str] = {}
+    sent_ms: int | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,8 +141,9 @@ class Processor(Protocol):
     async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
         """Return what became of an order that was sent before, found by its reference.
 
-        None means that the processor answers that it knows of no such order. `unknown` means that it has not
-        answered. The order has no card.
+        None means that the processor answers that it knows of no such order, and that a request which was
+        sent at `sent_ms` can no longer be on its way. `unknown` means that it has not answered, or that it is
+        too early for None, as it is without a `sent_ms`. The order has no card.
         """
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
@@ -171,6 +174,12 @@ class Processors(Protocol):
 
     async def find(self, scope: Scope, name: str) -> Processor | None:
         """Return a processor by its name, also one that is disabled, or None.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+
+    async def named(self, name: str) -> Sequence[tuple[Scope, Processor]]:
+        """Return the processors of all tenants that have this name: their webhooks name nothing else.
 
         Raises: DatabaseUnavailable, Overloaded.
         """
