@@ -1,7 +1,6 @@
-"""The example for HAProxy in docs/examples: an API key has an instance, and goes on when that one stops."""
+"""HAProxy as in deploy/: an API key has an instance, and goes on when that one stops."""
 
-import shutil
-import subprocess
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +10,10 @@ import pytest
 
 from tests.homes.test_over_http import PAY, check_paid, counted, home_of, wait_for
 from tests.support.api import ask, open_client
-from tests.support.servers import NUMBERS, RunningServer, SpawnServer, free_port
+from tests.support.doors import Certificate
+from tests.support.proxies import running_haproxy
+from tests.support.servers import RunningServer, SpawnServer
 from tests.support.tenants import make_tenant
-from tests.support.tree import ROOT
-
-pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 
 TENANTS = 12
 
@@ -30,36 +28,32 @@ def servers(spawn_server: SpawnServer, database_url: str) -> tuple[RunningServer
 
 
 @pytest.fixture
-def proxy(servers: tuple[RunningServer, RunningServer], scratch: Path) -> Iterator[str]:
-    """The example, with other addresses, and saying who has answered."""
-    port = free_port()
-    text = (ROOT / "docs/examples/haproxy.cfg").read_text(encoding="utf-8")
-    addresses = {"127.0.0.1:8080": f"127.0.0.1:{port}"}
-    for usual, server in zip(("127.0.0.1:8001", "127.0.0.1:8002"), servers, strict=True):
-        addresses[usual] = server.url.removeprefix("http://")
-    for usual, own in addresses.items():
-        assert text.count(usual) == 1
-        text = text.replace(usual, own)
-    path = scratch / f"haproxy{next(NUMBERS)}.cfg"
-    path.write_text(f"{text}    http-response set-header x-server %s\n", encoding="utf-8")
-    with subprocess.Popen(["haproxy", "-db", "-f", str(path)], stderr=subprocess.DEVNULL) as process:
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+def proxy(
+    servers: tuple[RunningServer, RunningServer], certificate: Certificate, scratch: Path
+) -> Iterator[str]:
+    """HAProxy, which also says who has answered."""
+    addresses = [server.url.removeprefix("http://") for server in servers]
+    says = "    http-response set-header x-server %s\n"
+    with running_haproxy(addresses, certificate, scratch, more=says) as running:
+        yield running.url
+
+
+@pytest.fixture
+def trust(certificate: Certificate) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificate.cert)
 
 
 def test_a_tenants_writes_are_forwarded_all_or_none_as_its_home_and_its_instance_happen_to_be(
-    servers: tuple[RunningServer, RunningServer], proxy: str, database_url: str
+    servers: tuple[RunningServer, RunningServer], proxy: str, database_url: str, trust: ssl.SSLContext
 ) -> None:
     """HAProxy's hash is not the one that chooses homes: of n instances, one in n tenants meets its home."""
     tenants = [make_tenant(database_url) for _ in range(TENANTS)]
-    wait_for(lambda: is_up(proxy))
+    wait_for(lambda: is_up(proxy, trust))
     names = dict(zip(servers, ("one", "two"), strict=True))
     meetings: Counter[tuple[str, str]] = Counter()
     for tenant in tenants:
         home, _ = home_of(tenant, *servers)
-        with open_client(proxy, tenant.secret) as http:
+        with open_client(proxy, tenant.secret, verify=trust) as http:
             for _ in range(3):
                 answer = http.post("/v1/payment_intents", data=PAY)
                 meetings[answer.headers["x-server"], names[home]] += 1
@@ -72,16 +66,16 @@ def test_a_tenants_writes_are_forwarded_all_or_none_as_its_home_and_its_instance
 
 
 def test_an_api_key_keeps_its_instance_and_goes_on_at_another_when_that_one_stops(
-    servers: tuple[RunningServer, RunningServer], proxy: str, database_url: str
+    servers: tuple[RunningServer, RunningServer], proxy: str, database_url: str, trust: ssl.SSLContext
 ) -> None:
     keys = [make_tenant(database_url).secret for _ in range(TENANTS)]
-    wait_for(lambda: is_up(proxy))
+    wait_for(lambda: is_up(proxy, trust))
     answers: list[httpx.Response] = []
 
     def pay() -> list[str]:
         before = len(answers)
         for key in keys:
-            with open_client(proxy, key) as http:
+            with open_client(proxy, key, verify=trust) as http:
                 answers.append(http.post("/v1/payment_intents", data=PAY))
         return [answer.headers["x-server"] for answer in answers[before:]]
 
@@ -93,9 +87,9 @@ def test_an_api_key_keeps_its_instance_and_goes_on_at_another_when_that_one_stop
     check_paid(database_url, answers)
 
 
-def is_up(url: str) -> bool:
+def is_up(url: str, trust: ssl.SSLContext) -> bool:
     """Tell whether both HAProxy and an instance behind it answer."""
     try:
-        return ask(f"{url}/readyz").status_code == 200
+        return ask(f"{url}/readyz", verify=trust).status_code == 200
     except httpx.TransportError:
         return False
