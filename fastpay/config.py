@@ -44,6 +44,7 @@ StartTime = Annotated[int, Meta(ge=1_000, le=3_600_000)]
 LogDays = Annotated[int, Meta(ge=0, le=limits.request_log_days_max)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 AttemptDays = Annotated[int, Meta(ge=1, le=limits.webhook_attempt_days_max)]
+ArrivalTime = Annotated[int, Meta(ge=1, le=3_600)]
 TestDelay = Annotated[int, Meta(ge=0, le=limits.test_delay_s_max)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
 Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
@@ -132,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outbound_allowed_networks: tuple[Network, ...] = ()
     outbound_proxy: ProxyUrl | None = None
     webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
+    processor_arrival_s: ArrivalTime = limits.processor_arrival_s
     card_numbers_in_text: CardNumbers = "allow"
     test_delay_s: TestDelay = limits.test_delay_s
     request_log: RequestLogMode = "off"

@@ -15,6 +15,7 @@ from fastpay.limits.http2 import *
 from fastpay.limits.keys import *
 from fastpay.limits.observability import *
 from fastpay.limits.process import *
+from fastpay.limits.processors import *
 from fastpay.limits.reads import *
 from fastpay.limits.redis import *
 from fastpay.limits.request_log import *

@@ -4,6 +4,7 @@
 outbound_connections_max = 100
 outbound_answer_bytes_max = 1 << 20
 outbound_timeout_ms = 30_000
+outbound_idle_connection_ms = 15_000
 outbound_head_line_bytes_max = 1 << 16
 
 # Endpoints, and attempts to deliver to them.

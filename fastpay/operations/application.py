@@ -39,6 +39,7 @@ from fastpay.operations.deadline import Deadline
 from fastpay.operations.homes import Followers, Handover, Hearers, Observers, open_homes
 from fastpay.operations.outages import Outages, watch_dependencies
 from fastpay.operations.parts import Part
+from fastpay.operations.processors import open_processors
 from fastpay.operations.relay import open_relay
 from fastpay.operations.request_log import open_request_log
 from fastpay.store.announcements import Announcer, Listener
@@ -100,6 +101,7 @@ async def open_application(
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
         keep(_create_housekeeper(settings, store, machine_clock, is_away))
+        keep(open_processors(settings, pool, vault=vault, clock=clock))
         keep(*_create_timed(settings, store, writer, clock, identifiers, is_away=is_away))
         notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)

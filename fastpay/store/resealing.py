@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
+from fastpay.domain.identifiers import Scope
 from fastpay.store.keys import fingerprint_binding
 from fastpay.store.operators import second_factor_binding
+from fastpay.store.processors import binding as processor_binding
 from fastpay.store.sealing import Binding, Sealed, Vault
 from fastpay.store.statements import SQL
 
@@ -40,6 +42,7 @@ async def reseal(connection: Any, vault: Vault, *, only_plain: bool = False) -> 
     if not only_plain:
         moved += await _reseal_signing_secrets(connection, vault)
         moved += await _reseal_operators(connection, vault)
+        moved += await _reseal_processors(connection, vault)
     return moved
 
 
@@ -88,5 +91,21 @@ async def _reseal_operators(connection: Any, vault: Vault) -> int:
             sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
             change = (operator_id, sealed.content, sealed.under, content)
             moved += await connection.execute(SQL["reseal_operator"], *change) == "UPDATE 1"
+        if len(rows) < limits.sealing_rows_max:
+            return moved
+
+
+async def _reseal_processors(connection: Any, vault: Vault) -> int:
+    moved = 0
+    after: tuple[uuid.UUID, bool, str] = (_LOWEST, False, "")
+    while True:
+        wanted = (vault.newest, *after, limits.sealing_rows_max)
+        rows = await connection.fetch(SQL["reseal_processors"], *wanted)
+        for tenant_id, livemode, name, processor_id, content, under in rows:
+            after = (tenant_id, livemode, name)
+            binding = processor_binding(Scope(tenant_id.hex, livemode), processor_id)
+            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
+            change = (*after, sealed.content, sealed.under, content)
+            moved += await connection.execute(SQL["reseal_processor"], *change) == "UPDATE 1"
         if len(rows) < limits.sealing_rows_max:
             return moved

@@ -38,13 +38,25 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.dependency_ports",
             "engine.failures",
             "engine.homes.ports",
+            "engine.processors.configuration_ports",
             "engine.relay.lease_ports",
             "engine.relay.ports",
             "engine.request_log_ports",
             "server.addresses",
         }
     ),
-    "outbound": frozenset({"_native", "domain", "engine.ports", "engine.relay.ports", "engine.failures"}),
+    "outbound": frozenset(
+        {
+            "_native",
+            "domain",
+            "engine.failures",
+            "engine.ports",
+            "engine.processors.configuration_ports",
+            "engine.processors.ports",
+            "engine.relay.ports",
+            "signing",
+        }
+    ),
     "api": frozenset({"_native", "domain", "engine"}),
     "signing": frozenset(),
     "operations": _SERVING,

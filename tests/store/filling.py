@@ -215,6 +215,8 @@ _TENTH = [
     f"api_key select {_OTHER}, {_ID['api_key']}, 'secret', {_DIGEST} || {_DIGEST}, 'last', now()",
     f"signing_secret select {_OTHER}, {_ID['api_key']}, {_ID['api_key']}, repeat(' ', 29)::bytea, "
     "repeat('k', 16), now()",
+    f"processor select {_OTHER}, {_early(repr('stripe'), 'number::text')}, {_ID['api_key']}, 'http', "
+    "'https://a', repeat(' ', 29)::bytea, repeat('k', 16)",
 ]
 
 

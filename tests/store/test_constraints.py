@@ -27,7 +27,7 @@ TABLES_OF_OTHERS = (
     *("tenant", "book", "api_key", "signing_secret", "cache_seal", "member", "alembic_version"),
     *("schema_compatibility", "webhook_instance", "webhook_attempt", "request_log"),
     *("operator", "operator_invitation", "operator_session", "operator_action"),
-    *("operator_passkey", "operator_challenge"),
+    *("operator_passkey", "operator_challenge", "processor", "processor_routing"),
 )
 
 

@@ -101,6 +101,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     # Behind the endpoints that the write of payments changes: an undone change leaves dead entries.
     "list_enabled_endpoints": (TENANT, False, digits_of("webhook_endpoint", 2 * WANTED), LISTED),
     "load_endpoints": (*_OTHERS, [digits_of("webhook_endpoint", number) for number in _NUMBERS]),
+    "load_processors": (digits_of("tenant", 7), False),
+    "load_processor_scopes": ("stripe", LISTED),
     "list_due_funds": (TENANT, True, WANTED),
     "list_due_holds": (LISTED,),
     "list_due_payments": (LOWEST, 0, 5),
@@ -195,7 +197,7 @@ ELSEWHERE = {
             "key_lock",
             "key_require_signatures",
         ),
-        *("key_revoke", "member_", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
+        *("key_revoke", "member_", "processor_", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
         # A few rows for each endpoint.
         *(
             "relay_beat",

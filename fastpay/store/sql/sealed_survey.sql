@@ -11,4 +11,8 @@ select 'operator', sealed_under, count(*)
 from operator
 where sealed_under is not null
 group by sealed_under
+union all
+select 'processor', sealed_under, count(*)
+from processor
+group by sealed_under
 order by purpose, sealed_under

@@ -1,14 +1,17 @@
 """fastpay/outbound/http.py: calls to servers that say anything."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
-from fastpay.outbound.http import HttpClient, NoAnswerError
+from fastpay.outbound.http import HttpClient, NoAnswerError, NotSentError
 from tests.unit.outbound.receivers import receiving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def send(url: str, method: str = "POST", body: bytes = b"", **bounds: int) -> tuple[int, bytes]:
+async def send(url: str, method: str = "POST", body: bytes = b"", **bounds: Any) -> tuple[int, bytes]:
     client = HttpClient(**bounds)
     try:
         answer = await client.send(method, url, headers={"X-Own": "1"}, body=body)
@@ -69,3 +72,75 @@ async def test_a_server_that_is_not_there_is_no_answer() -> None:
         pass
     with pytest.raises(NoAnswerError):
         await send(receiver.url)
+
+
+async def lost(url: str, **options: Any) -> type[NoAnswerError]:
+    """Return what kind of failure a POST ends with."""
+    with pytest.raises(NoAnswerError) as failed:
+        await send(url, body=b"secret", tells_unsent=True, **options)
+    assert "secret" not in str(failed.value)
+    return failed.type
+
+
+async def test_only_what_was_never_connected_was_not_sent() -> None:
+    async with receiving(OK) as receiver:
+        gone = receiver.url
+    assert await lost(gone) is NotSentError
+    assert await lost("http://name.invalid") is NotSentError
+    async with receiving(b"", closes=True) as receiver:
+        assert await lost(receiver.url) is NoAnswerError
+        # It speaks no TLS, and has read none of the request.
+        assert await lost(receiver.url.replace("http", "https", 1), timeout_ms=500) is NotSentError
+        assert len(receiver.requests) == 1
+    async with receiving(b"") as receiver:
+        assert await lost(receiver.url, timeout_ms=50) is NoAnswerError
+
+
+@pytest.mark.parametrize("bytes_read", [0, 1, 40])
+async def test_a_connection_that_is_closed_after_it_was_opened_leaves_a_request_in_doubt(
+    bytes_read: int,
+) -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(bytes_read)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert await lost(f"http://127.0.0.1:{port}") is NoAnswerError
+
+
+async def test_a_request_that_waits_for_a_free_connection_was_not_sent() -> None:
+    arrived = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert not arrived.is_set()
+        await reader.read(1)
+        arrived.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = HttpClient(connections_max=1, tells_unsent=True)
+        first = asyncio.create_task(client.send("POST", url, headers={}, timeout_ms=500))
+        await arrived.wait()
+        with pytest.raises(NotSentError):
+            await client.send("POST", url, headers={}, timeout_ms=50)
+        with pytest.raises(NoAnswerError) as failed:
+            await first
+        assert failed.type is NoAnswerError
+        await client.close()
+
+
+async def test_what_is_said_of_a_kept_connection_is_what_is_known() -> None:
+    """It was sent, though the server closes before it reads."""
+    async with receiving(OK) as receiver:
+        client = HttpClient(tells_unsent=True)
+        await client.send("POST", receiver.url, headers={})
+        receiver.answer, receiver.closes = b"", True
+        with pytest.raises(NoAnswerError) as failed:
+            await client.send("POST", receiver.url, headers={})
+        assert failed.type is NoAnswerError
+        await client.close()
+    assert receiver.connections == 1

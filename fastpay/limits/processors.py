@@ -1,0 +1,29 @@
+"""Bounds of processors: their configuration, and calls to them."""
+
+# How long an instance uses what it knows of a tenant's processors: a change reaches all within this time.
+processor_cache_ms = 2_000
+processor_scopes_kept = 10_000
+processors_max = 32
+processor_name_chars_max = 40
+processor_url_chars_max = 2_000
+processor_secret_chars_max = 500
+# Tenants that may use one name for a processor, among which a webhook looks for the one that signed it.
+processor_namesakes_max = 1_000
+processor_rules_max = 100
+
+# Calls: how many are in flight to one processor, and how long to wait for a connection among their time.
+processor_requests_max = 256
+processor_connections_max = 1_024
+processor_answer_bytes_max = 1 << 20
+# Below the time after which most servers close an idle connection: a request on a closed one is in doubt.
+processor_idle_connection_ms = 4_000
+# How long a request that was cut off may still be on its way, or be worked on. Only then an inquiry that does
+# not find it is proof. It is longer than proxies and servers hold a request.
+processor_arrival_s = 120
+# Clocks of others differ by less.
+processor_clock_skew_s = 300
+processor_page_objects = 100
+processor_pages_max = 50
+# A webhook's body, and an outcome's texts.
+processor_text_chars_max = 500
+processor_identifier_chars_max = 255

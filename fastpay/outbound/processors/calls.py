@@ -1,0 +1,95 @@
+"""Requests to one processor: so many at a time, each with its deadline.
+
+What is raised says what is known: after `NotSentError` no byte has gone out, after any other `NoAnswerError`
+the processor may have done anything.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.engine.processors.ports import Outcome
+from fastpay.outbound.http import Answer, HttpClient, NoAnswerError, NotSentError
+
+_Shape = TypeVar("_Shape")
+
+
+class Deadline:
+    """The time that all requests of one operation have together."""
+
+    def __init__(self, clock: Clock, timeout_ms: int) -> None:
+        self._clock = clock
+        self._until_ns = clock.monotonic_ns() + timeout_ms * 1_000_000
+
+    def left_ms(self) -> int:
+        """Return how much is left. Raises: NotSentError if there is nothing left."""
+        left_ms = (self._until_ns - self._clock.monotonic_ns()) // 1_000_000
+        if left_ms <= 0:
+            raise NotSentError("there was no time left to send it")
+        return left_ms
+
+
+class Calls:
+    """Sends requests to the service at a URL."""
+
+    def __init__(self, client: HttpClient, url: str, *, clock: Clock) -> None:
+        self.clock = clock
+        self._client = client
+        self._url = url.rstrip("/")
+        self._slots = asyncio.Semaphore(limits.processor_requests_max)
+
+    def deadline(self, timeout_ms: int) -> Deadline:
+        """Return the deadline of an operation that begins now."""
+        return Deadline(self.clock, timeout_ms)
+
+    async def send(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        deadline: Deadline,
+    ) -> Answer:
+        """Send one request and return its answer. `target` is behind the URL. Raises: NoAnswerError."""
+        try:
+            async with asyncio.timeout(deadline.left_ms() / 1000):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise NotSentError("too many requests are in flight to the processor") from None
+        try:
+            left_ms = deadline.left_ms()
+            url = self._url + target
+            return await self._client.send(method, url, headers=headers, body=body, timeout_ms=left_ms)
+        finally:
+            self._slots.release()
+
+
+def lost(error: NoAnswerError) -> Outcome:
+    """Return what is known after a request without an answer."""
+    return Outcome(
+        status="not_sent" if isinstance(error, NotSentError) else "unknown", reason=shorten(str(error))
+    )
+
+
+def unknown(reason: str) -> Outcome:
+    """Return that nothing is known, and why."""
+    return Outcome(status="unknown", reason=shorten(reason))
+
+
+def decode(decoder: "msgspec.json.Decoder[_Shape]", body: bytes) -> _Shape | None:
+    """Return what is in a body, None if it has another shape."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def shorten(text: str) -> str:
+    """Return the beginning of a text of the processor, in one line."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return line[: limits.processor_text_chars_max]

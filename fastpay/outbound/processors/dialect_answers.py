@@ -1,0 +1,249 @@
+"""What answers in the dialect say: objects and errors, as outcomes."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from fastpay.engine.processors.ports import Outcome, Status
+from fastpay.outbound.http import Answer
+from fastpay.outbound.processors.calls import decode, shorten, unknown
+from fastpay.outbound.processors.declines import retry_of
+
+# The metadata by which a payment or a refund is found.
+REFERENCE = "fastpay_reference"
+
+_Object = TypeVar("_Object")
+
+_OK = 200
+_DECLINED = 402
+_CONFLICT = 409
+_TOO_MANY = 429
+_CLIENT_ERRORS = range(400, 500)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An error: why a request was refused, or the last attempt to pay was."""
+
+    type: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    message: str | None = None
+    param: str | None = None
+    payment_intent: _Named | None = None
+
+
+class _Redirect(msgspec.Struct, frozen=True):
+    url: str | None = None
+
+
+class _NextAction(msgspec.Struct, frozen=True):
+    redirect_to_url: _Redirect | None = None
+
+
+class _Charge(msgspec.Struct, frozen=True):
+    """A charge in full. Newer servers show its identifier only."""
+
+    amount: int
+    amount_refunded: int = 0
+
+
+class Payment(msgspec.Struct, frozen=True):
+    """A payment intent, as far as an outcome needs it. What only newer servers show has a default."""
+
+    id: str
+    object: Literal["payment_intent"]
+    amount: int
+    currency: str
+    status: str
+    amount_received: int | None = None
+    amount_capturable: int | None = None
+    latest_charge: _Charge | str | None = None
+    last_payment_error: Failure | None = None
+    next_action: _NextAction | None = None
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """Our reference of the authorization."""
+        return (self.metadata or {}).get(REFERENCE)
+
+    def captured(self) -> int:
+        """Return how much was captured."""
+        if self.amount_received is not None:
+            return self.amount_received
+        if isinstance(self.latest_charge, _Charge):
+            # An old server gives the rest of a partial capture back.
+            return self.latest_charge.amount - self.latest_charge.amount_refunded
+        return self.amount
+
+
+class Refund(msgspec.Struct, frozen=True):
+    """A refund, as far as an outcome needs it."""
+
+    id: str
+    object: Literal["refund"]
+    amount: int
+    currency: str
+    status: str
+    failure_reason: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """Our reference of the refund."""
+        return (self.metadata or {}).get(REFERENCE)
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error: Failure
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A page of a list, whose objects are read one by one."""
+
+    data: list[msgspec.Raw]
+    has_more: bool = False
+
+
+PAYMENT = msgspec.json.Decoder(Payment)
+REFUND = msgspec.json.Decoder(Refund)
+LISTED = msgspec.json.Decoder(Listed)
+_REFUSED = msgspec.json.Decoder(_Refused)
+
+
+def payment_of(answer: Answer) -> Payment | Outcome:
+    """Return the payment that an answer shows, or else what is known."""
+    return _object_of(answer, PAYMENT)
+
+
+def refund_of(answer: Answer) -> Refund | Outcome:
+    """Return the refund that an answer shows, or else what is known."""
+    return _object_of(answer, REFUND)
+
+
+def authorized(payment: Payment) -> Outcome:
+    """Return what became of an authorization."""
+    match payment.status:
+        case "succeeded":
+            return _about(payment, "approved", amount=payment.captured(), is_captured=True)
+        case "requires_capture":
+            held = payment.amount if payment.amount_capturable is None else payment.amount_capturable
+            return _about(payment, "approved", amount=held)
+        case "requires_action":
+            return _about(payment, "requires_action", redirect_url=_page_of(payment))
+        case "processing":
+            return _about(payment, "pending")
+        case "requires_payment_method" if payment.last_payment_error is not None:
+            return _declined(payment.last_payment_error, payment)
+    # What is not confirmed yet may be in the midst of it.
+    status: Status = "declined" if payment.status == "canceled" else "unknown"
+    return _about(payment, status, reason=f"the payment is {shorten(payment.status)}")
+
+
+def captured(payment: Payment) -> Outcome | None:
+    """Return what became of a capture, None if nothing did."""
+    match payment.status:
+        case "succeeded":
+            return _about(payment, "approved", amount=payment.captured(), is_captured=True)
+        case "requires_capture":
+            return None
+        case "processing":
+            return _about(payment, "pending")
+    return _about(payment, "refused", code=_STATE, reason=f"the payment is {shorten(payment.status)}")
+
+
+def voided(payment: Payment) -> Outcome | None:
+    """Return what became of a void, None if nothing did."""
+    match payment.status:
+        case "canceled":
+            return _about(payment, "approved")
+        case "succeeded":
+            return _about(payment, "refused", code=_STATE, reason="the payment is captured")
+    return None
+
+
+def refunded(refund: Refund) -> Outcome:
+    """Return what became of a refund."""
+    return Outcome(
+        status=_OF_REFUNDS.get(refund.status, "unknown"),
+        processor_id=refund.id,
+        amount=refund.amount,
+        currency=refund.currency.lower(),
+        reason=f"the refund is {shorten(refund.failure_reason or refund.status)}",
+    )
+
+
+def refused(answer: Answer) -> Outcome:
+    """Return what is known after an answer that is no success.
+
+    Only an error of the dialect counts as one: the page of a proxy in between proves nothing.
+    """
+    found = decode(_REFUSED, answer.body)
+    if answer.status not in _CLIENT_ERRORS or found is None:
+        return unknown(f"the processor answers {answer.status}")
+    failure = found.error
+    if answer.status == _DECLINED:
+        return _declined(failure, failure.payment_intent)
+    if answer.status == _CONFLICT or failure.type == "idempotency_error":
+        # The same reference is being worked on, or was used before: what became of that is the question.
+        return unknown(f"the processor knows the reference already: {failure.message or answer.status}")
+    is_busy = answer.status == _TOO_MANY
+    return Outcome(
+        status="refused",
+        code=_text(failure.code),
+        message=_text(failure.message),
+        retry="later" if is_busy else "never",
+        reason=shorten(
+            f"the processor answers {answer.status}: {failure.message or ''} {failure.param or ''}"
+        ),
+    )
+
+
+_STATE = "payment_intent_unexpected_state"
+_OF_REFUNDS: Mapping[str, Status] = {
+    "succeeded": "approved",
+    "pending": "pending",
+    "requires_action": "pending",
+    "failed": "declined",
+    "canceled": "declined",
+}
+
+
+def _page_of(payment: Payment) -> str | None:
+    """Return the page on which the cardholder authenticates."""
+    action = payment.next_action
+    return None if action is None or action.redirect_to_url is None else action.redirect_to_url.url
+
+
+def _object_of(answer: Answer, decoder: "msgspec.json.Decoder[_Object]") -> _Object | Outcome:
+    if answer.status != _OK:
+        return refused(answer)
+    found = decode(decoder, answer.body)
+    return unknown("the answer of the processor cannot be read") if found is None else found
+
+
+def _about(payment: Payment, status: Status, *, amount: int | None = None, **fields: Any) -> Outcome:
+    return Outcome(
+        status=status, processor_id=payment.id, amount=amount, currency=payment.currency.lower(), **fields
+    )
+
+
+def _declined(failure: Failure, payment: Payment | _Named | None) -> Outcome:
+    return Outcome(
+        status="declined",
+        processor_id=None if payment is None else payment.id,
+        code=_text(failure.code) or "card_declined",
+        decline_code=_text(failure.decline_code),
+        message=_text(failure.message),
+        retry=retry_of(failure.code, failure.decline_code),
+        reason=shorten(failure.decline_code or failure.code or "the payment was declined"),
+    )
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else shorten(text)

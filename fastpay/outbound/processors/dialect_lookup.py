@@ -1,0 +1,129 @@
+"""Finds payments and refunds by our reference, at servers that speak the dialect.
+
+A search by metadata finds a payment sooner or later, so only what it finds counts. That there is none is
+proved by the list alone, read to its end, and only `arrival_s` after the order was sent: until then the
+request itself may still be on its way. Whatever else a server answers leaves the outcome unknown.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from fastpay import limits
+from fastpay.engine.processors.ports import Order, Outcome
+from fastpay.outbound.http import Answer
+from fastpay.outbound.processors import dialect_requests as requests
+from fastpay.outbound.processors.calls import Calls, Deadline, decode, unknown
+from fastpay.outbound.processors.dialect_answers import LISTED, PAYMENT, REFUND, Payment, Refund
+
+_Object = TypeVar("_Object", Payment, Refund)
+
+_OK = 200
+_TWICE = "the processor has this reference several times"
+
+
+class Lookup:
+    """Asks one server. With `is_basic`, it has no search, and no lists of a time."""
+
+    def __init__(self, calls: Calls, headers: Mapping[str, str], *, is_basic: bool, arrival_s: int) -> None:
+        self._calls = calls
+        self._headers = headers
+        self._is_basic = is_basic
+        self._arrival_s = arrival_s
+
+    async def payment(self, order: Order, deadline: Deadline) -> Payment | Outcome | None:
+        """Return the payment that an order made or is about, None if there is none. Raises: NoAnswerError."""
+        if order.processor_id is not None:
+            return await self._payment(order.processor_id, deadline)
+        reference = order.reference if order.operation == "authorize" else order.authorization
+        if reference is None:
+            return unknown("the order names no payment")
+        if not self._is_basic:
+            found = await self._search(reference, deadline)
+            if found is not None:
+                return found
+        pages = self._pages(requests.PAYMENTS, PAYMENT, self._time_of(order), deadline)
+        return await self._only(pages, reference, order)
+
+    async def refund(self, order: Order, payment_id: str, deadline: Deadline) -> Refund | Outcome | None:
+        """Return the refund that an order made, None if there is none. Raises: NoAnswerError."""
+        pages = self._pages(requests.REFUNDS, REFUND, {"payment_intent": payment_id}, deadline)
+        return await self._only(pages, order.reference, order)
+
+    def none_yet(self, order: Order) -> Outcome | None:
+        """Return None once a request of the order can no longer be on its way."""
+        now_ms = self._calls.clock.now_ms()
+        if order.sent_ms is not None and now_ms - order.sent_ms >= self._arrival_s * 1000:
+            return None
+        return unknown("the processor knows nothing of it yet")
+
+    async def get(self, target: str, deadline: Deadline) -> Answer:
+        """Return the answer to a GET. Raises: NoAnswerError."""
+        return await self._calls.send("GET", target, headers=self._headers, deadline=deadline)
+
+    async def _payment(self, payment_id: str, deadline: Deadline) -> Payment | Outcome:
+        answer = await self.get(requests.payment_path(payment_id), deadline)
+        found = decode(PAYMENT, answer.body) if answer.status == _OK else None
+        return (
+            unknown(f"the processor does not show the payment: {answer.status}") if found is None else found
+        )
+
+    async def _search(self, reference: str, deadline: Deadline) -> Payment | Outcome | None:
+        query = requests.search_query(reference)
+        answer = await self.get(
+            requests.target(f"{requests.PAYMENTS}/search", query=query, limit=2), deadline
+        )
+        page = decode(LISTED, answer.body) if answer.status == _OK else None
+        read = [decode(PAYMENT, bytes(raw)) for raw in page.data] if page is not None else []
+        found = [one for one in read if one is not None and one.reference == reference]
+        if not found:
+            return None
+        # The index may also be late about what has become of it.
+        return unknown(_TWICE) if len(found) > 1 else await self._payment(found[0].id, deadline)
+
+    async def _only(
+        self, pages: "AsyncIterator[list[_Object] | Outcome]", reference: str, order: Order
+    ) -> _Object | Outcome | None:
+        """Return the one object with a reference among pages."""
+        async for page in pages:
+            if isinstance(page, Outcome):
+                return page
+            found = [one for one in page if one.reference == reference]
+            if found:
+                return unknown(_TWICE) if len(found) > 1 else found[0]
+        return self.none_yet(order)
+
+    async def _pages(
+        self,
+        path: str,
+        decoder: "msgspec.json.Decoder[_Object]",
+        query: Mapping[str, str | int],
+        deadline: Deadline,
+    ) -> "AsyncIterator[list[_Object] | Outcome]":
+        """Yield the pages of a list to its end, or why that cannot be reached. Raises: NoAnswerError."""
+        after: dict[str, str] = {}
+        for _ in range(limits.processor_pages_max):
+            every = {**query, "limit": limits.processor_page_objects, **after}
+            answer = await self.get(requests.target(path, **every), deadline)
+            page = decode(LISTED, answer.body) if answer.status == _OK else None
+            if page is None:
+                yield unknown(f"the processor shows no list: {answer.status}")
+                return
+            read = [decode(decoder, bytes(raw)) for raw in page.data]
+            objects = [one for one in read if one is not None]
+            yield objects
+            if len(objects) < len(read):
+                yield unknown("an object in the list of the processor cannot be read")
+                return
+            if not page.has_more or not objects:
+                return
+            after = {"starting_after": objects[-1].id}
+        yield unknown("the processor has too many to look through")
+
+    def _time_of(self, order: Order) -> Mapping[str, int]:
+        """Return the query for what was created when an authorization was sent, by any clock."""
+        if self._is_basic or order.sent_ms is None or order.operation != "authorize":
+            return {}
+        sent_s, skew_s = order.sent_ms // 1000, limits.processor_clock_skew_s
+        return {"created[gte]": sent_s - skew_s, "created[lte]": sent_s + self._arrival_s + skew_s}

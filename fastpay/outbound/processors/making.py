@@ -1,0 +1,33 @@
+"""Makes processors of what is configured. They share the connections of one HTTP client."""
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.engine.processors.configuration_ports import Configured, Secrets
+from fastpay.engine.processors.ports import Processor
+from fastpay.outbound.http import HttpClient
+from fastpay.outbound.processors.calls import Calls
+from fastpay.outbound.processors.dialect import DialectProcessor
+
+
+class ProcessorMaker:
+    """Satisfies `Maker`. It belongs to the event loop of its first request."""
+
+    def __init__(self, *, clock: Clock, arrival_s: int = limits.processor_arrival_s) -> None:
+        self._clock = clock
+        self._arrival_s = arrival_s
+        self._client = HttpClient(
+            connections_max=limits.processor_connections_max,
+            answer_bytes_max=limits.processor_answer_bytes_max,
+            idle_connection_ms=limits.processor_idle_connection_ms,
+            tells_unsent=True,
+        )
+
+    def make(self, configured: Configured, secrets: Secrets) -> Processor:
+        """Return a processor as it is configured."""
+        calls = Calls(self._client, configured.url, clock=self._clock)
+        is_basic = configured.kind == "localstripe"
+        return DialectProcessor(calls, secrets, is_basic=is_basic, arrival_s=self._arrival_s)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()

@@ -1,0 +1,151 @@
+"""The processors of all tenants, made of what operators have configured."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain import routing
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.processors.configuration_ports import (
+    Configuration,
+    Configured,
+    ProcessorConfigurations,
+    Secrets,
+)
+from fastpay.engine.processors.ports import Chosen, Declaration, Processor
+from fastpay.outbound.processors.unusable import UnusableProcessor
+
+_UNREADABLE = "its secrets cannot be opened; the log says why"
+
+
+class Maker(Protocol):
+    """Makes processors."""
+
+    def make(self, configured: Configured, secrets: Secrets) -> Processor:
+        """Return a processor as it is configured."""
+
+    async def close(self) -> None:
+        """Close the connections of all processors."""
+
+
+class _Known(NamedTuple):
+    """What is configured for a tenant, and until when that is used, by the monotonic clock."""
+
+    configuration: Configuration
+    processors: dict[str, Processor]
+    until_ns: int
+
+
+class Registry:
+    """Satisfies `Processors`. What an operator changes counts after `processor_cache_ms`.
+
+    A processor stays the same object until its configuration changes, since it knows how the service does.
+    """
+
+    def __init__(self, configurations: ProcessorConfigurations, maker: Maker, *, clock: Clock) -> None:
+        self._configurations = configurations
+        self._maker = maker
+        self._clock = clock
+        # The oldest look-up comes first.
+        self._known: dict[Scope, _Known] = {}
+        self._asking: dict[Scope, asyncio.Task[_Known]] = {}
+
+    def start(self) -> None:
+        """Begin. Nothing is asked before a payment comes."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._maker.close()
+
+    async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
+        """Return the processors that a payment may go to, the first choice first. Empty if there is none.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        known = await self._look_up(scope)
+        usable = {
+            one.name
+            for one in known.configuration.processors
+            if one.is_enabled and _takes(known.processors[one.name].declaration, currency, method)
+        }
+        default = next((one.name for one in known.configuration.processors if one.is_default), None)
+        names = routing.choose(
+            known.configuration.rules,
+            usable,
+            default=default,
+            amount=amount,
+            currency=currency,
+            method=method,
+        )
+        return [Chosen(name, known.processors[name]) for name in names]
+
+    async def find(self, scope: Scope, name: str) -> Processor | None:
+        """Return a processor by its name, also one that is disabled, or None.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        return (await self._look_up(scope)).processors.get(name)
+
+    async def named(self, name: str) -> Sequence[tuple[Scope, Processor]]:
+        """Return the processors of all tenants that have this name: their webhooks name nothing else.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        found = []
+        for scope in await self._configurations.scopes_of(name):
+            processor = await self.find(scope, name)
+            if processor is not None:
+                found.append((scope, processor))
+        return found
+
+    async def _look_up(self, scope: Scope) -> _Known:
+        known = self._known.get(scope)
+        if known is not None and self._clock.monotonic_ns() < known.until_ns:
+            return known
+        asking = self._asking.get(scope)
+        if asking is None:
+            # One look-up, however many payments wait for it; it goes on if one of them is given up.
+            asking = asyncio.create_task(self._load(scope), name="load processors")
+            # Of an error that nobody waits for any more, nothing is said: the next payment asks again.
+            asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._asking[scope] = asking
+        return await asyncio.shield(asking)
+
+    async def _load(self, scope: Scope) -> _Known:
+        # From when the statement is sent: a change while it runs must not be hidden for longer than that.
+        until_ns = self._clock.monotonic_ns() + limits.processor_cache_ms * 1_000_000
+        try:
+            configuration = await self._configurations.load(scope)
+        finally:
+            del self._asking[scope]
+        before = self._known.pop(scope, None)
+        known = _Known(configuration, self._processors(configuration, before), until_ns)
+        if len(self._known) >= limits.processor_scopes_kept:
+            del self._known[next(iter(self._known))]
+        self._known[scope] = known
+        return known
+
+    def _processors(self, configuration: Configuration, before: _Known | None) -> dict[str, Processor]:
+        old = {} if before is None else {one.name: one for one in before.configuration.processors}
+        made: dict[str, Processor] = {}
+        for one in configuration.processors:
+            same = old.get(one.name)
+            if before is not None and same is not None and _is_called_alike(same, one):
+                made[one.name] = before.processors[one.name]
+            elif one.secrets is None:
+                made[one.name] = UnusableProcessor(_UNREADABLE)
+            else:
+                made[one.name] = self._maker.make(one, one.secrets)
+        return made
+
+
+def _takes(declaration: Declaration, currency: str, method: str) -> bool:
+    return method in declaration.methods and (
+        declaration.currencies is None or currency in declaration.currencies
+    )
+
+
+def _is_called_alike(one: Configured, other: Configured) -> bool:
+    return (one.kind, one.url, one.secrets) == (other.kind, other.url, other.secrets)
