@@ -72,17 +72,17 @@ def _carry_out(root: Path) -> None:
 
 
 @pytest.fixture
-def with_notes(tmp_path: Path, empty_database_url: str, spawn_server: SpawnServer) -> RunningServer:
+def with_notes(tmp_path: Path, database_url: str, spawn_server: SpawnServer) -> RunningServer:
     _carry_out(tmp_path)
     return spawn_server(
-        environment={"FASTPAY_DATABASE_URL": empty_database_url}, prefix=("env", f"--chdir={tmp_path}")
+        environment={"FASTPAY_DATABASE_URL": database_url}, prefix=("env", f"--chdir={tmp_path}")
     )
 
 
 def test_a_resource_that_is_added_by_the_recipe_is_served(
-    with_notes: RunningServer, empty_database_url: str
+    with_notes: RunningServer, database_url: str
 ) -> None:
-    tenant, other = make_tenant(empty_database_url), make_tenant(empty_database_url)
+    tenant, other = make_tenant(database_url), make_tenant(database_url)
     with (
         open_client(with_notes.url, tenant.secret) as api,
         open_client(with_notes.url, other.secret) as stranger,
@@ -116,17 +116,17 @@ def test_a_resource_that_is_added_by_the_recipe_is_served(
         assert missing.json()["error"]["code"] == "resource_missing"
         assert api.post("/v1/notes", data={"customer": customer["id"]}).status_code == 400
         assert api.get("/v1/ledger/verify").json()["ok"]
-    events = fetch(empty_database_url, "select type from event order by tenant_id, sequence")
+    events = fetch(database_url, "select type from event order by tenant_id, sequence")
     assert [event["type"] for event in events] == ["customer.created", "note.created", "note.created"]
 
 
 def test_what_contradicts_its_versions_is_found_in_the_added_table_too(
-    with_notes: RunningServer, empty_database_url: str
+    with_notes: RunningServer, database_url: str
 ) -> None:
-    tenant = make_tenant(empty_database_url)
+    tenant = make_tenant(database_url)
     with open_client(with_notes.url, tenant.secret) as api:
         customer = post(api, "/v1/customers", name="Ada")
         note = post(api, "/v1/notes", customer=customer["id"], text="Likes blue.")
-        fetch(empty_database_url, "update note set version = 2 returning version")
+        fetch(database_url, "update note set version = 2 returning version")
         (problem,) = api.get("/v1/ledger/verify").json()["problems"]
         assert note["id"] in problem
